@@ -1,0 +1,235 @@
+#!/usr/bin/env bash
+# Sets up what every command of this repository needs: a Python environment in .venv with exactly what
+# requirements.lock lists, the project itself installed in it (editable), and Java. Where nothing has changed it
+# is done in a few hundredths of a second. Everything it says goes to stderr, nothing to stdout.
+#
+#   ci/setup.sh              sets up and says where the environment is
+#   source ci/setup.sh       for scripts: defines setup_python and setup_java, which set, for the caller,
+#                            SETUP_PYTHON (the environment's Python) and JAVA_HOME
+#
+#   PYTHON=…                 the Python (>= 3.11) that .venv is made from; default: the first that works
+#   SPARKSCORE_PYTHON=…      the Python of an environment of your own (an image, conda): nothing is installed then
+
+setup_root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
+setup_venv=$setup_root/.venv
+
+# The stamp is removed first and written last: what was interrupted is seen, and done again.
+setup_stamp=$setup_venv/.setup.stamp
+setup_lock=$setup_venv/.setup.lock
+
+setup_say() { printf '%s\n' "$*" >&2; }
+
+# setup_fail EXIT_CODE LINE...
+setup_fail() {
+    local code=$1
+    shift
+    printf '%s\n' "$@" >&2
+    exit "$code"
+}
+
+setup_digest() {
+    local line
+    if command -v sha256sum >/dev/null; then line=$(sha256sum); else line=$(shasum -a 256); fi
+    printf '%s' "${line%% *}"
+}
+
+# A candidate has to run and to be new enough: version managers leave commands on PATH that only print an error.
+# Without uv it also needs what the venv module needs, which Debian packs apart.
+setup_python_works() {
+    local modules=sys
+    command -v uv >/dev/null || modules='sys, ensurepip, venv'
+    "$1" -c "import $modules; sys.exit(sys.version_info < (3, 11))" </dev/null >/dev/null 2>&1
+}
+
+setup_find_python() {
+    local candidate
+    for candidate in ${PYTHON:+"$PYTHON"} python3.13 python3.12 python3.11 python3 python; do
+        if setup_python_works "$candidate"; then
+            printf '%s' "$candidate"
+            return 0
+        elif [[ -n ${PYTHON:-} && $candidate == "$PYTHON" ]]; then
+            setup_say "set-up: PYTHON=$PYTHON is not a Python >= 3.11 that can make environments; looking for another"
+        fi
+    done
+    return 1
+}
+
+# What the stamp of a finished set-up says: what the environment is made from (where, which Python, which packages),
+# and the project as installed in it.
+setup_wanted_environment() {
+    local version
+    version=$("$setup_venv/bin/python" -I -S -c 'import sys; print(sys.version)' 2>/dev/null) || version=none
+    { printf '%s\n' "$setup_root" "$version" && cat "$setup_root/requirements.lock"; } | setup_digest
+}
+
+setup_wanted() { printf '%s %s' "$(setup_wanted_environment)" "$(setup_digest <"$setup_root/pyproject.toml")"; }
+
+# Takes the set-up's lock on descriptor 9. flock(1) is not everywhere, but a lock that a child takes on an inherited
+# descriptor stays with the descriptor: any Python will do.
+setup_take_lock() {
+    exec 9>>"$setup_lock"
+    if ! "$1" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null; then
+        setup_say "set-up: another one is under way in $setup_venv; waiting for it"
+        "$1" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    fi
+}
+
+# An environment that uv has made lacks pip: where uv is gone since, it has to be made anew.
+setup_has_installer() { command -v uv >/dev/null || "$setup_venv/bin/python" -c 'import pip' 2>/dev/null; }
+
+setup_install_locked() {
+    if command -v uv >/dev/null; then
+        uv pip install --quiet --python "$setup_venv/bin/python" --require-hashes -r "$setup_root/requirements.lock"
+    else
+        "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
+            -r "$setup_root/requirements.lock"
+    fi
+}
+
+setup_install_project() {
+    if "$setup_venv/bin/python" -c 'import pip' 2>/dev/null; then
+        "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
+            --editable "$setup_root"
+    else
+        uv pip install --quiet --python "$setup_venv/bin/python" --no-deps --no-build-isolation --editable "$setup_root"
+    fi
+}
+
+setup_install() {
+    local python wanted had started=$SECONDS
+    python=$(setup_find_python) || setup_fail 2 \
+        "No working Python >= 3.11 was found (tried: ${PYTHON:+$PYTHON, }python3.13, python3.12, python3.11, python3, python)." \
+        "Install one, for example:  apt-get install python3 python3-venv     (Debian 12, Ubuntu 24.04)" \
+        "or name one:               PYTHON=/path/to/python3.11 $0 …"
+
+    if [[ -d $setup_venv && ! -e $setup_lock && -n $(ls -A "$setup_venv") ]]; then
+        setup_fail 2 "$setup_venv exists and was not made by this set-up, which would have to replace it." \
+            "Move it away:              mv '$setup_venv' '$setup_venv.old'" \
+            "or use it as it is:        SPARKSCORE_PYTHON='$setup_venv/bin/python' $0 …"
+    fi
+    mkdir -p "$setup_venv"
+    setup_take_lock "$python"
+
+    had=$(cat "$setup_stamp" 2>/dev/null) || had=
+    wanted=$(setup_wanted)
+    if [[ $had != "$wanted" ]]; then # else: the one that we waited for has done it
+        if [[ ${had%% *} != "${wanted%% *}" ]] || ! setup_has_installer; then
+            setup_say "set-up: making $setup_venv with $("$python" --version 2>&1) and installing" \
+                "$(grep -c '^[a-z0-9]' "$setup_root/requirements.lock") packages: this takes minutes, once"
+            rm -f "$setup_stamp"
+            find "$setup_venv" -mindepth 1 -maxdepth 1 ! -name .setup.lock ! -name jdk -exec rm -rf {} +
+            if command -v uv >/dev/null; then "$python" -m venv --without-pip "$setup_venv"; else "$python" -m venv "$setup_venv"; fi
+            setup_install_locked || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to go on"
+        fi
+        printf '%s -' "$(setup_wanted_environment)" >"$setup_stamp"
+        setup_install_project || setup_fail 2 "set-up: installing the project itself failed (above)"
+        setup_wanted >"$setup_stamp"
+        setup_say "set-up: the environment is ready ($((SECONDS - started)) s)"
+    fi
+    exec 9>&-
+}
+
+# Sets SETUP_PYTHON to the Python of an environment in which everything is installed; makes that first where needed.
+setup_python() {
+    if [[ -n ${SPARKSCORE_PYTHON:-} ]]; then
+        SETUP_PYTHON=$(command -v "$SPARKSCORE_PYTHON") ||
+            setup_fail 2 "SPARKSCORE_PYTHON=$SPARKSCORE_PYTHON cannot be run: name the Python of an environment that has what requirements.lock lists"
+        [[ $SETUP_PYTHON == /* ]] || SETUP_PYTHON=$PWD/$SETUP_PYTHON
+        return
+    fi
+    if [[ ! -e $setup_stamp || $(<"$setup_stamp") != "$(setup_wanted)" ]]; then setup_install >&2; fi
+    SETUP_PYTHON=$setup_venv/bin/python
+}
+
+# The major version of a Java: from the file "release" beside it, or else by starting it, which takes much longer.
+setup_java_major() {
+    local java=$1 home line version=
+    while [[ -L $java ]]; do
+        line=$(readlink "$java")
+        [[ $line == /* ]] || line=${java%/*}/$line
+        java=$line
+    done
+    home=${java%/*}/..
+    if [[ -x $java && -r $home/release ]]; then
+        while IFS= read -r line; do
+            [[ $line == JAVA_VERSION=* ]] && version=${line#*\"}
+        done <"$home/release"
+    elif line=$("$1" -version 2>&1 </dev/null); then
+        version=${line#*\"}
+    fi
+    [[ $version == 1.* ]] && version=${version#1.}
+    version=${version%%[!0-9]*}
+    printf '%s' "${version:-0}"
+}
+
+setup_java_works() { (($(setup_java_major "$1") >= 17)); }
+
+setup_fetched_java() {
+    local java
+    for java in "$setup_venv"/jdk/*/bin/java "$setup_venv"/jdk/*/Contents/Home/bin/java; do
+        [[ -x $java ]] && printf '%s' "$java" && return 0
+    done
+    return 1
+}
+
+# The fetched JDK appears in .venv/jdk all at once: a fetch that was interrupted leaves nothing that looks whole.
+setup_fetch_java() {
+    local started=$SECONDS
+    setup_take_lock "$SETUP_PYTHON"
+    if ! setup_fetched_java >/dev/null; then
+        setup_say "set-up: no Java >= 17 was found; fetching one into $setup_venv/jdk"
+        rm -rf "$setup_venv/jdk" "$setup_venv/jdk.part"
+        "$SETUP_PYTHON" - "$setup_venv/jdk.part" >&2 <<'PYTHON' || return 1
+import shutil
+import socket
+import sys
+
+import jdk
+
+socket.setdefaulttimeout(30)
+try:
+    jdk.install("17", path=sys.argv[1])
+except Exception as error:
+    shutil.rmtree(sys.argv[1], ignore_errors=True)
+    sys.exit(f"set-up: fetching Java failed: {type(error).__name__}: {error}")
+PYTHON
+        mv "$setup_venv/jdk.part" "$setup_venv/jdk"
+        setup_say "set-up: Java is ready ($((SECONDS - started)) s)"
+    fi
+    exec 9>&-
+}
+
+# Sees to a Java >= 17: that of JAVA_HOME, the one on PATH, or one fetched into .venv. Sets JAVA_HOME accordingly.
+setup_java() {
+    local java found=
+    if [[ -n ${JAVA_HOME:-} ]]; then
+        if setup_java_works "$JAVA_HOME/bin/java"; then
+            export JAVA_HOME
+            return
+        fi
+        found="JAVA_HOME=$JAVA_HOME is no Java >= 17; "
+        unset JAVA_HOME # else Spark would take it before the one on PATH
+    fi
+    if java=$(command -v java); then
+        if setup_java_works "$java"; then return; fi
+        found+="$java is no Java >= 17; "
+    fi
+    if [[ -z ${SPARKSCORE_PYTHON:-} ]]; then
+        if java=$(setup_fetched_java) || { setup_fetch_java && java=$(setup_fetched_java); }; then
+            export JAVA_HOME=${java%/bin/java}
+            return
+        fi
+    fi
+    setup_fail 2 "Spark needs Java >= 17 and none was found: ${found:-JAVA_HOME is not set and no java is on PATH; }install one, for example:" \
+        "  apt-get install openjdk-17-jre-headless     (Debian, Ubuntu)" \
+        "  dnf install java-17-openjdk-headless        (Fedora, RHEL)" \
+        "  brew install openjdk@17                     (macOS)" \
+        "or set JAVA_HOME to one."
+}
+
+if [[ ${BASH_SOURCE[0]} == "$0" ]]; then
+    set -euo pipefail
+    setup_python
+    setup_java
+    setup_say "set-up: $SETUP_PYTHON, Java from ${JAVA_HOME:-$(command -v java)}"
+fi
