@@ -1,0 +1,141 @@
+"""The error tree. Each class knows its exit code and whether a retry can help; all of them survive pickling.
+
+SparkscoreError                 1
+├── ConfigError                 2   a person has to change something
+│   ├── NameRefused                 a table, column or job name outside the grammar
+│   ├── TableNotFound               absent, or not a Delta table
+│   ├── AccessDenied                no permission to read or write
+│   ├── UnsupportedSession          Spark Connect, or no Java
+│   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
+│   ├── PinsConflict                published with other pins
+│   └── TableChanged                a published table changed behind our back
+├── GateFailed                  3   the data was judged bad
+│   └── DuplicateKeys
+├── ModelError                  4
+│   ├── ModelNotFound               no such model, version or alias
+│   ├── SignatureError              source columns and model inputs do not fit
+│   ├── DigestMismatch              the model's files are not the ones that were pinned
+│   └── PredictError                the model failed on a batch
+└── TemporaryError             75   a retry may help
+    ├── RegistryUnreachable
+    └── PublishConflict
+"""
+
+import re
+from typing import ClassVar
+
+_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
+_ASSIGNED_SECRET = re.compile(
+    r"(?i)(\b[\w.-]*(?:password|passwd|secret|token|credential|api[-_]?key)[\w.-]*\s*[=:]\s*)(\S+)"
+)
+
+
+def redacted(text: str) -> str:
+    """The text with user info of URLs and values assigned to secret-looking names replaced by `***`."""
+    return _ASSIGNED_SECRET.sub(r"\1***", _USER_INFO.sub("***", text))
+
+
+def facts(error: BaseException) -> dict[str, object]:
+    """What a result line and a run event tell of an error: class, message, retryable."""
+    retryable = isinstance(error, SparkscoreError) and error.retryable
+    return {"class": type(error).__name__, "message": redacted(str(error))[:4000], "retryable": retryable}
+
+
+class SparkscoreError(Exception):
+    """Base of all errors of the suite: what was found, what was expected, what to do."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, found: str, expected: str = "", do: str = "") -> None:
+        super().__init__(found, expected, do)
+        self.found = redacted(found)
+        self.expected = redacted(expected)
+        self.do = redacted(do)
+        self.report: object | None = None
+        """The `RunReport` of the attempt that failed, where there was one."""
+
+    def __str__(self) -> str:
+        parts = [self.found, f"expected: {self.expected}" if self.expected else "", f"do: {self.do}" if self.do else ""]
+        return "\n  ".join(part for part in parts if part)
+
+
+class ConfigError(SparkscoreError):
+    """A setting, a name or a permission that only a person can put right."""
+
+    exit_code = 2
+
+
+class NameRefused(ConfigError):
+    """A name outside the grammar of identifiers; it was never handed to Spark."""
+
+
+class TableNotFound(ConfigError):
+    """No table at that name, or not a Delta table."""
+
+
+class AccessDenied(ConfigError):
+    """No permission to read or to write."""
+
+
+class UnsupportedSession(ConfigError):
+    """A session or a machine that the suite cannot work with."""
+
+
+class ForeignTable(ConfigError):
+    """A table that another job owns, or that a newer version of the suite wrote."""
+
+
+class PinsConflict(ConfigError):
+    """The as_of is published with other pins than the ones asked for."""
+
+
+class TableChanged(ConfigError):
+    """The prediction table no longer holds what a run published."""
+
+
+class GateFailed(SparkscoreError):
+    """Expectations that the data did not meet; nothing was published."""
+
+    exit_code = 3
+
+
+class DuplicateKeys(GateFailed):
+    """More than one row for a key."""
+
+
+class ModelError(SparkscoreError):
+    """The model cannot be used as asked."""
+
+    exit_code = 4
+
+
+class ModelNotFound(ModelError):
+    """No such model, version or alias."""
+
+
+class SignatureError(ModelError):
+    """The source's columns do not fit the model's signature."""
+
+
+class DigestMismatch(ModelError):
+    """The model's files differ from the ones that were pinned."""
+
+
+class PredictError(ModelError):
+    """The model raised, or returned something else than its signature says."""
+
+
+class TemporaryError(SparkscoreError):
+    """Something outside is not there at the moment; a retry may help."""
+
+    exit_code = 75
+    retryable = True
+
+
+class RegistryUnreachable(TemporaryError):
+    """The model registry did not answer."""
+
+
+class PublishConflict(TemporaryError):
+    """Other writers kept winning."""

@@ -1,0 +1,293 @@
+"""The frozen records that cross rooms. Plain data: no I/O, no Spark, no MLflow, no pandas."""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+RESULT_SCHEMA = 1
+"""Version of the result line's shape."""
+
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
+Status = Literal["published", "already_published", "superseded", "nothing_to_score", "dry_run", "failed"]
+
+
+def digest(value: object) -> str:
+    """The sha256 of a JSON value, 64 hexadecimal digits: keys sorted, no spaces, so equal values have equal digests."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def utc_text(moment: datetime) -> str:
+    """The moment in ISO 8601 with a trailing Z, microseconds only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+class Watch(Protocol):
+    """Shows the progress of a long part of a run to whoever started it."""
+
+    def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
+        """A block in which `done()` of `total` rows are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A table by its catalog name or by its path, checked against the grammar. `store.table_ref` makes it."""
+
+    name: str
+    """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
+    path: str | None
+    """Where it lies, for a table without a catalog name; None for a catalog's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One typed comparison of a source column; conditions of a filter are joined by AND."""
+
+    column: str
+    op: Operator
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A source table at one pinned version: what a run reads. `ingest.frame` turns it into rows."""
+
+    table: TableRef
+    table_id: str
+    version: int
+    schema: pa.Schema
+    """All columns of the table at that version."""
+    columns: tuple[str, ...]
+    """The columns that the run reads: keys, model inputs, pass-through."""
+    keys: tuple[str, ...]
+    where: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInput:
+    """One input of a model's signature. `name` is None where the signature has only positions."""
+
+    name: str | None
+    type: pa.DataType
+    required: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedModel:
+    """A model resolved once: an alias becomes a version, its files a digest and a private local copy."""
+
+    name: str
+    version: str
+    model_id: str
+    digest: str
+    """sha256 over the relative paths and contents of the model's files."""
+    path: str
+    """The private copy on the driver."""
+    runtime: Literal["pyfunc", "sklearn"]
+    inputs: tuple[ModelInput, ...]
+    tensor: bool
+    """The inputs go to the model as one two-dimensional array, not as named columns."""
+    output: pa.DataType
+    """Type of one prediction: a scalar, a list or a struct."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowRule:
+    """One rule that a row must meet to be scored. `code` is the reason that a reject carries."""
+
+    code: str
+    column: str
+    kind: Literal["not_null"] = "not_null"
+
+
+@dataclass(frozen=True, slots=True)
+class RowRules:
+    """Rules as data; `gate.rules` evaluates them in Spark and with pyarrow. The first broken one is the reason."""
+
+    rules: tuple[RowRule, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a run may not change its mind about. Equal pins give equal predictions."""
+
+    source_id: str
+    source_version: int
+    model_name: str
+    model_version: str
+    model_digest: str
+    scoring_digest: str
+
+    def stage_id(self, as_of: datetime) -> str:
+        """Identity of the stage: runs with equal pins and as_of share it."""
+        return digest([asdict(self), utc_text(as_of)])
+
+    def run_id(self, job: str, as_of: datetime, revision: int) -> str:
+        """Identity of the run."""
+        return digest([job, utc_text(as_of), revision, asdict(self)])
+
+    def differences(self, other: "Pins") -> list[str]:
+        """One line per pin that differs: `model_version: 3 here, 4 there`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name}: {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One publication of a job for one as_of, and the attempt that works on it."""
+
+    job: str
+    as_of: datetime
+    revision: int
+    attempt: int
+    pins: Pins
+    source_table: str
+    model_id: str
+
+    @property
+    def run_id(self) -> str:
+        """sha256 of job, as_of, revision and pins."""
+        return self.pins.run_id(self.job, self.as_of, self.revision)
+
+    @property
+    def stage_id(self) -> str:
+        """sha256 of pins and as_of."""
+        return self.pins.stage_id(self.as_of)
+
+    @property
+    def guard(self) -> str:
+        """Delta's application id of the commits of this as_of; the revision is its version."""
+        return f"sparkscore/{self.job}/{utc_text(self.as_of)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Predictions that are written and not visible yet. Lives at `path`, at `version`."""
+
+    stage_id: str
+    path: str
+    version: int
+    rows: int
+    """All rows: scored and rejected."""
+    rejected: int
+    chunks_reused: int = 0
+    model_loads: int = 0
+
+    @property
+    def scored(self) -> int:
+        """Rows with a prediction."""
+        return self.rows - self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class RuleVerdict:
+    """What one expectation found. `observed` and `expected` are words for people, without values of rows."""
+
+    rule: str
+    passed: bool
+    observed: str
+    expected: str
+    severity: Literal["critical", "warning", "info"] = "critical"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A gate's judgement over one frame."""
+
+    gate: Literal["input", "output"]
+    suite: str
+    rules: tuple[RuleVerdict, ...]
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> tuple[RuleVerdict, ...]:
+        """The broken rules that stop a run."""
+        return tuple(rule for rule in self.rules if not rule.passed and rule.severity == "critical")
+
+    @property
+    def warned(self) -> tuple[RuleVerdict, ...]:
+        """The broken rules that only warn."""
+        return tuple(rule for rule in self.rules if not rule.passed and rule.severity == "warning")
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The one commit that made a run visible."""
+
+    table: str
+    table_version: int | None
+    """None when the table's history no longer holds the commit."""
+    run_id: str
+    revision: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One line of a job's history. Grain: one row per (run_id, attempt, event)."""
+
+    job: str
+    as_of: datetime
+    revision: int
+    attempt: int
+    event: Literal["started", "staged", "published", "failed", "aborted"]
+    at: datetime
+    run_id: str | None = None
+    pins: Pins | None = None
+    source_table: str | None = None
+    model_id: str | None = None
+    rows_read: int | None = None
+    rows_scored: int | None = None
+    rows_rejected: int | None = None
+    table_version: int | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    message: str | None = None
+    details: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result of one attempt: the JSON line on stdout."""
+
+    job: str
+    as_of: str | None
+    status: Status
+    exit_code: int = 0
+    run_id: str | None = None
+    revision: int | None = None
+    attempt: int | None = None
+    rows_read: int | None = None
+    rows_scored: int | None = None
+    rows_rejected: int | None = None
+    model: Mapping[str, str] | None = None
+    """name, version, model_id, digest."""
+    source: Mapping[str, Any] | None = None
+    """table, version."""
+    table: str | None = None
+    table_version: int | None = None
+    transport: str | None = None
+    model_loads: int | None = None
+    chunks_reused: int | None = None
+    newer: Mapping[str, Any] | None = None
+    """What a run with new pins would take: `source_version`, `model_version`; None when nothing is newer."""
+    warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per part, `total` among them."""
+    rows_per_second: float | None = None
+    """Rows scored per second of the score-and-stage part."""
+    report: str | None = None
+    error: Mapping[str, Any] | None = None
+    """class, message, retryable."""
+    schema: int = RESULT_SCHEMA
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), default=str)

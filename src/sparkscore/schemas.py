@@ -1,0 +1,122 @@
+"""Every table that the suite writes, as data: columns, types, units, grain, comments. No I/O."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+SCHEMA_VERSION = 1
+"""Version of these contracts; stands in each table's property `sparkscore.schema`."""
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a contract."""
+
+    name: str
+    type: pa.DataType
+    comment: str
+    nullable: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TableContract:
+    """One table of the suite: its grain, its columns in order, its partition columns."""
+
+    comment: str
+    columns: tuple[Column, ...]
+    partitioned_by: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Column names in order."""
+        return tuple(column.name for column in self.columns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The contract as a pyarrow schema."""
+        return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
+
+
+LINEAGE: tuple[Column, ...] = (
+    Column("model_name", pa.string(), "Registered name of the model."),
+    Column("model_version", pa.string(), "Version of the model in the registry."),
+    Column("model_id", pa.string(), "MLflow's id of the logged model; empty for models logged before MLflow 3."),
+    Column("run_id", pa.string(), "The scoring run that published this row."),
+    Column("source_version", pa.int64(), "Delta version of the source table that was scored."),
+    Column("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
+    Column("as_of_date", pa.date32(), "Partition: the UTC date of as_of.", nullable=False),
+    Column("scored_at", TIMESTAMP, "When the run was published, UTC."),
+)
+"""Constant for a run; added by the publish, never written to the stage."""
+
+RESERVED = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE)})
+"""Names that keys and pass-through columns may not take."""
+
+
+def predictions(
+    keys: Sequence[Column], output: pa.DataType, passthrough: Sequence[Column], *, threshold: float | None
+) -> TableContract:
+    """The prediction table of a job.
+
+    Grain: one row per (keys, as_of).
+    """
+    columns = [*keys, Column("prediction", output, "The model's output.")]
+    if threshold is not None:
+        columns[-1] = Column("prediction", pa.float64(), "Probability of the positive class, 0 to 1.")
+        columns.append(
+            Column("label", pa.int32(), f"1 where prediction >= the run's threshold ({threshold} at creation), else 0.")
+        )
+    return TableContract(
+        comment=f"Predictions of a sparkscore job. One row per ({', '.join(key.name for key in keys)}, as_of).",
+        columns=(*columns, *passthrough, *LINEAGE),
+        partitioned_by=("as_of_date",),
+    )
+
+
+RUNS = TableContract(
+    comment="Run events of a sparkscore job, append only. One row per (as_of, revision, attempt, event).",
+    columns=(
+        Column("job", pa.string(), "Name of the job.", nullable=False),
+        Column("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
+        Column(
+            "revision",
+            pa.int64(),
+            "1 for the first publication of an as_of; --replace and --force take the next.",
+            False,
+        ),
+        Column("attempt", pa.int64(), "Counts the processes that worked on the revision, from 1.", nullable=False),
+        Column("event", pa.string(), "started, staged, published, failed or aborted.", nullable=False),
+        Column("at", TIMESTAMP, "When it happened, UTC.", nullable=False),
+        Column("run_id", pa.string(), "sha256 of job, as_of, revision and pins; NULL before the pins are known."),
+        Column("source_id", pa.string(), "Delta's id of the source table."),
+        Column("source_table", pa.string(), "Name of the source table."),
+        Column("source_version", pa.int64(), "Delta version of the source table."),
+        Column("model_name", pa.string(), "Registered name of the model."),
+        Column("model_version", pa.string(), "Version of the model in the registry."),
+        Column("model_id", pa.string(), "MLflow's id of the logged model."),
+        Column("model_digest", pa.string(), "sha256 over the model's files."),
+        Column("scoring_digest", pa.string(), "sha256 over the settings that can change a row or a value."),
+        Column("rows_read", pa.int64(), "Rows of the source after the filter."),
+        Column("rows_scored", pa.int64(), "Rows with a prediction."),
+        Column("rows_rejected", pa.int64(), "Rows kept aside with a reason."),
+        Column("table_version", pa.int64(), "Delta version of the prediction table that made the run visible."),
+        Column("exit_code", pa.int64(), "Exit code of the attempt, where it ended."),
+        Column("error", pa.string(), "Class of the error, where it failed."),
+        Column("message", pa.string(), "Message of the error, without secrets."),
+        Column("details", pa.string(), "JSON: verdicts, seconds per part, model loads, transport."),
+    ),
+)
+
+REJECTS = TableContract(
+    comment="Rows that a run did not score. One row per rejected source row of a run.",
+    columns=(
+        Column("key", pa.string(), "The row's key columns as a JSON object.", nullable=False),
+        Column("code", pa.string(), "Reason: the rule that the row broke, for example null_key.", nullable=False),
+        Column("message", pa.string(), "The reason in words."),
+        *LINEAGE,
+    ),
+    partitioned_by=("as_of_date",),
+)

@@ -1,0 +1,218 @@
+"""Settings: frozen, merged deeply, nothing unknown accepted at any level."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from pydantic import ValidationError
+
+from sparkscore.errors import ConfigError
+from sparkscore.settings import Settings
+
+MINIMAL: Mapping[str, Any] = {
+    "job": "flight-delay",
+    "source": {"table": "flights", "keys": ["flight_id"]},
+    "model": {"uri": "models:/flight-delay@champion"},
+    "output": {"table": "predictions"},
+}
+
+
+def write(path: Path, content: Mapping[str, Any]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(yaml.safe_dump(dict(content)))
+    return path
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    return write(tmp_path / "job.yaml", MINIMAL)
+
+
+def load(*files: Path, flags: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None) -> Settings:
+    return Settings.load(*files, flags=flags, environ=env or {})
+
+
+def changed(**groups: Any) -> dict[str, Any]:
+    return {
+        name: {**MINIMAL.get(name, {}), **value} if isinstance(value, dict) else value
+        for name, value in {**MINIMAL, **groups}.items()
+    }
+
+
+def test_defaults_fill_what_the_file_leaves_out(config: Path) -> None:
+    settings = load(config)
+    assert (settings.source.version, settings.model.runtime, settings.scoring.transport) == ("latest", "auto", "auto")
+
+
+def test_settings_are_frozen(config: Path) -> None:
+    with pytest.raises(ValidationError):
+        load(config).source.table = "other"  # type: ignore[misc]
+
+
+def test_layers_merge_deeply_and_the_later_one_wins(config: Path, tmp_path: Path) -> None:
+    above = write(tmp_path / "prod.yaml", {"source": {"table": "lake.flights"}})
+    settings = load(
+        config, above, env={"SPARKSCORE_OUTPUT__THRESHOLD": "0.25", "SPARKSCORE_JOB": "env"}, flags={"job": "flag"}
+    )
+    assert settings.source.table == "lake.flights"
+    assert settings.source.keys == ("flight_id",)
+    assert settings.output.threshold == 0.25
+    assert settings.job == "flag"
+
+
+def test_lists_and_mappings_in_flags_are_yaml(config: Path) -> None:
+    settings = load(
+        config,
+        flags={"source.keys": "[a, b]", "model.inputs": "{x: y}", "source.where": '[{column: m, op: ">=", value: 10}]'},
+    )
+    assert settings.source.keys == ("a", "b")
+    assert settings.model.inputs == {"x": "y"}
+    assert settings.source.where[0].condition().value == 10
+
+
+def test_a_list_that_is_not_yaml_is_named(config: Path) -> None:
+    with pytest.raises(ConfigError, match="source"):
+        load(config, flags={"source.keys": "[a"})
+
+
+def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
+    file = write(
+        tmp_path / "conf" / "job.yaml",
+        changed(gate={"input": "expectations/a.json"}, source={"table": "./tables/x"}, home="../data"),
+    )
+    settings = load(file)
+    assert settings.gate.input == str(tmp_path / "conf" / "expectations" / "a.json")
+    assert settings.source.table == str(tmp_path / "conf" / "tables" / "x")
+    assert settings.home_uri == str(tmp_path / "data")
+
+
+def test_uris_and_names_are_not_paths(tmp_path: Path) -> None:
+    file = write(tmp_path / "job.yaml", changed(home="s3a://bucket/x", source={"table": "lake.flights"}))
+    settings = load(file)
+    assert (settings.home_uri, settings.source.table, settings.stage_uri) == (
+        "s3a://bucket/x",
+        "lake.flights",
+        "s3a://bucket/x/stage",
+    )
+
+
+def test_the_environment_names_the_home(config: Path, tmp_path: Path) -> None:
+    assert load(config, env={"SPARKSCORE_HOME": str(tmp_path)}).home_uri == str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({"jbo": "x"}, "unknown setting jbo .did you mean job.."),
+        ({"source": {"tabel": "x"}}, "unknown setting source.tabel .did you mean source.table.."),
+        ({"scoring": {"batch_row": 3}}, "did you mean scoring.batch_rows"),
+        ({"scoring": {"transport": "scan"}}, "scoring.transport: .*'auto' or 'pandas_udf'"),
+        ({"model": {"residency": "executor"}}, "model.residency"),
+        ({"output": {"threshold": 2}}, "output.threshold"),
+        ({"job": "a b; DROP"}, "job"),
+        ({"source": {"version": "newest"}}, "source.version"),
+        ({"source": {"version": -1}}, "source.version"),
+        ({"source": {"keys": []}}, "source.keys"),
+        ({"source": {"keys": ["a", "a"]}}, "named twice: a"),
+        ({"source": {"passthrough": ["flight_id"]}}, "always in the prediction table"),
+        ({"source": {"where": [{"column": "a", "op": "like", "value": "x"}]}}, "op"),
+        ({"source": {"where": [{"column": "a", "op": "is null", "value": 1}]}}, "takes no value"),
+        ({"source": {"where": [{"column": "a", "op": "in", "value": 1}]}}, "takes a list"),
+        ({"source": {"where": [{"column": "a", "op": ">"}]}}, "takes one value"),
+        ({"source": {"where": [{"column": "a", "sql": "1=1"}]}}, "unknown setting"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named_with_the_nearest_right_name(
+    tmp_path: Path, content: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said) as caught:
+        load(write(tmp_path / "job.yaml", changed(**content)))
+    assert caught.value.exit_code == 2
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path / "job.yaml", {"jobb": 1, "source": {"tabel": 1}}))
+    assert all(
+        name in caught.value.found for name in ("job is missing", "source.keys is missing", "jobb", "source.tabel")
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("SPARKSCORE_HOEM", "SPARKSCORE_HOME"),
+        ("SPARKSCORE_SOURCE__TABEL", "SPARKSCORE_SOURCE__TABLE"),
+        ("SPARKSCORE_SOURCE", "names a group"),
+        ("SPARKSCORE_QQQQQQQQQQQQQQQQQQQQQQQQ", "one of SPARKSCORE_"),
+    ],
+)
+def test_a_mistyped_variable_is_an_error_that_names_it(config: Path, name: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(config, env={name: "x"})
+    assert name in str(caught.value)
+    assert said in str(caught.value)
+
+
+def test_a_missing_file_is_an_error_that_names_its_neighbour(config: Path) -> None:
+    with pytest.raises(ConfigError, match=r"job\.yaml"):
+        load(config.with_name("jbo.yaml"))
+
+
+def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no config file"):
+        load(tmp_path / "nowhere" / "job.yaml")
+
+
+@pytest.mark.parametrize("text", ["a: [", "just text", "- a\n- b", ""])
+def test_a_file_that_is_not_a_mapping_is_an_error(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match="YAML"):
+        load(file)
+
+
+@pytest.mark.parametrize("content", [{"job": "x-{{ ds }}"}, {"source": {"keys": ["{{ key }}"]}}])
+def test_an_unresolved_template_is_refused_anywhere(tmp_path: Path, content: Mapping[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="template"):
+        load(write(tmp_path / "job.yaml", changed(**content)))
+
+
+def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(config: Path) -> None:
+    base = load(config).scoring_digest()
+    changes = {
+        "source.where": "[{column: a, value: 1}]",
+        "model.runtime": "pyfunc",
+        "output.threshold": "0.1",
+        "source.passthrough": "[a]",
+        "model.params": "{p: 1}",
+    }
+    same = {
+        "scoring.batch_rows": "10",
+        "output.stage": "/x",
+        "gate.input": "x.json",
+        "home": "/y",
+        "source.version": "3",
+    }
+    assert all(load(config, flags={name: value}).scoring_digest() != base for name, value in changes.items())
+    assert all(load(config, flags={name: value}).scoring_digest() == base for name, value in same.items())
+
+
+def test_the_registry_is_sqlite_under_a_local_home_unless_one_is_named(
+    config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert load(config, flags={"home": "/h"}).tracking_uri == "sqlite:////h/mlflow.db"
+    assert load(config, flags={"model.tracking_uri": "http://here"}).tracking_uri == "http://here"
+    with pytest.raises(ConfigError, match="no MLflow server"):
+        _ = load(config, flags={"home": "s3a://b/h"}).tracking_uri
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
+    assert load(config).tracking_uri is None
+
+
+def test_an_unreadable_value_is_shown_without_its_secret(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path / "job.yaml", changed(model={"tracking_uri": ["http://me:hunter2@x"]})))
+    assert "hunter2" not in str(caught.value)
