@@ -1,0 +1,101 @@
+"""Failures of Spark and Delta, translated at the border of this room."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from sparkscore.errors import AccessDenied, ConfigError, PublishConflict, SparkscoreError, TableNotFound, TemporaryError
+
+_DENIED = re.compile(
+    r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
+    r"|read-only file system|mkdirs failed|PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|unable to create directory"
+    r"|DELTA_CANNOT_CREATE_LOG_PATH"
+    r"|not a directory",
+    re.IGNORECASE,
+)
+_ABSENT = re.compile(
+    r"DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST|TABLE_OR_VIEW_NOT_FOUND|PATH_NOT_FOUND"
+    r"|is not a Delta table|DELTA_TABLE_ONLY_OPERATION|SCHEMA_NOT_FOUND|EXPECT_TABLE_NOT_VIEW"
+    r"|REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|no such table|DELTA_MISSING_TRANSACTION_LOG"
+)
+_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_GONE = re.compile(
+    r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND"
+    r"|DELTA_TRUNCATED_TRANSACTION_LOG"
+)
+_CONFLICT = re.compile(
+    r"DELTA_CONCURRENT|ConcurrentModificationException|Concurrent\w+Exception|ProtocolChangedException|MetadataChangedException"
+)
+
+
+def translated(error: Exception, what: str) -> SparkscoreError | None:
+    """The suite's own error for a failure of Spark or Delta while doing `what`; None where it is not known."""
+    if not isinstance(error, PySparkException | Py4JJavaError):
+        return None
+    text = str(error)
+    if "org.apache.spark.api.python.PythonException" in text:
+        return None  # raised by Python code in a task; whoever sent that code there knows what it means
+    return _known(text, what)
+
+
+def _known(text: str, what: str) -> SparkscoreError | None:
+    if _CONFLICT.search(text):
+        return PublishConflict(
+            f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage"
+        )
+    if _FULL.search(text):
+        return TemporaryError(f"no space left while {what}", "space for the files", "free space and run it again")
+    if _DENIED.search(text):
+        return AccessDenied(
+            f"no access while {what}: {_gist(text, _DENIED)}",
+            "permission to read and write there",
+            "check the path and its owner",
+        )
+    if _GONE.search(text):
+        return ConfigError(
+            f"files or log of the pinned version are gone while {what}",
+            "a version that was not vacuumed",
+            "score a newer version: source.version, or --restart",
+        )
+    if _ABSENT.search(text):
+        return TableNotFound(
+            f"no Delta table while {what}",
+            "a Delta table",
+            "check the name; a plain name means a table under the home folder",
+        )
+    return None
+
+
+@contextmanager
+def border(what: str) -> Iterator[None]:
+    """Failures of Spark inside the block become the suite's own errors, with what was being done in the message."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        known = translated(error, what)
+        if known is not None:
+            raise known from error
+        raise
+
+
+def _gist(text: str, found: re.Pattern[str]) -> str:
+    """The line of the message that matched, cut short."""
+    line = next((line for line in text.splitlines() if found.search(line)), text)
+    return line.strip()[:200]
+
+
+def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:
+    """Refuse session settings that would drop the rows of a damaged file without a word.
+
+    Raises:  ConfigError.
+    """
+    for name, value in conf.items():
+        if value == "true":
+            raise ConfigError(
+                f"{name}=true in the session",
+                "false",
+                "switch it off: a damaged file must fail the run, not shorten it",
+            )

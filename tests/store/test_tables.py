@@ -1,0 +1,130 @@
+"""Delta tables: looked at, read at a version, created by contract."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import AccessDenied, ConfigError, ForeignTable, TableNotFound
+from sparkscore.records import TableRef
+from sparkscore.schemas import REJECTS, RUNS, Column, TableContract, predictions
+from sparkscore.store import tables
+
+CONTRACT = TableContract(
+    "a table", (Column("id", pa.int64(), "key", nullable=False), Column("x", pa.float64(), "value"))
+)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> TableRef:
+    return TableRef("t", str(tmp_path / "t"))
+
+
+def test_a_table_is_created_by_its_contract(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, predictions(CONTRACT.columns[:1], pa.float64(), [], threshold=None), job="job")
+    properties = tables.properties(spark, table)
+    assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", "1")
+    detail = tables.delta_table(spark, table).detail().collect()[0]
+    assert (detail["partitionColumns"], detail["minReaderVersion"]) == (["as_of_date"], 1)
+    schema = tables.load(spark, table).schema
+    assert not schema["id"].nullable
+    assert schema["prediction"].metadata["comment"]
+
+
+def test_creating_a_table_again_changes_nothing(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, CONTRACT, job="job")
+    tables.ensure(spark, table, CONTRACT, job="job")
+    assert tables.newest_version(spark, table) == 0
+
+
+@pytest.mark.parametrize("contract", [RUNS, REJECTS])
+def test_every_contract_can_be_created(spark: SparkSession, table: TableRef, contract: TableContract) -> None:
+    tables.ensure(spark, table, contract, job="job")
+    assert tables.load(spark, table).columns == list(contract.names)
+
+
+def test_a_table_of_another_job_is_refused(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, CONTRACT, job="mine")
+    with pytest.raises(ForeignTable, match="mine"):
+        tables.ensure(spark, table, CONTRACT, job="yours")
+
+
+def test_a_table_of_a_newer_suite_is_refused(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, CONTRACT, job="job")
+    spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('sparkscore.schema' = '99')")
+    with pytest.raises(ForeignTable, match="upgrade"):
+        tables.owner(spark, table, job="job")
+
+
+def test_another_shape_is_refused_column_by_column(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, CONTRACT, job="job")
+    other = TableContract("", (Column("id", pa.string(), "k", nullable=False), Column("y", pa.float64(), "v")))
+    with pytest.raises(ConfigError) as caught:
+        tables.ensure(spark, table, other, job="job")
+    for said in ("id is bigint, the job writes string", "y double is missing", "x is not written"):
+        assert said in caught.value.found
+
+
+def test_a_version_is_read_as_it_was(spark: SparkSession, table: TableRef) -> None:
+    spark.range(3).write.format("delta").save(str(table.path))
+    spark.range(5).write.format("delta").mode("overwrite").save(str(table.path))
+    assert (tables.load(spark, table, 0).count(), tables.load(spark, table).count()) == (3, 5)
+
+
+def test_the_version_at_a_moment_is_the_newest_before_it(spark: SparkSession, table: TableRef) -> None:
+    spark.range(3).write.format("delta").save(str(table.path))
+    assert tables.version_at(spark, table, datetime.now(UTC) + timedelta(minutes=1)) == 0
+    with pytest.raises(ConfigError, match="no version"):
+        tables.version_at(spark, table, datetime(2000, 1, 1, tzinfo=UTC))
+
+
+@pytest.mark.parametrize(
+    "missing", [TableRef("nowhere", "/nowhere/t"), TableRef("no.where", None), TableRef("no.such.thing", None)]
+)
+def test_no_table_is_an_error_with_its_name(spark: SparkSession, missing: TableRef) -> None:
+    assert not tables.exists(spark, missing)
+    with pytest.raises(TableNotFound, match=missing.name):
+        tables.load(spark, missing)
+
+
+def test_a_view_is_no_delta_table(spark: SparkSession) -> None:
+    spark.sql("CREATE OR REPLACE VIEW default.some_view AS SELECT 1 AS x")
+    try:
+        with pytest.raises(TableNotFound):
+            tables.newest_version(spark, TableRef("default.some_view", None))
+    finally:
+        spark.sql("DROP VIEW default.some_view")
+
+
+def test_a_place_without_permission_is_named(spark: SparkSession) -> None:
+    with pytest.raises(AccessDenied, match="/proc/x"):
+        tables.ensure(spark, TableRef("/proc/x/t", "/proc/x/t"), CONTRACT, job="job")
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain"),
+    [
+        (pa.int64(), True),
+        (pa.timestamp("us", "UTC"), True),
+        (pa.timestamp("us"), False),
+        (pa.list_(pa.float32()), True),
+        (pa.struct([("a", pa.timestamp("us"))]), False),
+        (pa.null(), False),
+    ],
+)
+def test_types_of_the_plainest_reader_are_known(kind: pa.DataType, plain: bool) -> None:
+    assert tables.plain_type(kind) is plain
+
+
+def test_a_catalog_table_is_created_and_described_by_its_name(spark: SparkSession, tmp_path: Path) -> None:
+    spark.sql(f"CREATE SCHEMA shelf LOCATION '{tmp_path}/shelf'")
+    try:
+        ref = TableRef("shelf.t_1", None)
+        tables.ensure(spark, ref, CONTRACT, job="job")
+        assert tables.newest_version(spark, ref) == 0
+        assert DeltaTable.forName(spark, "shelf.t_1").toDF().columns == ["id", "x"]
+    finally:
+        spark.sql("DROP SCHEMA shelf CASCADE")
