@@ -1,0 +1,96 @@
+"""Which expectations and arguments there are. Great Expectations is imported inside functions: it costs seconds."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from sparkscore.errors import ConfigError
+from sparkscore.gate.quiet import quiet
+
+_SQL = "its text would run as SQL in the session"
+_REFUSED_TYPES: Mapping[str, str] = {
+    "unexpected_rows_expectation": _SQL,
+    "expect_query_results_to_match_comparison": _SQL,
+    "expect_table_row_count_to_equal_other_table": "a gate sees one frame",
+}
+_REFUSED_ARGUMENTS: Mapping[str, str] = {
+    "result_format": "verdicts carry counts, never values of rows",
+    "catch_exceptions": "a rule that cannot be computed always stops the run",
+    "row_condition": f"{_SQL}; filter with source.where",
+    "condition_parser": f"{_SQL}; filter with source.where",
+    "batch_id": "a gate sees one frame",
+    "windows": "a gate knows no earlier runs",
+}
+_OUTSIDE_ARGUMENTS = frozenset(
+    {"id", "meta", "notes", "description", "rendered_content", "severity", "library_metadata"}
+)
+"""Fields of the expectation itself, written beside `kwargs`."""
+
+
+def check_arguments(kind: str, arguments: Mapping[str, Any], place: str) -> None:
+    """Refuse an expectation or an argument that is unknown, wrong, or not for a gate.
+
+    Jobs:    none.
+    Raises:  ConfigError with the nearest right name.
+    """
+    with quiet():
+        from great_expectations.expectations.registry import (
+            get_expectation_impl,
+            list_registered_expectation_implementations,
+        )
+
+        known = sorted(set(list_registered_expectation_implementations()) - set(_REFUSED_TYPES))
+        _check_type(kind, known, place)
+        implementation: Any = get_expectation_impl(kind)
+        _check_names(
+            kind, arguments, set(implementation.__fields__) - _OUTSIDE_ARGUMENTS - set(_REFUSED_ARGUMENTS), place
+        )
+        try:
+            implementation(**arguments)
+        except ValueError as error:
+            raise ConfigError(
+                f"{place}, {kind}: {_findings(error)}", "arguments that fit", "change the suite"
+            ) from error
+
+
+def _check_type(kind: str, known: list[str], place: str) -> None:
+    if kind in _REFUSED_TYPES:
+        raise ConfigError(
+            f"{place}: {kind} is not for a gate", f"another expectation: {_REFUSED_TYPES[kind]}", "change the suite"
+        )
+    if kind not in known:
+        near = difflib.get_close_matches(kind, known, n=1, cutoff=0.5)
+        raise ConfigError(
+            f"{place}: unknown expectation {kind}",
+            near[0] if near else "an expectation of Great Expectations",
+            "change its type",
+        )
+
+
+def _check_names(kind: str, arguments: Mapping[str, Any], known: set[str], place: str) -> None:
+    for name, value in arguments.items():
+        if name in _REFUSED_ARGUMENTS:
+            raise ConfigError(
+                f"{place}, {kind}: {name} is not for a gate",
+                f"no {name}: {_REFUSED_ARGUMENTS[name]}",
+                "remove it from the suite",
+            )
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1, cutoff=0.5)
+            raise ConfigError(
+                f"{place}, {kind}: unknown argument {name}",
+                near[0] if near else f"one of {', '.join(sorted(known))}",
+                "rename or remove it",
+            )
+        if isinstance(value, dict) and "$PARAMETER" in value:
+            raise ConfigError(
+                f"{place}, {kind}: {name} is a suite parameter", "a value", "write the value into the suite"
+            )
+
+
+def _findings(error: Exception) -> str:
+    """What pydantic found, without its headline."""
+    found = [
+        (*(part for part in one["loc"] if part != "__root__"), one["msg"]) for one in getattr(error, "errors", list)()
+    ]
+    return "; ".join(" ".join(str(part) for part in parts) for parts in found) or str(error)

@@ -1,0 +1,63 @@
+"""Typed filters: conditions on columns become one Spark column. Values are data, never SQL text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import reduce
+
+import pyarrow as pa
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkscore.errors import ConfigError
+from sparkscore.ingest.values import Unfit, fitted
+from sparkscore.records import Condition
+from sparkscore.store.names import quoted
+from sparkscore.store.types import spark_type
+
+_COMPARED: Mapping[str, Callable[[Column, list[Column]], Column]] = {
+    "=": lambda column, values: column == values[0],
+    "!=": lambda column, values: column != values[0],
+    "<": lambda column, values: column < values[0],
+    "<=": lambda column, values: column <= values[0],
+    ">": lambda column, values: column > values[0],
+    ">=": lambda column, values: column >= values[0],
+    "in": lambda column, values: column.isin(*values),
+    "not in": lambda column, values: ~column.isin(*values),
+    "is null": lambda column, _: column.isNull(),
+    "is not null": lambda column, _: column.isNotNull(),
+}
+
+
+def predicate(conditions: Sequence[Condition], schema: pa.Schema) -> Column:
+    """The column that is true for the rows that meet all conditions; true everywhere without conditions.
+
+    NULL as in SQL: a comparison with NULL is not true, so `!=` and `not in` skip rows where the column is NULL.
+    NaN as in Spark: greater than every number.
+
+    Needs:   the columns of the conditions in `schema`.
+    Jobs:    none.
+    Raises:  ConfigError naming the column, what was found and what its type takes.
+    """
+    return reduce(
+        Column.__and__,
+        [_compared(condition, schema.field(condition.column).type) for condition in conditions],
+        F.lit(True),
+    )
+
+
+def _compared(condition: Condition, kind: pa.DataType) -> Column:
+    literals = [F.lit(_fitted(condition, value, kind)).cast(spark_type(kind)) for value in _values(condition)]
+    return _COMPARED[condition.op](F.col(quoted(condition.column)), literals)
+
+
+def _values(condition: Condition) -> Sequence[object]:
+    if condition.op in ("is null", "is not null"):
+        return ()
+    return tuple(condition.value) if condition.op in ("in", "not in") else (condition.value,)
+
+
+def _fitted(condition: Condition, value: object, kind: pa.DataType) -> object:
+    try:
+        return fitted(value, kind)
+    except Unfit as unfit:
+        found = f"the filter {condition.column} {condition.op} {value!r:.200} ({type(value).__name__})"
+        raise ConfigError(found, f"{unfit}: the column's type is {kind}", "change the value in source.where") from unfit

@@ -1,0 +1,123 @@
+"""A source pinned to one version, and its rows."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructType, TimestampType
+
+from sparkscore.errors import ConfigError
+from sparkscore.ingest.columns import check_columns
+from sparkscore.ingest.filters import predicate
+from sparkscore.records import Condition, Snapshot, TableRef
+from sparkscore.store.failures import border, refuse_unsafe_reads
+from sparkscore.store.names import quoted
+from sparkscore.store.tables import load, newest_version, table_id, version_at
+from sparkscore.store.types import arrow_schema
+
+SAMPLE_LIMIT = 10_000
+"""Rows of a sample pass through the driver's memory."""
+
+_UNSAFE = ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles")
+
+
+def pin(  # noqa: PLR0913 -- a run's wishes, each a plain value
+    spark: SparkSession,
+    table: TableRef,
+    *,
+    version: int | Literal["latest", "as_of"],
+    as_of: datetime,
+    keys: Sequence[str],
+    where: Sequence[Condition],
+    columns: Sequence[str],
+    passthrough: Sequence[str] = (),
+) -> Snapshot:
+    """The table at one integer version, and what a run reads of it.
+
+    Needs:   `columns` the run's keys, model inputs and pass-through; an absent input is the model's to refuse.
+    Jobs:    none that reads data.
+    Raises:  TableNotFound; ConfigError for a version that is not there; for keys, pass-through or filter columns that
+             are absent, reserved or of a wrong type; for a filter's value that does not fit its column; for a session
+             that skips damaged files.
+    """
+    refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE})
+    newest = newest_version(spark, table)
+    pinned = _pinned(spark, table, version, as_of=as_of, newest=newest)
+    schema = _schema(spark, table, pinned, newest=newest)
+    check_columns(schema, table=f"{table.name} at version {pinned}", keys=keys, passthrough=passthrough, where=where)
+    predicate(where, schema)
+    read = tuple(dict.fromkeys(columns))
+    return Snapshot(table, table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))
+
+
+def frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
+    """The rows of the pinned version that meet the filter, with exactly the snapshot's columns, in order.
+
+    Grain:   as the source table.
+    Jobs:    none.
+    """
+    rows = load(spark, snapshot.table, snapshot.version).where(predicate(snapshot.where, snapshot.schema))
+    return rows.select(*[F.col(quoted(column)) for column in snapshot.columns])
+
+
+def count(spark: SparkSession, snapshot: Snapshot) -> int:
+    """How many rows a run reads. Without a filter Delta may answer from its log, even when the files are gone.
+
+    Jobs:    one Spark job over the data, and small ones of Delta over its log.
+    Raises:  AccessDenied, and whatever else `store.failures` knows of a source that cannot be read.
+    """
+    with border(f"counting the rows of {snapshot.table.name}"):
+        return frame(spark, snapshot).count()
+
+
+def sample(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataFrame:
+    """At most so many rows of `frame`, cut before anything is built on top: whatever is scored of it, no more is read.
+
+    Jobs:    one small job per widening of the search, usually one; the result holds its rows, no plan of the source.
+    Raises:  ConfigError beyond 10,000 rows.
+    """
+    if not 1 <= rows <= SAMPLE_LIMIT:
+        raise ConfigError(
+            f"a sample of {rows:,} rows",
+            f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver",
+            "ask for fewer, or run the whole job",
+        )
+    cut = frame(spark, snapshot).limit(rows)
+    with border(f"reading rows of {snapshot.table.name}"):
+        collected = cut.collect()
+    return spark.createDataFrame([_zoned(row, cut.schema) for row in collected], cut.schema)
+
+
+def _pinned(
+    spark: SparkSession, table: TableRef, version: int | Literal["latest", "as_of"], *, as_of: datetime, newest: int
+) -> int:
+    if version == "as_of":
+        return version_at(spark, table, as_of)
+    if version == "latest":
+        return newest
+    if not 0 <= version <= newest:
+        raise ConfigError(f"no version {version} of {table.name}", f"0 to {newest}", "change source.version")
+    return version
+
+
+def _schema(spark: SparkSession, table: TableRef, version: int, *, newest: int) -> pa.Schema:
+    try:
+        return arrow_schema(load(spark, table, version).schema)
+    except AnalysisException as error:
+        raise ConfigError(
+            f"version {version} of {table.name} is gone: its log was cleaned up",
+            f"a younger version, up to {newest}",
+            "change source.version",
+        ) from error
+
+
+def _zoned(row: Row, schema: StructType) -> tuple[Any, ...]:
+    """The row with its timestamps in UTC: Spark gives them in the driver's zone, where one hour comes twice a year."""
+    return tuple(
+        value.astimezone(UTC) if isinstance(field.dataType, TimestampType) and value is not None else value
+        for field, value in zip(schema, row, strict=True)
+    )

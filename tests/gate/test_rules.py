@@ -1,0 +1,113 @@
+"""Row rules: two evaluators, one meaning."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pyarrow as pa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import SparkSession
+
+from sparkscore.gate.rules import REJECT, arrow_reject, key_rules, spark_reject
+from sparkscore.records import RowRule, RowRules
+from sparkscore.store.types import spark_type
+
+HOSTILE = "a `b`.c' \""
+TYPES: dict[str, pa.DataType] = {
+    "id": pa.int64(),
+    HOSTILE: pa.string(),
+    "day": pa.date32(),
+    "amount": pa.decimal128(10, 2),
+    "flag": pa.bool_(),
+}
+SCHEMA = pa.schema(TYPES)
+RULE_SETS = (
+    RowRules(),
+    *[key_rules(SCHEMA.names[:count], SCHEMA) for count in range(1, len(SCHEMA) + 1)],
+    key_rules(list(reversed(SCHEMA.names)), SCHEMA),
+    RowRules((RowRule("late", "day"), RowRule("null_key", "id"))),
+)
+ROWS = st.lists(
+    st.tuples(
+        st.none() | st.integers(-(2**63), 2**63 - 1),
+        st.none() | st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=5),
+        st.none() | st.dates(),
+        st.none() | st.decimals(-(10**7), 10**7, places=2),
+        st.none() | st.booleans(),
+    ),
+    max_size=20,
+)
+
+
+def batch_of(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
+    """The rows as one batch."""
+    columns = zip(*rows, strict=True) if rows else [()] * len(SCHEMA)
+    arrays = [pa.array(list(column), kind) for column, kind in zip(columns, SCHEMA.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
+
+
+def plain(found: Any) -> list[Any]:
+    """An array's values as Python has them."""
+    values: list[Any] = found.to_pylist()
+    return values
+
+
+def test_a_row_that_breaks_no_rule_has_no_reason() -> None:
+    found = arrow_reject(key_rules(["id"], SCHEMA), batch_of([(1, None, None, None, None)]))
+    assert found.type == REJECT
+    assert plain(found) == [None]
+
+
+def test_the_first_broken_rule_is_the_reason() -> None:
+    found = arrow_reject(
+        key_rules([HOSTILE, "id"], SCHEMA), batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
+    )
+    assert plain(found) == [
+        {"code": "null_key", "message": f"the key {HOSTILE} is NULL"},
+        {"code": "null_key", "message": "the key id is NULL"},
+    ]
+
+
+def test_a_key_declared_not_null_needs_no_rule() -> None:
+    schema = SCHEMA.set(0, pa.field("id", pa.int64(), nullable=False))
+    assert key_rules(["id", "day"], schema) == RowRules((RowRule("null_key", "day"),))
+
+
+def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> None:
+    lacking = "{'pydantic', 'yaml', 'mlflow', 'great_expectations', 'delta'}"
+    code = f"import sys, sparkscore.gate.rules; print({lacking} & set(sys.modules) or 'nothing')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "nothing"
+
+
+def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
+    rows: list[tuple[Any, ...]] = []
+
+    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(ROWS)
+    def collect(generated: list[tuple[Any, ...]]) -> None:
+        for rules in RULE_SETS:
+            batch = batch_of(generated)
+            found = arrow_reject(rules, batch)
+            assert found.type == REJECT
+            assert plain(found) == [reason(rules, row) for row in generated]
+        rows.extend(generated)
+
+    collect()
+    batch = batch_of(rows)
+    frame = spark.createDataFrame(pa.Table.from_batches([batch]))
+    marked = frame.select(*[spark_reject(rules).alias(str(place)) for place, rules in enumerate(RULE_SETS)])
+    assert {field.dataType for field in marked.schema} == {spark_type(REJECT)}
+    by_spark = marked.toArrow()
+    for place, rules in enumerate(RULE_SETS):
+        assert plain(by_spark.column(place)) == plain(arrow_reject(rules, batch))
+
+
+def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str] | None:
+    """The oracle: the first rule whose column is None."""
+    for rule in rules.rules:
+        if row[SCHEMA.names.index(rule.column)] is None:
+            what = "the key " if rule.code == "null_key" else ""
+            return {"code": rule.code, "message": f"{what}{rule.column} is NULL"}
+    return None
