@@ -1,0 +1,99 @@
+"""The MLflow registry: the only module that asks it. MLflow is imported when it is first needed, two seconds.
+
+Asked through a client of its own, so that the process's global tracking URI stays what it was.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sparkscore.errors import ConfigError, ModelNotFound
+from sparkscore.model.artifact import chosen_runtime, read_mlmodel
+from sparkscore.model.asking import Registry, asked, downloaded, registry_at
+from sparkscore.model.copies import private_copy
+from sparkscore.model.signature import check_params
+from sparkscore.model.spec import signature_of
+from sparkscore.records import PinnedModel
+
+_URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUri:
+    """A registered model by alias or by version; exactly one of the two is given."""
+
+    name: str
+    alias: str | None
+    version: str | None
+
+
+def parsed(uri: str) -> ModelUri:
+    """The parts of `models:/<name>@<alias>` or `models:/<name>/<version>`.
+
+    Raises:  ConfigError.
+    """
+    match = _URI.fullmatch(uri)
+    if match is None:
+        raise ConfigError(
+            f"the model URI {uri!r}",
+            "models:/<name>@<alias> or models:/<name>/<version>, the version a number",
+            "register the model and name an alias or a version; stages, latest, runs:/ and paths are not pinned",
+        )
+    return ModelUri(**match.groupdict())
+
+
+def resolve(uri: str, *, tracking_uri: str | None, runtime: str, params: Mapping[str, Any], copies: str) -> PinnedModel:
+    """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
+
+    Runs on: driver.
+    Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; AccessDenied;
+             RegistryUnreachable after bounded retries.
+    """
+    named, registry = parsed(uri), registry_at(tracking_uri)
+    name, version = named.name, _version(registry, named)
+    entry = asked(lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}")
+    if entry.status != "READY":
+        raise ModelNotFound(
+            f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
+        )
+    folder, digest = private_copy(lambda place: downloaded(registry, name, version, place), copies)
+    mlmodel = read_mlmodel(folder)
+    signature = signature_of(mlmodel)
+    check_params(signature, params)
+    return PinnedModel(
+        name=name,
+        version=version,
+        model_id=str(mlmodel.get("model_id") or ""),
+        digest=digest,
+        path=str(folder),
+        runtime=chosen_runtime(runtime, mlmodel, params),
+        inputs=signature.inputs,
+        tensor=signature.tensor,
+        output=signature.output,
+    )
+
+
+def newest_version(uri: str, tracking_uri: str | None) -> str:
+    """The version that the URI names now. Downloads nothing.
+
+    Runs on: driver.
+    Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
+    """
+    named = parsed(uri)
+    return named.version if named.version is not None else _version(registry_at(tracking_uri), named)
+
+
+def _version(registry: Registry, named: ModelUri) -> str:
+    """The version itself, or what the alias points to in the one answer that also tells which aliases there are."""
+    if named.version is not None:
+        return str(int(named.version))
+    model = asked(lambda: registry.client.get_registered_model(named.name), f"the model {named.name}")
+    if named.alias not in model.aliases:
+        there = ", ".join(sorted(model.aliases)) or "none"
+        raise ModelNotFound(
+            f"no alias {named.alias} on the model {named.name}",
+            f"one of its aliases: {there}",
+            "set the alias in MLflow, or name a version",
+        )
+    return str(model.aliases[named.alias])

@@ -1,0 +1,84 @@
+"""The model that stays in a Python worker.
+
+A module of its own: Spark pickles what it finds in `__main__` or in closures, but a module is imported once per worker
+process, so what it holds outlives a task.
+"""
+
+import os
+from collections import OrderedDict
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyspark import SparkFiles, TaskContext
+
+from sparkscore.errors import DigestMismatch
+from sparkscore.model.digest import digest_of
+from sparkscore.model.runtimes import Predictor, SklearnFile, load_pyfunc, load_sklearn
+from sparkscore.records import ModelInput
+
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+_MOST = 8
+"""Models that one worker keeps; the one that was not asked for longest makes room."""
+
+_residents: OrderedDict[tuple[Any, ...], Predictor] = OrderedDict()
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """What a worker needs to know about a model that Spark has distributed. Pickled into every task, so small."""
+
+    digest: str
+    archive: str
+    """Name of the unpacked folder among Spark's files."""
+    runtime: Literal["pyfunc", "sklearn"]
+    inputs: tuple[ModelInput, ...]
+    tensor: bool
+    output: pa.DataType
+    params: tuple[tuple[str, Any], ...] = ()
+    sklearn: SklearnFile | None = None
+    """Given where the runtime is sklearn: workers then need no YAML to find the file."""
+
+
+def resident(model: ShippedModel, on_load: Callable[[], None]) -> Predictor:
+    """The model, loaded at most once per worker process; `on_load` is called when it is loaded now.
+
+    Runs on: executor.
+    Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading.
+    """
+    _limit_threads()
+    key = (model.digest, model.runtime, model.params)
+    if key not in _residents:
+        _residents[key] = _loaded(model)
+        on_load()
+        if len(_residents) > _MOST:
+            _residents.popitem(last=False)
+    _residents.move_to_end(key)
+    return _residents[key]
+
+
+def _loaded(model: ShippedModel) -> Predictor:
+    folder = SparkFiles.get(model.archive)
+    found = digest_of(folder)
+    if found != model.digest:
+        raise DigestMismatch(
+            f"the model's files on this executor have the digest {found[:12]}",
+            f"{model.digest[:12]}, as pinned by the driver",
+            "find out who changed them; a new session ships the model again",
+        )
+    if model.sklearn is not None:
+        return load_sklearn(folder, model.sklearn)
+    return load_pyfunc(folder, dict(model.params))
+
+
+def _limit_threads() -> None:
+    """Let numerical libraries use as many threads as the task has cores; else each worker takes all that there are."""
+    task = TaskContext.get()
+    cores = task.cpus() if task is not None else 1
+    for name in _THREADS:
+        os.environ[name] = str(cores)  # for libraries that the model imports
+    with suppress(ImportError):
+        import_module("threadpoolctl").threadpool_limits(cores)  # for those that are there already

@@ -1,0 +1,52 @@
+"""Hands a model to Spark's own file distribution. Runs on the driver."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from sparkscore.model.artifact import read_mlmodel, sklearn_file
+from sparkscore.model.resident import ShippedModel
+from sparkscore.records import PinnedModel
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def ship(spark: SparkSession, model: PinnedModel, *, params: Mapping[str, Any]) -> ShippedModel:
+    """The model as workers find it; added to the SparkContext once per digest, unpacked by Spark once per executor.
+
+    Jobs:    none.
+    Runs on: driver.
+    """
+    name = f"sparkscore-{model.digest}"
+    context = spark.sparkContext
+    if not any(str(there).endswith(f"#{name}") for there in context.listArchives):
+        context.addArchive(f"{_archive(Path(model.path)).as_uri()}#{name}")
+    return ShippedModel(
+        digest=model.digest,
+        archive=name,
+        runtime=model.runtime,
+        inputs=model.inputs,
+        tensor=model.tensor,
+        output=model.output,
+        params=tuple(sorted(params.items())),
+        sklearn=sklearn_file(read_mlmodel(model.path)) if model.runtime == "sklearn" else None,
+    )
+
+
+def _archive(folder: Path) -> Path:
+    """A zip of the folder, beside it; equal files give equal bytes. It appears all at once: no run sees a part."""
+    target = folder.with_suffix(".zip").absolute()
+    with tempfile.TemporaryDirectory(dir=target.parent) as workplace:
+        partial = Path(workplace, target.name)
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _EPOCH)
+                with path.open("rb") as content, archive.open(entry, "w", force_zip64=True) as packed:
+                    shutil.copyfileobj(content, packed)
+        partial.replace(target)
+    return target

@@ -1,0 +1,80 @@
+"""Whether params and a source's columns fit a model's signature. Runs on the driver."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import pyarrow as pa
+
+from sparkscore.errors import SignatureError
+from sparkscore.model.casts import lossless
+from sparkscore.model.spec import Signature
+from sparkscore.records import ModelInput, PinnedModel
+
+_PARAMS: Mapping[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "string": (str,),
+}
+
+
+def check_params(signature: Signature, params: Mapping[str, Any]) -> None:
+    """Refuse params that the signature does not have, or of another type: MLflow would only warn.
+
+    Raises:  SignatureError.
+    """
+    for name, value in params.items():
+        kind = signature.params.get(name)
+        if kind is None:
+            raise SignatureError(
+                f"the param {name}",
+                f"one of the model's: {', '.join(signature.params) or 'it has none'}",
+                "check model.params",
+            )
+        if not isinstance(value, _PARAMS.get(kind, (object,))) or (isinstance(value, bool) and kind != "boolean"):
+            raise SignatureError(f"the param {name} is a {type(value).__name__}", f"a {kind}", "check model.params")
+
+
+def check_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """The source column of each model input, in the model's order.
+
+    Needs:   `mapping`: model input -> source column, where names differ; inputs without names are "0", "1", ….
+    Runs on: driver.
+    Raises:  SignatureError with every problem at once.
+    """
+    names = tuple(str(position) if one.name is None else one.name for position, one in enumerate(model.inputs))
+    problems = [
+        f"model.inputs names {name}: no such input{_near(name, names)}" for name in mapping if name not in names
+    ]
+    for name, one in zip(names, model.inputs, strict=True):
+        if one.name is None and name not in mapping:
+            problems.append(f"input {name} has no name: say which column it is, model.inputs: {{'{name}': column}}")
+        else:
+            problems += _problem(name, mapping.get(name, name), one, schema)
+    if problems:
+        raise SignatureError(
+            "\n  ".join([f"the source does not fit {model.name} version {model.version}:", *problems]),
+            "a column for each input, of a type that the input's type holds without loss",
+            "map names with model.inputs; cast types in the source, or train the model on these",
+        )
+    return tuple(mapping.get(name, name) for name in names)
+
+
+def _problem(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:
+    wanted = f"{name}{'' if name == column else f' (column {column})'}: {one.type} in the model"
+    count = len(schema.get_all_field_indices(column))
+    if count != 1:
+        return [f"{wanted}, {'twice' if count else 'missing'} in the source{_near(column, schema.names)}"]
+    source = schema.field(column).type
+    return [] if lossless(source, one.type) else [f"{wanted}, {source} in the source: no cast keeps every value"]
+
+
+def _near(name: str, names: Sequence[str]) -> str:
+    same = [other for other in names if other.lower() == name.lower() and other != name]
+    if same:
+        return f" (did you mean {same[0]}, which differs in case?)"
+    near = get_close_matches(name, names, n=1)
+    return f" (did you mean {near[0]}?)" if near and near[0] != name else ""

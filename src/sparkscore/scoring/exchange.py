@@ -1,0 +1,80 @@
+"""Between pandas columns, as Spark hands them to a pandas_udf and takes them back, and Arrow. Runs on executors."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from sparkscore.errors import SignatureError
+from sparkscore.model.casts import fitted, lossless
+from sparkscore.records import ModelInput
+from sparkscore.scoring.inputs import names
+from sparkscore.scoring.kernel import KEEP
+
+_NULLABLE = {
+    pa.int8(): pd.Int8Dtype(),
+    pa.int16(): pd.Int16Dtype(),
+    pa.int32(): pd.Int32Dtype(),
+    pa.int64(): pd.Int64Dtype(),
+}
+
+
+def record_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, kept: bool) -> pa.RecordBatch:
+    """The kernel's batch: one column per part, or per field where the only part is a struct.
+
+    Needs:   with `kept`, a boolean column before the others.
+    Raises:  SignatureError where a struct lacks an input.
+    """
+    keep, given = list(parts[:kept]), list(parts[kept:])
+    if len(given) == 1 and isinstance(given[0], pd.DataFrame) and not _is_value(given[0], inputs):
+        given = _fields(given[0], inputs)
+    arrays = [pa.array(column, pa.bool_()) for column in keep]
+    arrays += [
+        _arrow(column, inputs[place].type if place < len(inputs) else None) for place, column in enumerate(given)
+    ]
+    return pa.record_batch(arrays, [KEEP] * kept + [str(place) for place in range(len(given))])
+
+
+def to_pandas(column: pa.Array) -> Any:
+    """The predictions as Spark takes them: a Series, for structs a frame; times without a zone, as they came."""
+    kind = column.type
+    if pa.types.is_struct(kind):
+        children = dict(zip((field.name for field in kind), column.flatten(), strict=True))
+        return pd.DataFrame({name: to_pandas(child) for name, child in children.items()})
+    if pa.types.is_timestamp(kind):
+        return column.cast(pa.timestamp(kind.unit)).to_pandas()
+    return column.to_pandas(types_mapper=_NULLABLE.get if column.null_count else None)
+
+
+def _is_value(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> bool:
+    """Whether the struct is the value of a model's only input, rather than a row of inputs."""
+    return len(inputs) == 1 and pa.types.is_struct(inputs[0].type) and inputs[0].name not in frame.columns
+
+
+def _fields(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[Any]:
+    """The columns of a struct: by name, for a signature without names by position. Optional inputs may be left out."""
+    if any(one.name is None for one in inputs):
+        return [frame.iloc[:, place] for place in range(frame.shape[1])]
+    missing = [one.name for one in inputs if one.required and one.name not in frame.columns]
+    if missing:
+        raise SignatureError(
+            f"a struct of {', '.join(map(str, frame.columns))}, without {', '.join(map(str, missing))}",
+            f"the model's inputs: {', '.join(names(inputs))}",
+            "give the struct's fields the inputs' names",
+        )
+    nothing = pd.Series([None] * len(frame), dtype=object)
+    return [frame[one.name] if one.name in frame.columns else nothing for one in inputs]
+
+
+def _arrow(column: Any, wanted: pa.DataType | None) -> pa.Array:
+    """One column. Doubles keep NaN. Numbers inside structs in lists arrive as Python's, which have no width."""
+    if isinstance(column, pd.DataFrame):
+        return pa.StructArray.from_arrays(
+            [_arrow(column[name], None) for name in column.columns], [str(name) for name in column.columns]
+        )
+    array = pa.array(column, from_pandas=column.dtype.kind != "f")
+    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+    if wanted is not None and pa.types.is_nested(wanted) and lossless(array.type, wanted, widths=False):
+        return fitted(array, wanted)
+    return array

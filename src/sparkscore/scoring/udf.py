@@ -1,0 +1,117 @@
+"""`score_udf`: a model as a column function, a drop-in for `mlflow.pyfunc.spark_udf`. Runs on the driver."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
+
+from sparkscore.errors import ConfigError, SignatureError, UnsupportedSession
+from sparkscore.model.registry import resolve
+from sparkscore.model.resident import ShippedModel
+from sparkscore.model.ship import ship
+from sparkscore.records import ModelInput
+from sparkscore.scoring.inputs import NULLABLE_INTEGERS, names
+from sparkscore.scoring.pandas_udf import quoted, udf_of
+
+
+class ScoreUdf:
+    """A model that is called with columns, in the order of `input_columns`, or with one struct that has them as fields.
+
+    A string is a column's name, whatever is in it; for a field of a struct pass `F.col("s.f")`. Called with nothing it
+    takes the columns that are named like its inputs. `spark.udf.register` takes it too.
+
+    Raises:  SignatureError when called with another number of columns.
+    """
+
+    def __init__(self, model: ShippedModel) -> None:
+        self._inputs = model.inputs
+        self._udf = udf_of(model, _uncounted, _uncounted)
+        self.func = self._udf.func
+        self.evalType: int = self._udf.evalType
+        self.deterministic: bool = self._udf.deterministic
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Names of the model's inputs; their positions where its signature has no names."""
+        return names(self._inputs)
+
+    @property
+    def returnType(self) -> DataType:  # noqa: N802 - Spark's name
+        """Spark's type of one prediction."""
+        kind: DataType = self._udf.returnType
+        return kind
+
+    def asNondeterministic(self) -> "ScoreUdf":  # noqa: N802 - Spark's name
+        """Itself, no longer pushed around or merged by Spark's optimiser."""
+        self._udf = self._udf.asNondeterministic()
+        self.deterministic = False
+        return self
+
+    def __call__(self, *columns: str | Column) -> Column:
+        """The predictions as a column."""
+        given = columns if columns or any(one.name is None for one in self._inputs) else self.input_columns
+        if len(given) != len(self._inputs) and len(given) != 1:
+            raise SignatureError(
+                f"{len(given)} columns",
+                f"{len(self._inputs)}: {', '.join(self.input_columns)}; or one struct of them",
+                "pass one column per model input",
+            )
+        column: Column = self._udf(*(F.col(quoted(one)) if isinstance(one, str) else one for one in given))
+        return column
+
+
+def score_udf(
+    spark: SparkSession,
+    uri: str,
+    *,
+    tracking_uri: str | None = None,
+    runtime: str = "auto",
+    params: Mapping[str, Any] | None = None,
+) -> ScoreUdf:
+    """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
+
+    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
+    Jobs:    none.
+    Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
+    Raises:  UnsupportedSession for Spark Connect; ConfigError where the model takes integers and the session would hand
+             over those with NULLs as doubles; what `resolve` raises.
+    """
+    if type(spark).__module__.startswith("pyspark.sql.connect"):
+        raise UnsupportedSession(
+            "a Spark Connect session",
+            "a classic session: models travel through its SparkContext",
+            "use spark-submit, or a cluster with dedicated access",
+        )
+    given = params or {}
+    model = resolve(uri, tracking_uri=tracking_uri, runtime=runtime, params=given, copies=_copies())
+    _check_integers(spark, model.inputs)
+    return ScoreUdf(ship(spark, model, params=given))
+
+
+def _check_integers(spark: SparkSession, inputs: tuple[ModelInput, ...]) -> None:
+    integers = [name for name, one in zip(names(inputs), inputs, strict=True) if pa.types.is_integer(one.type)]
+    if integers and str(spark.conf.get(NULLABLE_INTEGERS, "false")).lower() != "true":
+        raise ConfigError(
+            f"the model takes integers ({', '.join(integers)}), and a batch with one NULL would turn them into doubles",
+            f"{NULLABLE_INTEGERS}=true",
+            f'spark.conf.set("{NULLABLE_INTEGERS}", "true")',
+        )
+
+
+def _uncounted(*_: int) -> None:
+    """Nobody counts here."""
+
+
+@cache
+def _copies() -> str:
+    """A private folder for copies of models, as long as this process lives."""
+    folder = tempfile.mkdtemp(prefix="sparkscore-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

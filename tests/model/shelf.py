@@ -1,0 +1,135 @@
+"""A registry on sqlite that tests put models on. Everything is real MLflow."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import uuid4
+
+import cloudpickle
+import mlflow
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.models import ModelSignature
+from mlflow.pyfunc.model import PythonModel
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+from pyspark.sql import SparkSession
+from sklearn.base import BaseEstimator
+
+from sparkscore.model.registry import resolve
+from sparkscore.model.resident import ShippedModel
+from sparkscore.model.ship import ship
+from sparkscore.records import PinnedModel
+from tests import world
+
+cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))  # executors cannot import tests
+
+
+def columns(**types: str) -> Schema:
+    """Named columns, all required; a type with a question mark is optional: `x="long?"`."""
+    return Schema([ColSpec(kind.rstrip("?"), name, required=not kind.endswith("?")) for name, kind in types.items()])
+
+
+def positions(*types: str) -> Schema:
+    """Columns without names."""
+    return Schema([ColSpec(kind) for kind in types])
+
+
+def tensor(kind: str, *shape: int) -> Schema:
+    """One tensor, its first dimension open."""
+    return Schema([TensorSpec(np.dtype(kind), (-1, *shape))])
+
+
+def signature(inputs: Schema | None, outputs: Schema | None, **params: Any) -> ModelSignature:
+    """A signature; params by their defaults."""
+    names = {int: "long", float: "double", str: "string", bool: "boolean"}
+    specs = [ParamSpec(name, names[type(default)], default) for name, default in params.items()]
+    more = {"params": ParamSchema(specs)} if specs else {}
+    return ModelSignature(inputs=inputs, outputs=outputs, **more)
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A registry, and the folder of private copies."""
+
+    folder: Path
+
+    @property
+    def uri(self) -> str:
+        """The registry's address."""
+        return f"sqlite:///{self.folder}/mlflow.db"
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client for it."""
+        return MlflowClient(self.uri, registry_uri=self.uri)
+
+    @property
+    def copies(self) -> str:
+        """Where private copies go."""
+        return str(self.folder / "copies")
+
+    def put(self, name: str, model: Any, signed: ModelSignature | None, *, method: str = "predict", **more: Any) -> str:
+        """Register one more version of a model, by scikit-learn's flavour or as a PythonModel; its URI."""
+        more |= {"signature": signed, "registered_model_name": name, "pip_requirements": []}
+        with world.tracking(self.uri):
+            if mlflow.get_experiment_by_name("tests") is None:
+                mlflow.create_experiment("tests", artifact_location=(self.folder / "artifacts").as_uri())
+            mlflow.set_experiment("tests")
+            if isinstance(model, BaseEstimator):
+                more = {"pyfunc_predict_fn": method, "serialization_format": "cloudpickle"} | more
+                info = mlflow.sklearn.log_model(model, name="model", **more)
+            else:
+                info = mlflow.pyfunc.log_model(python_model=model, name="model", **more)
+        return f"models:/{name}/{info.registered_model_version}"
+
+    def files(self, name: str) -> Path:
+        """Where the registry keeps the files of a model's first version."""
+        return Path(unquote(urlsplit(self.client.get_model_version_download_uri(name, "1")).path))
+
+    def pinned(self, uri: str, *, runtime: str = "auto", **params: Any) -> PinnedModel:
+        """The model resolved."""
+        return resolve(uri, tracking_uri=self.uri, runtime=runtime, params=params, copies=self.copies)
+
+    def shipped(self, spark: SparkSession, uri: str, *, runtime: str = "auto", **params: Any) -> ShippedModel:
+        """The model resolved and given to Spark."""
+        return ship(spark, self.pinned(uri, runtime=runtime, **params), params=params)
+
+
+class Returns(PythonModel):
+    """Answers with a function of the features (and params), and leaves a file in `loads` each time it is loaded."""
+
+    def __init__(self, answer: Callable[..., Any], loads: Path | None = None) -> None:
+        self.answer = answer
+        self.loads = loads
+
+    def load_context(self, context: Any) -> None:
+        if self.loads is not None:
+            (self.loads / f"{os.getpid()}-{uuid4().hex}").touch()
+
+    def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - MLflow warns
+        return self.answer(model_input, params) if params else self.answer(model_input)
+
+
+class Answers(BaseEstimator):  # type: ignore[misc]
+    """The same as a scikit-learn model: executors need no MLflow for it, so that it loads in no time."""
+
+    def __init__(self, answer: Callable[..., Any]) -> None:
+        self.answer = answer
+
+    def predict(self, features: Any) -> Any:
+        return self.answer(features)
+
+
+class Sums(BaseEstimator):  # type: ignore[misc]
+    """A scikit-learn model that adds its inputs, in whatever type they come."""
+
+    def predict(self, frame: Any) -> Any:
+        return sum(frame[name] for name in frame.columns[1:]) + frame[frame.columns[0]]
+
+
+def loads_in(folder: Path) -> Sequence[str]:
+    """The pids of processes that loaded a model, once per load."""
+    return [file.name.partition("-")[0] for file in folder.iterdir()]

@@ -1,0 +1,99 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sparkscore.errors import ModelError
+from sparkscore.model.artifact import chosen_runtime, read_mlmodel, sklearn_file
+from sparkscore.model.runtimes import SklearnFile
+
+
+def mlmodel(pyfunc: dict[str, Any] | None = None, **sklearn: Any) -> dict[str, Any]:
+    function = {"loader_module": "mlflow.sklearn", "model_path": "model.skops", "predict_fn": "predict_proba"}
+    flavor = {
+        "pickled_model": "model.skops",
+        "serialization_format": "skops",
+        "skops_trusted_types": None,
+        "code": None,
+    }
+    return {"flavors": {"python_function": function | (pyfunc or {}), "sklearn": flavor | sklearn}}
+
+
+def written(folder: Path, content: object) -> Path:
+    (folder / "MLmodel").write_text(content if isinstance(content, str) else yaml.safe_dump(content))
+    return folder
+
+
+class TestReading:
+    def test_what_mlflow_wrote_is_read(self, tmp_path: Path) -> None:
+        assert read_mlmodel(written(tmp_path, mlmodel())) == mlmodel()
+
+    @pytest.mark.parametrize(
+        "loader", ["os", "evil", "mlflow", "mlflow.spark", "mlflow.sklearn.evil", "sklearn", None, 7, ["os"]]
+    )
+    def test_a_foreign_loader_is_refused(self, tmp_path: Path, loader: object) -> None:
+        with pytest.raises(ModelError, match="the loader module") as caught:
+            read_mlmodel(written(tmp_path, mlmodel({"loader_module": loader})))
+        assert "mlflow.pyfunc.PythonModel" in caught.value.do
+
+    def test_a_refused_loader_was_never_imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        (tmp_path / "evil_loader.py").write_text("raise SystemExit('imported')")
+        monkeypatch.syspath_prepend(tmp_path)
+        with pytest.raises(ModelError):
+            read_mlmodel(written(tmp_path, mlmodel({"loader_module": "evil_loader"})))
+
+    @pytest.mark.parametrize("path", ["../model.skops", "/etc/passwd", "a/../../b", "..\\b"])
+    @pytest.mark.parametrize("key", ["code", "model_path", "data", "python_model"])
+    def test_a_path_out_of_the_folder_is_refused(self, tmp_path: Path, key: str, path: str) -> None:
+        with pytest.raises(ModelError, match=f"python_function.{key} .* points outside"):
+            read_mlmodel(written(tmp_path, mlmodel({key: path})))
+
+    def test_a_path_of_another_flavour_is_looked_at_too(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match=r"sklearn\.pickled_model"):
+            read_mlmodel(written(tmp_path, mlmodel(pickled_model="../other")))
+
+    def test_yaml_that_makes_objects_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="ConstructorError"):
+            read_mlmodel(written(tmp_path, "flavors: !!python/object/apply:os.system ['true']"))
+
+    @pytest.mark.parametrize(
+        "content", ["", "[]", "flavors: []", "flavors: {sklearn: {}}", "flavors: {python_function: 1}"]
+    )
+    def test_a_file_without_the_pyfunc_flavour_is_refused(self, tmp_path: Path, content: str) -> None:
+        with pytest.raises(ModelError, match="without the flavour python_function"):
+            read_mlmodel(written(tmp_path, content))
+
+    def test_no_file_is_no_model(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="FileNotFoundError"):
+            read_mlmodel(tmp_path)
+
+
+class TestRuntime:
+    def test_auto_takes_sklearn_itself_where_it_can(self) -> None:
+        assert chosen_runtime("auto", mlmodel(), {}) == "sklearn"
+        assert sklearn_file(mlmodel()) == SklearnFile("model.skops", "skops", None, "predict_proba")
+
+    def test_the_models_trusted_types_are_taken_and_nothing_more(self) -> None:
+        assert sklearn_file(mlmodel(skops_trusted_types=["a.B"])).trusted == ("a.B",)
+
+    def test_pyfunc_is_what_was_asked_for(self) -> None:
+        assert chosen_runtime("pyfunc", mlmodel(), {}) == "pyfunc"
+
+    @pytest.mark.parametrize(
+        ("said", "params", "reason"),
+        [
+            (mlmodel({"loader_module": "mlflow.pyfunc.model"}), {}, "not loaded by mlflow.sklearn"),
+            ({"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}}, {}, "not loaded by mlflow.sklearn"),
+            (mlmodel(), {"n": 1}, "params are given"),
+            (mlmodel({"code": "code"}), {}, "code of its own"),
+            (mlmodel(code="code"), {}, "code of its own"),
+            (mlmodel(serialization_format="joblib"), {}, "saved as joblib"),
+            (mlmodel(serialization_format=None), {}, "saved as None"),
+            (mlmodel({"predict_fn": "score"}), {}, "predict_fn is score"),
+        ],
+    )
+    def test_anything_else_goes_through_mlflow(self, said: dict[str, Any], params: dict[str, Any], reason: str) -> None:
+        assert chosen_runtime("auto", said, params) == "pyfunc"
+        with pytest.raises(ModelError, match=reason):
+            chosen_runtime("sklearn", said, params)

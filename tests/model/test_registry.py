@@ -1,0 +1,269 @@
+import os
+import socket
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pyarrow as pa
+import pytest
+import yaml
+from sklearn.linear_model import LinearRegression
+
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    ModelError,
+    ModelNotFound,
+    RegistryUnreachable,
+    SignatureError,
+    SparkscoreError,
+)
+from sparkscore.model.digest import digest_of
+from sparkscore.model.registry import ModelUri, newest_version, parsed, resolve
+from sparkscore.records import ModelInput, PinnedModel
+from tests.model.shelf import Returns, Shelf, columns, signature, tensor
+
+LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
+SIGNED = signature(columns(x="double"), tensor("float64"))
+PATIENCE = 30.0
+"""Seconds. MLflow itself waits 20 for a locked sqlite file."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def line(shelf: Shelf) -> None:
+    """Two versions of a line; champion is the first one, challenger the second."""
+    shelf.put("line", LINE, SIGNED)
+    shelf.put("line", LINE, SIGNED)
+    shelf.client.set_registered_model_alias("line", "champion", "1")
+    shelf.client.set_registered_model_alias("line", "challenger", "2")
+
+
+def asked(uri: str, tracking_uri: str, copies: Path) -> PinnedModel:
+    return resolve(uri, tracking_uri=tracking_uri, runtime="auto", params={}, copies=str(copies))
+
+
+class TestUri:
+    def test_a_model_by_alias_or_by_version(self) -> None:
+        assert parsed("models:/main.lake.flight delay@champion") == ModelUri("main.lake.flight delay", "champion", None)
+        assert parsed("models:/late/12") == ModelUri("late", None, "12")
+
+    @pytest.mark.parametrize(
+        "uri",
+        [
+            "late",
+            "models:/late",
+            "models:/late/latest",
+            "models:/late/Production",
+            "models:/late@",
+            "models:/@a",
+            "models://late/1",
+            "models:/late/1/data",
+            "models:/m-0123456789abcdef",
+            "runs:/abc/model",
+            "s3://bucket/model",
+            "models:/late/1\n",
+            "",
+        ],
+    )
+    def test_anything_else_is_refused_with_the_forms(self, uri: str) -> None:
+        with pytest.raises(ConfigError, match="the model URI") as caught:
+            parsed(uri)
+        assert caught.value.expected.startswith("models:/<name>@<alias> or models:/<name>/<version>")
+
+
+class TestResolving:
+    def test_an_alias_becomes_a_version_with_its_signature(self, shelf: Shelf) -> None:
+        model = shelf.pinned("models:/line@champion")
+        assert (model.name, model.version, model.runtime, model.tensor) == ("line", "1", "sklearn", False)
+        assert model.inputs == (ModelInput("x", pa.float64(), True),)
+        assert model.output == pa.float64()
+        assert shelf.client.get_model_version("line", "1").source == f"models:/{model.model_id}"
+
+    def test_a_pinned_version_again_has_the_same_digest_and_another_version_another(self, shelf: Shelf) -> None:
+        model = shelf.pinned("models:/line@champion")
+        assert shelf.pinned("models:/line/1") == model
+        assert shelf.pinned("models:/line/2").digest != model.digest
+
+    def test_an_alias_that_moved_is_seen_without_a_download(self, shelf: Shelf) -> None:
+        assert newest_version("models:/line@challenger", shelf.uri) == "2"
+        assert newest_version("models:/line/1", shelf.uri) == "1"
+
+    def test_the_copy_is_private_and_named_by_its_digest(self, shelf: Shelf) -> None:
+        folder = Path(shelf.pinned("models:/line/1").path)
+        assert folder.name == digest_of(folder)
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
+        assert not list(folder.parent.glob(".fetch-*"))
+
+    def test_a_copy_that_was_changed_is_replaced(self, shelf: Shelf) -> None:
+        model = shelf.pinned("models:/line/1")
+        (Path(model.path) / "model.pkl").write_bytes(b"changed")
+        assert shelf.pinned("models:/line/1") == model
+        assert digest_of(model.path) == model.digest
+
+    def test_a_leading_zero_names_the_same_version(self, shelf: Shelf) -> None:
+        assert shelf.pinned("models:/line/01").version == "1"
+
+    def test_nothing_reaches_stdout_and_the_global_address_stays(
+        self, shelf: Shelf, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        before, environment = mlflow.get_tracking_uri(), dict(os.environ)
+        asked("models:/line/1", shelf.uri, tmp_path)
+        assert capfd.readouterr().out == ""
+        assert mlflow.get_tracking_uri() == before
+        assert dict(os.environ) == environment
+
+    def test_without_an_address_mlflows_own_is_taken(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", shelf.uri)
+        monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
+        assert newest_version("models:/line@champion", None) == "1"
+
+    def test_params_decide_the_runtime_and_are_checked(self, shelf: Shelf) -> None:
+        uri = shelf.put(
+            "power",
+            Returns(lambda frame, params: frame["x"] ** params["n"]),
+            signature(columns(x="double"), tensor("float64"), n=2),
+        )
+        assert shelf.pinned(uri, n=3).runtime == "pyfunc"
+        with pytest.raises(SignatureError, match="the param m"):
+            shelf.pinned(uri, m=3)
+
+
+class TestWhatIsNotThere:
+    def test_an_unknown_alias_names_those_that_exist(self, shelf: Shelf) -> None:
+        with pytest.raises(ModelNotFound, match="no alias champoin on the model line") as caught:
+            shelf.pinned("models:/line@champoin")
+        assert caught.value.expected == "one of its aliases: challenger, champion"
+
+    @pytest.mark.parametrize("uri", ["models:/circle@champion", "models:/circle/1", "models:/line/99"])
+    def test_an_unknown_model_or_version(self, shelf: Shelf, uri: str) -> None:
+        with pytest.raises(ModelNotFound, match="not in the registry"):
+            shelf.pinned(uri)
+
+    def test_a_version_whose_files_are_gone(self, shelf: Shelf) -> None:
+        uri = shelf.put("gone", LINE, SIGNED)
+        files = shelf.files("gone")
+        files.rename(files.with_name("elsewhere"))
+        with pytest.raises(ModelNotFound, match="the files of gone version 1"):
+            shelf.pinned(uri)
+
+    def test_a_version_that_is_not_ready(self, shelf: Shelf) -> None:
+        uri = shelf.put("failed", LINE, SIGNED)
+        with sqlite3.connect(shelf.folder / "mlflow.db") as database:
+            database.execute("UPDATE model_versions SET status = 'FAILED_REGISTRATION' WHERE name = 'failed'")
+        database.close()
+        with pytest.raises(ModelNotFound, match="version 1 of failed is FAILED_REGISTRATION"):
+            shelf.pinned(uri)
+
+    def test_a_database_that_is_not_there_is_not_made(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelNotFound, match="no registry at"):
+            asked("models:/line@champion", f"sqlite:///{tmp_path}/none.db", tmp_path)
+        assert not list(tmp_path.iterdir())
+
+
+class TestForeignModels:
+    def test_a_foreign_loader_is_refused_before_anything_is_imported(self, shelf: Shelf) -> None:
+        uri = shelf.put("foreign", LINE, SIGNED)
+        file = shelf.files("foreign") / "MLmodel"
+        content = yaml.safe_load(file.read_text())
+        content["flavors"]["python_function"]["loader_module"] = "antigravity"
+        file.write_text(yaml.safe_dump(content))
+        with pytest.raises(ModelError, match="'antigravity'"):
+            shelf.pinned(uri)
+
+    def test_a_model_without_signature_is_refused(self, shelf: Shelf) -> None:
+        uri = shelf.put("unsigned", Returns(lambda frame: frame), None)
+        with pytest.raises(SignatureError, match="no inputs in the model's signature"):
+            shelf.pinned(uri)
+
+
+class TestNoAnswer:
+    """Whatever the registry does, an answer comes in bounded time and says whether trying again can help."""
+
+    @contextmanager
+    def quickly(self, kind: type[SparkscoreError], match: str) -> Iterator[None]:
+        start = time.monotonic()
+        with pytest.raises(kind, match=match):
+            yield
+        assert time.monotonic() - start < PATIENCE
+
+    def test_a_server_that_refuses_connections(self, tmp_path: Path) -> None:
+        with self.quickly(RegistryUnreachable, "no answer"):
+            asked("models:/line@champion", "http://127.0.0.1:9", tmp_path)
+
+    def test_a_server_that_never_answers(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent, self.quickly(RegistryUnreachable, "no answer"):
+            newest_version("models:/line@champion", f"http://127.0.0.1:{silent.getsockname()[1]}")
+
+    @pytest.mark.parametrize(
+        ("status", "kind"),
+        [(500, RegistryUnreachable), (503, RegistryUnreachable), (403, AccessDenied), (401, AccessDenied)],
+    )
+    def test_a_server_that_answers_with_an_error(
+        self, tmp_path: Path, status: int, kind: type[SparkscoreError]
+    ) -> None:
+        with server(status) as address, self.quickly(kind, "the model line"):
+            asked("models:/line@champion", address, tmp_path)
+
+    def test_a_web_server_that_is_no_registry(self, tmp_path: Path) -> None:
+        with server(404) as address, self.quickly(ConfigError, "the model line"):
+            asked("models:/line@champion", address, tmp_path)
+
+    def test_an_address_of_an_unknown_kind(self, tmp_path: Path) -> None:
+        with self.quickly(ConfigError, "unsupported URI"):
+            asked("models:/line@champion", "foo://bar", tmp_path)
+
+    def test_a_locked_database(self, tmp_path: Path, shelf: Shelf, caplog: pytest.LogCaptureFixture) -> None:
+        lock = sqlite3.connect(shelf.folder / "mlflow.db", isolation_level=None)
+        lock.execute("BEGIN EXCLUSIVE")
+        try:
+            with self.quickly(RegistryUnreachable, "no answer for the model line"):
+                asked("models:/line@champion", shelf.uri, tmp_path)
+        finally:
+            lock.close()
+        assert not caplog.records
+
+    def test_a_file_that_is_no_database(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_text("no database")
+        with self.quickly(RegistryUnreachable, "no answer"):
+            asked("models:/line@champion", f"sqlite:///{tmp_path}/mlflow.db", tmp_path)
+
+    def test_a_password_in_the_address_is_not_told(self, tmp_path: Path) -> None:
+        with pytest.raises(RegistryUnreachable) as caught:
+            asked("models:/line@champion", "http://me:hunter2@127.0.0.1:9", tmp_path)
+        assert "hunter2" not in str(caught.value)
+
+
+def test_a_folder_for_copies_that_cannot_be_made_is_named(shelf: Shelf, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(AccessDenied, match=r"no writing to .*file/copies"):
+        asked("models:/line/1", shelf.uri, tmp_path / "file" / "copies")
+
+
+@contextmanager
+def server(status: int) -> Iterator[str]:
+    """A web server that gives every question the same answer."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(status)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Quiet."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{running.server_port}"
+        finally:
+            running.shutdown()
+            thread.join()

@@ -1,0 +1,197 @@
+import json
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType, Array, DataType, Map, Object, Property
+
+from sparkscore.errors import SignatureError
+from sparkscore.model.signature import check_columns, check_params
+from sparkscore.model.spec import Signature, signature_of
+from sparkscore.records import ModelInput, PinnedModel
+from tests.model.shelf import columns, positions, signature, tensor
+
+UTC = pa.timestamp("us", tz="UTC")
+NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
+
+
+def read(signed: ModelSignature) -> Signature:
+    return signature_of({"signature": signed.to_dict()})
+
+
+def output(predictions: Any) -> pa.DataType:
+    return read(infer_signature(NUMBERS, predictions)).output
+
+
+def model(*inputs: ModelInput) -> PinnedModel:
+    return PinnedModel("late", "3", "", "0" * 64, "", "pyfunc", inputs, False, pa.float64())
+
+
+class TestInputs:
+    def test_columns_have_names_types_and_whether_they_are_required(self) -> None:
+        kinds = {"b": "boolean", "i": "integer", "l": "long", "f": "float", "d": "double", "s": "string", "y": "binary"}
+        read_back = read(signature(columns(**kinds, t="datetime?"), tensor("float64")))
+        assert read_back.inputs == (
+            ModelInput("b", pa.bool_(), True),
+            ModelInput("i", pa.int32(), True),
+            ModelInput("l", pa.int64(), True),
+            ModelInput("f", pa.float32(), True),
+            ModelInput("d", pa.float64(), True),
+            ModelInput("s", pa.string(), True),
+            ModelInput("y", pa.binary(), True),
+            ModelInput("t", pa.timestamp("ns"), False),
+        )
+        assert not read_back.tensor
+
+    def test_positions_have_no_names(self) -> None:
+        assert [one.name for one in read(signature(positions("double", "long"), tensor("float64"))).inputs] == [
+            None,
+            None,
+        ]
+
+    def test_a_frame_without_column_names_has_positions(self) -> None:
+        inferred = infer_signature(pd.DataFrame(np.zeros((2, 3))), np.zeros(2))
+        assert read(inferred).inputs == (ModelInput(None, pa.float64(), True),) * 3
+
+    def test_other_numbers_as_names_are_refused(self) -> None:
+        with pytest.raises(SignatureError, match="the input name 7"):
+            read(infer_signature(pd.DataFrame({7: [1.0]}), np.zeros(1)))
+
+    def test_a_tensor_has_as_many_inputs_as_columns(self) -> None:
+        read_back = read(signature(tensor("float32", 3), tensor("float64")))
+        assert read_back.tensor
+        assert read_back.inputs == (ModelInput(None, pa.float32(), True),) * 3
+
+    def test_arrays_are_lists_and_objects_structs(self) -> None:
+        spec = Object([Property("x", DataType.long), Property("y", Array(DataType.string))])
+        read_back = read(signature(Schema([ColSpec(spec, "o")]), tensor("float64")))
+        assert read_back.inputs[0].type == pa.struct([("x", pa.int64()), ("y", pa.list_(pa.string()))])
+
+    @pytest.mark.parametrize("kind", [Map(DataType.double), AnyType()])  # type: ignore[no-untyped-call]
+    def test_maps_and_anything_are_refused(self, kind: Any) -> None:
+        with pytest.raises(SignatureError, match=r'the type "(map|any)"'):
+            read(signature(Schema([ColSpec(kind, "x")]), tensor("float64")))
+
+    @pytest.mark.parametrize("schema", [tensor("float64"), tensor("float64", 2, 2), tensor("float64", -1)])
+    def test_tensors_of_other_shapes_are_refused(self, schema: Schema) -> None:
+        with pytest.raises(SignatureError, match=r"one tensor of shape \(-1, k\)"):
+            read(signature(schema, tensor("float64")))
+
+    def test_a_tensor_of_objects_is_refused(self) -> None:
+        with pytest.raises(SignatureError, match="a tensor of object"):
+            read(signature(tensor("object", 2), tensor("float64")))
+
+    @pytest.mark.parametrize("signed", [None, {}, {"inputs": "[]", "outputs": None}, {"outputs": '[{"type": "long"}]'}])
+    def test_no_signature_tells_how_to_add_one(self, signed: Any) -> None:
+        with pytest.raises(SignatureError, match="no inputs") as caught:
+            signature_of({"signature": signed})
+        assert "infer_signature" in caught.value.do
+
+    def test_no_outputs_tell_how_to_add_them(self) -> None:
+        with pytest.raises(SignatureError, match="no outputs"):
+            read(infer_signature(NUMBERS))
+
+    @pytest.mark.parametrize("inputs", ["{", '[{"name": "x"}]', '["x"]', "7"])
+    def test_a_damaged_signature_is_refused(self, inputs: str) -> None:
+        with pytest.raises(SignatureError, match="cannot be read"):
+            signature_of({"signature": {"inputs": inputs, "outputs": '[{"type": "long"}]'}})
+
+
+class TestOutputs:
+    def test_one_value_per_row_is_a_scalar(self) -> None:
+        assert output(np.zeros(2)) == pa.float64()
+        assert output(pd.Series([1, 2])) == pa.int64()
+        assert output(np.array([True, False])) == pa.bool_()
+        assert output(np.array(["a", "b"])) == pa.string()
+        assert output(np.array(["a", "b"], dtype=object)) == pa.string()
+        assert output(pd.DataFrame({"p": [0.5]})) == pa.float64()
+        assert output(pd.Series(pd.to_datetime(["2020-01-01"]))) == UTC
+
+    def test_several_values_per_row_are_a_list(self) -> None:
+        assert output(np.zeros((2, 3))) == pa.list_(pa.float64())
+        assert output(np.zeros((2, 3, 4), np.float32)) == pa.list_(pa.list_(pa.float32()))
+        assert output([[1.0], [2.0]]) == pa.list_(pa.float64())
+
+    def test_several_columns_are_a_struct(self) -> None:
+        assert output(pd.DataFrame({"p": [0.5], "l": ["a"]})) == pa.struct([("p", pa.float64()), ("l", pa.string())])
+        assert output(pd.DataFrame(np.zeros((1, 2)))) == pa.struct([("0", pa.float64()), ("1", pa.float64())])
+
+    def test_numbers_that_spark_has_not_become_wider(self) -> None:
+        assert output(np.zeros(2, np.uint8)) == pa.int16()
+        assert output(np.zeros(2, np.uint32)) == pa.int64()
+        assert output(np.zeros(2, np.float16)) == pa.float32()
+
+
+class TestParams:
+    signed = read(signature(columns(a="double"), tensor("float64"), k=1, t=0.5, s="x", b=True))
+
+    def test_params_of_the_signature_are_taken(self) -> None:
+        check_params(self.signed, {"k": 2, "t": 1, "s": "y", "b": False})
+
+    @pytest.mark.parametrize("params", [{"k": "2"}, {"k": 2.5}, {"k": True}, {"t": "x"}, {"s": 1}, {"b": 1}])
+    def test_a_param_of_another_type_is_refused(self, params: dict[str, Any]) -> None:
+        with pytest.raises(SignatureError, match="the param"):
+            check_params(self.signed, params)
+
+    def test_an_unknown_param_is_refused_and_the_known_ones_are_named(self) -> None:
+        with pytest.raises(SignatureError, match="the param depth") as caught:
+            check_params(self.signed, {"depth": 1})
+        assert "k, t, s, b" in caught.value.expected
+
+
+class TestColumns:
+    source = pa.schema(
+        [("x", pa.float64()), ("Y", pa.int32()), ("name", pa.string()), ("big", pa.int64()), ("at", UTC)]
+    )
+
+    def test_columns_come_in_the_models_order(self) -> None:
+        asked = model(ModelInput("name", pa.string(), True), ModelInput("x", pa.float64(), True))
+        assert check_columns(asked, self.source, {}) == ("name", "x")
+
+    def test_names_are_mapped(self) -> None:
+        asked = model(ModelInput("x1", pa.float64(), True), ModelInput("x2", pa.float64(), True))
+        assert check_columns(asked, self.source, {"x1": "x", "x2": "Y"}) == ("x", "Y")
+
+    def test_positions_are_mapped(self) -> None:
+        asked = model(ModelInput(None, pa.float64(), True), ModelInput(None, pa.float64(), True))
+        assert check_columns(asked, self.source, {"0": "Y", "1": "x"}) == ("Y", "x")
+
+    def test_positions_that_are_not_mapped_are_refused_with_the_cure(self) -> None:
+        with pytest.raises(SignatureError, match=r"input 1 has no name: .* model.inputs: \{'1': column\}"):
+            check_columns(model(*[ModelInput(None, pa.float64(), True)] * 2), self.source, {"0": "x"})
+
+    def test_all_problems_are_told_at_once(self) -> None:
+        asked = model(
+            ModelInput("y", pa.float64(), True),
+            ModelInput("names", pa.string(), True),
+            ModelInput("nothing_like_it", pa.string(), False),
+            ModelInput("name", pa.float64(), True),
+            ModelInput("big", pa.float64(), True),
+            ModelInput("amount", pa.int32(), True),
+            ModelInput("x", pa.float64(), True),
+        )
+        with pytest.raises(SignatureError) as caught:
+            check_columns(asked, self.source, {"amount": "big", "nam": "x"})
+        assert caught.value.exit_code == 4
+        assert caught.value.found.splitlines() == [
+            "the source does not fit late version 3:",
+            "  model.inputs names nam: no such input (did you mean name?)",
+            "  y: double in the model, missing in the source (did you mean Y, which differs in case?)",
+            "  names: string in the model, missing in the source (did you mean name?)",
+            "  nothing_like_it: string in the model, missing in the source",
+            "  name: double in the model, string in the source: no cast keeps every value",
+            "  big: double in the model, int64 in the source: no cast keeps every value",
+            "  amount (column big): int32 in the model, int64 in the source: no cast keeps every value",
+        ]
+
+    def test_a_column_that_is_there_twice_is_refused(self) -> None:
+        twice = pa.schema([("x", pa.float64()), ("x", pa.float64())])
+        with pytest.raises(SignatureError, match="twice in the source"):
+            check_columns(model(ModelInput("x", pa.float64(), True)), twice, {})
+
+    def test_what_the_spec_says_is_plain_json(self) -> None:
+        assert json.loads(signature(columns(a="double"), tensor("float64")).to_dict()["inputs"])[0]["name"] == "a"

@@ -1,0 +1,234 @@
+import ast
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from mlflow.pyfunc import spark_udf
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import DataType, Object, Property
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import ArrayType, DoubleType
+
+import sparkscore
+from sparkscore.errors import ConfigError, ModelNotFound, SignatureError, UnsupportedSession
+from sparkscore.scoring import udf as room
+from sparkscore.scoring.failures import translated
+from sparkscore.scoring.inputs import NULLABLE_INTEGERS
+from sparkscore.scoring.udf import ScoreUdf, score_udf
+from tests import world
+from tests.model.pipelines import FLIGHTS, pipeline
+from tests.model.shelf import Answers, Shelf, Sums, columns, positions, signature, tensor
+
+BIG = 2**53 + 1
+
+
+@pytest.fixture(scope="module")
+def minus(shelf: Shelf) -> str:
+    """A model that takes b from a: the order of its inputs can be seen."""
+    model = Answers(lambda frame: frame["a"] - frame["b"])
+    return shelf.put("minus", model, signature(columns(a="double", b="double"), tensor("float64")))
+
+
+@pytest.fixture
+def frame(spark: SparkSession) -> DataFrame:
+    """One row: a is 5, b is 3."""
+    return spark.createDataFrame([(5.0, 3.0)], "a double, b double")
+
+
+def made(spark: SparkSession, shelf: Shelf, uri: str, **more: Any) -> ScoreUdf:
+    return score_udf(spark, uri, tracking_uri=shelf.uri, **more)
+
+
+def only(frame: DataFrame, column: Any) -> Any:
+    """The value of the column in the only row."""
+    rows = frame.select(column.alias("p")).collect()
+    assert len(rows) == 1
+    return rows[0]["p"]
+
+
+class TestCalling:
+    def test_it_is_part_of_the_package(self) -> None:
+        assert sparkscore.score_udf is score_udf
+
+    def test_columns_by_name_by_column_and_by_default(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        predict = made(spark, shelf, minus)
+        assert predict.input_columns == ("a", "b")
+        assert only(frame, predict(*predict.input_columns)) == 2.0
+        assert only(frame, predict()) == 2.0
+        assert only(frame, predict(F.col("b"), frame["a"] + 1)) == -3.0
+
+    def test_a_struct_is_taken_by_the_names_of_its_fields(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        predict = made(spark, shelf, minus)
+        assert only(frame, predict(F.struct("a", "b"))) == 2.0
+        assert only(frame, predict(F.struct("b", "a", F.lit("more").alias("c")))) == 2.0
+        assert only(frame.select(F.struct("b", "a").alias("both")), predict("both")) == 2.0
+
+    def test_positions_are_taken_in_order(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        model = Answers(lambda frame: frame[0] - frame[1])
+        predict = made(
+            spark, shelf, shelf.put("places", model, signature(positions("double", "double"), tensor("float64")))
+        )
+        assert predict.input_columns == ("0", "1")
+        assert only(frame, predict("b", "a")) == -2.0
+        assert only(frame, predict(F.struct("b", "a"))) == -2.0
+        with pytest.raises(SignatureError, match="0 columns"):
+            predict()
+
+    def test_names_may_hold_anything(self, spark: SparkSession, shelf: Shelf) -> None:
+        odd = ["a b", "c.d", "e`f"]
+        predict = made(
+            spark,
+            shelf,
+            shelf.put("odd", Sums(), signature(columns(**dict.fromkeys(odd, "double")), tensor("float64"))),
+        )
+        assert only(spark.createDataFrame([(1.0, 2.0, 4.0)], odd), predict(*predict.input_columns)) == 7.0
+
+    @pytest.mark.parametrize("given", [("a", "b", "a"), ("a", "b", "a", "b")])
+    def test_another_number_of_columns_is_refused_when_called(
+        self, spark: SparkSession, shelf: Shelf, minus: str, given: tuple[str, ...]
+    ) -> None:
+        with pytest.raises(SignatureError, match=f"{len(given)} columns") as caught:
+            made(spark, shelf, minus)(*given)
+        assert caught.value.expected == "2: a, b; or one struct of them"
+
+    def test_one_column_that_is_no_struct_fails_with_the_cure(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        with pytest.raises(Exception, match="Python") as caught:
+            only(frame, made(spark, shelf, minus)("a"))
+        error = translated(caught.value)
+        assert isinstance(error, SignatureError)
+        assert error.found == "1 columns"
+
+    def test_a_struct_without_an_input_fails_with_its_name(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        with pytest.raises(Exception, match="Python") as caught:
+            only(frame, made(spark, shelf, minus)(F.struct("a", F.lit(1.0).alias("B"))))
+        error = translated(caught.value)
+        assert isinstance(error, SignatureError)
+        assert error.found == "a struct of a, B, without b"
+
+    def test_an_optional_input_may_be_left_out_of_a_struct(
+        self, spark: SparkSession, shelf: Shelf, frame: DataFrame
+    ) -> None:
+        model = Answers(lambda frame: frame["a"].fillna(0) + frame["z"].fillna(10))
+        uri = shelf.put("lenient", model, signature(columns(a="double", z="double?"), tensor("float64")))
+        assert only(frame, made(spark, shelf, uri)(F.struct("a"))) == 15.0
+
+    def test_a_struct_may_be_the_value_of_the_only_input(
+        self, spark: SparkSession, shelf: Shelf, frame: DataFrame
+    ) -> None:
+        inputs = Schema([ColSpec(Object([Property("a", DataType.double), Property("b", DataType.double)]), "point")])
+        uri = shelf.put(
+            "point",
+            Answers(lambda frame: [p["a"] * p["b"] for p in frame["point"]]),
+            signature(inputs, tensor("float64")),
+        )
+        assert only(frame, made(spark, shelf, uri)(F.struct("b", "a"))) == 15.0
+
+    def test_sql_can_call_it(self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame) -> None:
+        spark.udf.register("minus", made(spark, shelf, minus))
+        frame.createOrReplaceTempView("minuends")
+        assert spark.sql("SELECT minus(a, b) + minus(b, a) + minus(b, a) AS p FROM minuends").first() == (-2.0,)
+
+    def test_it_can_be_kept_from_the_optimiser(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        assert made(spark, shelf, minus).deterministic
+        predict = made(spark, shelf, minus).asNondeterministic()
+        assert not predict.deterministic
+        assert only(frame, predict()) == 2.0
+
+
+class TestResults:
+    def test_arrays(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        uri = shelf.put(
+            "pair",
+            Answers(lambda frame: frame.to_numpy()),
+            signature(columns(a="double", b="double"), tensor("float64", 2)),
+        )
+        predict = made(spark, shelf, uri)
+        assert predict.returnType == ArrayType(DoubleType())
+        assert only(frame, predict()) == [5.0, 3.0]
+
+    def test_structs(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        answer = Answers(lambda frame: {"sum": frame["a"] + frame["b"], "text": ["x"]})
+        uri = shelf.put(
+            "facts", answer, signature(columns(a="double", b="double"), columns(sum="double", text="string"))
+        )
+        predict = made(spark, shelf, uri)
+        assert predict.returnType.simpleString() == "struct<sum:double,text:string>"
+        assert only(frame, predict()["sum"]) == 8.0
+
+    def test_it_gives_what_mlflows_own_function_gives(self, spark: SparkSession, shelf: Shelf) -> None:
+        signed = signature(columns(carrier="string", hour="integer", distance="double"), tensor("float64", 2))
+        uri = shelf.put("flights", pipeline(), signed, method="predict_proba")
+        frame = spark.createDataFrame(FLIGHTS.astype({"hour": "int32"})).coalesce(1)
+        session = nullable(spark)
+        with world.tracking(shelf.uri):
+            theirs = frame.select(
+                spark_udf(spark, uri, result_type="array<double>")(*FLIGHTS.columns).alias("p")
+            ).toPandas()["p"]
+        predict = made(session, shelf, uri)
+        ours = (
+            session.createDataFrame(FLIGHTS.astype({"hour": "int32"}))
+            .coalesce(1)
+            .select(predict().alias("p"))
+            .toPandas()["p"]
+        )
+        assert np.array(ours.tolist()).tobytes() == np.array(theirs.tolist()).tobytes()
+
+
+class TestIntegers:
+    def test_a_session_that_would_make_doubles_of_them_is_refused(self, spark: SparkSession, shelf: Shelf) -> None:
+        uri = shelf.put("whole", Sums(), signature(columns(x="double", n="long", k="integer?"), tensor("float64")))
+        with pytest.raises(ConfigError, match=r"the model takes integers \(n, k\)") as caught:
+            made(spark, shelf, uri)
+        assert caught.value.do == f'spark.conf.set("{NULLABLE_INTEGERS}", "true")'
+
+    def test_they_are_exact_beside_null(self, spark: SparkSession, shelf: Shelf) -> None:
+        session = nullable(spark)
+        predict = made(session, shelf, shelf.put("exact", Sums(), signature(columns(n="long?"), tensor("int64"))))
+        frame = session.createDataFrame([(BIG,), (None,)], "n long").coalesce(1)
+        assert [row["p"] for row in frame.select(predict("n").alias("p")).collect()] == [BIG, None]
+
+
+class TestRefusals:
+    def test_an_unknown_model(self, spark: SparkSession, shelf: Shelf) -> None:
+        with pytest.raises(ModelNotFound):
+            made(spark, shelf, "models:/nobody@champion")
+
+    def test_unknown_params(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
+        with pytest.raises(SignatureError, match="the param n"):
+            made(spark, shelf, minus, params={"n": 1})
+
+    def test_a_spark_connect_session(self) -> None:
+        remote = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
+        with pytest.raises(UnsupportedSession, match="Spark Connect"):
+            score_udf(remote, "models:/late@champion")
+
+    def test_spark_connect_is_not_imported_to_see_that(self) -> None:
+        modules = [
+            node.module for node in ast.walk(ast.parse(inspect.getsource(room))) if isinstance(node, ast.ImportFrom)
+        ]
+        assert not [name for name in modules if name and "connect" in name]
+
+
+def test_copies_lie_in_one_private_folder_of_the_process() -> None:
+    assert room._copies() == room._copies()
+    assert Path(room._copies()).stat().st_mode & 0o777 == 0o700
+
+
+def nullable(spark: SparkSession) -> SparkSession:
+    """A session that hands over integers beside NULL as integers."""
+    session = spark.newSession()
+    session.conf.set(NULLABLE_INTEGERS, "true")
+    return session
