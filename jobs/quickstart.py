@@ -1,0 +1,9 @@
+"""Load real flights, train and register a model, score three months.
+
+./spark-submit.sh jobs/quickstart.py --help
+"""
+
+from sparkscore.entrypoint import main
+
+if __name__ == "__main__":
+    main("quickstart")

@@ -1,0 +1,9 @@
+"""Score a Delta table with a registered model and publish the predictions once.
+
+./spark-submit.sh jobs/score.py --help
+"""
+
+from sparkscore.entrypoint import main
+
+if __name__ == "__main__":
+    main("score")

@@ -1,0 +1,264 @@
+"""The one `main` of every job and of the console.
+
+arguments -> settings -> session -> pipeline -> result line -> exit code
+"""
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import structlog
+from rich.console import Console
+
+from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
+from sparkscore.records import RunReport
+from sparkscore.settings import Settings
+
+_HELP = {
+    "score": "score a Delta table with a registered model and publish the predictions once",
+    "quickstart": "load real flights, train and register a model, score three months: a first run in one command",
+    "runs": "list a job's runs and attempts; `runs show <id>` shows one of them",
+}
+_EXAMPLES = {
+    "score": """examples:
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31
+  {program} --config conf/base.yaml --config conf/prod.yaml --as-of 2013-12-31 --dry-run
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31 --sample 10 --output.threshold 0.4
+  SPARKSCORE_OUTPUT__TABLE=lake.predictions {program} --config conf/quickstart.yaml --as-of 2013-12-31""",
+    "quickstart": """examples:
+  {program}
+  SPARKSCORE_HOME=/data/sparkscore {program}""",
+    "runs": """examples:
+  {program} --config conf/quickstart.yaml
+  {program} show 1f0c9a2b --config conf/quickstart.yaml""",
+}
+VERBS: tuple[str, ...] = tuple(_HELP)
+"""One per file in `jobs/`, by the same name and with the same flags."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    exit_code: int
+    line: str
+
+
+class _Parser(argparse.ArgumentParser):
+    """Wrong arguments are an error of the config like any other, with a result line and exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(message, "the flags of --help", f"{self.prog} --help")
+
+
+def main(verb: str, argv: Sequence[str] | None = None) -> None:
+    """Run one verb. Returns on success; exits with the error's code otherwise.
+
+    The result is one JSON line on stdout, and in `--result FILE`.
+    """
+    code = run(verb, sys.argv[1:] if argv is None else argv)
+    if code != 0:
+        sys.exit(code)
+
+
+def console(argv: Sequence[str] | None = None) -> None:
+    """The command `sparkscore <verb> …`."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    if words and words[0] in VERBS:
+        main(words[0], words[1:])
+        return
+    lines = "\n".join(f"  {verb:<12}{text}" for verb, text in _HELP.items())
+    print(
+        f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` tells the flags.", file=sys.stderr
+    )
+    if words[:1] not in (["--help"], ["-h"]):
+        sys.exit(ConfigError.exit_code)
+
+
+def run(verb: str, argv: Sequence[str]) -> int:
+    """Run one verb and write its result line; the exit code."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+    _log_to_stderr()
+    stdout, args = sys.stdout, argparse.Namespace(debug="--debug" in argv, result=None, as_of=None)
+    with redirect_stdout(sys.stderr):  # libraries print; stdout carries the result and nothing else
+        try:
+            parsed = _parsed(verb, argv)
+            if parsed is None:
+                return 0
+            args = parsed
+            if args.result is not None:
+                _written(Path(args.result), "")
+            outcome = _Outcome(0, _VERBS[verb](args))
+        except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
+            outcome = _failed(error, args)
+        if args.result is not None and Path(args.result).is_file():
+            _written(Path(args.result), outcome.line + "\n")
+    print(outcome.line, file=stdout, flush=True)
+    return outcome.exit_code
+
+
+def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:
+    known = error if isinstance(error, SparkscoreError) else None
+    report = known.report if known is not None and isinstance(known.report, RunReport) else None
+    if report is None:
+        code = known.exit_code if known is not None else SparkscoreError.exit_code
+        report = RunReport("", getattr(args, "as_of", None), "failed", code, error=facts(error))
+    if args.debug:
+        print(redacted(traceback.format_exc()), file=sys.stderr)
+    bug = f"{type(error).__name__}: {_first_lines(error)}\n  do: run it again with --debug for the stack trace"
+    print(f"sparkscore: {redacted(bug if known is None else str(known))}", file=sys.stderr)
+    return _Outcome(report.exit_code, report.to_json())
+
+
+def _first_lines(error: Exception) -> str:
+    return "\n".join(str(error).splitlines()[:3])[:500]
+
+
+def _written(file: Path, text: str) -> None:
+    """Write the result file; once before the job, so that a run never ends without a place for its result."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"--result {file}: {error.strerror}", "a file that can be written", "give another path"
+        ) from error
+
+
+def _log_to_stderr() -> None:
+    def redact(_: Any, __: str, event: Any) -> Any:
+        return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
+            redact,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20),
+        ],
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def _parsed(verb: str, argv: Sequence[str]) -> Any:
+    """The arguments; None after --help."""
+    unfilled = [word for word in argv if "{{" in word]
+    if unfilled:
+        raise ConfigError(
+            f"the argument {unfilled[0]} still holds a template", "a value", "let the scheduler fill it in"
+        )
+    try:
+        return _parser(verb).parse_args(list(argv))
+    except SystemExit:
+        return None
+
+
+def _parser(verb: str) -> _Parser:
+    program = f"sparkscore {verb}"
+    parser = _Parser(
+        prog=program,
+        description=_HELP[verb],
+        epilog=_EXAMPLES[verb].format(program=program),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--config",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a YAML file of the job; later ones override, merged deeply",
+    )
+    parser.add_argument("--result", metavar="FILE", help="write the result line to this file, too")
+    parser.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+    if verb == "score":
+        parser.add_argument(
+            "--as-of", required=True, metavar="TIME", help="the logical time that the run stands for, UTC: 2013-12-31"
+        )
+        shown = parser.add_mutually_exclusive_group()
+        shown.add_argument("--dry-run", action="store_true", help="show the plan; read nothing big, write nothing")
+        shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
+        parser.add_argument("--replace", action="store_true", help="supersede what is published for this as_of")
+        parser.add_argument(
+            "--force", action="store_true", help="publish again although the table changed behind our back"
+        )
+        parser.add_argument(
+            "--restart", action="store_true", help="do not keep the pins of an attempt that did not end"
+        )
+    if verb == "runs":
+        parser.add_argument("show", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
+    settings = parser.add_argument_group("settings", "the same as in the config file; lists and mappings as YAML")
+    for name, info in Settings.leaves():
+        settings.add_argument(
+            f"--{name}", dest=f"setting:{name}", metavar="VALUE", help=(info.description or "").replace("%", "%%")
+        )
+    return parser
+
+
+def _settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings:
+    flags = {
+        name.removeprefix("setting:"): value
+        for name, value in vars(args).items()
+        if name.startswith("setting:") and value is not None
+    }
+    if not files and not flags:
+        raise ConfigError("no --config", "a YAML file of the job", "--config conf/quickstart.yaml")
+    return Settings.load(*files, flags=flags)
+
+
+def _screen() -> Console:
+    """Where people read; wide where nobody has said how wide it is."""
+    return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
+
+
+def _score(args: argparse.Namespace) -> str:
+    settings = _settings(args, args.config)
+    from sparkscore.monitor.progress import watch_on
+    from sparkscore.monitor.words import rows_table, summary
+    from sparkscore.pipelines.preview import plan, sample
+    from sparkscore.pipelines.score import score
+    from sparkscore.session import job_session
+    from sparkscore.store.runs import Wishes
+
+    screen, wishes = _screen(), Wishes(args.replace, args.force, args.restart)
+    spark = job_session(f"sparkscore score {settings.job}")
+    if args.dry_run:
+        report, lines = plan(spark, settings, as_of=args.as_of, wishes=wishes)
+        screen.print(rows_table(("plan", ""), lines), soft_wrap=True)
+    elif args.sample is not None:
+        report, rows = sample(spark, settings, as_of=args.as_of, rows=args.sample)
+        screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
+    else:
+        report = score(spark, settings, as_of=args.as_of, wishes=wishes, watch=watch_on(screen))
+    screen.print(summary(report), highlight=False, soft_wrap=True)
+    return report.to_json()
+
+
+def _quickstart(args: argparse.Namespace) -> str:
+    from sparkscore.demo import quickstart
+
+    settings = _settings(args, args.config or [quickstart.config_file()])
+    return quickstart.quickstart(settings, _screen()).to_json()
+
+
+def _runs(args: argparse.Namespace) -> str:
+    settings = _settings(args, args.config)
+    if args.show and (args.show[0] != "show" or len(args.show) != 2):
+        raise ConfigError(f"runs {' '.join(args.show)}", "`runs` or `runs show <id>`", "sparkscore runs --help")
+    from sparkscore.monitor.words import events_table
+    from sparkscore.pipelines.runs import runs
+    from sparkscore.session import job_session
+
+    spark = job_session(f"sparkscore runs {settings.job}")
+    found = runs(spark, settings, run=args.show[1] if args.show else None)
+    _screen().print(events_table(found))
+    return json.dumps({"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=str)
+
+
+_VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {"score": _score, "quickstart": _quickstart, "runs": _runs}

@@ -1,0 +1,1 @@
+"""What a run tells about itself. Returns records; writes no tables, changes no predictions."""

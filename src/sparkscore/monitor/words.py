@@ -1,0 +1,69 @@
+"""What a run did, in words and tables for a terminal. Never more than a few rows, never a secret."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from sparkscore.records import RunEvent, RunReport, utc_text
+
+
+def summary(report: RunReport) -> str:
+    """A few lines: what happened, with which model and source, where it is."""
+    model, source = report.model or {}, report.source or {}
+    head = {
+        "published": f"published {report.rows_scored or 0:,} predictions for {report.as_of}",
+        "already_published": f"{report.as_of} is published already ({report.rows_scored or 0:,} rows): nothing done",
+        "nothing_to_score": f"nothing to score for {report.as_of}: the source has no rows after the filter",
+        "superseded": f"{report.as_of} was published by a newer revision meanwhile",
+        "dry_run": f"nothing was written for {report.as_of}",
+    }.get(report.status, report.status)
+    rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
+    rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
+    lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
+    if model:
+        lines.append(f"model {model.get('name')} version {model.get('version')}")
+        lines.append(f"source {source.get('table')} at version {source.get('version')}")
+    if report.newer:
+        newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
+        lines.append(f"newer meanwhile: {newer} (--replace takes it)")
+    if report.status in ("published", "already_published"):
+        lines.append(f"table {report.table} at version {report.table_version}")
+    return "\n".join(lines)
+
+
+def events_table(events: Sequence[RunEvent]) -> Table:
+    """Run events, one line each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("as_of", "revision", "attempt", "event", "at", "run", "scored", "rejected", "exit", "message"):
+        table.add_column(
+            name, justify="right" if name in ("revision", "attempt", "scored", "rejected", "exit") else "left"
+        )
+    for event in events:
+        first = (event.message or "").splitlines()[:1]
+        table.add_row(
+            utc_text(event.as_of),
+            str(event.revision),
+            str(event.attempt),
+            event.event,
+            utc_text(event.at)[:19],
+            (event.run_id or "")[:12],
+            _number(event.rows_scored),
+            _number(event.rows_rejected),
+            _number(event.exit_code),
+            first[0] if first else "",
+        )
+    return table
+
+
+def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A few rows of a frame."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    return table
+
+
+def _number(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

@@ -1,0 +1,199 @@
+"""One attempt of a run: its tables, clock, events and report. Pages of verbs decide the order; this keeps the book."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
+from sparkscore.records import Run as RunRecord
+from sparkscore.records import RunEvent, RunReport, TableRef, Verdict, utc_text
+from sparkscore.scoring.failures import translated as from_worker
+from sparkscore.settings import Settings
+from sparkscore.store.events import events, prepare, record
+from sparkscore.store.failures import translated
+from sparkscore.store.isolation import run_session
+from sparkscore.store.names import beside, table_ref
+
+log = structlog.get_logger("sparkscore")
+
+
+def parsed_as_of(text: str | datetime) -> datetime:
+    """The UTC moment of an ISO date or timestamp; without a zone it is UTC.
+
+    Raises:  ConfigError.
+    """
+    try:
+        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ConfigError(
+            f"as_of {text!r}",
+            "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
+            "let the scheduler pass its logical date",
+        ) from error
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+@dataclass
+class Attempt:
+    """The book of one attempt. `report` grows with what is known; an error carries it to the entry point."""
+
+    spark: SparkSession
+    settings: Settings
+    as_of: datetime
+    target: TableRef
+    source: TableRef
+    report: RunReport
+    run: RunRecord | None = None
+    revision: int = 1
+    attempt: int = 1
+    began: float = field(default_factory=time.monotonic)
+    verdicts: list[Verdict] = field(default_factory=list)
+    prepared: bool = False
+
+    @classmethod
+    def of(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
+        """The book for one as_of, in a session of its own beside the caller's, with the tables' names checked.
+
+        Raises:  NameRefused, ConfigError, UnsupportedSession.
+        """
+        _refuse_default_home(spark, settings.home)
+        moment = parsed_as_of(as_of)
+        target = table_ref(settings.output.table, home=settings.home_uri)
+        source = table_ref(settings.source.table, home=settings.home_uri)
+        report = RunReport(
+            settings.job,
+            utc_text(moment),
+            "failed",
+            table=target.path or target.name,
+            source={"table": source.name, "version": None},
+        )
+        return cls(run_session(spark), settings, moment, target, source, report)
+
+    @property
+    def runs_table(self) -> TableRef:
+        """Where the job's events are."""
+        return beside(self.target, "_runs")
+
+    def past(self) -> list[RunEvent]:
+        """All events of this as_of, oldest first."""
+        return events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
+
+    def know(self, **facts: Any) -> None:
+        """Write facts into the report."""
+        self.report = replace(self.report, **facts)
+
+    def warn(self, text: str) -> None:
+        """A warning for the result line and for the log."""
+        log.warning(text)
+        self.know(warnings=(*self.report.warnings, text))
+
+    def judged(self, verdict: Verdict) -> None:
+        """Keep a gate's verdict; its warnings become the run's."""
+        self.verdicts.append(verdict)
+        for rule in verdict.warned:
+            self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """A timed part of the run."""
+        start = time.monotonic()
+        log.info("begin", part=name)
+        yield
+        seconds = round(time.monotonic() - start, 3)
+        self.know(seconds={**self.report.seconds, name: seconds})
+        log.info("done", part=name, seconds=seconds)
+
+    def begin(self, run: RunRecord, *, closes: RunEvent | None) -> None:
+        """Record that the attempt started, and that the one before it never ended."""
+        if closes is not None:
+            self.write(
+                replace(
+                    closes, event="aborted", at=datetime.now(UTC), message="never ended; closed by the next attempt"
+                )
+            )
+        self.event("started")
+
+    def event(self, kind: str, **values: Any) -> None:
+        """Record one event of this attempt."""
+        run = self.run
+        known: dict[str, Any] = {
+            "rows_read": self.report.rows_read,
+            "rows_scored": self.report.rows_scored,
+            "rows_rejected": self.report.rows_rejected,
+        }
+        if run is not None:
+            known |= {
+                "run_id": run.run_id,
+                "pins": run.pins,
+                "source_table": run.source_table,
+                "model_id": run.model_id,
+            }
+        details = {
+            "seconds": dict(self.report.seconds),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "transport": self.report.transport,
+            "model_loads": self.report.model_loads,
+            "warnings": self.report.warnings,
+        }
+        base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC))  # type: ignore[arg-type]
+        self.write(replace(base, **(known | values), details=json.dumps(details, default=str)))
+
+    def write(self, event: RunEvent) -> None:
+        """Append one event, of whichever attempt."""
+        if not self.prepared:
+            prepare(self.spark, self.runs_table, job=self.settings.job)
+            self.prepared = True
+        record(self.spark, self.runs_table, event)
+
+    def ended(self, status: str, **facts: Any) -> RunReport:
+        """The report of an attempt that ended well."""
+        seconds = {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+        self.know(status=status, exit_code=0, seconds=seconds, **facts)
+        return self.report
+
+    @contextmanager
+    def guarded(self, *, records: bool = True) -> Iterator[None]:
+        """Every failure inside becomes one of the suite's own errors, carries the report, is recorded as an event."""
+        try:
+            yield
+        except Exception as error:
+            known = (
+                error
+                if isinstance(error, SparkscoreError)
+                else from_worker(error) or translated(error, "running the job")
+            )
+            code = known.exit_code if known else SparkscoreError.exit_code
+            self._failed(known or error, code, records=records)
+            if known is not None and known is not error:
+                raise known from error
+            raise
+
+    def _failed(self, error: Exception, code: int, *, records: bool) -> None:
+        told = facts(error)
+        seconds = {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+        self.know(status="failed", exit_code=code, error=told, seconds=seconds)
+        if isinstance(error, SparkscoreError):
+            error.report = self.report
+        if records and self.run is not None:
+            try:
+                self.event("failed", exit_code=code, error=told["class"], message=told["message"])
+            except Exception as second:  # noqa: BLE001  the first failure is the one to report
+                log.warning("the failure could not be recorded in the run events", error=redacted(str(second))[:300])
+
+
+def _refuse_default_home(spark: SparkSession, home: str) -> None:
+    """The default home is a relative path: on a cluster the executors would not see the driver's working folder."""
+    master = str(spark.sparkContext.master)
+    if not master.startswith("local") and home == Settings.model_fields["home"].default:
+        raise ConfigError(
+            f"the default home {home} with the master {master}",
+            "a home that the driver and all executors see",
+            "set home: or SPARKSCORE_HOME to an absolute path or a URI, for example s3a://bucket/sparkscore",
+        )

@@ -1,0 +1,82 @@
+"""What a run would do, without doing it: the plan, and a sample of predictions."""
+
+import tempfile
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import Row, SparkSession
+
+from sparkscore.ingest import snapshot as ingest
+from sparkscore.pipelines.attempt import Attempt
+from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
+from sparkscore.pipelines.pinning import Plan, already_published, decided, pinned
+from sparkscore.records import RunReport
+from sparkscore.scoring.pandas_udf import Counters
+from sparkscore.settings import Settings
+from sparkscore.store.runs import PLAIN, Decision, Wishes
+
+
+def plan(
+    spark: SparkSession, settings: Settings, *, as_of: str | datetime, wishes: Wishes = PLAIN
+) -> tuple[RunReport, list[tuple[str, str]]]:
+    """What `score` would do now: a report with status `dry_run`, and lines (what, how) for people. Writes nothing.
+
+    Jobs:    none that reads data beyond logs and one count in the prediction table.
+    Raises:  whatever `score` would raise before it reads the source.
+    """
+    attempt = Attempt.of(spark, settings, as_of)
+    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
+        suites = suites_of(settings)
+        decision = decided(attempt, wishes, records=False)
+        if decision.kind == "already_published":
+            report = already_published(attempt, decision)
+            return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
+        planned = pinned(attempt, decision, copies=copies)
+        check_suites(suites, planned)
+        return attempt.ended("dry_run"), _lines(
+            attempt, decision, planned, {name: len(suite.expectations) for name, suite in suites.items()}
+        )
+
+
+def sample(spark: SparkSession, settings: Settings, *, as_of: str | datetime, rows: int) -> tuple[RunReport, list[Row]]:
+    """Predictions for the first rows of the source, shown and not written; the source is cut before the model sees it.
+
+    Jobs:    one small Spark job that reads, one that scores.
+    Raises:  whatever `score` would raise, gates apart.
+    """
+    attempt = Attempt.of(spark, settings, as_of)
+    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
+        planned = pinned(attempt, Decision("work", 1, 1), copies=copies)
+        counters = Counters(attempt.spark)
+        frame = scored_frame(attempt, planned, ingest.sample(attempt.spark, planned.snapshot, rows), counters)
+        predicted = frame.collect()
+        rejected = sum(row["_reject"] is not None for row in predicted)
+        facts: dict[str, Any] = {
+            "rows_read": len(predicted),
+            "rows_scored": len(predicted) - rejected,
+            "rows_rejected": rejected,
+        }
+        return attempt.ended("dry_run", **facts, model_loads=counters.loads), predicted
+
+
+def _lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str, int]) -> list[tuple[str, str]]:
+    settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
+    conditions = ", ".join(
+        f"{one.column} {one.op} {'' if one.value is None else one.value}".strip() for one in snapshot.where
+    )
+    gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
+    resumed = " (pins of an attempt that did not end)" if decision.keep is not None else ""
+    return [
+        ("would do", f"publish revision {decision.revision}, attempt {decision.attempt}{resumed}"),
+        ("run", planned.run.run_id),
+        (
+            "source",
+            f"{snapshot.table.name} at version {snapshot.version}" + (f", where {conditions}" if conditions else ""),
+        ),
+        ("model", f"{model.name} version {model.version}, {model.runtime} runtime, digest {model.digest[:12]}"),
+        ("inputs", ", ".join(planned.model_columns)),
+        ("transport", "pandas_udf: the only one so far"),
+        ("gates", gates),
+        ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
+        ("stage", settings.stage_uri),
+    ]

@@ -1,0 +1,32 @@
+"""The run events for people: all runs of a job, or one of them with its attempts."""
+
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ConfigError
+from sparkscore.records import RunEvent
+from sparkscore.settings import Settings
+from sparkscore.store.events import events
+from sparkscore.store.isolation import run_session
+from sparkscore.store.names import beside, table_ref
+
+
+def runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
+    """The job's events, oldest first: the last one of every attempt, or all of one run.
+
+    Needs:   `run` as a run_id or its beginning, eight characters at least.
+    Jobs:    one small Spark job.
+    Raises:  ConfigError for a run that is not there, ForeignTable.
+    """
+    table = beside(table_ref(settings.output.table, home=settings.home_uri), "_runs")
+    found = events(run_session(spark), table, job=settings.job)
+    if run is None:
+        return list({(event.as_of, event.revision, event.attempt): event for event in found}.values())
+    shown = [event for event in found if len(run) >= 8 and (event.run_id or "").startswith(run)]
+    if not shown:
+        known = sorted({event.run_id[:12] for event in found if event.run_id})
+        raise ConfigError(
+            f"no run {run} of the job {settings.job}",
+            f"one of {', '.join(known[-10:]) or 'none so far'}",
+            "give eight characters at least; `runs` lists them",
+        )
+    return shown

@@ -1,0 +1,112 @@
+"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
+
+from datetime import datetime
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from sparkscore.gate import integrity
+from sparkscore.gate.judge import judge, require
+from sparkscore.gate.suite import Suite
+from sparkscore.ingest import snapshot as ingest
+from sparkscore.pipelines.attempt import Attempt
+from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
+from sparkscore.pipelines.pinning import Plan, already_published, decided, pinned
+from sparkscore.publish import stage as stages
+from sparkscore.publish.latest import ensure_view
+from sparkscore.publish.merge import publish
+from sparkscore.records import RunReport, Stage, Watch
+from sparkscore.scoring.pandas_udf import Counters
+from sparkscore.settings import Settings
+from sparkscore.store.runs import PLAIN, Wishes
+
+
+def score(
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    as_of: str | datetime,
+    wishes: Wishes = PLAIN,
+    watch: Watch | None = None,
+) -> RunReport:
+    """The whole job for one as_of; a second call for a published as_of does nothing and says so.
+
+    Grain:   the prediction table holds one row per (keys, as_of).
+    Jobs:    reads the source twice at most (gate, scoring), predicts each row once, publishes by one MERGE.
+    Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
+    """
+    attempt = Attempt.of(spark, settings, as_of)
+    with attempt.guarded():
+        suites = suites_of(settings)
+        decision = decided(attempt, wishes)
+        if decision.kind == "already_published":
+            return already_published(attempt, decision)
+        with attempt.part("pin"):
+            plan = pinned(attempt, decision)
+            check_suites(suites, plan)
+        rows_read = ingest.count(attempt.spark, plan.snapshot)
+        attempt.know(rows_read=rows_read)
+        if rows_read == 0:
+            attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
+            return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)
+        attempt.begin(plan.run, closes=decision.open)
+        _judge_source(attempt, plan, suites.get("input"))
+        stage = _stage(attempt, plan, rows_read, watch)
+        _judge_stage(attempt, plan, stage, suites.get("output"), rows_read)
+        with attempt.part("publish"):
+            publication = publish(
+                attempt.spark, stage, plan.run, attempt.target, plan.contract, keys=settings.source.keys
+            )
+            ensure_view(attempt.spark, attempt.target, keys=settings.source.keys)
+        attempt.know(table_version=publication.table_version)
+        if publication.run_id != plan.run.run_id:
+            attempt.event("aborted", message=f"superseded by revision {publication.revision}")
+            return attempt.ended("superseded")
+        attempt.event("published", table_version=publication.table_version)
+        return attempt.ended("published")
+
+
+def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
+    if suite is None:
+        return
+    with attempt.part("input_gate"):
+        verdict = judge(ingest.frame(attempt.spark, plan.snapshot), suite, gate="input")
+        attempt.judged(verdict)
+        require(verdict)
+
+
+def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) -> Stage:
+    """The stage of an attempt with equal pins where there is one, else the rows scored now."""
+    root = attempt.settings.stage_uri
+    counters = Counters(attempt.spark)
+    with attempt.part("score_and_stage"):
+        stage = stages.found(attempt.spark, plan.run, root)
+        if stage is None:
+            frame = scored_frame(attempt, plan, ingest.frame(attempt.spark, plan.snapshot), counters)
+            if watch is None:
+                stage = stages.written(attempt.spark, frame, plan.run, root)
+            else:
+                with watch("score_and_stage", total=rows_read, done=lambda: counters.rows):
+                    stage = stages.written(attempt.spark, frame, plan.run, root)
+    rate = None if stage.chunks_reused else round(stage.scored / max(attempt.report.seconds["score_and_stage"], 1e-9))
+    facts: dict[str, Any] = {
+        "rows_scored": stage.scored,
+        "rows_rejected": stage.rejected,
+        "chunks_reused": stage.chunks_reused,
+    }
+    attempt.know(**facts, model_loads=counters.loads, rows_per_second=rate)
+    attempt.event("staged")
+    return stage
+
+
+def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
+    with attempt.part("output_gate"):
+        found = integrity.integrity(
+            stages.rows(attempt.spark, stage), keys=attempt.settings.source.keys, rows_read=rows_read
+        )
+        attempt.judged(found.verdict)
+        integrity.require(found)
+        if suite is not None:
+            verdict = judge(stages.accepted(attempt.spark, stage), suite, gate="output")
+            attempt.judged(verdict)
+            require(verdict)

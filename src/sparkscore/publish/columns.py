@@ -1,0 +1,79 @@
+"""Post-processing: what a model returned becomes the columns of the prediction table."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkscore.errors import ConfigError
+from sparkscore.schemas import RESERVED, TableContract, predictions
+from sparkscore.schemas import Column as ContractColumn
+from sparkscore.store.names import quoted
+from sparkscore.store.tables import plain_type
+
+CLASSES = 2
+
+
+def contract(
+    source: pa.Schema, *, keys: Sequence[str], output: pa.DataType, passthrough: Sequence[str], threshold: float | None
+) -> TableContract:
+    """The prediction table of a job, for a source and a model's output.
+
+    Raises:  ConfigError for a threshold on something else than a probability, or a type that plain readers cannot read.
+    """
+    if threshold is not None and not _is_probability(output):
+        raise ConfigError(
+            f"output.threshold={threshold} with a model that returns {output}",
+            "a model that returns one floating number, or the probabilities of two classes",
+            "remove output.threshold, or log the model with pyfunc_predict_fn='predict_proba'",
+        )
+    columns = {name: ContractColumn(name, source.field(name).type, "Copied from the source.") for name in passthrough}
+    unreadable = [f"{name} ({column.type})" for name, column in columns.items() if not plain_type(column.type)]
+    if unreadable or not plain_type(output):
+        raise ConfigError(
+            f"columns that plain Delta readers cannot read: {', '.join(unreadable) or f'prediction ({output})'}",
+            "types of Delta's reader version 1; timestamps with a zone",
+            "cast them in the source, or leave them out of source.passthrough",
+        )
+    key_columns = [
+        ContractColumn(name, source.field(name).type, "Key of the source row.", nullable=False) for name in keys
+    ]
+    return predictions(key_columns, _stored(output), list(columns.values()), threshold=threshold)
+
+
+def postprocessed(
+    frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
+) -> DataFrame:
+    """The frame with exactly the contract's own columns and `_reject`.
+
+    Needs:   keys, `prediction` as the model returned it, pass-through, `_reject`.
+    Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
+    Jobs:    none.
+    """
+    computed: dict[str, Column] = {"prediction": F.col("prediction")}
+    if threshold is not None:
+        computed["prediction"] = _probability(output)
+        computed["label"] = (_probability(output) >= F.lit(threshold)).cast("int")
+    own = [name for name in contract.names if name in computed or name not in RESERVED]
+    return frame.select(*(computed.get(name, F.col(quoted(name))).alias(name) for name in own), "_reject")
+
+
+def _is_probability(output: pa.DataType) -> bool:
+    if pa.types.is_fixed_size_list(output) and output.list_size != CLASSES:
+        return False
+    value = output.value_type if pa.types.is_list(output) or pa.types.is_fixed_size_list(output) else output
+    return bool(pa.types.is_floating(value))
+
+
+def _probability(output: pa.DataType) -> Column:
+    """The positive class's probability; NULL (which the output gate refuses) where there are not two classes."""
+    column = F.col("prediction")
+    if not pa.types.is_floating(output):
+        column = F.when(F.size(column) == CLASSES, F.get(column, F.lit(1)))
+    return column.cast("double")
+
+
+def _stored(output: pa.DataType) -> pa.DataType:
+    """Delta knows lists of any length only."""
+    return pa.list_(output.value_type) if pa.types.is_fixed_size_list(output) else output

@@ -1,0 +1,120 @@
+"""The publish: rejects are appended, then one MERGE makes a run visible, then the rows that readers see are counted."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from datetime import UTC, datetime
+
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish.stage import accepted, rows
+from sparkscore.records import Publication, Run, Stage, TableRef, utc_text
+from sparkscore.schemas import LINEAGE, REJECTS, TableContract
+from sparkscore.store.history import NOTE, commit_of, held
+from sparkscore.store.isolation import guarded
+from sparkscore.store.names import beside, quoted
+from sparkscore.store.tables import ensure, load
+from sparkscore.store.types import spark_type
+from sparkscore.store.writes import GONE, append_once, in_as_of, merge
+
+
+def publish(
+    spark: SparkSession, stage: Stage, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
+) -> Publication:
+    """The commit that made the stage visible, proven by counting the rows that readers see.
+
+    Where a later revision is visible instead, its publication is returned: this run is superseded.
+
+    Jobs:    one MERGE, skipped by Delta where this revision is committed already; one small count.
+    Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
+    """
+    ensure(spark, target, contract, job=run.job)
+    if stage.rejected:
+        _reject(spark, stage, run, beside(target, "_rejects"), keys=keys)
+    note = {
+        NOTE: {
+            "job": run.job,
+            "as_of": utc_text(run.as_of),
+            "revision": run.revision,
+            "attempt": run.attempt,
+            "run_id": run.run_id,
+        }
+        | {
+            "rows": stage.scored,
+            "rejected": stage.rejected,
+            "pins": asdict(run.pins),
+            "source_table": run.source_table,
+            "model_id": run.model_id,
+        }
+    }
+    session = guarded(spark, app_id=run.guard, version=run.revision, note=note)
+    merge(_source(session, stage, run, target, contract, keys=keys), target, keys=keys, as_of=run.as_of)
+    return _verified(spark, stage, run, target)
+
+
+def _source(
+    session: SparkSession, stage: Stage, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
+) -> DataFrame:
+    """The stage's accepted rows with the run's constants; from revision 2 on also the keys that it no longer has."""
+    staged = accepted(session, stage)
+    source = staged.select(*(F.col(quoted(name)) for name in staged.columns), *_lineage(run)).select(
+        *(quoted(name) for name in contract.names)
+    )
+    if run.revision == 1:
+        return source
+    key_columns = [quoted(key) for key in keys]
+    before = load(session, target).where(in_as_of(run.as_of)).select(*key_columns)
+    gone = before.join(staged.select(*key_columns), on=list(keys), how="left_anti").select(
+        *key_columns, F.lit(True).alias(GONE)
+    )
+    return source.withColumn(GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
+
+
+def _lineage(run: Run) -> list[Column]:
+    """The columns that are constant for a run, as literals of the contract's types."""
+    moment = run.as_of.astimezone(UTC)
+    values: dict[str, object] = {
+        "model_name": run.pins.model_name,
+        "model_version": run.pins.model_version,
+        "model_id": run.model_id,
+        "run_id": run.run_id,
+        "source_version": run.pins.source_version,
+        "as_of": moment,
+        "as_of_date": moment.date(),
+        "scored_at": datetime.now(UTC),
+    }
+    return [F.lit(values[column.name]).cast(spark_type(column.type)).alias(column.name) for column in LINEAGE]
+
+
+def _reject(spark: SparkSession, stage: Stage, run: Run, table: TableRef, *, keys: Sequence[str]) -> None:
+    """Keep the rejected rows aside: their key, never their values."""
+    ensure(spark, table, REJECTS, job=run.job)
+    key = F.to_json(F.struct(*(F.col(quoted(name)) for name in keys)), {"ignoreNullFields": "false"}).alias("key")
+    reason = [F.col("_reject.code").alias("code"), F.col("_reject.message").alias("message")]
+    frame = rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *_lineage(run))
+    append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
+
+
+def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> Publication:
+    """Delta skips a commit that it has seen, even when its rows are gone: only the rows prove a publication."""
+    visible = held(spark, target, run.as_of)
+    expected = {run.run_id: stage.scored} if stage.scored else {}
+    if visible != expected:
+        others = sorted(set(visible) - {run.run_id})
+        if others:
+            later = commit_of(spark, target, others[0])
+            if later is not None and later[1]["revision"] > run.revision:
+                return Publication(target.name, later[0], others[0], later[1]["revision"], visible[others[0]])
+            raise PinsConflict(
+                f"{target.name} holds run {others[0][:12]} for this as_of",
+                f"run {run.run_id[:12]}",
+                "another run published first; --replace supersedes it",
+            )
+        raise TableChanged(
+            f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}",
+            f"{stage.scored:,}",
+            "--force publishes again",
+        )
+    commit = commit_of(spark, target, run.run_id)
+    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, stage.scored)

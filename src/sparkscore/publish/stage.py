@@ -1,0 +1,55 @@
+"""The stage: predictions that are written, judged, and not visible to readers."""
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.records import Run, Stage, TableRef
+from sparkscore.store.failures import border
+from sparkscore.store.tables import exists, load, newest_version
+from sparkscore.store.writes import append_once
+
+
+def stage_table(run: Run, root: str) -> TableRef:
+    """Where a run's stage lies: runs with equal pins and as_of share it."""
+    path = f"{root}/{run.job}/{run.stage_id[:32]}"
+    return TableRef(path, path)
+
+
+def found(spark: SparkSession, run: Run, root: str) -> Stage | None:
+    """The stage that an earlier attempt with equal pins committed; None where there is none.
+
+    Jobs:    one small Spark job.
+    """
+    table = stage_table(run, root)
+    return _counted(spark, run, table, chunks_reused=1) if exists(spark, table) else None
+
+
+def written(spark: SparkSession, frame: DataFrame, run: Run, root: str) -> Stage:
+    """The stage with the frame's rows, written in one idempotent commit. Here the rows are scored.
+
+    Jobs:    one Spark job that scores, and a small one.
+    Raises:  PredictError, PublishConflict, AccessDenied.
+    """
+    table = stage_table(run, root)
+    append_once(frame, table, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
+    return _counted(spark, run, table, chunks_reused=0)
+
+
+def rows(spark: SparkSession, stage: Stage) -> DataFrame:
+    """All rows of a stage, rejected ones too.
+
+    Grain:   one row per source row.
+    """
+    return load(spark, TableRef(stage.path, stage.path), stage.version)
+
+
+def accepted(spark: SparkSession, stage: Stage) -> DataFrame:
+    """The rows of a stage that have a prediction, without `_reject`."""
+    return rows(spark, stage).where(F.col("_reject").isNull()).drop("_reject")
+
+
+def _counted(spark: SparkSession, run: Run, table: TableRef, *, chunks_reused: int) -> Stage:
+    version = newest_version(spark, table)
+    with border(f"counting the stage {table.path}"):
+        total, rejected = load(spark, table, version).agg(F.count(F.lit(1)), F.count("_reject")).collect()[0]
+    return Stage(run.stage_id, str(table.path), version, total, rejected, chunks_reused)

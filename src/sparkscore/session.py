@@ -1,0 +1,87 @@
+"""The only place that makes a Spark session."""
+
+import os
+import sys
+from collections.abc import Mapping
+
+from pyspark.errors import PySparkRuntimeError
+from pyspark.logger import PySparkLogger
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import UnsupportedSession
+from sparkscore.store.isolation import connect_refused
+
+DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
+"""Delta's jars for this Spark, as Spark's own resolver names them; the same stands in conf/spark/*.conf."""
+
+DELTA_EXCLUDES = (
+    "org.apache.hadoop:*,org.apache.parquet:*,org.apache.logging.log4j:*,org.slf4j:*,com.fasterxml.jackson.core:*"
+    ",org.roaringbitmap:*,org.locationtech.jts:*,com.github.luben:*,org.xerial.snappy:*,io.airlift:*,commons-pool:*"
+    ",com.google.code.findbugs:*"
+)
+"""What Spark brings itself, and newer: 13 MB to fetch instead of 86."""
+
+LOCAL_MASTER = "local[*,4]"
+"""One machine, tasks tried up to four times."""
+
+_STATIC: Mapping[str, str] = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+}
+_LOCAL: Mapping[str, str] = {
+    "spark.jars.packages": DELTA_PACKAGE,
+    "spark.jars.excludes": DELTA_EXCLUDES,
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+    "spark.sql.shuffle.partitions": "8",
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+}
+
+
+def job_session(app_name: str) -> SparkSession:
+    """The session of a job: the one that spark-submit or the platform prepared, else a local one.
+
+    Raises:  UnsupportedSession without Java or for Spark Connect.
+    """
+    if "SPARK_REMOTE" in os.environ or "SPARK_CONNECT_MODE_ENABLED" in os.environ:
+        raise connect_refused()
+    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
+    if under_submit or "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkSession.getActiveSession() is not None:
+        builder = SparkSession.builder.appName(app_name)
+        for name, value in _STATIC.items():
+            builder = builder.config(name, value)
+        return _started(builder)
+    return local_session(app_name, master=LOCAL_MASTER)
+
+
+def local_session(app_name: str, *, master: str) -> SparkSession:
+    """A session on this machine, with Delta's jars resolved by Spark.
+
+    Raises:  UnsupportedSession without Java.
+    """
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    builder = SparkSession.builder.appName(app_name).master(master)
+    for name, value in {**_LOCAL, **_STATIC}.items():
+        builder = builder.config(name, value)
+    session = _started(builder)
+    session.sparkContext.setLogLevel("ERROR")
+    return session
+
+
+def _started(builder: SparkSession.Builder) -> SparkSession:
+    # Ten kilobytes of JVM stack per error, as JSON on stderr; the error itself is raised all the same.
+    PySparkLogger.getLogger("DataFrameQueryContextLogger").disabled = True
+    try:
+        return builder.getOrCreate()
+    except PySparkRuntimeError as error:
+        if "JAVA_GATEWAY_EXITED" not in str(error):
+            raise
+        raise UnsupportedSession(
+            "Spark's JVM did not start",
+            "Java 17 or newer",
+            "apt-get install openjdk-17-jre-headless, or set JAVA_HOME; the lines above say what it found",
+        ) from error

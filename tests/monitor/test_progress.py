@@ -1,0 +1,47 @@
+"""Progress of a long part, on a terminal and elsewhere."""
+
+import io
+import time
+
+import pytest
+from rich.console import Console
+
+from sparkscore.monitor import progress
+
+
+def watched(console: Console, steps: list[int]) -> str:
+    values = iter(steps)
+    last = steps[-1]
+    with progress.watch_on(console)("score_and_stage", total=100, done=lambda: next(values, last)):
+        time.sleep(0.2)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    shown = watched(Console(file=io.StringIO(), force_terminal=True, width=120), [10, 40, 100])
+    assert "score and stage" in shown
+    assert "100/100" in shown
+    assert "rows/s" in shown
+
+
+def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
+    assert watched(Console(file=io.StringIO()), [0, 50]) == ""
+    shown = capsys.readouterr()
+    lines = (shown.out + shown.err).splitlines()
+    assert any("0 of 100" in line and "unknown" in line for line in lines)
+    assert any("50 of 100" in line and "left" in line for line in lines)
+
+
+def test_more_rows_than_expected_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    shown = watched(Console(file=io.StringIO(), force_terminal=True, width=120), [170])
+    assert "100/100" in shown
+
+
+def test_a_failure_inside_ends_the_display_and_is_not_swallowed() -> None:
+    watch = progress.watch_on(Console(file=io.StringIO(), force_terminal=True))
+    with pytest.raises(KeyError), watch("part", total=1, done=lambda: 0):
+        raise KeyError("inside")

@@ -1,0 +1,74 @@
+"""What people read."""
+
+import io
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+
+from sparkscore.monitor.words import events_table, rows_table, summary
+from sparkscore.records import RunEvent, RunReport
+
+REPORT = RunReport(
+    "job",
+    "2013-12-31T00:00:00Z",
+    "published",
+    rows_scored=84292,
+    rows_rejected=3,
+    rows_per_second=1000.0,
+    model={"name": "flight-delay", "version": "1"},
+    source={"table": "flights", "version": 4},
+    table="predictions",
+    table_version=1,
+    seconds={"total": 12.34},
+)
+
+
+def printed(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    console.print(table)
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_a_publication_tells_counts_seconds_model_source_and_table() -> None:
+    said = summary(REPORT)
+    for part in (
+        "84,292 predictions",
+        "3 rows rejected",
+        "12.3 s",
+        "1,000 rows/s",
+        "flight-delay version 1",
+        "version 4",
+        "table predictions",
+    ):
+        assert part in said
+
+
+def test_something_newer_is_told_with_what_takes_it() -> None:
+    said = summary(replace(REPORT, status="already_published", newer={"model_version": "2"}))
+    assert "nothing done" in said
+    assert "newer meanwhile: model_version 2 (--replace takes it)" in said
+
+
+def test_nothing_to_score_is_told_without_a_table() -> None:
+    said = summary(RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", seconds={"total": 1.0}))
+    assert said.startswith("nothing to score")
+    assert "table" not in said
+
+
+def test_events_show_the_first_line_of_their_message() -> None:
+    moment = datetime(2013, 12, 31, tzinfo=UTC)
+    event = RunEvent(
+        "job", moment, 1, 2, "failed", moment, "f" * 64, rows_scored=84292, exit_code=3, message="broken\n  do: mend"
+    )
+    shown = printed(events_table([event]))
+    assert "broken" in shown
+    assert "mend" not in shown
+    assert "84,292" in shown
+    assert "ffffffffffff " in shown
+
+
+def test_floats_of_a_row_have_four_digits() -> None:
+    assert "0.1235" in printed(rows_table(["a", "b"], [(0.123456, "x")]))

@@ -1,0 +1,450 @@
+"""The main job, as its users see it."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore import score
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    DuplicateKeys,
+    ForeignTable,
+    GateFailed,
+    ModelNotFound,
+    NameRefused,
+    PinsConflict,
+    PredictError,
+    RegistryUnreachable,
+    SignatureError,
+    SparkscoreError,
+    TableChanged,
+    TableNotFound,
+    TemporaryError,
+)
+from sparkscore.pipelines import score as page
+from sparkscore.records import RunReport
+from sparkscore.schemas import LINEAGE
+from sparkscore.settings import Settings
+from sparkscore.store.runs import PLAIN, Wishes
+from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
+
+REPLACE, FORCE, RESTART = Wishes(replace=True), Wishes(force=True), Wishes(restart=True)
+
+
+def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, wishes: Wishes = PLAIN) -> RunReport:
+    return score(world.spark, settings or world.settings(), as_of=as_of, wishes=wishes)
+
+
+def suite(folder: Path, name: str, *rules: Mapping[str, Any]) -> str:
+    file = folder / f"{name}.json"
+    file.write_text(json.dumps({"name": name, "expectations": list(rules)}))
+    return str(file)
+
+
+class TestPublishing:
+    def test_every_source_row_has_the_models_prediction(self, world: World) -> None:
+        report = run(world)
+        assert (report.status, report.exit_code) == ("published", 0)
+        assert (report.rows_read, report.rows_scored, report.rows_rejected) == (60, 60, 0)
+        assert_published(world, report, source_rows())
+
+    def test_the_report_tells_what_ran(self, world: World) -> None:
+        report = run(world)
+        assert report.model is not None
+        assert report.source is not None
+        assert (report.model["name"], report.model["version"]) == ("late", "1")
+        assert (report.source["table"], report.source["version"]) == ("flights", 0)
+        assert (report.revision, report.attempt, report.transport, report.table_version) == (1, 1, "pandas_udf", 1)
+        assert report.model_loads is not None
+        assert set(report.seconds) == {"pin", "score_and_stage", "output_gate", "publish", "total"}
+        assert report.rows_per_second is not None
+
+    def test_the_table_has_its_contract_and_is_readable_by_the_plainest_reader(self, world: World) -> None:
+        run(world)
+        names = ["id", "prediction", "label", "carrier", *(column.name for column in LINEAGE)]
+        assert world.table().columns == names
+        detail = DeltaTable.forPath(world.spark, world.path("predictions")).detail().collect()[0]
+        assert (detail["minReaderVersion"], detail["partitionColumns"]) == (1, ["as_of_date"])
+        assert detail["properties"]["sparkscore.job"] == "late-flights"
+        assert all(field.metadata.get("comment") for field in world.table().schema)
+
+    def test_a_run_is_one_commit_after_the_creation(self, world: World) -> None:
+        run(world)
+        assert world.version() == 1
+
+    def test_the_events_tell_the_story(self, world: World) -> None:
+        run(world)
+        assert world.events() == ["started", "staged", "published"]
+
+    def test_another_as_of_is_other_rows(self, world: World) -> None:
+        first = run(world)
+        second = run(world, as_of="2014-01-31")
+        assert_published(world, first, source_rows())
+        assert_published(world, second, source_rows(), as_of="2014-01-31")
+
+    def test_a_filter_leaves_rows_out(self, world: World) -> None:
+        report = run(world, world.settings(source={"where": [{"column": "id", "op": "<", "value": 10}]}))
+        assert_published(world, report, source_rows(10))
+
+    def test_an_older_source_version_is_scored_when_it_is_named(self, world: World) -> None:
+        world.write_source(source_rows(5, first=100))
+        report = run(world, world.settings(source={"version": 0}))
+        assert_published(world, report, source_rows())
+
+    def test_without_a_threshold_the_models_output_is_stored_as_it_is(self, world: World) -> None:
+        run(world, world.settings(output={"threshold": None}))
+        frame = world.predictions()
+        assert "label" not in frame
+        np.testing.assert_allclose(
+            [p[1] for p in frame["prediction"]], world.registry.expected(source_rows()), atol=1e-12
+        )
+
+    def test_the_callers_session_stays_as_it_is(self, world: World) -> None:
+        before = dict(world.spark.conf.getAll)
+        run(world)
+        assert dict(world.spark.conf.getAll) == before
+
+    def test_the_source_stays_as_it_is(self, world: World) -> None:
+        run(world)
+        assert world.version("flights") == 0
+
+    def test_names_with_spaces_dots_and_quotes_are_columns_like_others(self, world: World) -> None:
+        rows = source_rows().rename_columns(["the.key", "it's", "x1", "x2"])
+        path = world.path("odd")
+        frame = world.spark.createDataFrame(rows)
+        frame.write.format("delta").save(path)
+        report = run(world, world.settings(source={"table": "odd", "keys": ["the.key"], "passthrough": ["it's"]}))
+        assert report.rows_scored == 60
+        assert world.table().columns[:4] == ["the.key", "prediction", "label", "it's"]
+
+    def test_a_models_input_may_have_another_name_in_the_source(self, world: World) -> None:
+        world.write_source(source_rows().rename_columns(["id", "carrier", "first", "x2"]))
+        report = run(world, world.settings(model={"inputs": {"x1": "first"}}))
+        assert_published(world, report, source_rows())
+
+    def test_a_catalog_table_gets_a_view_of_the_latest(self, world: World) -> None:
+        world.spark.sql(f"CREATE SCHEMA lake LOCATION '{world.home}/lake'")
+        try:
+            settings = world.settings(output={"table": "lake.predictions"})
+            run(world, settings)
+            run(world, settings, as_of="2013-12-30")
+            latest = world.spark.table("lake.predictions_latest")
+            assert latest.count() == 60
+            assert {row["as_of"].astimezone(UTC) for row in latest.select("as_of").distinct().collect()} == {
+                datetime(2013, 12, 31, tzinfo=UTC)
+            }
+        finally:
+            world.spark.sql("DROP SCHEMA lake CASCADE")
+
+
+class TestAgain:
+    def test_a_published_as_of_is_left_alone(self, world: World) -> None:
+        first, version = run(world), world.version()
+        again = run(world)
+        assert (again.status, again.exit_code, again.run_id) == ("already_published", 0, first.run_id)
+        assert (again.model_loads, world.version()) == (0, version)
+        assert (again.rows_scored, again.table_version, again.newer) == (60, first.table_version, None)
+
+    def test_a_newer_source_and_a_moved_alias_only_show(self, world: World) -> None:
+        run(world)
+        world.write_source(source_rows(5), mode="append")
+        world.registry.alias(2)
+        assert run(world).newer == {"source_version": 1, "model_version": "2"}
+
+    def test_an_unreachable_registry_is_no_reason_to_fail(self, world: World) -> None:
+        run(world)
+        again = run(world, world.settings(model={"tracking_uri": "http://127.0.0.1:9"}))
+        assert again.status == "already_published"
+        assert "could not be told" in again.warnings[0]
+
+    def test_other_pins_are_refused_with_both_sides_named(self, world: World) -> None:
+        run(world)
+        world.write_source(source_rows(), name="other")
+        asked: tuple[tuple[str, dict[str, Any]], ...] = (
+            ("scoring_digest", {"output": {"threshold": 0.4}}),
+            ("scoring_digest", {"source": {"passthrough": []}}),
+            ("model_version 1 published, 2 asked for", {"model": {"uri": "models:/late/2"}}),
+            ("source_version 0 published, 7 asked for", {"source": {"version": 7}}),
+            ("source_id", {"source": {"table": "other"}}),
+        )
+        for said, groups in asked:
+            with pytest.raises(PinsConflict, match=said):
+                run(world, world.settings(**groups))
+
+    def test_a_replacement_supersedes_with_vanished_keys_and_leaves_other_as_ofs(self, world: World) -> None:
+        other = run(world, as_of="2013-12-30")
+        run(world)
+        world.write_source(source_rows(20, first=50))
+        world.registry.alias(2)
+        report = run(world, wishes=REPLACE)
+        assert (report.status, report.revision) == ("published", 2)
+        assert_published(world, report, source_rows(20, first=50), version=2)
+        assert_published(world, other, source_rows(), as_of="2013-12-30")
+        assert run(world).status == "already_published"
+
+    def test_emptied_run_events_are_noticed_and_recorded_again(self, world: World) -> None:
+        first, version = run(world), world.version()
+        DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
+        again = run(world)
+        assert (again.status, again.run_id, again.model_loads) == ("already_published", first.run_id, 0)
+        assert "not in the run events" in again.warnings[0]
+        assert world.events() == ["published"]
+        assert world.version() == version
+        assert run(world).warnings == ()
+
+    @pytest.mark.parametrize("condition", [None, "id = 7"])
+    def test_an_emptied_table_is_an_error_until_forced(self, world: World, condition: str | None) -> None:
+        run(world)
+        DeltaTable.forPath(world.spark, world.path("predictions")).delete(condition)
+        with pytest.raises(TableChanged, match="changed behind our back"):
+            run(world)
+        report = run(world, wishes=FORCE)
+        assert (report.status, report.revision, report.chunks_reused, report.model_loads) == ("published", 2, 1, 0)
+        assert_published(world, report, source_rows())
+
+    def test_emptied_table_and_events_are_still_noticed(self, world: World) -> None:
+        run(world)
+        DeltaTable.forPath(world.spark, world.path("predictions")).delete()
+        DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
+        with pytest.raises(TableChanged):
+            run(world)
+        assert run(world, wishes=FORCE).status == "published"
+
+    def test_rows_that_nobody_can_explain_are_an_error(self, world: World) -> None:
+        run(world)
+        DeltaTable.forPath(world.spark, world.path("predictions")).update(set={"run_id": F.lit("someone")})
+        with pytest.raises(TableChanged, match="neither the run events nor the table's history"):
+            run(world)
+
+
+class TestResuming:
+    def broken(self, world: World, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+        def fails(*_: object, **__: object) -> None:
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(page, "publish", fails)
+            with pytest.raises(type(error)):
+                run(world)
+
+    def test_an_attempt_that_may_be_retried_hands_on_its_pins_and_its_stage(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.broken(world, monkeypatch, TemporaryError("gone for now"))
+        world.registry.alias(2)
+        world.write_source(source_rows(3))
+        report = run(world)
+        assert (report.attempt, report.chunks_reused, report.model_loads) == (2, 1, 0)
+        assert_published(world, report, source_rows())
+
+    def test_a_restart_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.broken(world, monkeypatch, TemporaryError("gone for now"))
+        world.registry.alias(2)
+        report = run(world, wishes=RESTART)
+        assert_published(world, report, source_rows(), version=2)
+
+    def test_a_changed_config_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.broken(world, monkeypatch, TemporaryError("gone for now"))
+        report = run(world, world.settings(source={"passthrough": []}))
+        assert (report.status, report.chunks_reused) == ("published", 0)
+
+    def test_an_attempt_that_never_ended_is_closed_as_aborted(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.broken(world, monkeypatch, KeyError("a bug"))
+        DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete("event = 'failed'")
+        report = run(world)
+        assert report.status == "published"
+        assert world.events() == ["started", "staged", "aborted", "started", "staged", "published"]
+
+    def test_a_failure_is_recorded_with_its_class_and_carried_by_the_error(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        error = TemporaryError("gone for now")
+        self.broken(world, monkeypatch, error)
+        assert isinstance(error.report, RunReport)
+        assert (error.report.status, error.report.exit_code) == ("failed", 75)
+        failed = world.table("predictions_runs").where("event = 'failed'").collect()[0]
+        assert (failed["error"], failed["exit_code"]) == ("TemporaryError", 75)
+
+    def test_a_gone_source_version_is_told_with_the_cure(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.broken(world, monkeypatch, TemporaryError("gone for now"))
+        shutil.rmtree(world.path("flights"))
+        world.write_source(source_rows())
+        with pytest.raises(PinsConflict, match="--restart"):
+            run(world)
+        assert run(world, wishes=RESTART).status == "published"
+
+
+class TestGates:
+    def test_an_input_gate_that_fails_stops_the_run_before_the_model(self, world: World, tmp_path: Path) -> None:
+        broken = suite(
+            tmp_path, "in", {"type": "expect_column_values_to_be_between", "kwargs": {"column": "x1", "min_value": 0}}
+        )
+        with pytest.raises(GateFailed, match="x1"):
+            run(world, world.settings(gate={"input": broken}))
+        assert world.version() == -1
+        assert world.events() == ["started", "failed"]
+        assert not (world.home / "stage").exists()
+
+    def test_an_output_gate_that_fails_keeps_the_stage_and_a_relaxed_one_publishes_it(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        rule: dict[str, Any] = {
+            "type": "expect_column_max_to_be_between",
+            "kwargs": {"column": "prediction", "max_value": 0.1},
+        }
+        with pytest.raises(GateFailed, match="prediction"):
+            run(world, world.settings(gate={"output": suite(tmp_path, "strict", rule)}))
+        assert world.version() == -1
+        rule["kwargs"] = {"column": "prediction", "max_value": 1.0}
+        report = run(world, world.settings(gate={"output": suite(tmp_path, "relaxed", rule)}))
+        assert (report.status, report.chunks_reused, report.model_loads) == ("published", 1, 0)
+
+    def test_a_rule_that_warns_lets_the_run_pass(self, world: World, tmp_path: Path) -> None:
+        rule = {
+            "type": "expect_column_values_to_be_between",
+            "kwargs": {"column": "x1", "min_value": 0},
+            "severity": "warning",
+        }
+        report = run(world, world.settings(gate={"input": suite(tmp_path, "in", rule)}))
+        assert report.status == "published"
+        assert "x1" in report.warnings[0]
+
+    def test_a_suite_over_columns_that_are_not_there_is_an_error_of_the_config(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        broken = suite(tmp_path, "in", {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "nope"}})
+        with pytest.raises(ConfigError, match="nope"):
+            run(world, world.settings(gate={"input": broken}))
+
+    def test_a_null_key_is_a_reject_and_the_rest_is_published(self, world: World) -> None:
+        rows = source_rows(10)
+        extra = pa.table(
+            {"id": [None, None], "carrier": ["AA", "UA"], "x1": [1.0, 2.0], "x2": [1.0, 2.0]}, schema=SOURCE
+        )
+        world.write_source(pa.concat_tables([rows, extra]))
+        report = run(world)
+        assert (report.rows_read, report.rows_scored, report.rows_rejected) == (12, 10, 2)
+        assert_published(world, report, rows)
+        rejects = world.table("predictions_rejects").collect()
+        assert [(row["key"], row["code"], row["run_id"]) for row in rejects] == [
+            ('{"id":null}', "null_key", report.run_id)
+        ] * 2
+
+    def test_duplicate_keys_stop_the_run_and_are_named(self, world: World) -> None:
+        world.write_source(pa.concat_tables([source_rows(), source_rows(2, first=7)]))
+        with pytest.raises(DuplicateKeys, match="id=7"):
+            run(world)
+        assert world.version() == -1
+
+    def test_an_empty_source_is_no_failure_and_deletes_nothing(self, world: World) -> None:
+        first = run(world)
+        report = run(
+            world, world.settings(source={"where": [{"column": "id", "op": ">", "value": 1000}]}), as_of="2014-01-31"
+        )
+        assert (report.status, report.exit_code, report.rows_read) == ("nothing_to_score", 0, 0)
+        assert_published(world, first, source_rows())
+
+
+class TestBadInput:
+    @pytest.mark.parametrize(
+        ("groups", "kind", "code", "said"),
+        [
+            ({"model": {"uri": "models:/nobody@champion"}}, ModelNotFound, 4, "nobody"),
+            ({"model": {"uri": "models:/late@challenger"}}, ModelNotFound, 4, "champion"),
+            ({"model": {"uri": "models:/late/99"}}, ModelNotFound, 4, "99"),
+            ({"model": {"uri": "s3://bucket/model"}}, SparkscoreError, None, "models:/"),
+            ({"model": {"inputs": {"x1": "nope"}}}, SignatureError, 4, "nope"),
+            ({"model": {"inputs": {"x1": "carrier"}}}, SignatureError, 4, "carrier"),
+            ({"model": {"inputs": {"x9": "x1"}}}, SignatureError, 4, "x9"),
+            ({"model": {"tracking_uri": "http://127.0.0.1:9"}}, RegistryUnreachable, 75, "registry"),
+            ({"source": {"keys": ["nope"]}}, ConfigError, 2, "nope"),
+            ({"source": {"keys": ["x1"]}}, ConfigError, 2, "x1"),
+            ({"source": {"passthrough": ["nope"]}}, ConfigError, 2, "nope"),
+            ({"source": {"where": [{"column": "id", "op": "=", "value": "many"}]}}, ConfigError, 2, "many"),
+            ({"source": {"table": "nowhere"}}, TableNotFound, 2, "nowhere"),
+            ({"source": {"table": "no.where"}}, TableNotFound, 2, "no.where"),
+            ({"source": {"table": "my flights"}}, NameRefused, 2, "my flights"),
+            ({"source": {"table": "text.`/etc/hostname`"}}, NameRefused, 2, "hostname"),
+            ({"source": {"table": "flights; DROP TABLE flights"}}, NameRefused, 2, "DROP"),
+            ({"source": {"version": 17}}, ConfigError, 2, "17"),
+            ({"output": {"table": "a`b"}}, NameRefused, 2, "a`b"),
+            ({"source": {"table": "/proc/sparkscore/flights"}}, TableNotFound, 2, "no Delta table"),
+            ({"gate": {"input": "/nowhere/suite.json"}}, ConfigError, 2, "suite.json"),
+        ],
+    )  # fmt: skip
+    def test_it_is_refused_with_the_right_code_and_nothing_is_written(
+        self, world: World, groups: dict[str, object], kind: type[SparkscoreError], code: int | None, said: str
+    ) -> None:
+        with pytest.raises(kind, match=said) as caught:
+            run(world, world.settings(**groups))
+        assert caught.value.exit_code in (code, 2, 4) if code is None else caught.value.exit_code == code
+        assert caught.value.do
+        assert world.version() == -1
+        assert world.version("predictions_runs") == -1
+
+    def test_a_folder_of_another_format_is_no_table(self, world: World) -> None:
+        world.spark.range(3).write.parquet(str(world.home / "parquet"))
+        with pytest.raises(TableNotFound, match="no Delta table"):
+            run(world, world.settings(source={"table": str(world.home / "parquet")}))
+
+    def test_a_table_of_another_job_is_refused_and_named(self, world: World) -> None:
+        run(world)
+        with pytest.raises(ForeignTable, match="late-flights"):
+            run(world, world.settings(job="other"))
+
+    def test_a_table_of_nobody_is_refused(self, world: World) -> None:
+        world.write_source(source_rows(), name="predictions")
+        with pytest.raises(ForeignTable, match="no job"):
+            run(world)
+
+    def test_a_place_that_cannot_be_written_is_named(self, world: World) -> None:
+        with pytest.raises(AccessDenied, match="/proc"):
+            run(world, world.settings(output={"table": "/proc/sparkscore/predictions"}))
+
+    def test_an_as_of_that_is_no_time_is_refused(self, world: World) -> None:
+        with pytest.raises(ConfigError, match="ISO"):
+            run(world, as_of="yesterday")
+
+    def test_a_threshold_needs_a_probability(self, world: World) -> None:
+        from sparkscore.publish.columns import contract
+
+        with pytest.raises(ConfigError, match="threshold"):
+            contract(SOURCE, keys=["id"], output=pa.int64(), passthrough=[], threshold=0.5)
+
+    def test_a_pass_through_without_a_zone_would_raise_the_reader_version(self, world: World) -> None:
+        frame = world.spark.createDataFrame(source_rows()).withColumn(
+            "local", F.lit("2013-01-01").cast("timestamp_ntz")
+        )
+        frame.write.format("delta").save(world.path("local"))
+        with pytest.raises(ConfigError, match="local"):
+            run(world, world.settings(source={"table": "local", "passthrough": ["local"]}))
+
+    def test_a_model_that_fails_on_a_batch_is_an_error_of_the_model(self, world: World) -> None:
+        rows = source_rows(3).set_column(2, "x1", pa.array([1.0, None, 2.0]))
+        world.write_source(rows)
+        with pytest.raises(PredictError, match="NaN"):
+            run(world)
+        assert world.events() == ["started", "failed"]
+        assert world.version() == -1
+
+
+def test_spark_connect_is_refused(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sparkscore.errors import UnsupportedSession
+    from sparkscore.session import job_session
+
+    monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:15002")
+    with pytest.raises(UnsupportedSession, match="Connect"):
+        job_session("tests")

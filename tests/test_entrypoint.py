@@ -1,0 +1,202 @@
+"""The shared entry point: flags, result line, exit codes, what a person sees."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sparkscore import entrypoint
+from sparkscore.errors import ConfigError
+from tests.world import AS_OF, World
+
+JOBS = Path(__file__).resolve().parents[1] / "jobs"
+
+
+@pytest.fixture
+def config(world: World) -> str:
+    """The config file of the world's job."""
+    file = world.home / "job.yaml"
+    file.write_text(yaml.safe_dump(json.loads(world.settings().model_dump_json(exclude_none=True))))
+    return str(file)
+
+
+def call(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, Mapping[str, Any], str]:
+    """Exit code, result and stderr of one command."""
+    capfd.readouterr()
+    code = entrypoint.run(words[0], words[1:])
+    shown = capfd.readouterr()
+    assert len(shown.out.splitlines()) == 1, shown.out
+    return code, json.loads(shown.out), shown.err
+
+
+def test_verbs_are_the_jobs() -> None:
+    assert sorted(entrypoint.VERBS) == sorted(file.stem for file in JOBS.glob("*.py"))
+
+
+def test_a_job_is_a_page_of_at_most_thirty_lines_that_names_its_verb() -> None:
+    for file in JOBS.glob("*.py"):
+        text = file.read_text()
+        assert len(text.splitlines()) <= 30
+        assert f'main("{file.stem}")' in text
+
+
+def test_score_publishes_and_prints_one_line_of_json(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    assert (code, result["status"], result["rows_scored"]) == (0, "published", 60)
+    assert "published 60 predictions" in said
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    assert (code, result["status"]) == (0, "already_published")
+    assert "nothing done" in said
+
+
+def test_success_returns_instead_of_exiting(world: World, config: str) -> None:
+    entrypoint.main("score", ["--config", config, "--as-of", AS_OF])
+    entrypoint.console(["runs", "--config", config])
+
+
+def test_a_failure_exits_with_the_errors_code(world: World, config: str) -> None:
+    with pytest.raises(SystemExit) as caught:
+        entrypoint.main("score", ["--config", config, "--as-of", AS_OF, "--source.table", "nowhere"])
+    assert caught.value.code == 2
+
+
+def test_the_result_also_goes_to_a_file_when_the_job_fails(
+    config: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "deep" / "result.json"
+    code, result, said = call(
+        capfd, "score", "--config", config, "--as-of", AS_OF, "--model.uri", "models:/late@x", "--result", str(file)
+    )
+    assert (code, result["status"], result["error"]["class"], result["error"]["retryable"]) == (
+        4,
+        "failed",
+        "ModelNotFound",
+        False,
+    )
+    assert json.loads(file.read_text()) == result
+    assert "Traceback" not in said
+
+
+def test_a_result_file_that_cannot_be_written_is_told_and_the_line_still_printed(
+    config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--result", "/proc/no/result.json")
+    assert (code, result["status"]) == (2, "failed")
+    assert "/proc/no/result.json" in said
+
+
+def test_debug_shows_the_stack_trace(config: str, capfd: pytest.CaptureFixture[str]) -> None:
+    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--source.table", "nowhere", "--debug")
+    assert "Traceback" in said
+
+
+def test_a_bug_is_exit_code_one_with_a_hint(
+    config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> str:
+        raise KeyError("a bug")
+
+    monkeypatch.setitem(entrypoint._VERBS, "score", broken)
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    assert (code, result["error"]["class"]) == (1, "KeyError")
+    assert "--debug" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--as-of", AS_OF), "no --config"),
+        (("--config", "{config}"), "--as-of"),
+        (("--config", "{config}", "--as-of", "{{{{ ds }}}}"), "template"),
+        (("--config", "{config}", "--as-of", AS_OF, "--sourec.table", "x"), "--sourec.table"),
+        (("--config", "{config}", "--as-of", AS_OF, "--scoring.batch_rows", "zero"), "batch_rows"),
+        (("--config", "{config}", "--as-of", AS_OF, "--dry-run", "--sample", "3"), "not allowed with"),
+        (("--config", "{config}.yml", "--as-of", AS_OF), "did you mean job.yaml"),
+    ],
+)
+def test_wrong_flags_are_errors_of_the_config(
+    config: str, flags: tuple[str, ...], said: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, result, shown = call(capfd, "score", *(flag.format(config=config) for flag in flags))
+    assert (code, result["error"]["class"]) == (2, "ConfigError")
+    assert said in shown
+
+
+def test_a_mistyped_variable_is_an_error(
+    config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKSCORE_HOEM", "/x")
+    code, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    assert code == 2
+    assert "SPARKSCORE_HOME" in said
+
+
+def test_a_dry_run_shows_the_plan_and_leaves_the_tables_as_they_were(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    assert (code, result["status"], result["model"]["version"]) == (0, "dry_run", "1")
+    assert "publish revision 1, attempt 1" in said
+    assert world.version() == world.version("predictions_runs") == -1
+    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    assert "nothing: this as_of is published" in said
+
+
+def test_a_sample_shows_rows_and_leaves_the_tables_as_they_were(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--sample", "4")
+    assert (code, result["rows_read"], result["rows_scored"]) == (0, 4, 4)
+    assert len([line for line in said.splitlines() if "0." in line and ("AA" in line or "UA" in line)]) == 4
+    assert world.version() == world.version("predictions_runs") == -1
+
+
+def test_a_sample_beyond_the_bound_is_refused(config: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--sample", "10001")
+    assert code == 2
+    assert "10,000" in said
+
+
+def test_runs_lists_attempts_and_shows_one_run(world: World, config: str, capfd: pytest.CaptureFixture[str]) -> None:
+    _, done, _ = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    code, result, said = call(capfd, "runs", "--config", config)
+    assert (code, [event["event"] for event in result["events"]]) == (0, ["published"])
+    assert done["run_id"][:12] in said
+    code, result, said = call(capfd, "runs", "show", done["run_id"][:12], "--config", config)
+    assert (code, [event["event"] for event in result["events"]]) == (0, ["started", "staged", "published"])
+
+
+def test_runs_without_any_run_is_an_empty_list(config: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(capfd, "runs", "--config", config)[:2] == (0, {"schema": 1, "job": "late-flights", "events": []})
+
+
+@pytest.mark.parametrize("words", [("show",), ("hide", "12345678"), ("show", "1234"), ("show", "ffffffffff")])
+def test_a_run_that_is_not_there_is_an_error(
+    config: str, words: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capfd, "runs", *words, "--config", config)[0] == ConfigError.exit_code
+
+
+@pytest.mark.parametrize("verb", entrypoint.VERBS)
+def test_help_has_examples_and_every_setting(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
+    entrypoint.console([verb, "--help"])
+    shown = capfd.readouterr()
+    assert "examples:" in shown.out + shown.err
+    assert "--source.table" in shown.out + shown.err
+
+
+def test_the_console_without_a_known_verb_tells_the_verbs(capfd: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        entrypoint.console(["scoer"])
+    assert caught.value.code == 2
+    assert "score" in capfd.readouterr().err
+    entrypoint.console(["--help"])
+    shown = capfd.readouterr().err
+    assert all(verb in shown for verb in entrypoint.VERBS)

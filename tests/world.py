@@ -1,0 +1,161 @@
+"""A small world for tests of whole jobs: a source, a registered model, a job's settings. Everything is real."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+from mlflow import MlflowClient
+from mlflow.models import infer_signature
+from pyspark.sql import DataFrame, SparkSession
+from sklearn.linear_model import LogisticRegression
+
+from sparkscore.records import RunReport, TableRef
+from sparkscore.settings import Settings
+from sparkscore.store.tables import load
+
+MODEL = "late"
+AS_OF = "2013-12-31"
+SOURCE = pa.schema([("id", pa.int64()), ("carrier", pa.string()), ("x1", pa.float64()), ("x2", pa.float64())])
+
+
+def source_rows(rows: int = 60, *, first: int = 0) -> pa.Table:
+    """Rows of the source, the same for the same ids."""
+    ids = np.arange(first, first + rows)
+    return pa.table(
+        {"id": ids, "carrier": [["AA", "UA"][i % 2] for i in ids], "x1": np.sin(ids * 1.0), "x2": np.cos(ids * 1.7)},
+        schema=SOURCE,
+    )
+
+
+def fitted(seed: int = 0) -> LogisticRegression:
+    """A model over x1 and x2; other seeds give other coefficients."""
+    frame = source_rows(200).to_pandas()
+    noise = np.random.default_rng(seed).normal(0, 0.3, len(frame))
+    return LogisticRegression().fit(
+        frame[["x1", "x2"]], (frame["x1"] - (1 + seed) * frame["x2"] + noise > 0).astype(int)
+    )
+
+
+@dataclass(frozen=True)
+class Registry:
+    """An MLflow registry on sqlite with one model in two versions; the alias champion is on version 1."""
+
+    uri: str
+    models: tuple[LogisticRegression, LogisticRegression]
+
+    def alias(self, version: int, *, alias: str = "champion") -> None:
+        """Move an alias."""
+        MlflowClient(self.uri, registry_uri=self.uri).set_registered_model_alias(MODEL, alias, str(version))
+
+    def expected(self, rows: pa.Table, *, version: int = 1) -> npt.NDArray[np.float64]:
+        """The oracle: probabilities of the positive class, computed without Spark."""
+        frame = rows.to_pandas()[["x1", "x2"]]
+        return np.asarray(self.models[version - 1].predict_proba(frame)[:, 1])
+
+
+def registry_in(folder: Path) -> Registry:
+    """A new registry under a folder."""
+    uri = f"sqlite:///{folder}/mlflow.db"
+    models = (fitted(0), fitted(3))
+    with tracking(uri):
+        mlflow.create_experiment("tests", artifact_location=str(folder / "artifacts"))
+        mlflow.set_experiment("tests")
+        frame = source_rows(5).to_pandas()[["x1", "x2"]]
+        for model in models:
+            signature = infer_signature(frame, model.predict_proba(frame))
+            mlflow.sklearn.log_model(
+                model,
+                name=MODEL,
+                signature=signature,
+                pyfunc_predict_fn="predict_proba",
+                registered_model_name=MODEL,
+                pip_requirements=[],
+            )
+    registry = Registry(uri, models)
+    registry.alias(1)
+    return registry
+
+
+@contextmanager
+def tracking(uri: str) -> Iterator[None]:
+    """MLflow's global address for the block."""
+    before = mlflow.get_tracking_uri()
+    mlflow.set_tracking_uri(uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before)
+        os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+
+@dataclass(frozen=True)
+class World:
+    """One test's home folder, with helpers that read as sentences."""
+
+    spark: SparkSession
+    home: Path
+    registry: Registry
+
+    def path(self, name: str) -> str:
+        """Where a plain name's table lies."""
+        return str(self.home / "tables" / name)
+
+    def write_source(self, rows: pa.Table, *, mode: str = "overwrite", name: str = "flights") -> None:
+        """The source table holds these rows, as one more version."""
+        frame = self.spark.createDataFrame(rows)
+        frame.coalesce(2).write.format("delta").mode(mode).option(
+            "overwriteSchema", str(mode == "overwrite").lower()
+        ).save(self.path(name))
+
+    def settings(self, **groups: Any) -> Settings:
+        """A job's settings; groups are merged over the defaults."""
+        values: dict[str, Any] = {
+            "job": "late-flights",
+            "home": str(self.home),
+            "source": {"table": "flights", "keys": ["id"], "passthrough": ["carrier"]},
+            "model": {"uri": f"models:/{MODEL}@champion", "tracking_uri": self.registry.uri},
+            "output": {"table": "predictions", "threshold": 0.5},
+        }
+        for name, value in groups.items():
+            values[name] = {**values.get(name, {}), **value} if isinstance(value, dict) else value
+        return Settings(**values)
+
+    def table(self, name: str = "predictions") -> DataFrame:
+        """A table of the home folder."""
+        return load(self.spark, TableRef(name, self.path(name)))
+
+    def predictions(self, *, as_of: str = AS_OF, name: str = "predictions") -> pd.DataFrame:
+        """What readers see for an as_of, by key."""
+        return (
+            self.table(name)
+            .where(f"as_of = timestamp'{as_of} 00:00:00Z'")
+            .toPandas()
+            .sort_values("id", ignore_index=True)
+        )
+
+    def version(self, name: str = "predictions") -> int:
+        """The table's newest version; -1 where there is none."""
+        log = Path(self.path(name)) / "_delta_log"
+        return max((int(file.stem) for file in log.glob("*.json")), default=-1)
+
+    def events(self) -> list[str]:
+        """The run events, oldest first."""
+        return [row["event"] for row in self.table("predictions_runs").orderBy("at").collect()]
+
+
+def assert_published(world: World, report: RunReport, rows: pa.Table, *, version: int = 1, as_of: str = AS_OF) -> None:
+    """One row per key of the source, each prediction the oracle's, every row of this run."""
+    seen = world.predictions(as_of=as_of)
+    assert seen["id"].tolist() == sorted(rows["id"].to_pylist())
+    np.testing.assert_allclose(seen["prediction"], world.registry.expected(rows, version=version), rtol=0, atol=1e-12)
+    assert seen["label"].tolist() == (seen["prediction"] >= 0.5).astype(int).tolist()
+    assert set(seen["run_id"]) == {report.run_id}
+    assert set(seen["model_version"]) == {str(version)}
