@@ -1,0 +1,90 @@
+"""The first run in one command: real flights, a model trained on nine months, the main job on the other three."""
+
+from pathlib import Path
+
+import structlog
+from rich.console import Console
+
+from sparkscore.demo import flights
+from sparkscore.demo.train import TrainedModel, train
+from sparkscore.errors import ConfigError
+from sparkscore.monitor.progress import watch_on
+from sparkscore.monitor.words import rows_table, summary
+from sparkscore.pipelines.score import score
+from sparkscore.records import RunReport, TableRef
+from sparkscore.session import job_session
+from sparkscore.settings import Settings
+from sparkscore.store.names import beside, table_ref
+from sparkscore.store.tables import load
+
+AS_OF = "2013-12-31"
+EXAMPLES = 10
+
+log = structlog.get_logger("sparkscore")
+
+
+def config_file() -> Path:
+    """`conf/quickstart.yaml` of the repository, or the copy inside an installed package.
+
+    Raises:  ConfigError when neither is there.
+    """
+    here = Path(__file__).resolve()
+    for folder in (here.parent / "conf", here.parents[3] / "conf"):
+        if (folder / "quickstart.yaml").is_file():
+            return folder / "quickstart.yaml"
+    raise ConfigError(
+        "no conf/quickstart.yaml beside the package", "the repository, or an installed wheel", "give --config"
+    )
+
+
+def quickstart(settings: Settings, screen: Console) -> RunReport:
+    """The report of the main job on October to December 2013; everything that it needs is made before, once.
+
+    Jobs:    loads the tables, then those of `score`.
+    Raises:  whatever `score` raises; LeakSuspected.
+    """
+    home, tracking_uri = settings.home_uri, settings.tracking_uri
+    if not Path(home).is_absolute() or tracking_uri is None:
+        raise ConfigError(
+            f"the quickstart with home {home} and the registry {tracking_uri or 'of MLFLOW_TRACKING_URI'}",
+            "a local home and its own registry",
+            "unset MLFLOW_TRACKING_URI, and SPARKSCORE_HOME where it is remote",
+        )
+    log.info("loading the flights of 2013")
+    frames = flights.load_tables()
+    spark = job_session("sparkscore quickstart")
+    rows = flights.write_tables(spark, home, frames=frames)
+    log.info("tables are there", **{name: f"{count:,} rows" for name, count in rows.items()})
+    log.info("training on January to September")
+    trained = train(frames.flights, tracking_uri=tracking_uri, artifact_root=f"{home}/mlartifacts")
+    log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
+    report = score(spark, settings, as_of=AS_OF, watch=watch_on(screen))
+    target = table_ref(settings.output.table, home=home)
+    shown = load(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'").orderBy("flight_id").limit(EXAMPLES)
+    columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
+    examples = shown.select(*columns).collect()
+    screen.print(rows_table(columns, examples))
+    screen.print(_story(report, trained, target, home), highlight=False, soft_wrap=True)
+    return report
+
+
+def _story(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
+    """What happened, where it is, what to try next."""
+    return f"""
+{summary(report)}
+
+The model learned from {trained.rows_train:,} flights of January to September. On {trained.rows_test:,} of October to
+December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arrived 15 minutes late or more.
+
+  predictions   {target.path}
+  run events    {beside(target, "_runs").path}
+  flights       {home}/tables/flights
+  models        {home}/mlflow.db
+
+Try next:
+  published already, does nothing:
+    ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of {AS_OF}
+  the plan of a new run:
+    ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of 2014-01-01 --dry-run
+  runs and attempts:
+    ./spark-submit.sh jobs/runs.py --config conf/quickstart.yaml"""
