@@ -289,7 +289,7 @@ def configs(folder: Path) -> None:
             archive.write(path, path.relative_to("conf"))
 
 
-print(packed(files("pyproject.toml", "README.md", "LICENSE", "src"), wheel))
+print(packed(files("pyproject.toml", "README.md", "LICENSE", "src", "conf"), wheel))
 print(packed(files("conf"), configs))
 PYTHON
 }

@@ -6,6 +6,7 @@
 
 # COMMAND ----------
 
+from sparkscore.publish.latest import latest
 from sparkscore.session import job_session
 from sparkscore.settings import Settings
 from sparkscore.store.names import beside, table_ref
@@ -36,8 +37,6 @@ spark.sql(
 # MAGIC The newest prediction of every key: the row with the greatest `as_of`. In a catalog the view `<table>_latest` holds the same.
 
 # COMMAND ----------
-
-from sparkscore.publish.latest import latest  # noqa: E402
 
 newest = latest(predictions, keys=settings.source.keys)
 newest.select("flight_id", "prediction", "label", "as_of", "model_version").orderBy("prediction", ascending=False).show(

@@ -59,6 +59,27 @@ def submit(home: Path, *words: str, options: tuple[str, ...] = (), env: Mapping[
     return Submitted(done.returncode, done.stdout, done.stderr)
 
 
+def in_environment(home: Path, *command: str, env: Mapping[str, str] | None = None) -> Submitted:
+    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    environ |= {"SPARKSCORE_HOME": str(home), **(env or {})}
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    return Submitted(done.returncode, done.stdout, done.stderr)
+
+
+def tool(name: str) -> str:
+    """A command of the environment that runs the tests."""
+    return str(Path(sys.executable).with_name(name))
+
+
 def score(
     home: Path,
     *flags: str,
@@ -148,6 +169,31 @@ class TestRuns:
         assert (quickstart.code, done.code) == (0, 0), done.stderr
         assert {event["event"] for event in done.result["events"]} >= {"published"}
         assert quickstart.result["run_id"][:12] in done.stderr
+
+
+class TestWithoutTheScript:
+    def test_the_console_makes_its_own_local_session(self, home: Path, quickstart: Submitted) -> None:
+        done = in_environment(home, tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")
+        assert (quickstart.code, done.code) == (0, 0), done.stderr
+        assert "published" in {event["event"] for event in done.result["events"]}
+
+    def test_the_notebook_runs_from_the_first_to_the_last_cell(self, home: Path, quickstart: Submitted) -> None:
+        done = in_environment(home, sys.executable, "notebooks/read_predictions.py")
+        assert (quickstart.code, done.code) == (0, 0), done.stderr
+        assert "called_late" in done.stdout
+        assert "flight-delay" in done.stdout
+
+    def test_the_readmes_spark_sql_reads_the_table(self, home: Path, quickstart: Submitted) -> None:
+        table = home / "tables" / "flight_delay_predictions"
+        query = f"SELECT count(*) FROM delta.`{table}` WHERE as_of_date = DATE'2013-12-31'"  # noqa: S608
+        done = in_environment(home, tool("spark-sql"), "--properties-file", "conf/spark/local.conf", "-e", query)
+        assert (quickstart.code, done.code, done.stdout.split()) == (0, 0, [str(AUTUMN)]), done.stderr
+
+    def test_without_java_it_ends_with_the_cure(self, home: Path, quickstart: Submitted) -> None:
+        words = (tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")
+        done = in_environment(home, *words, env={"JAVA_HOME": "/nowhere"})
+        assert (quickstart.code, done.code, done.result["error"]["class"]) == (0, 2, "UnsupportedSession")
+        assert "Java 17" in done.stderr
 
 
 class TestErrors:

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import ConfigError, ModelError
 from sparkscore.model.artifact import chosen_runtime, read_mlmodel, sklearn_file
 from sparkscore.model.runtimes import SklearnFile
 
@@ -76,6 +76,10 @@ class TestRuntime:
 
     def test_the_models_trusted_types_are_taken_and_nothing_more(self) -> None:
         assert sklearn_file(mlmodel(skops_trusted_types=["a.B"])).trusted == ("a.B",)
+
+    def test_another_runtime_is_refused(self) -> None:
+        with pytest.raises(ConfigError, match="the runtime 'onnx'"):
+            chosen_runtime("onnx", mlmodel(), {})
 
     def test_pyfunc_is_what_was_asked_for(self) -> None:
         assert chosen_runtime("pyfunc", mlmodel(), {}) == "pyfunc"

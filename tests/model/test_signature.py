@@ -81,9 +81,10 @@ class TestInputs:
         with pytest.raises(SignatureError, match=r"one tensor of shape \(-1, k\)"):
             read(signature(schema, tensor("float64")))
 
-    def test_a_tensor_of_objects_is_refused(self) -> None:
-        with pytest.raises(SignatureError, match="a tensor of object"):
-            read(signature(tensor("object", 2), tensor("float64")))
+    @pytest.mark.parametrize("kind", ["object", "complex128"])
+    def test_a_tensor_of_other_things_is_refused(self, kind: str) -> None:
+        with pytest.raises(SignatureError, match=f"a tensor of {kind}"):
+            read(signature(tensor(kind, 2), tensor("float64")))
 
     @pytest.mark.parametrize("signed", [None, {}, {"inputs": "[]", "outputs": None}, {"outputs": '[{"type": "long"}]'}])
     def test_no_signature_tells_how_to_add_one(self, signed: Any) -> None:
@@ -124,6 +125,8 @@ class TestOutputs:
         assert output(np.zeros(2, np.uint8)) == pa.int16()
         assert output(np.zeros(2, np.uint32)) == pa.int64()
         assert output(np.zeros(2, np.float16)) == pa.float32()
+        with pytest.raises(SignatureError, match="uint64"):
+            output(np.zeros(2, np.uint64))
 
 
 class TestParams:

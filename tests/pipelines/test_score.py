@@ -11,7 +11,6 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore import score
@@ -439,12 +438,3 @@ class TestBadInput:
             run(world)
         assert world.events() == ["started", "failed"]
         assert world.version() == -1
-
-
-def test_spark_connect_is_refused(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sparkscore.errors import UnsupportedSession
-    from sparkscore.session import job_session
-
-    monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:15002")
-    with pytest.raises(UnsupportedSession, match="Connect"):
-        job_session("tests")

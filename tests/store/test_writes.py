@@ -57,7 +57,9 @@ def test_a_first_merge_inserts_and_a_later_revision_updates(spark: SparkSession,
     expected = spark.createDataFrame(
         [(0, 0.5), (1, 0.5), (2, 0.7), (3, 0.7), (4, 0.7), (5, 0.7)], "id long not null, prediction double"
     )
-    assert_df_equality(tables.load(spark, table).select("id", "prediction"), expected, ignore_row_order=True, ignore_metadata=True)
+    assert_df_equality(
+        tables.load(spark, table).select("id", "prediction"), expected, ignore_row_order=True, ignore_metadata=True
+    )
 
 
 def test_rows_flagged_as_gone_are_deleted(spark: SparkSession, table: TableRef) -> None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import yaml
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import ConfigError, ModelError
 from sparkscore.model.runtimes import SKLEARN_FORMATS, SKLEARN_METHODS, SklearnFile
 
 LOADERS = frozenset(
@@ -15,12 +15,18 @@ LOADERS = frozenset(
         "mlflow.keras.load",
         "mlflow.lightgbm",
         "mlflow.onnx",
+        "mlflow.paddle",
+        "mlflow.pmdarima",
+        "mlflow.prophet",
         "mlflow.pyfunc.loaders.code_model",
         "mlflow.pyfunc.model",
         "mlflow.pytorch",
+        "mlflow.sentence_transformers",
         "mlflow.sklearn",
+        "mlflow.spacy",
         "mlflow.statsmodels",
         "mlflow.tensorflow",
+        "mlflow.transformers",
         "mlflow.xgboost",
     }
 )
@@ -29,6 +35,7 @@ LOADERS = frozenset(
 _PATHS = ("code", "data", "model_path", "pickled_model", "python_model")
 _PYFUNC = "python_function"
 Runtime = Literal["pyfunc", "sklearn"]
+RUNTIMES = ("auto", "pyfunc", "sklearn")
 
 
 def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
@@ -62,8 +69,10 @@ def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
 def chosen_runtime(asked: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any]) -> Runtime:
     """What executes the model. `auto`: sklearn without MLflow where that is the same function call, else pyfunc.
 
-    Raises:  ModelError where sklearn is asked for and cannot be had.
+    Raises:  ConfigError for another runtime; ModelError where sklearn is asked for and cannot be had.
     """
+    if asked not in RUNTIMES:
+        raise ConfigError(f"the runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
     reason = _not_plain_sklearn(mlmodel, params)
     if asked == "sklearn" and reason is not None:
         raise ModelError(

@@ -66,7 +66,14 @@ def tensor_type(dtype: str) -> pa.DataType:
 
 
 def spark_type(arrow: pa.DataType) -> pa.DataType:
-    """The smallest type that Spark has and that holds every value of this one: Spark knows no unsigned numbers."""
+    """The smallest type that Spark has and that holds every value of this one: Spark knows no unsigned numbers.
+
+    Raises:  SignatureError for 64 unsigned bits, which none holds.
+    """
+    if arrow == pa.uint64():
+        raise SignatureError(
+            "an output of uint64 in the signature", "at most int64", "return int64, and log the model again"
+        )
     if pa.types.is_timestamp(arrow):
         return OUTPUT_DATETIME
     return _SPARK_HAS.get(arrow, arrow)
