@@ -20,6 +20,7 @@ from rich.console import Console
 from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
+from sparkscore.settings.layers import leaves
 
 _HELP = {
     "score": "score a Delta table with a registered model and publish the predictions once",
@@ -108,7 +109,7 @@ def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:
     report = known.report if known is not None and isinstance(known.report, RunReport) else None
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
-        report = RunReport("", getattr(args, "as_of", None), "failed", code, error=facts(error))
+        report = RunReport(getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=facts(error))
     if args.debug:
         print(redacted(traceback.format_exc()), file=sys.stderr)
     bug = f"{type(error).__name__}: {_first_lines(error)}\n  do: run it again with --debug for the stack trace"
@@ -194,7 +195,7 @@ def _parser(verb: str) -> _Parser:
     if verb == "runs":
         parser.add_argument("show", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
     settings = parser.add_argument_group("settings", "the same as in the config file; lists and mappings as YAML")
-    for name, info in Settings.leaves():
+    for name, info in leaves(Settings):
         settings.add_argument(
             f"--{name}", dest=f"setting:{name}", metavar="VALUE", help=(info.description or "").replace("%", "%%")
         )
@@ -209,7 +210,9 @@ def _settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings
     }
     if not files and not flags:
         raise ConfigError("no --config", "a YAML file of the job", "--config conf/quickstart.yaml")
-    return Settings.load(*files, flags=flags)
+    settings = Settings.load(*files, flags=flags)
+    args.job = settings.job
+    return settings
 
 
 def _screen() -> Console:

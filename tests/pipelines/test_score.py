@@ -32,12 +32,14 @@ from sparkscore.errors import (
     TemporaryError,
 )
 from sparkscore.pipelines import score as page
+from sparkscore.pipelines.attempt import Attempt
 from sparkscore.records import RunReport
 from sparkscore.schemas import LINEAGE
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Wishes
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
+BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 REPLACE, FORCE, RESTART = Wishes(replace=True), Wishes(force=True), Wishes(restart=True)
 
 
@@ -108,6 +110,11 @@ class TestPublishing:
         np.testing.assert_allclose(
             [p[1] for p in frame["prediction"]], world.registry.expected(source_rows()), atol=1e-12
         )
+
+    def test_batches_have_the_rows_that_were_asked_for_and_the_predictions_are_the_same(self, world: World) -> None:
+        settings = world.settings(scoring={"batch_rows": 7})
+        assert Attempt.of(world.spark, settings, AS_OF).spark.conf.get(BATCH_ROWS) == "7"
+        assert_published(world, run(world, settings), source_rows())
 
     def test_the_callers_session_stays_as_it_is(self, world: World) -> None:
         before = dict(world.spark.conf.getAll)

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-import pyarrow as pa
-from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
@@ -47,7 +45,7 @@ def pin(  # noqa: PLR0913 -- a run's wishes, each a plain value
     refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE})
     newest = newest_version(spark, table)
     pinned = _pinned(spark, table, version, as_of=as_of, newest=newest)
-    schema = _schema(spark, table, pinned, newest=newest)
+    schema = arrow_schema(load(spark, table, pinned).schema)
     check_columns(schema, table=f"{table.name} at version {pinned}", keys=keys, passthrough=passthrough, where=where)
     predicate(where, schema)
     read = tuple(dict.fromkeys(columns))
@@ -102,17 +100,6 @@ def _pinned(
     if not 0 <= version <= newest:
         raise ConfigError(f"no version {version} of {table.name}", f"0 to {newest}", "change source.version")
     return version
-
-
-def _schema(spark: SparkSession, table: TableRef, version: int, *, newest: int) -> pa.Schema:
-    try:
-        return arrow_schema(load(spark, table, version).schema)
-    except AnalysisException as error:
-        raise ConfigError(
-            f"version {version} of {table.name} is gone: its log was cleaned up",
-            f"a younger version, up to {newest}",
-            "change source.version",
-        ) from error
 
 
 def _zoned(row: Row, schema: StructType) -> tuple[Any, ...]:

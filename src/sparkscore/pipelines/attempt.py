@@ -12,8 +12,8 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
+from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, utc_text
 from sparkscore.records import Run as RunRecord
-from sparkscore.records import RunEvent, RunReport, TableRef, Verdict, utc_text
 from sparkscore.scoring.failures import translated as from_worker
 from sparkscore.settings import Settings
 from sparkscore.store.events import events, prepare, record
@@ -74,7 +74,9 @@ class Attempt:
             table=target.path or target.name,
             source={"table": source.name, "version": None},
         )
-        return cls(run_session(spark), settings, moment, target, source, report)
+        rows = settings.scoring.batch_rows
+        own = run_session(spark, batch_rows=None if rows == "auto" else rows)
+        return cls(own, settings, moment, target, source, report)
 
     @property
     def runs_table(self) -> TableRef:
@@ -88,6 +90,16 @@ class Attempt:
     def know(self, **facts: Any) -> None:
         """Write facts into the report."""
         self.report = replace(self.report, **facts)
+
+    def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
+        """Write the run and what it is pinned to into the report."""
+        model = {
+            "name": pins.model_name,
+            "version": pins.model_version,
+            "model_id": model_id,
+            "digest": pins.model_digest,
+        }
+        self.know(run_id=run_id, model=model, source={"table": self.source.name, "version": pins.source_version})
 
     def warn(self, text: str) -> None:
         """A warning for the result line and for the log."""

@@ -9,7 +9,8 @@ from pyspark.sql import Row, SparkSession
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
-from sparkscore.pipelines.pinning import Plan, already_published, decided, pinned
+from sparkscore.pipelines.past import already_published, decided
+from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.records import RunReport
 from sparkscore.scoring.pandas_udf import Counters
 from sparkscore.settings import Settings

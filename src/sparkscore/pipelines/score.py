@@ -11,7 +11,8 @@ from sparkscore.gate.suite import Suite
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
-from sparkscore.pipelines.pinning import Plan, already_published, decided, pinned
+from sparkscore.pipelines.past import already_published, decided
+from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.publish import stage as stages
 from sparkscore.publish.latest import ensure_view
 from sparkscore.publish.merge import publish

@@ -20,6 +20,7 @@ from sparkscore.model.resident import ShippedModel, resident
 from sparkscore.scoring.exchange import record_batch, to_pandas
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import PREDICTION, Kernel
+from sparkscore.store.names import quoted
 
 Columns = Union[pd.Series, pd.DataFrame]  # noqa: UP007
 """What Spark hands over for one argument. In typing's old words: pandas_udf reads no others."""
@@ -70,11 +71,6 @@ def scored(
         return frame.withColumn(PREDICTION, predict(*inputs))
     kept = F.coalesce(keep, F.lit(False))
     return frame.withColumn(PREDICTION, F.when(kept, predict(kept, *inputs)))  # `when`: a struct of NULLs becomes NULL
-
-
-def quoted(name: str) -> str:
-    """A column's name as Spark's parser takes it, whatever is in it."""
-    return "`" + name.replace("`", "``") + "`"
 
 
 def udf_of(

@@ -12,13 +12,15 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from sparkscore.errors import ConfigError, SignatureError, UnsupportedSession
+from sparkscore.errors import ConfigError, SignatureError
 from sparkscore.model.registry import resolve
 from sparkscore.model.resident import ShippedModel
 from sparkscore.model.ship import ship
 from sparkscore.records import ModelInput
 from sparkscore.scoring.inputs import NULLABLE_INTEGERS, names
-from sparkscore.scoring.pandas_udf import quoted, udf_of
+from sparkscore.scoring.pandas_udf import udf_of
+from sparkscore.store.isolation import refuse_connect
+from sparkscore.store.names import quoted
 
 
 class ScoreUdf:
@@ -83,12 +85,7 @@ def score_udf(
     Raises:  UnsupportedSession for Spark Connect; ConfigError where the model takes integers and the session would hand
              over those with NULLs as doubles; what `resolve` raises.
     """
-    if type(spark).__module__.startswith("pyspark.sql.connect"):
-        raise UnsupportedSession(
-            "a Spark Connect session",
-            "a classic session: models travel through its SparkContext",
-            "use spark-submit, or a cluster with dedicated access",
-        )
+    refuse_connect(spark)
     given = params or {}
     model = resolve(uri, tracking_uri=tracking_uri, runtime=runtime, params=given, copies=_copies())
     _check_integers(spark, model.inputs)

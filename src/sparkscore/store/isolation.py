@@ -14,13 +14,14 @@ RUN_CONF: Mapping[str, str] = {
 """What a run needs of its session."""
 
 
-def run_session(spark: SparkSession) -> SparkSession:
+def run_session(spark: SparkSession, *, batch_rows: int | None = None) -> SparkSession:
     """A session of the run's own: the caller's settings and `RUN_CONF`. The caller's session stays as it is.
 
     Raises:  UnsupportedSession for Spark Connect.
     """
     refuse_connect(spark)
-    return isolated(spark, RUN_CONF)
+    batches = {} if batch_rows is None else {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
+    return isolated(spark, {**RUN_CONF, **batches})
 
 
 def refuse_connect(spark: object) -> None:

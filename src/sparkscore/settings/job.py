@@ -3,25 +3,18 @@
 Layers, later wins, merged deeply: `--config` files in order < `SPARKSCORE_…` environment < `--dotted.flag`.
 """
 
-import difflib
 import os
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
-from pydantic_settings.exceptions import SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
-from sparkscore.errors import ConfigError, redacted
+from sparkscore.errors import ConfigError
 from sparkscore.records import Condition, Operator, digest
+from sparkscore.settings import layers
 
-PREFIX = "SPARKSCORE_"
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
-_TEMPLATE = "{{"
 _RELATIVE = "relative to the file that names it"
 
 
@@ -171,31 +164,21 @@ class Settings(BaseSettings):
         Needs:   `flags` by dotted name (`source.table`), values as text; `environ` defaults to the process's.
         Raises:  ConfigError naming the file or variable, what was found, and the nearest right name.
         """
-        env = {k: v for k, v in (os.environ if environ is None else environ).items() if k.upper().startswith(PREFIX)}
-        _check_variables(env)
-        layers = [_located(_read(Path(file)), Path(file).resolve().parent) for file in files]
-        words = {PREFIX + name.replace(".", "__").upper(): value for name, value in (flags or {}).items()}
-        layers += [_located(_TextSource(cls, mapping)(), Path.cwd()) for mapping in (env, words)]
-        merged = _merged(layers)
-        _refuse_templates(merged)
+        env = layers.variables(cls, os.environ if environ is None else environ)
+        words = layers.as_variables(flags or {})
+        written = [layers.located(cls, layers.read(Path(file)), Path(file).resolve().parent) for file in files]
+        written += [layers.located(cls, layers.text(cls, mapping), Path.cwd()) for mapping in (env, words)]
+        merged = layers.merged(written)
+        layers.refuse_templates(merged)
         try:
             return cls(**merged)
         except ValidationError as error:
-            raise _explained(error, files) from error
-
-    @classmethod
-    def leaves(cls) -> Iterator[tuple[str, FieldInfo]]:
-        """Dotted name and field of every setting, in order."""
-        for name, info in cls.model_fields.items():
-            if isinstance(info.annotation, type) and issubclass(info.annotation, _Frozen):
-                yield from ((f"{name}.{leaf}", field) for leaf, field in info.annotation.model_fields.items())
-            else:
-                yield name, info
+            raise layers.explained(cls, error, files) from error
 
     @property
     def home_uri(self) -> str:
         """The home folder, absolute, or a URI with a scheme."""
-        return _absolute(self.home, Path.cwd())
+        return layers.absolute(self.home, Path.cwd())
 
     @property
     def tracking_uri(self) -> str | None:
@@ -209,7 +192,7 @@ class Settings(BaseSettings):
             or "DATABRICKS_RUNTIME_VERSION" in os.environ
         ):
             return self.model.tracking_uri
-        if _SCHEME.match(self.home_uri):
+        if layers.is_uri(self.home_uri):
             raise ConfigError(
                 f"no MLflow server for the home {self.home_uri}",
                 "model.tracking_uri",
@@ -237,130 +220,3 @@ class Settings(BaseSettings):
                 "row_rules": ["null_key"],
             }
         )
-
-
-class _TextSource(EnvSettingsSource):
-    """Settings written as text: the environment, and flags by the same names. Lists and mappings are YAML."""
-
-    def __init__(self, settings_cls: type[BaseSettings], mapping: Mapping[str, str]) -> None:
-        self._mapping = {name.lower(): value for name, value in mapping.items()}
-        super().__init__(settings_cls, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
-
-    def _load_env_vars(self) -> Mapping[str, str | None]:
-        return self._mapping
-
-    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
-        try:
-            return yaml.safe_load(value)
-        except yaml.YAMLError as error:
-            raise ValueError(f"{value!r} is not YAML") from error
-
-    def __call__(self) -> dict[str, Any]:
-        try:
-            return super().__call__()
-        except SettingsError as error:
-            raise ConfigError(
-                f"a setting that cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
-            ) from error
-
-
-def _merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """All layers as one mapping, merged at every depth; the later layer wins."""
-    merged: dict[str, Any] = {}
-    for layer in layers:
-        for name, value in layer.items():
-            below = merged.get(name)
-            merged[name] = _merged([below, value]) if isinstance(below, dict) and isinstance(value, dict) else value
-    return merged
-
-
-def _read(file: Path) -> dict[str, Any]:
-    """A YAML file's mapping."""
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        near = difflib.get_close_matches(file.name, _neighbours(file), n=1)
-        raise ConfigError(
-            f"no config file at {file}",
-            "a YAML file",
-            f"check --config; {f'did you mean {near[0]}?' if near else 'the path is relative to the current folder'}",
-        ) from error
-    except PermissionError as error:
-        raise ConfigError(
-            f"no permission to read {file}", "a readable YAML file", "check the file's owner and mode"
-        ) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "see conf/quickstart.yaml") from error
-    if not isinstance(content, dict):
-        raise ConfigError(f"{file} holds a {type(content).__name__}", "a YAML mapping", "see conf/quickstart.yaml")
-    return content
-
-
-def _neighbours(file: Path) -> list[str]:
-    return [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
-
-
-def _located(layer: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """The layer with its relative paths made absolute: they are relative to the file that names them."""
-    located = _merged([layer])
-    for name, info in Settings.leaves():
-        group, _, leaf = name.rpartition(".")
-        holder = located.get(group) if group else located
-        value = holder.get(leaf or name) if isinstance(holder, dict) else None
-        is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
-        if isinstance(value, str) and (is_path or (leaf == "table" and "/" in value)):
-            holder[leaf or name] = _absolute(value, folder)  # type: ignore[index]
-    return located
-
-
-def _absolute(path: str, folder: Path) -> str:
-    return path if _SCHEME.match(path) else os.path.normpath(folder / Path(path).expanduser())
-
-
-def _check_variables(env: Mapping[str, str]) -> None:
-    known = {PREFIX + name.replace(".", "__").upper() for name, _ in Settings.leaves()}
-    groups = {PREFIX + name.upper() for name in Settings.model_fields} - known
-    for name in sorted(env):
-        if name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
-            what = "names a group, not a setting" if name.upper() in groups else "is not a setting"
-            raise ConfigError(
-                f"the environment variable {name} {what}",
-                f"one of {', '.join(sorted(known))}" if not near else near[0],
-                "rename or unset it",
-            )
-
-
-def _refuse_templates(value: object, where: str = "") -> None:
-    """Refuse what a scheduler failed to fill in."""
-    if isinstance(value, Mapping):
-        for name, inner in value.items():
-            _refuse_templates(inner, f"{where}.{name}".lstrip("."))
-    elif isinstance(value, list | tuple):
-        for inner in value:
-            _refuse_templates(inner, where)
-    elif isinstance(value, str) and _TEMPLATE in value:
-        raise ConfigError(
-            f"{where} still holds a template: {value}", "a value", "let the scheduler fill it in, or remove the braces"
-        )
-
-
-def _explained(error: ValidationError, files: Sequence[str | Path]) -> ConfigError:
-    """pydantic's findings in the words of the config, with the nearest right name for each unknown one."""
-    names = [name for name, _ in Settings.leaves()]
-    lines = []
-    for found in error.errors():
-        where = ".".join(str(part) for part in found["loc"] if str(part).isidentifier() or isinstance(part, int))
-        near = difflib.get_close_matches(where, [*names, *Settings.model_fields], n=1, cutoff=0.5)
-        if found["type"] == "extra_forbidden":
-            lines.append(f"unknown setting {where}" + (f" (did you mean {near[0]}?)" if near else ""))
-        elif found["type"] == "missing":
-            lines.append(f"{where} is missing")
-        else:
-            lines.append(f"{where}: {found['msg']}, found {redacted(repr(found['input']))[:80]}")
-    source = ", ".join(str(file) for file in files) or "the settings"
-    return ConfigError(
-        f"{source}: " + "; ".join(dict.fromkeys(lines)),
-        "the settings of a job",
-        "see conf/quickstart.yaml, or --help for all settings",
-    )

@@ -1,0 +1,134 @@
+"""What the past of an as_of means: what to do now, and what is published already."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sparkscore.errors import PinsConflict, SparkscoreError, TableChanged
+from sparkscore.model.registry import newest_version
+from sparkscore.pipelines.attempt import Attempt
+from sparkscore.records import Pins, RunEvent, RunReport
+from sparkscore.settings import Settings
+from sparkscore.store import history, tables
+from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
+
+
+def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
+    """What this attempt does, by the run events and by the rows that readers see.
+
+    Raises:  TableChanged, ForeignTable.
+    """
+    spark, target = attempt.spark, attempt.target
+    if tables.exists(spark, target):
+        tables.owner(spark, target, job=attempt.settings.job)
+    past = attempt.past()
+    visible = history.held(spark, target, attempt.as_of)
+    past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown_runs(past, visible)]
+    committed = (
+        history.committed_revision(spark, target, job=attempt.settings.job, as_of=attempt.as_of) if wishes.force else 0
+    )
+    decision = decide(past, visible, wishes, committed=committed)
+    attempt.revision, attempt.attempt = decision.revision, decision.attempt
+    attempt.know(revision=decision.revision, attempt=decision.attempt)
+    return decision
+
+
+def _recovered(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
+    """The missing `published` event of rows that readers see, told by the table's own history and recorded again."""
+    found = history.commit_of(attempt.spark, attempt.target, run_id)
+    if found is None or found[1].get("rows") != rows:
+        raise TableChanged(
+            f"{attempt.target.name} holds {rows:,} rows of run {run_id[:12]}"
+            " that neither the run events nor the table's history explain",
+            "rows that a run of this job published",
+            "look at the table's history; delete the rows of this as_of and use --force to publish again",
+        )
+    version, note = found
+    event = RunEvent(
+        attempt.settings.job,
+        attempt.as_of,
+        note["revision"],
+        note["attempt"],
+        "published",
+        datetime.now(UTC),
+        run_id,
+        Pins(**note["pins"]),
+        source_table=note["source_table"],
+        model_id=note["model_id"],
+        rows_read=rows + note["rejected"],
+        rows_scored=rows,
+        rows_rejected=note["rejected"],
+        table_version=version,
+        message="recorded again from the table's history",
+    )
+    attempt.warn(
+        f"run {run_id[:12]} is in the prediction table but was not in the run events;"
+        " recorded again from the table's history"
+    )
+    if records:
+        attempt.write(event)
+    return event
+
+
+def already_published(attempt: Attempt, decision: Decision) -> RunReport:
+    """The report for an as_of that stays as it is; what a new run would take instead stands under `newer`.
+
+    Raises:  PinsConflict when the config asks for other pins than the published ones.
+    """
+    shown = decision.shown
+    if shown is None or shown.pins is None:
+        raise TableChanged(
+            "a publication without pins in the run events", "the event that a run wrote", "--force publishes again"
+        )
+    _refuse_other_pins(attempt, shown.pins)
+    attempt.stands_on(shown.pins, model_id=shown.model_id or "", run_id=shown.run_id or "")
+    counts = {"rows_read": shown.rows_read, "rows_scored": shown.rows_scored, "rows_rejected": shown.rows_rejected}
+    return attempt.ended(
+        "already_published",
+        **counts,
+        table_version=shown.table_version,
+        model_loads=0,
+        chunks_reused=0,
+        newer=_newer(attempt, shown.pins),
+    )
+
+
+def other_pins(settings: Settings, pins: Pins) -> list[str]:
+    """One line per pin that the config asks for explicitly and that differs."""
+    name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
+    asked = {
+        "model_name": (name.partition("@")[0], pins.model_name),
+        "model_version": (version or pins.model_version, pins.model_version),
+        "source_version": (
+            settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
+            pins.source_version,
+        ),
+        "scoring_digest": (settings.scoring_digest()[:12], pins.scoring_digest[:12]),
+    }
+    return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
+
+
+def _refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
+    differences = other_pins(attempt.settings, pins)
+    source_id = tables.table_id(attempt.spark, attempt.source)
+    if source_id != pins.source_id:
+        differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
+    if differences:
+        raise PinsConflict(
+            f"this as_of is published with other pins: {'; '.join(differences)}",
+            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold)",
+            "--replace supersedes it, or choose another as_of",
+        )
+
+
+def _newer(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
+    """What a run with new pins would take. A registry or a source that is not there now is no reason to fail."""
+    newer: dict[str, Any] = {}
+    try:
+        if attempt.settings.source.version == "latest":
+            now = tables.newest_version(attempt.spark, attempt.source)
+            newer |= {"source_version": now} if now > pins.source_version else {}
+        version = newest_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
+        newer |= {"model_version": version} if version != pins.model_version else {}
+    except SparkscoreError as error:
+        attempt.warn(f"whether something newer is there could not be told: {error.found}")
+    return newer or None
