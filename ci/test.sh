@@ -29,7 +29,8 @@ step_tests() {
     wait "$submits" || outcome=$?
     printf '\n== tests of spark-submits, which ran beside the others\n'
     cat build/submits.log
-    return "$outcome"
+    ((outcome == 0)) || return "$outcome"
+    python -m coverage combine --quiet # these processes' and those of drivers and workers
 }
 step_coverage() { python -m coverage report; } # of the last tests
 

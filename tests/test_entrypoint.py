@@ -82,6 +82,16 @@ def test_the_result_also_goes_to_a_file_when_the_job_fails(
     assert "Traceback" not in said
 
 
+@pytest.mark.parametrize("flag", [("--result", "{file}"), ("--result={file}",)])
+def test_even_wrong_flags_leave_their_result_in_the_file(
+    flag: tuple[str, ...], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "result.json"
+    code, result, _ = call(capfd, "score", "--no-such-flag", *(word.format(file=file) for word in flag))
+    assert code == 2
+    assert json.loads(file.read_text()) == result
+
+
 def test_a_result_file_that_cannot_be_written_is_told_and_the_line_still_printed(
     config: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -115,6 +125,7 @@ def test_a_bug_is_exit_code_one_with_a_hint(
         (("--config", "{config}"), "--as-of"),
         (("--config", "{config}", "--as-of", "{{{{ ds }}}}"), "template"),
         (("--config", "{config}", "--as-of", AS_OF, "--sourec.table", "x"), "--sourec.table"),
+        (("--config", "{config}", "--as-of", AS_OF, "--source.tab", "x"), "--source.tab"),
         (("--config", "{config}", "--as-of", AS_OF, "--scoring.batch_rows", "zero"), "batch_rows"),
         (("--config", "{config}", "--as-of", AS_OF, "--dry-run", "--sample", "3"), "not allowed with"),
         (("--config", "{config}.yml", "--as-of", AS_OF), "did you mean job.yaml"),

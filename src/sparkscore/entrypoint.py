@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -86,20 +87,20 @@ def run(verb: str, argv: Sequence[str]) -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     _log_to_stderr()
-    stdout, args = sys.stdout, argparse.Namespace(debug="--debug" in argv, result=None, as_of=None)
+    stdout, args = sys.stdout, argparse.Namespace(debug="--debug" in argv)
+    result: Path | None = None
     with redirect_stdout(sys.stderr):  # libraries print; stdout carries the result and nothing else
         try:
+            result = _result_file(argv)
             parsed = _parsed(verb, argv)
             if parsed is None:
                 return 0
             args = parsed
-            if args.result is not None:
-                _written(Path(args.result), "")
             outcome = _Outcome(0, _VERBS[verb](args))
         except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
             outcome = _failed(error, args)
-        if args.result is not None and Path(args.result).is_file():
-            _written(Path(args.result), outcome.line + "\n")
+        if result is not None:
+            result.write_text(outcome.line + "\n", encoding="utf-8")
     print(outcome.line, file=stdout, flush=True)
     return outcome.exit_code
 
@@ -121,15 +122,24 @@ def _first_lines(error: Exception) -> str:
     return "\n".join(str(error).splitlines()[:3])[:500]
 
 
-def _written(file: Path, text: str) -> None:
-    """Write the result file; once before the job, so that a run never ends without a place for its result."""
+def _result_file(argv: Sequence[str]) -> Path | None:
+    """The file of `--result`, made before anything else: a run never ends without a place for its result.
+
+    Raises:  ConfigError when it cannot be written.
+    """
+    given = [after for word, after in pairwise([*argv, ""]) if word == "--result"]
+    given += [word.removeprefix("--result=") for word in argv if word.startswith("--result=")]
+    if not given or not given[-1]:
+        return None
+    file = Path(given[-1])
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text("", encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"--result {file}: {error.strerror}", "a file that can be written", "give another path"
         ) from error
+    return file
 
 
 def _log_to_stderr() -> None:
@@ -143,7 +153,7 @@ def _log_to_stderr() -> None:
             redact,
             structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20),
         ],
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
         cache_logger_on_first_use=False,
     )
 
@@ -168,6 +178,7 @@ def _parser(verb: str) -> _Parser:
         description=_HELP[verb],
         epilog=_EXAMPLES[verb].format(program=program),
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument(
         "--config",

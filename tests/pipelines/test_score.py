@@ -33,6 +33,7 @@ from sparkscore.errors import (
 )
 from sparkscore.pipelines import score as page
 from sparkscore.pipelines.attempt import Attempt
+from sparkscore.publish.merge import publish
 from sparkscore.records import RunReport
 from sparkscore.schemas import LINEAGE
 from sparkscore.settings import Settings
@@ -291,6 +292,21 @@ class TestResuming:
         with pytest.raises(PinsConflict, match="--restart"):
             run(world)
         assert run(world, wishes=RESTART).status == "published"
+
+    def test_an_attempt_that_a_later_revision_overtook_ends_well_and_changes_nothing(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def overtaken(*given: Any, **named: Any) -> Any:
+            monkeypatch.undo()
+            run(world)
+            run(world, wishes=REPLACE)
+            return publish(*given, **named)
+
+        monkeypatch.setattr(page, "publish", overtaken)
+        report = run(world)
+        assert (report.status, report.exit_code) == ("superseded", 0)
+        assert set(world.predictions()["run_id"]) != {report.run_id}
+        assert run(world).status == "already_published"
 
 
 class TestGates:

@@ -27,12 +27,11 @@ def plan(
     """
     attempt = Attempt.of(spark, settings, as_of)
     with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
-        suites = suites_of(settings)
         decision = decided(attempt, wishes, records=False)
         if decision.kind == "already_published":
             report = already_published(attempt, decision)
             return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
-        planned = pinned(attempt, decision, copies=copies)
+        planned, suites = pinned(attempt, decision, copies=copies), suites_of(settings)
         check_suites(suites, planned)
         return attempt.ended("dry_run"), _lines(
             attempt, decision, planned, {name: len(suite.expectations) for name, suite in suites.items()}

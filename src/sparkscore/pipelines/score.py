@@ -38,15 +38,14 @@ def score(
     """
     attempt = Attempt.of(spark, settings, as_of)
     with attempt.guarded():
-        suites = suites_of(settings)
         decision = decided(attempt, wishes)
         if decision.kind == "already_published":
             return already_published(attempt, decision)
         with attempt.part("pin"):
-            plan = pinned(attempt, decision)
+            plan, suites = pinned(attempt, decision), suites_of(settings)
             check_suites(suites, plan)
-        rows_read = ingest.count(attempt.spark, plan.snapshot)
-        attempt.know(rows_read=rows_read)
+            rows_read = ingest.count(attempt.spark, plan.snapshot)
+            attempt.know(rows_read=rows_read)
         if rows_read == 0:
             attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
             return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)

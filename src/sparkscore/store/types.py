@@ -3,7 +3,7 @@
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructType
+from pyspark.sql.types import DataType, StructType, VariantType
 
 from sparkscore.errors import ConfigError
 
@@ -14,6 +14,8 @@ def arrow_type(spark_type: DataType) -> pa.DataType:
     Raises:  ConfigError for a type that Arrow does not have (variant, intervals of months).
     """
     try:
+        if isinstance(spark_type, VariantType):
+            raise TypeError("in Arrow a variant is a struct of its parts, which no Delta reader takes for one")
         return to_arrow_type(spark_type, timezone="UTC")
     except (PySparkException, TypeError) as error:
         raise ConfigError(

@@ -1,0 +1,72 @@
+"""The publish: proven by the rows that readers see, whatever Delta's guard has skipped."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from delta.tables import DeltaTable
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish import stage as stages
+from sparkscore.publish.columns import contract
+from sparkscore.publish.merge import publish
+from sparkscore.records import Pins, Publication, Run, TableRef
+from sparkscore.store import history
+from sparkscore.store.isolation import run_session
+
+AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
+RUN = Run("job", AS_OF, 1, 1, Pins("id", 0, "model", "1", "digest", "scoring"), "flights", "m-1")
+SCHEMA = pa.schema([("id", pa.int64())])
+CONTRACT = contract(SCHEMA, keys=["id"], output=pa.float64(), passthrough=[], threshold=None)
+
+
+class Shelf:
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark, self.folder = run_session(spark), folder
+        self.target = TableRef("p", str(folder / "p"))
+
+    def publish(self, run: Run, *, rows: int = 4) -> Publication:
+        root = str(self.folder / "stage")
+        frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
+        staged = frame.withColumn("_reject", F.lit(None).cast("struct<code:string,message:string>"))
+        stage = stages.found(self.spark, run, root) or stages.written(self.spark, staged, run, root)
+        return publish(self.spark, stage, run, self.target, CONTRACT, keys=["id"])
+
+
+@pytest.fixture
+def shelf(spark: SparkSession, tmp_path: Path) -> Shelf:
+    return Shelf(spark, tmp_path)
+
+
+def test_a_publication_tells_its_version_and_its_rows(shelf: Shelf) -> None:
+    assert shelf.publish(RUN) == Publication("p", 1, RUN.run_id, 1, 4)
+
+
+def test_the_same_run_again_is_the_same_publication(shelf: Shelf) -> None:
+    assert shelf.publish(RUN) == shelf.publish(replace(RUN, attempt=2))
+
+
+def test_a_slow_attempt_finds_itself_superseded_by_a_later_revision(shelf: Shelf) -> None:
+    later = replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2"))
+    shelf.publish(later)
+    found = shelf.publish(RUN)
+    assert (found.run_id, found.revision) == (later.run_id, 2)
+    assert history.held(shelf.spark, shelf.target, AS_OF) == {later.run_id: 4}
+
+
+def test_another_run_of_the_same_revision_is_refused_never_mixed(shelf: Shelf) -> None:
+    shelf.publish(RUN)
+    with pytest.raises(PinsConflict, match="another run published first"):
+        shelf.publish(replace(RUN, pins=replace(RUN.pins, source_version=1)), rows=6)
+    assert history.held(shelf.spark, shelf.target, AS_OF) == {RUN.run_id: 4}
+
+
+def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> None:
+    shelf.publish(RUN)
+    DeltaTable.forPath(shelf.spark, str(shelf.target.path)).delete()
+    with pytest.raises(TableChanged, match="--force"):
+        shelf.publish(RUN)
