@@ -31,6 +31,7 @@ _STATIC: Mapping[str, str] = {
 _LOCAL: Mapping[str, str] = {
     "spark.jars.packages": DELTA_PACKAGE,
     "spark.jars.excludes": DELTA_EXCLUDES,
+    "spark.log.level": "ERROR",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
     "spark.sql.catalogImplementation": "in-memory",
@@ -67,9 +68,7 @@ def local_session(app_name: str, *, master: str) -> SparkSession:
     builder = SparkSession.builder.appName(app_name).master(master)
     for name, value in {**_LOCAL, **_STATIC}.items():
         builder = builder.config(name, value)
-    session = _started(builder)
-    session.sparkContext.setLogLevel("ERROR")
-    return session
+    return _started(builder)
 
 
 def _started(builder: SparkSession.Builder) -> SparkSession:

@@ -186,7 +186,10 @@ class TestWithoutTheScript:
     def test_the_readmes_spark_sql_reads_the_table(self, home: Path, quickstart: Submitted) -> None:
         table = home / "tables" / "flight_delay_predictions"
         query = f"SELECT count(*) FROM delta.`{table}` WHERE as_of_date = DATE'2013-12-31'"  # noqa: S608
-        done = in_environment(home, tool("spark-sql"), "--properties-file", "conf/spark/local.conf", "-e", query)
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        done = in_environment(
+            home, "spark-sql", "--properties-file", "conf/spark/local.conf", "-e", query, env={"PATH": path}
+        )
         assert (quickstart.code, done.code, done.stdout.split()) == (0, 0, [str(AUTUMN)]), done.stderr
 
     def test_without_java_it_ends_with_the_cure(self, home: Path, quickstart: Submitted) -> None:

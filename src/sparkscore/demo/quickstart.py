@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import structlog
+from pyspark.sql import functions as F
 from rich.console import Console
 
 from sparkscore.demo import flights
@@ -60,9 +61,11 @@ def quickstart(settings: Settings, screen: Console) -> RunReport:
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
     report = score(spark, settings, as_of=AS_OF, watch=watch_on(screen))
     target = table_ref(settings.output.table, home=home)
-    shown = load(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'").orderBy("flight_id").limit(EXAMPLES)
+    shown = load(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
+    shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLES)
     columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
     examples = shown.select(*columns).collect()
+    screen.print(f"\nThe {EXAMPLES} flights that are most likely late:\n", highlight=False)
     screen.print(rows_table(columns, examples))
     screen.print(_story(report, trained, target, home), highlight=False, soft_wrap=True)
     return report

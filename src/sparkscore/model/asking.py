@@ -97,7 +97,7 @@ def _translated(error: Exception, what: str) -> SparkscoreError:
     no_file = isinstance(error, OSError) and "No such file" in str(error)
     check = "check model.uri and model.tracking_uri"
     if code in _ABSENT or no_file:
-        return ModelNotFound(f"{what} is not in the registry: {text}", "a registered model", check)
+        return ModelNotFound(f"the registry does not have {what}: {text}", "a registered model", check)
     if code in _DENIED or isinstance(error, PermissionError):
         return AccessDenied(
             f"no access to {what}: {text}", "permission to read the model", "check MLflow's credentials"
