@@ -179,6 +179,7 @@ def test_runs_lists_attempts_and_shows_one_run(world: World, config: str, capfd:
     _, done, _ = call(capfd, "score", "--config", config, "--as-of", AS_OF)
     code, result, said = call(capfd, "runs", "--config", config)
     assert (code, [event["event"] for event in result["events"]]) == (0, ["published"])
+    assert result["events"][0]["as_of"] == "2013-12-31T00:00:00Z"
     assert done["run_id"][:12] in said
     code, result, said = call(capfd, "runs", "show", done["run_id"][:12], "--config", config)
     assert (code, [event["event"] for event in result["events"]]) == (0, ["started", "staged", "published"])

@@ -19,7 +19,7 @@ import structlog
 from rich.console import Console
 
 from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
-from sparkscore.records import RunReport
+from sparkscore.records import RunReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import leaves
 
@@ -272,7 +272,9 @@ def _runs(args: argparse.Namespace) -> str:
     spark = job_session(f"sparkscore runs {settings.job}")
     found = runs(spark, settings, run=args.show[1] if args.show else None)
     _screen().print(events_table(found))
-    return json.dumps({"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=str)
+    return json.dumps(
+        {"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=utc_text
+    )
 
 
 _VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {"score": _score, "quickstart": _quickstart, "runs": _runs}
