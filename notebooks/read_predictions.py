@@ -2,21 +2,16 @@
 # MAGIC %md
 # MAGIC # Reading predictions
 # MAGIC For analysts: what stands in the prediction table, where a row comes from, and the newest prediction of every key.
-# MAGIC Runs after the quickstart; on Databricks put the name of your own table in the next cell.
+# MAGIC Runs after the quickstart. On Databricks leave the next cell out and put your catalog's names into the queries.
 
 # COMMAND ----------
 
-from sparkscore.publish.latest import latest
-from sparkscore.session import job_session
-from sparkscore.settings import Settings
-from sparkscore.store.names import beside, table_ref
-from sparkscore.store.tables import load
+from sparkscore import Settings
+from sparkscore.session import job_session, register_tables
 
 spark = job_session("read predictions")
-settings = Settings.load("conf/quickstart.yaml")
-table = table_ref(settings.output.table, home=settings.home_uri)
-predictions = load(spark, table)
-predictions.printSchema()
+names = register_tables(spark, Settings.load("conf/quickstart.yaml"))
+print(*names)
 
 # COMMAND ----------
 # MAGIC %md
@@ -24,24 +19,40 @@ predictions.printSchema()
 
 # COMMAND ----------
 
-predictions.createOrReplaceTempView("predictions")
+spark.sql("DESCRIBE flight_delay_predictions").show(truncate=80)
 spark.sql(
     """
     SELECT as_of_date, carrier, count(*) AS flights, round(avg(prediction), 3) AS risk, sum(label) AS called_late
-    FROM predictions GROUP BY ALL ORDER BY as_of_date, risk DESC
+    FROM flight_delay_predictions GROUP BY ALL ORDER BY as_of_date, risk DESC
     """
 ).show()
 
 # COMMAND ----------
 # MAGIC %md
-# MAGIC The newest prediction of every key: the row with the greatest `as_of`. In a catalog the view `<table>_latest` holds the same.
+# MAGIC The newest prediction of every key: the row with the greatest `as_of`. In a catalog this is a view that persists.
 
 # COMMAND ----------
 
-newest = latest(predictions, keys=settings.source.keys)
-newest.select("flight_id", "prediction", "label", "as_of", "model_version").orderBy("prediction", ascending=False).show(
-    10
-)
+spark.sql(
+    """
+    SELECT flight_id, carrier, flight, prediction, label, as_of, model_version
+    FROM flight_delay_predictions_latest ORDER BY prediction DESC, flight_id LIMIT 10
+    """
+).show()
+
+# COMMAND ----------
+# MAGIC %md
+# MAGIC How good was it? The flights table holds what happened.
+
+# COMMAND ----------
+
+spark.sql(
+    """
+    SELECT label, count(*) AS flights, round(avg(CAST(arr_delay >= 15 AS INT)), 3) AS were_late
+    FROM flight_delay_predictions_latest JOIN flights USING (flight_id)
+    WHERE arr_delay IS NOT NULL GROUP BY label ORDER BY label
+    """
+).show()
 
 # COMMAND ----------
 # MAGIC %md
@@ -49,15 +60,9 @@ newest.select("flight_id", "prediction", "label", "as_of", "model_version").orde
 
 # COMMAND ----------
 
-runs = load(spark, beside(table, "_runs")).where("event = 'published'")
-columns = [
-    "as_of",
-    "run_id",
-    "model_name",
-    "model_version",
-    "source_version",
-    "rows_scored",
-    "rows_rejected",
-    "table_version",
-]
-runs.select(*columns).orderBy("as_of").show(truncate=12)
+spark.sql(
+    """
+    SELECT as_of, left(run_id, 12) AS run, model_name, model_version, source_version, rows_scored, rows_rejected
+    FROM flight_delay_predictions_runs WHERE event = 'published' ORDER BY as_of
+    """
+).show()

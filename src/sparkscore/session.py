@@ -3,13 +3,18 @@
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.publish.latest import latest
+from sparkscore.settings import Settings
 from sparkscore.store.isolation import connect_refused
+from sparkscore.store.names import table_ref
+from sparkscore.store.tables import load
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 """Delta's jars for this Spark, as Spark's own resolver names them; the same stands in conf/spark/*.conf."""
@@ -69,6 +74,24 @@ def local_session(app_name: str, *, master: str) -> SparkSession:
     for name, value in {**_LOCAL, **_STATIC}.items():
         builder = builder.config(name, value)
     return _started(builder)
+
+
+def register_tables(spark: SparkSession, settings: Settings) -> list[str]:
+    """Names for SQL where there is no catalog: a temporary view per table of a local home, and the job's `_latest`.
+
+    Jobs:    none.
+    """
+    folder = Path(settings.home_uri, "tables")
+    tables = (
+        sorted(entry.name for entry in folder.iterdir() if (entry / "_delta_log").is_dir()) if folder.is_dir() else []
+    )
+    for name in tables:
+        load(spark, table_ref(name, home=settings.home_uri)).createOrReplaceTempView(f"`{name}`")
+    if settings.output.table in tables:
+        newest = latest(spark.table(f"`{settings.output.table}`"), keys=settings.source.keys)
+        tables.append(f"{settings.output.table}_latest")
+        newest.createOrReplaceTempView(f"`{tables[-1]}`")
+    return tables
 
 
 def _started(builder: SparkSession.Builder) -> SparkSession:

@@ -144,7 +144,7 @@ class TestWhatIsNotThere:
 
     @pytest.mark.parametrize("uri", ["models:/circle@champion", "models:/circle/1", "models:/line/99"])
     def test_an_unknown_model_or_version(self, shelf: Shelf, uri: str) -> None:
-        with pytest.raises(ModelNotFound, match="not in the registry"):
+        with pytest.raises(ModelNotFound, match="the registry does not have"):
             shelf.pinned(uri)
 
     def test_a_version_whose_files_are_gone(self, shelf: Shelf) -> None:

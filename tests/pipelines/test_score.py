@@ -36,6 +36,7 @@ from sparkscore.pipelines.attempt import Attempt
 from sparkscore.publish.merge import publish
 from sparkscore.records import RunReport
 from sparkscore.schemas import LINEAGE
+from sparkscore.session import register_tables
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Wishes
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
@@ -139,6 +140,14 @@ class TestPublishing:
         world.write_source(source_rows().rename_columns(["id", "carrier", "first", "x2"]))
         report = run(world, world.settings(model={"inputs": {"x1": "first"}}))
         assert_published(world, report, source_rows())
+
+    def test_without_a_catalog_names_are_registered_for_sql(self, world: World) -> None:
+        run(world)
+        run(world, as_of="2013-12-30")
+        names = ["flights", "predictions", "predictions_runs", "predictions_latest"]
+        assert register_tables(world.spark, world.settings()) == names
+        query = "SELECT count(*), min(as_of_date) FROM predictions_latest JOIN flights USING (id)"
+        assert [str(value) for value in world.spark.sql(query).collect()[0]] == ["60", "2013-12-31"]
 
     def test_a_catalog_table_gets_a_view_of_the_latest(self, world: World) -> None:
         world.spark.sql(f"CREATE SCHEMA lake LOCATION '{world.home}/lake'")
