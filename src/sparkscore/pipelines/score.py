@@ -33,7 +33,7 @@ def score(
     """The whole job for one as_of; a second call for a published as_of does nothing and says so.
 
     Grain:   the prediction table holds one row per (keys, as_of).
-    Jobs:    reads the source twice at most (gate, scoring), predicts each row once, publishes by one MERGE.
+    Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one MERGE.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
     attempt = Attempt.of(spark, settings, as_of)
