@@ -31,7 +31,7 @@ def plan(
         if decision.kind == "already_published":
             report = already_published(attempt, decision)
             return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
-        planned, suites = pinned(attempt, decision, copies=copies), suites_of(settings)
+        suites, planned = suites_of(settings), pinned(attempt, decision, copies=copies)
         check_suites(suites, planned)
         return attempt.ended("dry_run"), _lines(
             attempt, decision, planned, {name: len(suite.expectations) for name, suite in suites.items()}

@@ -42,7 +42,7 @@ def score(
         if decision.kind == "already_published":
             return already_published(attempt, decision)
         with attempt.part("pin"):
-            plan, suites = pinned(attempt, decision), suites_of(settings)
+            suites, plan = suites_of(settings), pinned(attempt, decision)
             check_suites(suites, plan)
             rows_read = ingest.count(attempt.spark, plan.snapshot)
             attempt.know(rows_read=rows_read)
