@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -37,31 +37,7 @@ class Submitted:
         return found
 
 
-def submit(home: Path, *words: str, options: tuple[str, ...] = (), env: Mapping[str, str] | None = None) -> Submitted:
-    environ = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("SPARKSCORE_", "MLFLOW_", "PYSPARK_", "SPARK_"))
-    }
-    if "COVERAGE_PROCESS_CONFIG" in os.environ:
-        options = ("--conf", "spark.python.daemon.module=tests.coverage_daemon", *options)
-    environ |= {name: value for name, value in {"SPARKSCORE_HOME": str(home), **(env or {})}.items() if value}
-    done = subprocess.run(
-        ["./spark-submit.sh", *options, *words],
-        cwd=ROOT,
-        env=environ,
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-        stdin=subprocess.DEVNULL,
-    )
-    return Submitted(done.returncode, done.stdout, done.stderr)
-
-
-def in_environment(home: Path, *command: str, env: Mapping[str, str] | None = None) -> Submitted:
-    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
-    environ |= {"SPARKSCORE_HOME": str(home), **(env or {})}
+def ran(command: Sequence[str], environ: Mapping[str, str]) -> Submitted:
     done = subprocess.run(
         command,
         cwd=ROOT,
@@ -73,6 +49,24 @@ def in_environment(home: Path, *command: str, env: Mapping[str, str] | None = No
         stdin=subprocess.DEVNULL,
     )
     return Submitted(done.returncode, done.stdout, done.stderr)
+
+
+def submit(home: Path, *words: str, options: tuple[str, ...] = (), env: Mapping[str, str] | None = None) -> Submitted:
+    environ = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SPARKSCORE_", "MLFLOW_", "PYSPARK_", "SPARK_"))
+    }
+    if "COVERAGE_PROCESS_CONFIG" in os.environ:
+        options = ("--conf", "spark.python.daemon.module=tests.coverage_daemon", *options)
+    environ |= {name: value for name, value in {"SPARKSCORE_HOME": str(home), **(env or {})}.items() if value}
+    return ran(["./spark-submit.sh", *options, *words], environ)
+
+
+def in_environment(home: Path, *command: str, env: Mapping[str, str] | None = None) -> Submitted:
+    environ = {name: value for name, value in os.environ.items() if name != "PYSPARK_SUBMIT_ARGS"}
+    environ |= {"SPARKSCORE_HOME": str(home), **(env or {})}
+    return ran(command, environ)
 
 
 def tool(name: str) -> str:

@@ -36,7 +36,8 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     Raises:  ModelError, SignatureError, ConfigError, PinsConflict, RegistryUnreachable.
     """
     settings = attempt.settings
-    keep = decision.keep if decision.keep is not None and _compatible(settings, decision.keep) else None
+    # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
+    keep = None if decision.keep is None or other_pins(settings, decision.keep) else decision.keep
     try:
         model = _model(settings, keep, copies or copies_folder(settings))
         snapshot = _snapshot(attempt, model, keep)
@@ -105,8 +106,3 @@ def _snapshot(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapsh
         columns=(*source.keys, *wanted, *source.passthrough),
         passthrough=source.passthrough,
     )
-
-
-def _compatible(settings: Settings, pins: Pins) -> bool:
-    """Whether the present config can still make what the pins say; else the config was changed on purpose."""
-    return not other_pins(settings, pins)
