@@ -19,8 +19,8 @@ from pyspark.sql import SparkSession
 from sklearn.base import BaseEstimator
 
 from sparkscore.model.registry import resolve
-from sparkscore.model.resident import ShippedModel
 from sparkscore.model.ship import ship
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import PinnedModel
 from tests import world
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import skops.io
 from pyspark import SparkFiles
@@ -20,15 +21,16 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sparkscore.errors import DigestMismatch, ModelError
 from sparkscore.model import resident as room
 from sparkscore.model.digest import digest_of
-from sparkscore.model.resident import ShippedModel, resident
+from sparkscore.model.resident import resident
 from sparkscore.model.runtimes import SklearnFile, load_sklearn
 from sparkscore.model.ship import _archive, ship
+from sparkscore.model.shipped import ShippedModel
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Returns, Shelf, columns, loads_in, signature, tensor
 
 LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 2.0])
 SIGNED = signature(columns(x="double"), tensor("float64"))
-FRAME = pd.DataFrame({"x": [3.0]})
+ROW = [pa.array([3.0])]
 
 
 @pytest.fixture(autouse=True)
@@ -78,14 +80,14 @@ class TestResidence:
         uri = shelf.put("once", Returns(lambda frame: frame["x"] * 2, tmp_path), SIGNED)
         shipped, loads = shelf.shipped(spark, uri), []
         for _ in range(3):
-            assert resident(shipped, lambda: loads.append(1))(FRAME).tolist() == [6.0]
+            assert resident(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
         assert len(loads) == len(loads_in(tmp_path)) == 1
 
     def test_other_params_are_another_resident(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(x="double"), tensor("float64"), n=2.0)
         uri = shelf.put("params", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
-        assert resident(shelf.shipped(spark, uri), nothing)(FRAME).tolist() == [6.0]
-        assert resident(shelf.shipped(spark, uri, n=3.0), nothing)(FRAME).tolist() == [9.0]
+        assert resident(shelf.shipped(spark, uri), nothing)(ROW).to_pylist() == [6.0]
+        assert resident(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).to_pylist() == [9.0]
 
     def test_the_one_not_used_longest_makes_room(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
@@ -129,9 +131,10 @@ class TestRuntimes:
         )
         plain, mlflow = (shelf.shipped(spark, uri, runtime=runtime) for runtime in ("auto", "pyfunc"))
         assert (plain.runtime, mlflow.runtime) == ("sklearn", "pyfunc")
-        ours, theirs = resident(plain, nothing)(FLIGHTS), resident(mlflow, nothing)(FLIGHTS)
-        assert ours.dtype == theirs.dtype
-        assert ours.tobytes() == theirs.tobytes() == getattr(model, method)(FLIGHTS).tobytes()
+        flights = pa.RecordBatch.from_pandas(FLIGHTS, preserve_index=False).columns
+        ours, theirs = resident(plain, nothing)(flights), resident(mlflow, nothing)(flights)
+        assert ours.equals(theirs)
+        assert ours.to_pylist() == getattr(model, method)(FLIGHTS).tolist()
 
     def test_skops_loads_no_type_that_the_author_did_not_trust(self, tmp_path: Path) -> None:
         skops.io.dump(SimpleImputer().fit([[1.0], [np.nan]]), tmp_path / "model.skops")
@@ -156,7 +159,7 @@ class TestRuntimes:
         uri = shelf.put("own-code", Returns(answer), SIGNED, code_paths=[str(tmp_path / "own_code.py")])
         shipped = shelf.shipped(spark, uri)
         try:
-            assert resident(shipped, nothing)(FRAME).tolist() == [6.0]
+            assert resident(shipped, nothing)(ROW).to_pylist() == [6.0]
             assert digest_of(SparkFiles.get(shipped.archive)) == shipped.digest
         finally:
             sys.path = [entry for entry in sys.path if shipped.archive not in entry]

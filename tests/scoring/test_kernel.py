@@ -9,7 +9,8 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from sparkscore.errors import DigestMismatch, PredictError, SignatureError
-from sparkscore.model.resident import ShippedModel
+from sparkscore.model.scorer import in_process
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import ModelInput
 from sparkscore.scoring.kernel import Kernel
 
@@ -33,7 +34,7 @@ def batch(*columns: Any, keep: list[Any] | None = None) -> pa.RecordBatch:
 
 
 def scored(shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch) -> pa.Array:
-    result = Kernel(shipped, load=lambda: answer, on_rows=lambda _: None)(rows)
+    result = Kernel(shipped, load=lambda: in_process(shipped, answer), on_rows=lambda _: None)(rows)
     assert result.schema == pa.schema([("prediction", shipped.output)])
     assert result.num_rows == rows.num_rows
     return result.column(0)
@@ -175,7 +176,7 @@ class TestKeep:
 
     def test_rows_that_the_model_has_predicted_are_counted(self) -> None:
         counted: list[int] = []
-        kernel = Kernel(model(), load=lambda: lambda frame: frame["x"], on_rows=counted.append)
+        kernel = Kernel(model(), load=lambda: lambda columns: columns[0], on_rows=counted.append)
         kernel(batch([1.0, 2.0]))
         kernel(batch([1.0, 2.0], keep=[True, False]))
         assert counted == [2, 1]

@@ -13,8 +13,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import DigestMismatch, PredictError, SignatureError, SparkscoreError
+from sparkscore.model.inputs import NULLABLE_INTEGERS
 from sparkscore.scoring.failures import translated
-from sparkscore.scoring.inputs import NULLABLE_INTEGERS
 from sparkscore.scoring.pandas_udf import Counters, scored
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor

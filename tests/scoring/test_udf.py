@@ -14,9 +14,9 @@ from pyspark.sql.types import ArrayType, DoubleType
 
 import sparkscore
 from sparkscore.errors import ConfigError, ModelNotFound, SignatureError, UnsupportedSession
+from sparkscore.model.inputs import NULLABLE_INTEGERS
 from sparkscore.scoring import udf as room
 from sparkscore.scoring.failures import translated
-from sparkscore.scoring.inputs import NULLABLE_INTEGERS
 from sparkscore.scoring.udf import ScoreUdf, score_udf
 from tests import world
 from tests.model.pipelines import FLIGHTS, pipeline

@@ -8,42 +8,25 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
-import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 
 from sparkscore.errors import DigestMismatch
 from sparkscore.model.digest import digest_of
-from sparkscore.model.runtimes import Predictor, SklearnFile, load_pyfunc, load_sklearn
-from sparkscore.records import ModelInput
+from sparkscore.model.runtimes import Predictor, load_pyfunc, load_sklearn
+from sparkscore.model.scorer import Scorer, in_process
+from sparkscore.model.shipped import ShippedModel
 
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 _MOST = 8
 """Models that one worker keeps; the one that was not asked for longest makes room."""
 
-_residents: OrderedDict[tuple[Any, ...], Predictor] = OrderedDict()
+_residents: OrderedDict[tuple[Any, ...], Scorer] = OrderedDict()
 
 
-@dataclass(frozen=True, slots=True)
-class ShippedModel:
-    """What a worker needs to know about a model that Spark has distributed. Pickled into every task, so small."""
-
-    digest: str
-    archive: str
-    """Name of the unpacked folder among Spark's files."""
-    runtime: Literal["pyfunc", "sklearn"]
-    inputs: tuple[ModelInput, ...]
-    tensor: bool
-    output: pa.DataType
-    params: tuple[tuple[str, Any], ...] = ()
-    sklearn: SklearnFile | None = None
-    """Given where the runtime is sklearn: workers then need no YAML to find the file."""
-
-
-def resident(model: ShippedModel, on_load: Callable[[], None]) -> Predictor:
+def resident(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
     """The model, loaded at most once per worker process; `on_load` is called when it is loaded now.
 
     Runs on: executor.
@@ -52,7 +35,7 @@ def resident(model: ShippedModel, on_load: Callable[[], None]) -> Predictor:
     _limit_threads()
     key = (model.digest, model.runtime, model.params)
     if key not in _residents:
-        _residents[key] = _loaded(model)
+        _residents[key] = in_process(model, _loaded(model))
         on_load()
         if len(_residents) > _MOST:
             _residents.popitem(last=False)

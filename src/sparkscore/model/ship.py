@@ -10,7 +10,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from sparkscore.model.artifact import read_mlmodel, sklearn_file
-from sparkscore.model.resident import ShippedModel
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import PinnedModel
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from sparkscore.errors import SignatureError
 from sparkscore.model.casts import fitted, lossless
+from sparkscore.model.inputs import names
 from sparkscore.records import ModelInput
-from sparkscore.scoring.inputs import names
 from sparkscore.scoring.kernel import KEEP
 
 _NULLABLE = {

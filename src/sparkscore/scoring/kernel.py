@@ -7,15 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.errors import PredictError, SparkscoreError
-from sparkscore.model.resident import ShippedModel
-from sparkscore.model.runtimes import Features, Predictor
-from sparkscore.scoring.inputs import features
-from sparkscore.scoring.outputs import predictions
+from sparkscore.model.scorer import Scorer, gist
+from sparkscore.model.shipped import ShippedModel
 
 KEEP = "_keep"
 PREDICTION = "prediction"
-
-_MESSAGE = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +19,7 @@ class Kernel:
     """Scores batches with one model. `load` is called when the first row needs the model, never for no rows."""
 
     model: ShippedModel
-    load: Callable[[], Predictor]
+    load: Callable[[], Scorer]
     on_rows: Callable[[int], None]
     """Told how many rows the model has predicted."""
 
@@ -44,37 +40,21 @@ class Kernel:
         return pa.record_batch([scored if keep is None else _spread(scored, keep)], [PREDICTION])
 
     def _scored(self, columns: list[pa.Array], rows: int) -> pa.Array:
-        given = features(columns, self.model)
-        scored = predictions(self._predicted(given, rows), rows, self.model.output)
+        scored = self._loaded()(columns)
         self.on_rows(rows)
         return scored
 
-    def _predicted(self, given: Features, rows: int) -> object:
-        predict = self._loaded()
-        try:
-            return predict(given)
-        except Exception as error:
-            raise PredictError(
-                f"the model raised {_gist(error)} on a batch of {rows} rows",
-                "a model that predicts every row that its signature allows",
-                "run it on such rows by hand; keep rows that it cannot take out by a filter",
-            ) from error
-
-    def _loaded(self) -> Predictor:
+    def _loaded(self) -> Scorer:
         try:
             return self.load()
         except SparkscoreError:
             raise
         except Exception as error:
             raise PredictError(
-                f"the model could not be loaded on an executor: {_gist(error)}",
+                f"the model could not be loaded on an executor: {gist(error)}",
                 "the packages that the model was logged with",
                 "install what its requirements.txt lists on the executors",
             ) from error
-
-
-def _gist(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:_MESSAGE]}"
 
 
 def _spread(scored: pa.Array, keep: pa.Array) -> pa.Array:

@@ -16,7 +16,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
 
-from sparkscore.model.resident import ShippedModel, resident
+from sparkscore.model.resident import resident
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.scoring.exchange import record_batch, to_pandas
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import PREDICTION, Kernel

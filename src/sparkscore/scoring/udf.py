@@ -13,11 +13,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
 from sparkscore.errors import ConfigError, SignatureError
+from sparkscore.model.inputs import NULLABLE_INTEGERS, names
 from sparkscore.model.registry import resolve
-from sparkscore.model.resident import ShippedModel
 from sparkscore.model.ship import ship
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import ModelInput
-from sparkscore.scoring.inputs import NULLABLE_INTEGERS, names
 from sparkscore.scoring.pandas_udf import udf_of
 from sparkscore.store.isolation import refuse_connect
 from sparkscore.store.names import quoted

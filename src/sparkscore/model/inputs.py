@@ -10,8 +10,8 @@ import pyarrow as pa
 
 from sparkscore.errors import PredictError, SignatureError
 from sparkscore.model.casts import fitted, lossless
-from sparkscore.model.resident import ShippedModel
 from sparkscore.model.runtimes import Features
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import ModelInput
 
 _NULLABLE = {pa.int32(): pd.Int32Dtype(), pa.int64(): pd.Int64Dtype()}
