@@ -19,6 +19,7 @@ from sklearn.linear_model import LinearRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from sparkscore.errors import DigestMismatch, ModelError
+from sparkscore.model import loading
 from sparkscore.model import resident as room
 from sparkscore.model.digest import digest_of
 from sparkscore.model.resident import resident
@@ -37,7 +38,8 @@ ROW = [pa.array([3.0])]
 def nobody_resident(monkeypatch: pytest.MonkeyPatch) -> None:
     """These tests load models into this very process, which has `SparkFiles` as a worker has."""
     monkeypatch.setattr(room, "_residents", type(room._residents)())
-    monkeypatch.setattr(room, "_limit_threads", lambda: None)
+    monkeypatch.setattr(room, "limit_threads", lambda _: None)
+    monkeypatch.setattr(loading, "limit_threads", lambda _: None)
 
 
 def nothing() -> None:

@@ -16,10 +16,11 @@ class ShippedModel:
     digest: str
     archive: str
     """Name of the unpacked folder among Spark's files."""
-    runtime: Literal["pyfunc", "sklearn"]
+    runtime: Literal["pyfunc", "sklearn", "onnx", "torch"]
     inputs: tuple[ModelInput, ...]
     tensor: bool
     output: pa.DataType
     params: tuple[tuple[str, Any], ...] = ()
+    residency: Literal["worker", "executor"] = "worker"
     sklearn: SklearnFile | None = None
     """Given where the runtime is sklearn: workers then need no YAML to find the file."""

@@ -84,14 +84,21 @@ class ModelSettings(_Frozen):
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
     )
-    runtime: Literal["auto", "pyfunc", "sklearn"] = Field(default="auto", description="what executes the model")
-    residency: Literal["worker"] = Field(default="worker", description="where the model stays loaded")
+    runtime: Literal["auto", "pyfunc", "sklearn", "onnx", "torch"] = Field(
+        default="auto", description="what executes the model"
+    )
+    residency: Literal["worker", "executor"] = Field(
+        default="worker",
+        description="where the model stays loaded: in each Python worker, or in one process per executor",
+    )
 
 
 class ScoringSettings(_Frozen):
     """How rows reach the model. Never changes a value beyond rounding, so not part of a run's identity."""
 
-    transport: Literal["auto", "pandas_udf"] = Field(default="auto", description="how rows reach the model")
+    transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
+        default="auto", description="how rows reach the model"
+    )
     batch_rows: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["auto"] = Field(
         default="auto", description="rows per Arrow batch"
     )
