@@ -9,6 +9,7 @@ SparkscoreError                 1
 │   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
 │   ├── PinsConflict                published with other pins
 │   └── TableChanged                a published table changed behind our back
+├── UnsureScan                  1   files that only Spark is sure to read; the caller reads them with Spark instead
 ├── GateFailed                  3   the data was judged bad
 │   └── DuplicateKeys
 ├── ModelError                  4
@@ -92,6 +93,10 @@ class PinsConflict(ConfigError):
 
 class TableChanged(ConfigError):
     """The prediction table no longer holds what a run published."""
+
+
+class UnsureScan(SparkscoreError):
+    """Tables or files that are not sure to give Spark's rows when they are read without Spark."""
 
 
 class GateFailed(SparkscoreError):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +66,21 @@ class Snapshot:
     """The columns that the run reads: keys, model inputs, pass-through."""
     keys: tuple[str, ...]
     where: tuple[Condition, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """The data files of a snapshot, cut into balanced splits. `ingest.files` makes it."""
+
+    splits: tuple[bytes, ...]
+    """Each names ranges of files; only `read` understands them."""
+    read: Callable[[bytes], Iterator[pa.RecordBatch]]
+    """A split's rows that meet the filter, as `ingest.frame` would give them. Runs on executors."""
+    files: int
+    bytes: int
+    """Size of the files on disk."""
+    pruned: int = 0
+    """Files that the filter leaves out, by their partition values and statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +289,8 @@ class RunReport:
     table: str | None = None
     table_version: int | None = None
     transport: str | None = None
+    transport_reason: str | None = None
+    """Why this transport: what the scan covers, or what kept it from being sure."""
     model_loads: int | None = None
     chunks_reused: int | None = None
     newer: Mapping[str, Any] | None = None

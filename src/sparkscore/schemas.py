@@ -52,6 +52,9 @@ LINEAGE: tuple[Column, ...] = (
 )
 """Constant for a run; added by the publish, never written to the stage."""
 
+REJECT = pa.struct([("code", pa.string()), ("message", pa.string())])
+"""Why a row was rejected: the reason's code, and words for people. NULL in the stage for rows with a prediction."""
+
 RESERVED = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE)})
 """Names that keys and pass-through columns may not take."""
 

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import DuplicateKeys, GateFailed
 from sparkscore.gate.integrity import ALL_ROWS, NO_GAPS, UNIQUE_KEYS, integrity, require
-from sparkscore.gate.rules import REJECT
+from sparkscore.schemas import REJECT
 from sparkscore.store.types import spark_type
 
 NULL_KEY = ("null_key", "the key id is NULL")

@@ -9,8 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from sparkscore.gate.rules import REJECT, arrow_reject, key_rules, spark_reject
+from sparkscore.gate.rules import arrow_reject, key_rules, spark_reject
 from sparkscore.records import RowRule, RowRules
+from sparkscore.schemas import REJECT
 from sparkscore.store.types import spark_type
 
 HOSTILE = "a `b`.c' \""

@@ -14,8 +14,9 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import DigestMismatch, PredictError, SignatureError, SparkscoreError
 from sparkscore.model.inputs import NULLABLE_INTEGERS
+from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
-from sparkscore.scoring.pandas_udf import Counters, scored
+from sparkscore.scoring.pandas_udf import scored
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor
 

@@ -8,10 +8,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from sparkscore.records import RowRule, RowRules
+from sparkscore.schemas import REJECT
 from sparkscore.store.names import quoted
-
-REJECT = pa.struct([("code", pa.string()), ("message", pa.string())])
-"""Why a row was rejected: the rule's code, and words for people."""
 
 _SPARK_REJECT = "struct<code:string,message:string>"
 

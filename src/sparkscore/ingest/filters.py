@@ -1,13 +1,16 @@
 """Typed filters: conditions on columns become one Spark column. Values are data, never SQL text."""
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
 from functools import reduce
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
+from sparkscore.ingest.arrow_filters import ArrowCondition
 from sparkscore.ingest.values import Unfit, fitted
 from sparkscore.records import Condition
 from sparkscore.store.names import quoted
@@ -42,6 +45,28 @@ def predicate(conditions: Sequence[Condition], schema: pa.Schema) -> Column:
         [_compared(condition, schema.field(condition.column).type) for condition in conditions],
         F.lit(True),
     )
+
+
+def arrow_conditions(conditions: Sequence[Condition], schema: pa.Schema) -> tuple[ArrowCondition, ...]:
+    """The same conditions for `ingest.arrow_filters`.
+
+    Needs:   conditions that `predicate` takes.
+    Jobs:    none.
+    """
+    return tuple(
+        ArrowCondition(one.column, one.op, _arrow_values(one, schema.field(one.column).type)) for one in conditions
+    )
+
+
+def _arrow_values(condition: Condition, kind: pa.DataType) -> pa.Array:
+    values = [_arrow_value(_fitted(condition, value, kind), kind) for value in _values(condition)]
+    return pa.array(values, kind)
+
+
+def _arrow_value(fitted_value: Any, kind: pa.DataType) -> object:
+    if pa.types.is_timestamp(kind):
+        return datetime.fromisoformat(fitted_value)
+    return date.fromisoformat(fitted_value) if pa.types.is_date(kind) else fitted_value
 
 
 def _compared(condition: Condition, kind: pa.DataType) -> Column:

@@ -151,6 +151,7 @@ class Attempt:
             "seconds": dict(self.report.seconds),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "transport": self.report.transport,
+            "transport_reason": self.report.transport_reason,
             "model_loads": self.report.model_loads,
             "warnings": self.report.warnings,
         }

@@ -1,19 +1,35 @@
-"""Steps that more than one page takes: the gates' suites, and the source's rows with their predictions."""
+"""Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkscore.gate.rules import key_rules, spark_reject
+from sparkscore.errors import UnsureScan
+from sparkscore.gate.rules import arrow_reject, key_rules, spark_reject
 from sparkscore.gate.suite import Suite, check_columns, load_suite
+from sparkscore.ingest.files import listed
 from sparkscore.model.ship import ship
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.pinning import Plan
-from sparkscore.publish.columns import postprocessed
+from sparkscore.publish.columns import postprocessed, stage_schema
+from sparkscore.records import FileScan
 from sparkscore.schemas import LINEAGE
-from sparkscore.scoring.pandas_udf import Counters, scored
+from sparkscore.scoring import arrow, pandas_udf
+from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.rows import StageRows
 from sparkscore.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How rows reach the model."""
+
+    transport: str
+    reason: str
+    scan: FileScan | None = None
 
 
 def suites_of(settings: Settings) -> Mapping[str, Suite]:
@@ -34,12 +50,50 @@ def check_suites(suites: Mapping[str, Suite], plan: Plan) -> None:
         check_columns(suite, columns[gate])
 
 
-def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters) -> DataFrame:
-    """The source's rows with what the prediction table and the rejects need of them; the model runs when it is read."""
-    settings = attempt.settings
-    rules = key_rules(settings.source.keys, plan.snapshot.schema)
-    marked = source.withColumn("_reject", spark_reject(rules))
+def way_of(attempt: Attempt, plan: Plan) -> Way:
+    """The fastest transport that is sure to give Spark's rows, or the one that the config names.
+
+    Jobs:    none; the scan's listing of files.
+    """
+    scoring = attempt.settings.scoring
+    if scoring.transport in ("arrow", "pandas_udf"):
+        return Way(scoring.transport, "as configured")
+    rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
+    try:
+        scan = listed(attempt.spark, plan.snapshot, batch_rows=rows)
+    except UnsureScan as unsure:
+        return Way("arrow", f"no scan: {unsure.found}")
+    found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"
+    return Way("scan", found + (f", {scan.pruned:,} files left out by the filter" if scan.pruned else ""), scan)
+
+
+def stage_rows(attempt: Attempt, plan: Plan, counters: Counters) -> StageRows:
+    """What tasks do with source rows, for the transports in Arrow."""
+    model = attempt.settings.model
+    shipped = ship(attempt.spark, plan.model, params=model.params, residency=model.residency)
+    return StageRows(
+        shipped,
+        plan.model_columns,
+        partial(arrow_reject, key_rules(attempt.settings.source.keys, plan.snapshot.schema)),
+        stage_schema(plan.contract, output=plan.model.output),
+        counters.add_rows,
+        counters.add_load,
+    )
+
+
+def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters, transport: str) -> DataFrame:
+    """The stage's rows for rows of the source as Spark reads them; the model runs when the frame is computed."""
+    rows = stage_rows(attempt, plan, counters)
+    if transport != "pandas_udf":
+        return arrow.scored(source, rows)
+    rules = key_rules(attempt.settings.source.keys, plan.snapshot.schema)
     keep = F.col("_reject").isNull() if rules.rules else None
-    shipped = ship(attempt.spark, plan.model, params=settings.model.params)
-    frame = scored(marked, shipped, columns=plan.model_columns, counters=counters, keep=keep)
-    return postprocessed(frame, plan.contract, output=plan.model.output, threshold=settings.output.threshold)
+    marked = source.withColumn("_reject", spark_reject(rules))
+    frame = pandas_udf.scored(marked, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
+    return frame.select(*(F.col(f"`{name}`") for name in rows.schema.names))
+
+
+def finished(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
+    """The stage's rows with the columns that readers will see, constants of the run apart."""
+    threshold = attempt.settings.output.threshold
+    return postprocessed(staged, plan.contract, output=plan.model.output, threshold=threshold)

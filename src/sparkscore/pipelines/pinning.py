@@ -70,7 +70,6 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     )
     attempt.run = run
     attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
-    attempt.know(transport="pandas_udf")
     return Plan(run, model, columns, snapshot, shape)
 
 

@@ -8,11 +8,11 @@ from pyspark.sql import Row, SparkSession
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
+from sparkscore.pipelines.frames import check_suites, finished, scored_frame, suites_of, way_of
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.records import RunReport
-from sparkscore.scoring.pandas_udf import Counters
+from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Decision, Wishes
 
@@ -33,6 +33,8 @@ def plan(
             return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
         suites, planned = suites_of(settings), pinned(attempt, decision, copies=copies)
         check_suites(suites, planned)
+        way = way_of(attempt, planned)
+        attempt.know(transport=way.transport, transport_reason=way.reason)
         return attempt.ended("dry_run"), _lines(
             attempt, decision, planned, {name: len(suite.expectations) for name, suite in suites.items()}
         )
@@ -48,8 +50,12 @@ def sample(spark: SparkSession, settings: Settings, *, as_of: str | datetime, ro
     with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
         planned = pinned(attempt, Decision("work", 1, 1), copies=copies)
         counters = Counters(attempt.spark)
-        frame = scored_frame(attempt, planned, ingest.sample(attempt.spark, planned.snapshot, rows), counters)
-        predicted = frame.collect()
+        asked = settings.scoring.transport
+        transport = "arrow" if asked in ("auto", "scan") else asked
+        attempt.know(transport=transport, transport_reason="a sample passes through the driver")
+        source = ingest.sample(attempt.spark, planned.snapshot, rows)
+        frame = scored_frame(attempt, planned, source, counters, transport)
+        predicted = finished(attempt, planned, frame).collect()
         rejected = sum(row["_reject"] is not None for row in predicted)
         facts: dict[str, Any] = {
             "rows_read": len(predicted),
@@ -75,7 +81,7 @@ def _lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str
         ),
         ("model", f"{model.name} version {model.version}, {model.runtime} runtime, digest {model.digest[:12]}"),
         ("inputs", ", ".join(planned.model_columns)),
-        ("transport", "pandas_udf: the only one so far"),
+        ("transport", f"{attempt.report.transport}: {attempt.report.transport_reason}"),
         ("gates", gates),
         ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
         ("stage", settings.stage_uri),

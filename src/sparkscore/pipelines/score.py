@@ -1,6 +1,8 @@
 """The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
 
+from contextlib import nullcontext
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -10,14 +12,15 @@ from sparkscore.gate.judge import judge, require
 from sparkscore.gate.suite import Suite
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
+from sparkscore.pipelines.frames import check_suites, finished, suites_of
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
+from sparkscore.pipelines.staging import staged
 from sparkscore.publish import stage as stages
 from sparkscore.publish.latest import ensure_view
 from sparkscore.publish.merge import publish
 from sparkscore.records import RunReport, Stage, Watch
-from sparkscore.scoring.pandas_udf import Counters
+from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Wishes
 
@@ -55,7 +58,13 @@ def score(
         _judge_stage(attempt, plan, stage, suites.get("output"), rows_read)
         with attempt.part("publish"):
             publication = publish(
-                attempt.spark, stage, plan.run, attempt.target, plan.contract, keys=settings.source.keys
+                attempt.spark,
+                stage,
+                plan.run,
+                attempt.target,
+                plan.contract,
+                keys=settings.source.keys,
+                finish=partial(finished, attempt, plan),
             )
             ensure_view(attempt.spark, attempt.target, keys=settings.source.keys)
         attempt.know(table_version=publication.table_version)
@@ -77,17 +86,12 @@ def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
 
 def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) -> Stage:
     """The stage of an attempt with equal pins where there is one, else the rows scored now."""
-    root = attempt.settings.stage_uri
     counters = Counters(attempt.spark)
     with attempt.part("score_and_stage"):
-        stage = stages.found(attempt.spark, plan.run, root)
+        stage = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
         if stage is None:
-            frame = scored_frame(attempt, plan, ingest.frame(attempt.spark, plan.snapshot), counters)
-            if watch is None:
-                stage = stages.written(attempt.spark, frame, plan.run, root)
-            else:
-                with watch("score_and_stage", total=rows_read, done=lambda: counters.rows):
-                    stage = stages.written(attempt.spark, frame, plan.run, root)
+            with watch("score_and_stage", total=rows_read, done=lambda: counters.rows) if watch else nullcontext():
+                stage = staged(attempt, plan, counters)
     rate = None if stage.chunks_reused else round(stage.scored / max(attempt.report.seconds["score_and_stage"], 1e-9))
     facts: dict[str, Any] = {
         "rows_scored": stage.scored,
@@ -101,12 +105,11 @@ def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) ->
 
 def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
     with attempt.part("output_gate"):
-        found = integrity.integrity(
-            stages.rows(attempt.spark, stage), keys=attempt.settings.source.keys, rows_read=rows_read
-        )
+        rows = finished(attempt, plan, stages.rows(attempt.spark, stage))
+        found = integrity.integrity(rows, keys=attempt.settings.source.keys, rows_read=rows_read)
         attempt.judged(found.verdict)
         integrity.require(found)
         if suite is not None:
-            verdict = judge(stages.accepted(attempt.spark, stage), suite, gate="output")
+            verdict = judge(finished(attempt, plan, stages.accepted(attempt.spark, stage)), suite, gate="output")
             attempt.judged(verdict)
             require(verdict)

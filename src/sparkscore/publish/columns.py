@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
-from sparkscore.schemas import RESERVED, TableContract, predictions
+from sparkscore.schemas import REJECT, RESERVED, TableContract, predictions
 from sparkscore.schemas import Column as ContractColumn
 from sparkscore.store.names import quoted
 from sparkscore.store.tables import plain_type
@@ -42,12 +42,22 @@ def contract(
     return predictions(key_columns, _stored(output), list(columns.values()), threshold=threshold)
 
 
+def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
+    """The stage of a job: what is neither constant for a run nor computed from other columns.
+
+    Grain:   one row per source row: `prediction` as the model returned it, or `_reject`.
+    """
+    own = [column for column in contract.columns if column.name not in RESERVED or column.name == "prediction"]
+    fields = [pa.field(one.name, _stored(output) if one.name == "prediction" else one.type) for one in own]
+    return pa.schema([*fields, pa.field("_reject", REJECT)])
+
+
 def postprocessed(
     frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
 ) -> DataFrame:
-    """The frame with exactly the contract's own columns and `_reject`.
+    """A stage's rows with exactly the contract's own columns, and `_reject` where it is there.
 
-    Needs:   keys, `prediction` as the model returned it, pass-through, `_reject`.
+    Needs:   keys, `prediction` as the model returned it, pass-through.
     Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
     Jobs:    none.
     """
@@ -56,7 +66,8 @@ def postprocessed(
         computed["prediction"] = _probability(output)
         computed["label"] = (_probability(output) >= F.lit(threshold)).cast("int")
     own = [name for name in contract.names if name in computed or name not in RESERVED]
-    return frame.select(*(computed.get(name, F.col(quoted(name))).alias(name) for name in own), "_reject")
+    reject = [name for name in frame.columns if name == "_reject"]
+    return frame.select(*(computed.get(name, F.col(quoted(name))).alias(name) for name in own), *reject)
 
 
 def _is_probability(output: pa.DataType) -> bool:

@@ -1,6 +1,6 @@
 """The publish: rejects are appended, then one MERGE makes a run visible, then the rows that readers see are counted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 
@@ -20,9 +20,18 @@ from sparkscore.store.writes import GONE, append_once, in_as_of, merge
 
 
 def publish(
-    spark: SparkSession, stage: Stage, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
+    spark: SparkSession,
+    stage: Stage,
+    run: Run,
+    target: TableRef,
+    contract: TableContract,
+    *,
+    keys: Sequence[str],
+    finish: Callable[[DataFrame], DataFrame],
 ) -> Publication:
     """The commit that made the stage visible, proven by counting the rows that readers see.
+
+    `finish` makes the contract's columns of the stage's.
 
     Where a later revision is visible instead, its publication is returned: this run is superseded.
 
@@ -49,15 +58,23 @@ def publish(
         }
     }
     session = guarded(spark, app_id=run.guard, version=run.revision, note=note)
-    merge(_source(session, stage, run, target, contract, keys=keys), target, keys=keys, as_of=run.as_of)
+    source = _source(session, stage, run, target, contract, keys=keys, finish=finish)
+    merge(source, target, keys=keys, as_of=run.as_of)
     return _verified(spark, stage, run, target)
 
 
 def _source(
-    session: SparkSession, stage: Stage, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
+    session: SparkSession,
+    stage: Stage,
+    run: Run,
+    target: TableRef,
+    contract: TableContract,
+    *,
+    keys: Sequence[str],
+    finish: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
     """The stage's accepted rows with the run's constants; from revision 2 on also the keys that it no longer has."""
-    staged = accepted(session, stage)
+    staged = finish(accepted(session, stage))
     source = staged.select(*(F.col(quoted(name)) for name in staged.columns), *_lineage(run)).select(
         *(quoted(name) for name in contract.names)
     )

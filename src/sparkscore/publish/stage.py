@@ -1,10 +1,16 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.records import Run, Stage, TableRef
 from sparkscore.store.failures import border
+from sparkscore.store.files import commit_files
+from sparkscore.store.names import local_folder
 from sparkscore.store.tables import exists, load, newest_version
 from sparkscore.store.writes import append_once
 
@@ -32,6 +38,25 @@ def written(spark: SparkSession, frame: DataFrame, run: Run, root: str) -> Stage
     """
     table = stage_table(run, root)
     append_once(frame, table, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
+    return _counted(spark, run, table, chunks_reused=0)
+
+
+def folder(run: Run, root: str) -> str | None:
+    """Where tasks may write their files of the stage themselves; None where only Spark can commit."""
+    return local_folder(stage_table(run, root))
+
+
+def committed(
+    spark: SparkSession, parts: Sequence[Mapping[str, Any]], run: Run, root: str, *, schema: pa.Schema
+) -> Stage:
+    """The stage with the files that tasks have written into `folder`, in one idempotent commit.
+
+    Needs:   `parts`: path in the folder, rows, rejected, bytes.
+    Jobs:    one small one, over the log.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    table = stage_table(run, root)
+    commit_files(str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
     return _counted(spark, run, table, chunks_reused=0)
 
 

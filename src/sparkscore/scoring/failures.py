@@ -23,6 +23,8 @@ def marked() -> Iterator[None]:
     try:
         yield
     except SparkscoreError as error:
+        if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
+            raise
         parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
         error.add_note(_MARK + json.dumps(parts))
         raise

@@ -10,14 +10,14 @@ from typing import Any, Union
 
 import pandas as pd
 import pyarrow as pa
-from pyspark.accumulators import Accumulator
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
 
 from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
+from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.exchange import record_batch, to_pandas
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import PREDICTION, Kernel
@@ -25,32 +25,6 @@ from sparkscore.store.names import quoted
 
 Columns = Union[pd.Series, pd.DataFrame]  # noqa: UP007
 """What Spark hands over for one argument. In typing's old words: pandas_udf reads no others."""
-
-
-class Counters:
-    """What the workers have done, summed by Spark. A task that is tried again counts again."""
-
-    def __init__(self, spark: SparkSession) -> None:
-        self._rows: Accumulator[int] = spark.sparkContext.accumulator(0)
-        self._loads: Accumulator[int] = spark.sparkContext.accumulator(0)
-
-    def add_rows(self, rows: int) -> None:
-        """Runs on: executor."""
-        self._rows.add(rows)
-
-    def add_load(self) -> None:
-        """Runs on: executor."""
-        self._loads.add(1)
-
-    @property
-    def rows(self) -> int:
-        """Rows that the model has predicted so far."""
-        return self._rows.value
-
-    @property
-    def loads(self) -> int:
-        """How many times a worker process loaded the model so far."""
-        return self._loads.value
 
 
 def scored(

@@ -1,0 +1,58 @@
+"""Source rows -> stage rows, in Arrow: row rules, kernel, and the columns that are carried along. Runs on executors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pyarrow as pa
+
+from sparkscore.model.resident import resident
+from sparkscore.model.shipped import ShippedModel
+from sparkscore.scoring.failures import marked
+from sparkscore.scoring.kernel import KEEP, PREDICTION, Kernel
+
+REJECT_COLUMN = "_reject"
+
+Rejects = Callable[[pa.RecordBatch], pa.Array]
+"""A batch of source rows -> why each is not to be scored; NULL for the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRows:
+    """What a task does with the rows of its part of the source. Pickled into every task."""
+
+    model: ShippedModel
+    columns: Sequence[str]
+    """The source column of each model input, in the model's order."""
+    reject: Rejects
+    schema: pa.Schema
+    """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
+    on_rows: Callable[[int], None]
+    on_load: Callable[[], None]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One stage batch per source batch that has rows. The model is taken at the first row that needs it.
+
+        Raises:  SignatureError, PredictError, DigestMismatch.
+        """
+        kernel = Kernel(self.model, load=cache(lambda: resident(self.model, self.on_load)), on_rows=self.on_rows)
+        with marked():
+            for batch in batches:
+                if batch.num_rows:
+                    yield self._scored(kernel, batch)
+
+    def _scored(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
+        reject = self.reject(batch)
+        inputs = [batch.column(name) for name in self.columns]
+        names = [str(place) for place in range(len(inputs))]
+        if reject.null_count < len(reject):
+            inputs, names = [reject.is_null(), *inputs], [KEEP, *names]
+        made = {PREDICTION: kernel(pa.record_batch(inputs, names)).column(0), REJECT_COLUMN: reject}
+        arrays = [made[field.name] if field.name in made else batch.column(field.name) for field in self.schema]
+        return pa.record_batch(
+            [_as(array, field.type) for array, field in zip(arrays, self.schema, strict=True)], schema=self.schema
+        )
+
+
+def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)

@@ -1,0 +1,74 @@
+"""The scan transport: each task reads its files beside the resident model, and writes its part of the stage itself.
+
+Spark schedules and retries; rows never pass through its JVM.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from sparkscore.records import FileScan
+from sparkscore.scoring.failures import marked
+from sparkscore.scoring.rows import StageRows
+from sparkscore.scoring.stage_file import WRITTEN, written
+
+Read = Callable[[bytes], Iterator[pa.RecordBatch]]
+
+
+def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str) -> list[dict[str, object]]:
+    """Reads, scores and writes the whole scan; what each task wrote: path in the folder, rows, rejected, bytes.
+
+    Jobs:    one Spark job, a task per split.
+    Runs on: driver; its tasks run on executors.
+    Raises:  UnsureScan, ConfigError, PredictError, AccessDenied, TemporaryError, as text of a failed task.
+    """
+    if not scan.splits:
+        return []
+    task = _Writing(scan.read, rows, folder)
+    told = _frame(spark, scan).mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
+    parts: list[dict[str, object]] = told.to_pylist()
+    return parts
+
+
+def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
+    """The stage's rows of a scan as a frame, for stores to which only Spark can write.
+
+    Jobs:    none.
+    """
+    return _frame(spark, scan).mapInArrow(_Returning(scan.read, rows), from_arrow_schema(rows.schema))
+
+
+@dataclass(frozen=True, slots=True)
+class _Returning:
+    read: Read
+    rows: StageRows
+
+    def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with marked():
+            yield from self.rows(_batches(self.read, parts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    read: Read
+    rows: StageRows
+    folder: str
+
+    def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with marked():
+            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.folder)
+
+
+def _batches(read: Read, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for part in parts:
+        for split in part.column(0).to_pylist():
+            yield from read(split)
+
+
+def _frame(spark: SparkSession, scan: FileScan) -> DataFrame:
+    """The splits as a frame, one per partition: Spark makes a partition of each batch of an Arrow table."""
+    batches = [pa.record_batch([pa.array([split], pa.binary())], ["split"]) for split in scan.splits]
+    return spark.createDataFrame(pa.Table.from_batches(batches))
