@@ -29,8 +29,8 @@ def conformed(column: pa.Array, target: pa.DataType) -> pa.Array:
         return column
     if pa.types.is_dictionary(kind):
         return conformed(column.dictionary_decode(), target)
-    if pa.types.is_null(kind):
-        return pa.nulls(len(column), target)
+    if pa.types.is_large_list(kind):
+        return conformed(column.cast(pa.list_(kind.value_type)), target)
     if pa.types.is_nested(target):
         return _nested(column, target)
     if _widened(kind, target) or _same_moment(kind, target) or any(same(kind) and same(target) for same in _SAME):

@@ -21,8 +21,6 @@ _FEATURES = frozenset({"timestampNtz"})
 """Reader features whose tables read the same with pyarrow as with Spark."""
 _PLAIN_READER = 1
 _FEATURES_READER = 3
-_LISTED = 10
-"""Beyond so many values Spark looks floating numbers up in a hash table, where 0.0 is not -0.0."""
 _PARTITIONED_BY = (
     pa.types.is_string,
     pa.types.is_integer,
@@ -43,7 +41,7 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
     names = list(dict.fromkeys([*snapshot.columns, *(one.column for one in snapshot.where)]))
     columns = pa.schema([snapshot.schema.field(name) for name in names])
     try:
-        table = DeltaTable(folder, version=snapshot.version, skip_stats=not snapshot.where)
+        table = DeltaTable(folder, version=snapshot.version)
     except (DeltaError, OSError) as error:
         raise unsure(f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log") from error
     _refuse_features(table, snapshot)
@@ -92,10 +90,6 @@ def _refuse_columns(table: DeltaTable, columns: pa.Schema, snapshot: Snapshot) -
         kind = snapshot.schema.field(name).type
         if name in columns.names and not any(fits(kind) for fits in _PARTITIONED_BY):
             raise unsure(f"the partition column {name} is {kind}", "text, whole numbers, decimals, dates, booleans")
-    for one in snapshot.where:
-        floating = pa.types.is_floating(snapshot.schema.field(one.column).type)
-        if floating and one.op in ("in", "not in") and len(one.value) > _LISTED:
-            raise unsure(f"{len(one.value)} values for the floating column {one.column}", f"at most {_LISTED}")
 
 
 def _files(table: DeltaTable) -> pa.Table:

@@ -70,8 +70,29 @@ def _arrow_value(fitted_value: Any, kind: pa.DataType) -> object:
 
 
 def _compared(condition: Condition, kind: pa.DataType) -> Column:
+    column, zero = F.col(quoted(condition.column)), _zero(condition, kind)
+    if zero and condition.op == "in":
+        others = tuple(value for value in condition.value if value != 0)
+        return _is_zero(column, kind) | (
+            _compared(Condition(condition.column, "in", others), kind) if others else F.lit(False)
+        )
+    if zero and condition.op == "not in":
+        return ~_compared(Condition(condition.column, "in", condition.value), kind)
+    if zero and condition.op == "=":
+        return _is_zero(column, kind)
+    if zero and condition.op == ">=":
+        return column >= F.lit(-0.0).cast(spark_type(kind))
     literals = [F.lit(_fitted(condition, value, kind)).cast(spark_type(kind)) for value in _values(condition)]
-    return _COMPARED[condition.op](F.col(quoted(condition.column)), literals)
+    return _COMPARED[condition.op](column, literals)
+
+
+def _zero(condition: Condition, kind: pa.DataType) -> bool:
+    """Whether a floating column is compared with zero: Delta skips files as if -0.0 were less than 0.0."""
+    return pa.types.is_floating(kind) and any(_fitted(condition, value, kind) == 0 for value in _values(condition))
+
+
+def _is_zero(column: Column, kind: pa.DataType) -> Column:
+    return column.between(F.lit(-0.0).cast(spark_type(kind)), F.lit(0.0).cast(spark_type(kind)))
 
 
 def _values(condition: Condition) -> Sequence[object]:

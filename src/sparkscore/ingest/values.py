@@ -53,7 +53,7 @@ def _floating(value: Any, kind: pa.DataType) -> float:
         except OverflowError:
             nearest = math.inf
         if math.isfinite(nearest) and (isinstance(value, float) or nearest == value):
-            return nearest
+            return nearest + 0.0  # never -0.0
     raise Unfit("a finite number, exact where it is whole")
 
 

@@ -1,0 +1,463 @@
+"""The scan reads what Spark reads: every type, every way a file may differ from its table; else it says why not."""
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from deltalake import write_deltalake
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.errors import AccessDenied, ConfigError, UnsureScan
+from sparkscore.ingest.arrow_filters import holds
+from sparkscore.ingest.files import listed
+from sparkscore.ingest.filters import arrow_conditions, predicate
+from sparkscore.ingest.snapshot import frame, pin
+from sparkscore.ingest.splits import LARGEST, OPEN_COST, SMALLEST, ranges, target_bytes
+from sparkscore.records import Condition, FileScan, Snapshot, TableRef
+from sparkscore.store.isolation import run_session
+
+AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
+NAN, INF = float("nan"), float("inf")
+wall = datetime.fromisoformat
+
+TYPES = """id long, tiny byte, small short, whole int, big long, single float, twice double, text string, raw binary,
+ yes boolean, day date, moment timestamp, wall timestamp_ntz, money decimal(12,2), huge decimal(38,10),
+ numbers array<double>, words array<string>, deep array<array<int>>, pair struct<a: long, b: string>,
+ nest struct<p: struct<q: double>, when: timestamp>, book map<string, int>"""
+
+ROWS: Sequence[Sequence[Any]] = [
+    [1, -128, -32768, -(2**31), 2**53 + 1, 0.1, 0.1, "ü", b"\x00\xff", True, date(1582, 10, 15),
+     datetime(1900, 1, 1, tzinfo=UTC), wall("2013-01-01T00:00:00.000001"), Decimal("1.10"), Decimal("1E-10"),
+     [1.0, None, NAN], ["a", None], [[1], None, []], (2**53 + 1, "x"), ((0.5,), datetime(2020, 2, 29, tzinfo=UTC)),
+     {"a": 1, "b": None}],
+    [2, 127, 32767, 2**31 - 1, -(2**63), NAN, NAN, "", b"", False, date(9999, 12, 31),
+     datetime(2262, 4, 12, tzinfo=UTC), wall("9999-12-31"), Decimal("-9999999999.99"), Decimal(-1),
+     [], [], [], (None, None), (None, None), {}],
+    [3, 0, 0, 0, 0, -0.0, -0.0, "a.b `c`", b"x", None, date(1970, 1, 1),
+     datetime(1969, 12, 31, 23, 59, 59, 999999, UTC), wall("1969-12-31"), Decimal(0), Decimal(0),
+     [INF, -INF], ["é" * 50], [[None]], (1, None), ((None,), None),
+     {"": 0}],
+    [4, *[None] * 20],
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def session(spark: SparkSession) -> SparkSession:
+    return run_session(spark)
+
+
+def at(folder: Path) -> TableRef:
+    return TableRef(folder.name, str(folder))
+
+
+def pinned(
+    spark: SparkSession, folder: Path, *where: Condition, keys: Sequence[str] = ("id",), columns: Sequence[str] = ()
+) -> Snapshot:
+    """The newest version with all of its columns, or some."""
+    names = columns or spark.read.format("delta").load(str(folder)).columns
+    return pin(spark, at(folder), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
+
+
+def scanned(scan: FileScan) -> pa.Table:
+    """What the tasks read, one after the other."""
+    batches = [batch for split in scan.splits for batch in scan.read(split)]
+    return pa.Table.from_batches(batches) if batches else pa.table({})
+
+
+def by_id(table: pa.Table, key: str = "id") -> list[dict[str, Any]]:
+    return sorted(table.to_pylist(), key=lambda row: repr(row[key]))
+
+
+def assert_reads_as_spark(spark: SparkSession, snapshot: Snapshot) -> pa.Table:
+    """Same names, types, rows and values; NaN equals NaN, -0.0 does not equal 0.0."""
+    ours, theirs = scanned(listed(spark, snapshot)), frame(spark, snapshot).toArrow()
+    assert ours.schema.names == theirs.schema.names
+    key = snapshot.keys[0]
+    assert repr(by_id(ours, key)) == repr(by_id(theirs, key))
+    assert ours.schema.types == [snapshot.schema.field(name).type for name in ours.schema.names]
+    return ours
+
+
+class TestParity:
+    def test_every_type_is_read_exactly_as_spark_reads_it(self, session: SparkSession, tmp_path: Path) -> None:
+        session.createDataFrame(ROWS, TYPES).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        assert assert_reads_as_spark(session, pinned(session, tmp_path / "t")).num_rows == 4
+
+    def test_times_that_are_written_as_int96_and_as_microseconds_are_the_same(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        for kind in ("INT96", "TIMESTAMP_MICROS", "TIMESTAMP_MILLIS"):
+            session.conf.set("spark.sql.parquet.outputTimestampType", kind)
+            rows = session.createDataFrame([[kind, datetime(2013, 3, 10, 2, 30, tzinfo=UTC)]], "id string, t timestamp")
+            rows.coalesce(1).write.format("delta").mode("append").save(str(tmp_path / "t"))
+        session.conf.unset("spark.sql.parquet.outputTimestampType")
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+
+    def test_columns_and_fields_that_were_added_later_are_null_in_older_files(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        folder = str(tmp_path / "t")
+        session.sql("select 1L id, named_struct('a', 1) s").write.format("delta").save(folder)
+        more = session.sql("select 2L id, named_struct('a', 2, 'b', 'x') s, 7.5D later")
+        more.write.format("delta").mode("append").option("mergeSchema", "true").save(folder)
+        found = assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+        assert by_id(found)[0] == {"id": 1, "s": {"a": 1, "b": None}, "later": None}
+
+    def test_partition_values_of_each_type_come_from_the_log(self, session: SparkSession, tmp_path: Path) -> None:
+        rows = [
+            [1, "a b/ü=%", 7, date(2013, 1, 1), True, Decimal("1.50")],
+            [2, None, None, None, None, None],
+            [3, "__HIVE_DEFAULT_PARTITION__x", -1, date(1582, 10, 15), False, Decimal("-0.01")],
+        ]
+        made = session.createDataFrame(rows, "id long, s string, n int, d date, b boolean, m decimal(5,2)")
+        made.write.format("delta").partitionBy("s", "n", "d", "b", "m").save(str(tmp_path / "t"))
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t", Condition("n", ">", 0)))
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t", columns=["s", "n"], keys=["n"]))
+
+    def test_names_with_dots_spaces_and_quotes_are_names(self, session: SparkSession, tmp_path: Path) -> None:
+        table = pa.table({"id": [1], "a.b": [2.0], "a": [{"b": 3}], "ü'": [4.0]})
+        write_deltalake(str(tmp_path / "t"), table)
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+
+    def test_files_of_other_writers_are_read_as_spark_reads_them(self, session: SparkSession, tmp_path: Path) -> None:
+        table = pa.table(
+            {
+                "id": pa.array([1, 2], pa.int64()),
+                "s": pa.array(["a", None], pa.large_string()),
+                "c": pa.array(["x", "x"]).dictionary_encode(),
+                "t": pa.array([0, None], pa.timestamp("us", tz="Europe/Berlin")),
+                "l": pa.array([[1], None], pa.large_list(pa.int32())),
+            }
+        )
+        write_deltalake(str(tmp_path / "t"), table)
+        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+
+    def test_the_pinned_version_is_read_whatever_came_after(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(5).write.format("delta").save(str(tmp_path / "t"))
+        snapshot = pinned(session, tmp_path / "t")
+        session.range(100, 109).write.format("delta").mode("overwrite").save(str(tmp_path / "t"))
+        assert sorted(scanned(listed(session, snapshot)).column("id").to_pylist()) == [0, 1, 2, 3, 4]
+
+    def test_an_empty_table_has_no_split(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(0).write.format("delta").save(str(tmp_path / "t"))
+        assert listed(session, pinned(session, tmp_path / "t")).splits == ()
+
+
+FILTERS = st.one_of(
+    st.tuples(
+        st.sampled_from(["d", "f"]),
+        st.sampled_from(["=", "!=", "<", "<=", ">", ">="]),
+        st.sampled_from([0.0, -0.0, 0.5, -1.5, 2.0, 1e300]),
+    ),
+    st.tuples(st.just("d"), st.sampled_from(["in", "not in"]), st.lists(st.sampled_from([0.0, 0.5, 3.0]), min_size=1)),
+    st.tuples(st.just("n"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-3, 3)),
+    st.tuples(st.just("n"), st.sampled_from(["in", "not in"]), st.lists(st.integers(-3, 3), min_size=1, max_size=12)),
+    st.tuples(st.just("s"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.sampled_from(["", "a", "é", "z"])),
+    st.tuples(st.just("day"), st.sampled_from(["=", "<", ">="]), st.sampled_from(["1582-10-15", "2013-06-01"])),
+    st.tuples(st.just("t"), st.sampled_from(["=", "<", ">", ">="]), st.just("2013-06-01T00:00:00.000500Z")),
+    st.tuples(st.just("m"), st.sampled_from(["=", "<", ">="]), st.sampled_from(["1.10", "0"])),
+    st.tuples(st.just("b"), st.sampled_from(["=", "!=", "<", ">"]), st.booleans()),
+    st.tuples(
+        st.sampled_from(["d", "f", "n", "s", "day", "t", "m", "b"]),
+        st.sampled_from(["is null", "is not null"]),
+        st.none(),
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def many(session: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Twelve files of a few rows each, so that there is something to leave out."""
+    folder = tmp_path_factory.mktemp("filtered") / "t"
+    columns = "id long, d double, f float, n int, s string, day date, t timestamp, m decimal(6,2), b boolean"
+    days = [date(1582, 10, 15), date(2013, 6, 1), date(2020, 1, 1), None]
+    times = [datetime(2013, 6, 1, 0, 0, 0, micros, UTC) for micros in (499, 500, 501)]
+    for file in range(12):
+        rows = [
+            [
+                10 * file + i,
+                [0.5 * file, NAN, None, -0.0][(i + file) % 4] if file % 3 else float(file),
+                [0.5 * i, NAN, None, -0.0][(i + file) % 4],
+                [file - 6, None][i == 1 and file % 2],
+                ["", "a", "é", "zz", None][(file + i) % 5 if file % 2 else file % 5],
+                days[(file + i) % 4] if file % 2 else days[file % 4],
+                times[file % 3] if i else None,
+                Decimal(file) / 10 if i else None,
+                [True, False, None][(file + i) % 3] if file % 2 else file % 4 == 0,
+            ]
+            for i in range(4)
+        ]
+        made = session.createDataFrame(rows, columns).coalesce(1)
+        made.write.format("delta").mode("append").save(str(folder))
+    return folder
+
+
+class TestFilters:
+    @settings(
+        max_examples=60,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],
+        derandomize=True,
+    )
+    @given(filters=st.lists(FILTERS, min_size=1, max_size=2))
+    def test_a_filter_gives_the_rows_that_spark_gives(
+        self, session: SparkSession, many: Path, filters: list[tuple[str, Any, Any]]
+    ) -> None:
+        where = [Condition(c, op, tuple(v) if isinstance(v, list) else v) for c, op, v in filters]
+        snapshot = pinned(session, many, *where, columns=["id"])
+        ours = sorted(row["id"] for row in scanned(listed(session, snapshot)).to_pylist())
+        assert ours == sorted(row["id"] for row in frame(session, snapshot).collect())
+
+    def test_files_whose_statistics_exclude_the_filter_are_left_out(self, session: SparkSession, many: Path) -> None:
+        scan = listed(session, pinned(session, many, Condition("n", "<", -4), columns=["id"]))
+        assert (scan.files, scan.pruned) == (2, 10)
+
+    def test_the_greatest_time_of_a_file_is_known_to_milliseconds_only(self, session: SparkSession, many: Path) -> None:
+        late = Condition("t", ">", "2013-06-01T00:00:00.000500Z")
+        assert listed(session, pinned(session, many, late, columns=["id"])).pruned < 12
+        assert scanned(listed(session, pinned(session, many, late, columns=["id"]))).num_rows == 12
+
+    def test_partitions_that_the_filter_excludes_are_left_out(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(10).withColumn("p", F.col("id") % 5).write.format("delta").partitionBy("p").save(
+            str(tmp_path / "t")
+        )
+        scan = listed(session, pinned(session, tmp_path / "t", Condition("p", "in", (1, 3)), columns=["id"]))
+        assert {row["id"] for row in scanned(scan).to_pylist()} == {1, 3, 6, 8}
+        assert scan.pruned >= 3
+
+
+def overwritten_by(spark: SparkSession, folder: Path, rows: DataFrame, **properties: str) -> Path:
+    writer = rows.write.format("delta")
+    for name, value in properties.items():
+        writer = writer.option(name.replace("__", "."), value)
+    writer.save(str(folder))
+    return folder
+
+
+def with_deletion_vectors(spark: SparkSession, folder: Path) -> Path:
+    return overwritten_by(spark, folder, spark.range(5), delta__enableDeletionVectors="true")
+
+
+def with_column_mapping(spark: SparkSession, folder: Path) -> Path:
+    return overwritten_by(spark, folder, spark.range(5), delta__columnMapping__mode="name")
+
+
+def with_type_widening(spark: SparkSession, folder: Path) -> Path:
+    return overwritten_by(spark, folder, spark.range(5), delta__enableTypeWidening="true")
+
+
+def with_fixed_length(spark: SparkSession, folder: Path) -> Path:
+    spark.sql(f"create table delta.`{folder}` (id long, c char(4)) using delta")
+    spark.sql("select 1L id, 'ab' c").write.format("delta").mode("append").save(str(folder))
+    return folder
+
+
+def with_structs_in_lists(spark: SparkSession, folder: Path) -> Path:
+    return overwritten_by(spark, folder, spark.sql("select 1L id, array(named_struct('a', 1)) l"))
+
+
+def with_floating_partitions(spark: SparkSession, folder: Path) -> Path:
+    spark.sql("select 1L id, 0.5D p").write.format("delta").partitionBy("p").save(str(folder))
+    return folder
+
+
+class TestWhatIsNotSure:
+    @pytest.mark.parametrize(
+        ("made", "why"),
+        [
+            (with_deletion_vectors, "deletionVectors"),
+            (with_column_mapping, "version 2|columnMapping"),
+            (with_type_widening, "typeWidening"),
+            (with_fixed_length, "c is of fixed length"),
+            (with_structs_in_lists, "l is list"),
+            (with_floating_partitions, "partition column p is double"),
+        ],
+    )
+    def test_a_table_that_only_spark_is_sure_to_read_is_left_to_it(
+        self, session: SparkSession, tmp_path: Path, made: Callable[[SparkSession, Path], Path], why: str
+    ) -> None:
+        snapshot = pinned(session, made(session, tmp_path / "t"))
+        with pytest.raises(UnsureScan, match=why):
+            listed(session, snapshot)
+
+    def test_a_column_of_fixed_length_that_is_not_read_does_not_matter(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        snapshot = pinned(session, with_fixed_length(session, tmp_path / "t"), columns=["id"])
+        assert scanned(listed(session, snapshot)).to_pylist() == [{"id": 1}]
+
+    @pytest.mark.parametrize("uri", ["s3a://bucket/t", "hdfs://host/t", "abfss://c@a.dfs.core.windows.net/t"])
+    def test_other_stores_are_read_by_spark(self, session: SparkSession, tmp_path: Path, uri: str) -> None:
+        session.range(1).write.format("delta").save(str(tmp_path / "t"))
+        snapshot = pinned(session, tmp_path / "t")
+        with pytest.raises(UnsureScan, match="read by Spark only"):
+            listed(session, Snapshot(TableRef(uri, uri), snapshot.table_id, 0, snapshot.schema, ("id",), ("id",)))
+
+    def test_a_catalogs_table_is_read_by_spark(self, session: SparkSession, tmp_path: Path) -> None:
+        schema = pa.schema([("id", pa.int64())])
+        with pytest.raises(UnsureScan, match="a catalog's table"):
+            listed(session, Snapshot(TableRef("lake.t", None), "id", 0, schema, ("id",), ("id",)))
+
+    def test_a_file_with_dates_of_the_julian_calendar_is_seen_when_it_is_opened(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        session.conf.set("spark.sql.parquet.datetimeRebaseModeInWrite", "LEGACY")
+        session.sql("select 1L id, date'1500-01-01' d").coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        session.conf.unset("spark.sql.parquet.datetimeRebaseModeInWrite")
+        with pytest.raises(UnsureScan, match="Julian"):
+            scanned(listed(session, pinned(session, tmp_path / "t")))
+        assert scanned(listed(session, pinned(session, tmp_path / "t", columns=["id"]))).num_rows == 1
+
+    def test_a_file_of_another_type_than_its_table_is_seen_when_it_is_opened(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        file = next((tmp_path / "t").glob("*.parquet"))
+        pq.write_table(pa.table({"id": ["a"]}), file)
+        with pytest.raises(UnsureScan, match="a column of string"):
+            scanned(listed(session, pinned(session, tmp_path / "t")))
+
+    def test_a_file_that_writes_a_column_in_another_case_is_seen(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        pq.write_table(pa.table({"ID": [1]}), next((tmp_path / "t").glob("*.parquet")))
+        with pytest.raises(UnsureScan, match="in case"):
+            scanned(listed(session, pinned(session, tmp_path / "t")))
+
+
+class TestDamage:
+    def test_a_file_that_is_gone_is_named(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        scan = listed(session, pinned(session, tmp_path / "t"))
+        file = next((tmp_path / "t").glob("*.parquet"))
+        file.unlink()
+        with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone"):
+            scanned(scan)
+
+    def test_a_file_that_is_cut_short_is_named(self, session: SparkSession, tmp_path: Path) -> None:
+        session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+        scan = listed(session, pinned(session, tmp_path / "t"))
+        file = next((tmp_path / "t").glob("*.parquet"))
+        file.write_bytes(file.read_bytes()[:-9])
+        with pytest.raises(ConfigError, match=f"{file.name} cannot be read"):
+            scanned(scan)
+
+    def test_a_table_that_was_made_anew_under_the_same_name_is_not_read(
+        self, session: SparkSession, tmp_path: Path
+    ) -> None:
+        session.range(3).write.format("delta").save(str(tmp_path / "t"))
+        snapshot = pinned(session, tmp_path / "t")
+        shutil.rmtree(tmp_path / "t")
+        write_deltalake(str(tmp_path / "t"), pa.table({"id": [9]}))
+        with pytest.raises(UnsureScan, match="another id"):
+            listed(session, snapshot)
+
+
+class TestSplits:
+    @settings(max_examples=200, deadline=None)
+    @given(
+        sizes=st.lists(st.integers(1, 3 * LARGEST), min_size=1, max_size=60),
+        slots=st.integers(1, 64),
+    )
+    def test_ranges_cover_every_byte_once_and_splits_are_balanced(self, sizes: list[int], slots: int) -> None:
+        files = pa.table({"path": [str(i) for i in range(len(sizes))], "size_bytes": pa.array(sizes, pa.int64())})
+        target = target_bytes(np.array(sizes), slots=slots)
+        splits = ranges(files, target)
+        assert SMALLEST <= target <= LARGEST
+        covered = dict.fromkeys(files.column("path").to_pylist(), 0)
+        for part in (row for split in splits for row in split.to_pylist()):
+            assert part["start"] == covered[part["path"]]
+            covered[part["path"]] += part["length"]
+        assert list(covered.values()) == sizes
+        work = [sum(row["length"] + OPEN_COST for row in split.to_pylist()) for split in splits]
+        assert all(0 < one <= 2 * target + 2 * OPEN_COST for one in work)
+
+    def test_a_hundred_thousand_small_files_become_a_bounded_number_of_splits(self) -> None:
+        sizes = np.full(100_000, 1_000)
+        files = pa.table({"path": [str(i) for i in range(100_000)], "size_bytes": sizes})
+        splits = ranges(files, target_bytes(sizes, slots=2))
+        assert sum(split.num_rows for split in splits) == 100_000
+        assert len(splits) < 1_000
+
+    def test_row_groups_of_a_file_that_is_cut_are_read_once(self, session: SparkSession, tmp_path: Path) -> None:
+        rows = pa.table({"id": np.arange(40_000), "x": np.random.default_rng(0).random(40_000)})
+        write_deltalake(str(tmp_path / "t"), rows)
+        file = next((tmp_path / "t").glob("*.parquet"))
+        pq.write_table(rows, file, row_group_size=1_500)
+        size = file.stat().st_size
+        log = tmp_path / "t" / "_delta_log" / f"{0:020}.json"
+        entries = [json.loads(line) for line in log.read_text().splitlines()]
+        for entry in entries:
+            if "add" in entry:
+                entry["add"]["size"] = size
+        log.write_text("\n".join(json.dumps(entry) for entry in entries))
+        snapshot = pinned(session, tmp_path / "t")
+        whole = listed(session, snapshot)
+        assert len(whole.splits) == 1
+        listing = pa.ipc.open_stream(whole.splits[0]).read_all().drop_columns(["start", "length"])
+        for pieces in (2, 7, 100):
+            splits = ranges(listing, -(-size // pieces) + OPEN_COST)
+            cut = [part for split in ranges(listing, -(-size // pieces)) for part in split.to_pylist()]
+            assert len(cut) == pieces
+            assert len(splits) >= 1
+            read = [
+                batch.column("id")
+                for split in ranges(listing, -(-size // pieces))
+                for batch in whole.read(stream(split))
+            ]
+            ids = pa.chunked_array(read).to_numpy()
+            assert len(ids) == 40_000
+            assert np.array_equal(np.sort(ids), np.arange(40_000))
+
+
+def stream(split: pa.Table) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, split.schema) as writer:
+        writer.write_table(split)
+    return bytes(sink.getvalue())
+
+
+def test_batches_of_long_rows_are_cut_by_their_bytes(session: SparkSession, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = pa.table({"id": np.arange(64), "blob": pa.array([rng.bytes(4 << 20) for _ in range(64)], pa.binary())})
+    write_deltalake(str(tmp_path / "t"), rows)
+    scan = listed(session, pinned(session, tmp_path / "t"))
+    sizes = [batch.nbytes for split in scan.splits for batch in scan.read(split)]
+    assert len(sizes) > 3
+    assert max(sizes) < 80 << 20
+
+
+def test_no_condition_holds_for_every_row() -> None:
+    assert holds((), {}, 2).to_pylist() == [True, True]
+
+
+def test_conditions_of_arrow_and_of_spark_are_made_of_the_same_values() -> None:
+    schema = pa.schema([("day", pa.date32())])
+    where = [Condition("day", "in", ("2013-01-01", "2013-01-02"))]
+    assert arrow_conditions(where, schema)[0].values.to_pylist() == [date(2013, 1, 1), date(2013, 1, 2)]
+    assert "2013-01-01" in str(predicate(where, schema))
+
+
+def test_a_file_that_may_not_be_read_is_said_to_be_so(
+    session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
+    scan = listed(session, pinned(session, tmp_path / "t"))
+
+    def denied(*_: object, **__: object) -> Any:
+        raise PermissionError
+
+    monkeypatch.setattr("sparkscore.ingest.reading.pq.ParquetFile", denied)  # root may read everything
+    with pytest.raises(AccessDenied, match="no access"):
+        scanned(scan)
