@@ -90,6 +90,9 @@ class ModelInput:
     name: str | None
     type: pa.DataType
     required: bool
+    shape: tuple[int, ...] | None = None
+    """What each row brings to a tensor of the signature: `()` one value, `(2, 3)` a list of 2 lists of 3. None: this
+    is a column, or one of the k columns of a tensor (-1, k)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +106,10 @@ class PinnedModel:
     """sha256 over the relative paths and contents of the model's files."""
     path: str
     """The private copy on the driver."""
-    runtime: Literal["pyfunc", "sklearn"]
+    runtime: Literal["pyfunc", "sklearn", "onnx", "torch"]
     inputs: tuple[ModelInput, ...]
     tensor: bool
-    """The inputs go to the model as one two-dimensional array, not as named columns."""
+    """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
 
