@@ -196,7 +196,8 @@ class Stage:
     """All rows: scored and rejected."""
     rejected: int
     chunks_reused: int = 0
-    model_loads: int = 0
+    keys_ascend: bool = False
+    """The tasks that wrote it saw that no key is there twice; where False it has to be counted."""
 
     @property
     def scored(self) -> int:

@@ -29,16 +29,20 @@ class Integrity:
     """At most three keys that more than one scored row has."""
 
 
-def integrity(stage: DataFrame, *, keys: Sequence[str], rows_read: int) -> Integrity:
+def integrity(stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: bool = False) -> Integrity:
     """The judgement over a staged frame: scored keys are unique, all rows are there, all scored rows have a prediction.
 
     Rejected rows (`_reject` is not NULL) count as rows, and are outside the other two rules. A prediction that is a
     list or a struct is missing where any part of it is NULL or NaN.
 
-    Needs:   the keys, `prediction`, `_reject` struct<code, message>.
-    Jobs:    two Spark jobs, one of them shuffles the keys; a third where there are duplicates.
+    Needs:   the keys, `prediction`, `_reject` struct<code, message>; `unique` where it is proven that no key is there
+             twice.
+    Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates.
     """
     started = time.monotonic()
+    if unique:
+        rules = (_verdict(0, 0, keys), *_complete(stage, rows_read=rows_read))
+        return Integrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), ())
     repeated = _repeated(stage, keys)
     twice = _unique(repeated, keys)
     rules = (twice, *_complete(stage, rows_read=rows_read))
@@ -82,6 +86,10 @@ def _repeated(stage: DataFrame, keys: Sequence[str]) -> DataFrame:
 
 def _unique(repeated: DataFrame, keys: Sequence[str]) -> RuleVerdict:
     twice, rows = repeated.agg(F.count(F.lit(1)), F.sum("rows")).collect()[0]
+    return _verdict(twice, rows, keys)
+
+
+def _verdict(twice: int, rows: int, keys: Sequence[str]) -> RuleVerdict:
     observed = f"{twice:,} keys on {rows:,} rows" if twice else "no key on two rows"
     return RuleVerdict(UNIQUE_KEYS, twice == 0, observed, f"one row per ({', '.join(keys)})")
 

@@ -106,7 +106,8 @@ def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) ->
 def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
     with attempt.part("output_gate"):
         rows = finished(attempt, plan, stages.rows(attempt.spark, stage))
-        found = integrity.integrity(rows, keys=attempt.settings.source.keys, rows_read=rows_read)
+        keys = attempt.settings.source.keys
+        found = integrity.integrity(rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend)
         attempt.judged(found.verdict)
         integrity.require(found)
         if suite is not None:

@@ -57,5 +57,5 @@ def _by_scan(attempt: Attempt, plan: Plan, counters: Counters, way: Way) -> Stag
     if folder is None:
         return stages.written(attempt.spark, scan.returned(attempt.spark, way.scan, rows), plan.run, root)
     prepare_folder(folder)
-    parts = scan.staged(attempt.spark, way.scan, rows, folder)
+    parts = scan.staged(attempt.spark, way.scan, rows, folder, key=attempt.settings.source.keys[0])
     return stages.committed(attempt.spark, parts, plan.run, root, schema=rows.schema)

@@ -59,7 +59,10 @@ def publish(
     }
     session = guarded(spark, app_id=run.guard, version=run.revision, note=note)
     source = _source(session, stage, run, target, contract, keys=keys, finish=finish)
-    merge(source, target, keys=keys, as_of=run.as_of)
+    # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
+    # at this moment has the same guard, and one of the two is skipped or told of a conflict.
+    fresh = run.revision == 1 and not held(spark, target, run.as_of)
+    merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
     return _verified(spark, stage, run, target)
 
 

@@ -1,6 +1,7 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -51,13 +52,25 @@ def committed(
 ) -> Stage:
     """The stage with the files that tasks have written into `folder`, in one idempotent commit.
 
-    Needs:   `parts`: path in the folder, rows, rejected, bytes.
+    Needs:   `parts`: path in the folder, rows, rejected, bytes; ascending, first and last of the leading key.
     Jobs:    one small one, over the log.
     Raises:  PublishConflict, AccessDenied.
     """
     table = stage_table(run, root)
-    commit_files(str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
-    return _counted(spark, run, table, chunks_reused=0)
+    ours = commit_files(str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
+    if not ours:
+        return _counted(spark, run, table, chunks_reused=0)
+    rows, rejected = (sum(part[name] for part in parts) for name in ("rows", "rejected"))
+    version = newest_version(spark, table)
+    return Stage(run.stage_id, str(table.path), version, rows, rejected, keys_ascend=_ascend(parts))
+
+
+def _ascend(parts: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether the leading keys ascend in every file and no two files overlap: then no key is there twice."""
+    if not all(part["ascending"] for part in parts):
+        return False
+    ordered = sorted(parts, key=lambda part: part["first"])
+    return all(before["last"] < after["first"] for before, after in pairwise(ordered))
 
 
 def rows(spark: SparkSession, stage: Stage) -> DataFrame:

@@ -13,13 +13,13 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from sparkscore.records import FileScan
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
-from sparkscore.scoring.stage_file import WRITTEN, written
+from sparkscore.scoring.stage_file import told_schema, written
 
 Read = Callable[[bytes], Iterator[pa.RecordBatch]]
 
 
-def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str) -> list[dict[str, object]]:
-    """Reads, scores and writes the whole scan; what each task wrote: path in the folder, rows, rejected, bytes.
+def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str, *, key: str) -> list[dict[str, object]]:
+    """Reads, scores and writes the whole scan; what each task wrote, as `stage_file.told_schema` has it.
 
     Jobs:    one Spark job, a task per split.
     Runs on: driver; its tasks run on executors.
@@ -27,9 +27,10 @@ def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str) ->
     """
     if not scan.splits:
         return []
-    task = _Writing(scan.read, rows, folder)
-    told = _frame(spark, scan).mapInArrow(task, from_arrow_schema(WRITTEN)).toArrow()
-    parts: list[dict[str, object]] = told.to_pylist()
+    task = _Writing(scan.read, rows, folder, key)
+    told = from_arrow_schema(told_schema(rows.schema.field(key).type))
+    written_files = _frame(spark, scan).mapInArrow(task, told).toArrow()
+    parts: list[dict[str, object]] = written_files.to_pylist()
     return parts
 
 
@@ -56,10 +57,11 @@ class _Writing:
     read: Read
     rows: StageRows
     folder: str
+    key: str
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with marked():
-            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.folder)
+            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.folder, self.key)
 
 
 def _batches(read: Read, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -132,10 +132,24 @@ def ensure(spark: SparkSession, table: TableRef, contract: TableContract, *, job
         builder = builder.addColumn(
             column.name, spark_type(column.type), nullable=column.nullable, comment=column.comment
         )
-    for name, value in {**PLAIN_READER, JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION)}.items():
+    own = {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics(contract)}
+    for name, value in {**PLAIN_READER, **own}.items():
         builder = builder.property(name, value)
     with border(f"creating {table.name}"):
         builder.partitionedBy(*contract.partitioned_by).execute()
+
+
+def _statistics(contract: TableContract) -> Mapping[str, str]:
+    """Statistics for the columns that name a row: those of all columns cost half of an append (2 M rows, 2 cores)."""
+    named = [column for column in contract.columns if not column.nullable and _skippable(column.type)]
+    columns = ",".join(quoted(column.name) for column in named if column.name not in contract.partitioned_by)
+    return {"delta.dataSkippingStatsColumns": columns} if columns else {}
+
+
+def _skippable(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind)
+    )
 
 
 def check(spark: SparkSession, table: TableRef, contract: TableContract, *, job: str) -> None:

@@ -34,8 +34,10 @@ def in_as_of(as_of: datetime, prefix: str = "") -> Column:
 
 
 @_retried
-def merge(source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime) -> None:
+def merge(source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime, fresh: bool = False) -> None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
+
+    `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
     Needs:   a `source` of a `guarded` session, with unique keys, the table's columns and perhaps `_gone`.
     Raises:  PublishConflict when other writers keep winning, AccessDenied.
@@ -50,6 +52,8 @@ def merge(source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: dat
         if GONE in source.columns:
             builder = builder.whenMatchedDelete(F.col(f"s.{GONE}"))
             builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(~F.col(f"s.{GONE}"), values=values).execute()
+        elif fresh:
+            builder.whenNotMatchedInsert(values=values).execute()
         else:
             builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values).execute()
 

@@ -1,0 +1,164 @@
+"""The ways to the model: equal predictions and equal rejects on each; the fastest that is sure, and why."""
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pytest
+
+from sparkscore import score
+from sparkscore.errors import ConfigError, DuplicateKeys
+from sparkscore.pipelines import preview, staging
+from sparkscore.pipelines.frames import way_of
+from sparkscore.publish import stage as stages
+from sparkscore.records import RunReport, Stage
+from sparkscore.schemas import LINEAGE
+from sparkscore.store.files import prepare_folder
+from tests.world import AS_OF, World, assert_published, source_rows
+
+TRANSPORTS = ("scan", "arrow", "pandas_udf")
+
+
+def run(world: World, transport: str = "auto", *, as_of: str = AS_OF) -> RunReport:
+    return score(world.spark, world.settings(scoring={"transport": transport}), as_of=as_of)
+
+
+def with_null_keys(rows: pa.Table) -> pa.Table:
+    ids = [None if place % 20 == 7 else value for place, value in enumerate(rows["id"].to_pylist())]
+    return rows.set_column(0, "id", pa.array(ids, pa.int64()))
+
+
+def test_predictions_and_rejects_are_the_same_on_each(world: World) -> None:
+    world.write_source(with_null_keys(source_rows(60)))
+    constant = [column.name for column in LINEAGE]
+    published, rejected = [], []
+    for day, transport in enumerate(TRANSPORTS, 1):
+        report = run(world, transport, as_of=f"2013-01-0{day}")
+        assert (report.transport, report.rows_scored, report.rows_rejected) == (transport, 57, 3)
+        published.append(world.predictions(as_of=f"2013-01-0{day}").drop(columns=constant))
+        rejects = world.table("predictions_rejects").where(f"run_id = '{report.run_id}'")
+        rejected.append(rejects.drop(*constant).toPandas())
+    for other in (1, 2):
+        pd.testing.assert_frame_equal(published[0], published[other], check_exact=True)
+        pd.testing.assert_frame_equal(rejected[0], rejected[other])
+    kept = source_rows(60).filter(pa.array([place % 20 != 7 for place in range(60)]))
+    np.testing.assert_allclose(published[0]["prediction"], world.registry.expected(kept), rtol=0, atol=1e-12)
+
+
+def test_auto_scans_a_plain_table_and_says_what_it_reads(world: World) -> None:
+    report = run(world)
+    assert report.transport == "scan"
+    assert report.transport_reason is not None
+    assert report.transport_reason.startswith("2 files, 0 MB in 1 splits")
+
+
+def test_auto_leaves_a_table_to_spark_that_only_spark_is_sure_to_read_and_says_why(world: World) -> None:
+    world.spark.sql(f"alter table delta.`{world.path('flights')}` set tblproperties (delta.enableDeletionVectors=true)")
+    report = run(world)
+    assert (report.transport, report.transport_reason) == (
+        "arrow",
+        "no scan: flights needs a reader of deletionVectors",
+    )
+    assert_published(world, report, source_rows())
+
+
+def test_the_plan_names_the_transport_and_why(world: World) -> None:
+    report, lines = preview.plan(world.spark, world.settings(scoring={"transport": "arrow"}), as_of=AS_OF)
+    assert dict(lines)["transport"] == "arrow: as configured"
+    assert report.transport == "arrow"
+
+
+def test_a_file_that_only_spark_reads_makes_the_scan_give_way(world: World) -> None:
+    spark = world.spark
+    spark.conf.set("spark.sql.parquet.datetimeRebaseModeInWrite", "LEGACY")
+    try:
+        rows = spark.createDataFrame(source_rows()).selectExpr("*", "date'1500-01-01' day")
+        rows.coalesce(1).write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(
+            world.path("flights")
+        )
+    finally:
+        spark.conf.unset("spark.sql.parquet.datetimeRebaseModeInWrite")
+    report = score(spark, world.settings(source={"passthrough": ["day"]}), as_of=AS_OF)
+    assert report.transport == "arrow"
+    assert any("gave way to arrow" in warning for warning in report.warnings)
+    assert set(world.predictions()["day"]) == {date(1500, 1, 1)}
+    assert_published(world, report, source_rows())
+
+
+def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_published(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = next(Path(world.path("flights")).glob("*.parquet"))
+    content = file.read_bytes()
+    listing = way_of
+
+    def listed_then_deleted(*given: Any) -> Any:
+        way = listing(*given)
+        file.unlink()
+        return way
+
+    monkeypatch.setattr(staging, "way_of", listed_then_deleted)
+    with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone") as caught:
+        run(world, "scan")
+    assert caught.value.exit_code == 2
+    assert world.version() == -1
+    monkeypatch.undo()
+    file.write_bytes(content)
+    assert_published(world, run(world), source_rows())
+
+
+def test_files_that_a_lost_task_left_in_the_stages_folder_are_in_no_stage(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare = prepare_folder
+
+    def with_an_orphan(folder: str) -> None:
+        prepare(folder)
+        (Path(folder) / "part-0.parquet").write_bytes(b"half a file")
+
+    monkeypatch.setattr(staging, "prepare_folder", with_an_orphan)
+    assert_published(world, run(world, "scan"), source_rows())
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_duplicate_keys_are_found_whatever_order_they_come_in(world: World, transport: str) -> None:
+    world.write_source(pa.concat_tables([source_rows(40), source_rows(5, first=30)]))
+    with pytest.raises(DuplicateKeys, match="5 keys on 10 rows"):
+        run(world, transport)
+
+
+def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World) -> None:
+    settings = world.settings(scoring={"transport": "scan"})
+    seen: list[bool] = []
+    original = stages.committed
+
+    def committed(*given: Any, **named: Any) -> Stage:
+        stage = original(*given, **named)
+        seen.append(stage.keys_ascend)
+        return stage
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(stages, "committed", committed)
+        score(world.spark, settings, as_of="2013-01-01")
+        world.write_source(source_rows(60).take(pa.array(np.random.default_rng(0).permutation(60))))
+        score(world.spark, settings, as_of="2013-01-02")
+    assert seen == [True, False]
+
+
+def test_a_scan_to_a_store_that_only_spark_writes_to_returns_its_rows_to_spark(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "folder", lambda *_: None)
+    report = run(world)
+    assert report.transport == "scan"
+    assert_published(world, report, source_rows())
+
+
+def test_batches_are_as_long_as_configured_on_each(world: World) -> None:
+    for day, transport in enumerate(TRANSPORTS, 1):
+        settings = world.settings(scoring={"transport": transport, "batch_rows": 7})
+        report = score(world.spark, settings, as_of=f"2013-01-0{day}")
+        assert_published(world, report, source_rows(), as_of=f"2013-01-0{day}")

@@ -1,0 +1,84 @@
+"""What a task writes and tells; no Spark."""
+
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sparkscore.errors import AccessDenied, PredictError
+from sparkscore.publish.stage import _ascend
+from sparkscore.schemas import REJECT
+from sparkscore.scoring.stage_file import told_schema, written
+
+SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+
+
+def batch(*ids: int | None, rejected: int = 0) -> pa.RecordBatch:
+    rejects = [{"code": "null_key", "message": ""}] * rejected + [None] * (len(ids) - rejected)
+    rows = [{"id": key, "prediction": 0.5, "_reject": reject} for key, reject in zip(ids, rejects, strict=True)]
+    return pa.RecordBatch.from_pylist(rows, schema=SCHEMA)
+
+
+def told(folder: Path, *batches: pa.RecordBatch) -> list[dict[str, Any]]:
+    result = written(iter(batches), SCHEMA, str(folder), "id")
+    assert result.schema == told_schema(pa.int64())
+    parts: list[dict[str, Any]] = result.to_pylist()
+    return parts
+
+
+def test_a_file_holds_the_rows_and_the_task_tells_how_many(tmp_path: Path) -> None:
+    (part,) = told(tmp_path, batch(1, 2, rejected=1), batch(3))
+    file = tmp_path / part["path"]
+    assert pq.read_table(file).to_pylist() == pa.Table.from_batches([batch(1, 2, rejected=1), batch(3)]).to_pylist()
+    assert (part["rows"], part["rejected"], part["bytes"]) == (3, 1, file.stat().st_size)
+    assert (part["ascending"], part["first"], part["last"]) == (True, 1, 3)
+
+
+def test_no_rows_make_no_file(tmp_path: Path) -> None:
+    assert told(tmp_path) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    def failing() -> Iterator[pa.RecordBatch]:
+        yield batch(1)
+        raise PredictError("broke")
+
+    with pytest.raises(PredictError):
+        written(failing(), SCHEMA, str(tmp_path), "id")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(AccessDenied, match="no writing to the stage"):
+        told(tmp_path / "nowhere", batch(1))
+
+
+@pytest.mark.parametrize("ids", [[1, 1], [2, 1], [1, None], [None], [None, 1]])
+def test_equal_falling_and_absent_keys_do_not_ascend(tmp_path: Path, ids: list[int | None]) -> None:
+    (together,) = told(tmp_path, batch(*ids))
+    (apart,) = told(tmp_path, *(batch(key) for key in ids))
+    assert (together["ascending"], apart["ascending"]) == (False, False)
+
+
+@settings(max_examples=200, deadline=None)
+@given(files=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=5), min_size=1, max_size=5))
+def test_where_keys_are_said_to_be_unique_they_are(
+    tmp_path_factory: pytest.TempPathFactory, files: list[list[int]]
+) -> None:
+    folder = tmp_path_factory.getbasetemp()
+    parts = [part for ids in files for part in told(folder, *(batch(key) for key in ids))]
+    for part in parts:
+        (folder / part["path"]).unlink()
+    keys = [key for ids in files for key in ids]
+    rising = all(ids == sorted(set(ids)) for ids in files)
+    ranges = sorted((ids[0], ids[-1]) for ids in files)
+    apart = all(before[1] < after[0] for before, after in pairwise(ranges))
+    assert _ascend(parts) == (rising and apart)
+    assert not _ascend(parts) or len(set(keys)) == len(keys)
