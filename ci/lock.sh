@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Writes requirements.lock anew from pyproject.toml: every package that the jobs, the demo and the tests need,
-# for every Python from 3.11 on, each with its hashes and without any registry's address.
+# Writes the locks anew from pyproject.toml, for every Python from 3.11 on, each package with its hashes and without any
+# registry's address:
+#   requirements.lock            what the jobs, the demo and the tests need
+#   requirements-runtimes.lock   what the extra "gpu" (torch, onnxruntime) adds to it, and nothing else: gigabytes that
+#                                only tests of these runtimes need. Installed on top of the other, without dependencies.
 #
 #   ci/lock.sh                             keeps the versions that are locked already, where they still fit
 #   ci/lock.sh --upgrade                   takes the newest of everything
 #   ci/lock.sh --upgrade-package mlflow    takes the newest of one package
 #
-# Needs uv (https://docs.astral.sh/uv) on PATH; set-up itself does not. The extra "gpu" is left out on purpose: it is
-# gigabytes, and what fits depends on the machine's driver.
+# Needs uv (https://docs.astral.sh/uv) on PATH; set-up itself does not.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -16,12 +18,33 @@ if ! command -v uv >/dev/null; then
     exit 2
 fi
 
-uv pip compile pyproject.toml --extra spark --extra demo --extra dev \
-    --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
-    --output-file requirements.lock "$@"
+# compile OUTPUT OPTION...: what OUTPUT holds already is kept where it fits
+compile() {
+    uv pip compile pyproject.toml --extra spark --extra demo --extra dev \
+        --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+        --output-file "$@"
+}
 
-if grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links)|://' requirements.lock >&2; then
-    echo "ci/lock.sh: requirements.lock names an address (above): it must not" >&2
-    exit 1
-fi
-echo "requirements.lock: $(grep -c '^[a-z0-9]' requirements.lock) packages" >&2
+compile requirements.lock "$@"
+
+all=$(mktemp)
+trap 'rm -f "$all"' EXIT
+cat requirements.lock requirements-runtimes.lock >"$all" 2>/dev/null || true # the second may not be there yet
+compile "$all" --extra gpu --constraints requirements.lock "$@"
+
+# An entry is its first line (name, version, marker) and the lines below it; a name may have several, for other Pythons.
+{
+    echo "# What the extra gpu adds to requirements.lock; written by ci/lock.sh, installed by ci/setup.sh."
+    awk '
+        /^[a-z0-9]/ { mine = FILENAME != ARGV[1] && !($0 in locked); if (FILENAME == ARGV[1]) locked[$0] }
+        mine && !/^ *#/
+    ' requirements.lock "$all"
+} >requirements-runtimes.lock
+
+for lock in requirements.lock requirements-runtimes.lock; do
+    if grep -nE '^(-i|--index-url|--extra-index-url|-f|--find-links)|://' "$lock" >&2; then
+        echo "ci/lock.sh: $lock names an address (above): it must not" >&2
+        exit 1
+    fi
+    echo "$lock: $(grep -c '^[a-z0-9]' "$lock") packages" >&2
+done

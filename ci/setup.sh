@@ -5,7 +5,8 @@
 #
 #   ci/setup.sh              sets up and says where the environment is
 #   source ci/setup.sh       for scripts: defines setup_python and setup_java, which set, for the caller,
-#                            SETUP_PYTHON (the environment's Python) and JAVA_HOME
+#                            SETUP_PYTHON (the environment's Python) and JAVA_HOME; and setup_runtimes, which adds what
+#                            requirements-runtimes.lock lists: torch and onnxruntime, gigabytes, for the tests alone
 #
 #   PYTHON=…                 the Python (>= 3.11) that .venv is made from; default: the first that works
 #   SPARKSCORE_PYTHON=…      the Python of an environment of your own (an image, conda): nothing is installed then
@@ -16,6 +17,7 @@ setup_venv=$setup_root/.venv
 # The stamp is removed first and written last: what was interrupted is seen, and done again.
 setup_stamp=$setup_venv/.setup.stamp
 setup_lock=$setup_venv/.setup.lock
+setup_runtimes_stamp=$setup_venv/.runtimes.stamp
 
 setup_say() { printf '%s\n' "$*" >&2; }
 
@@ -77,12 +79,13 @@ setup_take_lock() {
 # An environment that uv has made lacks pip: where uv is gone since, it has to be made anew.
 setup_has_installer() { command -v uv >/dev/null || "$setup_venv/bin/python" -c 'import pip' 2>/dev/null; }
 
-setup_install_locked() {
+setup_install_locked() { # LOCK [OPTION...]
+    local lock=$setup_root/$1
+    shift
     if command -v uv >/dev/null; then
-        uv pip install --quiet --python "$setup_venv/bin/python" --require-hashes -r "$setup_root/requirements.lock"
+        uv pip install --quiet --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
     else
-        "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes \
-            -r "$setup_root/requirements.lock"
+        "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
     fi
 }
 
@@ -119,7 +122,7 @@ setup_install() {
             rm -f "$setup_stamp"
             find "$setup_venv" -mindepth 1 -maxdepth 1 ! -name .setup.lock ! -name jdk -exec rm -rf {} +
             if command -v uv >/dev/null; then "$python" -m venv --without-pip "$setup_venv"; else "$python" -m venv "$setup_venv"; fi
-            setup_install_locked || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to go on"
+            setup_install_locked requirements.lock || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to go on"
         fi
         printf '%s -' "$(setup_wanted_environment)" >"$setup_stamp"
         setup_install_project || setup_fail 2 "set-up: installing the project itself failed (above)"
@@ -139,6 +142,37 @@ setup_python() {
     fi
     if [[ ! -e $setup_stamp || $(<"$setup_stamp") != "$(setup_wanted)" ]]; then setup_install >&2; fi
     SETUP_PYTHON=$setup_venv/bin/python
+}
+
+# What the stamp of finished runtimes says: on top of which environment they are, and which they are.
+setup_wanted_runtimes() {
+    { setup_wanted_environment && cat "$setup_root/requirements-runtimes.lock"; } | setup_digest
+}
+
+setup_install_runtimes() {
+    local started=$SECONDS
+    setup_take_lock "$SETUP_PYTHON"
+    if [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
+        setup_has_installer || setup_fail 2 "set-up: $setup_venv was made by uv, which is gone: remove it, and run the command again"
+        setup_say "set-up: installing $(grep -c '^[a-z0-9]' "$setup_root/requirements-runtimes.lock") packages of" \
+            "runtimes: gigabytes, once"
+        rm -f "$setup_runtimes_stamp"
+        # what they need beside one another is in requirements.lock, with the same versions
+        setup_install_locked requirements-runtimes.lock --no-deps ||
+            setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to go on"
+        setup_wanted_runtimes >"$setup_runtimes_stamp"
+        setup_say "set-up: the runtimes are ready ($((SECONDS - started)) s)"
+    fi
+    exec 9>&-
+}
+
+# Adds torch and onnxruntime to the environment of setup_python. An environment of your own is left as it is: tests of
+# what it lacks are skipped.
+setup_runtimes() {
+    if [[ -z ${SPARKSCORE_PYTHON:-} ]] &&
+        [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
+        setup_install_runtimes >&2
+    fi
 }
 
 # The major version of a Java: from the file "release" beside it, or else by starting it, which takes much longer.

@@ -45,6 +45,7 @@ line() { table+=$(printf '%-10s %6s s  %s' "$@")$'\n'; } # STEP SECONDS REMARK
 trap 'line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT
 
 setup_python
+setup_runtimes
 setup_java
 unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 PATH=$(dirname "$SETUP_PYTHON"):$PATH

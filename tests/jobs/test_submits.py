@@ -3,10 +3,8 @@
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +14,8 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+
+from tests.standalone import standalone
 
 ROOT = Path(__file__).resolve().parents[2]
 AUTUMN = 84_292
@@ -221,57 +221,8 @@ class TestErrors:
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A standalone Spark on loopback: one master, one worker with two cores, ended by their own process ids."""
-    import pyspark
-
-    spark_home, logs = Path(pyspark.__file__).parent, tmp_path_factory.mktemp("cluster")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environ = os.environ | {"SPARK_HOME": str(spark_home), "SPARK_LOCAL_IP": "127.0.0.1"}
-    master = [
-        f"{spark_home}/bin/spark-class",
-        "org.apache.spark.deploy.master.Master",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--webui-port",
-        "0",
-    ]
-    worker = [
-        f"{spark_home}/bin/spark-class",
-        "org.apache.spark.deploy.worker.Worker",
-        "--host",
-        "127.0.0.1",
-        "--webui-port",
-        "0",
-        "--cores",
-        "2",
-    ]
-    worker += ["--memory", "2g", "--work-dir", str(logs / "work"), f"spark://127.0.0.1:{port}"]
-    with (logs / "log").open("w") as log:
-        started = []
-        try:
-            for command, sign in (
-                (master, "I have been elected leader"),
-                (worker, "Successfully registered with master"),
-            ):
-                started.append(subprocess.Popen(command, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
-                _wait_for(logs / "log", sign)
-            yield f"spark://127.0.0.1:{port}"
-        finally:
-            for process in reversed(started):
-                process.terminate()
-                process.wait(timeout=30)
-
-
-def _wait_for(log: Path, sign: str) -> None:
-    for _ in range(300):
-        if sign in log.read_text():
-            return
-        time.sleep(0.2)
-    raise AssertionError(f"{sign!r} never appeared:\n{log.read_text()[-2000:]}")
+    with standalone(tmp_path_factory.mktemp("cluster")) as address:
+        yield address
 
 
 class TestStandalone:

@@ -1,7 +1,10 @@
 """One registry for the tests of the room."""
 
+import os
+
 import pytest
 
+from sparkscore.model import threads
 from tests.model.shelf import Shelf
 
 
@@ -9,3 +12,11 @@ from tests.model.shelf import Shelf
 def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
     """A registry on sqlite, and a folder for private copies; its path has a space in it."""
     return Shelf(tmp_path_factory.mktemp("the shelf"))
+
+
+@pytest.fixture
+def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What loading a model sets for its process is undone: here the process is everybody's."""
+    for name in (*threads.VARIABLES, "ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_SCHEMA_DETAILS"):
+        monkeypatch.setenv(name, os.environ.get(name, "1"))
+    monkeypatch.setattr(threads, "_limited", None)

@@ -1,8 +1,9 @@
 """A registry on sqlite that tests put models on. Everything is real MLflow."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -18,7 +19,11 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from pyspark.sql import SparkSession
 from sklearn.base import BaseEstimator
 
+from sparkscore.model.artifact import read_mlmodel
+from sparkscore.model.choice import runtime_file
+from sparkscore.model.loading import loaded
 from sparkscore.model.registry import resolve
+from sparkscore.model.scorer import Scorer
 from sparkscore.model.ship import ship
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import PinnedModel
@@ -51,6 +56,18 @@ def signature(inputs: Schema | None, outputs: Schema | None, **params: Any) -> M
 
 
 @dataclass(frozen=True)
+class Placed:
+    """A model and the folder with its files."""
+
+    model: ShippedModel
+    folder: str
+
+    def scorer(self, *, cores: int = 1, device: str | None = None) -> Scorer:
+        """The model, loaded into this process."""
+        return loaded(self.model, self.folder, cores=cores, device=device)
+
+
+@dataclass(frozen=True)
 class Shelf:
     """A registry, and the folder of private copies."""
 
@@ -73,16 +90,19 @@ class Shelf:
 
     def put(self, name: str, model: Any, signed: ModelSignature | None, *, method: str = "predict", **more: Any) -> str:
         """Register one more version of a model, by scikit-learn's flavour or as a PythonModel; its URI."""
-        more |= {"signature": signed, "registered_model_name": name, "pip_requirements": []}
+        if isinstance(model, BaseEstimator):
+            more = {"pyfunc_predict_fn": method, "serialization_format": "cloudpickle"} | more
+            return self.logged(name, partial(mlflow.sklearn.log_model, model), signed, **more)
+        return self.logged(name, partial(mlflow.pyfunc.log_model, python_model=model), signed, **more)
+
+    def logged(self, name: str, log: Callable[..., Any], signed: ModelSignature | None, **more: Any) -> str:
+        """Register one more version of a model, by `log_model` of any flavour; its URI."""
         with world.tracking(self.uri):
             if mlflow.get_experiment_by_name("tests") is None:
                 mlflow.create_experiment("tests", artifact_location=(self.folder / "artifacts").as_uri())
             mlflow.set_experiment("tests")
-            if isinstance(model, BaseEstimator):
-                more = {"pyfunc_predict_fn": method, "serialization_format": "cloudpickle"} | more
-                info = mlflow.sklearn.log_model(model, name="model", **more)
-            else:
-                info = mlflow.pyfunc.log_model(python_model=model, name="model", **more)
+            told: dict[str, Any] = {"signature": signed, "registered_model_name": name, "pip_requirements": []}
+            info = log(name="model", **told | more)
         return f"models:/{name}/{info.registered_model_version}"
 
     def files(self, name: str) -> Path:
@@ -92,6 +112,13 @@ class Shelf:
     def pinned(self, uri: str, *, runtime: str = "auto", **params: Any) -> PinnedModel:
         """The model resolved."""
         return resolve(uri, tracking_uri=self.uri, runtime=runtime, params=params, copies=self.copies)
+
+    def placed(self, uri: str, *, runtime: str = "auto", inputs: Mapping[str, str] | None = None) -> Placed:
+        """The model as an executor would have it, without Spark."""
+        model = resolve(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
+        file = runtime_file(model.runtime, read_mlmodel(model.path), model.path)
+        parts = (model.digest, "", model.runtime, model.inputs, model.tensor, model.output)
+        return Placed(ShippedModel(*parts, file=file), model.path)
 
     def shipped(self, spark: SparkSession, uri: str, *, runtime: str = "auto", **params: Any) -> ShippedModel:
         """The model resolved and given to Spark."""

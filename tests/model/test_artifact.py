@@ -4,9 +4,8 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkscore.errors import ConfigError, ModelError
-from sparkscore.model.artifact import chosen_runtime, read_mlmodel, sklearn_file
-from sparkscore.model.runtimes import SklearnFile
+from sparkscore.errors import ModelError
+from sparkscore.model.artifact import read_mlmodel
 
 
 def mlmodel(pyfunc: dict[str, Any] | None = None, **sklearn: Any) -> dict[str, Any]:
@@ -67,37 +66,3 @@ class TestReading:
     def test_no_file_is_no_model(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="FileNotFoundError"):
             read_mlmodel(tmp_path)
-
-
-class TestRuntime:
-    def test_auto_takes_sklearn_itself_where_it_can(self) -> None:
-        assert chosen_runtime("auto", mlmodel(), {}) == "sklearn"
-        assert sklearn_file(mlmodel()) == SklearnFile("model.skops", "skops", None, "predict_proba")
-
-    def test_the_models_trusted_types_are_taken_and_nothing_more(self) -> None:
-        assert sklearn_file(mlmodel(skops_trusted_types=["a.B"])).trusted == ("a.B",)
-
-    def test_another_runtime_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="the runtime 'onnx'"):
-            chosen_runtime("onnx", mlmodel(), {})
-
-    def test_pyfunc_is_what_was_asked_for(self) -> None:
-        assert chosen_runtime("pyfunc", mlmodel(), {}) == "pyfunc"
-
-    @pytest.mark.parametrize(
-        ("said", "params", "reason"),
-        [
-            (mlmodel({"loader_module": "mlflow.pyfunc.model"}), {}, "not loaded by mlflow.sklearn"),
-            ({"flavors": {"python_function": {"loader_module": "mlflow.sklearn"}}}, {}, "not loaded by mlflow.sklearn"),
-            (mlmodel(), {"n": 1}, "params are given"),
-            (mlmodel({"code": "code"}), {}, "code of its own"),
-            (mlmodel(code="code"), {}, "code of its own"),
-            (mlmodel(serialization_format="joblib"), {}, "saved as joblib"),
-            (mlmodel(serialization_format=None), {}, "saved as None"),
-            (mlmodel({"predict_fn": "score"}), {}, "predict_fn is score"),
-        ],
-    )
-    def test_anything_else_goes_through_mlflow(self, said: dict[str, Any], params: dict[str, Any], reason: str) -> None:
-        assert chosen_runtime("auto", said, params) == "pyfunc"
-        with pytest.raises(ModelError, match=reason):
-            chosen_runtime("sklearn", said, params)

@@ -1,7 +1,10 @@
+import os
 import pickle
 import sys
+import tempfile
 import zipfile
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -21,11 +24,15 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sparkscore.errors import DigestMismatch, ModelError
 from sparkscore.model import loading
 from sparkscore.model import resident as room
+from sparkscore.model import unpacked as unpacking
 from sparkscore.model.digest import digest_of
+from sparkscore.model.host import start
 from sparkscore.model.resident import resident
-from sparkscore.model.runtimes import SklearnFile, load_sklearn
+from sparkscore.model.room import size_of
+from sparkscore.model.runtimes import load_sklearn
 from sparkscore.model.ship import _archive, ship
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.shipped import ShippedModel, SklearnFile
+from sparkscore.model.unpacked import unpacked
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Returns, Shelf, columns, loads_in, signature, tensor
 
@@ -35,8 +42,10 @@ ROW = [pa.array([3.0])]
 
 
 @pytest.fixture(autouse=True)
-def nobody_resident(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests load models into this very process, which has `SparkFiles` as a worker has."""
+def nobody_resident(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """These tests load models into this very process, which has `SparkFiles` as a worker has, on a node of its own."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("node")))
+    monkeypatch.setattr(unpacking, "_uses", {})
     monkeypatch.setattr(room, "_residents", type(room._residents)())
     monkeypatch.setattr(room, "limit_threads", lambda _: None)
     monkeypatch.setattr(loading, "limit_threads", lambda _: None)
@@ -46,35 +55,39 @@ def nothing() -> None:
     """Nobody counts."""
 
 
+def copy_of(shipped: ShippedModel) -> Path:
+    """The files on this node."""
+    return Path(unpacked(SparkFiles.get(shipped.archive), shipped.digest))
+
+
 class TestShipping:
     def test_a_model_travels_once_per_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("travels", LINE, SIGNED))
         assert ship(spark, model, params={}) == ship(spark, model, params={})
-        assert sum(model.digest in name for name in spark.sparkContext.listArchives) == 1
+        assert sum(model.digest in name for name in spark.sparkContext.listFiles) == 1
 
     def test_what_arrives_has_the_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         shipped = shelf.shipped(spark, shelf.put("arrives", LINE, SIGNED))
 
         def here(_: Iterable[int]) -> Iterable[str]:
-            yield digest_of(SparkFiles.get(shipped.archive))
+            yield digest_of(unpacked(SparkFiles.get(shipped.archive), shipped.digest))
 
         assert spark.sparkContext.parallelize([0], 1).mapPartitions(here).collect() == [shipped.digest]
 
     def test_the_archive_has_the_same_bytes_every_time(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("same", LINE, SIGNED))
-        archive = Path(model.path).with_suffix(".zip")
-        ship(spark, model, params={})
+        archive = Path(model.path).with_name(ship(spark, model, params={}).archive)
         before = archive.read_bytes()
         archive.unlink()
-        assert _archive(Path(model.path)).read_bytes() == before
+        assert _archive(Path(model.path), archive.name).read_bytes() == before
         assert all(entry.date_time[0] == 1980 for entry in zipfile.ZipFile(archive).infolist())
 
     def test_workers_of_the_sklearn_runtime_need_not_read_the_mlmodel_file(
         self, spark: SparkSession, shelf: Shelf
     ) -> None:
         uri = shelf.put("plain", LINE, SIGNED)
-        assert shelf.shipped(spark, uri).sklearn == SklearnFile("model.pkl", "cloudpickle", None, "predict")
-        assert shelf.shipped(spark, uri, runtime="pyfunc").sklearn is None
+        assert shelf.shipped(spark, uri).file == SklearnFile("model.pkl", "cloudpickle", None, "predict")
+        assert shelf.shipped(spark, uri, runtime="pyfunc").file is None
 
 
 class TestResidence:
@@ -91,32 +104,88 @@ class TestResidence:
         assert resident(shelf.shipped(spark, uri), nothing)(ROW).to_pylist() == [6.0]
         assert resident(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).to_pylist() == [9.0]
 
+    def test_params_that_are_equal_in_python_only_are_others(self, spark: SparkSession, shelf: Shelf) -> None:
+        signed = signature(columns(x="double"), tensor("float64"), n=2.0)
+        uri = shelf.put("alike", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
+        for n in (1, 1.0):
+            resident(shelf.shipped(spark, uri, n=n), nothing)
+        assert len(room._residents) == 2
+
     def test_the_one_not_used_longest_makes_room(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(room, "_MOST", 2)
         a, b, c = (shelf.shipped(spark, shelf.put(name, LINE, SIGNED)) for name in ("room-a", "room-b", "room-c"))
+        monkeypatch.setattr(room, "resident_bytes", lambda: 0)
+        monkeypatch.setattr(room, "memory_budget", lambda cores: int(2.5 * size_of(copy_of(a))))
         loads: list[str] = []
         for shipped in (a, b, a, c, a, b):
             resident(shipped, partial(loads.append, shipped.digest))
         assert loads == [a.digest, b.digest, c.digest, b.digest]
+        assert set(unpacking._uses) == {a.digest, b.digest}
+
+    def test_one_that_is_larger_than_the_budget_stays_alone(
+        self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(room, "memory_budget", lambda cores: 1)
+        for name in ("large-a", "large-b"):
+            shipped = shelf.shipped(spark, shelf.put(name, LINE, SIGNED))
+            assert resident(shipped, nothing) is resident(shipped, nothing)
+            assert [one.digest for one in room._residents.values()] == [shipped.digest]
+
+    def test_a_model_that_unfolds_in_memory_counts_with_what_it_takes_there(
+        self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sizes = iter([10_000_000, 90_000_000])
+        monkeypatch.setattr(room, "resident_bytes", lambda: next(sizes))
+        resident(shelf.shipped(spark, shelf.put("unfolds", LINE, SIGNED)), nothing)
+        assert [one.occupied for one in room._residents.values()] == [80_000_000]
 
     @pytest.mark.parametrize("runtime", ["sklearn", "pyfunc"])
-    def test_a_changed_file_is_seen_before_anything_is_loaded(
-        self, spark: SparkSession, shelf: Shelf, tmp_path: Path, runtime: str
+    def test_a_changed_file_is_replaced_before_anything_is_loaded(
+        self, spark: SparkSession, shelf: Shelf, runtime: str
     ) -> None:
         shipped = shelf.shipped(spark, shelf.put(f"tampered-{runtime}", LINE, SIGNED), runtime=runtime)
-        flip(Path(SparkFiles.get(shipped.archive)) / "model.pkl")
-        with pytest.raises(DigestMismatch, match="have the digest") as caught:
-            resident(shipped, nothing)
-        assert shipped.digest[:12] in caught.value.expected
-        assert not room._residents
+        flip(copy_of(shipped) / "model.pkl")
+        assert resident(shipped, nothing)(ROW).to_pylist() == pytest.approx([6.0])
+        assert digest_of(copy_of(shipped)) == shipped.digest
 
     def test_a_file_more_is_seen(self, spark: SparkSession, shelf: Shelf) -> None:
         shipped = shelf.shipped(spark, shelf.put("more", LINE, SIGNED))
-        (Path(SparkFiles.get(shipped.archive)) / "sitecustomize.py").touch()
-        with pytest.raises(DigestMismatch):
-            resident(shipped, nothing)
+        (copy_of(shipped) / "sitecustomize.py").touch()
+        resident(shipped, nothing)
+        assert not (copy_of(shipped) / "sitecustomize.py").exists()
+
+    def test_where_the_archive_was_changed_too_nothing_is_loaded(self, spark: SparkSession, shelf: Shelf) -> None:
+        shipped = shelf.shipped(spark, shelf.put("both", LINE, SIGNED))
+        flip(copy_of(shipped) / "model.pkl")
+        archive = Path(SparkFiles.get(shipped.archive))
+        flip(archive)
+        try:
+            with pytest.raises(DigestMismatch, match="in the archive on this executor") as caught:
+                resident(shipped, nothing)
+        finally:
+            flip(archive)  # Spark compares it, whatever the next job is
+        assert shipped.digest[:12] in caught.value.expected
+        assert not room._residents
+
+
+class TestResidencyExecutor:
+    def test_the_model_is_loaded_in_another_process(
+        self, spark: SparkSession, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(start, "_started", [])
+        uri = shelf.put("hosted", Returns(lambda frame: frame["x"] * 2, tmp_path), SIGNED)
+        shipped, loads = replace(shelf.shipped(spark, uri), residency="executor"), []
+        flip(copy_of(shipped) / "MLmodel")  # the process is given the right files all the same
+        try:
+            for _ in range(3):
+                assert resident(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
+            assert len(loads) == len(loads_in(tmp_path)) == 1
+            assert loads_in(tmp_path) != [str(os.getpid())]
+        finally:
+            for process in start._started:
+                process.kill()
+                process.wait()
 
 
 class TestRuntimes:
@@ -162,9 +231,9 @@ class TestRuntimes:
         shipped = shelf.shipped(spark, uri)
         try:
             assert resident(shipped, nothing)(ROW).to_pylist() == [6.0]
-            assert digest_of(SparkFiles.get(shipped.archive)) == shipped.digest
+            assert digest_of(copy_of(shipped)) == shipped.digest
         finally:
-            sys.path = [entry for entry in sys.path if shipped.archive not in entry]
+            sys.path = [entry for entry in sys.path if shipped.digest not in entry]
             sys.modules.pop("own_code", None)
 
 

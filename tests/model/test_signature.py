@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -6,12 +7,12 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from mlflow.models import ModelSignature, infer_signature
-from mlflow.types import ColSpec, Schema
+from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array, DataType, Map, Object, Property
 
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature import check_columns, check_params
-from sparkscore.model.spec import Signature, signature_of
+from sparkscore.model.spec import Signature, in_one_column, signature_of
 from sparkscore.records import ModelInput, PinnedModel
 from tests.model.shelf import columns, positions, signature, tensor
 
@@ -76,9 +77,36 @@ class TestInputs:
         with pytest.raises(SignatureError, match=r'the type "(map|any)"'):
             read(signature(Schema([ColSpec(kind, "x")]), tensor("float64")))
 
-    @pytest.mark.parametrize("schema", [tensor("float64"), tensor("float64", 2, 2), tensor("float64", -1)])
-    def test_tensors_of_other_shapes_are_refused(self, schema: Schema) -> None:
-        with pytest.raises(SignatureError, match=r"one tensor of shape \(-1, k\)"):
+    def test_a_tensor_of_one_dimension_or_of_more_than_two_is_one_input(self) -> None:
+        block = read(signature(tensor("float32", 2, 3), tensor("float64")))
+        assert block.inputs == (ModelInput(None, pa.list_(pa.list_(pa.float32())), True, (2, 3)),)
+        assert read(signature(tensor("int64"), tensor("float64"))).inputs == (ModelInput(None, pa.int64(), True, ()),)
+
+    def test_named_tensors_are_an_input_each(self) -> None:
+        parts = [("a", (-1,)), ("b", (-1, 1)), ("c", (-1, 4)), ("d", (-1, 1, 1))]
+        schema = Schema([TensorSpec(np.dtype("float32"), shape, name) for name, shape in parts])
+        one, two = pa.list_(pa.float32()), pa.list_(pa.list_(pa.float32()))
+        assert read(signature(schema, tensor("float64"))).inputs == (
+            ModelInput("a", pa.float32(), True, ()),
+            ModelInput("b", pa.float32(), True, (1,)),
+            ModelInput("c", one, True, (4,)),
+            ModelInput("d", two, True, (1, 1)),
+        )
+
+    def test_one_column_may_bring_all_of_a_tensor(self) -> None:
+        four = (ModelInput(None, pa.float32(), True),) * 4
+        assert in_one_column(four, {"0": "embedding"}) == (ModelInput(None, pa.list_(pa.float32()), True, (4,)),)
+        for mapping in ({}, {"0": "a", "1": "b"}, {"1": "a"}):
+            assert in_one_column(four, mapping) == four
+        assert in_one_column(four[:1], {"0": "a"}) == four[:1]
+        named = (ModelInput("x", pa.list_(pa.float32()), True, (4,)),)
+        assert in_one_column(named, {"0": "a"}) == named
+
+    @pytest.mark.parametrize(
+        "schema", [tensor("float64", -1), tensor("float64", 2, -1), Schema([TensorSpec(np.dtype("float64"), (3, 2))])]
+    )
+    def test_tensors_of_open_sizes_are_refused(self, schema: Schema) -> None:
+        with pytest.raises(SignatureError, match=r"tensors of shape \(-1, …\)"):
             read(signature(schema, tensor("float64")))
 
     @pytest.mark.parametrize("kind", ["object", "complex128"])
@@ -166,6 +194,27 @@ class TestColumns:
     def test_positions_that_are_not_mapped_are_refused_with_the_cure(self) -> None:
         with pytest.raises(SignatureError, match=r"input 1 has no name: .* model.inputs: \{'1': column\}"):
             check_columns(model(*[ModelInput(None, pa.float64(), True)] * 2), self.source, {"0": "x"})
+
+    def test_a_tensor_without_columns_is_told_both_ways(self) -> None:
+        inputs = (ModelInput(None, pa.float32(), True),) * 384
+        with pytest.raises(SignatureError) as caught:
+            check_columns(replace(model(*inputs), tensor=True), self.source, {})
+        problem = (
+            "the 384 inputs have no names: say which columns they are, model.inputs: {'0': column, …, '383': column}"
+        )
+        assert caught.value.found.splitlines()[1:] == [
+            f"  {problem}, or which one holds arrays of them, model.inputs: {{'0': column}}"
+        ]
+
+    def test_a_tensor_takes_a_column_of_arrays(self) -> None:
+        block = pa.list_(pa.list_(pa.float64()))
+        asked = replace(model(ModelInput("block", block, True, (2, 3))), tensor=True)
+        fits = pa.schema([("block", pa.list_(pa.list_(pa.float32())))])
+        assert check_columns(asked, fits, {}) == ("block",)
+        with pytest.raises(
+            SignatureError, match=r"block: list<item: list<item: double>> of sizes \(2, 3\) in the model"
+        ):
+            check_columns(asked, pa.schema([("block", pa.list_(pa.float64()))]), {})
 
     def test_all_problems_are_told_at_once(self) -> None:
         asked = model(

@@ -7,6 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.linear_model import LogisticRegression
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from sparkscore.errors import DigestMismatch, PredictError, SignatureError
 from sparkscore.model.scorer import in_process
@@ -40,13 +44,13 @@ def scored(shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordB
     return result.column(0)
 
 
-def given(shipped: ShippedModel, rows: pa.RecordBatch) -> Any:
+def given(shipped: ShippedModel, rows: pa.RecordBatch, *, answers: int | tuple[int, int] | None = None) -> Any:
     """What the model is handed."""
     seen: list[Any] = []
 
     def answer(features: Any) -> Any:
         seen.append(features)
-        return np.zeros(len(features))
+        return np.zeros(len(features) if answers is None else answers)
 
     scored(shipped, answer, rows)
     return seen[0]
@@ -123,6 +127,87 @@ class TestInputs:
         array = given(shipped, batch(pa.array([1, 2], pa.int16()), pa.array([0.5, None], pa.float32())))
         assert (array.dtype, array.shape) == (np.float32, (2, 2))
         np.testing.assert_array_equal(array, np.array([[1, 0.5], [2, np.nan]], np.float32))
+
+    def test_null_in_a_tensor_of_booleans_or_integers_is_refused(self) -> None:
+        for kind in (pa.bool_(), pa.int32()):
+            shipped = model(*[ModelInput(None, kind, True)] * 2, tensor=True)
+            with pytest.raises(PredictError, match="NULL in the input 1"):
+                given(shipped, batch(pa.array([1, 0]).cast(kind), pa.array([1, None]).cast(kind)))
+
+    def test_one_type_of_numbers_is_one_block_that_the_model_may_change(self) -> None:
+        for kind in (pa.float64(), pa.float32(), pa.int64(), pa.int32()):
+            whole = pa.array([1, 2]).cast(kind)
+            frame = given(model(ModelInput("a", kind, True), ModelInput("b", kind, True)), batch(whole, whole))
+            expected = pd.DataFrame({"a": [1, 2], "b": [1, 2]}).astype(kind.to_pandas_dtype())
+            pd.testing.assert_frame_equal(frame, expected)
+            assert frame.to_numpy().flags.f_contiguous
+            assert np.shares_memory(frame["a"].to_numpy(), frame["b"].to_numpy().base)
+            frame["a"] += 1
+            assert whole.to_pylist() == [1, 2]
+
+    @pytest.mark.parametrize("kind", [pa.float64(), pa.float32(), pa.int64()])
+    def test_models_compute_the_same_bits_as_with_a_frame_that_pandas_makes(self, kind: pa.DataType) -> None:
+        values = np.random.default_rng(0).normal(size=(1000, 12)) * 100
+        columns = [pa.array(values[:, place]).cast(kind, safe=False) for place in range(12)]
+        frame = pd.DataFrame({f"x{place}": column.to_pandas() for place, column in enumerate(columns)})
+        target = frame["x0"] > frame["x1"]
+        shipped = model(*[ModelInput(name, kind, True) for name in frame.columns], output=LIST)
+        network = MLPClassifier((16,), solver="lbfgs", max_iter=5000, random_state=0)
+        for last in (LogisticRegression(), network):
+            predict = make_pipeline(StandardScaler(), last).fit(frame, target).predict_proba
+            seen = given(shipped, batch(*columns), answers=(1000, 2))
+            np.testing.assert_array_equal(predict(seen), predict(frame))
+
+    def test_rows_of_lists_are_a_tensor_of_their_sizes(self) -> None:
+        block = ModelInput(None, pa.list_(pa.list_(pa.float64())), True, (2, 3))
+        rows = [[[1, 2, 3], [4, 5, None]], [[6, 7, 8], [9, 10, 11]]]
+        column = pa.array([[], *rows], pa.list_(pa.list_(pa.int16()))).slice(1)
+        array = given(model(block, tensor=True), batch(column))
+        assert array.dtype == np.float64
+        np.testing.assert_array_equal(array, np.array(rows, float))
+        array[0, 0, 0] = 7.0
+        assert column[0][0][0].as_py() == 1
+
+    def test_lists_of_a_fixed_size_are_taken_as_well(self) -> None:
+        shipped = model(ModelInput(None, pa.list_(pa.float32()), True, (2,)), tensor=True)
+        column = pa.array([[1, 2], [3, 4]], pa.list_(pa.float32(), 2))
+        np.testing.assert_array_equal(given(shipped, batch(column)), np.array([[1, 2], [3, 4]], np.float32))
+
+    @pytest.mark.parametrize(
+        ("rows", "found"),
+        [
+            ([[[1.5], [2.5]], [[1.5]]], "1 of 2 lists of a batch in the input block have not 2 items"),
+            ([[[1.5], [2.5]], None], "1 of 2 lists of a batch in the input block have not 2 items"),
+            ([[[1.5], [2.5]], [[1.5], []]], "1 of 4 lists of a batch in the input block have not 1 items"),
+            ([[[1.5], [2.5]], [[1.5], None]], "1 of 4 lists of a batch in the input block have not 1 items"),
+        ],
+    )
+    def test_a_row_of_another_size_is_told_without_its_values(self, rows: Any, found: str) -> None:
+        block = ModelInput("block", pa.list_(pa.list_(pa.float64())), True, (2, 1))
+        with pytest.raises(PredictError, match=found) as caught:
+            given(model(block, tensor=True), batch(pa.array(rows, block.type)))
+        assert "1.5" not in str(caught.value)
+        assert "('rows', 2, 1)" in caught.value.expected
+
+    def test_null_in_lists_of_integers_is_refused(self) -> None:
+        shipped = model(ModelInput("n", pa.list_(pa.int64()), True, (2,)), tensor=True)
+        with pytest.raises(PredictError, match="1 of 4 rows of a batch have NULL in the input n"):
+            given(shipped, batch(pa.array([[1, 2], [3, None]])))
+
+    def test_named_tensors_are_a_dict_of_arrays(self) -> None:
+        inputs = [
+            ModelInput("flat", pa.int64(), True, ()),
+            ModelInput("up", pa.float32(), True, (1,)),
+            ModelInput("wide", pa.list_(pa.float64()), True, (2,)),
+        ]
+        rows = batch([BIG, 2], pa.array([0.5, None], pa.float32()), [[1.0, 2.0], [3.0, 4.0]])
+        arrays = given(model(*inputs, tensor=True), rows, answers=2)
+        assert {name: (array.shape, str(array.dtype)) for name, array in arrays.items()} == {
+            "flat": ((2,), "int64"),
+            "up": ((2, 1), "float32"),
+            "wide": ((2, 2), "float64"),
+        }
+        assert arrays["flat"].tolist() == [BIG, 2]
 
     def test_lists_and_structs_keep_the_width_of_their_numbers(self) -> None:
         numbers = pa.list_(pa.int32())
@@ -223,6 +308,12 @@ class TestOutputs:
             (pd.DataFrame({"l": ["a", "b"], "p": [0.5, 1.0], "more": [1, 2]}), STRUCT, TWO),
             ({"p": [0.5, 1.0], "l": ["a", "b"]}, STRUCT, TWO),
             (TWO, STRUCT, TWO),
+            (pd.Series(TWO), STRUCT, TWO),
+            ([{0: 0.5}, {0: 1}], pa.struct([("0", pa.float32())]), [{"0": 0.5}, {"0": 1.0}]),
+            (np.array([[0.5, 2.0], [1.0, 3.0]]), pa.struct([("1", pa.float64())]), [{"1": 2.0}, {"1": 3.0}]),
+            ({"l": np.array(["a", "b"]), "p": np.zeros((2, 1))}, STRUCT, [{"p": 0.0, "l": "a"}, {"p": 0.0, "l": "b"}]),
+            ({"y": np.array([[1.0], [2.0]])}, LIST, [[1.0], [2.0]]),
+            ({"a": [1.0, 3.0], "b": [2.0, 4.0]}, LIST, [[1.0, 2.0], [3.0, 4.0]]),
             (pd.DataFrame([[0.5], [1.0]]), pa.struct([("0", pa.float64())]), [{"0": 0.5}, {"0": 1.0}]),
         ],
     )  # fmt: skip
@@ -260,7 +351,12 @@ class TestOutputs:
             (np.zeros((2, 2), np.float64), pa.list_(pa.float32()), "values of type double"),
             (np.array([1.0, 2.0]), LIST, "values of type double"),
             (pd.DataFrame({"p": [1.0, 2.0]}), STRUCT, "without l"),
-            (np.zeros((2, 2)), STRUCT, "a ndarray"),
+            (np.zeros((2, 2)), STRUCT, "columns 0, 1 without p, l"),
+            (np.zeros(2), STRUCT, "a ndarray"),
+            ([[1.0], [2.0, 3.0]], STRUCT, "columns 0, 1 without p, l"),
+            ([np.zeros((2, 2))] * 2, STRUCT, "columns that make no frame"),
+            ({"p": [1.0, 2.0], "l": np.array([["a", "b"], ["c", "d"]])}, STRUCT, r"shape \(2, 2\)"),
+            ({"a": np.zeros((2, 2)), "b": np.zeros(2)}, LIST, "columns a, b"),
             (None, pa.float64(), "a NoneType"),
             (0.5, pa.float64(), "a float"),
             (np.array(0.5), pa.float64(), "a ndarray"),
@@ -271,6 +367,12 @@ class TestOutputs:
         with pytest.raises(PredictError, match=found) as caught:
             scored(model(output=output), lambda _: result, batch([1.0, 2.0]))
         assert str(output) in caught.value.expected
+
+
+def test_probabilities_are_not_copied() -> None:
+    result = np.array([[0.25, 0.75], [0.5, 0.5]])
+    column = scored(model(output=LIST), lambda _: result, batch([1.0, 2.0]))
+    assert column.values.buffers()[1].address == result.ctypes.data
 
 
 class TestFailures:

@@ -314,9 +314,9 @@ class TestFailures:
 
     def test_an_archive_that_was_changed(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         shipped = shelf.shipped(session, shelf.put("changed", Answers(lambda frame: frame["x"]), DOUBLE))
-        assert values(predict(rows.where("id < 0"), shipped, "x")) == []  # now the executor has unpacked it
-        with (Path(SparkFiles.get(shipped.archive)) / "model.pkl").open("ab") as file:
-            file.write(b"more")
+        assert values(predict(rows.where("id < 0"), shipped, "x")) == []  # now the executor has it, but not unpacked
+        archive = Path(SparkFiles.get(shipped.archive))
+        archive.write_bytes(archive.read_bytes().replace(b"flavors", b"flavorS"))
         error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shipped, "x"))
         assert type(error) is DigestMismatch
         assert shipped.digest[:12] in error.expected

@@ -63,7 +63,7 @@ def _decimal_fits(source: pa.DataType, target: pa.DataType) -> bool:
 
 def _nested_fits(source: pa.DataType, target: pa.DataType, widths: bool) -> bool:
     if pa.types.is_list(target):
-        listed = pa.types.is_list(source) or pa.types.is_large_list(source)
+        listed = pa.types.is_list(source) or pa.types.is_large_list(source) or pa.types.is_fixed_size_list(source)
         return listed and _item_fits(source.value_type, target.value_type, widths)
     if pa.types.is_struct(target) and pa.types.is_struct(source):
         theirs = {field.name: field.type for field in source}

@@ -1,23 +1,19 @@
 """Loads a model from its unpacked folder. Needs no Spark: a Python worker calls it, and the process per executor."""
 
-import os
-from contextlib import suppress
-from importlib import import_module
-
 from sparkscore.errors import DigestMismatch
 from sparkscore.model.digest import digest_of
-from sparkscore.model.runtimes import Predictor, load_pyfunc, load_sklearn
+from sparkscore.model.runtimes import load_pyfunc, load_sklearn
 from sparkscore.model.scorer import Scorer, in_process
-from sparkscore.model.shipped import ShippedModel
-
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+from sparkscore.model.shipped import OnnxFile, ShippedModel, SklearnFile, TorchFile
+from sparkscore.model.threads import limit_threads
 
 
 def loaded(model: ShippedModel, folder: str, *, cores: int, device: str | None) -> Scorer:
     """The model in this process, its files verified first. `device` is the address of the task's GPU; None: the CPU.
 
     Runs on: executor.
-    Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading.
+    Raises:  DigestMismatch before anything of a changed model is imported; ModelError for a GPU that is missing;
+             whatever the model raises on loading.
     """
     found = digest_of(folder)
     if found != model.digest:
@@ -27,18 +23,22 @@ def loaded(model: ShippedModel, folder: str, *, cores: int, device: str | None) 
             "find out who changed them; a new session ships the model again",
         )
     limit_threads(cores)
-    return in_process(model, _predictor(model, folder))
+    score = _scorer(model, folder, cores, device)
+    limit_threads(cores)  # of what was imported with the model
+    return score
 
 
-def limit_threads(cores: int) -> None:
-    """Let numerical libraries use as many threads as the task has cores; else each worker takes all that there are."""
-    for name in _THREADS:
-        os.environ[name] = str(cores)  # for libraries that the model imports
-    with suppress(ImportError):
-        import_module("threadpoolctl").threadpool_limits(cores)  # for those that are there already
+def _scorer(model: ShippedModel, folder: str, cores: int, device: str | None) -> Scorer:
+    """Each runtime is imported where it is needed: an executor has only the packages of its models."""
+    file = model.file
+    if isinstance(file, OnnxFile):
+        from sparkscore.model.onnx_session import onnx_scorer
 
+        return onnx_scorer(model, folder, file, cores=cores, device=device)
+    if isinstance(file, TorchFile):
+        from sparkscore.model.torch_module import torch_scorer
 
-def _predictor(model: ShippedModel, folder: str) -> Predictor:
-    if model.sklearn is not None:
-        return load_sklearn(folder, model.sklearn)
-    return load_pyfunc(folder, dict(model.params))
+        return torch_scorer(model, folder, file, cores=cores, device=device)
+    if isinstance(file, SklearnFile):
+        return in_process(model, load_sklearn(folder, file))
+    return in_process(model, load_pyfunc(folder, dict(model.params)))

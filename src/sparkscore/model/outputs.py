@@ -1,9 +1,12 @@
-"""From whatever a model returns to one Arrow column of the signature's type. Plain functions, so they need no Spark."""
+"""From whatever a model returns to one Arrow column of the signature's type. Plain functions, so they need no Spark.
 
+pandas is imported only for results that are neither arrays nor named arrays: not every runtime needs it.
+"""
+
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from sparkscore.errors import PredictError
@@ -18,7 +21,8 @@ def predictions(result: Any, rows: int, output: pa.DataType) -> pa.Array:
     """The model's result as a column, one prediction per row, by position.
 
     Needs:   an array, a Series, a frame, a list, or a dict of columns; of a type that `output` holds without loss.
-    Shapes:  scalar: (n,) or (n, 1); list: (n, k) or n lists; struct: a column per field.
+    Shapes:  scalar: (n,) or (n, 1); list: (n, k) or n lists; struct: a column per field, by name. An array (n, k) has
+             the names "0", "1", …. A dict of one is what is in it.
     Runs on: executor.
     Raises:  PredictError for another number of rows, another shape or another type; it holds no value of a row.
     """
@@ -34,29 +38,88 @@ def predictions(result: Any, rows: int, output: pa.DataType) -> pa.Array:
 
 def _column(result: Any, rows: int, output: pa.DataType) -> pa.Array:
     result = result.toarray() if hasattr(result, "toarray") else result
-    if isinstance(result, dict) or (pa.types.is_struct(output) and isinstance(result, list)):
-        result = pd.DataFrame(result)
-    if not isinstance(result, np.ndarray | pd.Series | pd.DataFrame | list | tuple) or getattr(result, "ndim", 1) == 0:
-        raise _UnfitError(f"a {type(result).__name__}")
-    if len(result) != rows:
-        raise _UnfitError(f"{len(result)} predictions")
     if pa.types.is_struct(output):
-        return _struct(result, rows, output)
+        return _struct(_parts(result, rows), rows, output)
+    result = _only(result, rows) if isinstance(result, dict) else result
+    _check_rows(result, rows)
     return _lists(result, rows, output) if pa.types.is_list(output) else _scalars(result, output)
 
 
+def _check_rows(result: Any, rows: int) -> None:
+    countable = isinstance(result, np.ndarray | list | tuple) or _of_pandas(result)
+    if not countable or getattr(result, "ndim", 1) == 0:
+        raise _UnfitError(f"a {type(result).__name__}")
+    if len(result) != rows:
+        raise _UnfitError(f"{len(result)} predictions")
+
+
+def _of_pandas(result: Any) -> bool:
+    if isinstance(result, np.ndarray | list | tuple | dict):
+        return False
+    import pandas as pd
+
+    return isinstance(result, pd.Series | pd.DataFrame)
+
+
+def _frame(result: Any) -> Any:
+    import pandas as pd
+
+    try:
+        return pd.DataFrame(result)
+    except ValueError:  # columns of different lengths, or of several dimensions
+        raise _UnfitError("columns that make no frame") from None
+
+
+def _only(result: Mapping[Any, Any], rows: int) -> Any:
+    """What a dict stands for where the signature knows one column."""
+    if len(result) == 1:
+        return next(iter(result.values()))
+    if any(np.ndim(column) != 1 or len(column) != rows for column in result.values()):
+        raise _UnfitError(f"columns {', '.join(map(str, result))}")
+    return _frame(result)
+
+
+def _parts(result: Any, rows: int) -> Mapping[str, Any]:
+    """The columns of a result, by name."""
+    if isinstance(result, list) or (_of_pandas(result) and result.ndim == 1):
+        result = _turned(list(result))
+    if isinstance(result, dict):
+        return {str(name): column for name, column in result.items()}
+    _check_rows(result, rows)
+    if isinstance(result, np.ndarray) and result.ndim == 2:
+        return {str(position): result[:, position] for position in range(result.shape[1])}
+    if getattr(result, "ndim", 1) != 2:
+        raise _UnfitError(f"a {type(result).__name__}")
+    return {str(label): result.iloc[:, position] for position, label in enumerate(result.columns)}
+
+
+def _turned(rows: list[Any]) -> Any:
+    """Dicts by row as a dict of columns. Their numbers are Python's own, which have no width."""
+    if not all(isinstance(row, dict) for row in rows):
+        return _frame(rows)
+    fields = dict.fromkeys(field for row in rows for field in row)
+    return {field: [row.get(field) for row in rows] for field in fields}
+
+
+def _struct(parts: Mapping[str, Any], rows: int, output: pa.DataType) -> pa.Array:
+    fields = list(output)
+    missing = [field.name for field in fields if field.name not in parts]
+    if missing:
+        raise _UnfitError(f"columns {', '.join(parts)} without {', '.join(missing)}")
+    columns = [_column(parts[field.name], rows, field.type) for field in fields]
+    return pa.StructArray.from_arrays(columns, fields=fields)
+
+
 def _scalars(result: Any, output: pa.DataType) -> pa.Array:
-    if isinstance(result, pd.DataFrame) and result.shape[1] == 1:
-        result = result.iloc[:, 0]
-    elif isinstance(result, np.ndarray) and result.shape[1:] == (1,):
-        result = result[:, 0]
+    if getattr(result, "shape", ())[1:] == (1,):
+        result = result[:, 0] if isinstance(result, np.ndarray) else result.iloc[:, 0]
     if getattr(result, "ndim", 1) != 1:
         raise _UnfitError(f"predictions of shape {result.shape}")
     return _typed(result, output)
 
 
 def _lists(result: Any, rows: int, output: pa.DataType) -> pa.Array:
-    if isinstance(result, pd.DataFrame):
+    if getattr(result, "ndim", 1) == 2 and not isinstance(result, np.ndarray):
         result = result.to_numpy()
     if isinstance(result, np.ndarray) and result.ndim > 1:
         width = result.shape[1]
@@ -66,21 +129,9 @@ def _lists(result: Any, rows: int, output: pa.DataType) -> pa.Array:
     return _typed(list(result), output)
 
 
-def _struct(result: Any, rows: int, output: pa.DataType) -> pa.Array:
-    if not isinstance(result, pd.DataFrame):
-        raise _UnfitError(f"a {type(result).__name__}")
-    columns = {str(label): result.iloc[:, position] for position, label in enumerate(result.columns)}
-    fields = list(output)
-    missing = [field.name for field in fields if field.name not in columns]
-    if missing:
-        raise _UnfitError(f"columns {', '.join(columns)} without {', '.join(missing)}")
-    parts = [_column(columns[field.name], rows, field.type) for field in fields]
-    return pa.StructArray.from_arrays(parts, fields=fields)
-
-
 def _typed(values: Any, output: pa.DataType) -> pa.Array:
     """Values in the output's type. Never `pa.array(values, type)`: it cuts 1.5 to 1 without a word."""
-    widths = isinstance(values, np.ndarray | pd.Series) and values.dtype != object
+    widths = hasattr(values, "dtype") and values.dtype != object
     numbers = pa.types.is_floating(output) or pa.types.is_integer(output)
     try:
         column = _inferred(values, missing_as_null=not numbers)
@@ -93,9 +144,18 @@ def _typed(values: Any, output: pa.DataType) -> pa.Array:
 
 def _inferred(values: Any, *, missing_as_null: bool) -> pa.Array:
     """The values in the Arrow type that they have by themselves. NaN in doubles stays NaN; in text it is NULL."""
-    if isinstance(values, pd.Series) and isinstance(values.dtype, np.dtype):
-        values = values.to_numpy()
-    elif isinstance(values, pd.Series) and isinstance(values.dtype, pd.CategoricalDtype):
-        values = values.astype(values.cat.categories.dtype)
+    if _of_pandas(values):
+        values = _plain(values)
     column = pa.array(values, from_pandas=missing_as_null)
     return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+
+
+def _plain(series: Any) -> Any:
+    """What a Series holds, in numpy's type where it has one."""
+    import pandas as pd
+
+    if isinstance(series.dtype, np.dtype):
+        return series.to_numpy()
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return series.astype(series.cat.categories.dtype)
+    return series

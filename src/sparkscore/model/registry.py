@@ -5,15 +5,16 @@ Asked through a client of its own, so that the process's global tracking URI sta
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
-from sparkscore.model.artifact import chosen_runtime, read_mlmodel
+from sparkscore.model.artifact import read_mlmodel
 from sparkscore.model.asking import Registry, asked, downloaded, registry_at
+from sparkscore.model.choice import check_graph, chosen_runtime
 from sparkscore.model.copies import private_copy
 from sparkscore.model.signature import check_params
-from sparkscore.model.spec import signature_of
+from sparkscore.model.spec import Signature, in_one_column, signature_of
 from sparkscore.records import PinnedModel
 
 _URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
@@ -43,9 +44,18 @@ def parsed(uri: str) -> ModelUri:
     return ModelUri(**match.groupdict())
 
 
-def resolve(uri: str, *, tracking_uri: str | None, runtime: str, params: Mapping[str, Any], copies: str) -> PinnedModel:
+def resolve(
+    uri: str,
+    *,
+    tracking_uri: str | None,
+    runtime: str,
+    params: Mapping[str, Any],
+    copies: str,
+    inputs: Mapping[str, str] | None = None,
+) -> PinnedModel:
     """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
 
+    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`in_one_column`).
     Runs on: driver.
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; AccessDenied;
              RegistryUnreachable after bounded retries.
@@ -59,15 +69,18 @@ def resolve(uri: str, *, tracking_uri: str | None, runtime: str, params: Mapping
         )
     folder, digest = private_copy(lambda place: downloaded(registry, name, version, place), copies)
     mlmodel = read_mlmodel(folder)
-    signature = signature_of(mlmodel)
+    signature = _signature(mlmodel, inputs or {})
     check_params(signature, params)
+    chosen = chosen_runtime(runtime, mlmodel, params, folder)
+    if chosen == "onnx":
+        check_graph(mlmodel, signature, folder)
     return PinnedModel(
         name=name,
         version=version,
         model_id=str(mlmodel.get("model_id") or ""),
         digest=digest,
         path=str(folder),
-        runtime=chosen_runtime(runtime, mlmodel, params),
+        runtime=chosen,
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
@@ -82,6 +95,11 @@ def newest_version(uri: str, tracking_uri: str | None) -> str:
     """
     named = parsed(uri)
     return named.version if named.version is not None else _version(registry_at(tracking_uri), named)
+
+
+def _signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:
+    said = signature_of(mlmodel)
+    return replace(said, inputs=in_one_column(said.inputs, inputs)) if said.tensor else said
 
 
 def _version(registry: Registry, named: ModelUri) -> str:

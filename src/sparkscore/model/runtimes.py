@@ -1,37 +1,26 @@
-"""What executes a model: MLflow's pyfunc, or scikit-learn itself, which spares executors the import of MLflow."""
+"""What executes a model: MLflow's pyfunc, or scikit-learn itself, which spares executors the import of MLflow.
+
+The other two are in `onnx_session.py` and `torch_module.py`.
+"""
 
 import os
 import pickle
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import numpy.typing as npt
-import pandas as pd
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from sparkscore.errors import ModelError
+from sparkscore.model.arrays import Array
+from sparkscore.model.shipped import SklearnFile
 
-Features = pd.DataFrame | npt.NDArray[Any]
+if TYPE_CHECKING:
+    import pandas as pd
+
+Features: TypeAlias = Union["pd.DataFrame", Array, dict[str, Array]]
 Predictor = Callable[[Features], Any]
 """A loaded model: a batch's features -> whatever the model returns, one prediction per row."""
-
-SKLEARN_FORMATS = ("skops", "cloudpickle", "pickle")
-SKLEARN_METHODS = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
-"""What MLflow's wrapper hands to the scikit-learn object unchanged."""
-
-
-@dataclass(frozen=True, slots=True)
-class SklearnFile:
-    """A scikit-learn object in a model's folder."""
-
-    path: str
-    format: str
-    trusted: tuple[str, ...] | None
-    """Types that the model's author told skops to load; nothing is added."""
-    method: str
 
 
 def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
@@ -40,15 +29,25 @@ def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
     Runs on: executor.
     Raises:  ModelError where loading is switched off, or a file leaves the folder.
     """
-    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
-        raise ModelError(
-            "MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false",
-            "true, for a model that is trusted",
-            "set it on the executors, or use another flavour",
-        )
+    refuse_pickle("set it on the executors, or use another flavour")
     model = _read(Path(folder, file.path), file)
     method: Predictor = getattr(model, file.method)
     return method
+
+
+def refuse_pickle(do: str) -> None:
+    """Raise ModelError where this machine's environment forbids MLflow to load pickles."""
+    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
+        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that is trusted", do)
+
+
+def gpu_missing(device: str, why: str) -> ModelError:
+    """What to raise where a task has a GPU by Spark's account and the library has not."""
+    return ModelError(
+        f"a GPU asked for (address {device}) and missing: {why}",
+        "a numbered GPU, CUDA, and a library that is built for it on every executor that has GPU tasks",
+        "install them there; set model.residency to executor where addresses are no numbers; or ask for no GPU",
+    )
 
 
 def _read(path: Path, file: SklearnFile) -> Any:
@@ -66,6 +65,7 @@ def load_pyfunc(folder: str, params: Mapping[str, Any]) -> Predictor:
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")  # else its errors carry rows
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
     model = import_module("mlflow.pyfunc").load_model(folder, suppress_warnings=True)
     bound = dict(params) or None

@@ -1,13 +1,13 @@
 """A loaded model as a function on Arrow columns: what the kernel calls, wherever the model is. Needs no Spark."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.errors import PredictError
+from sparkscore.errors import PredictError, SparkscoreError
 from sparkscore.model.inputs import features
 from sparkscore.model.outputs import predictions
-from sparkscore.model.runtimes import Features, Predictor
 from sparkscore.model.shipped import ShippedModel
 
 Scorer = Callable[[Sequence[pa.Array]], pa.Array]
@@ -16,17 +16,20 @@ Scorer = Callable[[Sequence[pa.Array]], pa.Array]
 Raises:  SignatureError, PredictError; of values they hold what the model's own message says.
 """
 
+Prepare = Callable[[Sequence[pa.Array], ShippedModel], Any]
+"""From columns to what a runtime's predictor takes."""
+
 _MESSAGE = 300
 
 
-def in_process(model: ShippedModel, predict: Predictor) -> Scorer:
-    """The model in this very process.
+def in_process(model: ShippedModel, predict: Callable[[Any], Any], prepare: Prepare = features) -> Scorer:
+    """The model in this very process. Without `prepare` it is given what MLflow would give it.
 
     Runs on: executor.
     """
 
     def score(columns: Sequence[pa.Array]) -> pa.Array:
-        given, rows = features(columns, model), len(columns[0])
+        given, rows = prepare(columns, model), len(columns[0])
         return predictions(_predicted(predict, given, rows), rows, model.output)
 
     return score
@@ -37,9 +40,11 @@ def gist(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:_MESSAGE]}"
 
 
-def _predicted(predict: Predictor, given: Features, rows: int) -> object:
+def _predicted(predict: Callable[[Any], Any], given: Any, rows: int) -> object:
     try:
         return predict(given)
+    except SparkscoreError:
+        raise
     except Exception as error:
         raise PredictError(
             f"the model raised {gist(error)} on a batch of {rows} rows",

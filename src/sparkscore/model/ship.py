@@ -5,27 +5,36 @@ import tempfile
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pyspark.sql import SparkSession
 
-from sparkscore.model.artifact import read_mlmodel, sklearn_file
+from sparkscore.model.artifact import read_mlmodel
+from sparkscore.model.choice import runtime_file
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import PinnedModel
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
-def ship(spark: SparkSession, model: PinnedModel, *, params: Mapping[str, Any]) -> ShippedModel:
-    """The model as workers find it; added to the SparkContext once per digest, unpacked by Spark once per executor.
+def ship(
+    spark: SparkSession,
+    model: PinnedModel,
+    *,
+    params: Mapping[str, Any],
+    residency: Literal["worker", "executor"] = "worker",
+) -> ShippedModel:
+    """The model as workers find it; added to the SparkContext once per digest.
+
+    As a file, not as an archive, which Spark would unpack once more in each executor: `unpacked.py` does it per node.
 
     Jobs:    none.
     Runs on: driver.
     """
-    name = f"sparkscore-{model.digest}"
+    name = f"sparkscore-{model.digest}.zip"
     context = spark.sparkContext
-    if not any(str(there).endswith(f"#{name}") for there in context.listArchives):
-        context.addArchive(f"{_archive(Path(model.path)).as_uri()}#{name}")
+    if not any(str(there).endswith(f"/{name}") for there in context.listFiles):
+        context.addFile(_archive(Path(model.path), name).as_uri())
     return ShippedModel(
         digest=model.digest,
         archive=name,
@@ -34,13 +43,14 @@ def ship(spark: SparkSession, model: PinnedModel, *, params: Mapping[str, Any]) 
         tensor=model.tensor,
         output=model.output,
         params=tuple(sorted(params.items())),
-        sklearn=sklearn_file(read_mlmodel(model.path)) if model.runtime == "sklearn" else None,
+        residency=residency,
+        file=runtime_file(model.runtime, read_mlmodel(model.path), model.path),
     )
 
 
-def _archive(folder: Path) -> Path:
+def _archive(folder: Path, name: str) -> Path:
     """A zip of the folder, beside it; equal files give equal bytes. It appears all at once: no run sees a part."""
-    target = folder.with_suffix(".zip").absolute()
+    target = folder.with_name(name).absolute()
     with tempfile.TemporaryDirectory(dir=target.parent) as workplace:
         partial = Path(workplace, target.name)
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:

@@ -5,8 +5,39 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from sparkscore.model.runtimes import SklearnFile
 from sparkscore.records import ModelInput
+
+
+@dataclass(frozen=True, slots=True)
+class SklearnFile:
+    """A scikit-learn object in a model's folder."""
+
+    path: str
+    format: str
+    trusted: tuple[str, ...] | None
+    """Types that the model's author told skops to load; nothing is added."""
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """An ONNX graph in a model's folder."""
+
+    path: str
+    outputs: tuple[str | None, ...]
+    """The names that the signature gives its outputs."""
+    optimisation: int | None = None
+    """The author's graph_optimization_level; None: onnxruntime's own."""
+    config: tuple[tuple[str, str], ...] = ()
+    """The author's further session options."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchFile:
+    """A PyTorch module in a model's folder."""
+
+    path: str
+    format: Literal["pickle", "pt2"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,12 +46,12 @@ class ShippedModel:
 
     digest: str
     archive: str
-    """Name of the unpacked folder among Spark's files."""
+    """Name of the zip among Spark's files."""
     runtime: Literal["pyfunc", "sklearn", "onnx", "torch"]
     inputs: tuple[ModelInput, ...]
     tensor: bool
     output: pa.DataType
     params: tuple[tuple[str, Any], ...] = ()
     residency: Literal["worker", "executor"] = "worker"
-    sklearn: SklearnFile | None = None
-    """Given where the runtime is sklearn: workers then need no YAML to find the file."""
+    file: SklearnFile | OnnxFile | TorchFile | None = None
+    """What a runtime other than pyfunc loads: workers then need no YAML to find it."""

@@ -42,6 +42,9 @@ def check_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, s
     """The source column of each model input, in the model's order.
 
     Needs:   `mapping`: model input -> source column, where names differ; inputs without names are "0", "1", ….
+             A tensor (-1, k) without a name takes k columns of numbers, or one column of arrays of k numbers:
+             `{"0": column}` alone (see `in_one_column`). A tensor of more dimensions, or with a name, takes one column:
+             of numbers for (-1,) and (-1, 1), else of arrays. How long these are is seen when they are read.
     Runs on: driver.
     Raises:  SignatureError with every problem at once.
     """
@@ -49,10 +52,10 @@ def check_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, s
     problems = [
         f"model.inputs names {name}: no such input{_near(name, names)}" for name in mapping if name not in names
     ]
+    unnamed = [name for name, one in zip(names, model.inputs, strict=True) if one.name is None and name not in mapping]
+    problems += _unnamed(unnamed, names, whole=model.tensor and not mapping)
     for name, one in zip(names, model.inputs, strict=True):
-        if one.name is None and name not in mapping:
-            problems.append(f"input {name} has no name: say which column it is, model.inputs: {{'{name}': column}}")
-        else:
+        if name not in unnamed:
             problems += _problem(name, mapping.get(name, name), one, schema)
     if problems:
         raise SignatureError(
@@ -63,13 +66,27 @@ def check_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, s
     return tuple(mapping.get(name, name) for name in names)
 
 
+def _unnamed(missing: Sequence[str], names: Sequence[str], *, whole: bool) -> list[str]:
+    if whole and len(names) > 1:
+        each, one = f"{{'0': column, …, '{names[-1]}': column}}", "{'0': column}"
+        return [
+            f"the {len(names)} inputs have no names: say which columns they are, model.inputs: {each}, "
+            f"or which one holds arrays of them, model.inputs: {one}"
+        ]
+    return [f"input {name} has no name: say which column it is, model.inputs: {{'{name}': column}}" for name in missing]
+
+
 def _problem(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:
-    wanted = f"{name}{'' if name == column else f' (column {column})'}: {one.type} in the model"
+    wanted = f"{name}{'' if name == column else f' (column {column})'}: {_said(one)} in the model"
     count = len(schema.get_all_field_indices(column))
     if count != 1:
         return [f"{wanted}, {'twice' if count else 'missing'} in the source{_near(column, schema.names)}"]
     source = schema.field(column).type
     return [] if lossless(source, one.type) else [f"{wanted}, {source} in the source: no cast keeps every value"]
+
+
+def _said(one: ModelInput) -> str:
+    return str(one.type) if not pa.types.is_list(one.type) or one.shape is None else f"{one.type} of sizes {one.shape}"
 
 
 def _near(name: str, names: Sequence[str]) -> str:

@@ -28,8 +28,10 @@ class Signature:
 def signature_of(mlmodel: Mapping[str, Any]) -> Signature:
     """The signature in an MLmodel file.
 
-    Shapes:  inputs: one tensor (-1, k) -> k inputs without names. Output: a tensor (-1,) or one column -> scalar, a
-             tensor (-1, k) -> list, several columns -> struct.
+    Shapes:  inputs: columns as they are. One tensor (-1, k) without a name -> k inputs without names, from k columns of
+             numbers (`in_one_column` makes one of them). Any other tensor (-1, …) -> one input: (-1,) and (-1, 1) a
+             column of numbers, (-1, 2, 3) a column of lists of 2 lists of 3. Several tensors have names.
+             Output: a tensor (-1,) or one column -> scalar, a tensor (-1, k) -> list, several columns -> struct.
     Runs on: driver.
     Raises:  SignatureError where there is none, or one that cannot be scored in batches of rows.
     """
@@ -39,6 +41,24 @@ def signature_of(mlmodel: Mapping[str, Any]) -> Signature:
         raise SignatureError(
             f"a signature that cannot be read: {type(error).__name__}", "MLflow's own", _ADD
         ) from error
+
+
+def output_names(mlmodel: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """The names that the signature gives its outputs; None for those without.
+
+    Needs:   a signature that `signature_of` has read.
+    """
+    return _names(mlmodel, "outputs")
+
+
+def tensor_names(mlmodel: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """The names of the input tensors; None for those without. Nothing where the signature is of columns."""
+    return _names(mlmodel, "inputs", of="tensor")
+
+
+def _names(mlmodel: Mapping[str, Any], side: str, of: str | None = None) -> tuple[str | None, ...]:
+    specs = json.loads((mlmodel.get("signature") or {}).get(side) or "[]")
+    return tuple(spec.get("name") for spec in specs if of is None or spec["type"] == of)
 
 
 def _signature(parts: Mapping[str, Any]) -> Signature:
@@ -65,16 +85,42 @@ def _input(spec: Mapping[str, Any], position: int) -> ModelInput:
     return ModelInput(name, column_type(spec, INPUT_DATETIME), spec.get("required") is not False)
 
 
+def in_one_column(inputs: tuple[ModelInput, ...], mapping: Mapping[str, str]) -> tuple[ModelInput, ...]:
+    """The inputs where one column brings all of a tensor (-1, k): `model.inputs: {"0": embedding}` and nothing more.
+
+    Shapes:  k inputs without names -> one, of lists of k.
+    """
+    first = inputs[0]
+    if len(inputs) == 1 or set(mapping) != {"0"} or any(one != first for one in inputs) or first.name is not None:
+        return inputs
+    return (ModelInput(None, pa.list_(first.type), True, (len(inputs),)),)
+
+
 def _tensor_inputs(specs: Sequence[Mapping[str, Any]]) -> tuple[ModelInput, ...]:
-    shape = specs[0]["tensor-spec"]["shape"]
-    if len(specs) != 1 or len(shape) != 2 or shape[0] != -1 or shape[1] < 1:
+    names = [spec.get("name") for spec in specs]
+    shapes = [tuple(spec["tensor-spec"]["shape"]) for spec in specs]
+    named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not all(map(_in_rows, shapes)) or not (named or names == [None]):
         raise SignatureError(
-            f"a signature of {len(specs)} tensor(s), the first of shape {tuple(shape)}",
-            "one tensor of shape (-1, k), or columns",
+            f"a signature of {len(specs)} tensor(s), of shape {', '.join(map(str, shapes))}",
+            "tensors of shape (-1, …): rows, and fixed sizes after them; each with a name where there are several",
             "log the model with a data frame as input example, or wrap it in a mlflow.pyfunc.PythonModel",
         )
-    one = ModelInput(None, tensor_type(specs[0]["tensor-spec"]["dtype"]), required=True)
-    return tuple([one] * shape[1])
+    kinds = [tensor_type(spec["tensor-spec"]["dtype"]) for spec in specs]
+    if not named and len(shapes[0]) == 2:
+        return tuple([ModelInput(None, kinds[0], required=True)] * shapes[0][1])
+    return tuple(_tensor_input(*parts) for parts in zip(names, kinds, shapes, strict=True))
+
+
+def _in_rows(shape: tuple[int, ...]) -> bool:
+    return len(shape) >= 1 and shape[0] == -1 and all(size >= 1 for size in shape[1:])
+
+
+def _tensor_input(name: str | None, kind: pa.DataType, shape: tuple[int, ...]) -> ModelInput:
+    row = shape[1:]
+    for _ in row if row != (1,) else ():
+        kind = pa.list_(kind)
+    return ModelInput(name, kind, True, row)
 
 
 def _output(specs: Sequence[Mapping[str, Any]]) -> pa.DataType:

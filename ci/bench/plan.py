@@ -1,0 +1,291 @@
+"""What is compared, as data: engines, contenders, cases, goals. Nothing here runs anything."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from bench.data import Shape
+
+SECTIONS = ("throughput", "growth", "job", "flights")
+ROWS = 16_000_000
+REPEATS = 5
+SHORT_ROWS = 20_000
+TINY_ROWS = 20_000
+"""The untimed pass before each timed one, over as many rows: processes are up, models loaded, files cached."""
+WARM_ROWS = 1_000_000
+"""The pass over a new process, so that the JVM has compiled what it will run."""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """A long-lived process: a module of `ways` in one of the two environments."""
+
+    module: str
+    peers: bool = False
+    needs: tuple[str, ...] = ()
+    """Modules without which it cannot start."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+SPARK = ("pyspark", "delta", "mlflow", "sklearn")
+ENGINES: Mapping[str, EngineSpec] = {
+    "bare": EngineSpec("bench.ways.bare", needs=("pyarrow", "mlflow", "sklearn")),
+    "ours": EngineSpec("bench.ways.ours", needs=SPARK),
+    "spark": EngineSpec("bench.ways.spark", needs=SPARK),
+    "ray": EngineSpec("bench.ways.ray_data", peers=True, needs=("ray", "mlflow", "onnxruntime")),
+    "daft": EngineSpec("bench.ways.daft_frame", peers=True, needs=("daft", "mlflow", "onnxruntime")),
+    **{
+        f"ours-{tasks}": EngineSpec("bench.ways.ours", needs=SPARK, environment={"BENCH_PARALLELISM": str(tasks)})
+        for tasks in (8, 64, 200)
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """One way from rows to predictions."""
+
+    name: str
+    engine: str
+    way: str
+    flavour: str
+    """The form of the model that it takes."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    short: bool = False
+    """Takes part in the short run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """What all contenders of a comparison are given."""
+
+    section: str
+    name: str
+    contenders: tuple[Contender, ...]
+    kind: str = "linear"
+    """Of the model."""
+    shape: Shape | None = None
+    """None: the quickstart's flights."""
+    repeats: int = REPEATS
+
+    @property
+    def id(self) -> str:
+        """Unique in a run."""
+        return f"{self.section}/{self.name}"
+
+
+def bare(flavour: str, *, short: bool = False) -> Iterator[Contender]:
+    """The limit, with and without writing."""
+    yield Contender(f"bare {flavour}", "bare", "bare", flavour, {"write": True}, short)
+    yield Contender(f"bare {flavour}, nothing written", "bare", "bare", flavour, {"write": False})
+
+
+def ours(flavour: str, transport: str, residency: str = "worker", **more: Any) -> Contender:
+    """Ours up to the stage."""
+    name = f"ours {transport} {flavour}" + ("" if residency == "worker" else f", {residency}")
+    options = {"transport": transport, "residency": residency, "runtime": flavour}
+    return Contender(name, more.pop("engine", "ours"), "stage", flavour, options, **more)
+
+
+OURS_ONNX = (
+    ours("onnx", "scan"),
+    ours("onnx", "scan", "executor"),
+    ours("onnx", "arrow"),
+    ours("onnx", "arrow", "executor"),
+    ours("onnx", "pandas_udf"),
+)
+OURS_SKLEARN = (ours("sklearn", "scan", short=True), ours("sklearn", "pandas_udf", short=True))
+SPARK_UDF = Contender("spark_udf sklearn", "spark", "spark_udf", "sklearn", {"write": "parquet"}, short=True)
+SPARK_UDF_ONNX = Contender("spark_udf onnx", "spark", "spark_udf", "onnx", {"write": "parquet"})
+PEERS = (
+    SPARK_UDF,
+    SPARK_UDF_ONNX,
+    Contender("predict_batch_udf onnx", "spark", "predict_batch_udf", "onnx", {"write": "parquet"}),
+    Contender("ray sklearn", "ray", "parquet", "sklearn"),
+    Contender("ray onnx", "ray", "parquet", "onnx"),
+    Contender("daft sklearn", "daft", "parquet", "sklearn"),
+    Contender("daft onnx", "daft", "parquet", "onnx"),
+)
+JOB = Contender("ours", "ours", "job", "onnx", {"transport": "scan", "residency": "worker", "runtime": "onnx"})
+TODAY = (
+    Contender("spark_udf sklearn, overwrite", "spark", "spark_udf", "sklearn", {"write": "delta"}),
+    Contender("spark_udf onnx, overwrite", "spark", "spark_udf", "onnx", {"write": "delta"}),
+    Contender("ray onnx, deltalake", "ray", "delta", "onnx"),
+)
+FLIGHTS = (
+    Contender("ours", "ours", "flights", "sklearn"),
+    Contender("spark_udf sklearn, overwrite", "spark", "flights", "sklearn"),
+)
+
+
+def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
+    """The comparisons of these sections."""
+    makers: Mapping[str, Callable[[int, int], list[Case]]] = {
+        "throughput": _throughput,
+        "growth": _growth,
+        "job": _job,
+        "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
+    }
+    return [case for section in sections for case in makers[section](rows, repeats)]
+
+
+def short_cases() -> list[Case]:
+    """One tiny comparison of every kind of thing that needs no package beyond the repository's own."""
+    contenders = (*bare("sklearn", short=True), *OURS_SKLEARN, SPARK_UDF)
+    few = tuple(one for one in contenders if one.short)
+    job = Contender(
+        "ours", "ours", "job", "sklearn", {"transport": "scan", "residency": "worker", "runtime": "sklearn"}
+    )
+    shape = Shape(SHORT_ROWS)
+    return [
+        Case("throughput", "linear", few, shape=shape, repeats=1),
+        Case("job", "linear", (job,), shape=shape, repeats=1),
+    ]
+
+
+def _throughput(rows: int, repeats: int) -> list[Case]:
+    both = (*bare("onnx"), *OURS_ONNX, *OURS_SKLEARN, *PEERS)
+    trees = (*bare("sklearn"), *OURS_SKLEARN, SPARK_UDF, *(one for one in PEERS if one.name == "ray sklearn"))
+    torch = (
+        *bare("torch"),
+        ours("torch", "scan"),
+        ours("torch", "pandas_udf"),
+        Contender("spark_udf torch", "spark", "spark_udf", "torch", {"write": "parquet"}),
+    )
+    fewer, less = max(1, repeats // 2), max(1, rows // 4)
+    return [
+        Case("throughput", "linear", both, "linear", Shape(rows), repeats),
+        Case("throughput", "mlp", both, "mlp", Shape(rows), repeats),
+        Case("throughput", "trees", trees, "trees", Shape(less), fewer),
+        Case("throughput", "torch mlp", torch, "mlp", Shape(less), fewer),
+    ]
+
+
+def _growth(rows: int, repeats: int) -> list[Case]:
+    """One thing grows at a time: rows, tasks, columns, files."""
+    fewer = max(1, (repeats + 1) // 2)
+    pair = (next(bare("onnx")), ours("onnx", "scan"))
+
+    def case(name: str, shape: Shape, contenders: tuple[Contender, ...] = pair) -> Case:
+        return Case("growth", name, contenders, "linear", shape, fewer)
+
+    # 6 of 16 M rows are 1 GB: 8 tasks are within the largest split, 200 above the smallest
+    tasks = Shape(rows * 3 // 8, files=4, groups=480)
+    return [
+        *(case(f"rows {share}", Shape(share)) for share in (rows // 16, rows // 4, rows)),
+        *(case(f"tasks {n}", tasks, (ours("onnx", "scan", engine=f"ours-{n}"),)) for n in (8, 64, 200)),
+        *(case(f"columns {n}", Shape(rows // 4, columns=n)) for n in (5, 20, 100)),
+        *(case(f"files {n}", Shape(rows // 16, files=min(n, rows // 16))) for n in (10, 1_000, 100_000)),
+    ]
+
+
+def _job(rows: int, repeats: int) -> list[Case]:
+    return [
+        Case("job", "linear", (JOB, *TODAY), "linear", Shape(rows), repeats),
+        Case("job", "mlp", (JOB, *TODAY), "mlp", Shape(rows), max(1, repeats // 2)),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Seconds of one contender in a round: the whole turn, or a part that it tells of."""
+
+    contender: str
+    part: str | None = None
+    less_start: bool = False
+    """Less the same over a tiny table: peers that start their actors anew in each pass are spared that."""
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A ratio of seconds, of parts in the same round."""
+
+    name: str
+    case: str
+    top: tuple[Part, ...]
+    bottom: tuple[Part, ...]
+    target: float
+    sense: Literal["at least", "at most"] = "at least"
+
+    @property
+    def line(self) -> float:
+        """70 % of the goal: what a change may never fall behind."""
+        return round(self.target * 0.7 if self.sense == "at least" else self.target / 0.7, 3)
+
+    def met(self, ratio: float, bound: float | None = None) -> bool:
+        """Whether a ratio reaches the target, or another bound."""
+        bound = self.target if bound is None else bound
+        return ratio >= bound if self.sense == "at least" else ratio <= bound
+
+
+SCAN = (Part("ours scan onnx"),)
+
+
+def _faster(case: str, than: str, target: float, *, name: str, less_start: bool = False) -> Goal:
+    return Goal(f"{case}: score and stage, {name}", f"throughput/{case}", (Part(than, None, less_start),), SCAN, target)
+
+
+GOALS: tuple[Goal, ...] = (
+    _faster("linear", "bare onnx", 0.85, name="of the bare limit"),
+    _faster("mlp", "bare onnx", 0.90, name="of the bare limit"),
+    _faster("linear", "spark_udf sklearn", 10, name="times spark_udf as it comes"),
+    _faster("mlp", "spark_udf sklearn", 6, name="times spark_udf as it comes"),
+    _faster("linear", "spark_udf onnx", 6, name="times spark_udf on the same runtime"),
+    _faster("mlp", "spark_udf onnx", 4, name="times spark_udf on the same runtime"),
+    _faster("linear", "ray onnx", 4, name="times Ray Data on the same runtime", less_start=True),
+    _faster("mlp", "ray onnx", 3, name="times Ray Data on the same runtime", less_start=True),
+    _faster("linear", "daft onnx", 3, name="times Daft on the same runtime", less_start=True),
+    _faster("mlp", "daft onnx", 2, name="times Daft on the same runtime", less_start=True),
+    *(
+        Goal(
+            f"{case}: pandas_udf transport, times spark_udf ({flavour})",
+            f"throughput/{case}",
+            (Part(f"spark_udf {flavour}"),),
+            (Part(f"ours pandas_udf {flavour}"),),
+            1.2,
+        )
+        for case in ("linear", "mlp")
+        for flavour in ("sklearn", "onnx")
+    ),
+    *(
+        Goal(
+            f"{case}: model in the executor, of in the worker ({transport})",
+            f"throughput/{case}",
+            (Part(f"ours {transport} onnx"),),
+            (Part(f"ours {transport} onnx, executor"),),
+            0.95,
+        )
+        for case in ("linear", "mlp")
+        for transport in ("scan", "arrow")
+    ),
+    *(
+        goal
+        for case in ("linear", "mlp")
+        for goal in (
+            Goal(
+                f"{case}: publish by MERGE, of a plain append",
+                f"job/{case}",
+                (Part("ours", "publish"),),
+                (Part("ours", "plain_append"),),
+                1.4,
+                "at most",
+            ),
+            Goal(
+                f"{case}: whole job, of score + stage + append + an aggregation per gate",
+                f"job/{case}",
+                (Part("ours"),),
+                tuple(
+                    Part("ours", part)
+                    for part in (
+                        "score_and_stage",
+                        "plain_append",
+                        "plain_aggregation_source",
+                        "plain_aggregation_stage",
+                    )
+                ),
+                1.3,
+                "at most",
+            ),
+        )
+    ),
+)

@@ -1,0 +1,181 @@
+"""Ours: the main job by its Python interface, up to its stage or to the end; and what its parts cost in plain Spark."""
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from bench.ways.serve import Answer, Turn, Way, serve
+from bench.ways.session import session
+from sparkscore import Settings, score
+from sparkscore.pipelines.attempt import Attempt
+from sparkscore.records import RunReport, Stage
+
+FIRST_DAY = date(2020, 1, 1)
+
+
+def start() -> Mapping[str, Way]:
+    """One session for all turns."""
+    spark = session("bench ours")
+    days = _days()
+    return {
+        "stage": lambda turn: staged(spark, turn, next(days)),
+        "job": lambda turn: whole(spark, turn, next(days)),
+        "flights": lambda turn: flights(spark, turn, next(days)),
+    }
+
+
+def staged(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
+    """Pin, read, score, stage; the job is stopped where its stage would be judged."""
+    with _until_stage() as seen:
+        try:
+            score(spark, _settings(turn), as_of=as_of.isoformat())
+        except _StagedError:
+            report, stage = seen[0]
+            _require_way(report, turn)
+            output = {"kind": "delta", "path": stage.path, "version": stage.version}
+            return _answer(report, report.seconds["score_and_stage"], output)
+    raise RuntimeError(f"the job ended without a stage: {seen}")
+
+
+def whole(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
+    """The whole job; after it, beside it, its parts as plain Spark would do them."""
+    settings = _settings(turn)
+    with _seen_stage() as seen:
+        report = score(spark, settings, as_of=as_of.isoformat())
+    _require_way(report, turn)
+    stage = seen[0][1]
+    plain = {
+        "plain_append": _plain_append(spark, stage, turn["out"], as_of),
+        "plain_aggregation_source": _aggregated(spark.read.format("delta").load(turn["data"]["path"])),
+        "plain_aggregation_stage": _aggregated(_rows(spark, stage)),
+    }
+    output = {"kind": "delta", "path": report.table, "version": report.table_version, "as_of_date": as_of.isoformat()}
+    answer = _answer(report, report.seconds["total"], output)
+    return {**answer, "parts": {**answer["parts"], **plain}}
+
+
+def flights(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
+    """The quickstart's job, gates and all, under a new as_of."""
+    settings = Settings.load(turn["options"]["config"], flags={"home": turn["options"]["home"]}, environ={})
+    report = score(spark, settings, as_of=as_of.isoformat())
+    return _answer(report, report.seconds["total"], {"kind": "none"})
+
+
+class _StagedError(Exception):
+    """The stage is written, and nothing more is wanted."""
+
+
+@contextmanager
+def _seen_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
+    """A block in which the stage of a run is seen when it is judged."""
+    from sparkscore.pipelines import score as page
+
+    judge, seen = vars(page)["_judge_stage"], list[tuple[RunReport, Stage]]()
+
+    def judging(attempt: Attempt, plan: Any, stage: Stage, *rest: Any) -> None:
+        seen.append((attempt.report, stage))
+        judge(attempt, plan, stage, *rest)
+
+    with patch.object(page, "_judge_stage", judging):
+        yield seen
+
+
+@contextmanager
+def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
+    """A block in which a run ends with `_StagedError` where its stage would be judged."""
+    from sparkscore.pipelines import score as page
+
+    seen = list[tuple[RunReport, Stage]]()
+
+    def judging(attempt: Attempt, _plan: Any, stage: Stage, *_: Any) -> None:
+        seen.append((attempt.report, stage))
+        raise _StagedError
+
+    with patch.object(page, "_judge_stage", judging):
+        yield seen
+
+
+def _settings(turn: Turn) -> Settings:
+    options, model = turn["options"], turn["model"]
+    return Settings(
+        job="bench",
+        home=turn["home"],
+        source={"table": turn["data"]["path"], "keys": ["id"]},
+        model={
+            "uri": model["uri"],
+            "tracking_uri": model["tracking_uri"],
+            "runtime": options.get("runtime", "auto"),
+            "residency": options["residency"],
+        },
+        scoring={"transport": options["transport"], "batch_rows": options.get("batch_rows", "auto")},
+        gate=options.get("gate", {}),
+        output={"table": "predictions", "threshold": 0.5 if model["classes"] else None},
+    )
+
+
+def _require_way(report: RunReport, turn: Turn) -> None:
+    asked = turn["options"]["transport"]
+    if report.transport not in (asked, None) or report.chunks_reused:
+        raise RuntimeError(f"{asked} was asked for, {report.transport} ran: {report.transport_reason}")
+
+
+def _answer(report: RunReport, seconds: float, output: Mapping[str, Any]) -> Answer:
+    notes = {"model_loads": report.model_loads, "transport_reason": report.transport_reason}
+    return {
+        "seconds": seconds,
+        "rows": report.rows_scored,
+        "output": output,
+        "parts": dict(report.seconds),
+        "notes": {**notes, "warnings": list(report.warnings)},
+    }
+
+
+def _rows(spark: SparkSession, stage: Stage) -> DataFrame:
+    return spark.read.format("delta").option("versionAsOf", stage.version).load(stage.path)
+
+
+def _plain_append(spark: SparkSession, stage: Stage, out: str, as_of: date) -> float:
+    """Seconds of one append of the stage's rows with as many lineage columns as the prediction table has."""
+    rows = _rows(spark, stage).drop("_reject").withColumn("prediction", _scalar(_rows(spark, stage)))
+    moment = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
+    lineage = {"model_name": "bench", "model_version": "1", "model_id": "m-" + "0" * 32, "run_id": "0" * 64}
+    literals = {**lineage, "source_version": 0, "as_of": moment, "scored_at": datetime.now(UTC), "as_of_date": as_of}
+    rows = rows.select("*", *(F.lit(value).alias(name) for name, value in literals.items()))
+    path = str(Path(out, "plain_append"))
+    rows.limit(0).write.format("delta").partitionBy("as_of_date").save(path)
+    started = time.monotonic()
+    rows.write.format("delta").mode("append").save(path)
+    return round(time.monotonic() - started, 3)
+
+
+def _scalar(rows: DataFrame) -> Any:
+    """The positive class's probability where the stage holds both classes'."""
+    is_list = rows.schema["prediction"].dataType.typeName() == "array"
+    return F.get("prediction", F.lit(1)) if is_list else F.col("prediction")
+
+
+def _aggregated(frame: DataFrame) -> float:
+    """Seconds of one Spark aggregation: count, NULLs, min, max and mean of every numeric column."""
+    numbers = [name for name, kind in frame.dtypes if kind in ("double", "float", "bigint", "int")]
+    parts = [part for name in numbers for part in (F.min(name), F.max(name), F.mean(name), F.count(name))]
+    started = time.monotonic()
+    frame.agg(F.count(F.lit(1)), *parts).collect()
+    return round(time.monotonic() - started, 3)
+
+
+def _days() -> Iterator[date]:
+    day = FIRST_DAY
+    while True:
+        yield day
+        day += timedelta(days=1)
+
+
+if __name__ == "__main__":
+    serve(start)

@@ -1,0 +1,58 @@
+"""Which of an ONNX graph's outputs a signature means. The driver asks before a run, executors when they load."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sparkscore.model.casts import lossless
+from sparkscore.model.graph import KINDS, Graph, Node, leaf, unfit
+
+
+def chosen_outputs(graph: Graph, signed: Sequence[str | None], output: pa.DataType) -> tuple[str, ...]:
+    """Which of the graph's outputs are the signature's, in its order: by name; the only one that there is, or fits.
+
+    Raises:  SignatureError where that leaves a choice, or where their types hold more than the signature's.
+    """
+    several = len(signed) > 1
+    chosen = _several(graph, signed) if several else (_one(graph, signed[0], output),)
+    kinds = {node.name: node.kind for node in graph.outputs}
+    types = [field.type for field in output] if several else [output]
+    for name, wanted in zip(chosen, types, strict=True):
+        kind = KINDS.get(kinds[name])
+        if kind is not None and not lossless(kind, leaf(wanted)):
+            raise unfit(f"gives {kinds[name]} as {name}, and the signature says {wanted}")
+    return chosen
+
+
+def _several(graph: Graph, signed: Sequence[str | None]) -> tuple[str, ...]:
+    there = [node.name for node in graph.outputs]
+    if all(name is None for name in signed) and len(signed) == len(there):
+        return tuple(there)
+    missing = [str(name) for name in signed if name not in there]
+    if missing:
+        raise unfit(f"has no output {', '.join(missing)}, only {', '.join(there)}")
+    return tuple(str(name) for name in signed)
+
+
+def _one(graph: Graph, signed: str | None, output: pa.DataType) -> str:
+    there = [node.name for node in graph.outputs]
+    if signed in there:
+        return str(signed)
+    fitting = there if len(there) == 1 else [node.name for node in graph.outputs if _gives(node, output)]
+    if len(fitting) != 1:
+        raise unfit(
+            f"has the outputs {', '.join(there)}, and the signature's, {output}, could be {len(fitting)} of them"
+        )
+    return fitting[0]
+
+
+def _gives(node: Node, output: pa.DataType) -> bool:
+    kind, depth = KINDS.get(node.kind), _depth(output)
+    if kind is None or not lossless(kind, leaf(output)):
+        return False
+    upright = depth == 0 and node.shape is not None and node.shape[1:] == (1,)
+    return node.shape is None or upright or len(node.shape) == depth + 1
+
+
+def _depth(kind: pa.DataType) -> int:
+    return 1 + _depth(kind.value_type) if pa.types.is_list(kind) else 0

@@ -1,0 +1,105 @@
+"""A worker's connection to the model process."""
+
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pyarrow as pa
+
+from sparkscore.errors import AccessDenied
+from sparkscore.model.host.executor import Process, process_of
+from sparkscore.model.host.failures import retold
+from sparkscore.model.host.place import Place
+from sparkscore.model.host.serving import HELLO, LOADED_NOW
+from sparkscore.model.host.wire import Kind, PeerGoneError, Region, peer_of, receive, received, send
+
+
+def connected(place: Place, timeout_s: float) -> "Connection | None":
+    """A connection to the process that serves there; None where none does, or one that is ending.
+
+    Raises:  AccessDenied where another user's process listens.
+    """
+    channel = socket.socket(socket.AF_UNIX)
+    channel.settimeout(timeout_s)
+    try:
+        with place.address() as address:
+            channel.connect(address)
+        return Connection(channel, timeout_s)
+    except (FileNotFoundError, ConnectionError, BlockingIOError, PeerGoneError):
+        channel.close()  # nobody, or too many who wait already, or it ended while we asked
+        return None
+    except BaseException:
+        channel.close()
+        raise
+
+
+class Connection:
+    """Takes one batch at a time. When something fails it is closed."""
+
+    def __init__(self, channel: socket.socket, timeout_s: float) -> None:
+        self._channel, self._timeout_s = channel, timeout_s
+        self._region = Region.new()
+        with self._closed_if_it_fails():
+            self._process = _trusted(channel)
+        with self._answered():
+            socket.send_fds(channel, [HELLO], [self._region.descriptor])
+            self.loaded_now = received(channel, 1) == LOADED_NOW
+            """Whether this client is the one that counts the load."""
+
+    def scored(self, batch: pa.RecordBatch) -> pa.Array:
+        """The predictions.
+
+        Raises:  the suite's errors, as in process; PeerGoneError where the process ended, or took too long and was
+                 ended.
+        """
+        asked = self._region.write(batch, kind=Kind.BATCH)
+        with self._answered():
+            send(self._channel, asked)
+            header = receive(self._channel)
+        answer = self._region.copy(header)  # the next batch is written over it
+        if header.kind == Kind.ERROR:
+            raise retold(answer.decode())
+        return pa.ipc.open_stream(answer).read_next_batch().column(0)
+
+    @property
+    def closed(self) -> bool:
+        """Whether it is of no more use."""
+        return self._channel.fileno() < 0
+
+    def close(self) -> None:
+        """Leave; the process goes on."""
+        self._channel.close()
+        self._region.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    @contextmanager
+    def _answered(self) -> Iterator[None]:
+        with self._closed_if_it_fails():
+            try:
+                yield
+            except TimeoutError as error:
+                self._process.end()  # stopped, or hanging: others would wait for it, too
+                raise PeerGoneError(f"did not answer within {self._timeout_s:g} s, and was ended") from error
+            except ConnectionError as error:
+                raise PeerGoneError("ended") from error
+
+    @contextmanager
+    def _closed_if_it_fails(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+
+def _trusted(channel: socket.socket) -> Process:
+    """The process at the other side, which is to be the same user's."""
+    pid, user = peer_of(channel)
+    if user != os.geteuid():
+        raise AccessDenied(
+            f"a model process of the user {user}", f"one of the user {os.geteuid()}", "find out who started it"
+        )
+    return process_of(pid)

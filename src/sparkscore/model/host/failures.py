@@ -1,0 +1,35 @@
+"""The suite's errors as text, for the way from the model process to a worker."""
+
+import json
+
+from sparkscore import errors
+from sparkscore.errors import PredictError, SparkscoreError
+from sparkscore.model.scorer import gist
+
+
+def told(error: Exception) -> str:
+    """The error as text. One that is not the suite's own is told as what it did to a batch."""
+    if not isinstance(error, SparkscoreError):
+        error = PredictError(
+            f"scoring failed in the model process: {gist(error)}", "predictions", "see the model's code"
+        )
+    return json.dumps([type(error).__name__, error.found, error.expected, error.do])
+
+
+def retold(text: str) -> SparkscoreError:
+    """The error again, of the same class and with the same words."""
+    name, found, expected, do = json.loads(text)
+    kind = getattr(errors, name, SparkscoreError)
+    assert issubclass(kind, SparkscoreError)  # noqa: S101 - told says nothing else
+    return kind(found, expected, do)
+
+
+def not_loaded(error: Exception) -> SparkscoreError:
+    """What a model raised when it was loaded, as the suite's own error."""
+    if isinstance(error, SparkscoreError):
+        return error
+    return PredictError(
+        f"the model could not be loaded on an executor: {gist(error)}",
+        "the packages that the model was logged with",
+        "install what its requirements.txt lists on the executors",
+    )

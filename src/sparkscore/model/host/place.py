@@ -1,0 +1,92 @@
+"""The folder in which a model process and its clients meet. Holds only that I/O."""
+
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkscore.model.host.executor import Process
+from sparkscore.model.private import locked, private_folder
+from sparkscore.model.shipped import ShippedModel
+
+_HOSTS = "hosts"
+_PROTOCOL = 1
+"""Part of the name, so that a process started by other code is left alone. To be raised when `wire.py` changes."""
+_FORGOTTEN_S = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One model process's folder. Locks live by descriptors, so nothing in it outlives a killed process wrongly."""
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """The folder, made where it is missing.
+
+        Raises:  AccessDenied.
+        """
+        return private_folder(_HOSTS, self.name)
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the worker that starts the process."""
+        return self.folder / "lock"
+
+    @property
+    def alive(self) -> Path:
+        """Locked from before the process starts until its end: the worker locks it and hands the descriptor over."""
+        return self.folder / "alive"
+
+    @property
+    def log(self) -> Path:
+        """What the model prints."""
+        return self.folder / "log"
+
+    @contextmanager
+    def address(self) -> Iterator[str]:
+        """The socket's address while the block lasts: short, however long the folder's path is."""
+        descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            yield f"/proc/self/fd/{descriptor}/socket"
+        finally:
+            os.close(descriptor)
+
+    def left(self) -> None:
+        """Take everything away. Called by the process at its end, while it still holds `alive`."""
+        (self.folder / "socket").unlink(missing_ok=True)
+        held = locked(self.lock, until=0)
+        if held is not None:  # else a worker is here already, to start the next process
+            shutil.rmtree(self.folder, ignore_errors=True)
+            os.close(held)
+
+
+def place_of(executor: Process, model: ShippedModel, device: str | None) -> Place:
+    """Where workers of an executor find the process for a model and a GPU.
+
+    The whole of what was shipped is in the name.
+    """
+    key = repr((executor.pid, executor.started, model, device, _PROTOCOL))
+    return Place(hashlib.sha256(key.encode()).hexdigest()[:32])
+
+
+def forget_old_places() -> None:
+    """Remove what processes left that were killed together with their executor."""
+    for folder in private_folder(_HOSTS).iterdir():
+        with suppress(FileNotFoundError):
+            if folder.stat().st_mtime < time.time() - _FORGOTTEN_S:
+                _forget(folder)
+
+
+def _forget(folder: Path) -> None:
+    held = [locked(folder / name, until=0) for name in ("lock", "alive")]
+    if None not in held:
+        shutil.rmtree(folder, ignore_errors=True)
+    for descriptor in held:
+        if descriptor is not None:
+            os.close(descriptor)

@@ -1,0 +1,111 @@
+"""The model process. `python -m sparkscore.model.host.server <channel> <alive>`: two descriptors that it inherits.
+
+From the channel it reads what to load; there it says that it is ready, or why it is not. It ends when the executor
+does, when nobody has sent a batch for long, or when it is killed: the lock on `alive` then tells the next worker.
+"""
+
+import os
+import pickle
+import socket
+import sys
+import threading
+from contextlib import closing, suppress
+from typing import NoReturn
+
+from sparkscore.model.host.executor import wait_for_end
+from sparkscore.model.host.failures import not_loaded, told
+from sparkscore.model.host.place import Place
+from sparkscore.model.host.serving import Clients
+from sparkscore.model.host.start import READY, Spec
+from sparkscore.model.loading import loaded
+from sparkscore.model.room import keep_freed_memory
+from sparkscore.model.scorer import Scorer
+from sparkscore.model.unpacked import use
+
+_LOOK_EVERY_S = 1.0
+_BACKLOG = 256
+_LOG_BYTES = 16 << 20
+_STDOUT = 1
+
+
+def main(channel: int, alive: int) -> None:
+    """Load the model and serve it.
+
+    Runs on: executor, in a process of its own.
+    """
+    _not_in_forks(alive)
+    with socket.socket(fileno=channel) as worker:
+        spec = pickle.loads(_all_of(worker))  # noqa: S301 - from the worker that started this process
+        threading.Thread(target=_end_with, args=(spec,), daemon=True).start()
+        try:
+            score = _loaded(spec)
+        except Exception as error:  # noqa: BLE001 - the worker raises it
+            with suppress(OSError):
+                worker.sendall(told(not_loaded(error)).encode())
+            _end(spec.place)
+        with closing(_listening(spec.place)) as listener:
+            with suppress(OSError):  # the worker may be gone: others come
+                worker.sendall(READY)
+            worker.close()
+            _serve(listener, Clients(score), spec)
+    _end(spec.place)
+
+
+def _loaded(spec: Spec) -> Scorer:
+    use(spec.folder)
+    keep_freed_memory()
+    # the only GPU that the process sees is its first one
+    device = None if spec.device is None else "0"
+    return loaded(spec.model, spec.folder, cores=spec.cores, device=device)
+
+
+def _listening(place: Place) -> socket.socket:
+    listener = socket.socket(socket.AF_UNIX)
+    (place.folder / "socket").unlink(missing_ok=True)  # of a killed predecessor; `alive` says that it is one
+    with place.address() as address:
+        listener.bind(address)
+    listener.listen(_BACKLOG)
+    listener.settimeout(_LOOK_EVERY_S)
+    _not_in_forks(listener.fileno())
+    return listener
+
+
+def _serve(listener: socket.socket, clients: Clients, spec: Spec) -> None:
+    while clients.idle_s() < spec.idle_s:
+        with suppress(TimeoutError):
+            connection, _ = listener.accept()
+            clients.welcome(connection)
+        _keep_log_small()
+
+
+def _keep_log_small() -> None:
+    if os.fstat(_STDOUT).st_size > _LOG_BYTES:
+        os.ftruncate(_STDOUT, 0)  # it is appended to, so this loses the old lines alone
+
+
+def _end_with(spec: Spec) -> None:
+    wait_for_end(spec.executor)
+    _end(spec.place)
+
+
+def _end(place: Place) -> NoReturn:
+    """End at once: batches that are being scored have nobody left who waits for them."""
+    place.left()
+    os._exit(0)
+
+
+def _not_in_forks(descriptor: int) -> None:
+    """A process that the model forks must not keep the lock or the socket when this one is killed."""
+    os.set_inheritable(descriptor, False)
+    os.register_at_fork(after_in_child=lambda: os.close(descriptor))
+
+
+def _all_of(channel: socket.socket) -> bytes:
+    content = b""
+    while more := channel.recv(1 << 16):
+        content += more
+    return content
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:3]))

@@ -1,0 +1,92 @@
+"""The clients of a model process, each served by a thread of its own."""
+
+import os
+import socket
+import threading
+import time
+
+import pyarrow as pa
+
+from sparkscore.model.host.failures import told
+from sparkscore.model.host.wire import Header, Kind, Region, peer_of, receive, send
+from sparkscore.model.scorer import Scorer
+
+HELLO = b"hello"
+LOADED_NOW, LOADED_BEFORE = b"\x01", b"\x00"
+_FIRST_WORD_S = 10.0
+
+
+class Clients:
+    """Serves whoever connects. As many batches are scored at once as workers send: one per task slot.
+
+    Each of them uses the cores of the task that waits for it, so the process computes with what the executor's tasks
+    would have computed with, and never with cores x workers.
+    """
+
+    def __init__(self, score: Scorer) -> None:
+        self._score = score
+        self._lock = threading.Lock()
+        self._told_of_load = False
+        self._busy = 0
+        self._last = time.monotonic()
+
+    def idle_s(self) -> float:
+        """Seconds since a batch was scored; 0 while one is."""
+        with self._lock:
+            return 0.0 if self._busy else time.monotonic() - self._last
+
+    def welcome(self, connection: socket.socket) -> None:
+        """Serve a new client, in the background, for as long as it stays."""
+        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with connection:
+            region = None
+            try:
+                region = self._introduced(connection)
+                while region is not None:
+                    self._answer(connection, region)
+            except OSError:
+                pass  # it has left
+            finally:
+                if region is not None:
+                    region.close()
+
+    def _introduced(self, connection: socket.socket) -> Region | None:
+        """The memory that the client shares, once it has shown that it is the same user's."""
+        if peer_of(connection)[1] != os.geteuid():
+            return None
+        connection.settimeout(_FIRST_WORD_S)
+        word, descriptors, _, _ = socket.recv_fds(connection, len(HELLO), 1)
+        if word != HELLO or len(descriptors) != 1:
+            return None
+        connection.sendall(LOADED_BEFORE if self._load_is_known() else LOADED_NOW)
+        connection.settimeout(None)
+        return Region(descriptors[0])
+
+    def _load_is_known(self) -> bool:
+        """Whether some client was told before that the model was loaded: loads are counted once."""
+        with self._lock:
+            before, self._told_of_load = self._told_of_load, True
+            return before
+
+    def _answer(self, connection: socket.socket, region: Region) -> None:
+        header = receive(connection)
+        with self._lock:
+            self._busy += 1
+        try:
+            answer = self._scored(region, header)
+        finally:
+            with self._lock:
+                self._busy -= 1
+                self._last = time.monotonic()
+        send(connection, answer)
+
+    def _scored(self, region: Region, asked: Header) -> Header:
+        """The answer behind the question in the memory: predictions may be a view of what was asked."""
+        try:
+            predictions = self._score(region.batch(asked).columns)
+            answer = pa.record_batch([predictions], ["prediction"])
+            return region.write(answer, kind=Kind.PREDICTIONS, start=asked.after)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client has to hear of it
+            return region.write_text(told(error), kind=Kind.ERROR, start=asked.after)

@@ -1,0 +1,114 @@
+"""Starts the model process: a fresh Python, with nothing of the worker's but the import path. Runs in a worker."""
+
+import os
+import pickle
+import re
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from sparkscore.model.host.executor import Process
+from sparkscore.model.host.failures import retold
+from sparkscore.model.host.place import Place
+from sparkscore.model.host.wire import PeerGoneError
+from sparkscore.model.shipped import ShippedModel
+
+READY = b"ready"
+_SPARKS = ("SPARK_", "PYSPARK_", "PYTHON_WORKER_", "_PYTHON_", "SPARKSCORE_")
+_SECRET = re.compile(r"passw|secret|token(?!izers)|credential|(api|access|private)_?key", re.IGNORECASE)
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+_started: list[subprocess.Popen[bytes]] = []
+"""Processes of this worker's making; asked after now and then, so that those that ended do not stay as zombies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What the process has to know."""
+
+    model: ShippedModel
+    folder: str
+    cores: int
+    device: str | None
+    executor: Process
+    place: Place
+    idle_s: float
+
+
+def start(spec: Spec, *, alive: int, until: float) -> None:
+    """Start the process and wait until it serves.
+
+    Needs:   `alive`: the descriptor that holds the lock of this name; the process keeps it.
+    Runs on: executor.
+    Raises:  what the model raised on loading, as the suite's own error; PeerGoneError where the process ended, or took
+             until `until` (of `time.monotonic()`) and was ended.
+    """
+    _started[:] = [process for process in _started if process.poll() is None]
+    ours, its = socket.socketpair()
+    with ours:
+        with its:
+            process = _process(spec, alive, its.fileno())
+        _started.append(process)
+        try:
+            answer = _answer(ours, pickle.dumps(spec), until)
+        except TimeoutError as error:
+            process.kill()
+            raise PeerGoneError("took too long to load the model, and was ended") from error
+    if answer == READY:
+        return
+    process.wait(timeout=max(1.0, until - time.monotonic()))
+    if answer:
+        raise retold(answer.decode())
+    raise PeerGoneError(f"ended with {process.returncode} while it loaded the model; its log is {spec.place.log}")
+
+
+def _process(spec: Spec, alive: int, channel: int) -> subprocess.Popen[bytes]:
+    log = os.open(spec.place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+    try:
+        return subprocess.Popen(  # noqa: S603 - our own module
+            [sys.executable, "-P", "-m", "sparkscore.model.host.server", str(channel), str(alive)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            pass_fds=(channel, alive),
+            start_new_session=True,
+            env=environment(dict(os.environ), cores=spec.cores, device=spec.device),
+            cwd="/",
+        )
+    finally:
+        os.close(log)
+
+
+def _answer(channel: socket.socket, question: bytes, until: float) -> bytes:
+    answer = b""
+    try:
+        channel.settimeout(max(0.001, until - time.monotonic()))
+        channel.sendall(question)
+        channel.shutdown(socket.SHUT_WR)
+        while True:
+            channel.settimeout(max(0.001, until - time.monotonic()))
+            more = channel.recv(1 << 16)
+            if not more:
+                return answer
+            answer += more
+    except ConnectionError:
+        return answer
+
+
+def environment(given: dict[str, str], *, cores: int, device: str | None) -> dict[str, str]:
+    """The process's environment: the worker's without Spark's variables and without secrets.
+
+    Threads: Spark says OMP_NUM_THREADS=1 or so for the worker; here each batch may use the cores of the task that sent
+    it. A GPU: the process sees that one alone, numbered as Spark's discovery scripts do.
+    """
+    kept = {name: value for name, value in given.items() if not name.startswith(_SPARKS) and not _SECRET.search(name)}
+    kept |= dict.fromkeys(_THREADS, str(cores))
+    kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+    kept["TMPDIR"] = tempfile.gettempdir()
+    if device is not None:
+        kept |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return kept

@@ -1,0 +1,97 @@
+"""What tests of the model process do on a node: put a model there, have it hosted, look at who loaded it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import pyarrow as pa
+
+from sparkscore.model.host.client import hosted
+from sparkscore.model.host.executor import process_of
+from sparkscore.model.host.limits import Limits
+from sparkscore.model.scorer import Scorer
+from sparkscore.model.shipped import ShippedModel
+from tests.model.host.models import Answer, Tells, doubles, shipped
+
+ROW = [pa.array([3.0])]
+QUICK = Limits(batch_s=20, load_s=30, idle_s=60)
+
+
+@dataclass(frozen=True)
+class Node:
+    """One node. Clients of this very process are workers of the executor that is its parent."""
+
+    folder: Path
+    told: list[int] = field(default_factory=list)
+    """One entry per load that a client of this process was told of."""
+    started: list[subprocess.Popen[str]] = field(default_factory=list)
+
+    @property
+    def loads(self) -> list[int]:
+        """The pids of processes that loaded a model, the oldest first."""
+        (self.folder / "loads").mkdir(exist_ok=True)
+        files = sorted((self.folder / "loads").iterdir(), key=lambda file: file.stat().st_mtime_ns)
+        return [int(file.name.partition("-")[0]) for file in files]
+
+    def put(self, answer: Answer, *, output: pa.DataType | None = None, **more: Any) -> ShippedModel:
+        """A model over one double, x, that answers with a function of the features."""
+        assert self.loads == []
+        model = Tells(answer, self.folder / "loads", **more)
+        return shipped(self.folder / "files", model, inputs=doubles("x"), output=output or pa.float64())
+
+    def files(self, *, doubted: bool) -> str:
+        """Where the model's files lie."""
+        return str(self.folder / "files")
+
+    def host(self, model: ShippedModel, *, device: str | None = None, limits: Limits = QUICK, cores: int = 1) -> Scorer:
+        """One more client."""
+        return hosted(model, self.files, cores=cores, device=device, on_load=lambda: self.told.append(1), limits=limits)
+
+    def worker(self, act: Callable[[], Any], *, under: bool = False) -> subprocess.Popen[str]:
+        """A process that does something and prints what it returns; `under` a parent of its own, its executor."""
+        work = self.folder / f"work-{len(self.started)}"
+        work.write_bytes(cloudpickle.dumps(act))
+        command = [sys.executable, "-m", "tests.model.host.worker", str(work)]
+        executor = [sys.executable, "-c", "import subprocess, sys; subprocess.run(sys.argv[1:])", *command]
+        environ = os.environ | {
+            "TMPDIR": str(self.folder / "tmp"),
+            "PYTHONPATH": os.pathsep.join(entry for entry in sys.path if entry),
+        }
+        process = subprocess.Popen(executor if under else command, env=environ, stdout=subprocess.PIPE, text=True)
+        self.started.append(process)
+        return process
+
+    def close(self) -> None:
+        """End what was started, by its number."""
+        for process in self.started:
+            process.kill()
+            process.communicate()
+        for pid in self.loads:
+            if pid != os.getpid() and "sparkscore.model.host" in _command(pid):
+                process_of(pid).end()
+
+
+def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+    """Whether it became true in time."""
+    until = time.monotonic() + within_s
+    while not (done := true()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return done
+
+
+def runs(pid: int) -> bool:
+    """Whether a process of this number runs; a zombie does not."""
+    return process_of(pid).alive
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
+    except OSError:
+        return ""

@@ -1,0 +1,83 @@
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sparkscore.model.host import executor
+from sparkscore.model.host.executor import Process, executor_of, process_of, wait_for_end
+
+
+@pytest.fixture
+def sleeper() -> Iterator[subprocess.Popen[bytes]]:
+    """A process that does nothing."""
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    yield process
+    process.kill()
+    process.wait()
+
+
+@pytest.fixture(params=["pidfd", "polling"])
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A kernel that has pidfds, and one that has none."""
+
+    def missing(pid: int) -> int:
+        raise OSError(38, "Function not implemented")
+
+    if request.param == "polling":
+        monkeypatch.setattr(os, "pidfd_open", missing)
+    return str(request.param)
+
+
+class TestWhichExecutor:
+    def test_the_nearest_jvm_above(self, tmp_path: Path) -> None:
+        (tmp_path / "java").symlink_to(sys.executable)
+        daemon = "import subprocess; subprocess.run(['sh', '-c', 'sleep 60 & echo $$ $!; wait'])"
+        jvm = subprocess.Popen([str(tmp_path / "java"), "-c", daemon], stdout=subprocess.PIPE, text=True)
+        assert jvm.stdout is not None
+        below = [int(pid) for pid in jvm.stdout.readline().split()]
+        try:
+            assert [executor_of(pid) for pid in below] == [process_of(jvm.pid)] * 2
+        finally:
+            for pid in below:
+                process_of(pid).end()
+            jvm.kill()
+            jvm.communicate()
+
+    def test_the_parent_where_there_is_no_jvm(self, sleeper: subprocess.Popen[bytes]) -> None:
+        assert executor_of(sleeper.pid) == process_of(os.getpid())
+
+
+class TestLife:
+    def test_a_process_lives_until_it_ends_and_a_zombie_does_not(
+        self, sleeper: subprocess.Popen[bytes], kernel: str
+    ) -> None:
+        process = process_of(sleeper.pid)
+        assert process.alive
+        process.end()
+        wait_for_end(process, every_s=0.02)
+        assert process_of(sleeper.pid).alive is False
+        process.end()  # nothing happens
+
+    def test_a_later_process_of_the_same_number_is_another(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
+        earlier = Process(sleeper.pid, process_of(sleeper.pid).started - 1)
+        assert not earlier.alive
+        wait_for_end(earlier)
+        earlier.end()
+        assert sleeper.poll() is None
+
+    def test_its_end_is_seen(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
+        waiting = threading.Thread(target=wait_for_end, args=(process_of(sleeper.pid),), kwargs={"every_s": 0.02})
+        waiting.start()
+        waiting.join(0.2)
+        assert waiting.is_alive()
+        sleeper.kill()
+        waiting.join(5)
+        assert not waiting.is_alive()
+
+    def test_a_process_that_never_was_is_not_alive(self) -> None:
+        assert not process_of(2**22 + 1).alive
+        assert executor._ancestor(2**22 + 1).pid == 0

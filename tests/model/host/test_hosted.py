@@ -1,0 +1,324 @@
+"""The model process without Spark: its clients are threads of the test, or processes that stand in for workers."""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from sklearn.neural_network import MLPRegressor
+
+from sparkscore.errors import (
+    AccessDenied,
+    DigestMismatch,
+    ModelError,
+    PredictError,
+    SparkscoreError,
+    UnsupportedSession,
+)
+from sparkscore.model.host import client, connection, serving
+from sparkscore.model.host.limits import Limits, limits_here
+from sparkscore.model.loading import loaded
+from sparkscore.model.shipped import ShippedModel
+from tests.model.host.models import doubles, shipped
+from tests.model.host.node import QUICK, ROW, Node, eventually, runs
+
+
+class TestOneLoad:
+    def test_many_clients_share_one_load_and_one_of_them_counts_it(self, node: Node) -> None:
+        model = node.put(lambda frame: frame["x"] * 2)
+        with ThreadPoolExecutor(8) as pool:
+            scorers = list(pool.map(lambda _: node.host(model), range(8)))
+            answers = list(pool.map(lambda score: score(ROW).to_pylist(), scorers * 5))
+        assert answers == [[6.0]] * 40
+        assert (len(node.loads), len(node.told)) == (1, 1)
+        assert node.loads != [os.getpid()]
+
+    def test_workers_of_one_executor_share_it_and_those_of_another_do_not(self, node: Node) -> None:
+        model = node.put(lambda frame: frame["x"] * 2)
+        workers = [node.worker(partial(score_in_worker, node.folder, model)) for _ in range(3)]
+        other = node.worker(partial(score_in_worker, node.folder, model), under=True)
+        said = [json.loads(worker.communicate(timeout=60)[0]) for worker in [*workers, other]]
+        assert [answer for answer, _ in said] == [[6.0]] * 4
+        assert sum(told for _, told in said[:3]) == said[3][1] == 1
+        assert len(set(node.loads)) == len(node.loads) == 2
+
+    def test_a_worker_that_dies_while_it_has_the_model_loaded_leaves_it_to_the_next(self, node: Node) -> None:
+        model = node.put(lambda frame: frame["x"] * 2, load_s=1.0)
+        elector = node.worker(partial(score_in_worker, node.folder, model))
+        assert eventually(lambda: len(node.loads) == 1, within_s=30)
+        elector.kill()
+        score = node.worker(partial(score_in_worker, node.folder, model))
+        assert json.loads(score.communicate(timeout=60)[0]) == [[6.0], 1]
+        assert len(node.loads) == 1
+
+    def test_other_params_and_other_gpus_are_other_processes(self, node: Node) -> None:
+        model = node.put(
+            lambda frame: [__import__("os").environ.get("CUDA_VISIBLE_DEVICES", "-")] * len(frame), output=pa.string()
+        )
+        assert [node.host(model, device=device)(ROW).to_pylist() for device in ("0", "1", "0", None)] == [
+            ["0"],
+            ["1"],
+            ["0"],
+            ["-"],
+        ]
+        assert len(node.loads) == 3
+
+
+class TestTheProcess:
+    def test_it_has_nothing_of_the_workers_and_imports_neither_spark_nor_mlflow(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def look(frame: Any) -> list[str]:
+            import json
+            import os
+            import sys
+            from pathlib import Path
+
+            own = Path("/proc/self/fd")
+            seen = {
+                "environment": dict(os.environ),
+                "modules": [*sys.modules],
+                "session": os.getsid(0) == os.getpid(),
+                "files": [str(one.readlink()) for one in own.iterdir() if one.is_symlink()],
+                "stdin": str((own / "0").readlink()),
+                "folder": str(Path.cwd()),
+            }
+            return [json.dumps(seen)] * len(frame)
+
+        for name in ("OMP_NUM_THREADS", "SPARK_LOCAL_DIRS", "PYTHON_WORKER_FACTORY_SECRET", "AWS_SECRET_ACCESS_KEY"):
+            monkeypatch.setenv(name, "7")
+        monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
+        with (node.folder / "inherited").open("w") as file:
+            os.set_inheritable(file.fileno(), True)
+            seen = json.loads(node.host(node.put(look, output=pa.string()), cores=2)(ROW)[0].as_py())
+        environment = seen["environment"]
+        assert environment["OMP_NUM_THREADS"] == "2"
+        assert environment["TOKENIZERS_PARALLELISM"] == "false"
+        assert not {"SPARK_LOCAL_DIRS", "PYTHON_WORKER_FACTORY_SECRET", "AWS_SECRET_ACCESS_KEY"} & set(environment)
+        assert {name.partition(".")[0] for name in seen["modules"]} & {"pyspark", "py4j", "mlflow", "sklearn"} == set()
+        assert (seen["session"], seen["stdin"], seen["folder"]) == (True, "/dev/null", "/")
+        assert not [name for name in seen["files"] if name.endswith("inherited")]
+
+    def test_what_the_model_prints_goes_to_a_log_that_is_the_users_own(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: [print("printed"), frame["x"]][1]))  # noqa: T201
+        score(ROW)
+        (log,) = (node.folder / "tmp").rglob("log")
+        assert log.stat().st_mode & 0o777 == 0o600
+
+    def test_it_ends_with_its_executor(self, node: Node) -> None:
+        model = node.put(lambda frame: frame["x"])
+        executor = node.worker(partial(score_in_worker, node.folder, model, stay=True), under=True)
+        assert eventually(lambda: len(node.loads) == 1 and listing(node, "socket") != [], within_s=30)
+        executor.kill()
+        assert eventually(lambda: not runs(node.loads[0]), within_s=3)
+        assert listing(node, "*") == []
+
+    def test_it_ends_when_nobody_has_sent_a_batch_for_long_and_the_next_batch_starts_another(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: frame["x"]), limits=Limits(batch_s=20, load_s=30, idle_s=0.5))
+        score(ROW)
+        assert eventually(lambda: not runs(node.loads[0]))
+        assert listing(node, "*") == []
+        assert score(ROW).to_pylist() == [3.0]
+        assert len(node.loads) == len(node.told) == 2
+
+
+class TestWhatIsSurvived:
+    def test_a_process_killed_in_the_middle_of_a_batch_is_started_once_more(self, node: Node) -> None:
+        flag = node.folder / "killed"
+
+        def once(frame: Any) -> Any:
+            if not flag.exists():
+                flag.touch()
+                os.kill(os.getpid(), signal.SIGKILL)
+            return frame["x"] * 2
+
+        score = node.host(node.put(once))
+        assert score(ROW).to_pylist() == [6.0]
+        assert len(node.loads) == len(node.told) == 2
+
+    def test_others_who_wait_for_it_then_are_served_by_the_same_new_one(self, node: Node) -> None:
+        model = node.put(lambda frame: [__import__("time").sleep(0.5), frame["x"] * 2][1])
+        scorers = [node.host(model) for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            answers = [pool.submit(score, ROW) for score in scorers]
+            threading.Event().wait(0.2)
+            os.kill(node.loads[0], signal.SIGKILL)
+            assert [answer.result().to_pylist() for answer in answers] == [[6.0]] * 4
+        assert len(node.loads) == len(node.told) == 2
+
+    def test_a_stopped_process_is_ended_and_replaced(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: frame["x"] * 2), limits=Limits(batch_s=1, load_s=30))
+        os.kill(node.loads[0], signal.SIGSTOP)
+        assert score(ROW).to_pylist() == [6.0]
+        assert len(node.loads) == 2
+        assert not runs(node.loads[0])
+
+    def test_a_batch_that_ends_the_process_is_tried_three_times(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: os.kill(os.getpid(), signal.SIGKILL)))
+        with pytest.raises(PredictError, match="failed 3 times on a batch of 1 rows: it ended; it ended; it ended"):
+            score(ROW)
+        assert len(node.loads) == 3
+
+    def test_a_batch_that_never_ends_is_tried_three_times(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: threading.Event().wait()), limits=Limits(batch_s=0.5, load_s=30))
+        with pytest.raises(PredictError, match=r"did not answer within 0\.5 s, and was ended"):
+            score(ROW)
+        assert eventually(lambda: not any(runs(pid) for pid in node.loads))
+
+    def test_a_time_out_can_be_set_for_an_executor(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert limits_here().batch_s == 600
+        monkeypatch.setenv("SPARKSCORE_HOST_TIMEOUT_S", "2.5")
+        assert limits_here().batch_s == 2.5
+
+
+class TestErrors:
+    def test_what_a_model_raises_on_a_batch_arrives_as_in_process(self, node: Node) -> None:
+        model = node.put(lambda frame: 1 / 0)
+        score, here = node.host(model), loaded(model, node.files(doubted=False), cores=1, device=None)
+        assert failure(partial(score, ROW)) == failure(partial(here, ROW))
+        assert score.__class__ is client._Client
+
+    def test_the_process_serves_on_after_an_error(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: frame["x"].map({3.0: 1.0}.__getitem__)))
+        with pytest.raises(PredictError, match="KeyError"):
+            score([pa.array([4.0])])
+        assert score(ROW).to_pylist() == [1.0]
+        assert len(node.loads) == 1
+
+    def test_what_a_model_raises_on_loading_is_the_suites_error(self, node: Node) -> None:
+        with pytest.raises(PredictError, match="could not be loaded on an executor: RuntimeError: no luck"):
+            node.host(node.put(lambda frame: frame, error=RuntimeError("no luck\nsecond line")))
+
+    def test_an_error_of_the_suite_on_loading_keeps_its_class(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "false")
+        with pytest.raises(ModelError, match="MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false") as caught:
+            node.host(node.put(lambda frame: frame))
+        assert type(caught.value) is ModelError
+
+    def test_changed_files_are_not_loaded(self, node: Node) -> None:
+        model = node.put(lambda frame: frame)
+        (node.folder / "files" / "more").touch()
+        with pytest.raises(DigestMismatch):
+            node.host(model)
+        assert node.loads == []
+
+    def test_files_that_were_put_right_are_loaded(self, node: Node) -> None:
+        model, asked = node.put(lambda frame: frame["x"]), []
+
+        def folder(*, doubted: bool) -> str:
+            asked.append(doubted)
+            (node.folder / "files" / "more").unlink() if doubted else (node.folder / "files" / "more").touch()
+            return str(node.folder / "files")
+
+        score = client.hosted(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
+        assert score(ROW).to_pylist() == [3.0]
+        assert asked == [False, True]
+
+    def test_a_process_that_ends_while_it_loads_says_where_its_log_is(self, node: Node) -> None:
+        model = node.put(lambda frame: frame)
+        (node.folder / "files" / "model.pkl").write_bytes(b"cos\n_exit\n(I9\ntR.")
+        changed = shipped_again(node, model)
+        with pytest.raises(PredictError, match=r"failed 3 times while it was loaded: it ended with 9 .* its log is /"):
+            node.host(changed)
+
+    def test_elsewhere_than_on_linux_it_is_refused_with_the_cure(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = node.put(lambda frame: frame)
+        monkeypatch.setattr(sys, "platform", "darwin")
+        with pytest.raises(UnsupportedSession, match=r"set model\.residency to worker"):
+            node.host(model)
+
+
+class TestTrust:
+    def test_a_folder_that_is_a_link_is_refused(self, node: Node) -> None:
+        (node.folder / "elsewhere").mkdir(mode=0o700)
+        (node.folder / "tmp" / f"sparkscore-{os.geteuid()}").symlink_to(node.folder / "elsewhere")
+        with pytest.raises(AccessDenied, match="is a link"):
+            node.host(node.put(lambda frame: frame))
+
+    def test_a_process_of_another_user_is_refused(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        model = node.put(lambda frame: frame)
+        monkeypatch.setattr(connection, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        with pytest.raises(AccessDenied, match="a model process of the user"):
+            node.host(model)
+
+    def test_a_client_of_another_user_is_not_served(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(serving, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        theirs, ours = socket.socketpair()
+        serving.Clients(lambda columns: columns[0]).welcome(ours)
+        with theirs:
+            assert theirs.recv(1) == b""
+
+
+class TestBatches:
+    def test_they_make_the_memory_grow_and_small_ones_follow_big_ones(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: frame["x"] * 2))
+        for rows in (1, 10_000, 1_000_000, 3, 2_000_000, 1):
+            column = pa.array(np.arange(rows, dtype=np.float64))
+            assert score([column]).equals(pa.array(np.arange(rows) * 2.0))
+
+    def test_predictions_outlive_the_next_batch(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: frame["x"]))
+        first = score([pa.array([1.0, 2.0])])
+        score([pa.array([8.0, 9.0])])
+        assert first.to_pylist() == [1.0, 2.0]
+
+    def test_answers_larger_than_questions_fit(self, node: Node) -> None:
+        score = node.host(node.put(lambda frame: np.ones((len(frame), 3000)), output=pa.list_(pa.float64())))
+        assert score([pa.array([0.0] * 500)]).flatten().equals(pa.array(np.ones(1_500_000)))
+
+    @pytest.mark.parametrize("rows", [1, 7, 10_000])
+    def test_results_are_those_in_process_bit_for_bit(self, node: Node, rows: int) -> None:
+        random = np.random.default_rng(5)
+        inputs = doubles(*(f"c{place}" for place in range(20)))
+        mlp = MLPRegressor(hidden_layer_sizes=(64, 64), max_iter=3, n_iter_no_change=1, tol=1e9).fit(
+            random.normal(size=(200, 20)), random.normal(size=200)
+        )
+        mlp.feature_names_in_ = np.array([one.name for one in inputs], dtype=object)
+        model = shipped(node.folder / "files", mlp, inputs=inputs, output=pa.float64())
+        batch = [pa.array(column) for column in random.normal(size=(20, rows))]
+        here = loaded(model, node.files(doubted=False), cores=1, device=None)
+        assert node.host(model)(batch).equals(here(batch))
+
+
+def score_in_worker(folder: Path, model: ShippedModel, *, stay: bool = False) -> str:
+    """What a worker does."""
+    node, executor = Node(folder), os.getppid()
+    answer = node.host(model)(ROW).to_pylist()
+    while stay and os.getppid() == executor:
+        threading.Event().wait(0.05)
+    return json.dumps([answer, len(node.told)])
+
+
+def listing(node: Node, pattern: str) -> list[Path]:
+    """What is in the folders of model processes."""
+    hosts = node.folder / "tmp" / f"sparkscore-{os.geteuid()}" / "hosts"
+    return list(hosts.glob(f"*/{pattern}"))
+
+
+def failure(act: Any) -> tuple[Any, ...]:
+    """Class and words of what is raised."""
+    with pytest.raises(SparkscoreError) as caught:
+        act()
+    return type(caught.value), *caught.value.args
+
+
+def shipped_again(node: Node, model: ShippedModel) -> ShippedModel:
+    """The model with the digest that its files have now."""
+    from dataclasses import replace
+
+    from sparkscore.model.digest import digest_of
+
+    return replace(model, digest=digest_of(node.folder / "files"))

@@ -1,0 +1,211 @@
+"""The parts of the model process, each by itself."""
+
+import fcntl
+import os
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from sparkscore.errors import AccessDenied, DigestMismatch, PredictError
+from sparkscore.model.host.executor import Process, process_of
+from sparkscore.model.host.failures import not_loaded, retold, told
+from sparkscore.model.host.place import Place, forget_old_places, place_of
+from sparkscore.model.host.serving import HELLO, LOADED_BEFORE, LOADED_NOW, Clients
+from sparkscore.model.host.start import environment
+from sparkscore.model.host.wire import Header, Kind, Region, peer_of, receive, received, send
+from sparkscore.model.private import locked, private_folder
+from tests.model.host.models import doubles, shipped
+from tests.model.host.node import Node
+
+ME = process_of(os.getpid())
+
+
+class TestRegion:
+    def test_what_one_side_writes_the_other_reads_whoever_made_it_grow(self) -> None:
+        ours = Region.new()
+        its = Region(os.dup(ours.descriptor))
+        for rows in (1, 500_000, 2):
+            batch = pa.record_batch(
+                [pa.array(np.arange(rows)), pa.array([str(row) for row in range(rows)])], ["a", "b"]
+            )
+            asked = ours.write(batch, kind=Kind.BATCH)
+            assert its.batch(asked).equals(batch)
+            answer = its.write(batch, kind=Kind.PREDICTIONS, start=asked.after)
+            assert answer.start % 64 == 0
+            assert pa.ipc.open_stream(ours.copy(answer)).read_next_batch().equals(batch)
+            assert its.batch(asked).equals(batch)
+        ours.close()
+        its.close()
+        its.close()
+
+    @pytest.mark.parametrize(
+        "column",
+        [
+            pa.array([1.5, None, float("nan")]),
+            pa.array([2**53 + 1, None, -1], pa.int64()),
+            pa.array(["é", None, ""]),
+            pa.array([[1.0], None, []], pa.list_(pa.float64())),
+            pa.array([{"a": 1, "b": "x"}, None, {"a": None, "b": "y"}]),
+            pa.array(["a", "b", "a"]).dictionary_encode(),
+            pa.array([1, None, 3], pa.timestamp("us", tz="UTC")),
+            pa.array(np.arange(10.0)).slice(4, 3),
+        ],
+    )
+    def test_every_type_arrives(self, column: pa.Array) -> None:
+        region = Region.new()
+        batch = pa.record_batch([column], ["c"])
+        there = region.batch(region.write(batch, kind=Kind.BATCH)).column(0)
+        assert (there.type, repr(there.to_pylist())) == (column.type, repr(column.to_pylist()))
+        region.close()
+
+    def test_nobody_can_make_it_smaller(self) -> None:
+        region = Region.new()
+        region.write(pa.record_batch([pa.array([1])], ["a"]), kind=Kind.BATCH)
+        with pytest.raises(PermissionError):
+            os.ftruncate(region.descriptor, 0)
+        assert fcntl.fcntl(region.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
+        region.close()
+
+
+class TestSocket:
+    def test_headers_arrive_and_the_end_of_the_other_side_is_an_error(self) -> None:
+        ours, its = socket.socketpair()
+        send(ours, Header(Kind.ERROR, 64, 2**40))
+        assert receive(its) == Header(Kind.ERROR, 64, 2**40)
+        ours.close()
+        with pytest.raises(ConnectionError):
+            receive(its)
+        its.close()
+
+    def test_the_kernel_says_who_is_there(self) -> None:
+        ours, its = socket.socketpair()
+        with ours, its:
+            assert peer_of(ours) == (os.getpid(), os.geteuid())
+
+
+class TestClients:
+    def connected(self, clients: Clients, region: Region, word: bytes = HELLO) -> socket.socket:
+        ours, its = socket.socketpair()
+        ours.settimeout(10)
+        clients.welcome(its)
+        socket.send_fds(ours, [word], [region.descriptor])
+        return ours
+
+    def test_the_first_client_counts_the_load_and_idleness_ends_while_a_batch_is_scored(self) -> None:
+        going, gone_on = threading.Event(), threading.Event()
+
+        def score(columns: Sequence[pa.Array]) -> pa.Array:
+            going.set()
+            gone_on.wait(10)
+            return columns[0]
+
+        clients, region = Clients(score), Region.new()
+        with self.connected(clients, region) as one, self.connected(clients, region) as other:
+            assert {received(one, 1), received(other, 1)} == {LOADED_NOW, LOADED_BEFORE}
+            assert clients.idle_s() > 0
+            send(one, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=Kind.BATCH))
+            going.wait(10)
+            assert clients.idle_s() == 0
+            gone_on.set()
+            assert region.batch(receive(one)).column(0).to_pylist() == [1.0]
+        region.close()
+
+    def test_whoever_says_another_word_is_not_served(self) -> None:
+        region = Region.new()
+        with self.connected(Clients(lambda columns: columns[0]), region, b"hullo") as channel:
+            assert channel.recv(1) == b""
+        region.close()
+
+    def test_an_error_that_is_not_the_suites_is_told_as_one(self) -> None:
+        def score(columns: Sequence[pa.Array]) -> pa.Array:
+            raise MemoryError
+
+        region = Region.new()
+        with self.connected(Clients(score), region) as channel:
+            received(channel, 1)
+            send(channel, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=Kind.BATCH))
+            header = receive(channel)
+            assert header.kind == Kind.ERROR
+            error = retold(region.copy(header).decode())
+        assert type(error) is PredictError
+        assert "MemoryError" in error.found
+        region.close()
+
+
+class TestErrors:
+    def test_the_suites_own_come_back_as_they_were(self) -> None:
+        error = retold(told(DigestMismatch("found", "expected", "do")))
+        assert type(error) is DigestMismatch
+        assert error.args == ("found", "expected", "do")
+
+    def test_what_a_load_raises_is_the_suites_own(self) -> None:
+        denied = AccessDenied("x")
+        assert not_loaded(denied) is denied
+        assert "ImportError: no torch" in str(not_loaded(ImportError("no torch")))
+
+
+class TestPlace:
+    def place(self, folder: Path, executor: Process = ME, device: str | None = None) -> Place:
+        model = shipped(folder / "files", object(), inputs=doubles("x"), output=pa.float64())
+        return place_of(executor, model, device)
+
+    def test_it_is_one_per_executor_model_and_gpu(self, node: Node) -> None:
+        assert self.place(node.folder) == self.place(node.folder)
+        others = {self.place(node.folder, Process(1, 1)), self.place(node.folder, device="0"), self.place(node.folder)}
+        assert len(others) == 3
+
+    def test_sockets_have_an_address_however_long_the_path_is(
+        self, node: Node, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        deep = node.folder / ("d" * 100) / ("e" * 100)
+        deep.mkdir(parents=True)
+        monkeypatch.setattr(tempfile, "tempdir", str(deep))
+        with socket.socket(socket.AF_UNIX) as listener, self.place(node.folder).address() as address:
+            listener.bind(address)
+        assert (self.place(node.folder).folder / "socket").is_socket()
+
+    def test_what_was_left_behind_is_removed_after_a_day_and_what_lives_is_not(self, node: Node) -> None:
+        dead, alive, fresh = (self.place(node.folder, Process(1, number)) for number in range(3))
+        held = locked(alive.alive)
+        for place in (dead, alive):
+            os.utime(place.folder, (0, 0))
+        assert fresh.folder.exists()
+        forget_old_places()
+        assert {one.name for one in private_folder("hosts").iterdir()} == {alive.name, fresh.name}
+        assert held is not None
+        os.close(held)
+
+    def test_a_process_that_leaves_while_the_next_one_starts_leaves_the_locks(self, node: Node) -> None:
+        place = self.place(node.folder)
+        (place.folder / "socket").touch()
+        held = locked(place.lock)
+        assert held is not None
+        place.left()
+        assert [one.name for one in place.folder.iterdir()] == ["lock"]
+        os.close(held)
+        place.left()
+        assert list(private_folder("hosts").iterdir()) == []
+
+
+class TestEnvironment:
+    def test_it_is_the_workers_without_what_is_sparks_or_secret(self) -> None:
+        given = {"PATH": "p", "SPARK_X": "1", "PYSPARK_Y": "1", "MY_API_KEY": "1", "db_password": "1", "LANG": "C"}
+        made = environment(given, cores=3, device=None)
+        assert {name: made[name] for name in made.keys() & given.keys()} == {"PATH": "p", "LANG": "C"}
+        assert made["OMP_NUM_THREADS"] == "3"
+        assert "CUDA_VISIBLE_DEVICES" not in made
+
+    def test_the_import_path_is_the_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", ["", "relative", "/absolute.zip"])
+        assert environment({}, cores=1, device=None)["PYTHONPATH"] == f"{Path('relative').absolute()}:/absolute.zip"
+
+    def test_it_shows_one_gpu_numbered_as_spark_does(self) -> None:
+        made = environment({"CUDA_VISIBLE_DEVICES": "0,1"}, cores=1, device="1")
+        assert (made["CUDA_VISIBLE_DEVICES"], made["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
