@@ -9,10 +9,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
+from threading import Thread
 from typing import Any, NoReturn
 
 import structlog
@@ -226,6 +228,20 @@ def _settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings
     return settings
 
 
+def _import_meanwhile(*, gates: bool) -> None:
+    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s, Great Expectations 4 s."""
+
+    def imports() -> None:
+        from sparkscore.gate.quiet import quiet
+
+        with suppress(ImportError), quiet():  # whoever needs it imports it again, and tells what is wrong
+            import_module("mlflow.store.db.utils")
+            if gates:
+                import_module("great_expectations")
+
+    Thread(target=imports, daemon=True).start()
+
+
 def _screen() -> Console:
     """Where people read; wide where nobody has said how wide it is."""
     return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
@@ -241,6 +257,7 @@ def _score(args: argparse.Namespace) -> str:
     from sparkscore.store.runs import Wishes
 
     screen, wishes = _screen(), Wishes(args.replace, args.force, args.restart)
+    _import_meanwhile(gates=settings.gate.input is not None or settings.gate.output is not None)
     spark = job_session(f"sparkscore score {settings.job}")
     if args.dry_run:
         report, lines = plan(spark, settings, as_of=args.as_of, wishes=wishes)
