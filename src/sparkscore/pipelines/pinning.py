@@ -86,6 +86,7 @@ def _model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
         tracking_uri=settings.tracking_uri,
         runtime=settings.model.runtime,
         params=settings.model.params,
+        inputs=settings.model.inputs,
         copies=copies,
     )
 
