@@ -53,16 +53,17 @@ def committed(
     """The stage with the files that tasks have written into `folder`, in one idempotent commit.
 
     Needs:   `parts`: path in the folder, rows, rejected, bytes; ascending, first and last of the leading key.
-    Jobs:    one small one, over the log.
+    Jobs:    none; small ones where another attempt was faster.
     Raises:  PublishConflict, AccessDenied.
     """
     table = stage_table(run, root)
-    ours = commit_files(str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
-    if not ours:
+    committed_at = commit_files(
+        str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1
+    )
+    if committed_at is None:
         return _counted(spark, run, table, chunks_reused=0)
     rows, rejected = (sum(part[name] for part in parts) for name in ("rows", "rejected"))
-    version = newest_version(spark, table)
-    return Stage(run.stage_id, str(table.path), version, rows, rejected, keys_ascend=_ascend(parts))
+    return Stage(run.stage_id, str(table.path), committed_at, rows, rejected, keys_ascend=_ascend(parts))
 
 
 def _ascend(parts: Sequence[Mapping[str, Any]]) -> bool:

@@ -31,8 +31,8 @@ def prepare_folder(folder: str) -> None:
 
 def commit_files(
     folder: str, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], *, app_id: str, version: int
-) -> bool:
-    """One commit that adds the files; False, and none, where (app_id, version or a later one) is in the table already.
+) -> int | None:
+    """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
 
     deltalake records the transaction and does not check it, so the table is looked at before and after a lost race.
 
@@ -43,10 +43,10 @@ def commit_files(
     actions = [_added(part, folder) for part in parts]
     for _ in range(_TRIES):
         if _committed(folder, app_id) >= version:
-            return False
+            return None
         with suppress(DeltaError):
             _commit(folder, actions, Schema.from_arrow(schema), properties)
-            return True
+            return DeltaTable(folder).version()
     raise PublishConflict(f"another writer won while committing files to {folder}", "no conflict", "run it again")
 
 
