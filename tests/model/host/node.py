@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ class Node:
     folder: Path
     told: list[int] = field(default_factory=list)
     """One entry per load that a client of this process was told of."""
+    clients: list[Any] = field(default_factory=list)
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -51,7 +53,10 @@ class Node:
 
     def host(self, model: ShippedModel, *, device: str | None = None, limits: Limits = QUICK, cores: int = 1) -> Scorer:
         """One more client."""
-        return hosted(model, self.files, cores=cores, device=device, on_load=lambda: self.told.append(1), limits=limits)
+        told = partial(self.told.append, 1)
+        score = hosted(model, self.files, cores=cores, device=device, on_load=told, limits=limits)
+        self.clients.append(score)
+        return score
 
     def worker(self, act: Callable[[], Any], *, under: bool = False) -> subprocess.Popen[str]:
         """A process that does something and prints what it returns; `under` a parent of its own, its executor."""
@@ -68,7 +73,9 @@ class Node:
         return process
 
     def close(self) -> None:
-        """End what was started, by its number."""
+        """Leave, and end what was started, by its number."""
+        for client in self.clients:
+            client.close()
         for process in self.started:
             process.kill()
             process.communicate()

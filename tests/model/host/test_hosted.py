@@ -155,6 +155,24 @@ class TestWhatIsSurvived:
             assert [answer.result().to_pylist() for answer in answers] == [[6.0]] * 4
         assert len(node.loads) == len(node.told) == 2
 
+    def test_a_child_that_the_model_forked_does_not_stand_in_the_way(self, node: Node) -> None:
+        flag, child = node.folder / "killed", node.folder / "child"
+
+        def once(frame: Any) -> Any:
+            if not flag.exists():
+                flag.touch()
+                pid = os.fork()
+                if pid == 0:
+                    threading.Event().wait(30)
+                    os._exit(0)
+                child.write_text(str(pid))
+                os.kill(os.getpid(), signal.SIGKILL)
+            return frame["x"] * 2
+
+        assert node.host(node.put(once))(ROW).to_pylist() == [6.0]
+        assert runs(int(child.read_text()))
+        os.kill(int(child.read_text()), signal.SIGKILL)
+
     def test_a_stopped_process_is_ended_and_replaced(self, node: Node) -> None:
         score = node.host(node.put(lambda frame: frame["x"] * 2), limits=Limits(batch_s=1, load_s=30))
         os.kill(node.loads[0], signal.SIGSTOP)
@@ -222,6 +240,7 @@ class TestErrors:
             return str(node.folder / "files")
 
         score = client.hosted(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
+        node.clients.append(score)
         assert score(ROW).to_pylist() == [3.0]
         assert asked == [False, True]
 

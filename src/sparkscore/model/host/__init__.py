@@ -1,10 +1,7 @@
 """The model process: one per executor, model and GPU, that all Python workers of the executor share. Linux only.
 
-client.py    in the worker: a scorer that sends each batch to the process, and starts it again when it is gone
-place.py     the folder in which they meet: who starts the process (lock), whether it lives (alive), socket, log
-start.py     a fresh Python with its own session and environment
-server.py    the process: loads the model, serves, ends with the executor or when nobody has asked for long
-serving.py   its clients, one thread each
-wire.py      batches through shared memory, headers over the socket
-executor.py  which executor this is, and when it ends
+`client.py` is the worker's side, a scorer: it finds the process in a folder (`place.py`), or starts it (`start.py`),
+and sends it batches (`connection.py`, `wire.py`). `server.py` is the process, `serving.py` its clients; it ends with
+the executor (`executor.py`). Errors travel as text (`failures.py`); children that the model forks must not keep what is
+the process's (`forks.py`).
 """

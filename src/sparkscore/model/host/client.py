@@ -87,6 +87,11 @@ class _Client:
         batch = pa.record_batch(list(columns), [str(place) for place in range(len(columns))])
         return self._tried(lambda connection: connection.scored(batch), f"on a batch of {batch.num_rows} rows")
 
+    def close(self) -> None:
+        """Leave; the process goes on, and the next batch connects again."""
+        if self._connection is not None:
+            self._connection.close()
+
     def _tried(self, act: Callable[[Connection], Answer], when: str) -> Answer:
         reasons = []
         with self._turn:

@@ -14,6 +14,7 @@ from typing import NoReturn
 
 from sparkscore.model.host.executor import wait_for_end
 from sparkscore.model.host.failures import not_loaded, told
+from sparkscore.model.host.forks import not_in_forks, watch_forks
 from sparkscore.model.host.place import Place
 from sparkscore.model.host.serving import Clients
 from sparkscore.model.host.start import READY, Spec
@@ -33,30 +34,36 @@ def main(channel: int, alive: int) -> None:
 
     Runs on: executor, in a process of its own.
     """
-    _not_in_forks(alive)
-    with socket.socket(fileno=channel) as worker:
-        spec = pickle.loads(_all_of(worker))  # noqa: S301 - from the worker that started this process
-        threading.Thread(target=_end_with, args=(spec,), daemon=True).start()
-        try:
-            score = _loaded(spec)
-        except Exception as error:  # noqa: BLE001 - the worker raises it
-            with suppress(OSError):
-                worker.sendall(told(not_loaded(error)).encode())
-            _end(spec.place)
-        with closing(_listening(spec.place)) as listener:
-            with suppress(OSError):  # the worker may be gone: others come
-                worker.sendall(READY)
-            worker.close()
-            _serve(listener, Clients(score), spec)
-    _end(spec.place)
+    os.set_inheritable(alive, False)
+    watch_forks()
+    with not_in_forks(alive):
+        with socket.socket(fileno=channel) as worker, not_in_forks(channel):
+            spec = pickle.loads(_all_of(worker))  # noqa: S301 - from the worker that started this process
+            threading.Thread(target=_end_with, args=(spec,), daemon=True).start()
+            clients = Clients(_loaded(spec, worker))
+            listener = _listening(spec.place)
+            _say(worker, READY)
+        with closing(listener), not_in_forks(listener.fileno()):
+            _serve(listener, clients, spec)
+        _end(spec.place)
 
 
-def _loaded(spec: Spec) -> Scorer:
-    use(spec.folder)
-    keep_freed_memory()
+def _say(worker: socket.socket, what: bytes) -> None:
+    with suppress(OSError):  # it may be gone: others come
+        worker.sendall(what)
+
+
+def _loaded(spec: Spec, worker: socket.socket) -> Scorer:
+    """The model; where it cannot be loaded the worker is told, and the process ends."""
     # the only GPU that the process sees is its first one
     device = None if spec.device is None else "0"
-    return loaded(spec.model, spec.folder, cores=spec.cores, device=device)
+    try:
+        use(spec.folder)
+        keep_freed_memory()
+        return loaded(spec.model, spec.folder, cores=spec.cores, device=device)
+    except Exception as error:  # noqa: BLE001 - the worker raises it
+        _say(worker, told(not_loaded(error)).encode())
+        _end(spec.place)
 
 
 def _listening(place: Place) -> socket.socket:
@@ -66,7 +73,6 @@ def _listening(place: Place) -> socket.socket:
         listener.bind(address)
     listener.listen(_BACKLOG)
     listener.settimeout(_LOOK_EVERY_S)
-    _not_in_forks(listener.fileno())
     return listener
 
 
@@ -92,12 +98,6 @@ def _end(place: Place) -> NoReturn:
     """End at once: batches that are being scored have nobody left who waits for them."""
     place.left()
     os._exit(0)
-
-
-def _not_in_forks(descriptor: int) -> None:
-    """A process that the model forks must not keep the lock or the socket when this one is killed."""
-    os.set_inheritable(descriptor, False)
-    os.register_at_fork(after_in_child=lambda: os.close(descriptor))
 
 
 def _all_of(channel: socket.socket) -> bytes:

@@ -8,6 +8,7 @@ import time
 import pyarrow as pa
 
 from sparkscore.model.host.failures import told
+from sparkscore.model.host.forks import not_in_forks
 from sparkscore.model.host.wire import Header, Kind, Region, peer_of, receive, send
 from sparkscore.model.scorer import Scorer
 
@@ -40,7 +41,7 @@ class Clients:
         threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:
+        with connection, not_in_forks(connection.fileno()):
             region = None
             try:
                 region = self._introduced(connection)

@@ -1,4 +1,8 @@
-"""Starts the model process: a fresh Python, with nothing of the worker's but the import path. Runs in a worker."""
+"""Starts the model process: a fresh Python, with nothing of the worker's but the import path. Runs in a worker.
+
+A limit on the worker's memory (spark.executor.pyspark.memory) is inherited. What the process takes counts as the
+executor's overhead (spark.executor.memoryOverhead).
+"""
 
 import os
 import pickle
