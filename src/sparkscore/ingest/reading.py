@@ -12,8 +12,8 @@ from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.ingest.arrow_filters import ArrowCondition, holds
 from sparkscore.ingest.conform import conformed, unsure
 
-BATCH_ROWS = 10_000
-"""1,000 rows a batch are slower, 64,000 no faster (20 doubles, 2 cores)."""
+BATCH_ROWS = 20_000
+"""As many as a page of Parquet has in most writers: 81 ns a row, 90 with 10,000, 97 with 16,384 (20 doubles)."""
 BATCH_BYTES = 64 << 20
 _BUFFER = 1 << 20
 _LEGACY = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.legacyINT96")
@@ -74,12 +74,16 @@ class Reading:
             return
         there = self._there(file)
         rows = self.batch_rows or _batch_rows(file.metadata, groups, there)
-        for batch in file.iter_batches(rows, row_groups=groups, columns=there, use_threads=False):
-            yield from self._kept(batch, part)
-
-    def _kept(self, batch: pa.RecordBatch, part: dict[str, Any]) -> Iterator[pa.RecordBatch]:
-        columns = {field.name: self._column(batch, part, field) for field in self.columns}
         given = self.columns.names[: self.keep]
+        ready = not self.where and self.columns.equals(pa.schema([file.schema_arrow.field(name) for name in there]))
+        for batch in file.iter_batches(rows, row_groups=groups, columns=there, use_threads=False):
+            if ready:
+                yield batch.select(given)
+            else:
+                yield from self._kept(batch, part, given)
+
+    def _kept(self, batch: pa.RecordBatch, part: dict[str, Any], given: list[str]) -> Iterator[pa.RecordBatch]:
+        columns = {field.name: self._column(batch, part, field) for field in self.columns}
         whole = pa.record_batch([columns[name] for name in given], names=given)
         if self.where:
             whole = whole.filter(holds(self.where, columns, batch.num_rows))

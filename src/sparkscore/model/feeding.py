@@ -10,7 +10,6 @@ from sparkscore.model.arrays import Array, matrix, numpy_type, tensor
 from sparkscore.model.graph_inputs import Feed
 from sparkscore.model.inputs import checked, names
 from sparkscore.model.shipped import ShippedModel
-from sparkscore.records import ModelInput
 
 
 def prepared(plan: tuple[Feed, ...], columns: Sequence[pa.Array], model: ShippedModel) -> dict[str, Array]:
@@ -19,8 +18,8 @@ def prepared(plan: tuple[Feed, ...], columns: Sequence[pa.Array], model: Shipped
     Runs on: executor.
     Raises:  SignatureError, PredictError, as `features`; also for NULL in text.
     """
-    ready = checked(columns, model)
-    return {feed.name: _filled(feed, ready, model.inputs) for feed in plan}
+    ready, called = checked(columns, model), names(model.inputs)
+    return {feed.name: _filled(feed, ready, called, model.inputs[feed.places[0]].shape) for feed in plan}
 
 
 def by_field(results: Sequence[Any], output: pa.DataType, *, several: bool) -> Any:
@@ -30,15 +29,13 @@ def by_field(results: Sequence[Any], output: pa.DataType, *, several: bool) -> A
     return dict(zip([field.name for field in output], results, strict=True))
 
 
-def _filled(feed: Feed, columns: Sequence[pa.Array], inputs: Sequence[ModelInput]) -> Array:
-    shape = inputs[feed.places[0]].shape
-    given = [columns[place] for place in feed.places]
-    called = [names(inputs)[place] for place in feed.places]
+def _filled(feed: Feed, columns: Sequence[pa.Array], called: Sequence[str], shape: tuple[int, ...] | None) -> Array:
+    given, labels = [columns[place] for place in feed.places], [called[place] for place in feed.places]
     kind = numpy_type(feed.kind)
     if shape is not None:
-        array = tensor(given[0], called[0], shape).astype(kind, copy=False)
+        array = tensor(given[0], labels[0], shape).astype(kind, copy=False)
     else:
-        array = matrix(given, called, kind, rows_first=True).reshape(-1, *feed.row)
+        array = matrix(given, labels, kind, rows_first=True).reshape(-1, *feed.row)
     return array if array.dtype != object else _without_none(array, feed.name)
 
 

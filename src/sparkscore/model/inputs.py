@@ -56,8 +56,9 @@ def checked(columns: Sequence[pa.Array], model: ShippedModel) -> list[pa.Array]:
             f"{len(inputs)}: {', '.join(names(inputs))}",
             "pass one column per model input, in this order",
         )
-    ready = [_cast(column, name, one) for column, name, one in zip(columns, names(inputs), inputs, strict=True)]
-    for column, name, one in zip(ready, names(inputs), inputs, strict=True):
+    called = names(inputs)
+    ready = [_cast(column, name, one) for column, name, one in zip(columns, called, inputs, strict=True)]
+    for column, name, one in zip(ready, called, inputs, strict=True):
         if pa.types.is_integer(one.type) and (one.required or model.runtime != "sklearn"):
             refuse_null(column, name, _why_no_null(one))
     return ready
@@ -69,6 +70,8 @@ def _why_no_null(one: ModelInput) -> str:
 
 
 def _cast(column: pa.Array, name: str, one: ModelInput) -> pa.Array:
+    if column.type == one.type:
+        return column
     if not lossless(column.type, one.type):
         raise SignatureError(
             f"input {name} arrives as {column.type}",

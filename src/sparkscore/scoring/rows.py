@@ -8,13 +8,14 @@ import pyarrow as pa
 
 from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
+from sparkscore.schemas import REJECT
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import KEEP, PREDICTION, Kernel
 
 REJECT_COLUMN = "_reject"
 
-Rejects = Callable[[pa.RecordBatch], pa.Array]
-"""A batch of source rows -> why each is not to be scored; NULL for the others."""
+Rejects = Callable[[pa.RecordBatch], pa.Array | None]
+"""A batch of source rows -> why each is not to be scored, NULL for the others; None where all are to be."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,12 @@ class StageRows:
         reject = self.reject(batch)
         inputs = [batch.column(name) for name in self.columns]
         names = [str(place) for place in range(len(inputs))]
-        if reject.null_count < len(reject):
+        if reject is not None:
             inputs, names = [reject.is_null(), *inputs], [KEEP, *names]
-        made = {PREDICTION: kernel(pa.record_batch(inputs, names)).column(0), REJECT_COLUMN: reject}
+        made = {
+            PREDICTION: kernel(pa.record_batch(inputs, names)).column(0),
+            REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT) if reject is None else reject,
+        }
         arrays = [made[field.name] if field.name in made else batch.column(field.name) for field in self.schema]
         return pa.record_batch(
             [_as(array, field.type) for array, field in zip(arrays, self.schema, strict=True)], schema=self.schema
