@@ -273,7 +273,7 @@ GOALS: tuple[Goal, ...] = (
                 "at most",
             ),
             Goal(
-                f"{case}: whole job, of score + stage + append + an aggregation per gate",
+                f"{case}: whole job, of score + stage + append + an aggregation of the stage",
                 f"job/{case}",
                 (Part("ours"),),
                 tuple(
@@ -281,7 +281,6 @@ GOALS: tuple[Goal, ...] = (
                     for part in (
                         "score_and_stage",
                         "plain_append",
-                        "plain_aggregation_source",
                         "plain_aggregation_stage",
                     )
                 ),

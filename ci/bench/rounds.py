@@ -1,6 +1,5 @@
 """Runs the cases: rounds of all contenders in random order, one at a time, each output checked and removed."""
 
-import json
 import random
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -82,8 +81,7 @@ class Bench:
         for course in courses:
             if course.contender.flavour not in forms:
                 course.error = course.error or f"absent: no {course.contender.flavour} form of the model here"
-        gates = {"input": _suite(self.work, "input", case.shape), "output": _suite(self.work, "output", case.shape)}
-        return Ground(case, sets, forms, expected, {"gate": gates} if case.section == "job" else {}, courses)
+        return Ground(case, sets, forms, expected, {}, courses)
 
     def _round(self, ground: Ground, number: int, order: random.Random) -> None:
         machine.say(f"\n{ground.case.id}: round {number + 1} of {ground.case.repeats}")
@@ -152,31 +150,6 @@ class Bench:
             machine.say(f"  the bare limit reads with {told['best']}")
         best: Mapping[str, Any] = ground.bare[contender.flavour]["best"]
         return best
-
-
-def _suite(work: Path, gate: str, shape: Shape) -> str:
-    """A suite as people write them: rows, NULLs, ranges, means."""
-    columns = shape.features if gate == "input" else ["prediction"]
-    low, high = (-10, 10) if gate == "input" else (0, 1)
-    rules = [
-        rule
-        for name in columns
-        for rule in (
-            {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": name}},
-            {
-                "type": "expect_column_values_to_be_between",
-                "kwargs": {"column": name, "min_value": low, "max_value": high},
-            },
-            {
-                "type": "expect_column_mean_to_be_between",
-                "kwargs": {"column": name, "min_value": low, "max_value": high},
-            },
-        )
-    ]
-    count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1, "max_value": 10**9}}
-    path = work / f"{gate}-{shape.columns}.json"
-    path.write_text(json.dumps({"name": gate, "expectations": [count, *rules]}))
-    return str(path)
 
 
 def _line(contender: Contender, turn: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """The publish: proven by the rows that readers see, whatever Delta's guard has skipped."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -70,3 +71,37 @@ def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> N
     DeltaTable.forPath(shelf.spark, str(shelf.target.path)).delete()
     with pytest.raises(TableChanged, match="--force"):
         shelf.publish(RUN)
+
+
+def commit(shelf: Shelf) -> dict[str, str]:
+    """What the newest commit of the prediction table says of itself."""
+    row = DeltaTable.forPath(shelf.spark, str(shelf.target.path)).history(1).collect()[0]
+    return {**row["operationParameters"], **row["operationMetrics"]}
+
+
+def test_a_publish_of_new_keys_only_inserts(shelf: Shelf) -> None:
+    shelf.publish(RUN)
+    told = commit(shelf)
+    assert (told["matchedPredicates"], told["numTargetRowsInserted"], told["numTargetFilesRemoved"]) == ("[]", "4", "0")
+
+
+def test_another_revision_updates_what_it_matches(shelf: Shelf) -> None:
+    shelf.publish(RUN)
+    shelf.publish(replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2")))
+    assert commit(shelf)["numTargetRowsUpdated"] == "4"
+
+
+def test_few_rows_make_one_file_however_many_files_the_stage_has(shelf: Shelf) -> None:
+    shelf.publish(RUN, rows=4_000)
+    staged = list((shelf.folder / "stage").rglob("*.parquet"))
+    published = list((shelf.folder / "p").glob("as_of_date=*/*.parquet"))
+    assert len(staged) > 1
+    assert len(published) == 1
+
+
+def test_statistics_are_kept_for_what_names_a_row(shelf: Shelf) -> None:
+    shelf.publish(RUN)
+    added = shelf.spark.read.json(str(shelf.folder / "p" / "_delta_log" / f"{1:020}.json")).where("add is not null")
+    statistics = json.loads(added.select("add.stats").collect()[0][0])
+    assert statistics["numRecords"] == 4
+    assert set(statistics["minValues"]) == {"id", "as_of"}

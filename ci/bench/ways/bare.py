@@ -21,7 +21,7 @@ Predict = Callable[[pa.RecordBatch], npt.NDArray[Any]]
 
 GRID: tuple[dict[str, Any], ...] = tuple(
     {"batch_rows": rows, **reader}
-    for rows in (8_192, 16_384, 65_536)
+    for rows in (8_192, 20_000, 65_536)
     for reader in (
         {"pre_buffer": False, "buffer_size": 1 << 20},
         {"pre_buffer": True},
@@ -77,7 +77,8 @@ def _share(turn: Turn, place: int, of: int) -> int:
     rows, kind = 0, pa.float64() if turn["model"]["classes"] else pa.float32()
     schema = pa.schema([("id", pa.int64()), ("prediction", kind)])
     path = f"{turn['out']}/part-{place}.parquet"
-    with pq.ParquetWriter(path, schema, compression="snappy", use_dictionary=False, write_statistics=False) as writer:
+    how = {"compression": "snappy", "column_encoding": {"id": "DELTA_BINARY_PACKED"}, "use_dictionary": False}
+    with pq.ParquetWriter(path, schema, **how, write_statistics=False) as writer:
         for batch in batches:
             columns = [batch.column(0), pa.array(predict(batch), kind)]
             writer.write_batch(pa.record_batch(columns, schema=schema), row_group_size=1 << 20)

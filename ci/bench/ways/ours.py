@@ -53,7 +53,6 @@ def whole(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
     stage = seen[0][1]
     plain = {
         "plain_append": _plain_append(spark, stage, turn["out"], as_of),
-        "plain_aggregation_source": _aggregated(spark.read.format("delta").load(turn["data"]["path"])),
         "plain_aggregation_stage": _aggregated(_rows(spark, stage)),
     }
     output = {"kind": "delta", "path": report.table, "version": report.table_version, "as_of_date": as_of.isoformat()}
@@ -115,7 +114,6 @@ def _settings(turn: Turn) -> Settings:
             "residency": options["residency"],
         },
         scoring={"transport": options["transport"], "batch_rows": options.get("batch_rows", "auto")},
-        gate=options.get("gate", {}),
         output={"table": "predictions", "threshold": 0.5 if model["classes"] else None},
     )
 

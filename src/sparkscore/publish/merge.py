@@ -1,4 +1,4 @@
-"""The publish: rejects are appended, then one MERGE makes a run visible, then the rows that readers see are counted."""
+"""The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -18,6 +18,9 @@ from sparkscore.store.tables import ensure, load
 from sparkscore.store.types import spark_type
 from sparkscore.store.writes import GONE, append_once, in_as_of, merge
 
+_ROWS_PER_FILE = 500_000
+"""A file of the prediction table has at least so many rows, where there are as many: some 10 MB."""
+
 
 def publish(
     spark: SparkSession,
@@ -29,13 +32,14 @@ def publish(
     keys: Sequence[str],
     finish: Callable[[DataFrame], DataFrame],
 ) -> Publication:
-    """The commit that made the stage visible, proven by counting the rows that readers see.
+    """The commit that made the stage visible.
 
+    Proven by the rows that it has inserted into an as_of without any, or else by counting the rows that readers see.
     `finish` makes the contract's columns of the stage's.
 
     Where a later revision is visible instead, its publication is returned: this run is superseded.
 
-    Jobs:    one MERGE, skipped by Delta where this revision is committed already; one small count.
+    Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
     ensure(spark, target, contract, job=run.job)
@@ -62,8 +66,13 @@ def publish(
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
     fresh = run.revision == 1 and not held(spark, target, run.as_of)
-    merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
-    return _verified(spark, stage, run, target)
+    inserted = merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
+    if not (fresh and inserted == stage.scored):
+        later = _verified(spark, stage, run, target)
+        if later is not None:
+            return later
+    commit = commit_of(spark, target, run.run_id)
+    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, stage.scored)
 
 
 def _source(
@@ -77,7 +86,7 @@ def _source(
     finish: Callable[[DataFrame], DataFrame],
 ) -> DataFrame:
     """The stage's accepted rows with the run's constants; from revision 2 on also the keys that it no longer has."""
-    staged = finish(accepted(session, stage))
+    staged = finish(accepted(session, stage)).coalesce(-(-max(stage.scored, 1) // _ROWS_PER_FILE))
     source = staged.select(*(F.col(quoted(name)) for name in staged.columns), *_lineage(run)).select(
         *(quoted(name) for name in contract.names)
     )
@@ -116,8 +125,11 @@ def _reject(spark: SparkSession, stage: Stage, run: Run, table: TableRef, *, key
     append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
 
 
-def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> Publication:
-    """Delta skips a commit that it has seen, even when its rows are gone: only the rows prove a publication."""
+def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> Publication | None:
+    """None where readers see the run's rows, else the later revision that they see.
+
+    Delta skips a commit that it has seen, even when its rows are gone: then only the rows prove a publication.
+    """
     visible = held(spark, target, run.as_of)
     expected = {run.run_id: stage.scored} if stage.scored else {}
     if visible != expected:
@@ -136,5 +148,4 @@ def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> 
             f"{stage.scored:,}",
             "--force publishes again",
         )
-    commit = commit_of(spark, target, run.run_id)
-    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, stage.scored)
+    return None

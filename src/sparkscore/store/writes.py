@@ -34,8 +34,12 @@ def in_as_of(as_of: datetime, prefix: str = "") -> Column:
 
 
 @_retried
-def merge(source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime, fresh: bool = False) -> None:
+def merge(
+    source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
+) -> int | None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
+
+    Returns how many were inserted; None where Delta skipped a commit that it has seen.
 
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
@@ -51,11 +55,13 @@ def merge(source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: dat
         builder = delta_table(source.sparkSession, table).alias("t").merge(source.alias("s"), on)
         if GONE in source.columns:
             builder = builder.whenMatchedDelete(F.col(f"s.{GONE}"))
-            builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(~F.col(f"s.{GONE}"), values=values).execute()
+            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(~F.col(f"s.{GONE}"), values=values)
         elif fresh:
-            builder.whenNotMatchedInsert(values=values).execute()
+            builder = builder.whenNotMatchedInsert(values=values)
         else:
-            builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values).execute()
+            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
+        told = builder.execute().collect()
+    return int(told[0]["num_inserted_rows"]) if told else None
 
 
 def append_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int) -> None:
