@@ -8,8 +8,8 @@
 #   ci/bench.sh --short                          proves in a minute that it runs; no peers; its numbers mean nothing
 #   ci/bench.sh --help                           all options
 #
-# Ours, the bare limit and what people do with Spark run in the environment of ci/setup.sh, with the extra "gpu" for
-# ONNX and PyTorch; Ray Data and Daft in build/bench-venv, made here from ci/bench/requirements.lock.
+# Ours, the bare limit and what people do with Spark run in the environment of ci/setup.sh, with onnxruntime and torch
+# from requirements-runtimes.lock; Ray Data and Daft in build/bench-venv, made here from ci/bench/requirements.lock.
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=ci/setup.sh
@@ -42,12 +42,13 @@ peers_setup() {
 
 setup_python
 setup_java
-unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 arguments=("$@")
 if [[ " $* " != *" --short "* && " $* " != *" --help "* ]]; then
+    setup_runtimes
     peers_setup
     arguments+=(--peers "$peers/bin/python")
 fi
+unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 cd "$root"
 export MLFLOW_DISABLE_TELEMETRY=true GX_ANALYTICS_ENABLED=false RAY_USAGE_STATS_ENABLED=0 DO_NOT_TRACK=1
 export PYTHONPATH=$root/ci${PYTHONPATH:+:$PYTHONPATH}
