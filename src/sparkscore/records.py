@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import pyarrow as pa
+from pyarrow import fs
 
 RESULT_SCHEMA = 1
 """Version of the result line's shape."""
@@ -42,6 +43,20 @@ class TableRef:
     """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
     path: str | None
     """Where it lies, for a table without a catalog name; None for a catalog's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A table's folder that is reached without Spark. `store.place_of` makes it; pickled into tasks."""
+
+    uri: str
+    """As deltalake names it."""
+    root: str
+    """As pyarrow names it in its file system."""
+    filesystem: fs.FileSystem | None = None
+    """None: the machine's own files."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What deltalake needs to reach it: secrets, so never shown."""
 
 
 @dataclass(frozen=True, slots=True)

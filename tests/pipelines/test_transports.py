@@ -14,9 +14,9 @@ from sparkscore.errors import ConfigError, DuplicateKeys
 from sparkscore.pipelines import preview, staging
 from sparkscore.pipelines.frames import way_of
 from sparkscore.publish import stage as stages
-from sparkscore.records import RunReport, Stage
+from sparkscore.records import Place, RunReport, Stage
 from sparkscore.schemas import LINEAGE
-from sparkscore.store.files import prepare_folder
+from sparkscore.store.files import prepare
 from tests.world import AS_OF, World, assert_published, source_rows
 
 TRANSPORTS = ("scan", "arrow", "pandas_udf")
@@ -113,13 +113,11 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
 def test_files_that_a_lost_task_left_in_the_stages_folder_are_in_no_stage(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    prepare = prepare_folder
+    def with_an_orphan(place: Place) -> None:
+        prepare(place)
+        (Path(place.root) / "part-0.parquet").write_bytes(b"half a file")
 
-    def with_an_orphan(folder: str) -> None:
-        prepare(folder)
-        (Path(folder) / "part-0.parquet").write_bytes(b"half a file")
-
-    monkeypatch.setattr(staging, "prepare_folder", with_an_orphan)
+    monkeypatch.setattr(staging, "prepare", with_an_orphan)
     assert_published(world, run(world, "scan"), source_rows())
 
 
@@ -151,7 +149,7 @@ def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World
 def test_a_scan_to_a_store_that_only_spark_writes_to_returns_its_rows_to_spark(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "folder", lambda *_: None)
+    monkeypatch.setattr(stages, "place", lambda *_: None)
     report = run(world)
     assert report.transport == "scan"
     assert_published(world, report, source_rows())

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sparkscore.errors import AccessDenied, PredictError
 from sparkscore.publish.stage import _ascend
+from sparkscore.records import Place
 from sparkscore.schemas import REJECT
 from sparkscore.scoring.stage_file import told_schema, written
 
@@ -26,18 +27,25 @@ def batch(*ids: int | None, rejected: int = 0) -> pa.RecordBatch:
 
 
 def told(folder: Path, *batches: pa.RecordBatch) -> list[dict[str, Any]]:
-    result = written(iter(batches), SCHEMA, str(folder), "id")
+    result = written(iter(batches), SCHEMA, Place(str(folder), str(folder)), "id")
     assert result.schema == told_schema(pa.int64())
     parts: list[dict[str, Any]] = result.to_pylist()
     return parts
 
 
 def test_a_file_holds_the_rows_and_the_task_tells_how_many(tmp_path: Path) -> None:
-    (part,) = told(tmp_path, batch(1, 2, rejected=1), batch(3))
+    (part,) = told(tmp_path, batch(1, 2), batch(3))
     file = tmp_path / part["path"]
-    assert pq.read_table(file).to_pylist() == pa.Table.from_batches([batch(1, 2, rejected=1), batch(3)]).to_pylist()
-    assert (part["rows"], part["rejected"], part["bytes"]) == (3, 1, file.stat().st_size)
+    assert pq.read_table(file)["id"].to_pylist() == [1, 2, 3]
+    assert (part["rows"], part["rejected"], part["bytes"]) == (3, 0, file.stat().st_size)
     assert (part["ascending"], part["first"], part["last"]) == (True, 1, 3)
+
+
+def test_batches_with_rejects_have_a_file_of_their_own_and_others_no_column_for_them(tmp_path: Path) -> None:
+    plain, mixed = told(tmp_path, batch(1, 2), batch(3, 4, rejected=1), batch(5))
+    assert pq.read_table(tmp_path / plain["path"]).column_names == ["id", "prediction"]
+    assert pq.read_table(tmp_path / mixed["path"]).to_pylist() == batch(3, 4, rejected=1).to_pylist()
+    assert [(part["rows"], part["rejected"]) for part in (plain, mixed)] == [(3, 0), (2, 1)]
 
 
 def test_no_rows_make_no_file(tmp_path: Path) -> None:
@@ -51,7 +59,7 @@ def test_a_task_that_fails_leaves_no_file(tmp_path: Path) -> None:
         raise PredictError("broke")
 
     with pytest.raises(PredictError):
-        written(failing(), SCHEMA, str(tmp_path), "id")
+        written(failing(), SCHEMA, Place(str(tmp_path), str(tmp_path)), "id")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -14,8 +14,8 @@ from sparkscore.ingest.filters import arrow_conditions
 from sparkscore.ingest.pruning import may_match
 from sparkscore.ingest.reading import Reading
 from sparkscore.ingest.splits import ranges, target_bytes
-from sparkscore.records import FileScan, Snapshot, TableRef
-from sparkscore.store.names import local_folder
+from sparkscore.records import FileScan, Snapshot
+from sparkscore.store.places import place_of
 
 _FEATURES = frozenset({"timestampNtz"})
 """Reader features whose tables read the same with pyarrow as with Spark."""
@@ -37,11 +37,11 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
     Runs on: driver. Holds the listing, about 200 bytes per file, for a moment.
     Raises:  UnsureScan naming why Spark has to read this table.
     """
-    folder = _folder(snapshot.table)
+    place = place_of(spark, snapshot.table)
     names = list(dict.fromkeys([*snapshot.columns, *(one.column for one in snapshot.where)]))
     columns = pa.schema([snapshot.schema.field(name) for name in names])
     try:
-        table = DeltaTable(folder, version=snapshot.version)
+        table = DeltaTable(place.uri, version=snapshot.version, storage_options=dict(place.options) or None)
     except (DeltaError, OSError) as error:
         raise unsure(f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log") from error
     _refuse_features(table, snapshot)
@@ -52,19 +52,10 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
     kept = files.filter(may_match(files, conditions, partitions)) if conditions else files
     sizes = kept.column("size_bytes").to_numpy()
     splits = ranges(_needed(kept, partitions, names), target_bytes(sizes, slots=spark.sparkContext.defaultParallelism))
-    reading = Reading(folder, None, columns, len(snapshot.columns), partitions, conditions, batch_rows)
+    reading = Reading(place.root, place.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows)
     return FileScan(
         tuple(_stream(split) for split in splits), reading, kept.num_rows, int(sizes.sum()), len(files) - len(kept)
     )
-
-
-def _folder(table: TableRef) -> str:
-    folder = local_folder(table)
-    if folder is not None:
-        return folder
-    if table.path is None:
-        raise unsure(f"{table.name} is a catalog's table", "a table by its path: a catalog may govern what is read")
-    raise unsure(f"{table.name} lies in a store that is read by Spark only", "the machine's own files")
 
 
 def _refuse_features(table: DeltaTable, snapshot: Snapshot) -> None:

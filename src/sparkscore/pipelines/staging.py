@@ -12,7 +12,7 @@ from sparkscore.records import Stage
 from sparkscore.scoring import scan
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
-from sparkscore.store.files import prepare_folder
+from sparkscore.store.files import prepare
 
 log = structlog.get_logger("sparkscore")
 
@@ -53,9 +53,9 @@ def _by_spark(attempt: Attempt, plan: Plan, counters: Counters, transport: str) 
 def _by_scan(attempt: Attempt, plan: Plan, counters: Counters, way: Way) -> Stage:
     root, rows = attempt.settings.stage_uri, stage_rows(attempt, plan, counters)
     assert way.scan is not None  # noqa: S101  a way by scan has one
-    folder = stages.folder(plan.run, root)
-    if folder is None:
+    place = stages.place(attempt.spark, plan.run, root)
+    if place is None:
         return stages.written(attempt.spark, scan.returned(attempt.spark, way.scan, rows), plan.run, root)
-    prepare_folder(folder)
-    parts = scan.staged(attempt.spark, way.scan, rows, folder, key=attempt.settings.source.keys[0])
-    return stages.committed(attempt.spark, parts, plan.run, root, schema=rows.schema)
+    prepare(place)
+    parts = scan.staged(attempt.spark, way.scan, rows, place, key=attempt.settings.source.keys[0])
+    return stages.committed(attempt.spark, parts, plan.run, root, place=place, schema=rows.schema)

@@ -8,10 +8,11 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import Run, Stage, TableRef
+from sparkscore.errors import UnsureScan
+from sparkscore.records import Place, Run, Stage, TableRef
 from sparkscore.store.failures import border
 from sparkscore.store.files import commit_files
-from sparkscore.store.names import local_folder
+from sparkscore.store.places import place_of
 from sparkscore.store.tables import exists, load, newest_version
 from sparkscore.store.writes import append_once
 
@@ -42,24 +43,25 @@ def written(spark: SparkSession, frame: DataFrame, run: Run, root: str) -> Stage
     return _counted(spark, run, table, chunks_reused=0)
 
 
-def folder(run: Run, root: str) -> str | None:
-    """Where tasks may write their files of the stage themselves; None where only Spark can commit."""
-    return local_folder(stage_table(run, root))
+def place(spark: SparkSession, run: Run, root: str) -> Place | None:
+    """Where tasks may write their files of the stage themselves; None where only Spark can."""
+    try:
+        return place_of(spark, stage_table(run, root))
+    except UnsureScan:
+        return None
 
 
 def committed(
-    spark: SparkSession, parts: Sequence[Mapping[str, Any]], run: Run, root: str, *, schema: pa.Schema
+    spark: SparkSession, parts: Sequence[Mapping[str, Any]], run: Run, root: str, *, place: Place, schema: pa.Schema
 ) -> Stage:
-    """The stage with the files that tasks have written into `folder`, in one idempotent commit.
+    """The stage with the files that tasks have written to its place, in one idempotent commit.
 
     Needs:   `parts`: path in the folder, rows, rejected, bytes; ascending, first and last of the leading key.
     Jobs:    none; small ones where another attempt was faster.
     Raises:  PublishConflict, AccessDenied.
     """
     table = stage_table(run, root)
-    committed_at = commit_files(
-        str(folder(run, root)), schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1
-    )
+    committed_at = commit_files(place, schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
     if committed_at is None:
         return _counted(spark, run, table, chunks_reused=0)
     rows, rejected = (sum(part[name] for part in parts) for name in ("rows", "rejected"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from sparkscore.records import FileScan
+from sparkscore.records import FileScan, Place
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import told_schema, written
@@ -18,7 +18,7 @@ from sparkscore.scoring.stage_file import told_schema, written
 Read = Callable[[bytes], Iterator[pa.RecordBatch]]
 
 
-def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str, *, key: str) -> list[dict[str, object]]:
+def staged(spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, key: str) -> list[dict[str, object]]:
     """Reads, scores and writes the whole scan; what each task wrote, as `stage_file.told_schema` has it.
 
     Jobs:    one Spark job, a task per split.
@@ -27,7 +27,7 @@ def staged(spark: SparkSession, scan: FileScan, rows: StageRows, folder: str, *,
     """
     if not scan.splits:
         return []
-    task = _Writing(scan.read, rows, folder, key)
+    task = _Writing(scan.read, rows, place, key)
     told = from_arrow_schema(told_schema(rows.schema.field(key).type))
     written_files = _frame(spark, scan).mapInArrow(task, told).toArrow()
     parts: list[dict[str, object]] = written_files.to_pylist()
@@ -56,12 +56,12 @@ class _Returning:
 class _Writing:
     read: Read
     rows: StageRows
-    folder: str
+    place: Place
     key: str
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with marked():
-            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.folder, self.key)
+            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.place, self.key)
 
 
 def _batches(read: Read, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:

@@ -1,7 +1,6 @@
 """The part of a stage that one task writes itself. Runs on executors."""
 
 import errno
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
@@ -9,8 +8,10 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from sparkscore.errors import AccessDenied, TemporaryError
+from sparkscore.records import Place
 from sparkscore.scoring.rows import REJECT_COLUMN
 
 _GROUP_ROWS = 1 << 20
@@ -26,15 +27,15 @@ def told_schema(key: pa.DataType) -> pa.Schema:
     return pa.schema([("path", pa.string()), *numbers, ("ascending", pa.bool_()), ("first", key), ("last", key)])
 
 
-def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, folder: str, key: str) -> pa.RecordBatch:
-    """Writes the batches to new files in the folder: one for batches without rejects, one for those with some.
+def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: Place, key: str) -> pa.RecordBatch:
+    """Writes the batches to new files of the stage: one for batches without rejects, one for those with some.
 
     A file is in no table until the driver commits it: what a failed or a speculative task leaves is never read.
 
     Raises:  AccessDenied, TemporaryError where there is no space, whatever the batches raise.
     """
     place = schema.get_field_index(REJECT_COLUMN)
-    plain, mixed = _File(schema.remove(place), folder, key), _File(schema, folder, key)
+    plain, mixed = _File(schema.remove(place), stage, key), _File(schema, stage, key)
     try:
         for batch in batches:
             if batch.column(place).null_count == batch.num_rows:
@@ -52,21 +53,19 @@ def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, folder: str, k
 class _File:
     """One Parquet file, made with its first batch."""
 
-    def __init__(self, schema: pa.Schema, folder: str, key: str) -> None:
+    def __init__(self, schema: pa.Schema, stage: Place, key: str) -> None:
         self.rows = self._rejected = 0
-        self._schema, self._folder, self._key = schema, folder, key
+        self._schema, self._key = schema, key
+        self._files = stage.filesystem or fs.LocalFileSystem()
         self._name = f"part-{uuid4().hex}.parquet"
+        self._path = f"{stage.root}/{self._name}"
         self._order = _Order()
         self._writer: pq.ParquetWriter | None = None
-
-    @property
-    def _path(self) -> str:
-        return os.path.join(self._folder, self._name)  # noqa: PTH118  a string goes to pyarrow
 
     def add(self, batch: pa.RecordBatch) -> None:
         with _named(self._path):
             if self._writer is None:
-                self._writer = _writer(self._path, self._schema)
+                self._writer = _writer(self._path, self._schema, self._files)
             self._writer.write_batch(batch, row_group_size=_GROUP_ROWS)
         self.rows += batch.num_rows
         if REJECT_COLUMN in batch.schema.names:
@@ -78,7 +77,7 @@ class _File:
         assert self._writer is not None  # noqa: S101  it has rows
         with _named(self._path):
             self._writer.close()
-        size = os.stat(self._path).st_size  # noqa: PTH116
+            size = self._files.get_file_info(self._path).size
         counted = {"path": self._name, "rows": self.rows, "rejected": self._rejected, "bytes": size}
         return counted | self._order.told()
 
@@ -87,7 +86,7 @@ class _File:
             with suppress(OSError):
                 self._writer.close()
             with suppress(OSError):
-                os.unlink(self._path)  # noqa: PTH108
+                self._files.delete_file(self._path)
 
 
 class _Order:
@@ -115,7 +114,7 @@ class _Order:
         return {"ascending": self._ascending, "first": first, "last": last}
 
 
-def _writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
+def _writer(path: str, schema: pa.Schema, files: fs.FileSystem) -> pq.ParquetWriter:
     # Only text repeats itself. Whole numbers as differences: 12 ns a row instead of 17, and half the size (ascending
     # keys and floats). Statistics are for readers that skip, and a stage is read whole.
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
@@ -123,6 +122,7 @@ def _writer(path: str, schema: pa.Schema) -> pq.ParquetWriter:
     return pq.ParquetWriter(
         path,
         schema,
+        filesystem=files,
         compression="snappy",
         use_dictionary=texts,
         column_encoding=numbers or None,

@@ -1,6 +1,7 @@
-"""Commits data files that tasks have written themselves. Knows local folders only; elsewhere Spark writes."""
+"""Commits data files that tasks have written themselves."""
 
 import json
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -8,63 +9,82 @@ from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
-from deltalake.exceptions import DeltaError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
+from sparkscore.records import Place
 
 _TRIES = 5
 
 
-def prepare_folder(folder: str) -> None:
-    """Make the folder into which tasks write.
+def prepare(place: Place) -> None:
+    """Make the folder into which tasks write; object stores have none.
 
     Raises:  AccessDenied.
     """
+    if place.filesystem is not None:
+        return
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        Path(place.root).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AccessDenied(
-            f"no folder {folder}: {error.strerror}", "a place that can be written to", "check its owner and mode"
+            f"no folder {place.root}: {error.strerror}", "a place that can be written to", "check its owner and mode"
         ) from error
 
 
 def commit_files(
-    folder: str, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], *, app_id: str, version: int
+    place: Place, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], *, app_id: str, version: int
 ) -> int | None:
     """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
 
     deltalake records the transaction and does not check it, so the table is looked at before and after a lost race.
 
-    Needs:   `parts`: path in the folder, rows, bytes.
+    Needs:   `parts`: path in the place, rows, bytes.
     Raises:  PublishConflict, AccessDenied.
     """
     properties = CommitProperties(app_transactions=[Transaction(app_id, version)])
-    actions = [_added(part, folder) for part in parts]
+    actions = [_added(part) for part in parts]
     for _ in range(_TRIES):
-        if _committed(folder, app_id) >= version:
+        if _committed(place, app_id) >= version:
             return None
         with suppress(DeltaError):
-            _commit(folder, actions, Schema.from_arrow(schema), properties)
-            return DeltaTable(folder).version()
-    raise PublishConflict(f"another writer won while committing files to {folder}", "no conflict", "run it again")
+            _commit(place, actions, Schema.from_arrow(schema), properties)
+            return DeltaTable(place.uri, storage_options=dict(place.options) or None).version()
+    raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
 
 
-def _commit(folder: str, actions: list[AddAction], schema: Schema, properties: CommitProperties) -> None:
+def _commit(place: Place, actions: list[AddAction], schema: Schema, properties: CommitProperties) -> None:
     try:
-        if DeltaTable.is_deltatable(folder):
-            DeltaTable(folder).create_write_transaction(list(actions), "append", schema, commit_properties=properties)
+        table = _table(place)
+        if table is not None:
+            table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
         else:
-            create_table_with_add_actions(folder, schema, actions, mode="error", commit_properties=properties)
+            create_table_with_add_actions(
+                place.uri,
+                schema,
+                actions,
+                mode="error",
+                storage_options=dict(place.options) or None,
+                commit_properties=properties,
+            )
     except OSError as error:
-        raise AccessDenied(f"no commit in {folder}: {error}", "a folder to write to", "check its owner") from error
+        raise AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner") from error
 
 
-def _committed(folder: str, app_id: str) -> int:
-    found = DeltaTable(folder).transaction_version(app_id) if DeltaTable.is_deltatable(folder) else None
+def _committed(place: Place, app_id: str) -> int:
+    table = _table(place)
+    found = None if table is None else table.transaction_version(app_id)
     return -1 if found is None else found
 
 
-def _added(part: Mapping[str, Any], folder: str) -> AddAction:
-    modified = round(Path(folder, part["path"]).stat().st_mtime * 1000)
-    return AddAction(part["path"], part["bytes"], {}, modified, True, json.dumps({"numRecords": part["rows"]}))
+def _table(place: Place) -> DeltaTable | None:
+    try:
+        return DeltaTable(place.uri, storage_options=dict(place.options) or None)
+    except TableNotFoundError:
+        return None
+
+
+def _added(part: Mapping[str, Any]) -> AddAction:
+    now = round(time.time() * 1000)
+    return AddAction(part["path"], part["bytes"], {}, now, True, json.dumps({"numRecords": part["rows"]}))

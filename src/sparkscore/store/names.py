@@ -1,7 +1,6 @@
 """The grammar of identifiers. A name that passes cannot be a path of another format, hold SQL, or leave its folder."""
 
 import re
-from urllib.parse import unquote, urlsplit
 
 from sparkscore.errors import NameRefused
 from sparkscore.records import TableRef
@@ -37,16 +36,6 @@ def table_ref(text: str, *, home: str) -> TableRef:
 def beside(table: TableRef, suffix: str) -> TableRef:
     """The table next to this one: `flights` and `_runs` give `flights_runs`."""
     return TableRef(table.name + suffix, None if table.path is None else table.path.rstrip("/") + suffix)
-
-
-def local_folder(table: TableRef) -> str | None:
-    """The table's folder among the machine's own files; None for a catalog's table and for other stores."""
-    if table.path is None:
-        return None
-    parts = urlsplit(table.path)
-    if parts.scheme == "":
-        return table.path
-    return unquote(parts.path) if parts.scheme.lower() == "file" and not parts.netloc else None
 
 
 def quoted(column: str) -> str:

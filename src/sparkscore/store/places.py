@@ -1,0 +1,67 @@
+"""Where tables lie that pyarrow and deltalake reach without Spark: the machine's own files, and S3 with known keys."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from pyarrow import fs
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import UnsureScan
+from sparkscore.records import Place, TableRef
+
+_S3 = ("s3", "s3a")
+_HADOOP = "spark.hadoop.fs.s3a."
+_NAMES: Mapping[str, tuple[str, str]] = {
+    "access_key": ("access.key", "AWS_ACCESS_KEY_ID"),
+    "secret_key": ("secret.key", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("session.token", "AWS_SESSION_TOKEN"),
+    "endpoint_override": ("endpoint", "AWS_ENDPOINT_URL"),
+    "region": ("endpoint.region", "AWS_REGION"),
+}
+"""pyarrow's argument: the setting of Spark's S3A, and the variable that AWS's own tools and deltalake read."""
+
+
+def place_of(spark: SparkSession, table: TableRef) -> Place:
+    """The table's folder, for readers and writers beside Spark.
+
+    Jobs:    none; nothing is asked over the network.
+    Raises:  UnsureScan for a catalog's table, for stores that only Spark reaches, and for S3 without keys that can be
+             handed on: those of an instance's role, or of one bucket, stay Spark's.
+    """
+    if table.path is None:
+        raise _only_spark(f"{table.name} is a catalog's table", "a table by its path: a catalog may govern its rows")
+    parts = urlsplit(table.path)
+    if parts.scheme == "":
+        return Place(table.path, table.path)
+    if parts.scheme.lower() == "file" and not parts.netloc:
+        return Place(unquote(parts.path), unquote(parts.path))
+    if parts.scheme.lower() in _S3:
+        return _on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
+    raise _only_spark(f"{table.name} lies on {parts.scheme}", "the machine's own files, or S3")
+
+
+def _on_s3(root: str, given: Mapping[str, str]) -> Place:
+    if not given.get("access_key") or not given.get("secret_key"):
+        raise _only_spark("S3 without keys that can be handed on", f"{_HADOOP}access.key, or AWS_ACCESS_KEY_ID")
+    plain = given.get("endpoint_override", "").startswith("http://")
+    options = {_NAMES[name][1]: value for name, value in given.items()}
+    # written only where nothing is: two drivers that make the same commit do not overwrite one another
+    options |= {"aws_conditional_put": "etag", **({"AWS_ALLOW_HTTP": "true"} if plain else {})}
+    return Place(f"s3://{root}", root, fs.S3FileSystem(**given), options)
+
+
+def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
+    """What Spark's S3A is told where it has keys of its own, else what the environment says."""
+    conf = dict(spark.sparkContext.getConf().getAll())
+    special = [name for name in conf if name.startswith((f"{_HADOOP}bucket.", f"{_HADOOP}aws.credentials.provider"))]
+    if special:
+        raise _only_spark(f"S3 with {special[0]}", "plain keys")
+    by_spark = {name: conf.get(_HADOOP + hadoop) for name, (hadoop, _) in _NAMES.items()}
+    by_environment = {name: os.environ.get(variable) for name, (_, variable) in _NAMES.items()}
+    chosen = by_spark if by_spark["access_key"] else by_environment
+    return {name: value for name, value in chosen.items() if value}
+
+
+def _only_spark(found: str, expected: str) -> UnsureScan:
+    return UnsureScan(found, expected, "let Spark read it: scoring.transport: arrow")

@@ -1,0 +1,119 @@
+"""Which tables are reached without Spark, and that S3 is: a real S3 protocol on loopback."""
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, write_deltalake
+from moto.server import ThreadedMotoServer
+from pyarrow import fs
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ConfigError, UnsureScan
+from sparkscore.ingest.files import listed
+from sparkscore.records import Condition, Place, Snapshot, TableRef
+from sparkscore.schemas import REJECT
+from sparkscore.scoring.stage_file import written
+from sparkscore.store.files import commit_files, prepare
+from sparkscore.store.places import place_of
+
+ROWS = pa.table({"id": range(1_000), "x": [float(i) for i in range(1_000)], "day": ["a", "b"] * 500})
+STAGE = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+
+
+def at(path: str | None) -> TableRef:
+    return TableRef("t", path)
+
+
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A bucket that the environment has the keys of."""
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "hush", "AWS_REGION": "us-east-1"}
+    for name, value in {**keys, "AWS_ENDPOINT_URL": endpoint}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_SESSION_TOKEN", raising=False)
+    own = fs.S3FileSystem(endpoint_override=endpoint, region="us-east-1", allow_bucket_creation=True)
+    own.create_dir("lake")
+    return "s3a://lake"
+
+
+def test_folders_of_the_machine_are_reached(spark: SparkSession) -> None:
+    assert place_of(spark, at("/data/my table")) == Place("/data/my table", "/data/my table")
+    assert place_of(spark, at("file:///data/my%20table")) == Place("/data/my table", "/data/my table")
+
+
+@pytest.mark.parametrize(
+    ("path", "why"), [(None, "a catalog's table"), ("hdfs://host/t", "lies on hdfs"), ("gs://b/t", "lies on gs")]
+)
+def test_other_tables_are_sparks(spark: SparkSession, path: str | None, why: str) -> None:
+    with pytest.raises(UnsureScan, match=why):
+        place_of(spark, at(path))
+
+
+def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(UnsureScan, match="without keys"):
+        place_of(spark, at("s3a://lake/t"))
+
+
+def test_keys_are_in_no_representation(spark: SparkSession, bucket: str) -> None:
+    assert "hush" not in repr(place_of(spark, at(f"{bucket}/t")))
+
+
+def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: str) -> None:
+    place = place_of(spark, at(f"{bucket}/flights"))
+    write_deltalake(place.uri, ROWS, storage_options=dict(place.options), partition_by=["day"])
+    table_id = str(DeltaTable(place.uri, storage_options=dict(place.options)).metadata().id)
+    where = (Condition("day", "=", "b"), Condition("x", ">=", 500))
+    snapshot = Snapshot(at(f"{bucket}/flights"), table_id, 0, ROWS.schema, ("id", "x"), ("id",), where)
+    scan = listed(spark, snapshot)
+    read = pickle.loads(pickle.dumps(scan.read))  # as it travels to a task
+    ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id").to_pylist()]
+    assert sorted(ids) == list(range(501, 1_000, 2))
+    assert scan.pruned == 1
+
+
+def test_a_stage_on_s3_is_written_by_tasks_and_committed_once(spark: SparkSession, bucket: str) -> None:
+    place = place_of(spark, at(f"{bucket}/stage/1"))
+    prepare(place)
+    rows = [{"id": 1, "prediction": 0.5, "_reject": None}, {"id": 2, "prediction": 0.7, "_reject": None}]
+    batches = [pa.RecordBatch.from_pylist([row], schema=STAGE) for row in rows]
+    parts = written(iter(batches), STAGE, place, "id").to_pylist()
+    assert commit_files(place, STAGE, parts, app_id="stage", version=1) == 0
+    assert commit_files(place, STAGE, parts, app_id="stage", version=1) is None
+    found = DeltaTable(place.uri, storage_options=dict(place.options)).to_pyarrow_table()
+    assert found.to_pylist() == rows
+
+
+def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) -> None:
+    place = place_of(spark, at(f"{bucket}/gone"))
+    write_deltalake(place.uri, ROWS.drop_columns(["day"]), storage_options=dict(place.options))
+    table = DeltaTable(place.uri, storage_options=dict(place.options))
+    schema = ROWS.schema.remove(2)
+    scan = listed(spark, Snapshot(at(f"{bucket}/gone"), str(table.metadata().id), 0, schema, ("id",), ("id",)))
+    assert place.filesystem is not None
+    place.filesystem.delete_file(f"{place.root}/{pa.table(table.get_add_actions())['path'][0].as_py()}")
+    with pytest.raises(ConfigError, match="of the pinned version is gone"):
+        list(scan.read(scan.splits[0]))
+
+
+def test_two_drivers_that_commit_the_same_stage_make_one_commit(spark: SparkSession, tmp_path: Path) -> None:
+    place = place_of(spark, at(str(tmp_path / "stage")))
+    prepare(place)
+    for key in (1, 1):
+        batch = pa.RecordBatch.from_pylist([{"id": key, "prediction": 0.5, "_reject": None}], schema=STAGE)
+        parts = written(iter([batch]), STAGE, place, "id").to_pylist()
+        commit_files(place, STAGE, parts, app_id="stage", version=1)
+    assert DeltaTable(place.uri).version() == 0
+    assert DeltaTable(place.uri).to_pyarrow_table().num_rows == 1
