@@ -155,6 +155,16 @@ def test_a_scan_to_a_store_that_only_spark_writes_to_returns_its_rows_to_spark(
     assert_published(world, report, source_rows())
 
 
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_names_with_dots_and_backticks_are_carried_along(world: World, transport: str) -> None:
+    name = "c`a.r"
+    world.write_source(source_rows().rename_columns(["id", name, "x1", "x2"]))
+    settings = world.settings(scoring={"transport": transport}, source={"passthrough": [name]})
+    report = score(world.spark, settings, as_of=AS_OF)
+    assert report.transport == transport
+    assert world.predictions()[name].tolist() == source_rows()["carrier"].to_pylist()
+
+
 def test_batches_are_as_long_as_configured_on_each(world: World) -> None:
     for day, transport in enumerate(TRANSPORTS, 1):
         settings = world.settings(scoring={"transport": transport, "batch_rows": 7})

@@ -75,7 +75,8 @@ class Reading:
         there = self._there(file)
         rows = self.batch_rows or _batch_rows(file.metadata, groups, there)
         given = self.columns.names[: self.keep]
-        ready = not self.where and self.columns.equals(pa.schema([file.schema_arrow.field(name) for name in there]))
+        types = [file.schema_arrow.field(name).type for name in there]
+        ready = not self.where and (there, types) == (self.columns.names, self.columns.types)
         for batch in file.iter_batches(rows, row_groups=groups, columns=there, use_threads=False):
             if ready:
                 yield batch.select(given)

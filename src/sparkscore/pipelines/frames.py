@@ -21,6 +21,7 @@ from sparkscore.scoring import arrow, pandas_udf
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.rows import StageRows
 from sparkscore.settings import Settings
+from sparkscore.store.names import quoted
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
     keep = F.col("_reject").isNull() if rules.rules else None
     marked = source.withColumn("_reject", spark_reject(rules))
     frame = pandas_udf.scored(marked, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
-    return frame.select(*(F.col(f"`{name}`") for name in rows.schema.names))
+    return frame.select(*(F.col(quoted(name)) for name in rows.schema.names))
 
 
 def finished(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:

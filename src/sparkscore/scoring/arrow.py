@@ -1,5 +1,9 @@
 """The arrow transport: Spark hands Arrow batches to its Python workers and takes them back. NULL and NaN stay apart."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
@@ -13,4 +17,16 @@ def scored(frame: DataFrame, rows: StageRows) -> DataFrame:
     Jobs:    none.
     Runs on: driver; the model runs on executors, once per row each time that the frame is computed.
     """
-    return frame.mapInArrow(rows, from_arrow_schema(rows.schema))
+    names = tuple(frame.columns)
+    # mapInArrow looks its columns up by name without quoting them: a dot or a backtick would be syntax
+    numbered = frame.toDF(*(f"c{place}" for place in range(len(names))))
+    return numbered.mapInArrow(_Named(rows, names), from_arrow_schema(rows.schema))
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    rows: StageRows
+    names: tuple[str, ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return self.rows(batch.rename_columns(list(self.names)) for batch in batches)
