@@ -63,7 +63,7 @@ def test_a_short_run_says_what_it_ran_on(short: dict[str, Any]) -> None:
 
 def test_a_job_s_parts_and_their_plain_counterparts_are_told(short: dict[str, Any]) -> None:
     (turn,) = short["cases"]["job/linear"]["contenders"]["ours"]["turns"]
-    wanted = {"score_and_stage", "publish", "plain_append", "plain_aggregation_source", "plain_aggregation_stage"}
+    wanted = {"score_and_stage", "publish", "plain_append", "plain_aggregation_stage"}
     assert wanted <= set(turn["parts"])
     goals = {goal["goal"]: goal for goal in short["goals"]}
     whole = goals["linear: whole job, of score + stage + append + an aggregation per gate"]
