@@ -66,7 +66,7 @@ def test_a_job_s_parts_and_their_plain_counterparts_are_told(short: dict[str, An
     wanted = {"score_and_stage", "publish", "plain_append", "plain_aggregation_stage"}
     assert wanted <= set(turn["parts"])
     goals = {goal["goal"]: goal for goal in short["goals"]}
-    whole = goals["linear: whole job, of score + stage + append + an aggregation per gate"]
+    whole = goals["linear: whole job, of score + stage + append + an aggregation of the stage"]
     assert whole["rounds"] == 1
     assert whole["min"] == whole["ratio"] == whole["max"]
 
