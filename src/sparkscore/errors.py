@@ -98,6 +98,9 @@ class TableChanged(ConfigError):
 class UnsureScan(SparkscoreError):
     """Tables or files that are not sure to give Spark's rows when they are read without Spark."""
 
+    def __init__(self, found: str, expected: str = "", do: str = "let Spark read it: scoring.transport: arrow") -> None:
+        super().__init__(found, expected, do)
+
 
 class GateFailed(SparkscoreError):
     """Expectations that the data did not meet; nothing was published."""

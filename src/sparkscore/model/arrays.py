@@ -64,7 +64,7 @@ def refuse_null(column: pa.Array, name: str, why: str) -> None:
 
 
 def _items(lists: pa.Array, name: str, shape: tuple[int, ...]) -> pa.Array:
-    size = shape[_depth(lists.type) * -1]
+    size = shape[depth(lists.type) * -1]
     fitting = pc.sum(pc.equal(pc.list_value_length(lists), size), min_count=0).as_py()
     if fitting < len(lists):
         raise PredictError(
@@ -75,5 +75,6 @@ def _items(lists: pa.Array, name: str, shape: tuple[int, ...]) -> pa.Array:
     return lists.flatten()
 
 
-def _depth(kind: pa.DataType) -> int:
-    return 1 + _depth(kind.value_type) if pa.types.is_list(kind) else 0
+def depth(kind: pa.DataType) -> int:
+    """How deep lists are nested in lists; 0 for what is no list."""
+    return 1 + depth(kind.value_type) if pa.types.is_list(kind) else 0

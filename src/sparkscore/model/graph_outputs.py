@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from sparkscore.model.arrays import depth
 from sparkscore.model.casts import lossless
 from sparkscore.model.graph import KINDS, Graph, Node, leaf, unfit
 
@@ -47,12 +48,8 @@ def _one(graph: Graph, signed: str | None, output: pa.DataType) -> str:
 
 
 def _gives(node: Node, output: pa.DataType) -> bool:
-    kind, depth = KINDS.get(node.kind), _depth(output)
+    kind, nested = KINDS.get(node.kind), depth(output)
     if kind is None or not lossless(kind, leaf(output)):
         return False
-    upright = depth == 0 and node.shape is not None and node.shape[1:] == (1,)
-    return node.shape is None or upright or len(node.shape) == depth + 1
-
-
-def _depth(kind: pa.DataType) -> int:
-    return 1 + _depth(kind.value_type) if pa.types.is_list(kind) else 0
+    upright = nested == 0 and node.shape is not None and node.shape[1:] == (1,)
+    return node.shape is None or upright or len(node.shape) == nested + 1

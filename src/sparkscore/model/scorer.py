@@ -40,6 +40,17 @@ def gist(error: Exception) -> str:
     return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0][:_MESSAGE]}"
 
 
+def not_loaded(error: Exception) -> SparkscoreError:
+    """What a model raised when it was loaded, as the suite's own error."""
+    if isinstance(error, SparkscoreError):
+        return error
+    return PredictError(
+        f"the model could not be loaded on an executor: {gist(error)}",
+        "the packages that the model was logged with",
+        "install what its requirements.txt lists on the executors",
+    )
+
+
 def _predicted(predict: Callable[[Any], Any], given: Any, rows: int) -> object:
     try:
         return predict(given)

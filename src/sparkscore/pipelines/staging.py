@@ -8,7 +8,7 @@ from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import Way, scored_frame, stage_rows, way_of
 from sparkscore.pipelines.pinning import Plan
 from sparkscore.publish import stage as stages
-from sparkscore.records import Stage
+from sparkscore.records import FileScan, Stage
 from sparkscore.scoring import scan
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
@@ -28,7 +28,7 @@ def staged(attempt: Attempt, plan: Plan, counters: Counters) -> Stage:
     if way.scan is None:
         return _by_spark(attempt, plan, counters, way.transport)
     try:
-        return _by_scan(attempt, plan, counters, way)
+        return _by_scan(attempt, plan, counters, way.scan)
     except Exception as error:
         unsure = error if isinstance(error, UnsureScan) else translated(error)
         if not isinstance(unsure, UnsureScan):
@@ -50,12 +50,11 @@ def _by_spark(attempt: Attempt, plan: Plan, counters: Counters, transport: str) 
     return stages.written(attempt.spark, frame, plan.run, attempt.settings.stage_uri)
 
 
-def _by_scan(attempt: Attempt, plan: Plan, counters: Counters, way: Way) -> Stage:
+def _by_scan(attempt: Attempt, plan: Plan, counters: Counters, files: FileScan) -> Stage:
     root, rows = attempt.settings.stage_uri, stage_rows(attempt, plan, counters)
-    assert way.scan is not None  # noqa: S101  a way by scan has one
     place = stages.place(attempt.spark, plan.run, root)
     if place is None:
-        return stages.written(attempt.spark, scan.returned(attempt.spark, way.scan, rows), plan.run, root)
+        return stages.written(attempt.spark, scan.returned(attempt.spark, files, rows), plan.run, root)
     prepare(place)
-    parts = scan.staged(attempt.spark, way.scan, rows, place, key=attempt.settings.source.keys[0])
+    parts = scan.staged(attempt.spark, files, rows, place, key=attempt.settings.source.keys[0])
     return stages.committed(attempt.spark, parts, plan.run, root, place=place, schema=rows.schema)

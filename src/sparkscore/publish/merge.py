@@ -62,7 +62,8 @@ def publish(
         }
     }
     session = guarded(spark, app_id=run.guard, version=run.revision, note=note)
-    source = _source(session, stage, run, target, contract, keys=keys, finish=finish)
+    staged = finish(accepted(session, stage)).coalesce(-(-max(stage.scored, 1) // _ROWS_PER_FILE))
+    source = _source(staged, run, target, contract, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
     fresh = run.revision == 1 and not held(spark, target, run.as_of)
@@ -76,24 +77,16 @@ def publish(
 
 
 def _source(
-    session: SparkSession,
-    stage: Stage,
-    run: Run,
-    target: TableRef,
-    contract: TableContract,
-    *,
-    keys: Sequence[str],
-    finish: Callable[[DataFrame], DataFrame],
+    staged: DataFrame, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
 ) -> DataFrame:
     """The stage's accepted rows with the run's constants; from revision 2 on also the keys that it no longer has."""
-    staged = finish(accepted(session, stage)).coalesce(-(-max(stage.scored, 1) // _ROWS_PER_FILE))
     source = staged.select(*(F.col(quoted(name)) for name in staged.columns), *_lineage(run)).select(
         *(quoted(name) for name in contract.names)
     )
     if run.revision == 1:
         return source
     key_columns = [quoted(key) for key in keys]
-    before = load(session, target).where(in_as_of(run.as_of)).select(*key_columns)
+    before = load(staged.sparkSession, target).where(in_as_of(run.as_of)).select(*key_columns)
     gone = before.join(staged.select(*key_columns), on=list(keys), how="left_anti").select(
         *key_columns, F.lit(True).alias(GONE)
     )

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.errors import PredictError, SparkscoreError
-from sparkscore.model.scorer import Scorer, gist
+from sparkscore.errors import SparkscoreError
+from sparkscore.model.scorer import Scorer, not_loaded
 from sparkscore.model.shipped import ShippedModel
 
 KEEP = "_keep"
@@ -50,11 +50,7 @@ class Kernel:
         except SparkscoreError:
             raise
         except Exception as error:
-            raise PredictError(
-                f"the model could not be loaded on an executor: {gist(error)}",
-                "the packages that the model was logged with",
-                "install what its requirements.txt lists on the executors",
-            ) from error
+            raise not_loaded(error) from error
 
 
 def _spread(scored: pa.Array, keep: pa.Array) -> pa.Array:

@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
 from sparkscore.records import Place
+from sparkscore.store.places import table_at
 
 _TRIES = 5
 
@@ -50,7 +51,7 @@ def commit_files(
             return None
         with suppress(DeltaError):
             _commit(place, actions, Schema.from_arrow(schema), properties)
-            return DeltaTable(place.uri, storage_options=dict(place.options) or None).version()
+            return table_at(place).version()
     raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
 
 
@@ -80,7 +81,7 @@ def _committed(place: Place, app_id: str) -> int:
 
 def _table(place: Place) -> DeltaTable | None:
     try:
-        return DeltaTable(place.uri, storage_options=dict(place.options) or None)
+        return table_at(place)
     except TableNotFoundError:
         return None
 

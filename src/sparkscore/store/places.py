@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
+from deltalake import DeltaTable
 from pyarrow import fs
 from pyspark.sql import SparkSession
 
@@ -30,7 +31,7 @@ def place_of(spark: SparkSession, table: TableRef) -> Place:
              handed on: those of an instance's role, or of one bucket, stay Spark's.
     """
     if table.path is None:
-        raise _only_spark(f"{table.name} is a catalog's table", "a table by its path: a catalog may govern its rows")
+        raise UnsureScan(f"{table.name} is a catalog's table", "a table by its path: a catalog may govern its rows")
     parts = urlsplit(table.path)
     if parts.scheme == "":
         return Place(table.path, table.path)
@@ -38,12 +39,20 @@ def place_of(spark: SparkSession, table: TableRef) -> Place:
         return Place(unquote(parts.path), unquote(parts.path))
     if parts.scheme.lower() in _S3:
         return _on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
-    raise _only_spark(f"{table.name} lies on {parts.scheme}", "the machine's own files, or S3")
+    raise UnsureScan(f"{table.name} lies on {parts.scheme}", "the machine's own files, or S3")
+
+
+def table_at(place: Place, version: int | None = None) -> DeltaTable:
+    """The table there, read by deltalake.
+
+    Raises:  deltalake's TableNotFoundError and DeltaError, OSError.
+    """
+    return DeltaTable(place.uri, version=version, storage_options=dict(place.options) or None)
 
 
 def _on_s3(root: str, given: Mapping[str, str]) -> Place:
     if not given.get("access_key") or not given.get("secret_key"):
-        raise _only_spark("S3 without keys that can be handed on", f"{_HADOOP}access.key, or AWS_ACCESS_KEY_ID")
+        raise UnsureScan("S3 without keys that can be handed on", f"{_HADOOP}access.key, or AWS_ACCESS_KEY_ID")
     plain = given.get("endpoint_override", "").startswith("http://")
     options = {_NAMES[name][1]: value for name, value in given.items()}
     # written only where nothing is: two drivers that make the same commit do not overwrite one another
@@ -56,12 +65,8 @@ def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
     conf = dict(spark.sparkContext.getConf().getAll())
     special = [name for name in conf if name.startswith((f"{_HADOOP}bucket.", f"{_HADOOP}aws.credentials.provider"))]
     if special:
-        raise _only_spark(f"S3 with {special[0]}", "plain keys")
+        raise UnsureScan(f"S3 with {special[0]}", "plain keys")
     by_spark = {name: conf.get(_HADOOP + hadoop) for name, (hadoop, _) in _NAMES.items()}
     by_environment = {name: os.environ.get(variable) for name, (_, variable) in _NAMES.items()}
     chosen = by_spark if by_spark["access_key"] else by_environment
     return {name: value for name, value in chosen.items() if value}
-
-
-def _only_spark(found: str, expected: str) -> UnsureScan:
-    return UnsureScan(found, expected, "let Spark read it: scoring.transport: arrow")

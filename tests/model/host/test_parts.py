@@ -15,12 +15,13 @@ import pytest
 
 from sparkscore.errors import AccessDenied, DigestMismatch, PredictError
 from sparkscore.model.host.executor import Process, process_of
-from sparkscore.model.host.failures import not_loaded, retold, told
+from sparkscore.model.host.failures import retold, told
 from sparkscore.model.host.place import Place, forget_old_places, place_of
 from sparkscore.model.host.serving import HELLO, LOADED_BEFORE, LOADED_NOW, Clients
 from sparkscore.model.host.start import environment
 from sparkscore.model.host.wire import Header, Kind, Region, peer_of, receive, received, send
 from sparkscore.model.private import locked, private_folder
+from sparkscore.model.scorer import not_loaded
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import Node
 

@@ -22,14 +22,3 @@ def retold(text: str) -> SparkscoreError:
     kind = getattr(errors, name, SparkscoreError)
     assert issubclass(kind, SparkscoreError)  # noqa: S101 - told says nothing else
     return kind(found, expected, do)
-
-
-def not_loaded(error: Exception) -> SparkscoreError:
-    """What a model raised when it was loaded, as the suite's own error."""
-    if isinstance(error, SparkscoreError):
-        return error
-    return PredictError(
-        f"the model could not be loaded on an executor: {gist(error)}",
-        "the packages that the model was logged with",
-        "install what its requirements.txt lists on the executors",
-    )

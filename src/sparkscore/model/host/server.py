@@ -13,14 +13,14 @@ from contextlib import closing, suppress
 from typing import NoReturn
 
 from sparkscore.model.host.executor import wait_for_end
-from sparkscore.model.host.failures import not_loaded, told
+from sparkscore.model.host.failures import told
 from sparkscore.model.host.forks import not_in_forks, watch_forks
 from sparkscore.model.host.place import Place
 from sparkscore.model.host.serving import Clients
 from sparkscore.model.host.start import READY, Spec
 from sparkscore.model.loading import loaded
 from sparkscore.model.room import keep_freed_memory
-from sparkscore.model.scorer import Scorer
+from sparkscore.model.scorer import Scorer, not_loaded
 from sparkscore.model.unpacked import use
 
 _LOOK_EVERY_S = 1.0

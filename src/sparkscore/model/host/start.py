@@ -20,11 +20,11 @@ from sparkscore.model.host.failures import retold
 from sparkscore.model.host.place import Place
 from sparkscore.model.host.wire import PeerGoneError
 from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.threads import VARIABLES
 
 READY = b"ready"
 _SPARKS = ("SPARK_", "PYSPARK_", "PYTHON_WORKER_", "_PYTHON_", "SPARKSCORE_")
 _SECRET = re.compile(r"passw|secret|token(?!izers)|credential|(api|access|private)_?key", re.IGNORECASE)
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 _started: list[subprocess.Popen[bytes]] = []
 """Processes of this worker's making; asked after now and then, so that those that ended do not stay as zombies."""
@@ -110,7 +110,7 @@ def environment(given: dict[str, str], *, cores: int, device: str | None) -> dic
     it. A GPU: the process sees that one alone, numbered as Spark's discovery scripts do.
     """
     kept = {name: value for name, value in given.items() if not name.startswith(_SPARKS) and not _SECRET.search(name)}
-    kept |= dict.fromkeys(_THREADS, str(cores))
+    kept |= dict.fromkeys(VARIABLES, str(cores))
     kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
     kept["TMPDIR"] = tempfile.gettempdir()
     if device is not None:
