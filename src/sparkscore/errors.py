@@ -11,15 +11,19 @@ SparkscoreError                 1
 │   └── TableChanged                a published table changed behind our back
 ├── UnsureScan                  1   files that only Spark is sure to read; the caller reads them with Spark instead
 ├── GateFailed                  3   the data was judged bad
-│   └── DuplicateKeys
+│   ├── DuplicateKeys
+│   └── TooManyRejects
 ├── ModelError                  4
 │   ├── ModelNotFound               no such model, version or alias
 │   ├── SignatureError              source columns and model inputs do not fit
 │   ├── DigestMismatch              the model's files are not the ones that were pinned
 │   └── PredictError                the model failed on a batch
+│       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
+│       └── BatchTimeout            the model did not answer in time
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
-    └── PublishConflict
+    ├── PublishConflict
+    └── DeadlinePassed              stopped with its chunks kept
 """
 
 import re
@@ -112,6 +116,10 @@ class DuplicateKeys(GateFailed):
     """More than one row for a key."""
 
 
+class TooManyRejects(GateFailed):
+    """More rows could not be scored than the config allows."""
+
+
 class ModelError(SparkscoreError):
     """The model cannot be used as asked."""
 
@@ -134,6 +142,14 @@ class PredictError(ModelError):
     """The model raised, or returned something else than its signature says."""
 
 
+class RowsNotPredicted(PredictError):
+    """The model raised on a batch: without the rows at fault it may predict the others."""
+
+
+class BatchTimeout(PredictError):
+    """The model did not answer within `scoring.batch_timeout`."""
+
+
 class TemporaryError(SparkscoreError):
     """Something outside is not there at the moment; a retry may help."""
 
@@ -147,3 +163,7 @@ class RegistryUnreachable(TemporaryError):
 
 class PublishConflict(TemporaryError):
     """Other writers kept winning."""
+
+
+class DeadlinePassed(TemporaryError):
+    """The run's time was over; what is scored is kept, and the next attempt goes on from it."""

@@ -52,8 +52,9 @@ LINEAGE: tuple[Column, ...] = (
 )
 """Constant for a run; added by the publish, never written to the stage."""
 
-REJECT = pa.struct([("code", pa.string()), ("message", pa.string())])
-"""Why a row was rejected: the reason's code, and words for people. NULL in the stage for rows with a prediction."""
+REJECT = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
+"""Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
+NULL in the stage for rows with a prediction."""
 
 RESERVED = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE)})
 """Names that keys and pass-through columns may not take."""
@@ -117,8 +118,14 @@ REJECTS = TableContract(
     comment="Rows that a run did not score. One row per rejected source row of a run.",
     columns=(
         Column("key", pa.string(), "The row's key columns as a JSON object.", nullable=False),
-        Column("code", pa.string(), "Reason: the rule that the row broke, for example null_key.", nullable=False),
-        Column("message", pa.string(), "The reason in words."),
+        Column(
+            "code",
+            pa.string(),
+            "Reason: null_key, predict_failed, batch_timeout, or the rule that the row broke.",
+            nullable=False,
+        ),
+        Column("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
+        Column("message", pa.string(), "The reason in words, without values."),
         *LINEAGE,
     ),
     partitioned_by=("as_of_date",),

@@ -31,7 +31,7 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
-from sparkscore.pipelines import score as page
+from sparkscore.pipelines import publishing as page
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.publish.merge import publish
 from sparkscore.records import RunReport

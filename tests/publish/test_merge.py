@@ -14,10 +14,11 @@ from pyspark.sql import functions as F
 from sparkscore.errors import PinsConflict, TableChanged
 from sparkscore.publish import stage as stages
 from sparkscore.publish.columns import contract
-from sparkscore.publish.merge import publish
+from sparkscore.publish.merge import Rows, publish
 from sparkscore.records import Pins, Publication, Run, TableRef
 from sparkscore.store import history
 from sparkscore.store.isolation import run_session
+from sparkscore.store.tables import ensure
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 RUN = Run("job", AS_OF, 1, 1, Pins("id", 0, "model", "1", "digest", "scoring"), "flights", "m-1")
@@ -33,9 +34,11 @@ class Shelf:
     def publish(self, run: Run, *, rows: int = 4) -> Publication:
         root = str(self.folder / "stage")
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
-        staged = frame.withColumn("_reject", F.lit(None).cast("struct<code:string,message:string>"))
+        staged = frame.withColumn("_reject", F.lit(None).cast("struct<code:string,error:string,message:string>"))
         stage = stages.found(self.spark, run, root) or stages.written(self.spark, staged, run, root)
-        return publish(self.spark, stage, run, self.target, CONTRACT, keys=["id"], finish=lambda frame: frame)
+        ensure(self.spark, self.target, CONTRACT, job=run.job)
+        made = Rows(lambda session: stages.accepted(session, stage), CONTRACT.names, stage.scored, stage.rejected)
+        return publish(self.spark, made, run, self.target, keys=["id"])
 
 
 @pytest.fixture

@@ -74,22 +74,22 @@ class _StagedError(Exception):
 @contextmanager
 def _seen_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
     """A block in which the stage of a run is seen when it is judged."""
-    from sparkscore.pipelines import score as page
+    from sparkscore.pipelines import publishing as page
 
-    judge, seen = vars(page)["_judge_stage"], list[tuple[RunReport, Stage]]()
+    judge, seen = vars(page)["_judge"], list[tuple[RunReport, Stage]]()
 
     def judging(attempt: Attempt, plan: Any, stage: Stage, *rest: Any) -> None:
         seen.append((attempt.report, stage))
         judge(attempt, plan, stage, *rest)
 
-    with patch.object(page, "_judge_stage", judging):
+    with patch.object(page, "_judge", judging):
         yield seen
 
 
 @contextmanager
 def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
     """A block in which a run ends with `_StagedError` where its stage would be judged."""
-    from sparkscore.pipelines import score as page
+    from sparkscore.pipelines import publishing as page
 
     seen = list[tuple[RunReport, Stage]]()
 
@@ -97,7 +97,7 @@ def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
         seen.append((attempt.report, stage))
         raise _StagedError
 
-    with patch.object(page, "_judge_stage", judging):
+    with patch.object(page, "_judge", judging):
         yield seen
 
 

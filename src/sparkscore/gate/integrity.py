@@ -35,7 +35,7 @@ def integrity(stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: 
     Rejected rows (`_reject` is not NULL) count as rows, and are outside the other two rules. A prediction that is a
     list or a struct is missing where any part of it is NULL or NaN.
 
-    Needs:   the keys, `prediction`, `_reject` struct<code, message>; `unique` where it is proven that no key is there
+    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that no key is there
              twice.
     Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates.
     """

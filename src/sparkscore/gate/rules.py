@@ -11,7 +11,7 @@ from sparkscore.records import RowRule, RowRules
 from sparkscore.schemas import REJECT
 from sparkscore.store.names import quoted
 
-_SPARK_REJECT = "struct<code:string,message:string>"
+_SPARK_REJECT = "struct<code:string,error:string,message:string>"
 
 
 def key_rules(keys: Sequence[str], schema: pa.Schema) -> RowRules:
@@ -25,14 +25,18 @@ def key_rules(keys: Sequence[str], schema: pa.Schema) -> RowRules:
 def spark_reject(rules: RowRules) -> Column:
     """The reason of the first broken rule; NULL where all hold.
 
-    Adds:    nothing by itself: struct<code, message>.
+    Adds:    nothing by itself: struct<code, error, message>.
     Jobs:    none.
     Runs on: driver.
     """
     reasons = [
         F.when(
             F.col(quoted(rule.column)).isNull(),
-            F.struct(F.lit(rule.code).alias("code"), F.lit(_message(rule)).alias("message")),
+            F.struct(
+                F.lit(rule.code).alias("code"),
+                F.lit(None).cast("string").alias("error"),
+                F.lit(_message(rule)).alias("message"),
+            ),
         )
         for rule in rules.rules
     ]
@@ -52,7 +56,8 @@ def arrow_reject(rules: RowRules, batch: pa.RecordBatch) -> pa.StructArray | Non
         broken = batch.column(rule.column).is_null()
         codes = pc.if_else(broken, pa.scalar(rule.code), codes)
         messages = pc.if_else(broken, pa.scalar(_message(rule)), messages)
-    return pa.StructArray.from_arrays([codes, messages], fields=list(REJECT), mask=codes.is_null())
+    errors = pa.nulls(batch.num_rows, pa.string())
+    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT), mask=codes.is_null())
 
 
 def _message(rule: RowRule) -> str:

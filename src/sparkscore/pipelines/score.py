@@ -2,23 +2,20 @@
 
 from contextlib import nullcontext
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from pyspark.sql import SparkSession
 
-from sparkscore.gate import integrity
 from sparkscore.gate.judge import judge, require
 from sparkscore.gate.suite import Suite
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, finished, suites_of
+from sparkscore.pipelines.frames import check_suites, suites_of
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
+from sparkscore.pipelines.publishing import published
 from sparkscore.pipelines.staging import staged
 from sparkscore.publish import stage as stages
-from sparkscore.publish.latest import ensure_view
-from sparkscore.publish.merge import publish
 from sparkscore.records import RunReport, Stage, Watch
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
@@ -55,24 +52,7 @@ def score(
         attempt.begin(plan.run, closes=decision.open)
         _judge_source(attempt, plan, suites.get("input"))
         stage = _stage(attempt, plan, rows_read, watch)
-        _judge_stage(attempt, plan, stage, suites.get("output"), rows_read)
-        with attempt.part("publish"):
-            publication = publish(
-                attempt.spark,
-                stage,
-                plan.run,
-                attempt.target,
-                plan.contract,
-                keys=settings.source.keys,
-                finish=partial(finished, attempt, plan),
-            )
-            ensure_view(attempt.spark, attempt.target, keys=settings.source.keys)
-        attempt.know(table_version=publication.table_version)
-        if publication.run_id != plan.run.run_id:
-            attempt.event("aborted", message=f"superseded by revision {publication.revision}")
-            return attempt.ended("superseded")
-        attempt.event("published", table_version=publication.table_version)
-        return attempt.ended("published")
+        return published(attempt, plan, stage, suites.get("output"), rows_read=rows_read)
 
 
 def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
@@ -101,16 +81,3 @@ def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) ->
     attempt.know(**facts, model_loads=counters.loads, rows_per_second=rate)
     attempt.event("staged")
     return stage
-
-
-def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
-    with attempt.part("output_gate"):
-        rows = finished(attempt, plan, stages.rows(attempt.spark, stage))
-        keys = attempt.settings.source.keys
-        found = integrity.integrity(rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend)
-        attempt.judged(found.verdict)
-        integrity.require(found)
-        if suite is not None:
-            verdict = judge(finished(attempt, plan, stages.accepted(attempt.spark, stage)), suite, gate="output")
-            attempt.judged(verdict)
-            require(verdict)

@@ -1,16 +1,16 @@
 """The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged
-from sparkscore.publish.stage import accepted, rows
+from sparkscore.publish.stage import rows as all_rows
 from sparkscore.records import Publication, Run, Stage, TableRef, utc_text
-from sparkscore.schemas import LINEAGE, REJECTS, TableContract
+from sparkscore.schemas import LINEAGE, REJECT, REJECTS
 from sparkscore.store.history import NOTE, commit_of, held
 from sparkscore.store.isolation import guarded
 from sparkscore.store.names import beside, quoted
@@ -22,72 +22,82 @@ _ROWS_PER_FILE = 500_000
 """A file of the prediction table has at least so many rows, where there are as many: some 10 MB."""
 
 
-def publish(
-    spark: SparkSession,
-    stage: Stage,
-    run: Run,
-    target: TableRef,
-    contract: TableContract,
-    *,
-    keys: Sequence[str],
-    finish: Callable[[DataFrame], DataFrame],
-) -> Publication:
-    """The commit that made the stage visible.
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a run makes visible."""
+
+    made: Callable[[SparkSession], DataFrame]
+    """The rows, made in a session that is given to it: unique keys, the table's columns but for a run's constants."""
+    names: Sequence[str]
+    """The table's columns, in order."""
+    scored: int
+    """How many rows there are."""
+    rejected: int
+
+
+def publish(spark: SparkSession, rows: Rows, run: Run, target: TableRef, *, keys: Sequence[str]) -> Publication:
+    """The commit that made the run's rows visible in a table that is there.
 
     Proven by the rows that it has inserted into an as_of without any, or else by counting the rows that readers see.
-    `finish` makes the contract's columns of the stage's.
-
     Where a later revision is visible instead, its publication is returned: this run is superseded.
 
     Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    ensure(spark, target, contract, job=run.job)
-    if stage.rejected:
-        _reject(spark, stage, run, beside(target, "_rejects"), keys=keys)
-    note = {
-        NOTE: {
-            "job": run.job,
-            "as_of": utc_text(run.as_of),
-            "revision": run.revision,
-            "attempt": run.attempt,
-            "run_id": run.run_id,
-        }
-        | {
-            "rows": stage.scored,
-            "rejected": stage.rejected,
-            "pins": asdict(run.pins),
-            "source_table": run.source_table,
-            "model_id": run.model_id,
-        }
-    }
-    session = guarded(spark, app_id=run.guard, version=run.revision, note=note)
-    staged = finish(accepted(session, stage)).coalesce(-(-max(stage.scored, 1) // _ROWS_PER_FILE))
-    source = _source(staged, run, target, contract, keys=keys)
+    session = guarded(spark, app_id=run.guard, version=run.revision, note=_note(run, rows))
+    own = rows.made(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
+    source = _source(own, run, target, rows.names, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
     fresh = run.revision == 1 and not held(spark, target, run.as_of)
     inserted = merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
-    if not (fresh and inserted == stage.scored):
-        later = _verified(spark, stage, run, target)
+    if not (fresh and inserted == rows.scored):
+        later = _verified(spark, run, target, rows.scored)
         if later is not None:
             return later
     commit = commit_of(spark, target, run.run_id)
-    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, stage.scored)
+    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, rows.scored)
 
 
-def _source(
-    staged: DataFrame, run: Run, target: TableRef, contract: TableContract, *, keys: Sequence[str]
-) -> DataFrame:
-    """The stage's accepted rows with the run's constants; from revision 2 on also the keys that it no longer has."""
-    source = staged.select(*(F.col(quoted(name)) for name in staged.columns), *_lineage(run)).select(
-        *(quoted(name) for name in contract.names)
+def keep_rejects(spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str]) -> None:
+    """Keep the stage's rejected rows aside, once per run: their key and the reason, never their values.
+
+    Jobs:    one Spark job where there are any.
+    Raises:  PublishConflict, AccessDenied, ForeignTable.
+    """
+    if not stage.rejected:
+        return
+    table = beside(target, "_rejects")
+    ensure(spark, table, REJECTS, job=run.job)
+    key = F.to_json(F.struct(*(F.col(quoted(name)) for name in keys)), {"ignoreNullFields": "false"}).alias("key")
+    reason = [F.col(f"_reject.{field.name}").alias(field.name) for field in REJECT]
+    frame = all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *_lineage(run))
+    append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
+
+
+def _note(run: Run, rows: Rows) -> dict[str, object]:
+    """What the table's history tells of the run: enough to write its event again."""
+    identity = {
+        "job": run.job,
+        "as_of": utc_text(run.as_of),
+        "revision": run.revision,
+        "attempt": run.attempt,
+        "run_id": run.run_id,
+    }
+    stood_on = {"pins": asdict(run.pins), "source_table": run.source_table, "model_id": run.model_id}
+    return {NOTE: identity | {"rows": rows.scored, "rejected": rows.rejected} | stood_on}
+
+
+def _source(own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *, keys: Sequence[str]) -> DataFrame:
+    """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
+    source = own.select(*(F.col(quoted(name)) for name in own.columns), *_lineage(run)).select(
+        *(quoted(name) for name in names)
     )
     if run.revision == 1:
         return source
     key_columns = [quoted(key) for key in keys]
-    before = load(staged.sparkSession, target).where(in_as_of(run.as_of)).select(*key_columns)
-    gone = before.join(staged.select(*key_columns), on=list(keys), how="left_anti").select(
+    before = load(own.sparkSession, target).where(in_as_of(run.as_of)).select(*key_columns)
+    gone = before.join(own.select(*key_columns), on=list(keys), how="left_anti").select(
         *key_columns, F.lit(True).alias(GONE)
     )
     return source.withColumn(GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
@@ -109,22 +119,13 @@ def _lineage(run: Run) -> list[Column]:
     return [F.lit(values[column.name]).cast(spark_type(column.type)).alias(column.name) for column in LINEAGE]
 
 
-def _reject(spark: SparkSession, stage: Stage, run: Run, table: TableRef, *, keys: Sequence[str]) -> None:
-    """Keep the rejected rows aside: their key, never their values."""
-    ensure(spark, table, REJECTS, job=run.job)
-    key = F.to_json(F.struct(*(F.col(quoted(name)) for name in keys)), {"ignoreNullFields": "false"}).alias("key")
-    reason = [F.col("_reject.code").alias("code"), F.col("_reject.message").alias("message")]
-    frame = rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *_lineage(run))
-    append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
-
-
-def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> Publication | None:
+def _verified(spark: SparkSession, run: Run, target: TableRef, scored: int) -> Publication | None:
     """None where readers see the run's rows, else the later revision that they see.
 
     Delta skips a commit that it has seen, even when its rows are gone: then only the rows prove a publication.
     """
     visible = held(spark, target, run.as_of)
-    expected = {run.run_id: stage.scored} if stage.scored else {}
+    expected = {run.run_id: scored} if scored else {}
     if visible != expected:
         others = sorted(set(visible) - {run.run_id})
         if others:
@@ -138,7 +139,7 @@ def _verified(spark: SparkSession, stage: Stage, run: Run, target: TableRef) -> 
             )
         raise TableChanged(
             f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}",
-            f"{stage.scored:,}",
+            f"{scored:,}",
             "--force publishes again",
         )
     return None

@@ -56,8 +56,11 @@ class SourceSettings(_Frozen):
     )
     where: tuple[FilterCondition, ...] = Field(default=(), description='filter: [{column: month, op: ">=", value: 10}]')
     passthrough: tuple[str, ...] = Field(default=(), description="source columns copied beside the prediction")
+    sensitive: tuple[str, ...] = Field(
+        default=(), description="columns whose values reach no reject, log, error or report"
+    )
 
-    @field_validator("keys", "passthrough")
+    @field_validator("keys", "passthrough", "sensitive")
     @classmethod
     def _no_repeats(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         repeated = sorted({name for name in names if names.count(name) > 1})
@@ -102,6 +105,19 @@ class ScoringSettings(_Frozen):
     batch_rows: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["auto"] = Field(
         default="auto", description="rows per Arrow batch"
     )
+    chunk_minutes: float = Field(
+        default=5, gt=0, description="minutes of scoring after which what is done is kept for the next attempt"
+    )
+    deadline: float | None = Field(
+        default=None, gt=0, description="minutes that a run may take: past it, it stops with its chunks kept (exit 75)"
+    )
+    batch_timeout: float | None = Field(default=None, gt=0, description="seconds that the model may take for one batch")
+    max_rejects: int | None = Field(
+        default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
+    )
+    max_reject_ratio: float = Field(
+        default=0.1, ge=0, le=1, description="a greater share of rejected rows stops the run (exit 3)"
+    )
 
 
 class GateSettings(_Frozen):
@@ -128,6 +144,9 @@ class OutputSettings(_Frozen):
     )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds label = 1 where the probability is at least this"
+    )
+    retention_days: int | None = Field(
+        default=None, ge=1, description="predictions, rejects and events of an older as_of are removed by maintain"
     )
 
 

@@ -1,0 +1,53 @@
+"""From a whole stage to readers: judged, published by one MERGE, told in the run events. Every verb that publishes."""
+
+from sparkscore.gate import integrity
+from sparkscore.gate.judge import judge, require
+from sparkscore.gate.suite import Suite
+from sparkscore.pipelines.attempt import Attempt
+from sparkscore.pipelines.frames import finished
+from sparkscore.pipelines.pinning import Plan
+from sparkscore.publish import stage as stages
+from sparkscore.publish.latest import ensure_view
+from sparkscore.publish.merge import Rows, keep_rejects, publish
+from sparkscore.records import RunReport, Stage
+from sparkscore.store.tables import ensure
+
+
+def published(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, *, rows_read: int) -> RunReport:
+    """The end of an attempt whose stage is whole.
+
+    Jobs:    one that judges, more for a suite; one MERGE.
+    Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
+    """
+    spark, target, keys = attempt.spark, attempt.target, attempt.settings.source.keys
+    _judge(attempt, plan, stage, suite, rows_read)
+    with attempt.part("publish"):
+        ensure(spark, target, plan.contract, job=plan.run.job)
+        keep_rejects(spark, stage, plan.run, target, keys=keys)
+        rows = Rows(
+            lambda session: finished(attempt, plan, stages.accepted(session, stage)),
+            plan.contract.names,
+            stage.scored,
+            stage.rejected,
+        )
+        publication = publish(spark, rows, plan.run, target, keys=keys)
+        ensure_view(spark, target, keys=keys)
+    attempt.know(table_version=publication.table_version)
+    if publication.run_id != plan.run.run_id:
+        attempt.event("aborted", message=f"superseded by revision {publication.revision}")
+        return attempt.ended("superseded")
+    attempt.event("published", table_version=publication.table_version)
+    return attempt.ended("published")
+
+
+def _judge(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
+    with attempt.part("output_gate"):
+        rows = finished(attempt, plan, stages.rows(attempt.spark, stage))
+        keys = attempt.settings.source.keys
+        found = integrity.integrity(rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend)
+        attempt.judged(found.verdict)
+        integrity.require(found)
+        if suite is not None:
+            verdict = judge(finished(attempt, plan, stages.accepted(attempt.spark, stage)), suite, gate="output")
+            attempt.judged(verdict)
+            require(verdict)
