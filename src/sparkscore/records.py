@@ -94,6 +94,10 @@ class FileScan:
     files: int
     bytes: int
     """Size of the files on disk."""
+    target: int
+    """Bytes that a split holds, about: the same listing with the same target gives the same splits."""
+    plan: str
+    """sha256 over what each split names: equal plans number the same splits alike."""
     pruned: int = 0
     """Files that the filter leaves out, by their partition values and statistics."""
 

@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkscore.errors import AccessDenied, PredictError
-from sparkscore.publish.stage import _ascend
+from sparkscore.publish.progress import chunk_note, progress
 from sparkscore.records import Place
 from sparkscore.schemas import REJECT
-from sparkscore.scoring.stage_file import told_schema, written
+from sparkscore.scoring.stage_file import written
 
 SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
 
@@ -27,10 +27,7 @@ def batch(*ids: int | None, rejected: int = 0) -> pa.RecordBatch:
 
 
 def told(folder: Path, *batches: pa.RecordBatch) -> list[dict[str, Any]]:
-    result = written(iter(batches), SCHEMA, Place(str(folder), str(folder)), "id")
-    assert result.schema == told_schema(pa.int64())
-    parts: list[dict[str, Any]] = result.to_pylist()
-    return parts
+    return written(iter(batches), SCHEMA, Place(str(folder), str(folder)), "id")
 
 
 def test_a_file_holds_the_rows_and_the_task_tells_how_many(tmp_path: Path) -> None:
@@ -88,5 +85,6 @@ def test_where_keys_are_said_to_be_unique_they_are(
     rising = all(ids == sorted(set(ids)) for ids in files)
     ranges = sorted((ids[0], ids[-1]) for ids in files)
     apart = all(before[1] < after[0] for before, after in pairwise(ranges))
-    assert _ascend(parts) == (rising and apart)
-    assert not _ascend(parts) or len(set(keys)) == len(keys)
+    proven = progress([(0, chunk_note("plan", 1, 1, {0: parts}))]).keys_ascend
+    assert proven == (rising and apart)
+    assert not proven or len(set(keys)) == len(keys)

@@ -16,7 +16,7 @@ from sparkscore.ingest.files import listed
 from sparkscore.records import Condition, Place, Snapshot, TableRef
 from sparkscore.schemas import REJECT
 from sparkscore.scoring.stage_file import written
-from sparkscore.store.files import commit_files, prepare
+from sparkscore.store.files import Guard, commit_files, prepare
 from sparkscore.store.places import place_of
 
 ROWS = pa.table({"id": range(1_000), "x": [float(i) for i in range(1_000)], "day": ["a", "b"] * 500})
@@ -79,7 +79,7 @@ def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: 
     snapshot = Snapshot(at(f"{bucket}/flights"), table_id, 0, ROWS.schema, ("id", "x"), ("id",), where)
     scan = listed(spark, snapshot)
     read = pickle.loads(pickle.dumps(scan.read))  # as it travels to a task
-    ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id").to_pylist()]
+    ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id")]
     assert sorted(ids) == list(range(501, 1_000, 2))
     assert scan.pruned == 1
 
@@ -89,9 +89,9 @@ def test_a_stage_on_s3_is_written_by_tasks_and_committed_once(spark: SparkSessio
     prepare(place)
     rows = [{"id": 1, "prediction": 0.5, "_reject": None}, {"id": 2, "prediction": 0.7, "_reject": None}]
     batches = [pa.RecordBatch.from_pylist([row], schema=STAGE) for row in rows]
-    parts = written(iter(batches), STAGE, place, "id").to_pylist()
-    assert commit_files(place, STAGE, parts, app_id="stage", version=1) == 0
-    assert commit_files(place, STAGE, parts, app_id="stage", version=1) is None
+    parts = written(iter(batches), STAGE, place, "id")
+    assert commit_files(place, STAGE, parts, Guard("stage", 1, "{}")) == 0
+    assert commit_files(place, STAGE, parts, Guard("stage", 1, "{}")) is None
     found = DeltaTable(place.uri, storage_options=dict(place.options)).to_pyarrow_table()
     assert found.to_pylist() == rows
 
@@ -113,7 +113,7 @@ def test_two_drivers_that_commit_the_same_stage_make_one_commit(spark: SparkSess
     prepare(place)
     for key in (1, 1):
         batch = pa.RecordBatch.from_pylist([{"id": key, "prediction": 0.5, "_reject": None}], schema=STAGE)
-        parts = written(iter([batch]), STAGE, place, "id").to_pylist()
-        commit_files(place, STAGE, parts, app_id="stage", version=1)
+        parts = written(iter([batch]), STAGE, place, "id")
+        commit_files(place, STAGE, parts, Guard("stage", 1, "{}"))
     assert DeltaTable(place.uri).version() == 0
     assert DeltaTable(place.uri).to_pyarrow_table().num_rows == 1

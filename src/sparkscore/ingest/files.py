@@ -1,5 +1,6 @@
 """The data files of a pinned version, where reading them without Spark is sure to give Spark's rows."""
 
+import hashlib
 import json
 from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
@@ -31,8 +32,12 @@ _PARTITIONED_BY = (
 )
 
 
-def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = None) -> FileScan:
+def listed(
+    spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = None, target: int | None = None
+) -> FileScan:
     """The snapshot's files without those that the filter leaves out, in splits of about equal work.
+
+    `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
 
     Jobs:    none.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a moment.
@@ -52,11 +57,11 @@ def listed(spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = 
     files = _files(table)
     kept = files.filter(may_match(files, conditions, partitions)) if conditions else files
     sizes = kept.column("size_bytes").to_numpy()
-    splits = ranges(_needed(kept, partitions, names), target_bytes(sizes, slots=spark.sparkContext.defaultParallelism))
+    target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
+    splits = ranges(_needed(kept, partitions, names), target)
     reading = Reading(place.root, place.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows)
-    return FileScan(
-        tuple(_stream(split) for split in splits), reading, kept.num_rows, int(sizes.sum()), len(files) - len(kept)
-    )
+    streams = tuple(_stream(split) for split in splits)
+    return FileScan(streams, reading, len(kept), int(sizes.sum()), target, _plan(splits), pruned=len(files) - len(kept))
 
 
 def _refuse_features(table: DeltaTable, snapshot: Snapshot) -> None:
@@ -97,6 +102,13 @@ def _files(table: DeltaTable) -> pa.Table:
 
 def _needed(files: pa.Table, partitions: Sequence[str], names: Sequence[str]) -> pa.Table:
     return files.select(["path", "size_bytes", *(f"partition.{name}" for name in partitions if name in names)])
+
+
+def _plan(splits: Sequence[pa.Table]) -> str:
+    named = hashlib.sha256()
+    for split in splits:
+        named.update(repr(split.select(["path", "start", "length"]).to_pydict()).encode())
+    return named.hexdigest()
 
 
 def _stream(split: pa.Table) -> bytes:

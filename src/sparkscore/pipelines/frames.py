@@ -51,8 +51,10 @@ def check_suites(suites: Mapping[str, Suite], plan: Plan) -> None:
         check_columns(suite, columns[gate])
 
 
-def way_of(attempt: Attempt, plan: Plan) -> Way:
+def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:
     """The fastest transport that is sure to give Spark's rows, or the one that the config names.
+
+    `target`: bytes of a split in the file plan that earlier chunks are of.
 
     Jobs:    none; the scan's listing of files.
     """
@@ -61,7 +63,7 @@ def way_of(attempt: Attempt, plan: Plan) -> Way:
         return Way(scoring.transport, "as configured")
     rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
     try:
-        scan = listed(attempt.spark, plan.snapshot, batch_rows=rows)
+        scan = listed(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
     except UnsureScan as unsure:
         return Way("arrow", f"no scan: {unsure.found}")
     found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"

@@ -82,7 +82,14 @@ def _lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str
         ("model", f"{model.name} version {model.version}, {model.runtime} runtime, digest {model.digest[:12]}"),
         ("inputs", ", ".join(planned.model_columns)),
         ("transport", f"{attempt.report.transport}: {attempt.report.transport_reason}"),
+        ("chunks", _chunks(attempt)),
         ("gates", gates),
         ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
         ("stage", settings.stage_uri),
     ]
+
+
+def _chunks(attempt: Attempt) -> str:
+    if attempt.report.transport == "scan":
+        return f"kept every {attempt.settings.scoring.chunk_minutes:g} minutes"
+    return "one: only the scan has a file plan, so an attempt that does not end has nothing to go on from"

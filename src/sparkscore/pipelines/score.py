@@ -2,7 +2,7 @@
 
 from contextlib import nullcontext
 from datetime import datetime
-from typing import Any
+from functools import partial
 
 from pyspark.sql import SparkSession
 
@@ -11,11 +11,13 @@ from sparkscore.gate.suite import Suite
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import check_suites, suites_of
+from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.pipelines.publishing import published
-from sparkscore.pipelines.staging import staged
+from sparkscore.pipelines.staging import Staging
 from sparkscore.publish import stage as stages
+from sparkscore.publish.progress import Progress
 from sparkscore.records import RunReport, Stage, Watch
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
@@ -51,7 +53,8 @@ def score(
             return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)
         attempt.begin(plan.run, closes=decision.open)
         _judge_source(attempt, plan, suites.get("input"))
-        stage = _stage(attempt, plan, rows_read, watch)
+        limits = Limits.of(settings, began=attempt.began, rows_read=rows_read)
+        stage = _stage(attempt, plan, limits, watch, restart=wishes.restart)
         return published(attempt, plan, stage, suites.get("output"), rows_read=rows_read)
 
 
@@ -64,20 +67,31 @@ def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
         require(verdict)
 
 
-def _stage(attempt: Attempt, plan: Plan, rows_read: int, watch: Watch | None) -> Stage:
-    """The stage of an attempt with equal pins where there is one, else the rows scored now."""
-    counters = Counters(attempt.spark)
+def _stage(attempt: Attempt, plan: Plan, limits: Limits, watch: Watch | None, *, restart: bool) -> Stage:
+    """The whole stage: what attempts with equal pins have left, and the rows scored now."""
+    where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
     with attempt.part("score_and_stage"):
-        stage = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
-        if stage is None:
-            with watch("score_and_stage", total=rows_read, done=lambda: counters.rows) if watch else nullcontext():
-                stage = staged(attempt, plan, counters)
-    rate = None if stage.chunks_reused else round(stage.scored / max(attempt.report.seconds["score_and_stage"], 1e-9))
-    facts: dict[str, Any] = {
-        "rows_scored": stage.scored,
-        "rows_rejected": stage.rejected,
-        "chunks_reused": stage.chunks_reused,
-    }
-    attempt.know(**facts, model_loads=counters.loads, rows_per_second=rate)
+        past = stages.progress_of(*where)
+        if restart and past.begun:
+            past = stages.emptied(*where, past=past)
+        now = past
+        if not past.whole:
+            done = partial(_done, past, counters)
+            with watch("score_and_stage", total=attempt.report.rows_read or 0, done=done) if watch else nullcontext():
+                now = Staging(attempt, plan, counters, limits).staged(past)
+        stage = stages.whole(*where, now, chunks_reused=past.reused_by(now))
+    seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
+    attempt.know(
+        rows_scored=stage.scored,
+        rows_rejected=stage.rejected,
+        chunks_reused=stage.chunks_reused,
+        model_loads=counters.loads,
+        rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
+    )
+    limits.check_rejects(stage.rejected)
     attempt.event("staged")
     return stage
+
+
+def _done(past: Progress, counters: Counters) -> int:
+    return (past.rows or 0) + counters.rows

@@ -1,60 +1,118 @@
-"""The one place where rows are scored: by the fastest transport that is sure, into the stage."""
+"""The one place where rows are scored: by the fastest transport that is sure, into the stage, chunk by chunk."""
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
 
 import structlog
+from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.errors import UnsureScan
+from sparkscore.errors import TemporaryError, UnsureScan
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import Way, scored_frame, stage_rows, way_of
+from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.pinning import Plan
 from sparkscore.publish import stage as stages
-from sparkscore.records import FileScan, Stage
+from sparkscore.publish.chunks import Chunks
+from sparkscore.publish.progress import Progress
+from sparkscore.records import FileScan, Run
 from sparkscore.scoring import scan
+from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
 from sparkscore.store.files import prepare
 
 log = structlog.get_logger("sparkscore")
 
+_MINUTE_S = 60
 
-def staged(attempt: Attempt, plan: Plan, counters: Counters) -> Stage:
-    """The stage with all rows of the plan, each scored once, in one commit.
 
-    Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another:
-             nothing of the first is committed.
-    Raises:  whatever tasks raise.
-    """
-    way = _known(attempt, way_of(attempt, plan))
-    if way.scan is None:
-        return _by_spark(attempt, plan, counters, way.transport)
-    try:
-        return _by_scan(attempt, plan, counters, way.scan)
-    except Exception as error:
-        unsure = error if isinstance(error, UnsureScan) else translated(error)
-        if not isinstance(unsure, UnsureScan):
+@dataclass(frozen=True, slots=True)
+class Staging:
+    """The scoring of one attempt."""
+
+    attempt: Attempt
+    plan: Plan
+    counters: Counters
+    limits: Limits
+
+    def staged(self, past: Progress) -> Progress:
+        """The whole stage: the rows that are missing in what attempts with equal pins have done are added.
+
+        Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another:
+                 then nothing of the first is kept.
+        Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; what got done is kept, where chunks are.
+        """
+        way = self._known(way_of(self.attempt, self.plan, target=past.target))
+        if way.scan is None:
+            return self._by_spark(past, lambda: self._frame(way.transport))
+        try:
+            return self._by_scan(past, way.scan)
+        except Exception as error:
+            unsure = error if isinstance(error, UnsureScan) else translated(error)
+            if not isinstance(unsure, UnsureScan):
+                raise
+            self.attempt.warn(f"the scan gave way to arrow: {unsure.found}")
+            self._known(Way("arrow", f"no scan: {unsure.found}"))
+            return self._by_spark(self._progress(), lambda: self._frame("arrow"))
+
+    def _known(self, way: Way) -> Way:
+        self.attempt.know(transport=way.transport, transport_reason=way.reason)
+        log.info("transport", transport=way.transport, reason=way.reason)
+        return way
+
+    def _frame(self, transport: str) -> DataFrame:
+        source = ingest.frame(self.attempt.spark, self.plan.snapshot)
+        return scored_frame(self.attempt, self.plan, source, self.counters, transport)
+
+    def _by_spark(self, past: Progress, frame: Callable[[], DataFrame]) -> Progress:
+        """All rows in one commit: without a file plan there is nothing that a part of them could be called by."""
+        spark, run, root = self._where
+        past = self._emptied(past, "this transport writes the stage in one piece") if past.begun else past
+        with background(spark, lambda: stages.written(spark, frame(), run, root, past=past)) as job:
+            for _ in job.ticks():
+                self.limits.check(rejected=0)  # rejects are known when the stage is
+            return job.result()
+
+    def _by_scan(self, past: Progress, files: FileScan) -> Progress:
+        spark, run, root = self._where
+        rows, place = stage_rows(self.attempt, self.plan, self.counters), stages.place(*self._where)
+        if place is None:
+            return self._by_spark(past, lambda: scan.returned(spark, files, rows))
+        if past.begun and past.plan != files.plan:
+            self._emptied(past, "its chunks are of another file plan")
+        prepare(place)
+        chunks = Chunks(spark, run, root, place=place, schema=rows.schema, scan=files)
+        key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
+        try:
+            with closing(scan.staged(spark, files, rows, place, splits=chunks.missing, key=key)) as done:
+                for splits in done:
+                    chunks.add(splits, every_s=every_s)
+                    self.limits.check(rejected=chunks.rejected)
+        except Exception as error:
+            if not isinstance(translated(error), UnsureScan):
+                chunks.keep()
             raise
-        attempt.warn(f"the scan gave way to arrow: {unsure.found}")
-        _known(attempt, Way("arrow", f"no scan: {unsure.found}"))
-        return _by_spark(attempt, plan, counters, "arrow")
+        chunks.commit()
+        return self._whole(chunks)
 
+    def _whole(self, chunks: Chunks) -> Progress:
+        if chunks.missing:
+            raise TemporaryError(
+                f"{len(chunks.missing):,} splits were scored, but Spark lost what their tasks told",
+                "word from every task",
+                "run it again: it goes on from the chunks that are kept",
+            )
+        return chunks.progress
 
-def _known(attempt: Attempt, way: Way) -> Way:
-    attempt.know(transport=way.transport, transport_reason=way.reason)
-    log.info("transport", transport=way.transport, reason=way.reason)
-    return way
+    def _emptied(self, past: Progress, why: str) -> Progress:
+        self.attempt.warn(f"what an earlier attempt scored is thrown away: {why}")
+        return stages.emptied(*self._where, past=past)
 
+    def _progress(self) -> Progress:
+        return stages.progress_of(*self._where)
 
-def _by_spark(attempt: Attempt, plan: Plan, counters: Counters, transport: str) -> Stage:
-    source = ingest.frame(attempt.spark, plan.snapshot)
-    frame = scored_frame(attempt, plan, source, counters, transport)
-    return stages.written(attempt.spark, frame, plan.run, attempt.settings.stage_uri)
-
-
-def _by_scan(attempt: Attempt, plan: Plan, counters: Counters, files: FileScan) -> Stage:
-    root, rows = attempt.settings.stage_uri, stage_rows(attempt, plan, counters)
-    place = stages.place(attempt.spark, plan.run, root)
-    if place is None:
-        return stages.written(attempt.spark, scan.returned(attempt.spark, files, rows), plan.run, root)
-    prepare(place)
-    parts = scan.staged(attempt.spark, files, rows, place, key=attempt.settings.source.keys[0])
-    return stages.committed(attempt.spark, parts, plan.run, root, place=place, schema=rows.schema)
+    @property
+    def _where(self) -> tuple[SparkSession, Run, str]:
+        return self.attempt.spark, self.plan.run, self.attempt.settings.stage_uri

@@ -4,10 +4,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
+import structlog
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.errors import PinsConflict, TableChanged, redacted
 from sparkscore.publish.stage import rows as all_rows
 from sparkscore.records import Publication, Run, Stage, TableRef, utc_text
 from sparkscore.schemas import LINEAGE, REJECT, REJECTS
@@ -17,6 +18,8 @@ from sparkscore.store.names import beside, quoted
 from sparkscore.store.tables import ensure, load
 from sparkscore.store.types import spark_type
 from sparkscore.store.writes import GONE, append_once, in_as_of, merge
+
+log = structlog.get_logger("sparkscore")
 
 _ROWS_PER_FILE = 500_000
 """A file of the prediction table has at least so many rows, where there are as many: some 10 MB."""
@@ -50,13 +53,34 @@ def publish(spark: SparkSession, rows: Rows, run: Run, target: TableRef, *, keys
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
     fresh = run.revision == 1 and not held(spark, target, run.as_of)
-    inserted = merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
+    inserted = _merged(source, run, target, keys=keys, fresh=fresh)
     if not (fresh and inserted == rows.scored):
         later = _verified(spark, run, target, rows.scored)
         if later is not None:
             return later
     commit = commit_of(spark, target, run.run_id)
     return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, rows.scored)
+
+
+def _merged(source: DataFrame, run: Run, target: TableRef, *, keys: Sequence[str], fresh: bool) -> int | None:
+    """How many rows were inserted; None where that is not known.
+
+    An error at a commit does not say that nothing was committed: the history does.
+    """
+    try:
+        return merge(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
+    except Exception as error:
+        if not _committed(source.sparkSession, run, target):
+            raise
+        log.warning("the MERGE failed, and yet is in the table's history", error=redacted(str(error))[:300])
+        return None
+
+
+def _committed(spark: SparkSession, run: Run, target: TableRef) -> bool:
+    try:
+        return commit_of(spark, target, run.run_id) is not None
+    except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
+        return False
 
 
 def keep_rejects(spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str]) -> None:

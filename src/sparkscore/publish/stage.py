@@ -1,20 +1,16 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
-from typing import Any
-
-import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import UnsureScan
+from sparkscore.errors import PublishConflict, UnsureScan
+from sparkscore.publish.progress import Progress, progress
 from sparkscore.records import Place, Run, Stage, TableRef
 from sparkscore.store.failures import border
-from sparkscore.store.files import commit_files
+from sparkscore.store.history import noted, notes
 from sparkscore.store.places import place_of
-from sparkscore.store.tables import exists, load, newest_version
-from sparkscore.store.writes import append_once
+from sparkscore.store.tables import exists, load
+from sparkscore.store.writes import append
 
 
 def stage_table(run: Run, root: str) -> TableRef:
@@ -23,24 +19,61 @@ def stage_table(run: Run, root: str) -> TableRef:
     return TableRef(path, path)
 
 
-def found(spark: SparkSession, run: Run, root: str) -> Stage | None:
-    """The stage that an earlier attempt with equal pins committed; None where there is none.
+def progress_of(spark: SparkSession, run: Run, root: str) -> Progress:
+    """How far attempts with equal pins have come.
 
-    Jobs:    one small Spark job.
+    Jobs:    one over the log of the stage, where there is one.
+    Raises:  AccessDenied.
     """
     table = stage_table(run, root)
-    return _counted(spark, run, table, chunks_reused=1) if exists(spark, table) else None
+    return progress(notes(spark, table)) if exists(spark, table) else Progress()
 
 
-def written(spark: SparkSession, frame: DataFrame, run: Run, root: str) -> Stage:
+def found(spark: SparkSession, run: Run, root: str) -> Stage | None:
+    """The stage that attempts with equal pins have made whole; None where there is none.
+
+    Jobs:    as `progress_of`, and a count where the commits do not tell the rows.
+    """
+    past = progress_of(spark, run, root)
+    return whole(spark, run, root, past, chunks_reused=past.chunks) if past.whole else None
+
+
+def whole(spark: SparkSession, run: Run, root: str, past: Progress, *, chunks_reused: int) -> Stage:
+    """The record of a stage that is whole.
+
+    Jobs:    none; a count where the commits do not tell the rows.
+    """
+    table = stage_table(run, root)
+    total, rejected = (past.rows, past.rejected) if past.rows is not None else _counted(spark, table, past.version)
+    return Stage(run.stage_id, str(table.path), past.version, total, rejected, chunks_reused, past.keys_ascend)
+
+
+def written(spark: SparkSession, frame: DataFrame, run: Run, root: str, *, past: Progress) -> Progress:
     """The stage with the frame's rows, written in one idempotent commit. Here the rows are scored.
 
-    Jobs:    one Spark job that scores, and a small one.
-    Raises:  PredictError, PublishConflict, AccessDenied.
+    Jobs:    one Spark job that scores.
+    Raises:  PredictError, PublishConflict where another attempt works on the same stage by chunks, AccessDenied.
+    """
+    guard = {"txnAppId": stage_guard(run), "txnVersion": str(past.version + 1)}
+    append(frame, stage_table(run, root), options={**guard, "userMetadata": noted({"stage": "whole"})})
+    now = progress_of(spark, run, root)
+    if not now.whole:
+        raise PublishConflict("another attempt scores the same stage in chunks", "one attempt", "run it again")
+    return now
+
+
+def emptied(spark: SparkSession, run: Run, root: str, *, past: Progress) -> Progress:
+    """The stage without rows, ready for any transport: what was scored is thrown away in one commit.
+
+    Jobs:    a small one.
+    Raises:  PublishConflict, AccessDenied.
     """
     table = stage_table(run, root)
-    append_once(frame, table, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
-    return _counted(spark, run, table, chunks_reused=0)
+    nothing = load(spark, table).limit(0)
+    guard = {"txnAppId": stage_guard(run), "txnVersion": str(past.version + 1)}
+    options = {**guard, "userMetadata": noted({"stage": "reset"})}
+    append(nothing, table, options=options, mode="overwrite")
+    return progress_of(spark, run, root)
 
 
 def place(spark: SparkSession, run: Run, root: str) -> Place | None:
@@ -51,29 +84,9 @@ def place(spark: SparkSession, run: Run, root: str) -> Place | None:
         return None
 
 
-def committed(
-    spark: SparkSession, parts: Sequence[Mapping[str, Any]], run: Run, root: str, *, place: Place, schema: pa.Schema
-) -> Stage:
-    """The stage with the files that tasks have written to its place, in one idempotent commit.
-
-    Needs:   `parts`: path in the folder, rows, rejected, bytes; ascending, first and last of the leading key.
-    Jobs:    none; small ones where another attempt was faster.
-    Raises:  PublishConflict, AccessDenied.
-    """
-    table = stage_table(run, root)
-    committed_at = commit_files(place, schema, parts, app_id=f"sparkscore/stage/{run.stage_id}", version=1)
-    if committed_at is None:
-        return _counted(spark, run, table, chunks_reused=0)
-    rows, rejected = (sum(part[name] for part in parts) for name in ("rows", "rejected"))
-    return Stage(run.stage_id, str(table.path), committed_at, rows, rejected, keys_ascend=_ascend(parts))
-
-
-def _ascend(parts: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the leading keys ascend in every file and no two files overlap: then no key is there twice."""
-    if not all(part["ascending"] for part in parts):
-        return False
-    ordered = sorted(parts, key=lambda part: part["first"])
-    return all(before["last"] < after["first"] for before, after in pairwise(ordered))
+def stage_guard(run: Run) -> str:
+    """Delta's application id of the commits of a stage; the version of the table that a commit makes is its version."""
+    return f"sparkscore/stage/{run.stage_id}"
 
 
 def rows(spark: SparkSession, stage: Stage) -> DataFrame:
@@ -89,8 +102,7 @@ def accepted(spark: SparkSession, stage: Stage) -> DataFrame:
     return rows(spark, stage).where(F.col("_reject").isNull()).drop("_reject")
 
 
-def _counted(spark: SparkSession, run: Run, table: TableRef, *, chunks_reused: int) -> Stage:
-    version = newest_version(spark, table)
+def _counted(spark: SparkSession, table: TableRef, version: int) -> tuple[int, int]:
     with border(f"counting the stage {table.path}"):
         total, rejected = load(spark, table, version).agg(F.count(F.lit(1)), F.count("_reject")).collect()[0]
-    return Stage(run.stage_id, str(table.path), version, total, rejected, chunks_reused)
+    return total, rejected

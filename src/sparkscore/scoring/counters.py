@@ -1,6 +1,8 @@
 """What the workers have done, summed by Spark."""
 
-from pyspark.accumulators import Accumulator
+from typing import Any
+
+from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
 
@@ -28,3 +30,30 @@ class Counters:
     def loads(self) -> int:
         """How many times a process loaded the model so far."""
         return self._loads.value
+
+
+class Told:
+    """What tasks have told so far, each once: Spark takes it from the first of a task's tries that ends well."""
+
+    def __init__(self, spark: SparkSession) -> None:
+        self._told: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _Appended())
+        self._taken = 0
+
+    def tell(self, facts: Any) -> None:
+        """Runs on: executor."""
+        self._told.add([facts])
+
+    def new(self) -> list[Any]:
+        """What was told since it was last asked. Runs on: driver."""
+        found = self._told.value[self._taken :]
+        self._taken += len(found)
+        return found
+
+
+class _Appended(AccumulatorParam[list[Any]]):
+    def zero(self, value: list[Any]) -> list[Any]:
+        return []
+
+    def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802  Spark's name
+        value1.extend(value2)
+        return value1

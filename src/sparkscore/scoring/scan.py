@@ -3,35 +3,46 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.records import FileScan, Place
+from sparkscore.scoring.background import background
+from sparkscore.scoring.counters import Told
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
-from sparkscore.scoring.stage_file import told_schema, written
+from sparkscore.scoring.stage_file import written
 
 Read = Callable[[bytes], Iterator[pa.RecordBatch]]
+Split = tuple[int, list[dict[str, Any]]]
+"""Number of a split that is done, and its files as `stage_file.written` tells of them; none where it has no rows."""
 
 
-def staged(spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, key: str) -> list[dict[str, object]]:
-    """Reads, scores and writes the whole scan; what each task wrote, as `stage_file.told_schema` has it.
+def staged(
+    spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, splits: Sequence[int], key: str
+) -> Iterator[list[Split]]:
+    """Reads, scores and writes these splits; about twice a second, the ones that have got done.
 
-    Jobs:    one Spark job, a task per split.
+    Leaving it early stops the job.
+
+    Jobs:    one Spark job, a task per split; none for no splits.
     Runs on: driver; its tasks run on executors.
     Raises:  UnsureScan, ConfigError, PredictError, AccessDenied, TemporaryError, as text of a failed task.
     """
-    if not scan.splits:
-        return []
-    task = _Writing(scan.read, rows, place, key)
-    told = from_arrow_schema(told_schema(rows.schema.field(key).type))
-    written_files = _frame(spark, scan).mapInArrow(task, told).toArrow()
-    parts: list[dict[str, object]] = written_files.to_pylist()
-    return parts
+    if not splits:
+        return
+    told = Told(spark)
+    task = _Writing(scan.read, rows, place, key, told.tell)
+    frame = _frame(spark, scan, splits).mapInArrow(task, "split int")
+    with background(spark, frame.toArrow) as job:
+        for _ in job.ticks():
+            yield told.new()
+        job.result()
 
 
 def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
@@ -39,7 +50,9 @@ def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
 
     Jobs:    none.
     """
-    return _frame(spark, scan).mapInArrow(_Returning(scan.read, rows), from_arrow_schema(rows.schema))
+    return _frame(spark, scan, range(len(scan.splits))).mapInArrow(
+        _Returning(scan.read, rows), from_arrow_schema(rows.schema)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +62,8 @@ class _Returning:
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with marked():
-            yield from self.rows(_batches(self.read, parts))
+            for _, split in _splits(parts):
+                yield from self.rows(self.read(split))
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,19 +72,24 @@ class _Writing:
     rows: StageRows
     place: Place
     key: str
+    tell: Callable[[Split], None]
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         with marked():
-            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.place, self.key)
+            for number, split in _splits(parts):
+                batches = self.rows(self.read(split))
+                self.tell((number, written(batches, self.rows.schema, self.place, self.key)))
+                yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
 
 
-def _batches(read: Read, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+def _splits(parts: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, bytes]]:
     for part in parts:
-        for split in part.column(0).to_pylist():
-            yield from read(split)
+        for row in part.to_pylist():
+            yield row["number"], row["split"]
 
 
-def _frame(spark: SparkSession, scan: FileScan) -> DataFrame:
+def _frame(spark: SparkSession, scan: FileScan, splits: Sequence[int]) -> DataFrame:
     """The splits as a frame, one per partition: Spark makes a partition of each batch of an Arrow table."""
-    batches = [pa.record_batch([pa.array([split], pa.binary())], ["split"]) for split in scan.splits]
-    return spark.createDataFrame(pa.Table.from_batches(batches))
+    schema = pa.schema([("number", pa.int32()), ("split", pa.binary())])
+    rows = [{"number": number, "split": scan.splits[number]} for number in splits]
+    return spark.createDataFrame(pa.Table.from_batches([pa.RecordBatch.from_pylist([row], schema) for row in rows]))

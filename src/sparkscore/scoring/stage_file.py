@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -17,20 +18,13 @@ from sparkscore.scoring.rows import REJECT_COLUMN
 _GROUP_ROWS = 1 << 20
 
 
-def told_schema(key: pa.DataType) -> pa.Schema:
-    """What a task tells of its file: no row for a task without rows.
-
-    Grain:   one row per file. `first` and `last`: the leading key of its first and last row, where `ascending`: each
-             row's is greater than that of the row before.
-    """
-    numbers = [(name, pa.int64()) for name in ("rows", "rejected", "bytes")]
-    return pa.schema([("path", pa.string()), *numbers, ("ascending", pa.bool_()), ("first", key), ("last", key)])
-
-
-def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: Place, key: str) -> pa.RecordBatch:
+def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: Place, key: str) -> list[dict[str, Any]]:
     """Writes the batches to new files of the stage: one for batches without rejects, one for those with some.
 
     A file is in no table until the driver commits it: what a failed or a speculative task leaves is never read.
+
+    Grain:   one mapping per file: path in the stage, rows, rejected, bytes; `ascending`: each row's leading key is
+             greater than that of the row before; then `first` and `last` of them.
 
     Raises:  AccessDenied, TemporaryError where there is no space, whatever the batches raise.
     """
@@ -42,12 +36,11 @@ def written(batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: Place, 
                 plain.add(batch.remove_column(place))  # an absent column reads as NULL, and costs nothing
             else:
                 mixed.add(batch)
-        parts = [file.closed() for file in (plain, mixed) if file.rows]
+        return [file.closed() for file in (plain, mixed) if file.rows]
     except BaseException:
         plain.remove()
         mixed.remove()
         raise
-    return pa.RecordBatch.from_pylist(parts, schema=told_schema(schema.field(key).type))
 
 
 class _File:
@@ -72,7 +65,7 @@ class _File:
             self._rejected += batch.num_rows - batch.column(REJECT_COLUMN).null_count
         self._order.follow(batch.column(self._key))
 
-    def closed(self) -> dict[str, object]:
+    def closed(self) -> dict[str, Any]:
         """What there is to tell of it."""
         assert self._writer is not None  # noqa: S101  it has rows
         with _named(self._path):
@@ -108,9 +101,10 @@ class _Order:
         self._ascending = self._ascending and inside is True and column[0].is_valid
         self._last = column[-1]
 
-    def told(self) -> dict[str, object]:
+    def told(self) -> dict[str, Any]:
         """Native values; no first and last where the column does not ascend."""
-        first, last = (self._first, self._last) if self._ascending else (None, None)
+        ends = (self._first, self._last) if self._ascending else (None, None)
+        first, last = (None if end is None else end.as_py() for end in ends)
         return {"ascending": self._ascending, "first": first, "last": last}
 
 

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,41 +35,52 @@ def prepare(place: Place) -> None:
         ) from error
 
 
-def commit_files(
-    place: Place, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], *, app_id: str, version: int
-) -> int | None:
-    """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What makes a commit happen once."""
 
-    deltalake records the transaction and does not check it, so the table is looked at before and after a lost race.
+    app_id: str
+    version: int
+    note: str
+    """The commit's `userMetadata`."""
+
+
+def commit_files(place: Place, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], guard: Guard) -> int | None:
+    """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
 
     Needs:   `parts`: path in the place, rows, bytes.
     Raises:  PublishConflict, AccessDenied.
     """
-    properties = CommitProperties(app_transactions=[Transaction(app_id, version)])
     actions = [_added(part) for part in parts]
     for _ in range(_TRIES):
-        if _committed(place, app_id) >= version:
+        if _committed(place, guard.app_id) >= guard.version:
             return None
         with suppress(DeltaError):
-            _commit(place, actions, Schema.from_arrow(schema), properties)
-            return table_at(place).version()
+            return _commit(place, actions, Schema.from_arrow(schema), guard)
     raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
 
 
-def _commit(place: Place, actions: list[AddAction], schema: Schema, properties: CommitProperties) -> None:
+def _commit(place: Place, actions: list[AddAction], schema: Schema, guard: Guard) -> int:
+    # no retries of its own: whoever commits in between may have committed this
+    properties = CommitProperties(
+        {"userMetadata": guard.note},
+        max_commit_retries=0,
+        app_transactions=[Transaction(guard.app_id, guard.version)],
+    )
     try:
         table = _table(place)
         if table is not None:
             table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
-        else:
-            create_table_with_add_actions(
-                place.uri,
-                schema,
-                actions,
-                mode="error",
-                storage_options=dict(place.options) or None,
-                commit_properties=properties,
-            )
+            return table.version() + 1
+        create_table_with_add_actions(
+            place.uri,
+            schema,
+            actions,
+            mode="error",
+            storage_options=dict(place.options) or None,
+            commit_properties=properties,
+        )
+        return 0
     except OSError as error:
         raise AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner") from error
 

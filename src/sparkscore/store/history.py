@@ -31,37 +31,39 @@ def held(spark: SparkSession, table: TableRef, as_of: datetime) -> dict[str, int
     return {row["run_id"]: row["rows"] for row in rows}
 
 
+def notes(spark: SparkSession, table: TableRef) -> list[tuple[int, Mapping[str, Any]]]:
+    """Version and note of every commit, oldest first; an empty note for commits that are not ours.
+
+    Jobs:    one Spark job over the log.
+    Raises:  TableNotFound, AccessDenied.
+    """
+    with border(f"reading the history of {table.name}"):
+        commits = delta_table(spark, table).history().select("version", "userMetadata").collect()
+    return [(int(commit["version"]), _note(commit["userMetadata"])) for commit in reversed(commits)]
+
+
+def noted(note: Mapping[str, Any]) -> str:
+    """The note as a commit's `userMetadata`."""
+    return json.dumps({NOTE: note}, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def _note(text: str | None) -> Mapping[str, Any]:
+    try:
+        found = json.loads(text or "{}").get(NOTE, {})
+    except (ValueError, AttributeError):  # somebody else's words
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def commit_of(spark: SparkSession, table: TableRef, run_id: str) -> tuple[int, Mapping[str, Any]] | None:
     """Version and note of the commit that published a run; None where the history no longer holds it."""
-    with border(f"reading the history of {table.name}"):
-        commits = (
-            delta_table(spark, table)
-            .history()
-            .where(F.col("userMetadata").contains(run_id))
-            .select("version", "userMetadata")
-            .collect()
-        )
-    for commit in sorted(commits, key=lambda row: row["version"], reverse=True):
-        note = json.loads(commit["userMetadata"]).get(NOTE, {})
-        if note.get("run_id") == run_id:
-            return int(commit["version"]), note
-    return None
+    found = [(version, note) for version, note in notes(spark, table) if note.get("run_id") == run_id]
+    return found[-1] if found else None
 
 
 def committed_revision(spark: SparkSession, table: TableRef, *, job: str, as_of: datetime) -> int:
     """The greatest revision of an as_of in the table's history, 0 without one; Delta's guard skips up to it."""
     if not exists(spark, table):
         return 0
-    with border(f"reading the history of {table.name}"):
-        commits = (
-            delta_table(spark, table)
-            .history()
-            .where(F.col("userMetadata").contains(f'"{NOTE}"'))
-            .select("userMetadata")
-            .collect()
-        )
-    notes = [json.loads(commit["userMetadata"]).get(NOTE, {}) for commit in commits]
-    return max(
-        (int(note["revision"]) for note in notes if note.get("job") == job and note.get("as_of") == utc_text(as_of)),
-        default=0,
-    )
+    mine = (note for _, note in notes(spark, table) if (note.get("job"), note.get("as_of")) == (job, utc_text(as_of)))
+    return max((int(note["revision"]) for note in mine), default=0)

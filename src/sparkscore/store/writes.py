@@ -74,13 +74,15 @@ def append_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int)
 
 
 @_retried
-def append(frame: DataFrame, table: TableRef, *, options: Mapping[str, str] = MappingProxyType({})) -> None:
-    """One append.
+def append(
+    frame: DataFrame, table: TableRef, *, options: Mapping[str, str] = MappingProxyType({}), mode: str = "append"
+) -> None:
+    """One append, or an overwrite; skipped by Delta where `txnAppId` and `txnVersion` are there already.
 
     Jobs:    one Spark job.
     Raises:  PublishConflict, AccessDenied.
     """
-    writer = frame.write.format("delta").mode("append").options(**options)
+    writer = frame.write.format("delta").mode(mode).options(**options)
     with border(f"writing {table.name}"):
         if table.path is None:
             writer.saveAsTable(quoted_table(table))

@@ -1,0 +1,66 @@
+"""A Spark job beside the driver's own thread, so that something can be done meanwhile, or the job stopped."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from pyspark import InheritableThread
+from pyspark.sql import SparkSession
+
+Made = TypeVar("Made")
+
+_TICK_S = 0.5
+_END_S = 60.0
+
+
+class Job(Generic[Made]):
+    """Work that starts Spark jobs, in a thread of its own."""
+
+    def __init__(self, spark: SparkSession, work: Callable[[], Made]) -> None:
+        self._context, self._tag = spark.sparkContext, f"sparkscore-{uuid4().hex}"
+        self._made: list[Made] = []
+        self._error: BaseException | None = None
+        self._thread = InheritableThread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+
+    def ticks(self) -> Iterator[None]:
+        """Twice a second until the work has ended, well or not."""
+        while self._thread.is_alive():
+            self._thread.join(_TICK_S)
+            yield
+
+    def result(self) -> Made:
+        """What the work gave.
+
+        Raises:  whatever it raised.
+        """
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
+
+    def stop(self) -> None:
+        """Cancel the work's Spark jobs where they still run; their tasks end within Spark's own delay."""
+        if self._thread.is_alive():
+            self._context.cancelJobsWithTag(self._tag)
+            self._thread.join(_END_S)
+
+    def _run(self, work: Callable[[], Made]) -> None:
+        try:
+            self._context.addJobTag(self._tag)
+            self._made.append(work())
+        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
+            self._error = error
+
+
+@contextmanager
+def background(spark: SparkSession, work: Callable[[], Made]) -> Iterator[Job[Made]]:
+    """A block beside which the work runs; whatever of it still runs when the block is left is stopped.
+
+    Runs on: driver.
+    """
+    job = Job(spark, work)
+    try:
+        yield job
+    finally:
+        job.stop()

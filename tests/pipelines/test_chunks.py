@@ -1,0 +1,168 @@
+"""A run that stops in the middle keeps its chunks, and the next one scores only what is missing."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sparkscore.errors import ConfigError, DeadlinePassed, TooManyRejects
+from sparkscore.ingest import splits
+from sparkscore.pipelines import staging
+from sparkscore.pipelines.preview import plan
+from sparkscore.pipelines.score import score
+from sparkscore.records import RunReport
+from sparkscore.store.runs import PLAIN, Wishes
+from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
+
+FILES = 6
+
+
+@pytest.fixture
+def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """The world with its 60 rows in six files, each a split of its own."""
+    monkeypatch.setattr(splits, "SMALLEST", 1)
+    monkeypatch.setattr(splits, "LARGEST", 1)
+    frame = world.spark.createDataFrame(source_rows()).repartitionByRange(FILES, "id")
+    frame.write.format("delta").mode("overwrite").save(world.path("flights"))
+    return world
+
+
+def run(world: World, wishes: Wishes = PLAIN, **groups: Any) -> RunReport:
+    return score(world.spark, world.settings(**groups), as_of=AS_OF, wishes=wishes)
+
+
+@contextmanager
+def one_file_away(world: World) -> Iterator[None]:
+    """A block in which the last data file of the source is somewhere else."""
+    log = world.spark.read.format("delta").load(world.path("flights"))
+    file = Path(max(log.inputFiles()).removeprefix("file://"))
+    file.rename(file.with_suffix(".away"))
+    yield
+    file.with_suffix(".away").rename(file)
+
+
+def stopped(world: World, **groups: Any) -> int:
+    """How many rows a run has kept that stopped at a missing file."""
+    with one_file_away(world), pytest.raises(ConfigError, match="is gone"):
+        run(world, **groups)
+    return staged_rows(world)
+
+
+def stage_folder(world: World) -> Path:
+    (folder,) = (world.home / "stage" / "late-flights").iterdir()
+    return folder
+
+
+def staged_rows(world: World) -> int:
+    return world.spark.read.format("delta").load(str(stage_folder(world))).count()
+
+
+def test_a_short_run_is_one_chunk(many: World) -> None:
+    report = run(many)
+    assert_published(many, report, source_rows())
+    assert [file.name for file in (stage_folder(many) / "_delta_log").glob("*.json")] == [f"{0:020}.json"]
+
+
+def test_a_run_whose_chunks_are_short_publishes_the_same(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    report = run(many, scoring={"chunk_minutes": 1e-9})
+    assert_published(many, report, source_rows())
+    assert report.chunks_reused == 0
+
+
+def test_what_got_done_before_a_task_failed_is_not_scored_again(many: World) -> None:
+    kept = stopped(many)
+    assert 0 < kept < 60
+    files = set(stage_folder(many).glob("*.parquet"))
+    report = run(many)
+    assert_published(many, report, source_rows())
+    assert (report.chunks_reused, report.rows_scored) == (1, 60)
+    scored_again = set(stage_folder(many).glob("*.parquet")) - files
+    assert len(scored_again) == (60 - kept) // 10
+
+
+def test_the_tables_of_readers_show_nothing_of_a_run_that_stopped(many: World) -> None:
+    stopped(many)
+    assert many.version() == -1
+
+
+def test_a_cluster_of_another_size_goes_on_with_the_same_splits(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = stopped(many)
+    monkeypatch.setattr(splits, "SMALLEST", 1 << 30)
+    monkeypatch.setattr(splits, "LARGEST", 1 << 30)
+    report = run(many)
+    assert (report.chunks_reused, report.transport) == (1, "scan")
+    assert "6 splits" in str(report.transport_reason)
+    assert kept
+    assert_published(many, report, source_rows())
+
+
+def test_another_transport_begins_again_and_says_so(many: World) -> None:
+    stopped(many)
+    report = run(many, scoring={"transport": "arrow"})
+    assert report.chunks_reused == 0
+    assert any("thrown away" in warning for warning in report.warnings)
+    assert_published(many, report, source_rows())
+
+
+def test_restart_throws_the_stage_away(many: World) -> None:
+    stopped(many)
+    report = run(many, Wishes(restart=True))
+    assert report.chunks_reused == 0
+    assert_published(many, report, source_rows())
+
+
+def test_a_run_past_its_deadline_ends_with_75_and_goes_on_later(many: World) -> None:
+    with pytest.raises(DeadlinePassed) as raised:
+        run(many, scoring={"deadline": 1e-6})
+    assert (raised.value.exit_code, raised.value.retryable) == (75, True)
+    assert many.version() == -1
+    first = many.table("predictions_runs").where("event = 'failed'").collect()[0]
+    report = run(many, scoring={"deadline": 60})
+    assert (report.run_id, report.attempt) == (first["run_id"], 2)
+    assert_published(many, report, source_rows())
+
+
+def with_null_keys(rows: pa.Table, count: int) -> pa.Table:
+    ids = [None] * count + rows["id"].to_pylist()[count:]
+    return rows.set_column(0, SOURCE.field("id"), pa.array(ids, pa.int64()))
+
+
+@pytest.mark.parametrize("transport", ["scan", "arrow"])
+@pytest.mark.parametrize("limit", [{"max_rejects": 3}, {"max_reject_ratio": 0.06}])
+def test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on(
+    world: World, limit: dict[str, Any], transport: str
+) -> None:
+    world.write_source(with_null_keys(source_rows(), 4))
+    with pytest.raises(TooManyRejects, match=f"4 rows.*\n.*at most 3.*{next(iter(limit))}") as raised:
+        run(world, scoring={**limit, "transport": transport})
+    assert raised.value.exit_code == 3
+    assert world.version() == -1
+    report = run(world, scoring={"max_rejects": 4, "transport": transport})
+    assert (report.status, report.rows_rejected, report.chunks_reused, report.model_loads) == ("published", 4, 1, 0)
+
+
+def test_a_scan_is_stopped_by_its_rejects_before_it_has_read_all(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    many.write_source(with_null_keys(source_rows(), 10))
+    seen: list[int] = []
+    check = staging.Limits.check
+
+    def checked(limits: staging.Limits, *, rejected: int) -> None:
+        seen.append(rejected)
+        check(limits, rejected=rejected)
+
+    monkeypatch.setattr(staging.Limits, "check", checked)
+    with pytest.raises(TooManyRejects):
+        run(many)
+    assert seen[-1] > 6
+
+
+def test_the_plan_says_whether_what_is_done_is_kept(many: World) -> None:
+    def chunks(**scoring: Any) -> str:
+        _, lines = plan(many.spark, many.settings(scoring=scoring), as_of=AS_OF)
+        return dict(lines)["chunks"]
+
+    assert chunks() == "kept every 5 minutes"
+    assert chunks(transport="arrow").startswith("one:")

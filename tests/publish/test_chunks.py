@@ -1,0 +1,114 @@
+"""A stage in several commits, by one attempt and by two at once. Real Delta; the files are real, too."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import PublishConflict
+from sparkscore.publish import stage as stages
+from sparkscore.publish.chunks import Chunks
+from sparkscore.records import FileScan, Place, Stage
+from sparkscore.schemas import REJECT
+from sparkscore.scoring.stage_file import written
+from sparkscore.store.files import prepare
+from sparkscore.store.isolation import run_session
+from tests.publish.test_merge import RUN
+
+SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+SCAN = FileScan((b"0", b"1", b"2", b"3"), lambda split: iter(()), 4, 100, 1_000, "plan")
+NEVER = 1e9
+
+
+class Bench:
+    """A stage of four splits with ten rows each."""
+
+    def __init__(self, spark: SparkSession, folder: Path) -> None:
+        self.spark, self.root = run_session(spark), str(folder)
+        place = stages.place(self.spark, RUN, self.root)
+        assert place is not None
+        self.place: Place = place
+        prepare(place)
+
+    def attempt(self, scan: FileScan = SCAN) -> Chunks:
+        return Chunks(self.spark, RUN, self.root, place=self.place, schema=SCHEMA, scan=scan)
+
+    def split(self, number: int) -> tuple[int, list[dict[str, Any]]]:
+        rows = [{"id": number * 10 + one, "prediction": 0.5, "_reject": None} for one in range(10)]
+        return number, written(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
+
+    def stage(self) -> Stage | None:
+        return stages.found(self.spark, RUN, self.root)
+
+    def ids(self) -> list[int]:
+        table = stages.stage_table(RUN, self.root)
+        return sorted(row["id"] for row in self.spark.read.format("delta").load(str(table.path)).collect())
+
+
+@pytest.fixture
+def bench(spark: SparkSession, tmp_path: Path) -> Bench:
+    return Bench(spark, tmp_path)
+
+
+def test_what_is_done_within_the_time_of_a_chunk_is_one_commit(bench: Bench) -> None:
+    chunks = bench.attempt()
+    for number in range(4):
+        chunks.add([bench.split(number)], every_s=NEVER)
+    assert chunks.progress.version == -1
+    chunks.commit()
+    assert (chunks.progress.version, chunks.missing) == (0, [])
+    assert bench.stage() == stages.whole(bench.spark, RUN, bench.root, chunks.progress, chunks_reused=1)
+    assert bench.ids() == list(range(40))
+
+
+def test_an_attempt_that_died_leaves_its_chunks_and_the_next_adds_what_is_missing(bench: Bench) -> None:
+    first = bench.attempt()
+    first.add([bench.split(2)], every_s=0)
+    first.add([bench.split(0)], every_s=NEVER)  # done, and in no commit when it dies
+    assert bench.stage() is None
+    second = bench.attempt()
+    assert second.missing == [0, 1, 3]
+    second.add([bench.split(number) for number in second.missing], every_s=0)
+    stage = bench.stage()
+    assert stage is not None
+    assert (stage.rows, stage.chunks_reused, stage.keys_ascend) == (40, 2, True)
+    assert bench.ids() == list(range(40))
+
+
+def test_two_attempts_beside_one_another_add_each_split_once(bench: Bench) -> None:
+    one, other = bench.attempt(), bench.attempt()
+    one.add([bench.split(0), bench.split(1)], every_s=0)
+    other.add([bench.split(1), bench.split(2), bench.split(3)], every_s=0)
+    one.add([bench.split(2), bench.split(3)], every_s=0)
+    assert (one.missing, other.missing) == ([], [])
+    assert bench.ids() == list(range(40))
+
+
+def test_chunks_of_another_file_plan_are_refused(bench: Bench) -> None:
+    chunks = bench.attempt()
+    bench.attempt(replace(SCAN, plan="other")).add([bench.split(0)], every_s=0)
+    with pytest.raises(PublishConflict, match="one attempt at a time"):
+        chunks.add([bench.split(1)], every_s=0)
+    assert bench.ids() == list(range(10))
+
+
+def test_splits_without_rows_make_a_whole_stage_without_rows(bench: Bench) -> None:
+    chunks = bench.attempt()
+    chunks.add([(number, []) for number in range(4)], every_s=NEVER)
+    chunks.commit()
+    stage = bench.stage()
+    assert stage is not None
+    assert stage.rows == 0
+
+
+def test_a_stage_that_is_thrown_away_is_begun_again_in_the_same_place(bench: Bench) -> None:
+    chunks = bench.attempt()
+    chunks.add([bench.split(0)], every_s=0)
+    past = stages.emptied(bench.spark, RUN, bench.root, past=chunks.progress)
+    assert (past.begun, past.version, bench.ids()) == (False, 1, [])
+    again = bench.attempt()
+    again.add([bench.split(number) for number in again.missing], every_s=0)
+    assert bench.ids() == list(range(40))
