@@ -96,6 +96,13 @@ OURS_ONNX = (
     ours("onnx", "arrow", "executor"),
     ours("onnx", "pandas_udf"),
 )
+CHUNKS = Contender(
+    "ours scan onnx, chunks of 0.2 s",
+    "ours",
+    "stage",
+    "onnx",
+    {"transport": "scan", "residency": "worker", "runtime": "onnx", "chunk_minutes": 0.2 / 60},
+)
 OURS_SKLEARN = (ours("sklearn", "scan", short=True), ours("sklearn", "pandas_udf", short=True))
 SPARK_UDF = Contender("spark_udf sklearn", "spark", "spark_udf", "sklearn", {"write": "parquet"}, short=True)
 SPARK_UDF_ONNX = Contender("spark_udf onnx", "spark", "spark_udf", "onnx", {"write": "parquet"})
@@ -157,7 +164,7 @@ def _throughput(rows: int, repeats: int) -> list[Case]:
     fewer, less = max(1, repeats // 2), max(1, rows // 4)
     return [
         Case("throughput", "linear", both, "linear", Shape(rows), repeats),
-        Case("throughput", "mlp", both, "mlp", Shape(rows), repeats),
+        Case("throughput", "mlp", (*both, CHUNKS), "mlp", Shape(rows), repeats),
         Case("throughput", "trees", trees, "trees", Shape(less), fewer),
         Case("throughput", "torch mlp", torch, "mlp", Shape(less), fewer),
     ]
@@ -260,10 +267,26 @@ GOALS: tuple[Goal, ...] = (
         for case in ("linear", "mlp")
         for transport in ("scan", "arrow")
     ),
+    Goal(
+        "mlp: a commit every 0.2 s, of one commit",
+        "throughput/mlp",
+        (Part(CHUNKS.name),),
+        SCAN,
+        1.05,
+        "at most",
+    ),
     *(
         goal
         for case in ("linear", "mlp")
         for goal in (
+            Goal(
+                f"{case}: score, stage and MERGE, of a MERGE straight from the model",
+                f"job/{case}",
+                (Part("ours", "score_and_stage"), Part("ours", "publish")),
+                (Part("ours", "plain_merge_from_model"),),
+                1.15,
+                "at most",
+            ),
             Goal(
                 f"{case}: publish by MERGE, of a plain append",
                 f"job/{case}",

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pytest
@@ -38,7 +39,7 @@ def run(world: World, wishes: Wishes = PLAIN, **groups: Any) -> RunReport:
 def one_file_away(world: World) -> Iterator[None]:
     """A block in which the last data file of the source is somewhere else."""
     log = world.spark.read.format("delta").load(world.path("flights"))
-    file = Path(max(log.inputFiles()).removeprefix("file://"))
+    file = Path(urlsplit(max(log.inputFiles())).path)
     file.rename(file.with_suffix(".away"))
     yield
     file.with_suffix(".away").rename(file)

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
-from sparkscore import Settings, score
+from sparkscore import Settings, score, score_udf
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.records import RunReport, Stage
 
@@ -54,6 +55,7 @@ def whole(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
     plain = {
         "plain_append": _plain_append(spark, stage, turn["out"], as_of),
         "plain_aggregation_stage": _aggregated(_rows(spark, stage)),
+        "plain_merge_from_model": _merge_from_model(spark, turn, as_of),
     }
     output = {"kind": "delta", "path": report.table, "version": report.table_version, "as_of_date": as_of.isoformat()}
     answer = _answer(report, report.seconds["total"], output)
@@ -113,7 +115,11 @@ def _settings(turn: Turn) -> Settings:
             "runtime": options.get("runtime", "auto"),
             "residency": options["residency"],
         },
-        scoring={"transport": options["transport"], "batch_rows": options.get("batch_rows", "auto")},
+        scoring={
+            "transport": options["transport"],
+            "batch_rows": options.get("batch_rows", "auto"),
+            "chunk_minutes": options.get("chunk_minutes", 5),
+        },
         output={"table": "predictions", "threshold": 0.5 if model["classes"] else None},
     )
 
@@ -142,15 +148,34 @@ def _rows(spark: SparkSession, stage: Stage) -> DataFrame:
 def _plain_append(spark: SparkSession, stage: Stage, out: str, as_of: date) -> float:
     """Seconds of one append of the stage's rows with as many lineage columns as the prediction table has."""
     rows = _rows(spark, stage).drop("_reject").withColumn("prediction", _scalar(_rows(spark, stage)))
-    moment = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
-    lineage = {"model_name": "bench", "model_version": "1", "model_id": "m-" + "0" * 32, "run_id": "0" * 64}
-    literals = {**lineage, "source_version": 0, "as_of": moment, "scored_at": datetime.now(UTC), "as_of_date": as_of}
-    rows = rows.select("*", *(F.lit(value).alias(name) for name, value in literals.items()))
+    rows = _with_lineage(rows, as_of)
     path = str(Path(out, "plain_append"))
     rows.limit(0).write.format("delta").partitionBy("as_of_date").save(path)
     started = time.monotonic()
     rows.write.format("delta").mode("append").save(path)
     return round(time.monotonic() - started, 3)
+
+
+def _merge_from_model(spark: SparkSession, turn: Turn, as_of: date) -> float:
+    """Seconds of one MERGE whose source is the source under our own `score_udf`, with the same lineage columns."""
+    predict = score_udf(spark, turn["model"]["uri"], tracking_uri=turn["model"]["tracking_uri"])
+    source = spark.read.format("delta").load(turn["data"]["path"])
+    rows = source.select("id", predict(*predict.input_columns).alias("prediction"))
+    rows = _with_lineage(rows.withColumn("prediction", _scalar(rows)), as_of)
+    path = str(Path(turn["out"], "plain_merge"))
+    rows.limit(0).write.format("delta").partitionBy("as_of_date").save(path)
+    on = F.expr(f"t.id = s.id AND t.as_of_date = DATE'{as_of.isoformat()}'")
+    started = time.monotonic()
+    merge = DeltaTable.forPath(spark, path).alias("t").merge(rows.alias("s"), on)
+    merge.whenMatchedUpdateAll().whenNotMatchedInsertAll().execute()
+    return round(time.monotonic() - started, 3)
+
+
+def _with_lineage(rows: DataFrame, as_of: date) -> DataFrame:
+    moment = datetime(as_of.year, as_of.month, as_of.day, tzinfo=UTC)
+    lineage = {"model_name": "bench", "model_version": "1", "model_id": "m-" + "0" * 32, "run_id": "0" * 64}
+    literals = {**lineage, "source_version": 0, "as_of": moment, "scored_at": datetime.now(UTC), "as_of_date": as_of}
+    return rows.select("*", *(F.lit(value).alias(name) for name, value in literals.items()))
 
 
 def _scalar(rows: DataFrame) -> Any:

@@ -12,6 +12,9 @@ from sparkscore.store.places import place_of
 from sparkscore.store.tables import exists, load
 from sparkscore.store.writes import append
 
+_NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+"""A stage is read whole."""
+
 
 def stage_table(run: Run, root: str) -> TableRef:
     """Where a run's stage lies: runs with equal pins and as_of share it."""
@@ -55,7 +58,8 @@ def written(spark: SparkSession, frame: DataFrame, run: Run, root: str, *, past:
     Raises:  PredictError, PublishConflict where another attempt works on the same stage by chunks, AccessDenied.
     """
     guard = {"txnAppId": stage_guard(run), "txnVersion": str(past.version + 1)}
-    append(frame, stage_table(run, root), options={**guard, "userMetadata": noted({"stage": "whole"})})
+    options = {**guard, **_NO_STATISTICS, "userMetadata": noted({"stage": "whole"})}
+    append(frame, stage_table(run, root), options=options)
     now = progress_of(spark, run, root)
     if not now.whole:
         raise PublishConflict("another attempt scores the same stage in chunks", "one attempt", "run it again")
