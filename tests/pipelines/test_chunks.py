@@ -18,12 +18,12 @@ from sparkscore.records import RunReport
 from sparkscore.store.runs import PLAIN, Wishes
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
-FILES = 6
+FILES, SPLITS = 6, 18
 
 
 @pytest.fixture
 def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
-    """The world with its 60 rows in six files, each a split of its own."""
+    """The world with its 60 rows in six files of one row group, each cut into three splits: two have no rows."""
     monkeypatch.setattr(splits, "SMALLEST", 1)
     monkeypatch.setattr(splits, "LARGEST", 1)
     frame = world.spark.createDataFrame(source_rows()).repartitionByRange(FILES, "id")
@@ -95,7 +95,7 @@ def test_a_cluster_of_another_size_goes_on_with_the_same_splits(many: World, mon
     monkeypatch.setattr(splits, "LARGEST", 1 << 30)
     report = run(many)
     assert (report.chunks_reused, report.transport) == (1, "scan")
-    assert "6 splits" in str(report.transport_reason)
+    assert f"{SPLITS} splits" in str(report.transport_reason)
     assert kept
     assert_published(many, report, source_rows())
 
