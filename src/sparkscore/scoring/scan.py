@@ -3,19 +3,19 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from sparkscore.records import FileScan, Place
+from sparkscore.errors import BatchTimeout
+from sparkscore.records import FileScan, Place, SplitReader
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import told_schema, written
-
-Read = Callable[[bytes], Iterator[pa.RecordBatch]]
 
 
 def staged(spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, key: str) -> list[dict[str, object]]:
@@ -23,7 +23,8 @@ def staged(spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *
 
     Jobs:    one Spark job, a task per split.
     Runs on: driver; its tasks run on executors.
-    Raises:  UnsureScan, ConfigError, PredictError, AccessDenied, TemporaryError, as text of a failed task.
+    Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
+             TemporaryError, as text of a failed task.
     """
     if not scan.splits:
         return []
@@ -44,30 +45,49 @@ def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Returning:
-    read: Read
+    read: SplitReader
     rows: StageRows
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with marked():
-            yield from self.rows(_batches(self.read, parts))
+        splits = _Splits(self.read, parts)
+        with splits.named(sensitive=self.rows.model.sensitive):
+            yield from self.rows(splits.batches())
 
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    read: Read
+    read: SplitReader
     rows: StageRows
     place: Place
     key: str
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with marked():
-            yield written(self.rows(_batches(self.read, parts)), self.rows.schema, self.place, self.key)
+        splits = _Splits(self.read, parts)
+        with splits.named(sensitive=self.rows.model.sensitive):
+            yield written(self.rows(splits.batches()), self.rows.schema, self.place, self.key)
 
 
-def _batches(read: Read, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    for part in parts:
-        for split in part.column(0).to_pylist():
-            yield from read(split)
+class _Splits:
+    """The splits of a task, one after another."""
+
+    def __init__(self, read: SplitReader, parts: Iterator[pa.RecordBatch]) -> None:
+        self._read, self._parts = read, parts
+        self._now = b""
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        for part in self._parts:
+            for self._now in part.column(0).to_pylist():
+                yield from self._read(self._now)
+
+    @contextmanager
+    def named(self, *, sensitive: bool) -> Iterator[None]:
+        """Errors leave the block as `marked` has it; where the model hung, with the split that it hung on."""
+        with marked(sensitive=sensitive):
+            try:
+                yield
+            except BatchTimeout as late:
+                found = f"{late.found}: {self._read.named(self._now)}"
+                raise BatchTimeout(found, late.expected, late.do) from None
 
 
 def _frame(spark: SparkSession, scan: FileScan) -> DataFrame:
