@@ -35,6 +35,10 @@ _ASSIGNED_SECRET = re.compile(
 )
 
 
+UNTOLD = "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
+"""What to do about an error of which only the class is told."""
+
+
 def redacted(text: str) -> str:
     """The text with user info of URLs and values assigned to secret-looking names replaced by `***`."""
     return _ASSIGNED_SECRET.sub(r"\1***", _USER_INFO.sub("***", text))
@@ -144,6 +148,11 @@ class PredictError(ModelError):
 
 class RowsNotPredicted(PredictError):
     """The model raised on a batch: without the rows at fault it may predict the others."""
+
+    def __init__(self, found: str, expected: str = "", do: str = "", *, raised: str = "") -> None:
+        super().__init__(found, expected, do)
+        self.raised = raised
+        """Class of what the model raised."""
 
 
 class BatchTimeout(PredictError):

@@ -66,6 +66,14 @@ class Condition:
     column: str
     op: Operator
     value: Any = None
+    sensitive: bool = False
+    """Its value is shown nowhere."""
+
+    @property
+    def words(self) -> str:
+        """For people: `month >= 10`."""
+        value = "***" if self.sensitive and self.value is not None else self.value
+        return f"{self.column} {self.op} {'' if value is None else value}".strip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +91,23 @@ class Snapshot:
     where: tuple[Condition, ...] = ()
 
 
+class SplitReader(Protocol):
+    """Reads the splits of a scan on executors. `ingest.reading` has it; pickled into every task."""
+
+    def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
+        """The split's rows that meet the filter, as `ingest.frame` would give them."""
+
+    def named(self, split: bytes) -> str:
+        """The split in words: its files and ranges."""
+
+
 @dataclass(frozen=True, slots=True)
 class FileScan:
     """The data files of a snapshot, cut into balanced splits. `ingest.files` makes it."""
 
     splits: tuple[bytes, ...]
     """Each names ranges of files; only `read` understands them."""
-    read: Callable[[bytes], Iterator[pa.RecordBatch]]
-    """A split's rows that meet the filter, as `ingest.frame` would give them. Runs on executors."""
+    read: SplitReader
     files: int
     bytes: int
     """Size of the files on disk."""

@@ -1,5 +1,8 @@
 from collections.abc import Callable
+from dataclasses import replace
 from decimal import Decimal
+from functools import partial
+from traceback import format_exception
 from typing import Any
 
 import numpy as np
@@ -12,7 +15,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparkscore.errors import DigestMismatch, PredictError, SignatureError
+from sparkscore.errors import DigestMismatch, PredictError, RowsNotPredicted, SignatureError
 from sparkscore.model.scorer import in_process
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import ModelInput
@@ -37,8 +40,11 @@ def batch(*columns: Any, keep: list[Any] | None = None) -> pa.RecordBatch:
     return pa.record_batch(arrays, names)
 
 
-def scored(shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch) -> pa.Array:
-    result = Kernel(shipped, load=lambda: in_process(shipped, answer), on_rows=lambda _: None)(rows)
+def scored(
+    shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch, *, rejects: bool = True
+) -> pa.Array:
+    load = partial(in_process, shipped, answer)
+    result = Kernel(shipped, load=load, on_rows=lambda _: None, rejects=rejects)(rows)
     assert result.schema == pa.schema([("prediction", shipped.output)])
     assert result.num_rows == rows.num_rows
     return result.column(0)
@@ -381,9 +387,23 @@ class TestFailures:
             raise ZeroDivisionError("by nothing\n" + frame.to_string())
 
         with pytest.raises(PredictError, match="ZeroDivisionError: by nothing on a batch of 2 rows") as caught:
-            scored(model(), answer, batch([12345.678, 2.0]))
+            scored(model(), answer, batch([12345.678, 2.0]), rejects=False)
         assert "12345.678" not in str(caught.value)
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
+
+    def test_of_a_model_that_was_given_sensitive_columns_only_the_class_is_told(self) -> None:
+        def answer(frame: pd.DataFrame) -> Any:
+            raise ZeroDivisionError(f"by {frame.iloc[0, 0]}")
+
+        shipped, rows = replace(model(), sensitive=True), batch([12345.678, 2.0])
+        with pytest.raises(RowsNotPredicted, match="the model raised ZeroDivisionError on a batch of 2 rows") as caught:
+            scored(shipped, answer, rows, rejects=False)
+        assert "12345.678" not in "".join(format_exception(caught.value))
+
+    def test_nor_are_the_names_that_it_gives_its_columns(self) -> None:
+        shipped = replace(model(output=STRUCT), sensitive=True)
+        with pytest.raises(PredictError, match=r"columns \(2 of them\) without p, l for a batch"):
+            scored(shipped, lambda _: {"Ada": [1.0], "Bob": [2.0]}, batch([1.0]))
 
     def test_a_model_that_cannot_be_loaded_is_told_apart(self) -> None:
         def load() -> Any:

@@ -29,14 +29,16 @@ class Integrity:
     """At most three keys that more than one scored row has."""
 
 
-def integrity(stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: bool = False) -> Integrity:
+def integrity(
+    stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: bool = False, sensitive: Sequence[str] = ()
+) -> Integrity:
     """The judgement over a staged frame: scored keys are unique, all rows are there, all scored rows have a prediction.
 
     Rejected rows (`_reject` is not NULL) count as rows, and are outside the other two rules. A prediction that is a
     list or a struct is missing where any part of it is NULL or NaN.
 
-    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that no key is there
-             twice.
+    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that no key is there twice; `sensitive`
+             columns, whose values no example shows.
     Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates.
     """
     started = time.monotonic()
@@ -46,7 +48,7 @@ def integrity(stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: 
     repeated = _repeated(stage, keys)
     twice = _unique(repeated, keys)
     rules = (twice, *_complete(stage, rows_read=rows_read))
-    examples = () if twice.passed else _examples(repeated, keys)
+    examples = () if twice.passed else _examples(repeated, keys, sensitive)
     return Integrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), examples)
 
 
@@ -94,9 +96,10 @@ def _verdict(twice: int, rows: int, keys: Sequence[str]) -> RuleVerdict:
     return RuleVerdict(UNIQUE_KEYS, twice == 0, observed, f"one row per ({', '.join(keys)})")
 
 
-def _examples(repeated: DataFrame, keys: Sequence[str]) -> tuple[str, ...]:
+def _examples(repeated: DataFrame, keys: Sequence[str], sensitive: Sequence[str]) -> tuple[str, ...]:
     rows = repeated.orderBy("key").limit(_EXAMPLES).collect()
-    return tuple(", ".join(f"{name}={value}" for name, value in zip(keys, row["key"], strict=True)) for row in rows)
+    shown = [dict(zip(keys, row["key"], strict=True)) | dict.fromkeys(set(sensitive) & {*keys}, "***") for row in rows]
+    return tuple(", ".join(f"{name}={value}" for name, value in key.items()) for key in shown)
 
 
 def _missing(value: Column, kind: DataType) -> Column:

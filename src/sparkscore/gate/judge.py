@@ -1,7 +1,7 @@
 """Verdicts of a suite over a frame, on Great Expectations' own engine."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
 from pyspark.sql import DataFrame
@@ -17,20 +17,22 @@ from sparkscore.store.failures import translated
 Gate = Literal["input", "output"]
 
 
-def judge(frame: DataFrame, suite: Suite, *, gate: Gate) -> Verdict:
+def judge(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> Verdict:
     """The verdict of each expectation over a frame, in the suite's order.
 
-    Needs:   the columns that the suite judges.
+    Needs:   the columns that the suite judges. Of `sensitive` ones only counts are told, neither what was observed nor
+             the values that the suite names.
     Jobs:    several Spark jobs over the whole frame; nothing is cached.
     Raises:  ConfigError for a suite that cannot be computed; SparkscoreError where Spark failed; never because the
              data is bad.
     """
     check_columns(suite, frame.columns)
     started = time.monotonic()
-    results = _results(frame, suite, gate)
-    _refuse_broken(suite, results, gate)
+    results = _results(frame, suite, gate, sensitive)
+    _refuse_broken(suite, results, gate, sensitive)
     rules = tuple(
-        _verdict(expectation, result) for expectation, result in zip(suite.expectations, results, strict=True)
+        _verdict(expectation, result, sensitive)
+        for expectation, result in zip(suite.expectations, results, strict=True)
     )
     return Verdict(gate, suite.name, rules, round(time.monotonic() - started, 3))
 
@@ -50,14 +52,13 @@ def require(verdict: Verdict) -> None:
         )
 
 
-def _results(frame: DataFrame, suite: Suite, gate: Gate) -> Sequence[Any]:
+def _results(frame: DataFrame, suite: Suite, gate: Gate, sensitive: Collection[str]) -> Sequence[Any]:
     try:
         return evaluated(frame, suite.expectations)
     except Exception as error:
         # Great Expectations has no base class for what it raises, and does not say for which rule.
-        found = (
-            f"the {gate} gate is broken: {_crashing(frame, suite)} raised {type(error).__name__}: {gist(str(error))}"
-        )
+        words = "" if sensitive else f": {gist(str(error))}"
+        found = f"the {gate} gate is broken: {_crashing(frame, suite)} raised {type(error).__name__}{words}"
         broken = ConfigError(found, "rules that can be computed", "change the suite")
         raise translated(error, f"judging the {gate} gate") or broken from error
 
@@ -76,11 +77,11 @@ def _crashes(frame: DataFrame, rule: Expectation) -> bool:
     return False
 
 
-def _refuse_broken(suite: Suite, results: Sequence[Any], gate: Gate) -> None:
+def _refuse_broken(suite: Suite, results: Sequence[Any], gate: Gate, sensitive: Collection[str]) -> None:
     """A rule that raised says nothing about the data."""
     texts = [raised(result.exception_info) for result in results]
     broken = [(rule.rule, text) for rule, text in zip(suite.expectations, texts, strict=True) if text]
-    found = "; ".join(f"{rule}: {gist(text)}" for rule, text in broken)
+    found = "; ".join(f"{rule}: {gist(text, sensitive=bool(sensitive))}" for rule, text in broken)
     if not all(is_rules_fault(text) for _, text in broken):
         raise SparkscoreError(
             f"Spark failed in the {gate} gate: {found}", "a frame that can be read", "see Spark's log"
@@ -93,6 +94,7 @@ def _refuse_broken(suite: Suite, results: Sequence[Any], gate: Gate) -> None:
         )
 
 
-def _verdict(expectation: Expectation, result: Any) -> RuleVerdict:
-    words = observed(expectation, result), expected(expectation)
+def _verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:
+    hidden = expectation.names(sensitive)
+    words = observed(expectation, result, hidden=hidden), expected(expectation, hidden=hidden)
     return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity)

@@ -27,10 +27,12 @@ def is_rules_fault(text: str) -> bool:
     return bool(_RULES_WORDS.search(text)) if state is None else state[1].startswith(_RULES_FAULT)
 
 
-def gist(text: str) -> str:
-    """One line; of a failure of Spark only its class, for its message may quote a row."""
+def gist(text: str, *, sensitive: bool = False) -> str:
+    """One line; of a failure of Spark only its class, for its message may quote a row; nothing of others if asked."""
     if _FROM_SPARK.search(text):
         found = _CLASS.search(text)
         return "a failed Spark job" if found is None else found[1] or found[2]
+    if sensitive:
+        return "an error whose words may hold values"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1][:200] if lines else "an error without words"

@@ -40,6 +40,10 @@ class Expectation:
         """Its name for people: `expect_column_values_to_be_between(distance)`."""
         return f"{self.type}({', '.join(self._named)})" if self._named else self.type
 
+    def names(self, columns: Collection[str]) -> bool:
+        """Whether it judges any of the columns."""
+        return not set(columns).isdisjoint(self._named)
+
     @property
     def _named(self) -> tuple[str, ...]:
         values = [self.kwargs.get(argument, ()) for argument in _COLUMN_ARGUMENTS]

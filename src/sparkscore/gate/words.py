@@ -16,14 +16,14 @@ _SHOWN = 10
 _EXACT = 1e15
 
 
-def observed(expectation: Expectation, result: Any) -> str:
-    """`0.3 % of 85,000 rows outside (255)`, or the aggregate that was observed."""
+def observed(expectation: Expectation, result: Any, *, hidden: bool = False) -> str:
+    """`0.3 % of 85,000 rows outside (255)`, or the aggregate that was observed; only counts of what is `hidden`."""
     found = result.result
     if "element_count" in found:
         return _share(found)
     aggregate = _aggregate(expectation, found.get("observed_value"))
     if aggregate:
-        return aggregate
+        return "***" if hidden else aggregate
     if found.keys() & {"unexpected_count", "missing_count"}:
         return f"{found.get('unexpected_count', 0):,} values too many, {found.get('missing_count', 0):,} missing"
     if found.get("observed_value", found) is None:
@@ -31,8 +31,10 @@ def observed(expectation: Expectation, result: Any) -> str:
     return "met" if result.success else "not met"
 
 
-def expected(expectation: Expectation) -> str:
-    """`between 1 and 5,000`, `one of 1, 2, 3`, or the expectation's own words."""
+def expected(expectation: Expectation, *, hidden: bool = False) -> str:
+    """`between 1 and 5,000`, `one of 1, 2, 3`, or the expectation's own words; no values of what is `hidden`."""
+    if hidden:
+        return expectation.type.removeprefix("expect_").replace("_", " ")
     words = _bounds(expectation.kwargs) or _set(expectation) or _own(expectation)
     mostly = expectation.kwargs.get("mostly")
     return words if mostly in (None, 1) else f"{words}, for at least {number(mostly * 100)} % of rows"

@@ -11,7 +11,13 @@ from sparkscore.schemas import RESERVED
 
 
 def check_columns(
-    schema: pa.Schema, *, table: str, keys: Sequence[str], passthrough: Sequence[str], where: Sequence[Condition]
+    schema: pa.Schema,
+    *,
+    table: str,
+    keys: Sequence[str],
+    passthrough: Sequence[str],
+    where: Sequence[Condition],
+    sensitive: Sequence[str] = (),
 ) -> None:
     """Refuse columns that the table lacks, names that the suite writes itself, and keys that are not exact values.
 
@@ -20,8 +26,9 @@ def check_columns(
     Jobs:    none.
     Raises:  ConfigError.
     """
+    filtered = [condition.column for condition in where]
     _refuse_missing(
-        schema, table, {"key": keys, "pass-through": passthrough, "filter": [condition.column for condition in where]}
+        schema, table, {"key": keys, "pass-through": passthrough, "filter": filtered, "sensitive column": sensitive}
     )
     _refuse_reserved([*keys, *passthrough])
     _refuse_inexact(schema, keys)

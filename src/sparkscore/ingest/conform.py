@@ -34,7 +34,10 @@ def conformed(column: pa.Array, target: pa.DataType) -> pa.Array:
     if pa.types.is_nested(target):
         return _nested(column, target)
     if _widened(kind, target) or _same_moment(kind, target) or any(same(kind) and same(target) for same in _SAME):
-        return pc.cast(column, target)
+        try:
+            return pc.cast(column, target)
+        except pa.ArrowInvalid:  # whose message holds the value
+            raise UnsureScan(f"a value of {kind} that is no {target}", f"the table's {target}") from None
     raise UnsureScan(f"a column of {kind}", f"the table's {target}")
 
 

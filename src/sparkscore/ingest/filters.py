@@ -105,5 +105,6 @@ def _fitted(condition: Condition, value: object, kind: pa.DataType) -> object:
     try:
         return fitted(value, kind)
     except Unfit as unfit:
-        found = f"the filter {condition.column} {condition.op} {value!r:.200} ({type(value).__name__})"
+        shown = "***" if condition.sensitive else f"{value!r:.200}"
+        found = f"the filter {condition.column} {condition.op} {shown} ({type(value).__name__})"
         raise ConfigError(found, f"{unfit}: the column's type is {kind}", "change the value in source.where") from unfit

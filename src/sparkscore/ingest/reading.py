@@ -44,9 +44,17 @@ class Reading:
         Runs on: executor.
         Raises:  UnsureScan for a file that only Spark is sure to read; ConfigError for one that is gone or damaged.
         """
-        with pa.ipc.open_stream(split) as stream:
-            for part in stream.read_all().to_pylist():
-                yield from self._file(part)
+        for part in _parts(split):
+            yield from self._file(part)
+
+    def named(self, split: bytes) -> str:
+        """The split in words: its first and last range. Of a file its name alone: folders name partitions' values.
+
+        Runs on: executor.
+        """
+        parts = _parts(split)
+        ends = [f"{_name(part)} from byte {part['start']:,} on" for part in (parts[0], parts[-1])]
+        return ends[0] if len(parts) == 1 else f"{len(parts):,} ranges, {ends[0]} to {ends[1]}"
 
     def _file(self, part: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         path = f"{self.root}/{part['path']}"
@@ -55,15 +63,19 @@ class Reading:
                 yield from self._rows(file, part)
         except FileNotFoundError:
             raise ConfigError(
-                f"the data file {part['path']} of the pinned version is gone",
+                f"the data file {_name(part)} of the pinned version is gone",
                 "a version that was not vacuumed",
                 "score a newer version: source.version, or --restart",
             ) from None
         except PermissionError:
-            raise AccessDenied(f"no access to {path}", "permission to read it", "check its owner and mode") from None
+            raise AccessDenied(
+                f"no access to {_name(part)} of the table at {self.root}",
+                "permission to read it",
+                "check its owner and mode",
+            ) from None
         except (pa.ArrowInvalid, OSError) as error:
             raise ConfigError(
-                f"the data file {part['path']} cannot be read: {str(error).partition(chr(10))[0][:200]}",
+                f"the data file {_name(part)} cannot be read: {str(error).partition(chr(10))[0][:200]}",
                 "a whole Parquet file",
                 "restore the file, or score another version of the table",
             ) from error
@@ -127,6 +139,16 @@ class Reading:
         old = any(mark in notes for mark in _LEGACY) or (major.isdigit() and int(major) < _FIRST_WITHOUT_SHIFT)
         if old and any(pa.types.is_temporal(field.type) or pa.types.is_nested(field.type) for field in self.columns):
             raise UnsureScan("a file with dates of the Julian calendar", "files of Spark 3 or newer")
+
+
+def _parts(split: bytes) -> list[dict[str, Any]]:
+    with pa.ipc.open_stream(split) as stream:
+        parts: list[dict[str, Any]] = stream.read_all().to_pylist()
+        return parts
+
+
+def _name(part: dict[str, Any]) -> str:
+    return str(part["path"]).rpartition("/")[2]
 
 
 def _opened(path: str, filesystem: fs.FileSystem | None) -> pq.ParquetFile:

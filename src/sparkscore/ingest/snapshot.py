@@ -33,20 +33,22 @@ def pin(  # noqa: PLR0913 -- a run's wishes, each a plain value
     where: Sequence[Condition],
     columns: Sequence[str],
     passthrough: Sequence[str] = (),
+    sensitive: Sequence[str] = (),
 ) -> Snapshot:
     """The table at one integer version, and what a run reads of it.
 
     Needs:   `columns` the run's keys, model inputs and pass-through; an absent input is the model's to refuse.
     Jobs:    none that reads data.
-    Raises:  TableNotFound; ConfigError for a version that is not there; for keys, pass-through or filter columns that
-             are absent, reserved or of a wrong type; for a filter's value that does not fit its column; for a session
-             that skips damaged files.
+    Raises:  TableNotFound; ConfigError for a version that is not there; for keys, pass-through, filter or sensitive
+             columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
+             for a session that skips damaged files.
     """
     refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE})
     newest = newest_version(spark, table)
     pinned = _pinned(spark, table, version, as_of=as_of, newest=newest)
     schema = arrow_schema(load(spark, table, pinned).schema)
-    check_columns(schema, table=f"{table.name} at version {pinned}", keys=keys, passthrough=passthrough, where=where)
+    named = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
+    check_columns(schema, table=f"{table.name} at version {pinned}", where=where, **named)
     predicate(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table, table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))

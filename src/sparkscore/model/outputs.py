@@ -3,7 +3,7 @@
 pandas is imported only for results that are neither arrays nor named arrays: not every runtime needs it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,13 +14,21 @@ from sparkscore.model.casts import fitted, lossless
 
 
 class _UnfitError(Exception):
-    """What was found instead of predictions."""
+    """What was found instead of predictions; `{}` stands for the columns' names, which a model may make of values."""
+
+    def __init__(self, found: str, columns: Iterable[object] = ()) -> None:
+        super().__init__(found)
+        self.found, self.columns = found, [str(name) for name in columns]
+
+    def told(self, *, named: bool) -> str:
+        return self.found.replace("{}", ", ".join(self.columns) if named else f"({len(self.columns)} of them)")
 
 
-def predictions(result: Any, rows: int, output: pa.DataType) -> pa.Array:
+def predictions(result: Any, rows: int, output: pa.DataType, *, named: bool = True) -> pa.Array:
     """The model's result as a column, one prediction per row, by position.
 
     Needs:   an array, a Series, a frame, a list, or a dict of columns; of a type that `output` holds without loss.
+             `named`: whether an error may name the columns that the model has made.
     Shapes:  scalar: (n,) or (n, 1); list: (n, k) or n lists; struct: a column per field, by name. An array (n, k) has
              the names "0", "1", …. A dict of one is what is in it.
     Runs on: executor.
@@ -30,7 +38,7 @@ def predictions(result: Any, rows: int, output: pa.DataType) -> pa.Array:
         return _column(result, rows, output)
     except _UnfitError as error:
         raise PredictError(
-            f"the model returned {error} for a batch of {rows} rows",
+            f"the model returned {error.told(named=named)} for a batch of {rows} rows",
             f"{rows} predictions of type {output}, as the model's signature says",
             "log the model again with a signature inferred from its predictions",
         ) from None
@@ -75,7 +83,7 @@ def _only(result: Mapping[Any, Any], rows: int) -> Any:
     if len(result) == 1:
         return next(iter(result.values()))
     if any(np.ndim(column) != 1 or len(column) != rows for column in result.values()):
-        raise _UnfitError(f"columns {', '.join(map(str, result))}")
+        raise _UnfitError("columns {}", result)
     return _frame(result)
 
 
@@ -105,7 +113,7 @@ def _struct(parts: Mapping[str, Any], rows: int, output: pa.DataType) -> pa.Arra
     fields = list(output)
     missing = [field.name for field in fields if field.name not in parts]
     if missing:
-        raise _UnfitError(f"columns {', '.join(parts)} without {', '.join(missing)}")
+        raise _UnfitError("columns {} without " + ", ".join(missing), parts)
     columns = [_column(parts[field.name], rows, field.type) for field in fields]
     return pa.StructArray.from_arrays(columns, fields=fields)
 

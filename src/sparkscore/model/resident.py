@@ -14,6 +14,7 @@ from pyspark import SparkFiles, TaskContext
 from sparkscore.errors import DigestMismatch
 from sparkscore.model.host.client import hosted
 from sparkscore.model.loading import loaded
+from sparkscore.model.patience import patient
 from sparkscore.model.room import keep_freed_memory, memory_budget, resident_bytes, size_of
 from sparkscore.model.scorer import Scorer
 from sparkscore.model.shipped import ShippedModel
@@ -45,14 +46,24 @@ def resident(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
              UnsupportedSession for a residency of `executor` that the system cannot give.
     """
     cores, device = _task()
-    key = (model.digest, model.runtime, repr(model.params), device, model.residency)  # as text: 1, 1.0 and True differ
+    key = (*_identity(model), device)
     if key not in _residents:
         _residents[key] = (_shared if model.residency == "executor" else _own)(model, cores, device, on_load)
         _make_room(0, cores)
-    if model.residency == "worker":
-        limit_threads(cores)
     _residents.move_to_end(key)
-    return _residents[key].score
+    score = _residents[key].score
+    if model.residency == "executor":
+        return score
+    if model.batch_timeout is None:
+        limit_threads(cores)
+        return score
+    return patient(score, model.batch_timeout, cores=cores, where=_partition())
+
+
+def _identity(model: ShippedModel) -> tuple[Any, ...]:
+    """What makes a scorer another one. Params as text: 1, 1.0 and True differ."""
+    hosted_for = model.batch_timeout if model.residency == "executor" else None
+    return model.digest, model.runtime, repr(model.params), model.sensitive, model.residency, hosted_for
 
 
 def _own(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _Resident:
@@ -85,6 +96,11 @@ def _make_room(needed: int, cores: int) -> None:
         _, gone = _residents.popitem(last=False)
         if all(one.digest != gone.digest for one in _residents.values()):
             released(gone.digest)
+
+
+def _partition() -> str:
+    task = TaskContext.get()
+    return "no task" if task is None else f"partition {task.partitionId()}"
 
 
 def _task() -> tuple[int, str | None]:

@@ -23,6 +23,8 @@ def ship(
     *,
     params: Mapping[str, Any],
     residency: Literal["worker", "executor"] = "worker",
+    batch_timeout: float | None = None,
+    sensitive: bool = False,
 ) -> ShippedModel:
     """The model as workers find it; added to the SparkContext once per digest.
 
@@ -45,6 +47,8 @@ def ship(
         params=tuple(sorted(params.items())),
         residency=residency,
         file=runtime_file(model.runtime, read_mlmodel(model.path), model.path),
+        batch_timeout=batch_timeout,
+        sensitive=sensitive,
     )
 
 

@@ -55,3 +55,7 @@ class ShippedModel:
     residency: Literal["worker", "executor"] = "worker"
     file: SklearnFile | OnnxFile | TorchFile | None = None
     """What a runtime other than pyfunc loads: workers then need no YAML to find it."""
+    batch_timeout: float | None = None
+    """Seconds that it may take for a batch; None: as long as it takes."""
+    sensitive: bool = False
+    """Its own messages may hold values that nobody may see: of what it raises only the class is told."""

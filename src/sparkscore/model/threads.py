@@ -2,13 +2,14 @@
 
 import os
 import sys
+import threading
 from contextlib import suppress
 from importlib import import_module
 
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
-_limited: tuple[int, int] | None = None
-"""Cores, and how many modules were imported, when limits were set last: no new module, no new library."""
+_limited: tuple[int, int, int] | None = None
+"""Thread, cores, and how many modules were imported, when limits were set last: no new module, no new library."""
 
 
 def limit_threads(cores: int) -> None:
@@ -17,7 +18,7 @@ def limit_threads(cores: int) -> None:
     Called once per task. Where nothing has changed it costs microseconds; looking for the libraries 2 ms.
     """
     global _limited  # noqa: PLW0603 - of this process
-    if _limited == (cores, len(sys.modules)):
+    if _limited == (threading.get_ident(), cores, len(sys.modules)):
         return
     for name in VARIABLES:
         os.environ[name] = str(cores)  # for libraries that the model imports
@@ -25,4 +26,4 @@ def limit_threads(cores: int) -> None:
         import_module("threadpoolctl").threadpool_limits(cores)  # for those that are there already
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(cores)
-    _limited = (cores, len(sys.modules))
+    _limited = (threading.get_ident(), cores, len(sys.modules))

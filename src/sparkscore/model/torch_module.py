@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import ModelError, PredictError
 from sparkscore.model.arrays import Array, matrix
 from sparkscore.model.inputs import checked, features, names
 from sparkscore.model.runtimes import gpu_missing, refuse_pickle
@@ -79,7 +79,11 @@ def _runner(torch: Any, module: Any, place: Any) -> Callable[[Array], Any]:
         with torch.inference_mode():
             result = module(torch.from_numpy(given).to(place))
             if not isinstance(result, torch.Tensor):
-                raise TypeError(f"the module returned a {type(result).__name__} instead of one tensor")
+                raise PredictError(
+                    f"the module returned a {type(result).__name__} instead of one tensor",
+                    "one tensor, as MLflow expects of a module",
+                    "log a module whose forward returns one tensor",
+                )
             return result.cpu().numpy()
 
     return predict

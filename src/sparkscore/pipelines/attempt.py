@@ -11,7 +11,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
+from sparkscore.errors import UNTOLD, ConfigError, SparkscoreError, facts, redacted
 from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, utc_text
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.failures import translated as from_worker
@@ -182,11 +182,14 @@ class Attempt:
                 if isinstance(error, SparkscoreError)
                 else from_worker(error) or translated(error, "running the job")
             )
+            if known is None and self.settings.source.sensitive:
+                known = SparkscoreError(f"a {type(error).__name__}", do=UNTOLD)
             code = known.exit_code if known else SparkscoreError.exit_code
             self._failed(known or error, code, records=records)
-            if known is not None and known is not error:
-                raise known from error
-            raise
+            if known is None or (known is error and not self.settings.source.sensitive):
+                raise
+            # what it was made of shows with --debug, but not where that may hold values of sensitive columns
+            raise known from (None if self.settings.source.sensitive else error)
 
     def _failed(self, error: Exception, code: int, *, records: bool) -> None:
         told = facts(error)

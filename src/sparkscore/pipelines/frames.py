@@ -73,7 +73,14 @@ def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:
 def stage_rows(attempt: Attempt, plan: Plan, counters: Counters) -> StageRows:
     """What tasks do with source rows, for the transports in Arrow."""
     model = attempt.settings.model
-    shipped = ship(attempt.spark, plan.model, params=model.params, residency=model.residency)
+    shipped = ship(
+        attempt.spark,
+        plan.model,
+        params=model.params,
+        residency=model.residency,
+        batch_timeout=attempt.settings.scoring.batch_timeout,
+        sensitive=bool(attempt.settings.source.sensitive),
+    )
     return StageRows(
         shipped,
         plan.model_columns,
@@ -90,9 +97,10 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
     if transport != "pandas_udf":
         return arrow.scored(source, rows)
     rules = key_rules(attempt.settings.source.keys, plan.snapshot.schema)
-    keep = F.col("_reject").isNull() if rules.rules else None
-    marked = source.withColumn("_reject", spark_reject(rules))
-    frame = pandas_udf.scored(marked, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
+    broken = spark_reject(rules)
+    keep = broken.isNull() if rules.rules else None
+    frame = pandas_udf.scored(source, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
+    frame = frame.withColumn("_reject", F.coalesce(broken, F.col("_reject")))
     return frame.select(*(F.col(quoted(name)) for name in rows.schema.names))
 
 

@@ -115,7 +115,8 @@ def _refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
     if differences:
         raise PinsConflict(
             f"this as_of is published with other pins: {'; '.join(differences)}",
-            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold)",
+            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold,"
+            " batch_timeout of the residency executor)",
             "--replace supersedes it, or choose another as_of",
         )
 

@@ -1,7 +1,7 @@
 """What a run stands on: resolved once, pinned by versions and digests, checked before a row is read."""
 
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparkscore.errors import ConfigError, ModelNotFound, PinsConflict
@@ -49,6 +49,7 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
             "the pinned model and source",
             "--restart resolves anew",
         ) from error
+    _warn_of_paths(attempt)
     pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, model.digest, settings.scoring_digest())
     if keep is not None and keep != pins:
         raise PinsConflict(
@@ -71,6 +72,17 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     attempt.run = run
     attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
     return Plan(run, model, columns, snapshot, shape)
+
+
+def _warn_of_paths(attempt: Attempt) -> None:
+    sensitive = attempt.settings.source.sensitive
+    if sensitive:
+        named = [name for name in tables.partitioned_by(attempt.spark, attempt.source) if name in sensitive]
+        if named:
+            attempt.warn(
+                f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
+                " and Spark's own logs may name such a path"
+            )
 
 
 def copies_folder(settings: Settings) -> str:
@@ -102,7 +114,8 @@ def _snapshot(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapsh
         version=source.version if keep is None else keep.source_version,
         as_of=attempt.as_of,
         keys=source.keys,
-        where=[one.condition() for one in source.where],
+        where=[replace(one.condition(), sensitive=one.column in source.sensitive) for one in source.where],
         columns=(*source.keys, *wanted, *source.passthrough),
         passthrough=source.passthrough,
+        sensitive=source.sensitive,
     )

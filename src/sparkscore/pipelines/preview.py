@@ -1,10 +1,12 @@
 """What a run would do, without doing it: the plan, and a sample of predictions."""
 
 import tempfile
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from pyspark.sql import Row, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
@@ -14,6 +16,7 @@ from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.records import RunReport
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
+from sparkscore.store.names import quoted
 from sparkscore.store.runs import PLAIN, Decision, Wishes
 
 
@@ -43,6 +46,8 @@ def plan(
 def sample(spark: SparkSession, settings: Settings, *, as_of: str | datetime, rows: int) -> tuple[RunReport, list[Row]]:
     """Predictions for the first rows of the source, shown and not written; the source is cut before the model sees it.
 
+    Values of sensitive columns are `***`.
+
     Jobs:    one small Spark job that reads, one that scores.
     Raises:  whatever `score` would raise, gates apart.
     """
@@ -55,7 +60,7 @@ def sample(spark: SparkSession, settings: Settings, *, as_of: str | datetime, ro
         attempt.know(transport=transport, transport_reason="a sample passes through the driver")
         source = ingest.sample(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
-        predicted = finished(attempt, planned, frame).collect()
+        predicted = _masked(finished(attempt, planned, frame), settings.source.sensitive).collect()
         rejected = sum(row["_reject"] is not None for row in predicted)
         facts: dict[str, Any] = {
             "rows_read": len(predicted),
@@ -65,11 +70,16 @@ def sample(spark: SparkSession, settings: Settings, *, as_of: str | datetime, ro
         return attempt.ended("dry_run", **facts, model_loads=counters.loads), predicted
 
 
+def _masked(frame: DataFrame, sensitive: Sequence[str]) -> DataFrame:
+    """The frame without the values of the sensitive columns, before anything of it reaches the driver."""
+    return frame.select(
+        *(F.lit("***").alias(name) if name in sensitive else F.col(quoted(name)) for name in frame.columns)
+    )
+
+
 def _lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str, int]) -> list[tuple[str, str]]:
     settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
-    conditions = ", ".join(
-        f"{one.column} {one.op} {'' if one.value is None else one.value}".strip() for one in snapshot.where
-    )
+    conditions = ", ".join(one.words for one in snapshot.where)
     gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
     resumed = " (pins of an attempt that did not end)" if decision.keep is not None else ""
     return [

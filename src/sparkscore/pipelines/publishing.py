@@ -20,10 +20,11 @@ def published(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, *
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
     spark, target, keys = attempt.spark, attempt.target, attempt.settings.source.keys
+    sensitive = attempt.settings.source.sensitive
     _judge(attempt, plan, stage, suite, rows_read)
     with attempt.part("publish"):
         ensure(spark, target, plan.contract, job=plan.run.job)
-        keep_rejects(spark, stage, plan.run, target, keys=keys)
+        keep_rejects(spark, stage, plan.run, target, keys=keys, sensitive=sensitive)
         rows = Rows(
             lambda session: finished(attempt, plan, stages.accepted(session, stage)),
             plan.contract.names,
@@ -43,11 +44,12 @@ def published(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, *
 def _judge(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:
     with attempt.part("output_gate"):
         rows = finished(attempt, plan, stages.rows(attempt.spark, stage))
-        keys = attempt.settings.source.keys
-        found = integrity.integrity(rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend)
+        keys, sensitive = attempt.settings.source.keys, attempt.settings.source.sensitive
+        found = integrity.integrity(rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive)
         attempt.judged(found.verdict)
         integrity.require(found)
         if suite is not None:
-            verdict = judge(finished(attempt, plan, stages.accepted(attempt.spark, stage)), suite, gate="output")
+            accepted = finished(attempt, plan, stages.accepted(attempt.spark, stage))
+            verdict = judge(accepted, suite, gate="output", sensitive=sensitive)
             attempt.judged(verdict)
             require(verdict)

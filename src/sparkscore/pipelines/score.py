@@ -62,7 +62,8 @@ def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
     if suite is None:
         return
     with attempt.part("input_gate"):
-        verdict = judge(ingest.frame(attempt.spark, plan.snapshot), suite, gate="input")
+        rows, sensitive = ingest.frame(attempt.spark, plan.snapshot), attempt.settings.source.sensitive
+        verdict = judge(rows, suite, gate="input", sensitive=sensitive)
         attempt.judged(verdict)
         require(verdict)
 

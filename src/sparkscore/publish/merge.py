@@ -83,8 +83,12 @@ def _committed(spark: SparkSession, run: Run, target: TableRef) -> bool:
         return False
 
 
-def keep_rejects(spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str]) -> None:
+def keep_rejects(
+    spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str], sensitive: Sequence[str] = ()
+) -> None:
     """Keep the stage's rejected rows aside, once per run: their key and the reason, never their values.
+
+    Of keys that are sensitive the sha256 of their text: who knows a key finds its reject, and nobody reads one there.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied, ForeignTable.
@@ -93,10 +97,15 @@ def keep_rejects(spark: SparkSession, stage: Stage, run: Run, target: TableRef, 
         return
     table = beside(target, "_rejects")
     ensure(spark, table, REJECTS, job=run.job)
-    key = F.to_json(F.struct(*(F.col(quoted(name)) for name in keys)), {"ignoreNullFields": "false"}).alias("key")
+    told = [_hashed(name) if name in sensitive else F.col(quoted(name)) for name in keys]
+    key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
     reason = [F.col(f"_reject.{field.name}").alias(field.name) for field in REJECT]
     frame = all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *_lineage(run))
     append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
+
+
+def _hashed(name: str) -> Column:
+    return F.sha2(F.col(quoted(name)).cast("string").cast("binary"), 256).alias(name)
 
 
 def _note(run: Run, rows: Rows) -> dict[str, object]:

@@ -47,6 +47,20 @@ def to_pandas(column: pa.Array) -> Any:
     return column.to_pandas(types_mapper=_NULLABLE.get if column.null_count else None)
 
 
+def parts_of(made: pa.RecordBatch) -> pd.DataFrame:
+    """What the kernel has made: the prediction, or each field of one that is a struct, numbered; `code` and `error`.
+
+    Columns of nothing are Arrow's: they cost nothing to make, and Spark takes them as they are.
+    """
+    prediction = made.column(0)
+    parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]
+    columns = {str(place): to_pandas(part) for place, part in enumerate(parts)}
+    reasons = made.column(1).flatten() if made.num_columns > 1 else [pa.nulls(made.num_rows, pa.string())] * 2
+    for name, reason in zip(("code", "error"), reasons, strict=False):  # the message follows from the code
+        columns[name] = pd.Series(pd.arrays.ArrowExtensionArray(reason))
+    return pd.DataFrame(columns, copy=False)
+
+
 def _is_value(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> bool:
     """Whether the struct is the value of a model's only input, rather than a row of inputs."""
     return len(inputs) == 1 and pa.types.is_struct(inputs[0].type) and inputs[0].name not in frame.columns

@@ -7,27 +7,35 @@ from contextlib import contextmanager
 from typing import Any
 
 from sparkscore import errors
-from sparkscore.errors import SparkscoreError
+from sparkscore.errors import UNTOLD, PredictError, SparkscoreError
 
 _MARK = "sparkscore-error: "
 _MARKED = re.compile(re.escape(_MARK) + r"(\{.*\})")
+_CRASHED = re.compile(r"Python worker exited unexpectedly")
 _DEPTH = 20
 
 
 @contextmanager
-def marked() -> Iterator[None]:
+def marked(*, sensitive: bool = False) -> Iterator[None]:
     """Errors of the suite leave the block with one more line in their traceback, which `translated` reads.
+
+    `sensitive`: others become one of the suite's that tells their class alone: Spark logs whatever a worker raises.
 
     Runs on: executor.
     """
     try:
         yield
     except SparkscoreError as error:
-        if any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
-            raise
-        parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
-        error.add_note(_MARK + json.dumps(parts))
+        _mark(error)
+        if sensitive:
+            raise error from None
         raise
+    except Exception as error:
+        if not sensitive:
+            raise
+        hidden = SparkscoreError(f"a {type(error).__name__} in a Python worker", do=UNTOLD)
+        _mark(hidden)
+        raise hidden from None
 
 
 def translated(error: Exception) -> SparkscoreError | None:
@@ -35,11 +43,27 @@ def translated(error: Exception) -> SparkscoreError | None:
 
     Runs on: driver.
     """
-    for text in _texts(error):
+    texts = list(_texts(error))
+    for text in texts:
         found = _MARKED.findall(text)
         if found:
             return _revived(found[0])
-    return None
+    return _crashed() if any(_CRASHED.search(text) for text in texts) else None
+
+
+def _mark(error: SparkscoreError) -> None:
+    if not any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
+        parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
+        error.add_note(_MARK + json.dumps(parts))
+
+
+def _crashed() -> PredictError:
+    return PredictError(
+        "a Python worker ended without a word, as often as Spark tries a task",
+        "workers that live: one that memory ran out for does not, nor one in which the model crashes, nor one in which"
+        " it holds Python's lock beyond scoring.batch_timeout",
+        "see the executors' log; use smaller batches, more memory, or model.residency: executor",
+    )
 
 
 def _revived(line: str) -> SparkscoreError | None:

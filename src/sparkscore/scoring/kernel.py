@@ -1,4 +1,7 @@
-"""The kernel: a batch of inputs -> a batch of predictions. A plain function on Arrow batches, for every transport."""
+"""The kernel: a batch of inputs -> a batch of predictions. A plain function on Arrow batches, for every transport.
+
+Rows that the model fails on are told from the others by bisection, so one bad row does not end a run.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,11 +10,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.errors import SparkscoreError
-from sparkscore.model.scorer import Scorer, not_loaded
+from sparkscore.model.scorer import Scorer, not_loaded, seen
 from sparkscore.model.shipped import ShippedModel
+from sparkscore.scoring.bisect import Scored, scored
 
 KEEP = "_keep"
 PREDICTION = "prediction"
+REJECT_COLUMN = "_reject"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,38 +27,51 @@ class Kernel:
     load: Callable[[], Scorer]
     on_rows: Callable[[int], None]
     """Told how many rows the model has predicted."""
+    rejects: bool = True
+    """Whether rows that the model fails on are kept aside; else the first failure of a batch is raised."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """One prediction per row of the batch, in its order.
+        """One prediction, or the reason why there is none, per row of the batch, in its order.
 
         Needs:   the model's inputs, in its order; before them, optionally, `_keep`: only rows where it is true reach
                  the model.
-        Adds:    `prediction`, of the model's output type; NULL for rows that were not kept.
+        Adds:    `prediction`, of the model's output type; NULL for rows that were not kept or were rejected. `_reject`,
+                 of type `schemas.REJECT`, NULL for rows with a prediction: the column is there only where some row of
+                 the batch was rejected.
         Runs on: executor.
-        Raises:  SignatureError, PredictError, DigestMismatch; of values they hold what the model's own message says.
+        Raises:  SignatureError, DigestMismatch; PredictError for what the model returned; RowsNotPredicted where it
+                 fails on too many rows of a batch; BatchTimeout. Of values they hold what the model's own message says,
+                 where it is told.
         """
         marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP
         keep = batch.column(0).fill_null(False) if marked else None
         columns = batch.columns if keep is None else [column.filter(keep) for column in batch.columns[1:]]
         rows = batch.num_rows if keep is None else pc.sum(keep, min_count=0).as_py()
-        scored = self._scored(columns, rows) if rows else pa.nulls(0, self.model.output)
-        return pa.record_batch([scored if keep is None else _spread(scored, keep)], [PREDICTION])
+        made = self._scored(columns, rows) if rows else Scored(pa.nulls(0, self.model.output))
+        arrays = [made.predictions] if made.rejects is None else [made.predictions, made.rejects]
+        if keep is not None:
+            arrays = [_spread(array, keep) for array in arrays]
+        return pa.record_batch(arrays, [PREDICTION, REJECT_COLUMN][: len(arrays)])
 
-    def _scored(self, columns: list[pa.Array], rows: int) -> pa.Array:
-        scored = self._loaded()(columns)
-        self.on_rows(rows)
-        return scored
+    def _scored(self, columns: list[pa.Array], rows: int) -> Scored:
+        score, output = self._loaded(), self.model.output
+        if self.rejects:
+            made = scored(score, columns, output, hangs_end=self.model.residency == "executor")
+        else:
+            made = Scored(score(columns))
+        self.on_rows(rows if made.rejects is None else made.rejects.null_count)
+        return made
 
     def _loaded(self) -> Scorer:
         try:
             return self.load()
         except SparkscoreError:
             raise
-        except Exception as error:
-            raise not_loaded(error) from error
+        except Exception as error:  # noqa: BLE001 - whatever a model raises, `from` is there
+            raise not_loaded(error, sensitive=self.model.sensitive) from seen(error, self.model)
 
 
-def _spread(scored: pa.Array, keep: pa.Array) -> pa.Array:
-    """The predictions at the places of the kept rows, NULL elsewhere."""
+def _spread(kept: pa.Array, keep: pa.Array) -> pa.Array:
+    """What there is for the kept rows at their places, NULL elsewhere."""
     places = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
-    return scored.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))
+    return kept.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))

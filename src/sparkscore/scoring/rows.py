@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from functools import cache
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.schemas import REJECT
 from sparkscore.scoring.failures import marked
-from sparkscore.scoring.kernel import KEEP, PREDICTION, Kernel
-
-REJECT_COLUMN = "_reject"
+from sparkscore.scoring.kernel import KEEP, PREDICTION, REJECT_COLUMN, Kernel
 
 Rejects = Callable[[pa.RecordBatch], pa.Array | None]
 """A batch of source rows -> why each is not to be scored, NULL for the others; None where all are to be."""
@@ -34,10 +33,10 @@ class StageRows:
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One stage batch per source batch that has rows. The model is taken at the first row that needs it.
 
-        Raises:  SignatureError, PredictError, DigestMismatch.
+        Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
         """
         kernel = Kernel(self.model, load=cache(lambda: resident(self.model, self.on_load)), on_rows=self.on_rows)
-        with marked():
+        with marked(sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:
                     yield self._scored(kernel, batch)
@@ -48,14 +47,24 @@ class StageRows:
         names = [str(place) for place in range(len(inputs))]
         if reject is not None:
             inputs, names = [reject.is_null(), *inputs], [KEEP, *names]
+        scored = kernel(pa.record_batch(inputs, names))
+        failed = scored.column(1) if scored.num_columns > 1 else None
+        rejects = _first(reject, failed)
         made = {
-            PREDICTION: kernel(pa.record_batch(inputs, names)).column(0),
-            REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT) if reject is None else reject,
+            PREDICTION: scored.column(0),
+            REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT) if rejects is None else rejects,
         }
         arrays = [made[field.name] if field.name in made else batch.column(field.name) for field in self.schema]
         return pa.record_batch(
             [_as(array, field.type) for array, field in zip(arrays, self.schema, strict=True)], schema=self.schema
         )
+
+
+def _first(reject: pa.Array | None, failed: pa.Array | None) -> pa.Array | None:
+    """Why each row is rejected: by a rule, or else by the model, which saw no row that a rule had rejected."""
+    if reject is None or failed is None:
+        return failed if reject is None else reject
+    return pc.if_else(reject.is_valid(), reject, failed)
 
 
 def _as(array: pa.Array, kind: pa.DataType) -> pa.Array:

@@ -4,6 +4,7 @@ Spark schedules and retries; rows never pass through its JVM.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,14 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from sparkscore.records import FileScan, Place
+from sparkscore.errors import BatchTimeout
+from sparkscore.records import FileScan, Place, SplitReader
 from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Told
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import written
 
-Read = Callable[[bytes], Iterator[pa.RecordBatch]]
 Split = tuple[int, list[dict[str, Any]]]
 """Number of a split that is done, and its files as `stage_file.written` tells of them; none where it has no rows."""
 
@@ -32,7 +33,8 @@ def staged(
 
     Jobs:    one Spark job, a task per split; none for no splits.
     Runs on: driver; its tasks run on executors.
-    Raises:  UnsureScan, ConfigError, PredictError, AccessDenied, TemporaryError, as text of a failed task.
+    Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
+             TemporaryError, as text of a failed task.
     """
     if not splits:
         return
@@ -57,35 +59,45 @@ def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Returning:
-    read: Read
+    read: SplitReader
     rows: StageRows
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with marked():
-            for _, split in _splits(parts):
+        for _, split in _splits(parts):
+            with _named(self.read, split, sensitive=self.rows.model.sensitive):
                 yield from self.rows(self.read(split))
 
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
-    read: Read
+    read: SplitReader
     rows: StageRows
     place: Place
     key: str
     tell: Callable[[Split], None]
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with marked():
-            for number, split in _splits(parts):
-                batches = self.rows(self.read(split))
-                self.tell((number, written(batches, self.rows.schema, self.place, self.key)))
-                yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
+        for number, split in _splits(parts):
+            with _named(self.read, split, sensitive=self.rows.model.sensitive):
+                files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
+            self.tell((number, files))
+            yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
 
 
 def _splits(parts: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, bytes]]:
     for part in parts:
         for row in part.to_pylist():
             yield row["number"], row["split"]
+
+
+@contextmanager
+def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None]:
+    """Errors leave the block as `marked` has it; where the model hung, with the split that it hung on."""
+    with marked(sensitive=sensitive):
+        try:
+            yield
+        except BatchTimeout as late:
+            raise BatchTimeout(f"{late.found}: {read.named(split)}", late.expected, late.do) from None
 
 
 def _frame(spark: SparkSession, scan: FileScan, splits: Sequence[int]) -> DataFrame:

@@ -13,7 +13,7 @@ from pyarrow import fs
 
 from sparkscore.errors import AccessDenied, TemporaryError
 from sparkscore.records import Place
-from sparkscore.scoring.rows import REJECT_COLUMN
+from sparkscore.scoring.kernel import REJECT_COLUMN
 
 _GROUP_ROWS = 1 << 20
 

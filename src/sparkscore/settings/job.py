@@ -111,7 +111,12 @@ class ScoringSettings(_Frozen):
     deadline: float | None = Field(
         default=None, gt=0, description="minutes that a run may take: past it, it stops with its chunks kept (exit 75)"
     )
-    batch_timeout: float | None = Field(default=None, gt=0, description="seconds that the model may take for one batch")
+    batch_timeout: float | None = Field(
+        default=None,
+        gt=0,
+        description="seconds that the model may take for one batch; then its rows are rejected (residency executor), or"
+        " the run stops (worker)",
+    )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
     )
@@ -234,6 +239,8 @@ class Settings(BaseSettings):
     def scoring_digest(self) -> str:
         """sha256 over the settings that can change a row or a value: no paths, transports, gates or monitoring."""
         source, model = self.source, self.model
+        # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
+        ended = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
         return digest(
             {
                 "where": [condition.model_dump() for condition in source.where],
@@ -244,5 +251,6 @@ class Settings(BaseSettings):
                 "runtime": model.runtime,
                 "threshold": self.output.threshold,
                 "row_rules": ["null_key"],
+                **{name: value for name, value in ended.items() if value is not None},
             }
         )

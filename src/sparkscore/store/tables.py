@@ -61,6 +61,16 @@ def table_id(spark: SparkSession, table: TableRef) -> str:
         return str(handle.detail().collect()[0]["id"])
 
 
+def partitioned_by(spark: SparkSession, table: TableRef) -> tuple[str, ...]:
+    """The columns whose values stand in the paths of the table's files.
+
+    Raises:  TableNotFound, AccessDenied.
+    """
+    handle = delta_table(spark, table)
+    with border(f"reading the log of {table.name}"):
+        return tuple(handle.detail().collect()[0]["partitionColumns"])
+
+
 def newest_version(spark: SparkSession, table: TableRef) -> int:
     """The newest version of a table.
 

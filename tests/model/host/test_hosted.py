@@ -7,6 +7,7 @@ import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,11 @@ from sklearn.neural_network import MLPRegressor
 
 from sparkscore.errors import (
     AccessDenied,
+    BatchTimeout,
     DigestMismatch,
     ModelError,
     PredictError,
+    RowsNotPredicted,
     SparkscoreError,
     UnsupportedSession,
 )
@@ -198,12 +201,65 @@ class TestWhatIsSurvived:
         assert limits_here().batch_s == 2.5
 
 
+class TestBatchTimeout:
+    """`scoring.batch_timeout`, which a model carries."""
+
+    def hanging(self, node: Node, seconds: float = 4.0) -> ShippedModel:
+        """A model that hangs on 4, and takes half a second for 0.5."""
+        seconds_of = {4.0: 60.0, 0.5: 0.5}
+        model = node.put(lambda frame: [__import__("time").sleep(seconds_of.get(frame["x"][0], 0)), frame["x"] * 2][1])
+        return replace(model, batch_timeout=seconds)
+
+    def host(self, node: Node, model: ShippedModel) -> Any:
+        score = client.hosted(model, node.files, cores=1, device=None, on_load=lambda: node.told.append(1))
+        node.clients.append(score)
+        return score
+
+    def test_a_batch_that_hangs_is_tried_once_more_in_a_new_process(self, node: Node) -> None:
+        score = self.host(node, self.hanging(node, 1.0))
+        with pytest.raises(BatchTimeout, match="did not answer within 1 s on a batch of 1 rows, 2 times"):
+            score([pa.array([4.0])])
+        assert len(node.loads) == len(node.told) == 2
+        assert eventually(lambda: not any(runs(pid) for pid in node.loads))
+
+    def test_the_next_batch_is_scored_by_a_third(self, node: Node) -> None:
+        score = self.host(node, self.hanging(node))
+        with pytest.raises(BatchTimeout):
+            score([pa.array([4.0])])
+        assert score(ROW).to_pylist() == [6.0]
+        assert len(node.loads) == 3
+
+    def test_batches_that_only_were_beside_it_are_not_blamed(self, node: Node) -> None:
+        model = self.hanging(node)
+        scorers = [self.host(node, model) for _ in range(5)]
+        with ThreadPoolExecutor(5) as pool:
+            bad = [pool.submit(score, [pa.array([4.0])]) for score in scorers[:4]]
+            while not all(future.done() for future in bad):
+                assert scorers[4]([pa.array([0.5])]).to_pylist() == [1.0]
+        assert {type(future.exception()) for future in bad} == {BatchTimeout}
+
+    def test_it_needs_no_variable_of_the_executors(self) -> None:
+        assert limits_here(2.5).batch_s == 2.5
+
+
 class TestErrors:
     def test_what_a_model_raises_on_a_batch_arrives_as_in_process(self, node: Node) -> None:
         model = node.put(lambda frame: 1 / 0)
         score, here = node.host(model), loaded(model, node.files(doubted=False), cores=1, device=None)
         assert failure(partial(score, ROW)) == failure(partial(here, ROW))
         assert score.__class__ is client._Client
+
+    def test_the_class_of_what_it_raises_arrives_too(self, node: Node) -> None:
+        with pytest.raises(RowsNotPredicted) as caught:
+            node.host(node.put(lambda frame: 1 / 0))(ROW)
+        assert caught.value.raised == "ZeroDivisionError"
+
+    def test_words_that_may_hold_values_stay_in_the_process(self, node: Node) -> None:
+        model = replace(node.put(lambda frame: {"": 0.0}[str(frame["x"][0])]), sensitive=True)
+        with pytest.raises(RowsNotPredicted) as caught:
+            node.host(model)(ROW)
+        assert "KeyError" in str(caught.value)
+        assert "3.0" not in str(caught.value)
 
     def test_the_process_serves_on_after_an_error(self, node: Node) -> None:
         score = node.host(node.put(lambda frame: frame["x"].map({3.0: 1.0}.__getitem__)))
@@ -336,8 +392,6 @@ def failure(act: Any) -> tuple[Any, ...]:
 
 def shipped_again(node: Node, model: ShippedModel) -> ShippedModel:
     """The model with the digest that its files have now."""
-    from dataclasses import replace
-
     from sparkscore.model.digest import digest_of
 
     return replace(model, digest=digest_of(node.folder / "files"))

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sparkscore.errors import AccessDenied, DigestMismatch, PredictError
+from sparkscore.errors import AccessDenied, DigestMismatch, PredictError, RowsNotPredicted
 from sparkscore.model.host.executor import Process, process_of
 from sparkscore.model.host.failures import retold, told
 from sparkscore.model.host.place import Place, forget_old_places, place_of
@@ -146,6 +146,16 @@ class TestErrors:
         assert type(error) is DigestMismatch
         assert error.args == ("found", "expected", "do")
 
+    def test_that_rows_are_at_fault_comes_back_with_what_the_model_raised(self) -> None:
+        error = retold(told(RowsNotPredicted("found", "expected", "do", raised="KeyError")))
+        assert isinstance(error, RowsNotPredicted)
+        assert (error.args, error.raised) == (("found", "expected", "do"), "KeyError")
+
+    def test_of_others_only_the_class_is_told_where_the_rest_may_hold_values(self) -> None:
+        assert "KeyError: 'secret'" in retold(told(KeyError("secret"))).found
+        assert "secret" not in told(KeyError("secret"), sensitive=True)
+        assert str(not_loaded(KeyError("secret"), sensitive=True)).count("secret") == 0
+
     def test_what_a_load_raises_is_the_suites_own(self) -> None:
         denied = AccessDenied("x")
         assert not_loaded(denied) is denied
@@ -182,6 +192,13 @@ class TestPlace:
         assert {one.name for one in private_folder("hosts").iterdir()} == {alive.name, fresh.name}
         assert held is not None
         os.close(held)
+
+    def test_whoever_is_about_to_end_a_process_leaves_word_of_that_very_one(self, node: Node) -> None:
+        place = self.place(node.folder)
+        assert not place.was_ended(ME)
+        place.note_end(ME)
+        assert place.was_ended(ME)
+        assert not place.was_ended(Process(ME.pid, ME.started + 1))
 
     def test_a_process_that_leaves_while_the_next_one_starts_leaves_the_locks(self, node: Node) -> None:
         place = self.place(node.folder)

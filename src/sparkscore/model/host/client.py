@@ -9,13 +9,13 @@ from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from sparkscore.errors import DigestMismatch, PredictError, UnsupportedSession
+from sparkscore.errors import BatchTimeout, DigestMismatch, PredictError, UnsupportedSession
 from sparkscore.model.host.connection import Connection, connected
 from sparkscore.model.host.executor import executor_of
 from sparkscore.model.host.limits import Limits, limits_here
 from sparkscore.model.host.place import Place, forget_old_places, place_of
 from sparkscore.model.host.start import Spec, start
-from sparkscore.model.host.wire import PeerGoneError
+from sparkscore.model.host.wire import PeerEndedError, PeerGoneError, PeerLateError
 from sparkscore.model.private import locked
 from sparkscore.model.scorer import Scorer
 from sparkscore.model.shipped import ShippedModel
@@ -23,6 +23,8 @@ from sparkscore.model.shipped import ShippedModel
 Answer = TypeVar("Answer")
 
 _TRIES = 3
+_LATE_TRIES = 2
+"""Of a batch with a `batch_timeout`: each costs so many seconds."""
 _EVERY_S = 0.05
 
 
@@ -49,13 +51,14 @@ def hosted(
     Needs:   a model whose `predict` may run in several threads at once, as MLflow's own server has it.
     Runs on: executor.
     Raises:  UnsupportedSession anywhere but on Linux; AccessDenied; what the model raises on loading or on a batch, as
-             the suite's own error; PredictError where the process ended, or did not answer, three times over.
+             the suite's own error; PredictError where the process ended, or did not answer, three times over;
+             BatchTimeout where it did not answer twice within the model's `batch_timeout`.
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
         raise UnsupportedSession(
             f"residency executor on {sys.platform}", "Linux on the executors", "set model.residency to worker"
         )
-    client = _Client(model, folder, cores, device, on_load, limits or limits_here())
+    client = _Client(model, folder, cores, device, on_load, limits or limits_here(model.batch_timeout))
     client.connect()
     return client
 
@@ -93,18 +96,30 @@ class _Client:
             self._connection.close()
 
     def _tried(self, act: Callable[[Connection], Answer], when: str) -> Answer:
-        reasons = []
+        reasons: list[PeerGoneError] = []
         with self._turn:
-            for _ in range(_TRIES):
+            while len(reasons) < _TRIES:
                 try:
                     return act(self._connected())
+                except PeerEndedError:
+                    continue  # not this batch's fault; whoever's it is, it gives up after a few tries
                 except PeerGoneError as gone:
-                    reasons.append(str(gone))
+                    reasons.append(gone)
+                    self._refuse_late(reasons, when)
         raise PredictError(
-            f"the model process failed {_TRIES} times {when}: it {'; it '.join(reasons)}",
+            f"the model process failed {_TRIES} times {when}: it {'; it '.join(map(str, reasons))}",
             "a process that lives: one that memory ran out for, or that a batch ends, does not",
             "give executors more spark.executor.memoryOverhead, use smaller batches, or set model.residency to worker",
         )
+
+    def _refuse_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
+        late = sum(isinstance(reason, PeerLateError) for reason in reasons)
+        if self._model.batch_timeout is not None and late == _LATE_TRIES:
+            raise BatchTimeout(
+                f"the model did not answer within {self._limits.batch_s:g} s {when}, {_LATE_TRIES} times",
+                "an answer to every batch within scoring.batch_timeout",
+                "give it more time, or smaller batches; keep rows that it hangs on out by a filter",
+            )
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:

@@ -12,7 +12,17 @@ from sparkscore.model.host.executor import Process, process_of
 from sparkscore.model.host.failures import retold
 from sparkscore.model.host.place import Place
 from sparkscore.model.host.serving import HELLO, LOADED_NOW
-from sparkscore.model.host.wire import Kind, PeerGoneError, Region, peer_of, receive, received, send
+from sparkscore.model.host.wire import (
+    Kind,
+    PeerEndedError,
+    PeerGoneError,
+    PeerLateError,
+    Region,
+    peer_of,
+    receive,
+    received,
+    send,
+)
 
 
 def connected(place: Place, timeout_s: float) -> "Connection | None":
@@ -25,7 +35,7 @@ def connected(place: Place, timeout_s: float) -> "Connection | None":
     try:
         with place.address() as address:
             channel.connect(address)
-        return Connection(channel, timeout_s)
+        return Connection(channel, place, timeout_s)
     except (FileNotFoundError, ConnectionError, BlockingIOError, PeerGoneError):
         channel.close()  # nobody, or too many who wait already, or it ended while we asked
         return None
@@ -37,8 +47,8 @@ def connected(place: Place, timeout_s: float) -> "Connection | None":
 class Connection:
     """Takes one batch at a time. When something fails it is closed."""
 
-    def __init__(self, channel: socket.socket, timeout_s: float) -> None:
-        self._channel, self._timeout_s = channel, timeout_s
+    def __init__(self, channel: socket.socket, place: Place, timeout_s: float) -> None:
+        self._channel, self._place, self._timeout_s = channel, place, timeout_s
         self._region = Region.new()
         with self._closed_if_it_fails():
             self._process = _trusted(channel)
@@ -50,8 +60,8 @@ class Connection:
     def scored(self, batch: pa.RecordBatch) -> pa.Array:
         """The predictions.
 
-        Raises:  the suite's errors, as in process; PeerGoneError where the process ended, or took too long and was
-                 ended.
+        Raises:  the suite's errors, as in process; PeerGoneError where the process ended; PeerLateError where it took
+                 too long and was ended; PeerEndedError where it was ended because another client's batch took so.
         """
         asked = self._region.write(batch, kind=Kind.BATCH)
         with self._answered():
@@ -81,9 +91,12 @@ class Connection:
             try:
                 yield
             except TimeoutError as error:
+                self._place.note_end(self._process)
                 self._process.end()  # stopped, or hanging: others would wait for it, too
-                raise PeerGoneError(f"did not answer within {self._timeout_s:g} s, and was ended") from error
+                raise PeerLateError(f"did not answer within {self._timeout_s:g} s, and was ended") from error
             except ConnectionError as error:
+                if self._place.was_ended(self._process):
+                    raise PeerEndedError("was ended, as it did not answer another worker") from error
                 raise PeerGoneError("ended") from error
 
     @contextmanager

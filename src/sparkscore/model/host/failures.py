@@ -3,22 +3,22 @@
 import json
 
 from sparkscore import errors
-from sparkscore.errors import PredictError, SparkscoreError
+from sparkscore.errors import PredictError, RowsNotPredicted, SparkscoreError
 from sparkscore.model.scorer import gist
 
 
-def told(error: Exception) -> str:
+def told(error: Exception, *, sensitive: bool = False) -> str:
     """The error as text. One that is not the suite's own is told as what it did to a batch."""
     if not isinstance(error, SparkscoreError):
-        error = PredictError(
-            f"scoring failed in the model process: {gist(error)}", "predictions", "see the model's code"
-        )
-    return json.dumps([type(error).__name__, error.found, error.expected, error.do])
+        found = f"scoring failed in the model process: {gist(error, sensitive=sensitive)}"
+        error = PredictError(found, "predictions", "see the model's code")
+    raised = error.raised if isinstance(error, RowsNotPredicted) else None
+    return json.dumps([type(error).__name__, error.found, error.expected, error.do, raised])
 
 
 def retold(text: str) -> SparkscoreError:
     """The error again, of the same class and with the same words."""
-    name, found, expected, do = json.loads(text)
+    name, found, expected, do, raised = json.loads(text)
     kind = getattr(errors, name, SparkscoreError)
     assert issubclass(kind, SparkscoreError)  # noqa: S101 - told says nothing else
-    return kind(found, expected, do)
+    return kind(found, expected, do) if raised is None else RowsNotPredicted(found, expected, do, raised=raised)

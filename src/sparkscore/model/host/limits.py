@@ -16,7 +16,7 @@ class Limits:
     """Without a batch. The process holds the model's memory; a new one costs a load."""
 
 
-def limits_here() -> Limits:
-    """The limits; SPARKSCORE_HOST_TIMEOUT_S in the executors' environment changes the one for a batch."""
-    given = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S")
+def limits_here(batch_timeout: float | None = None) -> Limits:
+    """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch."""
+    given = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
     return Limits() if given is None else Limits(batch_s=float(given))

@@ -14,7 +14,7 @@ from sparkscore.model.private import locked, private_folder
 from sparkscore.model.shipped import ShippedModel
 
 _HOSTS = "hosts"
-_PROTOCOL = 1
+_PROTOCOL = 2
 """Part of the name, so that a process started by other code is left alone. To be raised when `wire.py` changes."""
 _FORGOTTEN_S = 24 * 3600
 
@@ -57,6 +57,15 @@ class Place:
         finally:
             os.close(descriptor)
 
+    def note_end(self, process: Process) -> None:
+        """Leave word that the process is about to be ended because a batch took too long."""
+        with suppress(OSError):  # no room for it: then that end counts for the others, too
+            (self.folder / _ended(process)).touch(mode=0o600)
+
+    def was_ended(self, process: Process) -> bool:
+        """Whether somebody has left such word: the process's end says nothing about the other batches that it had."""
+        return (self.folder / _ended(process)).exists()
+
     def left(self) -> None:
         """Take everything away. Called by the process at its end, while it still holds `alive`."""
         (self.folder / "socket").unlink(missing_ok=True)
@@ -64,6 +73,10 @@ class Place:
         if held is not None:  # else a worker is here already, to start the next process
             shutil.rmtree(self.folder, ignore_errors=True)
             os.close(held)
+
+
+def _ended(process: Process) -> str:
+    return f"ended-{process.pid}-{process.started}"
 
 
 def place_of(executor: Process, model: ShippedModel, device: str | None) -> Place:

@@ -40,7 +40,7 @@ def main(channel: int, alive: int) -> None:
         with socket.socket(fileno=channel) as worker, not_in_forks(channel):
             spec = pickle.loads(_all_of(worker))  # noqa: S301 - from the worker that started this process
             threading.Thread(target=_end_with, args=(spec,), daemon=True).start()
-            clients = Clients(_loaded(spec, worker))
+            clients = Clients(_loaded(spec, worker), sensitive=spec.model.sensitive)
             listener = _listening(spec.place)
             _say(worker, READY)
         with closing(listener), not_in_forks(listener.fileno()):
@@ -62,7 +62,7 @@ def _loaded(spec: Spec, worker: socket.socket) -> Scorer:
         keep_freed_memory()
         return loaded(spec.model, spec.folder, cores=spec.cores, device=device)
     except Exception as error:  # noqa: BLE001 - the worker raises it
-        _say(worker, told(not_loaded(error)).encode())
+        _say(worker, told(not_loaded(error, sensitive=spec.model.sensitive)).encode())
         _end(spec.place)
 
 

@@ -24,8 +24,8 @@ class Clients:
     would have computed with, and never with cores x workers.
     """
 
-    def __init__(self, score: Scorer) -> None:
-        self._score = score
+    def __init__(self, score: Scorer, *, sensitive: bool = False) -> None:
+        self._score, self._sensitive = score, sensitive
         self._lock = threading.Lock()
         self._told_of_load = False
         self._busy = 0
@@ -90,4 +90,4 @@ class Clients:
             answer = pa.record_batch([predictions], ["prediction"])
             return region.write(answer, kind=Kind.PREDICTIONS, start=asked.after)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client has to hear of it
-            return region.write_text(told(error), kind=Kind.ERROR, start=asked.after)
+            return region.write_text(told(error, sensitive=self._sensitive), kind=Kind.ERROR, start=asked.after)

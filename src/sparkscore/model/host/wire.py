@@ -42,6 +42,14 @@ class PeerGoneError(Exception):
     """The other side has ended, or does not answer."""
 
 
+class PeerLateError(PeerGoneError):
+    """The other side has not answered in time, and was ended."""
+
+
+class PeerEndedError(PeerGoneError):
+    """The other side was ended because of somebody else's batch."""
+
+
 class Region:
     """Memory without a name, mapped by two processes; it grows and never shrinks.
 

@@ -1,0 +1,95 @@
+"""A model in this very process that may take so long for a batch. Where it hangs, another process has to end for it."""
+
+import faulthandler
+import subprocess
+import sys
+import textwrap
+import threading
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pytest
+
+from sparkscore.errors import BatchTimeout, RowsNotPredicted
+from sparkscore.model import patience
+from sparkscore.model.patience import patient
+
+ROW = [pa.array([3.0])]
+
+
+@pytest.fixture(autouse=True)
+def unwatched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Here a process that hangs is not to end: it runs the tests."""
+    monkeypatch.setattr(patience, "_helpers", [])
+    monkeypatch.setattr(patience, "limit_threads", lambda _: None)
+    yield
+    faulthandler.cancel_dump_traceback_later()
+
+
+def test_answers_and_errors_pass_as_they_are() -> None:
+    def raising(columns: Sequence[pa.Array]) -> pa.Array:
+        raise RowsNotPredicted("broke", raised="TimeoutError")
+
+    assert patient(lambda columns: columns[0], 20, cores=1, where="here")(ROW) is ROW[0]
+    with pytest.raises(RowsNotPredicted, match="broke"):
+        patient(raising, 20, cores=1, where="here")(ROW)
+
+
+def test_a_time_out_of_the_models_own_is_no_batch_timeout() -> None:
+    def raising(columns: Sequence[pa.Array]) -> pa.Array:
+        raise TimeoutError("its own")
+
+    with pytest.raises(TimeoutError, match="its own"):
+        patient(raising, 20, cores=1, where="here")(ROW)
+
+
+def test_all_batches_are_scored_by_one_thread() -> None:
+    seen = set()
+
+    def score(columns: Sequence[pa.Array]) -> pa.Array:
+        seen.add(threading.current_thread().name)
+        return columns[0]
+
+    for _ in range(3):
+        patient(score, 20, cores=1, where="here")(ROW)
+    assert seen == {"sparkscore-model"}
+    assert len(patience._helpers) == 1
+
+
+def test_a_batch_that_takes_longer_is_told_with_where_it_was_and_the_next_is_not_queued_behind_it() -> None:
+    go_on = threading.Event()
+
+    def score(columns: Sequence[pa.Array]) -> pa.Array:
+        if len(columns[0]) == 2:
+            go_on.wait(20)
+        return columns[0]
+
+    try:
+        with pytest.raises(BatchTimeout, match=r"within 0\.1 s for a batch of 2 rows in partition 7"):
+            patient(score, 0.1, cores=1, where="partition 7")([pa.array([1.0, 2.0])])
+        assert patient(score, 20, cores=1, where="here")(ROW) is ROW[0]
+    finally:
+        go_on.set()
+
+
+@pytest.mark.parametrize(("call", "code"), [("PyDLL", 1), ("CDLL", 3)])
+def test_a_model_that_keeps_pythons_lock_ends_the_process_by_a_watchdog_and_no_other_does(call: str, code: int) -> None:
+    work = f"""
+        import ctypes, sys, os
+        import pyarrow as pa
+        from sparkscore.errors import BatchTimeout
+        from sparkscore.model.patience import patient
+
+        def score(columns):
+            ctypes.{call}(None).sleep(60)
+
+        try:
+            patient(score, 0.5, cores=1, where="here")([pa.array([1.0])])
+        except BatchTimeout:
+            os._exit(3)
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(work)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == code, done.stderr
+    assert ("in score" in done.stderr) == (code == 1)  # where it hangs
