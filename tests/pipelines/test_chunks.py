@@ -11,7 +11,7 @@ import pytest
 
 from sparkscore.errors import ConfigError, DeadlinePassed, TooManyRejects
 from sparkscore.ingest import splits
-from sparkscore.pipelines import staging
+from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.preview import plan
 from sparkscore.pipelines.score import score
 from sparkscore.records import RunReport
@@ -145,16 +145,16 @@ def test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on(
     assert (report.status, report.rows_rejected, report.chunks_reused, report.model_loads) == ("published", 4, 1, 0)
 
 
-def test_a_scan_is_stopped_by_its_rejects_before_it_has_read_all(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_scan_is_stopped_by_its_rejects_while_it_scores(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     many.write_source(with_null_keys(source_rows(), 10))
     seen: list[int] = []
-    check = staging.Limits.check
+    check = Limits.check
 
-    def checked(limits: staging.Limits, *, rejected: int) -> None:
+    def checked(limits: Limits, *, rejected: int) -> None:
         seen.append(rejected)
         check(limits, rejected=rejected)
 
-    monkeypatch.setattr(staging.Limits, "check", checked)
+    monkeypatch.setattr(Limits, "check", checked)
     with pytest.raises(TooManyRejects):
         run(many)
     assert seen[-1] > 6

@@ -131,15 +131,15 @@ def test_duplicate_keys_are_found_whatever_order_they_come_in(world: World, tran
 def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World) -> None:
     settings = world.settings(scoring={"transport": "scan"})
     seen: list[bool] = []
-    original = stages.committed
+    original = stages.whole
 
-    def committed(*given: Any, **named: Any) -> Stage:
+    def whole(*given: Any, **named: Any) -> Stage:
         stage = original(*given, **named)
         seen.append(stage.keys_ascend)
         return stage
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "committed", committed)
+        patch.setattr(stages, "whole", whole)
         score(world.spark, settings, as_of="2013-01-01")
         world.write_source(source_rows(60).take(pa.array(np.random.default_rng(0).permutation(60))))
         score(world.spark, settings, as_of="2013-01-02")

@@ -1,5 +1,6 @@
 """A stage in several commits, by one attempt and by two at once. Real Delta; the files are real, too."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,19 @@ from sparkscore.store.isolation import run_session
 from tests.publish.test_merge import RUN
 
 SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
-SCAN = FileScan((b"0", b"1", b"2", b"3"), lambda split: iter(()), 4, 100, 1_000, "plan")
+
+
+class Nothing:
+    """These tests bring the files of the splits themselves."""
+
+    def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
+        return iter(())
+
+    def named(self, split: bytes) -> str:
+        return split.decode()
+
+
+SCAN = FileScan((b"0", b"1", b"2", b"3"), Nothing(), 4, 100, 1_000, "plan")
 NEVER = 1e9
 
 

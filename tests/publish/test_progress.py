@@ -56,7 +56,7 @@ def test_a_split_without_rows_is_done_all_the_same() -> None:
 
 def test_a_reset_forgets_what_was_before_it_and_the_versions_go_on() -> None:
     found = progress([(0, chunk(0, 1)), (1, {"stage": "reset"}), (2, chunk(3))])
-    assert (found.version, found.done, found.rows, found.chunks) == (2, {3}, 10, 1)
+    assert (found.version, found.done, found.rows, found.chunks) == (2, frozenset({3}), 10, 1)
 
 
 def test_a_stage_that_spark_wrote_is_whole_and_has_to_be_counted() -> None:

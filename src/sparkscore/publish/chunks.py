@@ -45,7 +45,8 @@ class Chunks:
     @property
     def rejected(self) -> int:
         """Rows that were rejected so far."""
-        return self.progress.rejected + sum(file["rejected"] for files in self._pending.values() for file in files)
+        pending: int = sum(file["rejected"] for files in self._pending.values() for file in files)
+        return self.progress.rejected + pending
 
     def add(self, splits: Iterable[tuple[int, Files]], *, every_s: float) -> None:
         """Splits that got done; committed where the last commit is so long ago.

@@ -3,7 +3,7 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,7 @@ Split = tuple[int, list[dict[str, Any]]]
 
 def staged(
     spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, splits: Sequence[int], key: str
-) -> Iterator[list[Split]]:
+) -> Generator[list[Split], None, None]:
     """Reads, scores and writes these splits; about twice a second, the ones that have got done.
 
     Leaving it early stops the job.
