@@ -26,6 +26,7 @@ def test_every_error_survives_pickling_with_its_parts(kind: type[errors.Sparksco
         (errors.SparkscoreError, 1),
         (errors.ConfigError, 2),
         (errors.PinsConflict, 2),
+        (errors.VersionGone, 2),
         (errors.GateFailed, 3),
         (errors.DuplicateKeys, 3),
         (errors.SignatureError, 4),

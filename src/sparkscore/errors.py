@@ -4,6 +4,7 @@ SparkscoreError                 1
 ├── ConfigError                 2   a person has to change something
 │   ├── NameRefused                 a table, column or job name outside the grammar
 │   ├── TableNotFound               absent, or not a Delta table
+│   ├── VersionGone                 files or log of a version of a table are gone
 │   ├── AccessDenied                no permission to read or write
 │   ├── UnsupportedSession          Spark Connect, or no Java
 │   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
@@ -81,6 +82,10 @@ class NameRefused(ConfigError):
 
 class TableNotFound(ConfigError):
     """No table at that name, or not a Delta table."""
+
+
+class VersionGone(ConfigError):
+    """A table's version that can no longer be read: vacuumed, or its log was cleaned up."""
 
 
 class AccessDenied(ConfigError):

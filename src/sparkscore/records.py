@@ -285,6 +285,31 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
+class Changes:
+    """What readers of an as_of see change when other rows take the place of those of now: counts of keys."""
+
+    rows_now: int
+    rows_then: int
+    """Rows afterwards."""
+    vanish: int
+    appear: int
+    change: int
+    """Keys that stay, with another prediction or another pass-through value."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCount:
+    """How many rows a run rejected for one reason."""
+
+    as_of: datetime
+    run_id: str
+    code: str
+    error: str | None
+    """Class of the model's error; None for a broken rule."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class RunEvent:
     """One line of a job's history. Grain: one row per (run_id, attempt, event)."""
 
@@ -306,6 +331,21 @@ class RunEvent:
     error: str | None = None
     message: str | None = None
     details: str | None = None
+
+    @property
+    def verb(self) -> str:
+        """The verb whose attempt this is."""
+        return str(self._told.get("verb", "score"))
+
+    @property
+    def of_run(self) -> str | None:
+        """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
+        return self._told.get("of_run")
+
+    @property
+    def _told(self) -> Mapping[str, Any]:
+        told: Mapping[str, Any] = json.loads(self.details) if self.details else {}
+        return told
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,7 @@ RUNS = TableContract(
         Column("exit_code", pa.int64(), "Exit code of the attempt, where it ended."),
         Column("error", pa.string(), "Class of the error, where it failed."),
         Column("message", pa.string(), "Message of the error, without secrets."),
-        Column("details", pa.string(), "JSON: verdicts, seconds per part, model loads, transport."),
+        Column("details", pa.string(), "JSON: verb, verdicts, seconds per part, model loads, transport."),
     ),
 )
 

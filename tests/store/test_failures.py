@@ -3,7 +3,14 @@
 import pytest
 from pyspark.errors import AnalysisException, PySparkException
 
-from sparkscore.errors import AccessDenied, ConfigError, PublishConflict, SparkscoreError, TableNotFound, TemporaryError
+from sparkscore.errors import (
+    AccessDenied,
+    PublishConflict,
+    SparkscoreError,
+    TableNotFound,
+    TemporaryError,
+    VersionGone,
+)
 from sparkscore.store.failures import border, translated
 
 
@@ -14,8 +21,8 @@ from sparkscore.store.failures import border, translated
         ("java.io.IOException: No space left on device", TemporaryError),
         ("org.apache.hadoop.security.AccessControlException: Permission denied: user=me", AccessDenied),
         ("java.io.IOException: Mkdirs failed to create file:/x", AccessDenied),
-        ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", ConfigError),
-        ("[DELTA_VERSION_NOT_FOUND] Cannot time travel", ConfigError),
+        ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", VersionGone),
+        ("[DELTA_VERSION_NOT_FOUND] Cannot time travel", VersionGone),
         ("[DELTA_TABLE_NOT_FOUND] Delta table `x` doesn't exist", TableNotFound),
     ],
 )

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sparkscore.errors import TableChanged
+from sparkscore.errors import ConfigError, TableChanged
 from sparkscore.records import Pins, RunEvent
-from sparkscore.store.runs import PLAIN, Wishes, decide, unknown_runs
+from sparkscore.store.runs import PLAIN, Wishes, decide, named, publications, retry, roll_back, unknown_runs
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("id", 1, "model", "1", "digest", "scoring")
@@ -99,3 +99,128 @@ def test_a_publication_of_no_rows_is_consistent_with_an_empty_table() -> None:
 def test_rows_of_a_run_that_no_event_published_are_unknown() -> None:
     assert unknown_runs([STARTED, STAGED], SEEN) == ["run-1"]
     assert unknown_runs([PUBLISHED], SEEN) == []
+
+
+SECOND = replace(PUBLISHED, revision=2, run_id="run-2", pins=replace(PINS, model_version="2"))
+SEEN_SECOND = {"run-2": 10}
+
+
+def begun(verb: str, of_run: str, *, revision: int, event: str = "started", attempt: int = 1) -> RunEvent:
+    details = f'{{"verb": "{verb}", "of_run": "{of_run}"}}'
+    own = replace(STARTED, revision=revision, attempt=attempt, run_id=f"run-{revision}", details=details)
+    return replace(own, event=event)  # type: ignore[arg-type]
+
+
+def test_an_event_is_of_a_score_where_it_does_not_tell_its_verb() -> None:
+    assert (STARTED.verb, STARTED.of_run) == ("score", None)
+    told = begun("rollback", "run-1", revision=2)
+    assert (told.verb, told.of_run) == ("rollback", "run-1")
+
+
+class TestRollback:
+    def test_the_publication_before_the_one_that_readers_see_goes_back_as_the_next_revision(self) -> None:
+        decision = roll_back([PUBLISHED, SECOND], SEEN_SECOND, to=None)
+        assert (decision.earlier, decision.shown) == (PUBLISHED, SECOND)
+        assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 1)
+
+    @pytest.mark.parametrize("to", ["1", "run-0001-abc", "run-0001"])
+    def test_a_publication_is_named_by_its_revision_or_its_run(self, to: str) -> None:
+        first = replace(PUBLISHED, run_id="run-0001-abc")
+        third = replace(PUBLISHED, revision=3, run_id="run-3")
+        assert roll_back([first, SECOND, third], {"run-3": 10}, to=to).earlier == first
+
+    @pytest.mark.parametrize("to", ["7", "run-9999", "run", "0"])
+    def test_a_publication_that_is_not_there_is_told_with_those_that_are(self, to: str) -> None:
+        with pytest.raises(ConfigError, match=r"run-1.*run-2"):
+            roll_back([PUBLISHED, SECOND], SEEN_SECOND, to=to)
+
+    def test_the_first_publication_has_none_before_it(self) -> None:
+        with pytest.raises(ConfigError, match=r"no earlier publication[^*]*1 \(run run-1\)"):
+            roll_back([PUBLISHED], SEEN, to=None)
+
+    def test_without_a_publication_there_is_nothing_to_go_back_to(self) -> None:
+        with pytest.raises(ConfigError, match="nothing is published"):
+            roll_back([STARTED], {}, to=None)
+
+    def test_a_table_that_changed_behind_our_back_is_an_error(self) -> None:
+        with pytest.raises(TableChanged, match="10 rows of run run-2"):
+            roll_back([PUBLISHED, SECOND], {"run-2": 9}, to=None)
+
+    def test_what_readers_see_already_stays(self) -> None:
+        assert roll_back([PUBLISHED, SECOND], SEEN_SECOND, to="2").kind == "already_published"
+        third = [begun("rollback", "run-1", revision=3), begun("rollback", "run-1", revision=3, event="published")]
+        third[1] = replace(third[1], rows_scored=10)
+        again = roll_back([PUBLISHED, SECOND, *third], {"run-3": 10}, to="1")
+        assert (again.kind, again.revision) == ("already_published", 3)
+
+    def test_an_attempt_that_died_before_its_commit_is_taken_over_and_closed(self) -> None:
+        died = begun("rollback", "run-1", revision=3)
+        decision = roll_back([PUBLISHED, SECOND, died], SEEN_SECOND, to=None)
+        assert (decision.earlier, decision.revision, decision.attempt, decision.open) == (PUBLISHED, 3, 2, died)
+
+    def test_one_that_died_after_its_commit_is_not_taken_back_by_the_command_that_repeats_it(self) -> None:
+        recovered = replace(PUBLISHED, revision=3, run_id="run-3")
+        past = [PUBLISHED, SECOND, begun("rollback", "run-1", revision=3), recovered]
+        decision = roll_back(past, {"run-3": 10}, to=None, recovered=["run-3"])
+        assert (decision.kind, decision.shown) == ("already_published", recovered)
+
+    def test_a_rollback_that_is_rolled_back_gives_what_was_before_it(self) -> None:
+        done = replace(begun("rollback", "run-1", revision=3, event="published"), rows_scored=10)
+        assert roll_back([PUBLISHED, SECOND, done], {"run-3": 10}, to=None).earlier == SECOND
+
+    @pytest.mark.parametrize("verb", ["rollback", "rejects"])
+    def test_a_plain_run_leaves_what_another_verb_has_begun_to_that_verb(self, verb: str) -> None:
+        died = begun(verb, "run-1", revision=3)
+        decision = decide([PUBLISHED, SECOND, died], SEEN_SECOND, PLAIN)
+        assert (decision.kind, decision.shown, decision.open) == ("already_published", SECOND, died)
+
+    def test_a_replacement_takes_over_the_revision_that_a_rollback_began(self) -> None:
+        died = begun("rollback", "run-1", revision=3)
+        decision = decide([PUBLISHED, SECOND, died], SEEN_SECOND, Wishes(replace=True))
+        assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 2)
+        assert (decision.keep, decision.open) == (None, died)
+
+
+class TestRetry:
+    def test_it_is_the_next_revision_with_the_same_pins(self) -> None:
+        decision = retry([PUBLISHED], SEEN, run_id="run-1")
+        assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 2, 1, PINS)
+
+    def test_a_run_that_readers_do_not_see_is_refused_and_theirs_is_named(self) -> None:
+        with pytest.raises(ConfigError, match="run run-2, revision 2"):
+            retry([PUBLISHED, SECOND], SEEN_SECOND, run_id="run-1")
+
+    def test_a_run_that_was_retried_stays(self) -> None:
+        done = replace(begun("rejects", "run-1", revision=2, event="published"), rows_scored=10)
+        decision = retry([PUBLISHED, done], SEEN_SECOND, run_id="run-1")
+        assert (decision.kind, decision.shown) == ("already_published", done)
+
+    def test_one_that_died_before_it_had_staged_scores_again(self) -> None:
+        died = begun("rejects", "run-1", revision=2)
+        decision = retry([PUBLISHED, died], SEEN, run_id="run-1")
+        assert (decision.revision, decision.attempt, decision.open, decision.staged) == (2, 2, died, False)
+
+    @pytest.mark.parametrize(("code", "staged"), [(75, True), (3, False)])
+    def test_one_that_had_staged_goes_on_unless_it_failed_for_good(self, code: int, staged: bool) -> None:
+        past = [begun("rejects", "run-1", revision=2, event=event) for event in ("started", "staged", "failed")]
+        past[-1] = replace(past[-1], exit_code=code)
+        decision = retry([PUBLISHED, *past], SEEN, run_id="run-1")
+        assert (decision.revision, decision.attempt, decision.staged) == (2, 2, staged)
+
+    def test_what_a_score_had_staged_for_the_revision_is_not_taken_for_its_own(self) -> None:
+        other = replace(STAGED, revision=2, run_id="run-2")
+        decision = retry([PUBLISHED, other], SEEN, run_id="run-1")
+        assert (decision.staged, decision.open) == (False, other)
+
+
+def test_a_run_is_named_by_eight_characters_or_more() -> None:
+    long = replace(STARTED, run_id="0123456789")
+    assert named([STARTED, long], "01234567") == [long]
+    for wrong in ("0123456", "run-1", "9999999999"):
+        with pytest.raises(ConfigError, match="one of run-1, 0123456789"):
+            named([STARTED, long], wrong)
+
+
+def test_publications_are_one_per_revision_although_an_event_is_there_twice() -> None:
+    again = replace(PUBLISHED, message="recorded again")
+    assert [event.revision for event in publications([SECOND, PUBLISHED, again])] == [1, 2]

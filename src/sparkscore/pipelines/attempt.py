@@ -50,6 +50,9 @@ class Attempt:
     target: TableRef
     source: TableRef
     report: RunReport
+    verb: str = "score"
+    of_run: str | None = None
+    """The run that a verb other than `score` starts from."""
     run: RunRecord | None = None
     revision: int = 1
     attempt: int = 1
@@ -148,6 +151,8 @@ class Attempt:
                 "model_id": run.model_id,
             }
         details = {
+            "verb": self.verb,
+            "of_run": self.of_run,
             "seconds": dict(self.report.seconds),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "transport": self.report.transport,

@@ -1,19 +1,34 @@
 """What the past of an as_of means: what to do now, and what is published already."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sparkscore.errors import PinsConflict, SparkscoreError, TableChanged
 from sparkscore.model.registry import newest_version
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.records import Pins, RunEvent, RunReport
+from sparkscore.records import Pins, Run, RunEvent, RunReport
 from sparkscore.settings import Settings
 from sparkscore.store import history, tables
 from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
 
 
-def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
-    """What this attempt does, by the run events and by the rows that readers see.
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of an as_of before an attempt decides."""
+
+    events: list[RunEvent]
+    """Oldest first, those among them that were missing and are recorded again now."""
+    visible: Mapping[str, int]
+    """Rows that readers see, by run_id."""
+    recovered: tuple[str, ...]
+    """Runs whose publication was missing in the events."""
+
+
+def past_of(attempt: Attempt, *, records: bool = True) -> Past:
+    """The run events of the as_of and the rows that readers see; what died before its last event is recorded again.
 
     Raises:  TableChanged, ForeignTable.
     """
@@ -22,11 +37,24 @@ def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decisi
         tables.owner(spark, target, job=attempt.settings.job)
     past = attempt.past()
     visible = history.held(spark, target, attempt.as_of)
-    past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown_runs(past, visible)]
-    committed = (
-        history.committed_revision(spark, target, job=attempt.settings.job, as_of=attempt.as_of) if wishes.force else 0
-    )
-    decision = decide(past, visible, wishes, committed=committed)
+    unknown = unknown_runs(past, visible)
+    past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
+    return Past(past, visible, tuple(unknown))
+
+
+def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
+    """What this attempt of `score` does, by the run events and by the rows that readers see.
+
+    Raises:  TableChanged, ForeignTable.
+    """
+    past = past_of(attempt, records=records)
+    job, force = attempt.settings.job, wishes.force
+    committed = history.committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of) if force else 0
+    return numbered(attempt, decide(past.events, past.visible, wishes, committed=committed))
+
+
+def numbered(attempt: Attempt, decision: Decision) -> Decision:
+    """The decision, with its revision and attempt written into the attempt's book."""
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
     attempt.know(revision=decision.revision, attempt=decision.attempt)
     return decision
@@ -74,22 +102,51 @@ def already_published(attempt: Attempt, decision: Decision) -> RunReport:
 
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
-    shown = decision.shown
-    if shown is None or shown.pins is None:
+    run, unfinished = run_of(attempt, decision.shown), decision.open
+    refuse_other_pins(attempt, run.pins)
+    if unfinished is not None:
+        attempt.warn(
+            f"an attempt of `{unfinished.verb}` began revision {unfinished.revision} and did not end: readers see"
+            f" revision {decision.revision}; run that again to finish it"
+        )
+    return as_seen(attempt, decision.shown, newer=_newer(attempt, run.pins))
+
+
+def as_seen(attempt: Attempt, shown: RunEvent | None, *, newer: Mapping[str, Any] | None = None) -> RunReport:
+    """The report of an attempt that leaves the publication which readers see as it is."""
+    run_of(attempt, shown)
+    table_version = None if shown is None else shown.table_version
+    return attempt.ended("already_published", table_version=table_version, model_loads=0, chunks_reused=0, newer=newer)
+
+
+def run_of(attempt: Attempt, event: RunEvent | None) -> Run:
+    """The run of the attempt's revision with a publication's pins; with its counts it is written into the report.
+
+    Raises:  TableChanged for a publication without pins.
+    """
+    if event is None or event.pins is None:
         raise TableChanged(
             "a publication without pins in the run events", "the event that a run wrote", "--force publishes again"
         )
-    _refuse_other_pins(attempt, shown.pins)
-    attempt.stands_on(shown.pins, model_id=shown.model_id or "", run_id=shown.run_id or "")
-    counts = {"rows_read": shown.rows_read, "rows_scored": shown.rows_scored, "rows_rejected": shown.rows_rejected}
-    return attempt.ended(
-        "already_published",
-        **counts,
-        table_version=shown.table_version,
-        model_loads=0,
-        chunks_reused=0,
-        newer=_newer(attempt, shown.pins),
+    source, model_id = event.source_table or attempt.source.name, event.model_id or ""
+    run = Run(attempt.settings.job, attempt.as_of, attempt.revision, attempt.attempt, event.pins, source, model_id)
+    attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
+    attempt.know(
+        source={"table": source, "version": run.pins.source_version},
+        rows_read=event.rows_read,
+        rows_scored=event.rows_scored,
+        rows_rejected=event.rows_rejected,
     )
+    return run
+
+
+@contextmanager
+def cured(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
+    """Errors of these kinds are told with what helps the verb at hand."""
+    try:
+        yield
+    except kinds as error:
+        raise type(error)(error.found, error.expected, do) from error
 
 
 def other_pins(settings: Settings, pins: Pins) -> list[str]:
@@ -107,7 +164,11 @@ def other_pins(settings: Settings, pins: Pins) -> list[str]:
     return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
 
 
-def _refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
+def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
+    """Refuse a config that asks explicitly for something else than what is published.
+
+    Raises:  PinsConflict.
+    """
     differences = other_pins(attempt.settings, pins)
     source_id = tables.table_id(attempt.spark, attempt.source)
     if source_id != pins.source_id:

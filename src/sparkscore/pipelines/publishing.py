@@ -9,7 +9,7 @@ from sparkscore.pipelines.pinning import Plan
 from sparkscore.publish import stage as stages
 from sparkscore.publish.latest import ensure_view
 from sparkscore.publish.merge import Rows, keep_rejects, publish
-from sparkscore.records import RunReport, Stage
+from sparkscore.records import Publication, Run, RunReport, Stage
 from sparkscore.store.tables import ensure
 
 
@@ -33,8 +33,13 @@ def published(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, *
         )
         publication = publish(spark, rows, plan.run, target, keys=keys)
         ensure_view(spark, target, keys=keys)
+    return told(attempt, plan.run, publication)
+
+
+def told(attempt: Attempt, run: Run, publication: Publication) -> RunReport:
+    """The last event and the report of an attempt, after its commit or after that of a later revision."""
     attempt.know(table_version=publication.table_version)
-    if publication.run_id != plan.run.run_id:
+    if publication.run_id != run.run_id:
         attempt.event("aborted", message=f"superseded by revision {publication.revision}")
         return attempt.ended("superseded")
     attempt.event("published", table_version=publication.table_version)

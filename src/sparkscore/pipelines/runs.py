@@ -2,12 +2,12 @@
 
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ConfigError
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
 from sparkscore.store.events import events
 from sparkscore.store.isolation import run_session
 from sparkscore.store.names import beside, table_ref
+from sparkscore.store.runs import named
 
 
 def runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
@@ -21,12 +21,4 @@ def runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> 
     found = events(run_session(spark), table, job=settings.job)
     if run is None:
         return list({(event.as_of, event.revision, event.attempt): event for event in found}.values())
-    shown = [event for event in found if len(run) >= 8 and (event.run_id or "").startswith(run)]
-    if not shown:
-        known = sorted({event.run_id[:12] for event in found if event.run_id})
-        raise ConfigError(
-            f"no run {run} of the job {settings.job}",
-            f"one of {', '.join(known[-10:]) or 'none so far'}",
-            "give eight characters at least; `runs` lists them",
-        )
-    return shown
+    return named(found, run)

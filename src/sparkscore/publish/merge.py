@@ -100,8 +100,13 @@ def keep_rejects(
     told = [_hashed(name) if name in sensitive else F.col(quoted(name)) for name in keys]
     key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
     reason = [F.col(f"_reject.{field.name}").alias(field.name) for field in REJECT]
-    frame = all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *_lineage(run))
-    append_once(frame, table, app_id=f"{run.guard}/rejects", version=run.revision)
+    frame = all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *lineage(run))
+    append_once(frame, table, app_id=rejects_guard(run), version=1)
+
+
+def rejects_guard(run: Run) -> str:
+    """Delta's application id of a run's rejects. By run, not by revision: two runs may have worked on one revision."""
+    return f"sparkscore/rejects/{run.run_id}"
 
 
 def _hashed(name: str) -> Column:
@@ -123,7 +128,7 @@ def _note(run: Run, rows: Rows) -> dict[str, object]:
 
 def _source(own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *, keys: Sequence[str]) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
-    source = own.select(*(F.col(quoted(name)) for name in own.columns), *_lineage(run)).select(
+    source = own.select(*(F.col(quoted(name)) for name in own.columns), *lineage(run)).select(
         *(quoted(name) for name in names)
     )
     if run.revision == 1:
@@ -136,7 +141,7 @@ def _source(own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *,
     return source.withColumn(GONE, F.lit(False)).unionByName(gone, allowMissingColumns=True)
 
 
-def _lineage(run: Run) -> list[Column]:
+def lineage(run: Run) -> list[Column]:
     """The columns that are constant for a run, as literals of the contract's types."""
     moment = run.as_of.astimezone(UTC)
     values: dict[str, object] = {

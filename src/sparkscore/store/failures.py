@@ -7,7 +7,15 @@ from contextlib import contextmanager
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
-from sparkscore.errors import AccessDenied, ConfigError, PublishConflict, SparkscoreError, TableNotFound, TemporaryError
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    PublishConflict,
+    SparkscoreError,
+    TableNotFound,
+    TemporaryError,
+    VersionGone,
+)
 
 _DENIED = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -55,7 +63,7 @@ def _known(text: str, what: str) -> SparkscoreError | None:
             "check the path and its owner",
         )
     if _GONE.search(text):
-        return ConfigError(
+        return VersionGone(
             f"files or log of the pinned version are gone while {what}",
             "a version that was not vacuumed",
             "score a newer version: source.version, or --restart",

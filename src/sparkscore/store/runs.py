@@ -1,13 +1,15 @@
 """What the run events of an as_of and the rows that readers see mean for the next attempt. Pure: no Spark, no I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
-from sparkscore.errors import TableChanged, TemporaryError
+from sparkscore.errors import ConfigError, TableChanged, TemporaryError
 from sparkscore.records import Pins, RunEvent
 
 _FINAL = ("failed", "aborted", "published")
+_PREFIX = 8
+"""A run may be named by so many characters of its run_id, or more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,10 @@ class Decision:
     """The publication that readers see now."""
     open: RunEvent | None = None
     """The last event of an attempt that never ended; to be closed as aborted."""
+    earlier: RunEvent | None = None
+    """The publication whose rows a rollback publishes again."""
+    staged: bool = False
+    """An attempt of the same verb, with these pins, has staged what is to be published."""
 
 
 def unknown_runs(events: Sequence[RunEvent], visible: Mapping[str, int]) -> list[str]:
@@ -51,7 +57,7 @@ def decide(events: Sequence[RunEvent], visible: Mapping[str, int], wishes: Wishe
              revision `committed` to the table, which Delta would skip.
     Raises:  TableChanged when readers do not see what was published, unless forced.
     """
-    shown = next((event for event in reversed(events) if event.event == "published"), None)
+    shown = _shown(events)
     if shown is not None and not wishes.force:
         _refuse_change(shown, visible)
     newest = max((event.revision for event in events), default=0)
@@ -64,14 +70,122 @@ def decide(events: Sequence[RunEvent], visible: Mapping[str, int], wishes: Wishe
     if wishes.force and committed >= max(newest, 1):
         return Decision("work", committed + 1, 1, shown=shown)
     keep = None if done or wishes.restart else _kept(mine, last)
-    if done or (shown is not None and keep is None and not (wishes.replace or wishes.force)):
-        return (
-            Decision("already_published", shown.revision, shown.attempt, shown=shown)
-            if shown
-            else Decision("work", 1, 1)
-        )
     unfinished = last if last is not None and last.event not in _FINAL else None
+    if shown is not None and (done or (keep is None and not (wishes.replace or wishes.force))):
+        return replace(_stays(shown), open=None if done else unfinished)
     return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=shown, open=unfinished)
+
+
+def roll_back(
+    events: Sequence[RunEvent], visible: Mapping[str, int], *, to: str | None, recovered: Sequence[str] = ()
+) -> Decision:
+    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless readers see it.
+
+    Without `to` it is the publication before the one that readers see. A rollback that died after its commit is
+    one of the runs `recovered` just now, and is not taken back by the command that repeats it.
+
+    Needs:   as `decide`; `to` as a revision, or a run_id or its beginning.
+    Raises:  ConfigError where nothing earlier is published, TableChanged.
+    """
+    shown = _seen(events, visible)
+    if to is None and shown.run_id in recovered and _begun(events, shown, "rollback"):
+        return _stays(shown)
+    earlier = _earlier(events, to)
+    if earlier.run_id in (shown.run_id, _begun(events, shown, "rollback")):
+        return _stays(shown)
+    return replace(_next(events, shown, "rollback"), earlier=earlier)
+
+
+def retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_id: str) -> Decision:
+    """What a retry of a run's rejects does: with the run's pins, the next revision. Retried already: nothing.
+
+    Needs:   as `decide`.
+    Raises:  ConfigError where readers see another run, TableChanged.
+    """
+    shown = _seen(events, visible)
+    if shown.run_id == run_id:
+        decision = _next(events, shown, "rejects")
+        return replace(decision, keep=shown.pins, staged=decision.staged and decision.keep == shown.pins)
+    if _begun(events, shown, "rejects") == run_id:
+        return _stays(shown)
+    raise ConfigError(
+        f"readers do not see run {run_id[:12]}",
+        f"run {(shown.run_id or '')[:12]}, revision {shown.revision}: what they see of this as_of",
+        "retry the rejects of that run",
+    )
+
+
+def named(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
+    """The events of one run, named by its run_id or the beginning of it.
+
+    Raises:  ConfigError where no run is called so.
+    """
+    found = [event for event in events if len(run) >= _PREFIX and (event.run_id or "").startswith(run)]
+    if not found:
+        known = list(dict.fromkeys(event.run_id[:12] for event in events if event.run_id))
+        raise ConfigError(
+            f"no run {run}",
+            f"one of {', '.join(known[-10:]) or 'none so far'}",
+            f"give {_PREFIX} characters at least; `runs` lists them",
+        )
+    return found
+
+
+def publications(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """The publications of an as_of, one per revision, oldest first."""
+    found = {event.revision: event for event in events if event.event == "published"}
+    return [found[revision] for revision in sorted(found)]
+
+
+def _earlier(events: Sequence[RunEvent], to: str | None) -> RunEvent:
+    published = publications(events)
+    if to is not None and not (to.isdigit() and len(to) < _PREFIX):
+        return named(published, to)[-1]
+    found = published[-2:-1] if to is None else [event for event in published if event.revision == int(to)]
+    if not found:
+        listed = ", ".join(f"{event.revision} (run {(event.run_id or '')[:12]})" for event in published)
+        raise ConfigError(
+            "no earlier publication of this as_of" if to is None else f"no publication {to} of this as_of",
+            f"one of the published revisions {listed}",
+            "name one by --to, or score again with --replace",
+        )
+    return found[0]
+
+
+def _begun(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> str | None:
+    """The run that a verb started from when it made what readers see; None where it was made by another verb."""
+    mine = (event.of_run for event in events if event.run_id == shown.run_id and event.verb == verb)
+    return next((run_id for run_id in mine if run_id is not None), None)
+
+
+def _seen(events: Sequence[RunEvent], visible: Mapping[str, int]) -> RunEvent:
+    shown = _shown(events)
+    if shown is None:
+        raise ConfigError("nothing is published for this as_of", "an as_of with a publication", "`runs` lists them")
+    _refuse_change(shown, visible)
+    return shown
+
+
+def _shown(events: Sequence[RunEvent]) -> RunEvent | None:
+    return next((event for event in reversed(events) if event.event == "published"), None)
+
+
+def _stays(shown: RunEvent) -> Decision:
+    return Decision("already_published", shown.revision, shown.attempt, shown=shown)
+
+
+def _next(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> Decision:
+    """The next revision; one that was begun and not published is taken over, whichever verb began it."""
+    newest = max(event.revision for event in events)
+    if newest == shown.revision:
+        return Decision("work", newest + 1, 1, shown=shown)
+    mine = [event for event in events if event.revision == newest]
+    attempt = max(event.attempt for event in mine)
+    last = _last_of(mine, attempt)
+    keep = _kept(mine, last, verb)
+    staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in mine)
+    unfinished = last if last is not None and last.event not in _FINAL else None
+    return Decision("work", newest, attempt + 1, keep=keep, shown=shown, open=unfinished, staged=staged)
 
 
 def _refuse_change(shown: RunEvent, visible: Mapping[str, int]) -> None:
@@ -92,9 +206,12 @@ def _last_of(events: Sequence[RunEvent], attempt: int) -> RunEvent | None:
     return next((event for event in reversed(mine) if event.event in _FINAL), mine[-1] if mine else None)
 
 
-def _kept(events: Sequence[RunEvent], last: RunEvent | None) -> Pins | None:
-    """The pins of the last attempt, when it died, was aborted, or failed in a way that a retry may help."""
-    if last is None or (last.event == "failed" and last.exit_code != TemporaryError.exit_code):
+def _kept(events: Sequence[RunEvent], last: RunEvent | None, verb: str = "score") -> Pins | None:
+    """The pins of the last attempt, when it died, was aborted, or failed in a way that a retry may help.
+
+    What another verb has begun is that verb's to finish: a plain run never goes on with a rollback.
+    """
+    if last is None or last.verb != verb or (last.event == "failed" and last.exit_code != TemporaryError.exit_code):
         return None
     return next(
         (event.pins for event in reversed(events) if event.attempt == last.attempt and event.pins is not None), None
