@@ -3,10 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkscore.errors import PinsConflict, SparkscoreError, TableChanged
+from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
 from sparkscore.model.registry import newest_version
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.records import Pins, RunEvent, RunReport
+from sparkscore.records import Pins, RunEvent, RunReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.store import history, tables
 from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
@@ -15,21 +15,37 @@ from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
 def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
     """What this attempt does, by the run events and by the rows that readers see.
 
-    Raises:  TableChanged, ForeignTable.
+    Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
     spark, target = attempt.spark, attempt.target
     if tables.exists(spark, target):
         tables.owner(spark, target, job=attempt.settings.job)
     past = attempt.past()
     visible = history.held(spark, target, attempt.as_of)
+    if not visible:
+        _refuse_expired(attempt)
     past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown_runs(past, visible)]
     committed = (
         history.committed_revision(spark, target, job=attempt.settings.job, as_of=attempt.as_of) if wishes.force else 0
     )
     decision = decide(past, visible, wishes, committed=committed)
+    if decision.kind == "work":
+        _refuse_expired(attempt)
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
     attempt.know(revision=decision.revision, attempt=decision.attempt)
     return decision
+
+
+def _refuse_expired(attempt: Attempt) -> None:
+    """The next `maintain` would remove what is published now; what it has removed is no change behind our back."""
+    kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
+    if kept_from is not None and attempt.as_of.date() < kept_from:
+        raise ConfigError(
+            f"as_of {utc_text(attempt.as_of)} is older than output.retention_days allows:"
+            " `maintain` removes its predictions, or has removed them",
+            f"an as_of since {kept_from}",
+            "raise output.retention_days; where it was published before, --force publishes it again",
+        )
 
 
 def _recovered(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
