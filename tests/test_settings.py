@@ -1,6 +1,7 @@
 """Settings: frozen, merged deeply, nothing unknown accepted at any level."""
 
 from collections.abc import Mapping
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -216,3 +217,9 @@ def test_an_unreadable_value_is_shown_without_its_secret(tmp_path: Path) -> None
     with pytest.raises(ConfigError) as caught:
         load(write(tmp_path / "job.yaml", changed(model={"tracking_uri": ["http://me:hunter2@x"]})))
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_retention_keeps_its_days_and_the_present_one_by_utc() -> None:
+    late = datetime(2014, 1, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
+    assert Settings(**changed(output={"retention_days": 30})).output.kept_from(late) == date(2014, 1, 2)
+    assert Settings(**MINIMAL).output.kept_from(late) is None

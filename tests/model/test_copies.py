@@ -1,11 +1,13 @@
+import os
 import shutil
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sparkscore.errors import ModelError
-from sparkscore.model.copies import private_copy
+from sparkscore.model.copies import private_copy, remove, size_of, unused
 from sparkscore.model.digest import digest_of
 
 
@@ -68,3 +70,41 @@ def test_another_process_that_put_something_else_there_is_an_error(tmp_path: Pat
     (rival / "MLmodel").write_text("other")
     with pytest.raises(OSError, match="not empty"):
         private_copy(fetch, str(tmp_path / "copies"))
+
+
+WEEK_AGO = datetime.now(UTC) - timedelta(days=7)
+
+
+def aged(*folders: Path) -> None:
+    for folder in folders:
+        os.utime(folder, (0, 0))
+
+
+def test_old_copies_and_fetches_of_no_pinned_digest_are_unused(tmp_path: Path) -> None:
+    old, pinned, young, fetch_left = (tmp_path / name for name in ("a" * 64, "b" * 64, "c" * 64, ".fetch-x"))
+    for folder in (old, pinned, young, fetch_left, tmp_path / "notes"):
+        folder.mkdir()
+    (tmp_path / ("d" * 64)).symlink_to(old)
+    aged(old, pinned, fetch_left, tmp_path / "notes")
+    assert unused(str(tmp_path), pinned={pinned.name}, before=WEEK_AGO) == [fetch_left, old]
+    assert unused(str(tmp_path / "nowhere"), pinned=(), before=WEEK_AGO) == []
+
+
+def test_a_copy_that_is_asked_for_again_is_in_use(tmp_path: Path) -> None:
+    folder, _ = private_copy(fetch, str(tmp_path))
+    aged(folder)
+    private_copy(fetch, str(tmp_path))
+    assert unused(str(tmp_path), pinned=(), before=WEEK_AGO) == []
+
+
+def test_a_copy_is_removed_with_its_links_and_not_what_they_point_to(tmp_path: Path) -> None:
+    folder, _ = private_copy(fetch, str(tmp_path / "copies"))
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    (kept / "file").write_text("x" * 1000)
+    (folder / "link").symlink_to(kept)
+    assert size_of(folder) < 1000
+    remove(folder)
+    remove(folder)
+    assert not folder.exists()
+    assert (kept / "file").exists()

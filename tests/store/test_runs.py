@@ -7,7 +7,7 @@ import pytest
 
 from sparkscore.errors import ConfigError, TableChanged
 from sparkscore.records import Pins, RunEvent
-from sparkscore.store.runs import PLAIN, Wishes, decide, named, publications, retry, roll_back, unknown_runs
+from sparkscore.store.runs import PLAIN, Wishes, decide, named, publications, retry, roll_back, unknown_runs, unsettled
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("id", 1, "model", "1", "digest", "scoring")
@@ -224,3 +224,31 @@ def test_a_run_is_named_by_eight_characters_or_more() -> None:
 def test_publications_are_one_per_revision_although_an_event_is_there_twice() -> None:
     again = replace(PUBLISHED, message="recorded again")
     assert [event.revision for event in publications([SECOND, PUBLISHED, again])] == [1, 2]
+
+
+def test_an_attempt_without_an_end_or_with_pins_to_keep_is_unsettled() -> None:
+    assert unsettled([STARTED, STAGED]) == [STARTED, STAGED]
+    assert unsettled([STARTED, failed(75)]) == [STARTED, failed(75)]
+    assert unsettled([STARTED, replace(STARTED, event="aborted")])[0] == STARTED
+    assert unsettled([STARTED, failed(3)]) == []
+    assert unsettled([STARTED, STAGED, PUBLISHED]) == []
+
+
+def test_an_attempt_in_doubt_stays_unsettled_beside_a_later_one_that_failed() -> None:
+    later = replace(failed(3), attempt=2)
+    assert unsettled([STARTED, STAGED, later]) == [STARTED, STAGED]
+    assert unsettled([STARTED, failed(75), later]) == []
+
+
+def test_a_publication_settles_the_attempts_of_its_revision_and_of_older_ones() -> None:
+    second = replace(PUBLISHED, revision=2, run_id="run-2")
+    assert unsettled([STARTED, STAGED, second]) == []
+    assert unsettled([STARTED, replace(PUBLISHED, attempt=2)]) == []
+    third = replace(STARTED, revision=3, run_id="run-3")
+    assert unsettled([STARTED, second, third]) == [third]
+
+
+def test_each_as_of_is_settled_by_itself() -> None:
+    other = replace(STARTED, as_of=datetime(2014, 1, 1, tzinfo=UTC))
+    assert unsettled([STARTED, PUBLISHED, other]) == [other]
+    assert unsettled([]) == []

@@ -1,13 +1,20 @@
 """Private copies of models on the driver, named by their digest. Holds only that I/O."""
 
+import os
+import re
 import shutil
+import stat
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 
 from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.digest import digest_of
+
+_NAME = re.compile(r"[0-9a-f]{64}|\.fetch-.*")
+"""What is made here: copies by their digest, and the folders of fetches."""
 
 
 def private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path, str]:
@@ -23,11 +30,52 @@ def private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path, str]
         fetched = fetch(workplace)
         digest = digest_of(fetched)
         target = Path(copies, digest)
-        if not _holds(target, digest):
+        if _holds(target, digest):
+            os.utime(target)  # in use: `unused` goes by it
+        else:
             shutil.rmtree(target, ignore_errors=True)
             fetched.chmod(0o700)
             _moved(fetched, target, digest)
         return target, digest
+
+
+def unused(copies: str, *, pinned: Collection[str], before: datetime) -> list[Path]:
+    """Copies, and what killed fetches have left, of no pinned digest and not asked for since `before`.
+
+    Runs on: driver.
+    """
+    folder = Path(copies)
+    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [one for one in found if _NAME.fullmatch(one.name) and one.name not in pinned and _older(one, before)]
+
+
+def size_of(copy: Path) -> int:
+    """Bytes in a copy's files; links are not followed."""
+    return sum(file.lstat().st_size for file in copy.rglob("*") if file.is_symlink() or not file.is_dir())
+
+
+def remove(copy: Path) -> None:
+    """Remove a copy; links in it are removed, not followed.
+
+    Raises:  AccessDenied.
+    """
+    try:
+        shutil.rmtree(copy)
+    except FileNotFoundError:  # another process was faster
+        return
+    except OSError as error:
+        raise AccessDenied(
+            f"no removing of {copy}: {error.strerror}", "a folder for copies of models", "check its owner and mode"
+        ) from error
+
+
+def _older(entry: Path, before: datetime) -> bool:
+    """Whether a folder, no link, is older."""
+    try:
+        found = entry.lstat()
+    except FileNotFoundError:  # a fetch that has ended meanwhile
+        return False
+    return stat.S_ISDIR(found.st_mode) and found.st_mtime < before.timestamp()
 
 
 def _moved(fetched: Path, target: Path, digest: str) -> None:

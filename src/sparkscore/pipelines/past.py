@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkscore.errors import PinsConflict, SparkscoreError, TableChanged
+from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
 from sparkscore.model.registry import newest_version
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.records import Pins, Run, RunEvent, RunReport
+from sparkscore.records import Pins, Run, RunEvent, RunReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.store import history, tables
 from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
@@ -30,13 +30,15 @@ class Past:
 def past_of(attempt: Attempt, *, records: bool = True) -> Past:
     """The run events of the as_of and the rows that readers see; what died before its last event is recorded again.
 
-    Raises:  TableChanged, ForeignTable.
+    Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
     spark, target = attempt.spark, attempt.target
     if tables.exists(spark, target):
         tables.owner(spark, target, job=attempt.settings.job)
     past = attempt.past()
     visible = history.held(spark, target, attempt.as_of)
+    if not visible:
+        _refuse_expired(attempt)
     unknown = unknown_runs(past, visible)
     past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
     return Past(past, visible, tuple(unknown))
@@ -50,7 +52,10 @@ def decided(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decisi
     past = past_of(attempt, records=records)
     job, force = attempt.settings.job, wishes.force
     committed = history.committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of) if force else 0
-    return numbered(attempt, decide(past.events, past.visible, wishes, committed=committed))
+    decision = decide(past.events, past.visible, wishes, committed=committed)
+    if decision.kind == "work":
+        _refuse_expired(attempt)
+    return numbered(attempt, decision)
 
 
 def numbered(attempt: Attempt, decision: Decision) -> Decision:
@@ -58,6 +63,18 @@ def numbered(attempt: Attempt, decision: Decision) -> Decision:
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
     attempt.know(revision=decision.revision, attempt=decision.attempt)
     return decision
+
+
+def _refuse_expired(attempt: Attempt) -> None:
+    """The next `maintain` would remove what is published now; what it has removed is no change behind our back."""
+    kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
+    if kept_from is not None and attempt.as_of.date() < kept_from:
+        raise ConfigError(
+            f"as_of {utc_text(attempt.as_of)} is older than output.retention_days allows:"
+            " `maintain` removes its predictions, or has removed them",
+            f"an as_of since {kept_from}",
+            "raise output.retention_days; where it was published before, --force publishes it again",
+        )
 
 
 def _recovered(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:

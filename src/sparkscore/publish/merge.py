@@ -175,8 +175,9 @@ def _verified(spark: SparkSession, run: Run, target: TableRef, scored: int) -> P
                 f"run {run.run_id[:12]}",
                 "another run published first; --replace supersedes it",
             )
+        gone = "" if visible else "; its log says that they were published before: removed by `maintain`, or deleted"
         raise TableChanged(
-            f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}",
+            f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}{gone}",
             f"{scored:,}",
             "--force publishes again",
         )

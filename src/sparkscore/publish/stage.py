@@ -18,8 +18,13 @@ _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 
 def stage_table(run: Run, root: str) -> TableRef:
     """Where a run's stage lies: runs with equal pins and as_of share it."""
-    path = f"{root}/{run.job}/{run.stage_id[:32]}"
+    path = f"{root}/{run.job}/{folder_name(run.stage_id)}"
     return TableRef(path, path)
+
+
+def folder_name(stage_id: str) -> str:
+    """The stage's folder among those of its job."""
+    return stage_id[:32]
 
 
 def progress_of(spark: SparkSession, run: Run, root: str) -> Progress:

@@ -5,6 +5,7 @@ Layers, later wins, merged deeply: `--config` files in order < `SPARKSCORE_…` 
 
 import os
 from collections.abc import Mapping
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -153,6 +154,10 @@ class OutputSettings(_Frozen):
     retention_days: int | None = Field(
         default=None, ge=1, description="predictions, rejects and events of an older as_of are removed by maintain"
     )
+
+    def kept_from(self, now: datetime) -> date | None:
+        """The first `as_of_date` that is kept at a moment; None: all of them."""
+        return None if self.retention_days is None else now.astimezone(UTC).date() - timedelta(days=self.retention_days)
 
 
 class Settings(BaseSettings):

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.records import TableRef, utc_text
 from sparkscore.store.failures import border
-from sparkscore.store.tables import delta_table, exists, load
+from sparkscore.store.tables import EXPIRED_PROPERTY, delta_table, exists, load, properties
 from sparkscore.store.writes import in_as_of
 
 NOTE = "sparkscore"
@@ -62,8 +62,12 @@ def commit_of(spark: SparkSession, table: TableRef, run_id: str) -> tuple[int, M
 
 
 def committed_revision(spark: SparkSession, table: TableRef, *, job: str, as_of: datetime) -> int:
-    """The greatest revision of an as_of in the table's history, 0 without one; Delta's guard skips up to it."""
+    """The greatest revision of an as_of in the table's history, 0 without one; Delta's guard skips up to it.
+
+    At least that of the as_ofs that retention has removed: the guards of those outlive their history.
+    """
     if not exists(spark, table):
         return 0
     mine = (note for _, note in notes(spark, table) if (note.get("job"), note.get("as_of")) == (job, utc_text(as_of)))
-    return max((int(note["revision"]) for note in mine), default=0)
+    expired = int(properties(spark, table).get(EXPIRED_PROPERTY, 0))
+    return max([expired, *(int(note["revision"]) for note in mine)])

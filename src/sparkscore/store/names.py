@@ -46,3 +46,8 @@ def quoted(column: str) -> str:
 def quoted_table(table: TableRef) -> str:
     """A catalog name with each part quoted."""
     return ".".join(quoted(part) for part in table.name.split("."))
+
+
+def sql_name(table: TableRef) -> str:
+    """The table as SQL names it: by its catalog name, or by its path."""
+    return quoted_table(table) if table.path is None else f"delta.{quoted(table.path)}"

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Literal
 
 from sparkscore.errors import ConfigError, TableChanged, TemporaryError
@@ -186,6 +187,28 @@ def _next(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> Decision:
     staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in mine)
     unfinished = last if last is not None and last.event not in _FINAL else None
     return Decision("work", newest, attempt + 1, keep=keep, shown=shown, open=unfinished, staged=staged)
+
+
+def unsettled(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Events, with pins, of the attempts that may still publish or whose pins the next attempt would keep.
+
+    An attempt of a revision that is published, or of an older one, is settled: Delta's guard skips its commit.
+
+    Needs:   the events of one job's table, oldest first.
+    """
+    found: list[RunEvent] = []
+    for _, past in groupby(events, key=lambda event: event.as_of):
+        attempts = [list(mine) for _, mine in groupby(past, key=lambda event: (event.revision, event.attempt))]
+        done = max((mine[0].revision for mine in attempts if any(one.event == "published" for one in mine)), default=0)
+        for mine in attempts:
+            if mine[0].revision > done and _may_go_on(mine, newest=mine is attempts[-1]):
+                found += [event for event in mine if event.pins is not None]
+    return found
+
+
+def _may_go_on(attempt: Sequence[RunEvent], *, newest: bool) -> bool:
+    last = _last_of(attempt, attempt[0].attempt)
+    return last is None or last.event not in _FINAL or (newest and _kept(attempt, last, last.verb) is not None)
 
 
 def _refuse_change(shown: RunEvent, visible: Mapping[str, int]) -> None:

@@ -12,11 +12,13 @@ from sparkscore.errors import ConfigError, ForeignTable, TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.store.failures import border
-from sparkscore.store.names import quoted, quoted_table
+from sparkscore.store.names import quoted, quoted_table, sql_name
 from sparkscore.store.types import spark_type
 
 JOB_PROPERTY = "sparkscore.job"
 SCHEMA_PROPERTY = "sparkscore.schema"
+EXPIRED_PROPERTY = "sparkscore.expired_revision"
+"""The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""
 PLAIN_READER: Mapping[str, str] = {
     "delta.minReaderVersion": "1",
     "delta.minWriterVersion": "2",
@@ -87,9 +89,8 @@ def properties(spark: SparkSession, table: TableRef) -> Mapping[str, str]:
     Raises:  TableNotFound, AccessDenied.
     """
     delta_table(spark, table)
-    name = quoted_table(table) if table.path is None else f"delta.{quoted(table.path)}"
     with border(f"reading the properties of {table.name}"):
-        return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {name}").collect()}
+        return {row["key"]: row["value"] for row in spark.sql(f"SHOW TBLPROPERTIES {sql_name(table)}").collect()}
 
 
 def version_at(spark: SparkSession, table: TableRef, moment: datetime) -> int:

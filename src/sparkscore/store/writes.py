@@ -19,12 +19,13 @@ from sparkscore.store.tables import delta_table, newest_version
 GONE = "_gone"
 """True in a source row of a MERGE whose key is to be deleted."""
 
-_retried = retry(
+retried = retry(
     retry=retry_if_exception_type(PublishConflict),
     stop=stop_after_attempt(5),
     wait=wait_random_exponential(multiplier=0.5, max=20),
     reraise=True,
 )
+"""Tries a commit again that another writer's commit has overtaken."""
 
 
 def in_as_of(as_of: datetime, prefix: str = "") -> Column:
@@ -33,7 +34,7 @@ def in_as_of(as_of: datetime, prefix: str = "") -> Column:
     return (F.col(f"{prefix}as_of_date") == F.lit(moment.date())) & (F.col(f"{prefix}as_of") == F.lit(moment))
 
 
-@_retried
+@retried
 def merge(
     source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
 ) -> int | None:
@@ -73,7 +74,7 @@ def append_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int)
     append(frame, table, options={"txnAppId": app_id, "txnVersion": str(version)})
 
 
-@_retried
+@retried
 def append(
     frame: DataFrame, table: TableRef, *, options: Mapping[str, str] = MappingProxyType({}), mode: str = "append"
 ) -> None:

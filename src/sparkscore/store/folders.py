@@ -1,0 +1,122 @@
+"""Folders on whatever file system Spark reaches, through Hadoop's own client. Links are never followed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import AccessDenied, ConfigError
+from sparkscore.store.failures import border
+
+
+@dataclass(frozen=True, slots=True)
+class Contents:
+    """What lies in a folder, at every depth."""
+
+    bytes: int
+    newest: datetime
+    """When the youngest file was written; the folder itself where it holds none."""
+
+
+def names(spark: SparkSession, folder: str) -> list[str]:
+    """The names of the folders in a folder, links left out; none where it is not there.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with border(f"listing {folder}"):
+        files, path = _opened(spark, folder)
+        if not files.exists(path):
+            return []
+        return sorted(str(one.getPath().getName()) for one in files.listStatus(path) if _is_folder(one))
+
+
+def is_link(spark: SparkSession, folder: str) -> bool:
+    """Whether the folder is a link to another one."""
+    files, path = _opened(spark, folder)
+    return _is_link(files.makeQualified(path))
+
+
+def sizes(spark: SparkSession, folder: str) -> dict[str, int]:
+    """Bytes per file that lies in a folder, by its name.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with border(f"listing {folder}"):
+        files, path = _opened(spark, folder)
+        return {str(one.getPath().getName()): int(one.getLen()) for one in files.listStatus(path) if one.isFile()}
+
+
+def contents(spark: SparkSession, folder: str) -> Contents:
+    """How big a folder is, and how old.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with border(f"listing {folder}"):
+        files, path = _opened(spark, folder)
+        found = list(_walked(files, path)) or [files.getFileStatus(path)]
+        newest = max(int(one.getModificationTime()) for one in found)
+        total = sum(int(one.getLen()) for one in found if one.isFile())
+    return Contents(total, datetime.fromtimestamp(newest / 1000, UTC))
+
+
+def remove_table(spark: SparkSession, folder: str, *, root: str) -> None:
+    """Remove a table's folder below `root`: its log first, so that what is half removed is no table any more.
+
+    Jobs:    none.
+    Raises:  ConfigError for a folder that is not below `root`, or behind a link there; AccessDenied.
+    """
+    with border(f"removing {folder}"):
+        files, path = _opened(spark, folder)
+        _refuse_outside(files.makeQualified(path), files.makeQualified(_path(spark, root)))
+        for part in (_path(spark, f"{folder}/_delta_log"), path):
+            files.delete(part, True)
+        left = files.exists(path)
+    if left:
+        raise AccessDenied(f"{folder} could not be removed", "a folder that may be removed", "check its owner and mode")
+
+
+def _refuse_outside(path: Any, root: Any) -> None:
+    steps = [path]
+    while steps[-1] is not None and not steps[-1].equals(root):
+        steps.append(steps[-1].getParent())
+    if steps[-1] is None or len(steps) == 1 or any(_is_link(step) for step in steps[:-1]):
+        raise ConfigError(
+            f"{path.toString()} is not below {root.toString()}, or there is a link between them",
+            "a folder below the stages' folder",
+            "look at what lies there, and remove it by hand",
+        )
+
+
+def _walked(files: Any, path: Any) -> Iterator[Any]:
+    for one in files.listStatus(path):
+        if _is_folder(one):
+            yield from _walked(files, one.getPath())
+        elif one.isFile():
+            yield one
+
+
+def _is_folder(status: Any) -> bool:
+    return bool(status.isDirectory()) and not status.isSymlink() and not _is_link(status.getPath())
+
+
+def _is_link(path: Any) -> bool:
+    """Hadoop's client tells a link on the machine's own files only by starting a process for each; Python knows."""
+    uri = path.toUri()
+    return uri.getScheme() in (None, "file") and Path(uri.getPath()).is_symlink()
+
+
+def _opened(spark: SparkSession, folder: str) -> tuple[Any, Any]:
+    """The file system and the path there."""
+    path = _path(spark, folder)
+    return path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), path  # noqa: SLF001  no public way
+
+
+def _path(spark: SparkSession, folder: str) -> Any:
+    jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
+    return jvm.org.apache.hadoop.fs.Path(folder)
