@@ -23,8 +23,8 @@ from sparkscore.errors import (
     ModelNotFound,
     NameRefused,
     PinsConflict,
-    PredictError,
     RegistryUnreachable,
+    RowsNotPredicted,
     SignatureError,
     SparkscoreError,
     TableChanged,
@@ -463,10 +463,21 @@ class TestBadInput:
         with pytest.raises(ConfigError, match="local"):
             run(world, world.settings(source={"table": "local", "passthrough": ["local"]}))
 
-    def test_a_model_that_fails_on_a_batch_is_an_error_of_the_model(self, world: World) -> None:
-        rows = source_rows(3).set_column(2, "x1", pa.array([1.0, None, 2.0]))
-        world.write_source(rows)
-        with pytest.raises(PredictError, match="NaN"):
+    def test_a_model_that_fails_on_every_row_is_an_error_of_the_model(self, world: World) -> None:
+        world.write_source(source_rows().set_column(2, "x1", pa.nulls(60, pa.float64())))
+        with pytest.raises(RowsNotPredicted, match="NaN") as caught:
             run(world)
+        assert caught.value.exit_code == 4
+        assert "failed alone" in caught.value.found
         assert world.events() == ["started", "failed"]
         assert world.version() == -1
+
+    def test_a_row_that_the_model_fails_on_is_a_reject_and_the_rest_is_published(self, world: World) -> None:
+        rows = source_rows()
+        x1 = [None if place == 7 else value for place, value in enumerate(rows["x1"].to_pylist())]
+        world.write_source(rows.set_column(2, "x1", pa.array(x1, pa.float64())))
+        report = run(world)
+        assert (report.rows_scored, report.rows_rejected) == (59, 1)
+        assert_published(world, report, rows.filter(pa.array([place != 7 for place in range(60)])))
+        (reject,) = world.table("predictions_rejects").collect()
+        assert (reject["key"], reject["code"], reject["error"]) == ('{"id":7}', "predict_failed", "ValueError")

@@ -1,5 +1,6 @@
 """The ways to the model: equal predictions and equal rejects on each; the fastest that is sure, and why."""
 
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from sparkscore.publish import stage as stages
 from sparkscore.records import Place, RunReport, Stage
 from sparkscore.schemas import LINEAGE
 from sparkscore.store.files import prepare
+from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.world import AS_OF, World, assert_published, source_rows
 
 TRANSPORTS = ("scan", "arrow", "pandas_udf")
@@ -46,6 +48,55 @@ def test_predictions_and_rejects_are_the_same_on_each(world: World) -> None:
         pd.testing.assert_frame_equal(rejected[0], rejected[other])
     kept = source_rows(60).filter(pa.array([place % 20 != 7 for place in range(60)]))
     np.testing.assert_allclose(published[0]["prediction"], world.registry.expected(kept), rtol=0, atol=1e-12)
+
+
+def refused(limit: float) -> Callable[[Any], Any]:
+    """A model over x1 and x2 that raises where x1 is beyond a limit. Made here: executors cannot import tests."""
+
+    def answer(frame: Any) -> Any:
+        import numpy as np
+
+        if (frame["x1"] > limit).any():
+            raise ValueError(f"x1 is {frame['x1'].max()}")
+        return 1 / (1 + np.exp(frame["x2"] - frame["x1"]))
+
+    return answer
+
+
+@pytest.mark.parametrize("residency", ["worker", "executor"])
+def test_rows_that_the_model_raises_on_are_the_same_rejects_on_each(
+    world: World, tmp_path: Path, residency: str
+) -> None:
+    shelf = Shelf(tmp_path)
+    signed = signature(columns(x1="double", x2="double"), tensor("float64"))
+    uri = shelf.put("picky", Answers(refused(0.95)), signed)
+    rows = with_null_keys(source_rows(60))
+    world.write_source(rows)
+    x1, x2 = (rows[name].to_numpy() for name in ("x1", "x2"))
+    null = np.array([key is None for key in rows["id"].to_pylist()])
+    bad = (x1 > 0.95) & ~null
+    assert 3 <= bad.sum() <= 8
+    published, rejected = [], []
+    for day, transport in enumerate(TRANSPORTS, 1):
+        settings = world.settings(
+            scoring={"transport": transport, "max_reject_ratio": 0.5},
+            model={"uri": uri, "tracking_uri": shelf.uri, "residency": residency},
+        )
+        report = score(world.spark, settings, as_of=f"2013-01-0{day}")
+        scored = int((~bad & ~null).sum())
+        assert (report.transport, report.rows_scored, report.rows_rejected) == (transport, scored, 60 - scored)
+        published.append(world.predictions(as_of=f"2013-01-0{day}").drop(columns=[one.name for one in LINEAGE]))
+        rejects = world.table("predictions_rejects").where(f"run_id = '{report.run_id}'")
+        rejected.append(sorted(tuple(row) for row in rejects.select("key", "code", "error", "message").collect()))
+    for other in (1, 2):
+        pd.testing.assert_frame_equal(published[0], published[other], check_exact=True)
+        assert rejected[0] == rejected[other]
+    failed = ("predict_failed", "ValueError", "the model raised on this row alone")
+    expected = [(f'{{"id":{key}}}', *failed) for key in np.flatnonzero(bad)]
+    expected += [('{"id":null}', "null_key", None, "the key id is NULL")] * int(null.sum())
+    assert rejected[0] == sorted(expected)
+    oracle = (1 / (1 + np.exp(x2 - x1)))[~bad & ~null]
+    np.testing.assert_allclose(published[0]["prediction"], oracle, rtol=0, atol=1e-12)
 
 
 def test_auto_scans_a_plain_table_and_says_what_it_reads(world: World) -> None:

@@ -8,15 +8,16 @@ import numpy as np
 import pandas as pd
 import pytest
 from mlflow.models import infer_signature
+from mlflow.types import ColSpec, Schema
 from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import DigestMismatch, PredictError, SignatureError, SparkscoreError
+from sparkscore.errors import DigestMismatch, RowsNotPredicted, SignatureError, SparkscoreError
 from sparkscore.model.inputs import NULLABLE_INTEGERS
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
-from sparkscore.scoring.pandas_udf import scored
+from sparkscore.scoring.pandas_udf import scored, udf_of
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor
 
@@ -119,7 +120,7 @@ class TestValues:
         shipped = shelf.shipped(session, shelf.put("twice", Answers(lambda frame: frame["x"] * 2), DOUBLE))
         before = rows.schema
         frame = predict(rows, shipped, "x")
-        assert frame.columns == ["id", "x", "prediction"]
+        assert frame.columns == ["id", "x", "prediction", "_reject"]
         assert all(row["prediction"] == row["id"] * 2 for row in frame.collect())
         assert rows.schema == before
 
@@ -267,6 +268,56 @@ class TestEachRowOnce:
         assert counters.rows == 10
 
 
+def refusing() -> Callable[[pd.DataFrame], Any]:
+    """What cannot take 7. Made here: executors cannot import tests."""
+
+    def answer(frame: pd.DataFrame) -> Any:
+        if 7.0 in set(frame["x"]):
+            raise KeyError(7.0)
+        return frame["x"] * 2
+
+    return answer
+
+
+class TestRejects:
+    FAILED = ("predict_failed", "KeyError", "the model raised on this row alone")
+
+    def test_a_row_that_the_model_raises_on_has_a_reason_and_all_others_a_prediction(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame
+    ) -> None:
+        shipped = shelf.shipped(session, shelf.put("refuses", Answers(refusing()), DOUBLE))
+        counters = Counters(session)
+        seen = scored(rows, shipped, columns=["x"], counters=counters).collect()
+        assert [row["prediction"] for row in seen] == [None if row["id"] == 7 else row["id"] * 2.0 for row in seen]
+        assert {row["id"]: tuple(row["_reject"]) for row in seen if row["_reject"]} == {7: self.FAILED}
+        assert counters.rows == 99
+
+    def test_a_row_that_is_not_kept_has_no_reason(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
+        shipped = shelf.shipped(session, shelf.put("refuses-kept", Answers(refusing()), DOUBLE))
+        seen = predict(rows, shipped, "x", keep=F.col("id") > 7).collect()
+        assert [row["id"] for row in seen if row["prediction"] is None] == list(range(8))
+        assert {row["_reject"] for row in seen} == {None}
+
+    def test_a_prediction_that_is_a_struct_is_none_beside_a_reason(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame
+    ) -> None:
+        refuse = refusing()
+        answer = Answers(lambda frame: pd.DataFrame({"a.b": refuse(frame), "n": [1] * len(frame)}))
+        signed = signature(columns(x="double"), Schema([ColSpec("double", "a.b"), ColSpec("long", "n")]))
+        frame = predict(rows, shelf.shipped(session, shelf.put("refuses-struct", answer, signed)), "x")
+        assert frame.schema["prediction"].dataType.simpleString() == "struct<a.b:double,n:bigint>"
+        seen = {row["id"]: (row["prediction"], row["_reject"]) for row in frame.where("id in (6, 7)").collect()}
+        assert seen == {6: ((12.0, 1), None), 7: (None, self.FAILED)}
+
+    def test_integers_beside_a_reason_are_exact(self, session: SparkSession, shelf: Shelf) -> None:
+        answer = Answers(lambda frame: 1 / 0 if (frame["n"] < 0).any() else frame["n"])
+        shipped = shelf.shipped(
+            session, shelf.put("refuses-long", answer, signature(columns(n="long"), tensor("int64")))
+        )
+        frame = session.createDataFrame([(1, BIG), (2, -1), (3, BIG + 2)], "id long, n long").coalesce(1)
+        assert values(predict(frame, shipped, "n")) == [BIG, None, BIG + 2]
+
+
 class TestFailures:
     """What a worker raises reaches the driver as the suite's own error."""
 
@@ -289,9 +340,21 @@ class TestFailures:
     ) -> None:
         uri = shelf.put("raises", Answers(lambda frame: 1 / 0), DOUBLE)
         error = self.failure(act, predict(rows.coalesce(1), shelf.shipped(session, uri), "x"))
-        assert type(error) is PredictError
+        assert type(error) is RowsNotPredicted
         assert error.exit_code == 4
-        assert error.found == "the model raised ZeroDivisionError: division by zero on a batch of 100 rows"
+        assert error.found == (
+            "the model raised ZeroDivisionError: division by zero on a batch of 1 rows;"
+            " 9 rows of a batch of 100 failed alone in 21 calls, then it was given up"
+        )
+
+    def test_the_public_function_keeps_no_row_aside(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame, act: Callable[[DataFrame], Any]
+    ) -> None:
+        shipped = shelf.shipped(session, shelf.put("raises-once", Answers(refusing()), DOUBLE))
+        predict = udf_of(shipped, lambda _: None, lambda: None)
+        error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")))
+        assert type(error) is RowsNotPredicted
+        assert error.found == "the model raised KeyError: 7.0 on a batch of 100 rows"
 
     def test_a_model_that_returns_too_few_rows(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         uri = shelf.put("few", Answers(lambda frame: frame["x"][:-1]), DOUBLE)
