@@ -146,8 +146,8 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
     content = file.read_bytes()
     listing = way_of
 
-    def listed_then_deleted(*given: Any) -> Any:
-        way = listing(*given)
+    def listed_then_deleted(*given: Any, **named: Any) -> Any:
+        way = listing(*given, **named)
         file.unlink()
         return way
 
