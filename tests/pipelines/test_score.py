@@ -250,7 +250,7 @@ class TestResuming:
             raise error
 
         with monkeypatch.context() as patch:
-            patch.setattr(page, "publish", fails)
+            patch.setattr(page, "ensure", fails)
             with pytest.raises(type(error)):
                 run(world)
 
