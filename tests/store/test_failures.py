@@ -16,6 +16,7 @@ from sparkscore.store.failures import border, translated
         ("java.io.IOException: Mkdirs failed to create file:/x", AccessDenied),
         ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", ConfigError),
         ("[DELTA_VERSION_NOT_FOUND] Cannot time travel", ConfigError),
+        ("[DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION] Cannot time travel", ConfigError),
         ("[DELTA_TABLE_NOT_FOUND] Delta table `x` doesn't exist", TableNotFound),
     ],
 )
