@@ -196,6 +196,28 @@ def test_a_run_that_is_not_there_is_an_error(
     assert call(capfd, "runs", *words, "--config", config)[0] == ConfigError.exit_code
 
 
+def test_maintain_says_what_it_would_do_then_does_it_once(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    words = ("maintain", "--config", config, "--output.retention_days", "30")
+    code, planned, said = call(capfd, *words, "--dry-run")
+    assert (code, planned["schema"], planned["status"], planned["as_of_expired"]) == (0, 1, "dry_run", 1)
+    assert "1 as_of before" in said
+    code, done, _ = call(capfd, *words)
+    assert (code, done["job"], done["status"], done["predictions_expired"]) == (0, "late-flights", "maintained", 60)
+    assert call(capfd, *words)[1]["status"] == "nothing_to_do"
+
+
+def test_maintain_of_a_table_of_another_job_fails_with_its_own_result_line(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    code, result, _ = call(capfd, "maintain", "--config", config, "--job", "other")
+    assert (code, result["status"], result["error"]["class"]) == (2, "failed", "ForeignTable")
+    assert result["stages_removed"] == 0
+
+
 @pytest.mark.parametrize("verb", entrypoint.VERBS)
 def test_help_has_examples_and_every_setting(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
     entrypoint.console([verb, "--help"])

@@ -21,7 +21,7 @@ import structlog
 from rich.console import Console
 
 from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
-from sparkscore.records import RunReport, utc_text
+from sparkscore.records import RunReport, UpkeepReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import leaves
 
@@ -29,6 +29,7 @@ _HELP = {
     "score": "score a Delta table with a registered model and publish the predictions once",
     "quickstart": "load real flights, train and register a model, score three months: a first run in one command",
     "runs": "list a job's runs and attempts; `runs show <id>` shows one of them",
+    "maintain": "remove what is too old and what settled runs left; compact and vacuum the job's tables",
 }
 _EXAMPLES = {
     "score": """examples:
@@ -42,6 +43,9 @@ _EXAMPLES = {
     "runs": """examples:
   {program} --config conf/quickstart.yaml
   {program} show 1f0c9a2b --config conf/quickstart.yaml""",
+    "maintain": """examples:
+  {program} --config conf/quickstart.yaml --dry-run
+  {program} --config conf/quickstart.yaml --output.retention_days 90""",
 }
 VERBS: tuple[str, ...] = tuple(_HELP)
 """One per file in `jobs/`, by the same name and with the same flags."""
@@ -109,7 +113,7 @@ def run(verb: str, argv: Sequence[str]) -> int:
 
 def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:
     known = error if isinstance(error, SparkscoreError) else None
-    report = known.report if known is not None and isinstance(known.report, RunReport) else None
+    report = known.report if known is not None and isinstance(known.report, RunReport | UpkeepReport) else None
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=facts(error))
@@ -205,6 +209,8 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument(
             "--restart", action="store_true", help="do not keep the pins of an attempt that did not end"
         )
+    if verb == "maintain":
+        parser.add_argument("--dry-run", action="store_true", help="show what would be done; change nothing")
     if verb == "runs":
         parser.add_argument("show", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
     settings = parser.add_argument_group("settings", "the same as in the config file; lists and mappings as YAML")
@@ -294,4 +300,20 @@ def _runs(args: argparse.Namespace) -> str:
     )
 
 
-_VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {"score": _score, "quickstart": _quickstart, "runs": _runs}
+def _maintain(args: argparse.Namespace) -> str:
+    settings = _settings(args, args.config)
+    from sparkscore.monitor.words import upkeep_table
+    from sparkscore.pipelines.maintain import maintain
+    from sparkscore.session import job_session
+
+    report = maintain(job_session(f"sparkscore maintain {settings.job}"), settings, dry_run=args.dry_run)
+    _screen().print(upkeep_table(report))
+    return report.to_json()
+
+
+_VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {
+    "score": _score,
+    "quickstart": _quickstart,
+    "runs": _runs,
+    "maintain": _maintain,
+}

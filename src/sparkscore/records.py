@@ -388,3 +388,53 @@ class RunReport:
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self), default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """Something that upkeep left as it is, and why."""
+
+    step: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class UpkeepReport:
+    """The result of `maintain`: the JSON line on stdout. After a dry run, what would be done."""
+
+    job: str
+    status: Literal["maintained", "nothing_to_do", "dry_run", "failed"]
+    exit_code: int = 0
+    table: str | None = None
+    expired_before: str | None = None
+    """Rows of an older as_of_date are removed; None without output.retention_days."""
+    as_of_expired: int = 0
+    predictions_expired: int = 0
+    """Rows, as are the next two."""
+    rejects_expired: int = 0
+    events_expired: int = 0
+    stages_removed: int = 0
+    stage_bytes_removed: int = 0
+    models_removed: int = 0
+    model_bytes_removed: int = 0
+    files_compacted: int = 0
+    """Small files that became parts of bigger ones."""
+    files_vacuumed: int = 0
+    skipped: tuple[Skipped, ...] = ()
+    warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per step, `total` among them."""
+    error: Mapping[str, Any] | None = None
+    """class, message, retryable."""
+    schema: int = RESULT_SCHEMA
+
+    @property
+    def idle(self) -> bool:
+        """Nothing was there to be done."""
+        counts = (self.as_of_expired, self.stages_removed, self.models_removed)
+        return not any((*counts, self.files_compacted, self.files_vacuumed))
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        return json.dumps(asdict(self), default=str)

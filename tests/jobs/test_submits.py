@@ -165,6 +165,20 @@ class TestRuns:
         assert quickstart.result["run_id"][:12] in done.stderr
 
 
+class TestMaintain:
+    def test_a_dry_run_says_what_an_upkeep_would_do_and_changes_nothing(
+        self, home: Path, quickstart: Submitted
+    ) -> None:
+        before = sorted(home.rglob("*"))
+        done = submit(
+            home, "jobs/maintain.py", "--config", "conf/quickstart.yaml", "--dry-run", "--output.retention_days", "30"
+        )
+        assert (quickstart.code, done.code, done.result["status"]) == (0, 0, "dry_run"), done.stderr
+        assert done.result["predictions_expired"] >= AUTUMN
+        assert "would do" in done.stderr
+        assert sorted(home.rglob("*")) == before
+
+
 class TestWithoutTheScript:
     def test_the_console_makes_its_own_local_session(self, home: Path, quickstart: Submitted) -> None:
         done = in_environment(home, tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from sparkscore.monitor.words import events_table, rows_table, summary
-from sparkscore.records import RunEvent, RunReport
+from sparkscore.monitor.words import events_table, rows_table, summary, upkeep_table
+from sparkscore.records import RunEvent, RunReport, Skipped, UpkeepReport
 
 REPORT = RunReport(
     "job",
@@ -72,3 +72,19 @@ def test_events_show_the_first_line_of_their_message() -> None:
 
 def test_floats_of_a_row_have_four_digits() -> None:
     assert "0.1235" in printed(rows_table(["a", "b"], [(0.123456, "x")]))
+
+
+def test_an_upkeep_tells_what_each_step_did_and_what_it_left() -> None:
+    skipped = Skipped("vacuum", "predictions", "the job second reads version 3")
+    report = UpkeepReport("job", "maintained", expired_before="2013-12-01", as_of_expired=2, predictions_expired=84292)
+    said = printed(upkeep_table(replace(report, files_vacuumed=7, skipped=(skipped,))))
+    for part in (
+        "2 as_of before 2013-12-01: 84,292 predictions",
+        "7 files",
+        "vacuum: skipped",
+        "second reads version 3",
+    ):
+        assert part in said
+    planned = printed(upkeep_table(UpkeepReport("job", "dry_run")))
+    assert "would do" in planned
+    assert "everything is kept" in planned

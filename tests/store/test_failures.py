@@ -23,6 +23,7 @@ from sparkscore.store.failures import border, translated
         ("java.io.IOException: Mkdirs failed to create file:/x", AccessDenied),
         ("[FAILED_READ_FILE.FILE_NOT_EXIST] Encountered error while reading file", VersionGone),
         ("[DELTA_VERSION_NOT_FOUND] Cannot time travel", VersionGone),
+        ("[DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION] Cannot time travel", VersionGone),
         ("[DELTA_TABLE_NOT_FOUND] Delta table `x` doesn't exist", TableNotFound),
     ],
 )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sparkscore.records import RunEvent, RunReport, utc_text
+from sparkscore.records import RunEvent, RunReport, UpkeepReport, utc_text
 
 
 def summary(report: RunReport) -> str:
@@ -53,6 +53,27 @@ def events_table(events: Sequence[RunEvent]) -> Table:
             first[0] if first else "",
         )
     return table
+
+
+def upkeep_table(report: UpkeepReport) -> Table:
+    """What each step of an upkeep did, or would do, and what it left as it is."""
+    expired = (
+        f"{report.as_of_expired:,} as_of before {report.expired_before}: {report.predictions_expired:,} predictions"
+    )
+    rows = [
+        (
+            "expire",
+            "no output.retention_days: everything is kept"
+            if report.expired_before is None
+            else f"{expired}, {report.rejects_expired:,} rejects, {report.events_expired:,} events",
+        ),
+        ("stages", f"{report.stages_removed:,} removed, {report.stage_bytes_removed / 1e6:,.1f} MB"),
+        ("models", f"{report.models_removed:,} copies removed, {report.model_bytes_removed / 1e6:,.1f} MB"),
+        ("compact", f"{report.files_compacted:,} small files"),
+        ("vacuum", f"{report.files_vacuumed:,} files removed"),
+        *((f"{one.step}: skipped", f"{one.what}: {one.reason}") for one in report.skipped),
+    ]
+    return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
 
 
 def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:

@@ -66,7 +66,7 @@ class Attempt:
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
-        _refuse_default_home(spark, settings.home)
+        refuse_default_home(spark, settings.home)
         moment = parsed_as_of(as_of)
         target = table_ref(settings.output.table, home=settings.home_uri)
         source = table_ref(settings.source.table, home=settings.home_uri)
@@ -209,8 +209,11 @@ class Attempt:
                 log.warning("the failure could not be recorded in the run events", error=redacted(str(second))[:300])
 
 
-def _refuse_default_home(spark: SparkSession, home: str) -> None:
-    """The default home is a relative path: on a cluster the executors would not see the driver's working folder."""
+def refuse_default_home(spark: SparkSession, home: str) -> None:
+    """Refuse the default home on a cluster: a relative path, and executors would not see the driver's working folder.
+
+    Raises:  ConfigError.
+    """
     master = str(spark.sparkContext.master)
     if not master.startswith("local") and home == Settings.model_fields["home"].default:
         raise ConfigError(

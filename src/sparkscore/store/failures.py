@@ -32,7 +32,7 @@ _ABSENT = re.compile(
 _FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
 _GONE = re.compile(
     r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND"
-    r"|DELTA_TRUNCATED_TRANSACTION_LOG"
+    r"|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
 )
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT|ConcurrentModificationException|Concurrent\w+Exception|ProtocolChangedException|MetadataChangedException"

@@ -24,6 +24,7 @@ FULL_BYTES = 128 * 1024 * 1024
 MANY_FILES = 8
 """So many small files in one partition are worth a rewrite."""
 
+_ENFORCED = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _LISTED = 1000
 """Databricks lists no more files of a dry run: a list of so many may be cut."""
 _DATE = re.compile(r"as_of_date=(\d{4}-\d\d-\d\d)")
@@ -92,13 +93,15 @@ def vacuum(spark: SparkSession, table: TableRef) -> None:
 
 
 def would_lose(spark: SparkSession, table: TableRef, version: int, removable: Collection[str]) -> bool:
-    """Whether a VACUUM that removes these files could take any of a version that can still be read.
+    """Whether a VACUUM that removes these files could take any of a version that its log still tells.
 
     Jobs:    none.
     """
+    # Delta refuses to read a version beyond its retention: the files may be there all the same, and be read without it
+    session = isolated(spark, {_ENFORCED: "false"})
     try:
         with border(f"listing the files of {table.name} at version {version}"):
-            pinned = _names(load(spark, table, version))
+            pinned = _names(load(session, table, version))
     except ConfigError:  # its log is gone, and with it whatever could be lost
         return False
     old = pinned - _names(load(spark, table))
