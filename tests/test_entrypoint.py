@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 import yaml
 
 from sparkscore import entrypoint
 from sparkscore.errors import ConfigError
-from tests.world import AS_OF, World
+from tests.world import AS_OF, SOURCE, World, source_rows
 
 JOBS = Path(__file__).resolve().parents[1] / "jobs"
 
@@ -216,6 +217,67 @@ def test_maintain_of_a_table_of_another_job_fails_with_its_own_result_line(
     code, result, _ = call(capfd, "maintain", "--config", config, "--job", "other")
     assert (code, result["status"], result["error"]["class"]) == (2, "failed", "ForeignTable")
     assert result["stages_removed"] == 0
+
+
+def test_a_rollback_says_what_readers_see_and_prints_the_result(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--config", config, "--as-of", AS_OF)
+    call(capfd, "score", *flags)
+    call(capfd, "score", *flags, "--replace")
+    code, result, said = call(capfd, "rollback", *flags, "--dry-run")
+    assert (code, result["status"]) == (0, "dry_run")
+    assert "the rows of revision 1" in said
+    code, result, said = call(capfd, "rollback", *flags, "--to", "1")
+    assert (code, result["status"], result["revision"], result["rows_scored"]) == (0, "published", 3, 60)
+    assert "the rows of revision 1" in said
+    assert "published 60 predictions" in said
+    code, result, said = call(capfd, "rollback", *flags, "--to", "1")
+    assert (code, result["status"]) == (0, "already_published")
+    assert "nothing done" in said
+
+
+def test_a_rollback_without_an_earlier_run_is_an_error_that_lists_what_there_is(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    flags = ("--config", config, "--as-of", AS_OF)
+    _, done, _ = call(capfd, "score", *flags)
+    code, _, said = call(capfd, "rollback", *flags)
+    assert code == ConfigError.exit_code
+    assert f"1 (run {done['run_id'][:12]})" in said
+
+
+def test_rejects_are_listed_and_a_retry_prints_a_result(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    extra = pa.table({"id": [None], "carrier": ["AA"], "x1": [1.0], "x2": [1.0]}, schema=SOURCE)
+    world.write_source(pa.concat_tables([source_rows(20), extra]))
+    _, done, _ = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    code, result, said = call(capfd, "rejects", "--config", config)
+    assert (code, result["rejects"]) == (
+        0,
+        [{"as_of": "2013-12-31T00:00:00Z", "run_id": done["run_id"], "code": "null_key", "error": None, "rows": 1}],
+    )
+    assert f"{done['run_id'][:12]} null_key" in " ".join(said.split())
+    code, result, said = call(capfd, "rejects", "retry", done["run_id"][:12], "--config", config)
+    assert (code, result["status"], result["rows_rejected"]) == (0, "nothing_to_score", 1)
+    assert "no rejected row could be scored" in said
+
+
+def test_rejects_without_any_is_an_empty_list(config: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert call(capfd, "rejects", "--config", config)[:2] == (0, {"schema": 1, "job": "late-flights", "rejects": []})
+
+
+@pytest.mark.parametrize("words", [("retry",), ("show", "12345678"), ("retry", "1234"), ("retry", "ffffffffff")])
+def test_rejects_of_a_run_that_is_not_there_are_an_error(
+    config: str, words: tuple[str, ...], capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert call(capfd, "rejects", *words, "--config", config)[0] == ConfigError.exit_code
+
+
+def test_the_help_of_rejects_says_what_a_retry_is_not_for(capfd: pytest.CaptureFixture[str]) -> None:
+    entrypoint.console(["rejects", "--help"])
+    assert "score --replace" in "".join(capfd.readouterr())
 
 
 @pytest.mark.parametrize("verb", entrypoint.VERBS)

@@ -30,6 +30,8 @@ _HELP = {
     "quickstart": "load real flights, train and register a model, score three months: a first run in one command",
     "runs": "list a job's runs and attempts; `runs show <id>` shows one of them",
     "maintain": "remove what is too old and what settled runs left; compact and vacuum the job's tables",
+    "rollback": "publish an earlier run of an as_of again, as a new revision, and say what readers will see",
+    "rejects": "list the rows that runs did not score; `rejects retry <id>` scores those of a run again",
 }
 _EXAMPLES = {
     "score": """examples:
@@ -46,6 +48,22 @@ _EXAMPLES = {
     "maintain": """examples:
   {program} --config conf/quickstart.yaml --dry-run
   {program} --config conf/quickstart.yaml --output.retention_days 90""",
+    "rollback": """examples:
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31 --dry-run
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31 --to 1
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31 --to 1f0c9a2b
+
+The rows are those that the earlier run published, read from the prediction table's own past; no model runs. A later
+`score` of the as_of leaves them alone. A scheduler that repeats commands should name the target by --to.""",
+    "rejects": """examples:
+  {program} --config conf/quickstart.yaml
+  {program} retry 1f0c9a2b --config conf/quickstart.yaml
+
+`retry` is for rows that failed because of the environment: a package that was missing, memory, a service that did not
+answer. They are scored with the model version and the source version of their run, and the run's rows, old and new,
+are published as the next revision. All predictions of a run come from one model and one source: a model or a source
+that was mended is another run, `score --replace`.""",
 }
 VERBS: tuple[str, ...] = tuple(_HELP)
 """One per file in `jobs/`, by the same name and with the same flags."""
@@ -212,7 +230,24 @@ def _parser(verb: str) -> _Parser:
     if verb == "maintain":
         parser.add_argument("--dry-run", action="store_true", help="show what would be done; change nothing")
     if verb == "runs":
-        parser.add_argument("show", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
+        parser.add_argument("words", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
+    if verb == "rejects":
+        parser.add_argument(
+            "words",
+            nargs="*",
+            metavar="retry ID",
+            help="`retry <run_id>`: score the rejects of the run that readers see",
+        )
+    if verb == "rollback":
+        parser.add_argument(
+            "--as-of", required=True, metavar="TIME", help="the as_of whose rows go back, UTC: 2013-12-31"
+        )
+        parser.add_argument(
+            "--to",
+            metavar="RUN",
+            help="a revision, or a run_id or its beginning; default: the publication before the one that readers see",
+        )
+        parser.add_argument("--dry-run", action="store_true", help="show what readers will see; write nothing")
     settings = parser.add_argument_group("settings", "the same as in the config file; lists and mappings as YAML")
     for name, info in leaves(Settings):
         settings.add_argument(
@@ -285,15 +320,13 @@ def _quickstart(args: argparse.Namespace) -> str:
 
 
 def _runs(args: argparse.Namespace) -> str:
-    settings = _settings(args, args.config)
-    if args.show and (args.show[0] != "show" or len(args.show) != 2):
-        raise ConfigError(f"runs {' '.join(args.show)}", "`runs` or `runs show <id>`", "sparkscore runs --help")
+    settings, run = _settings(args, args.config), _named_run("runs", "show", args.words)
     from sparkscore.monitor.words import events_table
     from sparkscore.pipelines.runs import runs
     from sparkscore.session import job_session
 
     spark = job_session(f"sparkscore runs {settings.job}")
-    found = runs(spark, settings, run=args.show[1] if args.show else None)
+    found = runs(spark, settings, run=run)
     _screen().print(events_table(found))
     return json.dumps(
         {"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=utc_text
@@ -311,9 +344,49 @@ def _maintain(args: argparse.Namespace) -> str:
     return report.to_json()
 
 
+def _named_run(verb: str, word: str, words: Sequence[str]) -> str | None:
+    """The run of `<verb> <word> <id>`; None for the verb alone."""
+    if words and (words[0] != word or len(words) != 2):
+        raise ConfigError(f"{verb} {' '.join(words)}", f"`{verb}` or `{verb} {word} <id>`", f"sparkscore {verb} --help")
+    return words[1] if words else None
+
+
+def _rollback(args: argparse.Namespace) -> str:
+    settings = _settings(args, args.config)
+    from sparkscore.monitor.words import rows_table, summary
+    from sparkscore.pipelines.rollback import rollback
+    from sparkscore.session import job_session
+
+    spark, screen = job_session(f"sparkscore rollback {settings.job}"), _screen()
+    report, lines = rollback(spark, settings, as_of=args.as_of, to=args.to, dry_run=args.dry_run)
+    if lines:
+        screen.print(rows_table(("readers see", "before", "after"), lines), soft_wrap=True)
+    screen.print(summary(report), highlight=False, soft_wrap=True)
+    return report.to_json()
+
+
+def _rejects(args: argparse.Namespace) -> str:
+    settings, run = _settings(args, args.config), _named_run("rejects", "retry", args.words)
+    from sparkscore.monitor.progress import watch_on
+    from sparkscore.monitor.words import rejects_table, summary
+    from sparkscore.pipelines.rejects import rejects, retry
+    from sparkscore.session import job_session
+
+    spark, screen = job_session(f"sparkscore rejects {settings.job}"), _screen()
+    if run is not None:
+        report = retry(spark, settings, run=run, watch=watch_on(screen))
+        screen.print(summary(report), highlight=False, soft_wrap=True)
+        return report.to_json()
+    found = rejects(spark, settings)
+    screen.print(rejects_table(found))
+    return json.dumps({"schema": 1, "job": settings.job, "rejects": [asdict(one) for one in found]}, default=utc_text)
+
+
 _VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "score": _score,
     "quickstart": _quickstart,
     "runs": _runs,
     "maintain": _maintain,
+    "rollback": _rollback,
+    "rejects": _rejects,
 }

@@ -179,6 +179,23 @@ class TestMaintain:
         assert sorted(home.rglob("*")) == before
 
 
+class TestRollback:
+    def test_an_earlier_run_is_seen_again(self, home: Path, quickstart: Submitted) -> None:
+        flags = ("--config", "conf/quickstart.yaml", "--as-of", "2014-04-01")
+        first = score(home, as_of="2014-04-01")
+        score(home, "--replace", as_of="2014-04-01")
+        done = submit(home, "jobs/rollback.py", *flags)
+        assert (quickstart.code, done.code, done.result["status"]) == (0, 0, "published"), done.stderr
+        assert (done.result["revision"], done.result["rows_scored"]) == (3, first.result["rows_scored"])
+        assert "the rows of revision 1" in done.stderr
+
+
+class TestRejects:
+    def test_a_job_without_rejects_has_an_empty_list(self, home: Path, quickstart: Submitted) -> None:
+        done = submit(home, "jobs/rejects.py", "--config", "conf/quickstart.yaml")
+        assert (quickstart.code, done.code, done.result["rejects"]) == (0, 0, []), done.stderr
+
+
 class TestWithoutTheScript:
     def test_the_console_makes_its_own_local_session(self, home: Path, quickstart: Submitted) -> None:
         done = in_environment(home, tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from rich.console import Console
 from rich.table import Table
 
-from sparkscore.monitor.words import events_table, rows_table, summary, upkeep_table
-from sparkscore.records import RunEvent, RunReport, Skipped, UpkeepReport
+from sparkscore.monitor.words import events_table, rejects_table, rows_table, summary, upkeep_table
+from sparkscore.records import RejectCount, RunEvent, RunReport, Skipped, UpkeepReport
 
 REPORT = RunReport(
     "job",
@@ -56,6 +56,25 @@ def test_nothing_to_score_is_told_without_a_table() -> None:
     said = summary(RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", seconds={"total": 1.0}))
     assert said.startswith("nothing to score")
     assert "table" not in said
+
+
+def test_a_retry_without_success_does_not_blame_the_source() -> None:
+    report = RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", rows_read=60, seconds={"total": 1.0})
+    assert "no rejected row could be scored" in summary(report)
+
+
+def test_rejects_are_a_line_per_run_and_reason() -> None:
+    moment = datetime(2013, 12, 31, tzinfo=UTC)
+    shown = printed(
+        rejects_table(
+            [
+                RejectCount(moment, "f" * 64, "predict_failed", "KeyError", 1200),
+                RejectCount(moment, "e" * 64, "null_key", None, 2),
+            ]
+        )
+    )
+    assert "2013-12-31T00:00:00Z ffffffffffff predict_failed KeyError 1,200" in " ".join(shown.split())
+    assert "null_key 2" in " ".join(shown.split())
 
 
 def test_events_show_the_first_line_of_their_message() -> None:

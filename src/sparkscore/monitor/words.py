@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sparkscore.records import RunEvent, RunReport, UpkeepReport, utc_text
+from sparkscore.records import RejectCount, RunEvent, RunReport, UpkeepReport, utc_text
 
 
 def summary(report: RunReport) -> str:
@@ -13,7 +13,7 @@ def summary(report: RunReport) -> str:
     head = {
         "published": f"published {report.rows_scored or 0:,} predictions for {report.as_of}",
         "already_published": f"{report.as_of} is published already ({report.rows_scored or 0:,} rows): nothing done",
-        "nothing_to_score": f"nothing to score for {report.as_of}: the source has no rows after the filter",
+        "nothing_to_score": f"nothing to score for {report.as_of}: {_nothing(report)}",
         "superseded": f"{report.as_of} was published by a newer revision meanwhile",
         "dry_run": f"nothing was written for {report.as_of}",
     }.get(report.status, report.status)
@@ -76,6 +76,16 @@ def upkeep_table(report: UpkeepReport) -> Table:
     return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
 
 
+def rejects_table(rejects: Sequence[RejectCount]) -> Table:
+    """Rejected rows of runs, a line per reason."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("as_of", "run", "code", "error", "rows"):
+        table.add_column(name, justify="right" if name == "rows" else "left")
+    for one in rejects:
+        table.add_row(utc_text(one.as_of), one.run_id[:12], one.code, one.error or "", _number(one.rows))
+    return table
+
+
 def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     """A few rows of a frame."""
     table = Table(box=None, pad_edge=False)
@@ -84,6 +94,10 @@ def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     for row in rows:
         table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
     return table
+
+
+def _nothing(report: RunReport) -> str:
+    return "no rejected row could be scored" if report.rows_read else "the source has no rows after the filter"
 
 
 def _number(value: int | None) -> str:

@@ -65,6 +65,23 @@ def merge(
     return int(told[0]["num_inserted_rows"]) if told else None
 
 
+def amend(source: DataFrame, table: TableRef, *, keys: Sequence[str], where: Column) -> None:
+    """One MERGE that only updates: rows of `table` (as `t`) that meet `where` and have the key of a row of `source`.
+
+    Delta keeps the rows of a `source` that is no table while it merges, so that none is computed twice.
+
+    Needs:   unique keys in `source`, none of them NULL.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    values: dict[str, str | Column] = {
+        quoted(name): F.col(f"s.{quoted(name)}") for name in source.columns if name not in keys
+    }
+    on = reduce(Column.__and__, (F.col(f"t.{quoted(key)}") == F.col(f"s.{quoted(key)}") for key in keys))
+    with border(f"updating {table.name}"):
+        builder = delta_table(source.sparkSession, table).alias("t").merge(source.alias("s"), on)
+        builder.whenMatchedUpdate(where, set=values).execute()
+
+
 def append_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int) -> None:
     """One append, skipped by Delta when (app_id, version or a later one) is in the table already, its rows or not.
 

@@ -1,0 +1,9 @@
+"""Publish an earlier run of an as_of again, as a new revision.
+
+./spark-submit.sh jobs/rollback.py --help
+"""
+
+from sparkscore.entrypoint import main
+
+if __name__ == "__main__":
+    main("rollback")

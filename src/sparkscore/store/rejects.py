@@ -1,0 +1,29 @@
+"""The rejects that runs have kept aside, counted."""
+
+from datetime import UTC
+
+from pyspark.sql import SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.records import RejectCount, TableRef
+from sparkscore.store.failures import border
+from sparkscore.store.tables import exists, load, owner
+
+
+def counted(spark: SparkSession, table: TableRef, *, job: str) -> list[RejectCount]:
+    """How many rows each run has rejected for which reason, oldest first; empty where nothing was ever rejected.
+
+    Jobs:    one Spark job.
+    Raises:  ForeignTable.
+    """
+    if not exists(spark, table):
+        return []
+    owner(spark, table, job=job)
+    grouped = load(spark, table).groupBy("as_of", "run_id", "code", "error")
+    counts = grouped.agg(F.count(F.lit(1)).alias("rows"), F.min("scored_at").alias("at"))
+    with border(f"counting {table.name}"):
+        found = counts.orderBy("as_of", "at", "run_id", "code", "error").collect()
+    return [
+        RejectCount(row["as_of"].astimezone(UTC), row["run_id"], row["code"], row["error"], row["rows"])
+        for row in found
+    ]
