@@ -2,7 +2,6 @@
 
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,8 @@ from sparkscore.pipelines.rollback import rollback
 from sparkscore.publish import mend
 from sparkscore.publish import stage as stages
 from sparkscore.publish.merge import publish
-from sparkscore.records import RunReport, Stage
+from sparkscore.publish.progress import Progress
+from sparkscore.records import RunReport
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Wishes
@@ -50,13 +50,12 @@ def broken(
 
     key = F.col(f"`{(settings or world.settings()).source.keys[0]}`")
 
-    def staged(attempt: Attempt, plan: Plan, *given: Any) -> Stage:
-        made = staging.staged(attempt, plan, *given)
-        table = DeltaTable.forPath(world.spark, made.path)
+    def staged(attempt: Attempt, plan: Plan, *given: Any) -> Progress:
+        staging.staged(attempt, plan, *given)
+        where = (attempt.spark, plan.run, attempt.settings.stage_uri)
+        table = DeltaTable.forPath(world.spark, str(stages.stage_table(*where[1:]).path))
         table.update(key.isin(*ids), {"_reject": reject(*REASON), "prediction": F.lit(None)})
-        found = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
-        assert found is not None
-        return replace(found, chunks_reused=0)
+        return stages.progress_of(*where)
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "staged", staged)

@@ -15,7 +15,7 @@ from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.pipelines.publishing import published
-from sparkscore.pipelines.staging import Staging
+from sparkscore.pipelines.staging import staged
 from sparkscore.publish import stage as stages
 from sparkscore.publish.progress import Progress
 from sparkscore.records import RunReport, Stage, Watch
@@ -79,7 +79,7 @@ def _stage(attempt: Attempt, plan: Plan, limits: Limits, watch: Watch | None, *,
         if not past.whole:
             done = partial(_done, past, counters)
             with watch("score_and_stage", total=attempt.report.rows_read or 0, done=done) if watch else nullcontext():
-                now = Staging(attempt, plan, counters, limits).staged(past)
+                now = staged(attempt, plan, counters, past, limits)
         stage = stages.whole(*where, now, chunks_reused=past.reused_by(now))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
     attempt.know(

@@ -28,8 +28,18 @@ log = structlog.get_logger("sparkscore")
 _MINUTE_S = 60
 
 
+def staged(attempt: Attempt, plan: Plan, counters: Counters, past: Progress, limits: Limits) -> Progress:
+    """The whole stage: the rows that are missing in what attempts with equal pins have done are added.
+
+    Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another: then
+             nothing of the first is kept.
+    Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; what got done is kept, where there are chunks.
+    """
+    return _Staging(attempt, plan, counters, limits).added_to(past)
+
+
 @dataclass(frozen=True, slots=True)
-class Staging:
+class _Staging:
     """The scoring of one attempt."""
 
     attempt: Attempt
@@ -37,13 +47,7 @@ class Staging:
     counters: Counters
     limits: Limits
 
-    def staged(self, past: Progress) -> Progress:
-        """The whole stage: the rows that are missing in what attempts with equal pins have done are added.
-
-        Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another:
-                 then nothing of the first is kept.
-        Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; what got done is kept, where chunks are.
-        """
+    def added_to(self, past: Progress) -> Progress:
         way = self._known(way_of(self.attempt, self.plan, target=past.target))
         if way.scan is None:
             return self._by_spark(past, lambda: self._frame(way.transport))
