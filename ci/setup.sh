@@ -105,6 +105,10 @@ setup_install() {
         "Install one, for example:  apt-get install python3 python3-venv     (Debian 12, Ubuntu 24.04)" \
         "or name one:               PYTHON=/path/to/python3.11 $0 …"
 
+    if [[ -L $setup_venv ]]; then
+        setup_fail 2 "$setup_venv is a link: the set-up would change what another checkout uses." \
+            "Remove the link, or use that environment as it is:  SPARKSCORE_PYTHON='$setup_venv/bin/python' $0 …"
+    fi
     if [[ -d $setup_venv && ! -e $setup_lock && -n $(ls -A "$setup_venv") ]]; then
         setup_fail 2 "$setup_venv exists and was not made by this set-up, which would have to replace it." \
             "Move it away:              mv '$setup_venv' '$setup_venv.old'" \
