@@ -201,6 +201,16 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
     assert all(load(config, flags={name: value}).scoring_digest() == base for name, value in same.items())
 
 
+def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(config: Path) -> None:
+    def digest(**flags: str) -> str:
+        return load(config, flags={name.replace("__", "."): value for name, value in flags.items()}).scoring_digest()
+
+    in_worker = digest(scoring__batch_timeout="5")
+    in_executor = digest(scoring__batch_timeout="5", model__residency="executor")
+    assert in_worker == digest() == digest(model__residency="executor")
+    assert in_executor not in (digest(), digest(scoring__batch_timeout="6", model__residency="executor"))
+
+
 def test_the_registry_is_sqlite_under_a_local_home_unless_one_is_named(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -269,8 +269,11 @@ def _settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings
     return settings
 
 
-def _import_meanwhile(*, gates: bool) -> None:
-    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s, Great Expectations 4 s."""
+def _import_meanwhile(*, gates: bool) -> Thread:
+    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s, Great Expectations 4 s.
+
+    To be waited for: a module that two threads import at once may be seen by one of them half made.
+    """
 
     def imports() -> None:
         from sparkscore.gate.quiet import quiet
@@ -280,7 +283,9 @@ def _import_meanwhile(*, gates: bool) -> None:
             if gates:
                 import_module("great_expectations")
 
-    Thread(target=imports, daemon=True).start()
+    thread = Thread(target=imports, daemon=True)
+    thread.start()
+    return thread
 
 
 def _screen() -> Console:
@@ -298,8 +303,9 @@ def _score(args: argparse.Namespace) -> str:
     from sparkscore.store.runs import Wishes
 
     screen, wishes = _screen(), Wishes(args.replace, args.force, args.restart)
-    _import_meanwhile(gates=settings.gate.input is not None or settings.gate.output is not None)
+    imports = _import_meanwhile(gates=settings.gate.input is not None or settings.gate.output is not None)
     spark = job_session(f"sparkscore score {settings.job}")
+    imports.join()
     if args.dry_run:
         report, lines = plan(spark, settings, as_of=args.as_of, wishes=wishes)
         screen.print(rows_table(("plan", ""), lines), soft_wrap=True)

@@ -33,6 +33,12 @@ def test_a_whole_stage_passes(spark: SparkSession) -> None:
     assert (found.verdict.gate, found.verdict.failed, found.duplicates) == ("output", (), ())
 
 
+def test_of_sensitive_keys_no_example_is_shown(spark: SparkSession) -> None:
+    rows = [(1, "secret", 0.1, "x", None)] * 2
+    found = integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=2, sensitive=["a `b`.c", "carrier"])
+    assert found.duplicates == ("id=1, a `b`.c=***",)
+
+
 def test_duplicate_keys_are_refused_naming_at_most_three(spark: SparkSession) -> None:
     rows = [(key, "a", 0.1, "x", None) for key in (5, 4, 3, 2, 1, 5, 4, 3, 2, 5)]
     found = integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=10)

@@ -41,6 +41,20 @@ def verdict_of(rows: DataFrame, *expectations: Expectation) -> Verdict:
     return judge(rows, Suite("flights", expectations), gate="input")
 
 
+def test_of_sensitive_columns_only_counts_are_told(rows: DataFrame) -> None:
+    rules = (
+        rule("column_max_to_be_between", column="id", max_value=17),
+        rule("column_values_to_be_in_set", column="name", value_set=["x", "Secret"]),
+        rule("column_max_to_be_between", column="a `b`.c", max_value=5),
+    )
+    verdict = judge(rows, Suite("flights", rules), gate="input", sensitive=["id", "name"])
+    assert [(one.observed, one.expected) for one in verdict.rules] == [
+        ("***", "column max to be between"),
+        ("0.1 % of 1,000 rows outside (1)", "column values to be in set"),
+        ("6", "at most 5"),
+    ]
+
+
 def test_rules_that_hold_let_the_run_pass(rows: DataFrame) -> None:
     verdict = verdict_of(
         rows,

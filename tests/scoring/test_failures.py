@@ -37,6 +37,36 @@ def test_it_is_found_in_what_caused_the_failure() -> None:
     assert back.found == "deep"
 
 
+def test_where_words_may_hold_values_only_the_class_of_other_errors_leaves_the_worker() -> None:
+    try:
+        with marked(sensitive=True):
+            raise ValueError("of Ada")
+    except SparkscoreError as raised:
+        text = "".join(traceback.format_exception(raised)[1:])
+    back = translated(RuntimeError(text))
+    assert back is not None
+    assert (type(back), back.found) == (SparkscoreError, "ValueError in a Python worker")
+    assert "Ada" not in text.replace('raise ValueError("of Ada")', "")
+
+
+def test_nor_does_what_caused_one_of_the_suites() -> None:
+    def failing() -> None:
+        try:
+            raise ValueError("of " + "Ada")
+        except ValueError as error:
+            raise PredictError("broke") from error
+
+    with pytest.raises(PredictError) as caught, marked(sensitive=True):
+        failing()
+    assert "of Ada" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_worker_that_is_gone_without_a_word_is_the_models_affair() -> None:
+    back = translated(RuntimeError("SparkException: Python worker exited unexpectedly (crashed). Consider …"))
+    assert type(back) is PredictError
+    assert back.exit_code == 4
+
+
 def test_other_errors_pass_the_mark_untouched() -> None:
     with pytest.raises(ValueError, match="other") as caught, marked():
         raise ValueError("other")

@@ -188,7 +188,7 @@ class Attempt:
                 else from_worker(error) or translated(error, "running the job")
             )
             if known is None and self.settings.source.sensitive:
-                known = SparkscoreError(f"a {type(error).__name__}", do=UNTOLD)
+                known = SparkscoreError(type(error).__name__, do=UNTOLD)
             code = known.exit_code if known else SparkscoreError.exit_code
             self._failed(known or error, code, records=records)
             if known is None or (known is error and not self.settings.source.sensitive):

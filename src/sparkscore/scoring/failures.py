@@ -33,7 +33,7 @@ def marked(*, sensitive: bool = False) -> Iterator[None]:
     except Exception as error:
         if not sensitive:
             raise
-        hidden = SparkscoreError(f"a {type(error).__name__} in a Python worker", do=UNTOLD)
+        hidden = SparkscoreError(f"{type(error).__name__} in a Python worker", do=UNTOLD)
         _mark(hidden)
         raise hidden from None
 
