@@ -56,7 +56,8 @@ def publish(spark: SparkSession, rows: Rows, run: Run, target: TableRef, *, keys
         if later is not None:
             return later
     commit = commit_of(spark, target, run.run_id)
-    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, rows.scored)
+    version = commit[0] if commit else None
+    return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
 
 
 def keep_rejects(spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str]) -> None:

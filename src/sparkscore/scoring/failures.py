@@ -7,10 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from sparkscore import errors
-from sparkscore.errors import SparkscoreError
+from sparkscore.errors import PredictError, SparkscoreError
 
 _MARK = "sparkscore-error: "
 _MARKED = re.compile(re.escape(_MARK) + r"(\{.*\})")
+_CRASHED = "Python worker exited unexpectedly"
 _DEPTH = 20
 
 
@@ -31,15 +32,25 @@ def marked() -> Iterator[None]:
 
 
 def translated(error: Exception) -> SparkscoreError | None:
-    """The suite's error that a Python worker raised, as it was there; None where the failure was another one.
+    """The suite's error that a Python worker raised, as it was there, or what its end means; None for other failures.
 
     Runs on: driver.
     """
-    for text in _texts(error):
+    texts = list(_texts(error))
+    for text in texts:
         found = _MARKED.findall(text)
         if found:
             return _revived(found[0])
-    return None
+    return _ended() if any(_CRASHED in text for text in texts) else None
+
+
+def _ended() -> PredictError:
+    return PredictError(
+        "the Python worker of a task ended without a word, each time that Spark tried the task",
+        "a worker that lives: one that memory ran out for, or that a batch ends, does not",
+        "give executors more spark.executor.memoryOverhead, or use a smaller scoring.batch_rows;"
+        " their stderr and the system's log may say what ended it",
+    )
 
 
 def _revived(line: str) -> SparkscoreError | None:

@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
 from sparkscore.records import Place
+from sparkscore.store.failures import meaning
 from sparkscore.store.places import table_at
 
 _TRIES = 5
@@ -70,7 +71,8 @@ def _commit(place: Place, actions: list[AddAction], schema: Schema, properties: 
                 commit_properties=properties,
             )
     except OSError as error:
-        raise AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner") from error
+        denied = AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner")
+        raise meaning(str(error), f"committing files to {place.uri}") or denied from error
 
 
 def _committed(place: Place, app_id: str) -> int:
