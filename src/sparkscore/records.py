@@ -282,6 +282,8 @@ class Publication:
     run_id: str
     revision: int
     rows: int
+    committed: bool = field(default=True, compare=False)
+    """False: another attempt of the run had made the commit already."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.failures import translated as from_worker
 from sparkscore.settings import Settings
 from sparkscore.store.events import events, prepare, record
-from sparkscore.store.failures import translated
+from sparkscore.store.failures import spark_ended, translated
 from sparkscore.store.isolation import run_session
 from sparkscore.store.names import beside, table_ref
 
@@ -185,7 +185,9 @@ class Attempt:
             known = (
                 error
                 if isinstance(error, SparkscoreError)
-                else from_worker(error) or translated(error, "running the job")
+                else spark_ended(self.spark, "the job was running")
+                or from_worker(error)
+                or translated(error, "running the job")
             )
             if known is None and self.settings.source.sensitive:
                 known = SparkscoreError(type(error).__name__, do=UNTOLD)

@@ -4,7 +4,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sparkscore.errors import ConfigError, ModelNotFound, PinsConflict
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.model.registry import resolve
 from sparkscore.model.signature import check_columns
@@ -50,6 +50,12 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
             "--restart resolves anew",
         ) from error
     _warn_of_paths(attempt)
+    if keep is not None and model.digest != keep.model_digest:
+        raise DigestMismatch(
+            f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
+            f"{keep.model_digest[:12]}, as the attempt before has pinned them",
+            "find out who changed them and put them back; --restart takes them as they are",
+        )
     pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, model.digest, settings.scoring_digest())
     if keep is not None and keep != pins:
         raise PinsConflict(

@@ -43,7 +43,7 @@ def told(attempt: Attempt, run: Run, publication: Publication) -> RunReport:
         attempt.event("aborted", message=f"superseded by revision {publication.revision}")
         return attempt.ended("superseded")
     attempt.event("published", table_version=publication.table_version)
-    return attempt.ended("published")
+    return attempt.ended("published" if publication.committed else "already_published")
 
 
 def _judge(attempt: Attempt, plan: Plan, stage: Stage, suite: Suite | None, rows_read: int) -> None:

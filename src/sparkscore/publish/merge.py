@@ -59,11 +59,12 @@ def publish(spark: SparkSession, rows: Rows, run: Run, target: TableRef, *, keys
         if later is not None:
             return later
     commit = commit_of(spark, target, run.run_id)
-    return Publication(target.name, commit[0] if commit else None, run.run_id, run.revision, rows.scored)
+    version = commit[0] if commit else None
+    return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
 
 
 def _merged(source: DataFrame, run: Run, target: TableRef, *, keys: Sequence[str], fresh: bool) -> int | None:
-    """How many rows were inserted; None where that is not known.
+    """How many rows were inserted, as far as is known; None where Delta skipped a commit that it has seen.
 
     An error at a commit does not say that nothing was committed: the history does.
     """
@@ -73,7 +74,7 @@ def _merged(source: DataFrame, run: Run, target: TableRef, *, keys: Sequence[str
         if not _committed(source.sparkSession, run, target):
             raise
         log.warning("the MERGE failed, and yet is in the table's history", error=redacted(str(error))[:300])
-        return None
+        return 0
 
 
 def _committed(spark: SparkSession, run: Run, target: TableRef) -> bool:

@@ -39,7 +39,7 @@ def marked(*, sensitive: bool = False) -> Iterator[None]:
 
 
 def translated(error: Exception) -> SparkscoreError | None:
-    """The suite's error that a Python worker raised, as it was there; None where the failure was another one.
+    """The suite's error that a Python worker raised, as it was there, or what its end means; None for other failures.
 
     Runs on: driver.
     """

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
 
 from sparkscore.errors import (
     AccessDenied,
@@ -46,10 +47,11 @@ def translated(error: Exception, what: str) -> SparkscoreError | None:
     text = str(error)
     if "org.apache.spark.api.python.PythonException" in text:
         return None  # raised by Python code in a task; whoever sent that code there knows what it means
-    return _known(text, what)
+    return meaning(text, what)
 
 
-def _known(text: str, what: str) -> SparkscoreError | None:
+def meaning(text: str, what: str) -> SparkscoreError | None:
+    """The suite's own error for what a message says of a failure while doing `what`; None where it says nothing."""
     if _CONFLICT.search(text):
         return PublishConflict(
             f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage"
@@ -75,6 +77,23 @@ def _known(text: str, what: str) -> SparkscoreError | None:
             "check the name; a plain name means a table under the home folder",
         )
     return None
+
+
+def spark_ended(spark: SparkSession, what: str) -> TemporaryError | None:
+    """What any failure means when Spark itself has ended, by SIGTERM or because its JVM was killed; None while it runs.
+
+    Jobs:    none.
+    """
+    try:
+        if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
+            return None
+    except (Py4JError, OSError):  # so it is, or nobody answers
+        pass
+    return TemporaryError(
+        f"Spark ended while {what}",
+        "a session that lasts as long as the run",
+        "run it again: it goes on from what is kept",
+    )
 
 
 @contextmanager

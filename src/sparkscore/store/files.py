@@ -15,6 +15,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
 from sparkscore.records import Place
+from sparkscore.store.failures import meaning
 from sparkscore.store.places import table_at
 
 _TRIES = 5
@@ -82,7 +83,8 @@ def _commit(place: Place, actions: list[AddAction], schema: Schema, guard: Guard
         )
         return 0
     except OSError as error:
-        raise AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner") from error
+        denied = AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner")
+        raise meaning(str(error), f"committing files to {place.uri}") or denied from error
 
 
 def _committed(place: Place, app_id: str) -> int:

@@ -32,16 +32,23 @@ def delta_table(spark: SparkSession, table: TableRef) -> DeltaTable:
 
     Raises:  TableNotFound, AccessDenied.
     """
-    with border(f"opening {table.name}"):
-        if table.path is None:
-            return DeltaTable.forName(spark, quoted_table(table))
-        if not DeltaTable.isDeltaTable(spark, table.path):
-            raise TableNotFound(
-                f"no Delta table at {table.path}",
-                "a folder with a _delta_log",
-                "check the name; a plain name means a table under the home folder",
+    try:
+        with border(f"opening {table.name}"):
+            # isDeltaTable would do for "is it there", but goes on saying no to a folder whose log was empty when it was
+            # first asked: that of a stage whose first commit failed, and was made later without Spark
+            return (
+                DeltaTable.forName(spark, quoted_table(table))
+                if table.path is None
+                else DeltaTable.forPath(spark, table.path)
             )
-        return DeltaTable.forPath(spark, table.path)
+    except TableNotFound as error:
+        if table.path is None:
+            raise
+        raise TableNotFound(
+            f"no Delta table at {table.path}",
+            "a folder with a _delta_log",
+            "check the name; a plain name means a table under the home folder",
+        ) from error
 
 
 def exists(spark: SparkSession, table: TableRef) -> bool:

@@ -10,7 +10,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from sparkscore.errors import PublishConflict
+from sparkscore.errors import ConfigError, PublishConflict
 from sparkscore.records import TableRef
 from sparkscore.store.failures import border
 from sparkscore.store.names import quoted, quoted_table
@@ -45,7 +45,7 @@ def merge(
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
     Needs:   a `source` of a `guarded` session, with unique keys, the table's columns and perhaps `_gone`.
-    Raises:  PublishConflict when other writers keep winning, AccessDenied.
+    Raises:  PublishConflict when other writers keep winning, ConfigError when they changed the columns, AccessDenied.
     """
     columns = [name for name in source.columns if name != GONE]
     values: dict[str, str | Column] = {quoted(name): F.col(f"s.{quoted(name)}") for name in columns}
@@ -53,7 +53,9 @@ def merge(
         Column.__and__, (F.col(f"t.{quoted(key)}") == F.col(f"s.{quoted(key)}") for key in keys), in_as_of(as_of, "t.")
     )
     with border(f"publishing into {table.name}"):
-        builder = delta_table(source.sparkSession, table).alias("t").merge(source.alias("s"), on)
+        target = delta_table(source.sparkSession, table)
+        _refuse_other_columns(target, table, columns)
+        builder = target.alias("t").merge(source.alias("s"), on)
         if GONE in source.columns:
             builder = builder.whenMatchedDelete(F.col(f"s.{GONE}"))
             builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(~F.col(f"s.{GONE}"), values=values)
@@ -80,6 +82,19 @@ def amend(source: DataFrame, table: TableRef, *, keys: Sequence[str], where: Col
     with border(f"updating {table.name}"):
         builder = delta_table(source.sparkSession, table).alias("t").merge(source.alias("s"), on)
         builder.whenMatchedUpdate(where, set=values).execute()
+
+
+def _refuse_other_columns(target: DeltaTable, table: TableRef, columns: Sequence[str]) -> None:
+    """Looked at before each try: whoever won may have changed the table, and one column more would be NULL."""
+    found = set(target.toDF().columns)
+    problems = [f"{name} is not written by the job" for name in sorted(found - set(columns))]
+    problems += [f"{name} is missing" for name in sorted(set(columns) - found)]
+    if problems:
+        raise ConfigError(
+            f"{table.name} was given another shape meanwhile: {'; '.join(problems)}",
+            "the columns of the job's config",
+            "put the table's columns right, or give output.table another name",
+        )
 
 
 def append_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int) -> None:

@@ -1,0 +1,114 @@
+"""A model that counts what is paid for it, and springs traps: at a chosen batch it dies, waits, kills its executor."""
+
+import os
+import signal
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cloudpickle
+import numpy as np
+import numpy.typing as npt
+from mlflow.models import infer_signature
+from sklearn.base import BaseEstimator
+
+from tests.model.shelf import Shelf
+from tests.world import MODEL, Registry, fitted, source_rows
+
+cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))  # executors cannot import tests
+
+
+class Watched(BaseEstimator):  # type: ignore[misc]
+    """A fitted model. Each batch's number of rows is appended to a file, by whichever process predicts it.
+
+    `trap` in the folder says what happens and from which batch on: `hold 12`, `die once 12`, `die 12`, `executor 12`.
+    """
+
+    def __init__(self, inner: Any, folder: Path) -> None:
+        self.inner = inner
+        self.folder = folder
+
+    def predict_proba(self, features: Any) -> Any:
+        batch = self._counted(len(features))
+        try:
+            *kind, first = (self.folder / "trap").read_text().split()
+        except (OSError, ValueError):
+            kind, first = [], "0"
+        if kind and batch >= int(first):
+            self._spring(kind)
+        return self.inner.predict_proba(features)
+
+    def _counted(self, rows: int) -> int:
+        """How many batches there have been, with this one: appends of few bytes are whole, whoever writes."""
+        file = os.open(self.folder / "paid", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            os.write(file, struct.pack("<q", rows))
+            return os.lseek(file, 0, os.SEEK_CUR) // 8
+        finally:
+            os.close(file)
+
+    def _spring(self, kind: list[str]) -> None:
+        with (self.folder / "sprung").open("a") as file:
+            file.write(f"{os.getpid()}\n")
+        if kind == ["hold"]:
+            until = time.monotonic() + 60
+            while (self.folder / "trap").exists() and time.monotonic() < until:
+                time.sleep(0.005)
+            return
+        if kind != ["die"]:
+            (self.folder / "trap").unlink(missing_ok=True)
+        if kind[0] == "executor":
+            from sparkscore.model.host.executor import executor_of
+
+            executor_of(os.getpid()).end()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Traps:
+    """The test's side: what was paid, and which trap is set."""
+
+    folder: Path
+
+    def paid(self) -> int:
+        """Rows that the model has predicted so far, in all processes."""
+        return int(self._counts().sum())
+
+    def set(self, kind: str, *, after: int) -> None:
+        """Set a trap: it springs when the model is given one more batch than `after` from now on."""
+        (self.folder / "sprung").unlink(missing_ok=True)
+        self._write("trap", f"{kind} {len(self._counts()) + after + 1}")
+
+    def free(self) -> None:
+        """Take the trap away; whoever is held in it goes on."""
+        (self.folder / "trap").unlink(missing_ok=True)
+
+    def caught(self) -> list[int]:
+        """The processes that the last trap has caught, once per batch."""
+        file = self.folder / "sprung"
+        return [int(pid) for pid in file.read_text().split()] if file.exists() else []
+
+    def _counts(self) -> npt.NDArray[np.int64]:
+        file = self.folder / "paid"
+        return np.fromfile(file, "<i8") if file.exists() else np.zeros(0, np.int64)
+
+    def _write(self, name: str, text: str) -> None:
+        new = self.folder / f"{name}.new"
+        new.write_text(text)
+        new.replace(self.folder / name)
+
+
+def watched_registry(folder: Path) -> tuple[Registry, Traps]:
+    """A registry like `world.registry_in`'s, whose two versions are watched by the same traps."""
+    traps = Traps(folder / "traps")
+    traps.folder.mkdir(parents=True)
+    shelf, models = Shelf(folder), (fitted(0), fitted(3))
+    frame = source_rows(5).to_pandas()[["x1", "x2"]]
+    for model in models:
+        signed = infer_signature(frame, model.predict_proba(frame))
+        shelf.put(MODEL, Watched(model, traps.folder), signed, method="predict_proba")
+    registry = Registry(shelf.uri, models)
+    registry.alias(1)
+    return registry, traps

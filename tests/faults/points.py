@@ -1,0 +1,244 @@
+"""Where a run can be hurt, and what is done to it there. Put in from outside: the product knows nothing of it."""
+
+import functools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from sparkscore.model.host.executor import Process, executor_of, process_of
+from sparkscore.settings import Settings
+
+_EVERY_S = 0.0005
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a runner does: one run, hurt at most once. Travels as JSON."""
+
+    settings: Mapping[str, Any]
+    as_of: str
+    marker: str = ""
+    """The file that says that the fault has happened; `<marker>.go` ends what lasts."""
+    at: str = ""
+    """One of `POINTS`; empty: nothing happens."""
+    do: str = "kill"
+    """One of `DEEDS`."""
+    place: str = ""
+    """A folder: the one to fill, or that with the model's traps."""
+    wishes: Mapping[str, bool] = field(default_factory=dict)
+
+
+def jvm_of(spark: SparkSession) -> int:
+    """The process of the session's JVM, by the gateway that started it and by its own word."""
+    gateway: Any = spark.sparkContext._gateway
+    pid = int(gateway.jvm.java.lang.ProcessHandle.current().pid())
+    assert gateway.proc is None or gateway.proc.pid == pid
+    return pid
+
+
+def executors_of(spark: SparkSession) -> set[Process]:
+    """The processes of all executors."""
+    slots = spark.sparkContext.defaultParallelism
+
+    def own(_: object) -> Process:
+        time.sleep(0.2)  # else the first one does all
+        return executor_of(os.getpid())
+
+    return set(spark.sparkContext.parallelize(range(2 * slots), 2 * slots).map(own).collect())
+
+
+@contextmanager
+def hurt(spark: SparkSession, order: Order) -> Iterator[None]:
+    """The block in which the order's deed is done at its point, once; afterwards nothing is left of it."""
+    if not order.at:
+        yield
+        return
+    deed, once = DEEDS[order.do](spark, order), threading.Lock()
+
+    def strike() -> None:
+        if once.acquire(blocking=False):
+            deed()
+
+    with POINTS[order.at](order, strike):
+        yield
+
+
+def _killed(spark: SparkSession, order: Order) -> Callable[[], None]:
+    jvm = process_of(jvm_of(spark))
+
+    def kill() -> None:
+        Path(order.marker).touch()
+        jvm.end()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    return kill
+
+
+def _executors_killed(spark: SparkSession, order: Order) -> Callable[[], None]:
+    executors = executors_of(spark)
+
+    def kill() -> None:
+        for executor in executors:
+            executor.end()
+        Path(order.marker).touch()
+
+    return kill
+
+
+def _held(spark: SparkSession, order: Order) -> Callable[[], None]:
+    """Python waits; whatever the JVM does goes on."""
+
+    def hold() -> None:
+        Path(order.marker).touch()
+        _wait(lambda: Path(f"{order.marker}.go").exists())
+
+    return hold
+
+
+def _stopped(spark: SparkSession, order: Order) -> Callable[[], None]:
+    """The JVM stands still in the middle of whatever it does."""
+    jvm = jvm_of(spark)
+
+    def stop() -> None:
+        os.kill(jvm, signal.SIGSTOP)
+        try:
+            Path(order.marker).touch()
+            _wait(lambda: Path(f"{order.marker}.go").exists())
+        finally:
+            os.kill(jvm, signal.SIGCONT)
+
+    return stop
+
+
+def _full(spark: SparkSession, order: Order) -> Callable[[], None]:
+    def fill() -> None:
+        fill_up(Path(order.place))
+        Path(order.marker).touch()
+
+    return fill
+
+
+def fill_up(folder: Path) -> None:
+    """No byte more fits on the file system of the folder."""
+    with (folder / "filler").open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12, 1):
+            try:
+                while file.write(b"\0" * size):
+                    pass
+            except OSError:
+                continue
+
+
+DEEDS: Mapping[str, Callable[[SparkSession, Order], Callable[[], None]]] = {
+    "kill": _killed,
+    "kill executors": _executors_killed,
+    "hold": _held,
+    "stop": _stopped,
+    "fill": _full,
+}
+
+Strike = Callable[[], object]
+Point = Callable[[Order, Strike], AbstractContextManager[None]]
+
+
+def around(where: str, *, before: Strike | None = None, after: Strike | None = None) -> Iterator[None]:
+    """`module:function` or `module:Class.method` with something before or after it, wherever it is known by a name."""
+    module, _, path = where.partition(":")
+    *outer, name = path.split(".")
+    home: Any = functools.reduce(getattr, outer, import_module(module))
+    original = getattr(home, name)
+
+    @functools.wraps(original)
+    def wrapped(*given: Any, **named: Any) -> Any:
+        if before is not None:
+            before()
+        result = original(*given, **named)
+        if after is not None:
+            after()
+        return result
+
+    owners = [home] if outer else [one for key, one in sys.modules.items() if key.startswith("sparkscore")]
+    places = [(one, key) for one in owners for key, value in list(vars(one).items()) if value is original]
+    for one, key in places:
+        setattr(one, key, wrapped)
+    try:
+        yield
+    finally:
+        for one, key in places:
+            setattr(one, key, original)
+
+
+def _before(where: str) -> Point:
+    return contextmanager(lambda _, strike: around(where, before=strike))
+
+
+def _after(where: str) -> Point:
+    return contextmanager(lambda _, strike: around(where, after=strike))
+
+
+def _when(where: str, seen: Callable[[Order], Callable[[], bool]]) -> Point:
+    """A thread that watches from the moment when the function is called, and strikes when it sees what it waits for."""
+
+    @contextmanager
+    def point(order: Order, strike: Strike) -> Iterator[None]:
+        over = threading.Event()
+
+        def watch(condition: Callable[[], bool]) -> None:
+            if _wait(lambda: over.is_set() or condition()) and not over.is_set():
+                strike()
+
+        def start() -> None:
+            threading.Thread(target=watch, args=(seen(order),), daemon=True).start()
+
+        yield from around(where, before=start)
+        over.set()
+
+    return point
+
+
+def _new_file(order: Order) -> Callable[[], bool]:
+    """A data file of the as_of's partition that was not there before."""
+    settings = Settings(**order.settings)
+    table = settings.output.table
+    root = Path(table if table.startswith("/") else f"{settings.home_uri}/tables/{table}")
+    folder = root / f"as_of_date={order.as_of[:10]}"
+    before = set(folder.glob("*.parquet"))
+    return lambda: bool(set(folder.glob("*.parquet")) - before)
+
+
+def _trapped(order: Order) -> Callable[[], bool]:
+    """The model is held in a batch."""
+    return Path(order.place, "sprung").exists
+
+
+def _wait(true: Callable[[], bool], *, within_s: float = 240) -> bool:
+    until = time.monotonic() + within_s
+    while not true():
+        if time.monotonic() > until:
+            return False
+        time.sleep(_EVERY_S)
+    return True
+
+
+POINTS: Mapping[str, Point] = {
+    "pinned": _after("sparkscore.pipelines.pinning:pinned"),
+    "started": _after("sparkscore.pipelines.attempt:Attempt.begin"),
+    "scoring": _when("sparkscore.pipelines.staging:staged", _trapped),
+    "before stage": _before("sparkscore.store.files:commit_files"),
+    "chunk staged": _after("sparkscore.store.files:commit_files"),
+    "staged": _after("sparkscore.pipelines.staging:staged"),
+    "before publish": _before("sparkscore.publish.merge:publish"),
+    "in merge": _when("sparkscore.publish.merge:publish", _new_file),
+    "published": _after("sparkscore.publish.merge:publish"),
+}
+"""By name, in the order of a run: how the run gets hurt there."""

@@ -1,0 +1,60 @@
+"""A process of its own that does real runs, hurt where the order says.
+
+`python -m tests.faults.runner <master> '<order in JSON>' …`, or with the orders as lines on stdin: a process that is
+not killed serves several. One line of JSON for each on stdout, after a first one that tells who is who.
+"""
+
+import dataclasses
+import json
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any, TextIO
+
+from pyspark.sql import SparkSession
+
+from sparkscore import score
+from sparkscore.errors import SparkscoreError, facts
+from sparkscore.session import local_session
+from sparkscore.settings import Settings
+from sparkscore.store.runs import Wishes
+from tests.faults.points import Order, hurt, jvm_of
+
+
+def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
+    """The report of the order's run, or what it failed with."""
+    settings = Settings(**order.settings)
+    try:
+        with hurt(spark, order):
+            report = score(spark, settings, as_of=order.as_of, wishes=Wishes(**order.wishes))
+    except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
+        code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
+        return {"status": "failed", "exit_code": code, "error": facts(error)}
+    found: Mapping[str, Any] = json.loads(report.to_json())
+    return found
+
+
+def main(master: str, orders: list[str], answers: TextIO) -> None:
+    """Do the orders; those of stdin where none are given."""
+    spark = local_session("faults", master=master)
+    spark.range(1).collect()  # the first job of a session takes a second more than others: it is over when it is ready
+    _tell(answers, {"python": os.getpid(), "jvm": jvm_of(spark)})
+    for line in orders or sys.stdin:
+        order = Order(**json.loads(line))
+        _tell(answers, {**ran(spark, order), "as_of_asked": order.as_of})
+
+
+def order_line(order: Order) -> str:
+    """The order as a runner reads it."""
+    return json.dumps(dataclasses.asdict(order), default=str)
+
+
+def _tell(answers: TextIO, what: Mapping[str, Any]) -> None:
+    answers.write(json.dumps(what) + "\n")
+    answers.flush()
+
+
+if __name__ == "__main__":
+    told = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)  # libraries and the JVM print: what they say is no answer
+    main(sys.argv[1], sys.argv[2:], told)

@@ -1,0 +1,136 @@
+"""One test's stage: a small world, the model's traps, and children that get hurt in it."""
+
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+
+from sparkscore import score
+from sparkscore.errors import TemporaryError
+from sparkscore.records import RunReport
+from sparkscore.settings import Settings
+from sparkscore.store.runs import PLAIN, Wishes
+from tests.faults.checker import Expected, check
+from tests.faults.children import Child, Crew
+from tests.faults.models import Traps
+from tests.faults.points import Order, around
+from tests.world import AS_OF, World, source_rows
+
+ROWS = 2_000
+BATCH_ROWS = 100
+
+
+def plain(settings: Settings) -> Mapping[str, Any]:
+    """The settings as a runner's order holds them."""
+    found: Mapping[str, Any] = json.loads(settings.model_dump_json(exclude_none=True))
+    return found
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Helpers that read as sentences. The source has 2,000 rows, the model is given 20 batches."""
+
+    world: World
+    traps: Traps
+    crew: Crew
+
+    @property
+    def rows(self) -> pa.Table:
+        """The source."""
+        return source_rows(ROWS)
+
+    @property
+    def marker(self) -> Path:
+        """What the runner makes when the fault happens."""
+        return self.world.home / "fault"
+
+    def settings(self, **groups: Any) -> Settings:
+        """The job's, in small batches."""
+        scoring = {"batch_rows": BATCH_ROWS, **groups.pop("scoring", {})}
+        return self.world.settings(scoring=scoring, **groups)
+
+    def order(
+        self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, replace: bool = False, **groups: Any
+    ) -> Order:
+        """What a child is told to do."""
+        wishes = {"replace": True} if replace else {}
+        place = groups.pop("place", str(self.traps.folder))
+        return Order(plain(self.settings(**groups)), as_of, str(self.marker), at, do, place, wishes)
+
+    def run(self, wishes: Wishes = PLAIN, *, as_of: str = AS_OF, **groups: Any) -> RunReport:
+        """An undisturbed run in the test's own session."""
+        return score(self.world.spark, self.settings(**groups), as_of=as_of, wishes=wishes)
+
+    def killed(self, at: str, **more: Any) -> None:
+        """A child was killed there, its JVM too; the fault has happened."""
+        code = self.crew.take().dies(self.order(at, **more))
+        assert (code, self.marker.exists()) == (-9, True)
+
+    @contextmanager
+    def child(self) -> Iterator[Child]:
+        """A child that lives on."""
+        child = self.crew.take()
+        yield child
+        self.crew.give_back(child)
+
+    @contextmanager
+    def halted(self, at: str, do: str, **more: Any) -> Iterator[Child]:
+        """The block while which a child stands still at a point; it goes on at the end, and still owes its answer."""
+        with self.child() as child:
+            child.begin(self.order(at, do, **more))
+            try:
+                assert eventually(self.marker.exists), child.log.read_text()[-3000:]
+                yield child
+            finally:
+                self.go()
+
+    def go(self) -> None:
+        """Whoever stands still goes on."""
+        Path(f"{self.marker}.go").touch()
+
+    @contextmanager
+    def during(self, where: str, deed: Callable[[], object]) -> Iterator[None]:
+        """The block in which something else happens before a function of the run is called, once."""
+        once = iter([deed])
+        with contextmanager(around)(where, before=lambda: [one() for one in once]):
+            yield
+        assert next(once, None) is None, "it did not happen"
+
+    def interrupted(self, where: str, **groups: Any) -> None:
+        """An attempt that ended 75 before a function was called: the next one keeps its pins."""
+
+        def fail() -> None:
+            raise TemporaryError("gone for now")
+
+        with pytest.raises(TemporaryError), self.during(where, fail):
+            self.run(**groups)
+
+    def check(self, *expected: Expected, table: str = "predictions") -> None:
+        """The tables are as the faults never happened; of one as_of with all rows where nothing else is said."""
+        check(self.world.home, self.world.registry, expected or [Expected(self.rows)], table=table)
+
+    def thrown_away(self) -> int:
+        """Data files of the prediction table that no commit has added: of a MERGE that was killed, or tried again."""
+        table = self.world.home / "tables" / "predictions"
+        actions = [json.loads(line) for log in table.glob("_delta_log/*.json") for line in log.read_text().splitlines()]
+        added = {Path(action["add"]["path"]).name for action in actions if "add" in action}
+        return len({file.name for file in table.glob("as_of_date=*/*.parquet")} - added)
+
+    def staged(self) -> list[int]:
+        """Commits of each stage."""
+        return [DeltaTable(str(log.parent)).version() + 1 for log in self.world.home.glob("stage/*/*/_delta_log")]
+
+
+def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
+    """Whether it became true in time."""
+    until = time.monotonic() + within_s
+    while not (done := true()) and time.monotonic() < until:
+        time.sleep(0.005)
+    return done

@@ -1,0 +1,101 @@
+"""The registry and the model's files between two attempts, and in the middle of one."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from mlflow import MlflowClient
+
+from sparkscore.errors import DigestMismatch, PinsConflict, PredictError, RegistryUnreachable
+from sparkscore.store.runs import Wishes
+from tests.faults.checker import Expected
+from tests.faults.scene import Scene
+from tests.world import MODEL, Registry
+
+STAGING = "sparkscore.pipelines.staging:staged"
+RESTART = Wishes(restart=True)
+
+
+@pytest.fixture
+def pickled(scene: Scene) -> Iterator[Path]:
+    """The file of version 1 that holds the model, as it lies in the registry; put right at the end."""
+    client = MlflowClient(scene.world.registry.uri, registry_uri=scene.world.registry.uri)
+    folder = Path(unquote(urlsplit(client.get_model_version_download_uri(MODEL, "1")).path))
+    (file,) = folder.glob("model.pkl")
+    content = file.read_bytes()
+    yield file
+    file.write_bytes(content)
+
+
+@pytest.fixture
+def own(scene: Scene, tmp_path: Path) -> Registry:
+    """A registry of the test's own; the files are those of the other."""
+    shutil.copy(urlsplit(scene.world.registry.uri).path[1:], tmp_path / "mlflow.db")
+    return Registry(f"sqlite:///{tmp_path}/mlflow.db", scene.world.registry.models)
+
+
+def flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
+def truncated(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+class TestFiles:
+    @pytest.mark.parametrize("damage", [flipped, truncated])
+    def test_changed_between_two_attempts_are_not_loaded(
+        self, scene: Scene, pickled: Path, damage: Callable[[bytes], bytes]
+    ) -> None:
+        scene.interrupted(STAGING)
+        whole, paid = pickled.read_bytes(), scene.traps.paid()
+        pickled.write_bytes(damage(whole))
+        for _ in range(2):  # and the failure does not make the changed files the pinned ones
+            with pytest.raises(DigestMismatch, match="--restart") as caught:
+                scene.run()
+            assert caught.value.exit_code == 4
+        assert (scene.world.version(), scene.traps.paid()) == (-1, paid)
+        pickled.write_bytes(whole)
+        assert scene.run().status == "published"
+        scene.check()
+
+    def test_damaged_before_anybody_pinned_them_cannot_be_loaded(self, scene: Scene, pickled: Path) -> None:
+        whole = pickled.read_bytes()
+        pickled.write_bytes(truncated(whole))
+        with pytest.raises(PredictError, match="could not be loaded") as caught:
+            scene.run()
+        assert caught.value.exit_code == 4
+        assert scene.world.version() == -1
+        pickled.write_bytes(whole)
+        assert scene.run().status == "published"
+        scene.check()
+
+
+class TestRegistry:
+    def test_gone_mid_run_it_is_not_missed_and_the_next_run_says_so(self, scene: Scene, own: Registry) -> None:
+        database = Path(urlsplit(own.uri).path[1:])
+        with scene.during(STAGING, lambda: database.write_bytes(b"no database")):
+            report = scene.run(model={"tracking_uri": own.uri})
+        assert report.status == "published"
+        with pytest.raises(RegistryUnreachable) as caught:
+            scene.run(as_of="2014-01-01", model={"tracking_uri": own.uri})
+        assert caught.value.exit_code == 75
+        scene.check()
+
+    def test_a_version_that_is_deleted_between_two_attempts_is_named_and_a_restart_takes_another(
+        self, scene: Scene, own: Registry
+    ) -> None:
+        groups: dict[str, Any] = {"model": {"tracking_uri": own.uri}}
+        scene.interrupted(STAGING, **groups)
+        MlflowClient(own.uri, registry_uri=own.uri).delete_model_version(MODEL, "1")
+        own.alias(2)
+        with pytest.raises(PinsConflict, match="version 1 of the model late") as caught:
+            scene.run(**groups)
+        assert "--restart" in str(caught.value)
+        assert scene.world.version() == -1
+        assert scene.run(RESTART, **groups).status == "published"
+        scene.check(Expected(scene.rows, version=2))

@@ -1,0 +1,87 @@
+"""SIGTERM: what a cluster, a scheduler or a person sends first."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sparkscore.model.host.executor import Process, process_of
+from tests.faults.children import ROOT
+from tests.faults.scene import Scene, eventually, plain
+from tests.world import AS_OF
+
+SUBMITTED = ("./spark-submit.sh", "--master", "local[2,4]", "jobs/score.py")
+CONSOLE = (sys.executable, "-c", "from sparkscore.entrypoint import console; console()", "score")
+
+
+def below(pid: int, word: str) -> Process:
+    """The one process below another whose command holds a word."""
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
+            if parent == pid and word in folder.joinpath("cmdline").read_text():
+                return process_of(int(folder.name))
+        except (OSError, ValueError):
+            continue
+    raise AssertionError(f"no {word} below {pid}")
+
+
+@contextmanager
+def in_the_middle(scene: Scene, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A job that is scoring: the model is held in its fourth batch."""
+    config = scene.world.home / "job.yaml"
+    config.write_text(yaml.safe_dump(dict(plain(scene.settings()))))
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK"))}
+    environ |= {"SPARKSCORE_PYTHON": sys.executable} if command == SUBMITTED else {}
+    scene.traps.set("hold", after=3)
+    log = scene.world.home / "job.log"
+    with log.open("w") as out:
+        given = [*command, "--config", str(config), "--as-of", AS_OF]
+        given += ["--result", str(scene.world.home / "result.json")]
+        process = subprocess.Popen(given, cwd=ROOT, env=environ, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
+    try:
+        assert eventually(lambda: bool(scene.traps.caught()) or process.poll() is not None)
+        assert process.poll() is None, log.read_text()[-3000:]
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@pytest.mark.parametrize(
+    ("command", "victim", "code"),
+    [
+        (SUBMITTED, "the job", 143),
+        (CONSOLE, "the job", -signal.SIGTERM),  # a shell tells it as 143
+        (CONSOLE, "its JVM", 75),
+    ],
+)
+def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_and_goes_on(
+    scene: Scene, command: Sequence[str], victim: str, code: int
+) -> None:
+    with in_the_middle(scene, command) as process:
+        other = below(process.pid, "jobs/score.py" if command == SUBMITTED else "java")
+        if victim == "the job":
+            process.terminate()
+        else:
+            other.end()  # as a system does that runs out of memory
+        assert process.wait(240) == code
+        assert eventually(lambda: not other.alive)
+        workers = [process_of(pid) for pid in scene.traps.caught()]
+        assert eventually(lambda: not any(worker.alive for worker in workers))
+    if code != -signal.SIGTERM:  # else nobody was left to write it
+        result = json.loads((scene.world.home / "result.json").read_text())
+        assert (result["status"], result["exit_code"], result["error"]["retryable"]) == ("failed", 75, True)
+        assert "Spark ended" in result["error"]["message"]
+    scene.traps.free()
+    assert scene.world.version() == -1
+    assert scene.run().attempt == 2
+    assert scene.world.events() == ["started", "aborted", "started", "staged", "published"]
+    scene.check()

@@ -1,0 +1,93 @@
+"""What predicts is killed: a Python worker, the model's own process, an executor."""
+
+import os
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from sparkscore.errors import PredictError
+from tests.faults.children import Child
+from tests.faults.scene import ROWS, Scene
+from tests.standalone import standalone
+
+ATTEMPTS = 4
+"""Of a task, in `local[2,4]` and by default on a cluster."""
+
+
+class TestPythonWorker:
+    @pytest.mark.parametrize("transport", ["scan", "arrow"])
+    def test_killed_once_its_task_is_tried_again_and_the_result_is_right(self, scene: Scene, transport: str) -> None:
+        scene.traps.set("die once", after=3)
+        report = scene.run(scoring={"transport": transport})
+        assert len(scene.traps.caught()) == 1
+        assert (report.status, report.attempt) == ("published", 1)
+        scene.check()
+
+    def test_killed_always_the_run_fails_after_four_attempts_and_says_what_happened(self, scene: Scene) -> None:
+        scene.traps.set("die", after=3)
+        with pytest.raises(PredictError, match="worker") as caught:
+            scene.run()
+        assert caught.value.do
+        assert len(scene.traps.caught()) == ATTEMPTS
+        assert scene.world.version() == -1
+        assert scene.world.events() == ["started", "failed"]
+        scene.traps.free()
+        assert scene.run().status == "published"
+        scene.check()
+
+
+class TestModelProcess:
+    def test_killed_once_it_is_started_again_and_the_batch_is_predicted(self, scene: Scene) -> None:
+        scene.traps.set("die once", after=3)
+        report = scene.run(model={"residency": "executor"})
+        assert len(scene.traps.caught()) == 1
+        assert report.status == "published"
+        scene.check()
+
+    def test_killed_always_the_run_fails_and_names_the_batch(self, scene: Scene) -> None:
+        scene.traps.set("die", after=3)
+        with pytest.raises(PredictError) as caught:
+            scene.run(model={"residency": "executor"})
+        assert caught.value.do
+        assert len(scene.traps.caught()) <= 3 * ATTEMPTS
+        assert scene.world.version() == -1
+        scene.traps.free()
+        assert scene.run().status == "published"
+        scene.check()
+
+
+@pytest.fixture(scope="class")
+def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A driver on a standalone cluster of two executors with a core each."""
+    folder = tmp_path_factory.mktemp("cluster")
+    before = {name: os.environ.get(name) for name in ("PYSPARK_PYTHON", "SPARK_LOCAL_IP")}
+    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+    conf = {"spark.executor.cores": "1", "spark.executor.memory": "512m", "spark.cores.max": "2"}
+    try:
+        with standalone(folder) as address:
+            child = Child(folder / "driver.log", master=address, conf=conf)
+            yield child
+            child.end()
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+class TestExecutor:
+    def test_lost_while_it_scores_at_most_its_part_is_scored_again(self, scene: Scene, on_cluster: Child) -> None:
+        before = scene.traps.paid()
+        scene.traps.set("executor", after=3)
+        report = on_cluster.does(scene.order())
+        assert scene.traps.caught()
+        assert (report["status"], report["attempt"]) == ("published", 1), report
+        assert ROWS < scene.traps.paid() - before <= 2 * ROWS
+        scene.check()
+
+    def test_lost_inside_the_merge_no_row_is_predicted_again(self, scene: Scene, on_cluster: Child) -> None:
+        before = scene.traps.paid()
+        report = on_cluster.does(scene.order("in merge", "kill executors"))
+        assert scene.marker.exists()
+        assert (report["status"], report["attempt"]) == ("published", 1), report
+        assert scene.traps.paid() - before == ROWS
+        scene.check()
