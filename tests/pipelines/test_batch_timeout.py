@@ -65,8 +65,8 @@ def assert_gone(pids: Path) -> None:
     ("transport", "where"),
     [
         ("scan", r"in partition \d: .*part-0000.*\.parquet from byte"),
-        ("arrow", r"in partition \d$"),
-        ("pandas_udf", r"in partition \d$"),
+        ("arrow", r"in partition \d\n"),
+        ("pandas_udf", r"in partition \d\n"),
     ],
 )
 def test_in_a_worker_the_run_ends_with_the_splits_name_and_the_worker_is_gone(
