@@ -366,7 +366,7 @@ class TestGates:
             {"id": [None, None], "carrier": ["AA", "UA"], "x1": [1.0, 2.0], "x2": [1.0, 2.0]}, schema=SOURCE
         )
         world.write_source(pa.concat_tables([rows, extra]))
-        report = run(world)
+        report = run(world, world.settings(scoring={"max_rejects": 2, "max_reject_ratio": 1}))
         assert (report.rows_read, report.rows_scored, report.rows_rejected) == (12, 10, 2)
         assert_published(world, report, rows)
         rejects = world.table("predictions_rejects").collect()
