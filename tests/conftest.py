@@ -20,6 +20,7 @@ options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codege
 # a gigabyte of them, and did nothing but collect garbage.
 options += ["--driver-memory 2g", "--conf spark.databricks.delta.delta.log.cacheSize=10"]
 options += ["--driver-java-options -Ddelta.log.cacheSize=10"]
+options.append("--conf spark.sql.sources.parallelPartitionDiscovery.parallelism=2")  # else VACUUM starts 10,000 tasks
 if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers counts: see pyproject.toml
     paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)

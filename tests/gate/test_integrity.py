@@ -10,7 +10,7 @@ from sparkscore.gate.integrity import ALL_ROWS, NO_GAPS, UNIQUE_KEYS, integrity,
 from sparkscore.schemas import REJECT
 from sparkscore.store.types import spark_type
 
-NULL_KEY = ("null_key", "the key id is NULL")
+NULL_KEY = ("null_key", None, "the key id is NULL")
 
 
 def stage(spark: SparkSession, rows: list[tuple[Any, ...]], *, output: str = "double") -> DataFrame:

@@ -64,8 +64,8 @@ def test_the_first_broken_rule_is_the_reason() -> None:
         key_rules([HOSTILE, "id"], SCHEMA), batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
     )
     assert plain(found, 2) == [
-        {"code": "null_key", "message": f"the key {HOSTILE} is NULL"},
-        {"code": "null_key", "message": "the key id is NULL"},
+        {"code": "null_key", "error": None, "message": f"the key {HOSTILE} is NULL"},
+        {"code": "null_key", "error": None, "message": "the key id is NULL"},
     ]
 
 
@@ -104,10 +104,10 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
         assert by_spark.column(place).to_pylist() == plain(arrow_reject(rules, batch), len(rows))
 
 
-def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str] | None:
+def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
     """The oracle: the first rule whose column is None."""
     for rule in rules.rules:
         if row[SCHEMA.names.index(rule.column)] is None:
             what = "the key " if rule.code == "null_key" else ""
-            return {"code": rule.code, "message": f"{what}{rule.column} is NULL"}
+            return {"code": rule.code, "error": None, "message": f"{what}{rule.column} is NULL"}
     return None

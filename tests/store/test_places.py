@@ -79,7 +79,7 @@ def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: 
     snapshot = Snapshot(at(f"{bucket}/flights"), table_id, 0, ROWS.schema, ("id", "x"), ("id",), where)
     scan = listed(spark, snapshot)
     read = pickle.loads(pickle.dumps(scan.read))  # as it travels to a task
-    ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id")]
+    ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id").to_pylist()]
     assert sorted(ids) == list(range(501, 1_000, 2))
     assert scan.pruned == 1
 
