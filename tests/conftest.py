@@ -16,8 +16,8 @@ os.environ["PYSPARK_PYTHON"] = sys.executable
 
 # Hundreds of queries over a few rows each: compiling them costs more than it saves (32 s instead of 37 for six runs).
 options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codegen.factoryMode=NO_CODEGEN"]
-# Each test has tables of its own, and Delta keeps the logs of 10,000 for an hour: after a hundred whole jobs the JVM had
-# a gigabyte of them, and did nothing but collect garbage.
+# Each test has tables of its own, and Delta keeps the logs of 10,000 for an hour: after a hundred whole jobs the heap
+# was full of them, and the JVM did nothing but collect garbage.
 options += ["--driver-memory 2g", "--conf spark.databricks.delta.delta.log.cacheSize=10"]
 options += ["--driver-java-options -Ddelta.log.cacheSize=10"]
 options.append("--conf spark.sql.sources.parallelPartitionDiscovery.parallelism=2")  # else VACUUM starts 10,000 tasks
