@@ -5,7 +5,7 @@
 #   ci/soak.sh                         200 runs, at most 20 minutes
 #   ci/soak.sh --seed 7                what is done to which run is the same again; the outcome says its seed
 #   ci/soak.sh --runs 1000 --minutes 90 --out build/long.json
-#   ci/soak.sh --short                 three runs, each with a kill: does it work?
+#   ci/soak.sh --short                 two runs, each with a kill: does it work?
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 # shellcheck source=ci/setup.sh

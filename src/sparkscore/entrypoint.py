@@ -15,7 +15,7 @@ from importlib import import_module
 from itertools import pairwise
 from pathlib import Path
 from threading import Thread
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import structlog
 from rich.console import Console
@@ -125,8 +125,15 @@ def run(verb: str, argv: Sequence[str]) -> int:
             outcome = _failed(error, args)
         if result is not None:
             result.write_text(outcome.line + "\n", encoding="utf-8")
-    print(outcome.line, file=stdout, flush=True)
+    _tell(outcome.line, stdout)
     return outcome.exit_code
+
+
+def _tell(line: str, stdout: TextIO) -> None:
+    try:
+        print(line, file=stdout, flush=True)
+    except BrokenPipeError:  # whoever reads it has ended: under spark-submit the JVM, by SIGTERM
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
 
 
 def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:

@@ -5,13 +5,16 @@ point; `checker.py` looks at every row, commit and event afterwards, and `test_c
 
 Crash and restart
     SIGKILL of the driver at each point of a run          test_killed
-    ... between chunks of the stage                       test_killed (skipped until there are chunks)
+    ... between chunks of the stage                       test_killed, pipelines/test_chunks, publish/test_chunks
+    ... inside maintenance                                test_killed, pipelines/test_maintain
+    ... inside a rollback, a retry of rejects             pipelines/test_rollback, pipelines/test_rejects (TestKilled)
     ... after the commit, before the event                test_killed
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
-    SIGTERM: of a spark-submit, of the console            test_terminated
+    SIGTERM of a spark-submit, of the console             test_terminated
+    SIGKILL of the JVM alone                              test_terminated
     Python worker killed once; always                     test_workers (TestPythonWorker)
     model process killed once; always                     test_workers (TestModelProcess), model/host/test_hosted
-    predict hangs                                         model/host/test_hosted (a_batch_that_never_ends)
+    predict hangs                                         pipelines/test_batch_timeout, model/host/test_hosted
     executor lost while scoring; inside the MERGE         test_workers (TestExecutor)
     disk full: stage, table, Spark's own files            test_disk
     driver asked to collect too much                      test_disk (TestDriver), ingest/test_snapshot (a_sample_…)
@@ -37,15 +40,16 @@ Model and registry
 
 Input
     duplicate keys; NULL key                              pipelines/test_score (TestGates), gate/test_integrity
-    NaN, Inf, NULL in features                            scoring/test_kernel, test_pandas_udf; no policy yet
-    predictions NaN, NULL, out of range                   gate/test_integrity, publish/test_columns
+    NaN, NULL in features                                 scoring/test_kernel, scoring/test_pandas_udf
+    predictions NaN, NULL, of another shape               gate/test_integrity, publish/test_columns
     integers, decimals, dates, zones, binary, nested      ingest/test_files, model/test_types, model/test_casts
-    too few or too many predictions, wrong type, raises   scoring/test_kernel, pipelines/test_score (a_model_that_fails)
-    very long rows                                        ingest/test_files (batches_of_long_rows); 64 MB each: left out
+    too few or too many predictions, wrong type           scoring/test_kernel, pipelines/test_score (a_model_that_fails)
+    raises on one row                                     scoring/test_bisect, pipelines/test_rejects
+    very long rows                                        ingest/test_files (batches_of_long_rows)
     empty source                                          pipelines/test_score (TestGates)
     empty and skewed partitions                           scoring/test_pandas_udf, ingest/test_files (splits)
     columns extra, missing, renamed, of another type      ingest/test_snapshot, model/test_signature, store/test_tables
-    rows changed or deleted upstream after the publish    a replacement: pipelines/test_score; policies: nothing yet
+    rows changed or deleted upstream after the publish    pipelines/test_score (a_replacement_supersedes)
     data file corrupt or missing; ignoreCorruptFiles      ingest/test_files, ingest/test_snapshot, test_transports
     ANSI cast errors                                      ingest/test_values, model/test_types: refused before the run
 
@@ -54,6 +58,10 @@ Hostile
     filter with SQL in it                                 ingest/test_filters
     foreign loader, `..`, links, archives                 model/test_artifact, model/test_registry, model/test_unpacked
     secrets in config                                     test_errors, model/test_registry, store/test_places
-    sensitive columns                                     gate/test_judge, gate/test_words, scoring/test_kernel
+    sensitive columns                                     pipelines/test_sensitive, gate/test_judge, scoring/test_kernel
     socket or temporary folder of another user            model/host/test_hosted, model/test_unpacked
+
+Left out: a policy per column for NaN, Inf and NULL, a completeness rule for an empty source, and a policy for rows that
+vanish upstream, because the product has none of them (suites may judge rows and their number); predictions that are Inf
+or out of range, which only a suite looks at; a row of 64 MB, which is slow: batches are cut by bytes at any size.
 """

@@ -99,7 +99,7 @@ def _commits(table: Path) -> Counter[str]:
     found: Counter[str] = Counter()
     for file in sorted((table / "_delta_log").glob("*.json")):
         for line in file.read_text().splitlines():
-            note = json.loads(line).get("commitInfo", {}).get("userMetadata")
-            if note is not None and "sparkscore" in json.loads(note):
-                found[json.loads(note)["sparkscore"]["run_id"]] += 1
+            note = json.loads(json.loads(line).get("commitInfo", {}).get("userMetadata") or "{}")
+            run = note.get("sparkscore", {}).get("run_id")  # an upkeep notes no run
+            found.update([run] if run is not None else [])
     return found

@@ -34,6 +34,7 @@ class Child:
                 command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, stderr=out, text=True
             )
         self._jvm: Process | None = None
+        self._gave_up = False
 
     @property
     def jvm(self) -> Process:
@@ -86,10 +87,12 @@ class Child:
             line = self.process.stdout.readline()
         finally:
             late.cancel()
+        assert not self._gave_up, f"no answer within {within_s:.0f} s: {self.log.read_text()[-1000:]}"
         found: Mapping[str, Any] | None = json.loads(line) if line else None
         return found
 
     def _late(self) -> None:
+        self._gave_up = True
         if self._jvm is not None:
             self._jvm.end()
         self.process.kill()

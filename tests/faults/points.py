@@ -36,6 +36,10 @@ class Order:
     place: str = ""
     """A folder: the one to fill, or that with the model's traps."""
     wishes: Mapping[str, bool] = field(default_factory=dict)
+    verb: str = "score"
+    """Or `maintain`."""
+    split_bytes: int = 0
+    """How large the scan's splits are; 0: as the product makes them, one or two of a small table."""
 
 
 def jvm_of(spark: SparkSession) -> int:
@@ -240,5 +244,6 @@ POINTS: Mapping[str, Point] = {
     "before publish": _before("sparkscore.publish.merge:publish"),
     "in merge": _when("sparkscore.publish.merge:publish", _new_file),
     "published": _after("sparkscore.publish.merge:publish"),
+    "expired": _after("sparkscore.store.retention:expire"),
 }
-"""By name, in the order of a run: how the run gets hurt there."""
+"""By name, in the order of a run, then of an upkeep: how it gets hurt there."""

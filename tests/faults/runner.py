@@ -15,23 +15,35 @@ from pyspark.sql import SparkSession
 
 from sparkscore import score
 from sparkscore.errors import SparkscoreError, facts
+from sparkscore.ingest import splits
+from sparkscore.pipelines.maintain import maintain
+from sparkscore.records import RunReport, UpkeepReport
 from sparkscore.session import local_session
 from sparkscore.settings import Settings
 from sparkscore.store.runs import Wishes
 from tests.faults.points import Order, hurt, jvm_of
 
+_SPLITS = (splits.LARGEST, splits.SMALLEST)
+
 
 def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
     """The report of the order's run, or what it failed with."""
-    settings = Settings(**order.settings)
+    splits.LARGEST, splits.SMALLEST = (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
     try:
         with hurt(spark, order):
-            report = score(spark, settings, as_of=order.as_of, wishes=Wishes(**order.wishes))
+            report = _did(spark, order)
     except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
         code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
         return {"status": "failed", "exit_code": code, "error": facts(error)}
     found: Mapping[str, Any] = json.loads(report.to_json())
     return found
+
+
+def _did(spark: SparkSession, order: Order) -> RunReport | UpkeepReport:
+    settings = Settings(**order.settings)
+    if order.verb == "maintain":
+        return maintain(spark, settings)
+    return score(spark, settings, as_of=order.as_of, wishes=Wishes(**order.wishes))
 
 
 def main(master: str, orders: list[str], answers: TextIO) -> None:
@@ -41,7 +53,7 @@ def main(master: str, orders: list[str], answers: TextIO) -> None:
     _tell(answers, {"python": os.getpid(), "jvm": jvm_of(spark)})
     for line in orders or sys.stdin:
         order = Order(**json.loads(line))
-        _tell(answers, {**ran(spark, order), "as_of_asked": order.as_of})
+        _tell(answers, ran(spark, order))
 
 
 def order_line(order: Order) -> str:

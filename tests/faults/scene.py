@@ -56,13 +56,12 @@ class Scene:
         scoring = {"batch_rows": BATCH_ROWS, **groups.pop("scoring", {})}
         return self.world.settings(scoring=scoring, **groups)
 
-    def order(
-        self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, replace: bool = False, **groups: Any
-    ) -> Order:
-        """What a child is told to do."""
-        wishes = {"replace": True} if replace else {}
-        place = groups.pop("place", str(self.traps.folder))
-        return Order(plain(self.settings(**groups)), as_of, str(self.marker), at, do, place, wishes)
+    def order(self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, **groups: Any) -> Order:
+        """What a child is told to do; `replace`, `place`, `verb` and `split_bytes` are the order's own."""
+        wishes = {"replace": True} if groups.pop("replace", False) else {}
+        told: dict[str, Any] = {"marker": str(self.marker), "place": str(self.traps.folder)}
+        told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes") if name in groups}
+        return Order(plain(self.settings(**groups)), as_of, at=at, do=do, wishes=wishes, **told)
 
     def run(self, wishes: Wishes = PLAIN, *, as_of: str = AS_OF, **groups: Any) -> RunReport:
         """An undisturbed run in the test's own session."""

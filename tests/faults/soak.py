@@ -18,7 +18,7 @@ from statistics import median
 from tests.faults.children import Crew
 from tests.faults.soak_round import Arena, Outcome, plans
 
-SHORT_RUNS = 3
+SHORT_RUNS = 2
 
 
 def arguments(argv: Sequence[str]) -> argparse.Namespace:

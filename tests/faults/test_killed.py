@@ -1,15 +1,20 @@
 """The driver is killed, Python and JVM, wherever it may be: nothing is visible of it, and the next start goes on."""
 
-from importlib.util import find_spec
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
+from sparkscore.errors import ConfigError
 from sparkscore.model.host.executor import process_of
+from sparkscore.pipelines.maintain import maintain
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene, eventually
 from tests.world import source_rows
 
 NOT_VISIBLE = ["pinned", "started", "scoring", "before stage", "staged", "before publish", "in merge"]
+FILES, OLD = 8, "2013-11-30"
 SCORED = {"staged", "before publish", "in merge", "published"}
 """Points after which the stage is whole: the next attempt predicts no row."""
 
@@ -80,11 +85,30 @@ def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_
     scene.check(Expected(scene.rows, version=2))
 
 
-@pytest.mark.skipif(find_spec("sparkscore.publish.chunks") is None, reason="the scan commits its stage at once so far")
-def test_killed_between_chunks_what_is_done_is_kept(scene: Scene) -> None:
-    scene.killed("chunk staged", scoring={"chunk_minutes": 0.0001})
+def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(scene: Scene) -> None:
+    frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(FILES, "id")
+    frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
+    scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 20)  # a split for each file
+    (log,) = scene.world.home.glob("stage/*/*/_delta_log")
+    kept = DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows
+    assert 0 < kept < ROWS
     paid = scene.traps.paid()
     report = scene.run()
-    assert report.chunks_reused
-    assert scene.traps.paid() - paid < ROWS
+    assert (report.status, report.chunks_reused) == ("published", 1)
+    assert scene.traps.paid() - paid == ROWS - kept
     scene.check()
+
+
+def test_killed_inside_maintenance_the_next_one_goes_on_and_kept_rows_were_never_touched(scene: Scene) -> None:
+    days: dict[str, Any] = {"output": {"retention_days": 30}}
+    today = str(datetime.now(UTC).date())
+    scene.run(as_of=OLD)
+    scene.run(as_of=today)
+    scene.killed("expired", verb="maintain", **days)  # the predictions have gone, the events are still there
+    assert scene.world.events() == ["started", "staged", "published"] * 2
+    assert scene.run(as_of=today, **days).status == "already_published"
+    with pytest.raises(ConfigError, match="retention_days"):
+        scene.run(as_of=OLD, **days)
+    report = maintain(scene.world.spark, scene.settings(**days))
+    assert (report.status, report.predictions_expired, report.events_expired) == ("maintained", 0, 3)
+    scene.check(Expected(scene.rows, today))

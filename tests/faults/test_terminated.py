@@ -76,6 +76,7 @@ def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_a
         assert eventually(lambda: not other.alive)
         workers = [process_of(pid) for pid in scene.traps.caught()]
         assert eventually(lambda: not any(worker.alive for worker in workers))
+    assert "BrokenPipeError" not in (scene.world.home / "job.log").read_text()
     if code != -signal.SIGTERM:  # else nobody was left to write it
         result = json.loads((scene.world.home / "result.json").read_text())
         assert (result["status"], result["exit_code"], result["error"]["retryable"]) == ("failed", 75, True)
