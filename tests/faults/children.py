@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from sparkscore.model.host.executor import Process, process_of
-from tests.faults.points import Order
+from tests.faults.points import Order, eventually
 from tests.faults.runner import order_line
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +69,7 @@ class Child:
         found = self.answer()
         assert found is None, found
         code = self.process.wait(_RUN_S)
-        assert not self.jvm.alive
+        assert eventually(lambda: not self.jvm.alive)  # a large process takes its time to die
         return code
 
     def end(self) -> None:

@@ -104,7 +104,7 @@ def _held(spark: SparkSession, order: Order) -> Callable[[], None]:
 
     def hold() -> None:
         Path(order.marker).touch()
-        _wait(lambda: Path(f"{order.marker}.go").exists())
+        eventually(lambda: Path(f"{order.marker}.go").exists())
 
     return hold
 
@@ -117,7 +117,7 @@ def _stopped(spark: SparkSession, order: Order) -> Callable[[], None]:
         os.kill(jvm, signal.SIGSTOP)
         try:
             Path(order.marker).touch()
-            _wait(lambda: Path(f"{order.marker}.go").exists())
+            eventually(lambda: Path(f"{order.marker}.go").exists())
         finally:
             os.kill(jvm, signal.SIGCONT)
 
@@ -198,7 +198,7 @@ def _when(where: str, seen: Callable[[Order], Callable[[], bool]]) -> Point:
         over = threading.Event()
 
         def watch(condition: Callable[[], bool]) -> None:
-            if _wait(lambda: over.is_set() or condition()) and not over.is_set():
+            if eventually(lambda: over.is_set() or condition()) and not over.is_set():
                 strike()
 
         def start() -> None:
@@ -225,7 +225,8 @@ def _trapped(order: Order) -> Callable[[], bool]:
     return Path(order.place, "sprung").exists
 
 
-def _wait(true: Callable[[], bool], *, within_s: float = 240) -> bool:
+def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
+    """Whether it became true in time."""
     until = time.monotonic() + within_s
     while not true():
         if time.monotonic() > until:

@@ -1,7 +1,6 @@
 """One test's stage: a small world, the model's traps, and children that get hurt in it."""
 
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from sparkscore.store.runs import PLAIN, Wishes
 from tests.faults.checker import Expected, check
 from tests.faults.children import Child, Crew
 from tests.faults.models import Traps
-from tests.faults.points import Order, around
+from tests.faults.points import Order, around, eventually
 from tests.world import AS_OF, World, source_rows
 
 ROWS = 2_000
@@ -125,11 +124,3 @@ class Scene:
     def staged(self) -> list[int]:
         """Commits of each stage."""
         return [DeltaTable(str(log.parent)).version() + 1 for log in self.world.home.glob("stage/*/*/_delta_log")]
-
-
-def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
-    """Whether it became true in time."""
-    until = time.monotonic() + within_s
-    while not (done := true()) and time.monotonic() < until:
-        time.sleep(0.005)
-    return done

@@ -88,7 +88,9 @@ def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_
 def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(scene: Scene) -> None:
     frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(FILES, "id")
     frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
+    scene.traps.set("hold", after=12)  # of 24 batches: some splits are done, others cannot be
     scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 20)  # a split for each file
+    scene.traps.free()
     (log,) = scene.world.home.glob("stage/*/*/_delta_log")
     kept = DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows
     assert 0 < kept < ROWS

@@ -67,6 +67,15 @@ def test_a_short_run_is_one_chunk(many: World) -> None:
     assert [file.name for file in (stage_folder(many) / "_delta_log").glob("*.json")] == [f"{0:020}.json"]
 
 
+def test_each_split_is_a_task_of_its_own(many: World) -> None:
+    tracker = many.spark.sparkContext.statusTracker()
+    before = set(tracker.getJobIdsForGroup())
+    run(many)
+    jobs = [tracker.getJobInfo(job) for job in set(tracker.getJobIdsForGroup()) - before]
+    stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
+    assert SPLITS in [stage.numTasks for stage in stages if stage]
+
+
 def test_a_run_whose_chunks_are_short_publishes_the_same(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     report = run(many, scoring={"chunk_minutes": 1e-9})
     assert_published(many, report, source_rows())

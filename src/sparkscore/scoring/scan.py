@@ -101,7 +101,7 @@ def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None
 
 
 def _frame(spark: SparkSession, scan: FileScan, splits: Sequence[int]) -> DataFrame:
-    """The splits as a frame, one per partition: Spark makes a partition of each batch of an Arrow table."""
+    """The splits as a frame, one per partition: a run's session makes one of each batch of an Arrow table."""
     schema = pa.schema([("number", pa.int32()), ("split", pa.binary())])
     rows = [{"number": number, "split": scan.splits[number]} for number in splits]
     return spark.createDataFrame(pa.Table.from_batches([pa.RecordBatch.from_pylist([row], schema) for row in rows]))

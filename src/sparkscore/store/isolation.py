@@ -10,6 +10,8 @@ from sparkscore.errors import UnsupportedSession
 RUN_CONF: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true",
+    # a partition per Arrow batch; else a scan's splits are dealt out to as many tasks as there are slots
+    "spark.sql.execution.arrow.localRelationThreshold": "0",
 }
 """What a run needs of its session."""
 
