@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark.sql import SparkSession
 
 ROOT = Path(__file__).parents[1]
 
@@ -90,6 +91,32 @@ def test_a_goal_s_ratio_is_the_median_of_the_rounds_ratios() -> None:
     line = goals.judged({"throughput/linear": case})[0]
     assert (line["ratio"], line["min"], line["max"]) == (0.5, 0.25, 0.9)
     assert (line["rounds"], line["met"], line["above_line"]) == (3, False, False)
+
+
+@pytest.mark.usefixtures("bench")
+def test_the_gates_contenders_count_the_same_rows(spark: SparkSession) -> None:
+    from bench.ways import gates  # type: ignore[import-not-found]
+
+    rows = spark.range(500).selectExpr(
+        "if(id % 100 = 0, NULL, (id - 250) / 60) AS x", "if(id % 50 = 1, double('NaN'), 4.0) AS y"
+    )
+    suite = gates.rules(64, ["x", "y"])
+    assert len({(one.type, *one.kwargs.items()) for one in suite}) == 64
+    broken = gates.ours(rows, suite)
+    assert broken == gates.bare(rows, suite)
+    assert sum(broken.values()) > 500
+    whole = rows.select("x")
+    suite = gates.rules(8, ["x"])
+    assert gates.engine(whole, suite) == gates.ours(whole, suite) == gates.bare(whole, suite)
+
+
+@pytest.mark.usefixtures("bench")
+def test_every_case_of_the_gates_has_a_goal() -> None:
+    from bench import plan
+
+    cases = plan.cases(("gates",), rows=16_000_000, repeats=1)
+    assert [case.shape.rows for case in cases] == [1_000_000, 10_000_000] * 3
+    assert {case.id for case in cases} == {goal.case for goal in plan.GOALS if goal.case.startswith("gates/")}
 
 
 @pytest.mark.usefixtures("bench")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from bench.data import Shape
 
-SECTIONS = ("throughput", "growth", "job", "flights")
+SECTIONS = ("throughput", "growth", "job", "flights", "gates")
 ROWS = 16_000_000
 REPEATS = 5
 SHORT_ROWS = 20_000
@@ -34,6 +34,10 @@ ENGINES: Mapping[str, EngineSpec] = {
     # a JVM does not give memory back: where it is looked at, nothing else may have run
     "ours-growth": EngineSpec("bench.ways.ours", needs=SPARK),
     "spark": EngineSpec("bench.ways.spark", needs=SPARK),
+    **{
+        f"gates-{way}": EngineSpec("bench.ways.gates", needs=("pyspark", "delta", "great_expectations"))
+        for way in ("ours", "bare", "gx")
+    },
     "ray": EngineSpec("bench.ways.ray_data", peers=True, needs=("ray", "mlflow", "onnxruntime")),
     "daft": EngineSpec("bench.ways.daft_frame", peers=True, needs=("daft", "mlflow", "onnxruntime")),
     **{
@@ -134,6 +138,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "growth": _growth,
         "job": _job,
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
+        "gates": _gates,
     }
     return [case for section in sections for case in makers[section](rows, repeats)]
 
@@ -193,6 +198,31 @@ def _job(rows: int, repeats: int) -> list[Case]:
         Case("job", "linear", (JOB, *TODAY), "linear", Shape(rows), repeats),
         Case("job", "mlp", (JOB, *TODAY), "mlp", Shape(rows), max(1, repeats // 2)),
     ]
+
+
+GATE_RULES = (16, 64, 256)
+GATE_SIZES = {"": 16, ", ten times the rows": 1.6}
+"""Cases, and how many times fewer rows they have than asked for: 1 M and 10 M of 16 M."""
+
+
+def _gates(rows: int, repeats: int) -> list[Case]:
+    """A suite of scalar rules against the aggregation by hand; its own engine only where it ends in minutes."""
+    return [
+        Case(
+            "gates",
+            f"{count} rules{name}",
+            _judges(count, engine=not name and count < 256),
+            shape=Shape(size),
+            repeats=repeats,
+        )
+        for count in GATE_RULES
+        for name, size in ((name, max(1, int(rows / less))) for name, less in GATE_SIZES.items())
+    ]
+
+
+def _judges(count: int, *, engine: bool) -> tuple[Contender, ...]:
+    names = {"ours": "ours", "bare": "bare aggregation", **({"gx": "Great Expectations' engine"} if engine else {})}
+    return tuple(Contender(name, f"gates-{way}", way, "sklearn", {"rules": count}) for way, name in names.items())
 
 
 @dataclass(frozen=True, slots=True)
@@ -311,5 +341,17 @@ GOALS: tuple[Goal, ...] = (
                 "at most",
             ),
         )
+    ),
+    *(
+        Goal(
+            f"gates: {count} rules{name}, of the bare aggregation",
+            f"gates/{count} rules{name}",
+            (Part("ours"),),
+            (Part("bare aggregation"),),
+            1.5,
+            "at most",
+        )
+        for count in GATE_RULES
+        for name in GATE_SIZES
     ),
 )

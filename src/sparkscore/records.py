@@ -250,6 +250,8 @@ class RuleVerdict:
     observed: str
     expected: str
     severity: Literal["critical", "warning", "info"] = "critical"
+    slow: bool = False
+    """Computed by Great Expectations' own engine: several Spark jobs for this rule alone."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -127,30 +127,18 @@ def test_a_column_that_is_not_there_is_a_mistake_of_the_suite(rows: DataFrame) -
         verdict_of(rows, rule("column_values_to_not_be_null", column="nope"))
 
 
+KL_DIVERGENCE: dict[str, Any] = {"threshold": 0.1, "partition_object": {"a": 1}}
+
+
 @pytest.mark.parametrize(
     ("broken", "found"),
     [
-        (
-            rule("column_values_to_be_between", column="name", min_value=1),
-            "cannot be computed on column of type StringType",
-        ),
-        (rule("column_values_to_be_between", column="id", min_value=5, max_value=3), "min_value cannot be greater"),
-        (rule("column_values_to_match_like_pattern", column="name", like_pattern="x"), "No provider found"),
-        (rule("column_mean_to_be_between", column="name", min_value=0), "Expected numeric column type"),
-        (rule("column_values_to_be_in_set", column="id", value_set=["x", 1]), "CAST_INVALID_INPUT"),
-        (
-            rule("column_values_to_match_regex", column="name", regex="["),
-            "PatternSyntaxException|INVALID_PARAMETER_VALUE",
-        ),
-        (rule("column_values_to_be_of_type", column="name", type_="Text"), "No recognized spark types"),
-        (
-            rule("column_kl_divergence_to_be_less_than", column="name", threshold=0.1, partition_object={"a": 1}),
-            "ValueError",
-        ),
+        (rule("column_kl_divergence_to_be_less_than", column="name", **KL_DIVERGENCE), "ValueError"),
+        (rule("column_values_to_be_dateutil_parseable", column="name"), "No provider found"),
     ],
     ids=lambda value: value.type if isinstance(value, Expectation) else None,
 )
-def test_a_rule_that_cannot_be_computed_is_a_broken_gate_not_bad_data(
+def test_a_rule_that_great_expectations_cannot_compute_is_a_broken_gate_not_bad_data(
     rows: DataFrame, broken: Expectation, found: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ConfigError, match=found) as caught:
@@ -162,14 +150,33 @@ def test_a_rule_that_cannot_be_computed_is_a_broken_gate_not_bad_data(
     assert PRIVATE not in str(caught.value) + out + err
 
 
-def test_files_that_are_gone_are_neither_bad_data_nor_a_broken_gate(spark: SparkSession, tmp_path: Path) -> None:
-    spark.range(5).write.parquet(str(tmp_path / "t"))
+def test_what_only_great_expectations_computes_is_named_as_slow(rows: DataFrame) -> None:
+    verdict = verdict_of(
+        rows,
+        rule("column_values_to_be_json_parseable", column="name", mostly=0.5),
+        rule("column_values_to_not_be_null", column="id"),
+        rule("column_values_to_be_increasing", column="id"),
+    )
+    assert [(one.slow, one.passed) for one in verdict.rules] == [(True, False), (False, True), (True, True)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected", "code"),
+    [("column_values_to_be_between", ConfigError, 2), ("column_values_to_be_json_parseable", SparkscoreError, 1)],
+)
+def test_files_that_are_gone_are_neither_bad_data_nor_a_broken_gate(
+    spark: SparkSession, tmp_path: Path, kind: str, expected: type[SparkscoreError], code: int
+) -> None:
+    spark.range(5).select(F.col("id").cast("string").alias("s"), "id").write.parquet(str(tmp_path / "t"))
     frame = spark.read.parquet(str(tmp_path / "t"))
     for file in (tmp_path / "t").glob("*.parquet"):
         file.unlink()
-    with pytest.raises(SparkscoreError, match=r"Spark failed in the input gate.*FAILED_READ_FILE") as caught:
-        verdict_of(frame, rule("column_values_to_be_between", column="id", min_value=1))
-    assert caught.value.exit_code == 1
+    judged = {"column": "id", "min_value": 1} if kind == "column_values_to_be_between" else {"column": "s"}
+    with pytest.raises(expected) as caught:
+        verdict_of(frame, rule(kind, **judged))
+    assert caught.value.exit_code == code
+    assert "broken" not in str(caught.value)
+    assert "input gate" in str(caught.value)
 
 
 def test_no_value_of_a_row_gets_out(rows: DataFrame) -> None:

@@ -360,6 +360,27 @@ class TestGates:
         with pytest.raises(ConfigError, match="nope"):
             run(world, world.settings(gate={"input": broken}))
 
+    def test_an_output_rule_that_does_not_fit_is_found_before_anything_is_scored(
+        self, world: World, tmp_path: Path
+    ) -> None:
+        broken = suite(tmp_path, "out", {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "carrier"}})
+        with pytest.raises(ConfigError, match=r"the output gate is broken.*mean_to_be_between\(carrier\)"):
+            run(world, world.settings(gate={"output": broken}))
+        assert not (world.home / "stage").exists()
+
+    def test_a_rule_of_another_table_and_a_slow_one_are_judged_and_told(self, world: World, tmp_path: Path) -> None:
+        path = tmp_path / "out.json"
+        rules = [
+            {"type": "expect_table_row_count_to_equal_other_table", "kwargs": {"other_table_name": "flights"}},
+            {"type": "expect_column_values_to_be_increasing", "kwargs": {"column": "id", "mostly": 0}},
+        ]
+        path.write_text(json.dumps({"name": "out", "expectations": rules}))
+        report = run(world, world.settings(gate={"output": str(path)}))
+        assert report.status == "published"
+        assert report.warnings == (
+            "output gate, slow: expect_column_values_to_be_increasing(id), computed by Great Expectations' own engine",
+        )
+
     def test_a_null_key_is_a_reject_and_the_rest_is_published(self, world: World) -> None:
         rows = source_rows(10)
         extra = pa.table(

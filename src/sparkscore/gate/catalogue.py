@@ -5,19 +5,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from sparkscore.errors import ConfigError
+from sparkscore.gate.compiled.arguments import ARGUMENTS, CONDITION, wrong
+from sparkscore.gate.compiled.where import refused
 from sparkscore.gate.quiet import quiet
 
 _SQL = "its text would run as SQL in the session"
 _REFUSED_TYPES: Mapping[str, str] = {
     "unexpected_rows_expectation": _SQL,
     "expect_query_results_to_match_comparison": _SQL,
-    "expect_table_row_count_to_equal_other_table": "a gate sees one frame",
 }
 _REFUSED_ARGUMENTS: Mapping[str, str] = {
     "result_format": "verdicts carry counts, never values of rows",
     "catch_exceptions": "a rule that cannot be computed always stops the run",
-    "row_condition": f"{_SQL}; filter with source.where",
-    "condition_parser": f"{_SQL}; filter with source.where",
+    "condition_parser": "row_condition is typed, and needs no parser",
     "batch_id": "a gate sees one frame",
     "windows": "a gate knows no earlier runs",
 }
@@ -30,9 +30,14 @@ _OUTSIDE_ARGUMENTS = frozenset(
 def check_arguments(kind: str, arguments: Mapping[str, Any], place: str) -> None:
     """Refuse an expectation or an argument that is unknown, wrong, or not for a gate.
 
-    Jobs:    none.
+    Jobs:    none; Great Expectations is imported only for an expectation that is not computed here.
     Raises:  ConfigError with the nearest right name.
     """
+    _check_condition(kind, arguments.get("row_condition"), place)
+    if kind in ARGUMENTS:
+        _check_names(kind, arguments, set(ARGUMENTS[kind]), place)
+        _refuse(kind, "; ".join(wrong(kind, arguments)), place)
+        return
     with quiet():
         from great_expectations.expectations.registry import (
             get_expectation_impl,
@@ -48,9 +53,22 @@ def check_arguments(kind: str, arguments: Mapping[str, Any], place: str) -> None
         try:
             implementation(**arguments)
         except ValueError as error:
-            raise ConfigError(
-                f"{place}, {kind}: {_findings(error)}", "arguments that fit", "change the suite"
-            ) from error
+            _refuse(kind, _findings(error), place)
+
+
+def _refuse(kind: str, findings: str, place: str) -> None:
+    if findings:
+        raise ConfigError(f"{place}, {kind}: {findings}", "arguments that fit", "change the suite")
+
+
+def _check_condition(kind: str, condition: object, place: str) -> None:
+    found = None if condition is None else refused(condition)
+    if found is not None:
+        raise ConfigError(
+            f"{place}, {kind}, {found}: row_condition is not for a gate",
+            f"{CONDITION.what}; never SQL",
+            "write it as a typed condition, or filter with source.where",
+        )
 
 
 def _check_type(kind: str, known: list[str], place: str) -> None:

@@ -45,7 +45,17 @@ def _entry(place: int, expectation: Expectation, aliases: Mapping[str, str]) -> 
             kwargs[argument] = aliases.get(kwargs[argument], kwargs[argument])
         elif isinstance(kwargs.get(argument), list):
             kwargs[argument] = [aliases.get(name, name) for name in kwargs[argument]]
+    if kwargs.get("row_condition") is not None:
+        kwargs["row_condition"] = _renamed(kwargs["row_condition"], aliases)
     return {"type": expectation.type, "kwargs": kwargs, "meta": {"place": place}}
+
+
+def _renamed(condition: Mapping[str, Any], aliases: Mapping[str, str]) -> dict[str, Any]:
+    """A typed row condition over the plain names."""
+    if "conditions" in condition:
+        return {**condition, "conditions": [_renamed(part, aliases) for part in condition["conditions"]]}
+    name = condition["column"]["name"]
+    return {**condition, "column": {"name": aliases.get(name, name)}}
 
 
 def _validated(frame: DataFrame, entries: list[dict[str, Any]]) -> list[Any]:

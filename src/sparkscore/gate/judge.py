@@ -1,13 +1,20 @@
-"""Verdicts of a suite over a frame, on Great Expectations' own engine."""
+"""Verdicts of a suite over a frame: computed here, and what is not known here by Great Expectations' own engine."""
 
 import time
 from collections.abc import Collection, Sequence
 from typing import Any, Literal
 
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
 
 from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
+from sparkscore.gate.compiled.measures import Found, Rule
+from sparkscore.gate.compiled.plan import COMPILED, compiled, computed
+from sparkscore.gate.compiled.values import Unfit
 from sparkscore.gate.engine import evaluated
+from sparkscore.gate.quiet import quiet
 from sparkscore.gate.raised import gist, is_rules_fault, raised
 from sparkscore.gate.suite import Expectation, Suite, check_columns
 from sparkscore.gate.words import expected, observed
@@ -22,19 +29,52 @@ def judge(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[s
 
     Needs:   the columns that the suite judges. Of `sensitive` ones only counts are told, neither what was observed nor
              the values that the suite names.
-    Jobs:    several Spark jobs over the whole frame; nothing is cached.
+    Jobs:    one for all rules that a pass over the rows answers, one more per shuffled column; several for what only
+             Great Expectations' own engine can compute. Nothing is cached.
     Raises:  ConfigError for a suite that cannot be computed; SparkscoreError where Spark failed; never because the
              data is bad.
     """
-    check_columns(suite, frame.columns)
     started = time.monotonic()
-    results = _results(frame, suite, gate, sensitive)
-    _refuse_broken(suite, results, gate, sensitive)
+    results = judged(frame, suite, gate=gate, sensitive=sensitive)
     rules = tuple(
         _verdict(expectation, result, sensitive)
         for expectation, result in zip(suite.expectations, results, strict=True)
     )
     return Verdict(gate, suite.name, rules, round(time.monotonic() - started, 3))
+
+
+def judged(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> list[Any]:
+    """What each expectation found, in the suite's order: a `Found`, or a result of Great Expectations' own engine.
+
+    Jobs, Raises: as `judge`.
+    """
+    rules = check_fit(suite, frame.schema, gate=gate, sensitive=sensitive)
+    found = iter(_computed(frame, [rule for rule in rules if rule is not None], gate))
+    rest = [one for one, rule in zip(suite.expectations, rules, strict=True) if rule is None]
+    left = iter(_left(frame, suite, rest, gate, hidden=bool(sensitive)))
+    return [next(left if rule is None else found) for rule in rules]
+
+
+def check_fit(
+    suite: Suite, schema: StructType, *, gate: Gate, sensitive: Collection[str] = ()
+) -> Sequence[Rule | None]:
+    """The rules of a suite, in order, ready to be computed; None where only Great Expectations' own engine can.
+
+    Jobs:    none.
+    Raises:  ConfigError naming each rule that does not fit the columns.
+    """
+    check_columns(suite, schema.names)
+    rules: list[Rule | None] = []
+    broken: list[str] = []
+    for one in suite.expectations:
+        try:
+            rules.append(compiled(one.type, one.kwargs, schema, home=suite.home) if one.type in COMPILED else None)
+        except Unfit as unfit:
+            words = "does not fit its columns" if one.names(sensitive) else str(unfit)
+            broken.append(f"{one.rule}: {words}")
+    if broken:
+        raise _broken(suite, gate, "; ".join(broken))
+    return rules
 
 
 def require(verdict: Verdict) -> None:
@@ -52,20 +92,38 @@ def require(verdict: Verdict) -> None:
         )
 
 
-def _results(frame: DataFrame, suite: Suite, gate: Gate, sensitive: Collection[str]) -> Sequence[Any]:
+def _computed(frame: DataFrame, rules: Sequence[Rule], gate: Gate) -> Sequence[Any]:
     try:
-        return evaluated(frame, suite.expectations)
+        with quiet():
+            return computed(frame, rules)
+    except (PySparkException, Py4JJavaError) as error:
+        failed = SparkscoreError(
+            f"Spark failed in the {gate} gate: {gist(str(error))}", "a frame that can be read", "see Spark's log"
+        )
+        raise translated(error, f"judging the {gate} gate") or failed from error
+
+
+def _left(
+    frame: DataFrame, suite: Suite, expectations: Sequence[Expectation], gate: Gate, *, hidden: bool
+) -> Sequence[Any]:
+    """What Great Expectations' own engine finds. `hidden`: its words may hold values that nobody may see."""
+    if not expectations:
+        return []
+    try:
+        results = evaluated(frame, expectations)
     except Exception as error:
         # Great Expectations has no base class for what it raises, and does not say for which rule.
-        words = "" if sensitive else f": {gist(str(error))}"
-        found = f"the {gate} gate is broken: {_crashing(frame, suite)} raised {type(error).__name__}{words}"
-        broken = ConfigError(found, "rules that can be computed", "change the suite")
-        raise translated(error, f"judging the {gate} gate") or broken from error
+        crashing = _crashing(frame, suite, expectations)
+        words = "" if hidden else f": {gist(str(error))}"
+        found = f"{crashing} raised {type(error).__name__}{words}"
+        raise translated(error, f"judging the {gate} gate") or _broken(suite, gate, found) from error
+    _refuse_broken(suite, expectations, results, gate, hidden=hidden)
+    return results
 
 
-def _crashing(frame: DataFrame, suite: Suite) -> str:
+def _crashing(frame: DataFrame, suite: Suite, expectations: Sequence[Expectation]) -> str:
     """The rules that crash Great Expectations even without rows."""
-    rules = [rule.rule for rule in suite.expectations if _crashes(frame.limit(0), rule)]
+    rules = [rule.rule for rule in expectations if _crashes(frame.limit(0), rule)]
     return ", ".join(rules) or f"a rule of {suite.name}"
 
 
@@ -77,24 +135,31 @@ def _crashes(frame: DataFrame, rule: Expectation) -> bool:
     return False
 
 
-def _refuse_broken(suite: Suite, results: Sequence[Any], gate: Gate, sensitive: Collection[str]) -> None:
+def _refuse_broken(
+    suite: Suite, expectations: Sequence[Expectation], results: Sequence[Any], gate: Gate, *, hidden: bool
+) -> None:
     """A rule that raised says nothing about the data."""
     texts = [raised(result.exception_info) for result in results]
-    broken = [(rule.rule, text) for rule, text in zip(suite.expectations, texts, strict=True) if text]
-    found = "; ".join(f"{rule}: {gist(text, sensitive=bool(sensitive))}" for rule, text in broken)
+    broken = [(rule.rule, text) for rule, text in zip(expectations, texts, strict=True) if text]
+    found = "; ".join(f"{rule}: {gist(text, sensitive=hidden)}" for rule, text in broken)
     if not all(is_rules_fault(text) for _, text in broken):
         raise SparkscoreError(
             f"Spark failed in the {gate} gate: {found}", "a frame that can be read", "see Spark's log"
         )
     if broken:
-        raise ConfigError(
-            f"the {gate} gate is broken, rules of {suite.name} could not be computed: {found}",
-            "rules that fit the columns' types",
-            "change the suite; rules are computed together, so one that is broken may take others along",
-        )
+        raise _broken(suite, gate, found)
+
+
+def _broken(suite: Suite, gate: Gate, found: str) -> ConfigError:
+    return ConfigError(
+        f"the {gate} gate is broken, rules of {suite.name} cannot be computed: {found}",
+        "rules that fit the columns' types",
+        "change the suite; what Great Expectations' own engine computes together may break together",
+    )
 
 
 def _verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:
     hidden = expectation.names(sensitive)
     words = observed(expectation, result, hidden=hidden), expected(expectation, hidden=hidden)
-    return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity)
+    slow = not isinstance(result, Found)
+    return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity, slow=slow)

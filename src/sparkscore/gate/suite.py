@@ -9,6 +9,8 @@ from typing import Any, Literal, NoReturn
 
 from sparkscore.errors import ConfigError
 from sparkscore.gate.catalogue import check_arguments
+from sparkscore.gate.compiled.other_table import OTHER_TABLE, other_table
+from sparkscore.gate.compiled.where import columns_of
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -31,9 +33,10 @@ class Expectation:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that must be there to judge it; none where their presence is what is judged."""
+        compared = columns_of(self.kwargs.get("row_condition"))
         if self.type == "expect_column_to_exist" or self.type.startswith("expect_table_"):
-            return ()
-        return self._named
+            return compared
+        return tuple(dict.fromkeys((*self._named, *compared)))
 
     @property
     def rule(self) -> str:
@@ -41,8 +44,8 @@ class Expectation:
         return f"{self.type}({', '.join(self._named)})" if self._named else self.type
 
     def names(self, columns: Collection[str]) -> bool:
-        """Whether it judges any of the columns."""
-        return not set(columns).isdisjoint(self._named)
+        """Whether it judges any of the columns, or rows by them."""
+        return not set(columns).isdisjoint((*self._named, *columns_of(self.kwargs.get("row_condition"))))
 
     @property
     def _named(self) -> tuple[str, ...]:
@@ -56,24 +59,47 @@ class Suite:
 
     name: str
     expectations: tuple[Expectation, ...]
+    home: str | None = None
+    """The folder in which the plain name of another table is a table; None: such names are refused."""
 
 
-def load_suite(path: str) -> Suite:
+def load_suite(path: str, *, home: str | None = None) -> Suite:
     """The suite in a JSON file, as Great Expectations writes it.
 
-    Jobs:    none; imports Great Expectations, which takes seconds the first time.
+    Jobs:    none; imports Great Expectations, which takes seconds, only for expectations that are not computed here.
     Raises:  ConfigError for a file that is absent, is no suite, or holds an expectation or an argument that is unknown.
     """
-    content = _read(Path(path))
-    _refuse_unknown(content, _SUITE_FIELDS, f"a field of the suite {path}")
+    return _suite(_read(Path(path)), path, home)
+
+
+def suite_of(suite: Any, *, home: str | None = None) -> Suite:
+    """A suite that was built in Python with Great Expectations' own classes: a `gx.ExpectationSuite`.
+
+    Jobs:    none.
+    Raises:  ConfigError for an expectation or an argument that is not for a gate.
+    """
+    content = {name: value for name, value in suite.to_json_dict().items() if name in _SUITE_FIELDS}
+    return _suite(content, f"the suite {suite.name}", home)
+
+
+def _suite(content: Mapping[str, Any], place: str, home: str | None) -> Suite:
+    if "expectation_suite_name" in content:
+        raise ConfigError(
+            f"{place} is no suite of Great Expectations 1.x: expectation_suite_name is of 0.x",
+            "name, and in each expectation type",
+            "rename expectation_suite_name to name, expectation_type to type; remove data_asset_type and ge_cloud_id",
+        )
+    _refuse_unknown(content, _SUITE_FIELDS, f"a field of the suite {place}")
     name, entries = content.get("name"), content.get("expectations")
     if not isinstance(name, str) or not isinstance(entries, list) or not entries:
         raise ConfigError(
-            f"{path} is no suite", "a name, and a list of at least one expectation", "see conf/expectations"
+            f"{place} is no suite", "a name, and a list of at least one expectation", "see conf/expectations"
         )
-    return Suite(
-        name, tuple(_expectation(entry, f"{path}, expectation {place}") for place, entry in enumerate(entries, 1))
-    )
+    found = tuple(_expectation(entry, f"{place}, expectation {number}") for number, entry in enumerate(entries, 1))
+    for one in found:
+        if one.type == OTHER_TABLE:
+            other_table(one.kwargs["other_table_name"], home=home)
+    return Suite(name, found, home)
 
 
 def check_columns(suite: Suite, columns: Sequence[str]) -> None:
@@ -99,7 +125,7 @@ def _expectation(entry: object, place: str) -> Expectation:
         or not isinstance(entry.get("kwargs"), dict)
     ):
         raise ConfigError(
-            f"{place} has no type and kwargs",
+            f"{place} has no type and kwargs{_of_old(entry)}",
             '{"type": "expect_…", "kwargs": {…}}',
             "write it as Great Expectations 1.x does",
         )
@@ -109,6 +135,11 @@ def _expectation(entry: object, place: str) -> Expectation:
         raise ConfigError(f"{place}: severity {entry['severity']}", f"{', '.join(_SEVERITIES)}", "change the suite")
     check_arguments(entry["type"], entry["kwargs"], place)
     return Expectation(entry["type"], entry["kwargs"], severity)
+
+
+def _of_old(entry: object) -> str:
+    old = isinstance(entry, dict) and "expectation_type" in entry
+    return ": expectation_type is of Great Expectations 0.x" if old else ""
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -6,11 +6,12 @@ from datetime import date
 from numbers import Integral
 from typing import Any
 
+from sparkscore.gate.compiled import where as conditions
 from sparkscore.gate.suite import Expectation
 
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.+Z-]+)?")
 _BOUNDS = ("min_value", "max_value", "strict_min", "strict_max")
-_TOLD_APART = ("column", "column_A", "column_B", "column_list", "mostly", "value_set", *_BOUNDS)
+_TOLD_APART = ("column", "column_A", "column_B", "column_list", "mostly", "row_condition", "value_set", *_BOUNDS)
 _SETS = {"not_be_in_set": "none of", "contain_set": "all of", "equal_set": "exactly", "be_in_set": "one of"}
 _SHOWN = 10
 _EXACT = 1e15
@@ -23,7 +24,9 @@ def observed(expectation: Expectation, result: Any, *, hidden: bool = False) -> 
         return _share(found)
     aggregate = _aggregate(expectation, found.get("observed_value"))
     if aggregate:
-        return "***" if hidden else aggregate
+        if hidden:
+            return "***"
+        return f"about {aggregate}" if (found.get("details") or {}).get("approximate") else aggregate
     if found.keys() & {"unexpected_count", "missing_count"}:
         return f"{found.get('unexpected_count', 0):,} values too many, {found.get('missing_count', 0):,} missing"
     if found.get("observed_value", found) is None:
@@ -36,8 +39,9 @@ def expected(expectation: Expectation, *, hidden: bool = False) -> str:
     if hidden:
         return expectation.type.removeprefix("expect_").replace("_", " ")
     words = _bounds(expectation.kwargs) or _set(expectation) or _own(expectation)
-    mostly = expectation.kwargs.get("mostly")
-    return words if mostly in (None, 1) else f"{words}, for at least {number(mostly * 100)} % of rows"
+    mostly, condition = expectation.kwargs.get("mostly"), expectation.kwargs.get("row_condition")
+    share = "" if mostly in (None, 1) else f", for at least {number(mostly * 100)} % of rows"
+    return words + share + ("" if condition is None else f" where {conditions.words(condition)}")
 
 
 def number(value: Any) -> str:
@@ -56,6 +60,8 @@ def _aggregate(expectation: Expectation, value: object) -> str:
     """A number, a time, or what describes columns; empty for anything that could be a row's value."""
     if _is_number(value) or isinstance(value, date) or (isinstance(value, str) and _ISO.fullmatch(value)):
         return number(value)
+    if isinstance(value, dict) and "other" in value:
+        return f"{number(value['self'])} rows here, {number(value['other'])} there"
     if isinstance(value, dict) and "quantiles" in value:
         return _some(f"{number(q)}: {number(v)}" for q, v in zip(value["quantiles"], value["values"], strict=True))
     if "_type" in expectation.type or expectation.type.startswith("expect_table_columns"):

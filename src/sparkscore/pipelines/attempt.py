@@ -114,6 +114,9 @@ class Attempt:
         self.verdicts.append(verdict)
         for rule in verdict.warned:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
+        slow = [rule.rule for rule in verdict.rules if rule.slow]
+        if slow:
+            self.warn(f"{verdict.gate} gate, slow: {', '.join(slow)}, computed by Great Expectations' own engine")
 
     @contextmanager
     def part(self, name: str) -> Iterator[None]:

@@ -1,15 +1,18 @@
 """Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import UnsureScan
+from sparkscore.gate.judge import Gate, check_fit
 from sparkscore.gate.rules import arrow_reject, key_rules, spark_reject
-from sparkscore.gate.suite import Suite, check_columns, load_suite
+from sparkscore.gate.suite import Suite, load_suite
 from sparkscore.ingest.files import listed
 from sparkscore.model.ship import ship
 from sparkscore.pipelines.attempt import Attempt
@@ -22,6 +25,7 @@ from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.rows import StageRows
 from sparkscore.settings import Settings
 from sparkscore.store.names import quoted
+from sparkscore.store.types import spark_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,19 +40,22 @@ class Way:
 def suites_of(settings: Settings) -> Mapping[str, Suite]:
     """The gates' suites, read before anything else: a broken gate is an error of the config, never of the data."""
     named = {"input": settings.gate.input, "output": settings.gate.output}
-    return {gate: load_suite(path) for gate, path in named.items() if path is not None}
+    return {gate: load_suite(path, home=settings.home_uri) for gate, path in named.items() if path is not None}
 
 
-def check_suites(suites: Mapping[str, Suite], plan: Plan) -> None:
-    """Refuse a suite that names columns which its frame will not have.
+def check_suites(suites: Mapping[str, Suite], plan: Plan, *, sensitive: Collection[str]) -> None:
+    """Refuse a suite that names columns which its frame will not have, or whose rules do not fit their types.
 
     Raises:  ConfigError.
     """
     constant = {column.name for column in LINEAGE}
-    staged = [name for name in plan.contract.names if name not in constant]
-    columns = {"input": plan.snapshot.columns, "output": staged}
-    for gate, suite in suites.items():
-        check_columns(suite, columns[gate])
+    staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
+    source = {name: plan.snapshot.schema.field(name).type for name in plan.snapshot.columns}
+    gates: Mapping[Gate, Mapping[str, pa.DataType]] = {"input": source, "output": staged}
+    for gate, columns in gates.items():
+        if gate in suites:
+            schema = StructType([StructField(name, spark_type(kind)) for name, kind in columns.items()])
+            check_fit(suites[gate], schema, gate=gate, sensitive=sensitive)
 
 
 def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:

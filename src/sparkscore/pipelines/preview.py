@@ -35,7 +35,7 @@ def plan(
             report = already_published(attempt, decision)
             return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
         suites, planned = suites_of(settings), pinned(attempt, decision, copies=copies)
-        check_suites(suites, planned)
+        check_suites(suites, planned, sensitive=settings.source.sensitive)
         way = way_of(attempt, planned)
         attempt.know(transport=way.transport, transport_reason=way.reason)
         return attempt.ended("dry_run"), _lines(

@@ -50,7 +50,7 @@ def retry(spark: SparkSession, settings: Settings, *, run: str, watch: Watch | N
         stage = _stage(attempt, decision)
         with attempt.part("pin"):
             suites, plan = suites_of(settings), pinned(attempt, decision)
-            check_suites(suites, plan)
+            check_suites(suites, plan, sensitive=settings.source.sensitive)
         attempt.begin(plan.run, closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:

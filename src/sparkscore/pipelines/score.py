@@ -45,7 +45,7 @@ def score(
             return already_published(attempt, decision)
         with attempt.part("pin"):
             suites, plan = suites_of(settings), pinned(attempt, decision)
-            check_suites(suites, plan)
+            check_suites(suites, plan, sensitive=settings.source.sensitive)
             rows_read = ingest.count(attempt.spark, plan.snapshot)
             attempt.know(rows_read=rows_read)
         if rows_read == 0:

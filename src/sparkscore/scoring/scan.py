@@ -3,11 +3,14 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
@@ -19,6 +22,10 @@ from sparkscore.scoring.counters import Told
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import written
+from sparkscore.store.isolation import setting
+
+_TASK_S = 5.0
+"""Also how much is lost of a task that fails, and how long the last one may keep all others waiting."""
 
 Split = tuple[int, list[dict[str, Any]]]
 """Number of a split that is done, and its files as `stage_file.written` tells of them; none where it has no rows."""
@@ -31,20 +38,34 @@ def staged(
 
     Leaving it early stops the job.
 
-    Jobs:    one Spark job, a task per split; none for no splits.
+    Jobs:    one Spark job with a task for each of the first splits, one per slot; where there are more, another whose
+             tasks take as many splits as they can in `_TASK_S`, at the pace of the first. None for no splits.
     Runs on: driver; its tasks run on executors.
     Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    if not splits:
-        return
-    told = Told(spark)
+    slots, told = spark.sparkContext.defaultParallelism, Told(spark)
     task = _Writing(scan.read, rows, place, key, told.tell)
-    frame = _frame(spark, scan, splits).mapInArrow(task, "split int")
-    with background(spark, frame.toArrow) as job:
-        for _ in job.ticks():
-            yield told.new()
-        job.result()
+    first, rest = [[split] for split in splits[:slots]], splits[slots:]
+    tasks, began = first, time.monotonic()
+    while tasks:
+        frame = _frame(spark, scan, tasks).mapInArrow(task, "split int")
+        with background(spark, frame.toArrow) as job:
+            for _ in job.ticks():
+                yield told.new()
+            job.result()
+        tasks = grouped(rest, each_s=time.monotonic() - began, slots=slots) if tasks is first else []
+
+
+def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[int]]:
+    """What each task takes, in order: as much as it can in `_TASK_S`, and no slot more than another if that can be.
+
+    A task costs Spark about 12 ms of its slot. Told from the first splits, for nothing else says how fast a model is.
+    """
+    most = max(1, min(int(_TASK_S / each_s), -(-len(splits) // slots)))
+    waves = -(-len(splits) // (most * slots))
+    bounds = np.linspace(0, len(splits), min(len(splits), waves * slots) + 1).astype(int).tolist()
+    return [list(splits[low:high]) for low, high in pairwise(bounds)]
 
 
 def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
@@ -52,7 +73,7 @@ def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
 
     Jobs:    none.
     """
-    return _frame(spark, scan, range(len(scan.splits))).mapInArrow(
+    return _frame(spark, scan, [[number] for number in range(len(scan.splits))]).mapInArrow(
         _Returning(scan.read, rows), from_arrow_schema(rows.schema)
     )
 
@@ -100,8 +121,13 @@ def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None
             raise BatchTimeout(f"{late.found}: {read.named(split)}", late.expected, late.do) from None
 
 
-def _frame(spark: SparkSession, scan: FileScan, splits: Sequence[int]) -> DataFrame:
-    """The splits as a frame, one per partition: a run's session makes one of each batch of an Arrow table."""
+def _frame(spark: SparkSession, scan: FileScan, tasks: Sequence[Sequence[int]]) -> DataFrame:
+    """The splits of each task as one partition.
+
+    Spark makes a partition of each batch of an Arrow table; a small one it would deal out to as many as it has slots.
+    """
     schema = pa.schema([("number", pa.int32()), ("split", pa.binary())])
-    rows = [{"number": number, "split": scan.splits[number]} for number in splits]
-    return spark.createDataFrame(pa.Table.from_batches([pa.RecordBatch.from_pylist([row], schema) for row in rows]))
+    rows = ([{"number": number, "split": scan.splits[number]} for number in task] for task in tasks)
+    table = pa.Table.from_batches([pa.RecordBatch.from_pylist(part, schema) for part in rows])
+    with setting(spark, "spark.sql.execution.arrow.localRelationThreshold", "0"):
+        return spark.createDataFrame(table)

@@ -1,7 +1,8 @@
 """Sessions of one purpose. Delta's guards are session settings: left behind, they would drop the next write."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from pyspark.sql import SparkSession
 
@@ -10,8 +11,6 @@ from sparkscore.errors import UnsupportedSession
 RUN_CONF: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true",
-    # a partition per Arrow batch; else a scan's splits are dealt out to as many tasks as there are slots
-    "spark.sql.execution.arrow.localRelationThreshold": "0",
 }
 """What a run needs of its session."""
 
@@ -55,6 +54,17 @@ def isolated(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
     for name, value in conf.items():
         session.conf.set(name, value)
     return session
+
+
+@contextmanager
+def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
+    """A block in which one setting of the session is another; it is put back."""
+    before = spark.conf.get(name)
+    spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        spark.conf.set(name, str(before))
 
 
 def noted(spark: SparkSession, note: Mapping[str, object]) -> SparkSession:

@@ -1,0 +1,137 @@
+"""Between: bounds of a suite against a Spark column of numbers or times. NaN is within no bounds."""
+
+import math
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from functools import reduce
+from typing import Any
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType, DecimalType
+
+from sparkscore.gate.compiled.values import (
+    NUMBERS,
+    TIMES,
+    Unfit,
+    exact,
+    is_floating,
+    kind_of,
+    named,
+    range_of,
+    time_literal,
+    time_text,
+)
+
+BOUNDS = ("min_value", "max_value")
+_DIGITS = 38
+"""Of Spark's decimals."""
+
+
+def within(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Column:
+    """Whether a value is between `min_value` and `max_value`: true or false, NULL where the value is NULL.
+
+    Jobs:    none.
+    Raises:  Unfit for bounds of another sort than the column's values, and for bounds that nothing can meet.
+    """
+    _require_order(kwargs)
+    parts = list(_parts(column, type_, kwargs)) or [_always(column, met=True)]
+    if is_floating(type_) and kwargs.get("max_value") is None:
+        parts.append(~F.isnan(column))  # greater than every number in Spark, so within any lower bound
+    return reduce(Column.__and__, parts)
+
+
+def number_within(value: float | None, kwargs: Mapping[str, Any]) -> bool:
+    """The same for one number that is known on the driver; no number and NaN are within no bounds.
+
+    Raises:  Unfit.
+    """
+    if value is None or math.isnan(value):
+        return False
+    low, high = (None if kwargs.get(name) is None else exact(kwargs[name]) for name in BOUNDS)
+    number = exact(value)
+    above = low is None or (number > low if kwargs.get("strict_min") else number >= low)
+    return above and (high is None or (number < high if kwargs.get("strict_max") else number <= high))
+
+
+def require_numbers(kwargs: Mapping[str, Any]) -> None:
+    """Refuse bounds that are no numbers, or that no number can meet.
+
+    Raises:  Unfit.
+    """
+    for name in BOUNDS:
+        if kwargs.get(name) is not None:
+            exact(kwargs[name])
+    _require_order(kwargs)
+
+
+def _require_order(kwargs: Mapping[str, Any]) -> None:
+    if any(kwargs.get(name) is None for name in BOUNDS):
+        return
+    low, high = (_ordered(kwargs[name]) for name in BOUNDS)
+    if isinstance(low, str) != isinstance(high, str):
+        raise Unfit("min_value and max_value are of two sorts")
+    if low > high:
+        raise Unfit("min_value is greater than max_value")
+    if low == high and (kwargs.get("strict_min") or kwargs.get("strict_max")):
+        raise Unfit("min_value equals max_value and one of them is strict: nothing is between them")
+
+
+def _ordered(bound: object) -> Any:
+    """A bound as something that Python orders: numbers as decimals, times as ISO text."""
+    try:
+        return exact(bound)
+    except Unfit:
+        return time_text(bound).replace(" ", "T")
+
+
+def _parts(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Iterator[Column]:
+    low, high = (kwargs.get(name) for name in BOUNDS)
+    limits = _whole if kind_of(type_) == "whole" else _other
+    if low is not None:
+        yield limits(column, type_, low, above=True, strict=bool(kwargs.get("strict_min")))
+    if high is not None:
+        yield limits(column, type_, high, above=False, strict=bool(kwargs.get("strict_max")))
+
+
+def _always(column: Column, *, met: bool) -> Column:
+    return F.when(column.isNotNull(), F.lit(met))
+
+
+def _whole(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
+    """Against a whole number of the column's own type: no row is cast, and nothing is rounded beyond 2^53."""
+    number, (least, greatest) = exact(bound), range_of(type_)
+    if not number.is_finite():
+        return _always(column, met=(number < 0) == above)
+    if above:
+        first = math.floor(number) + 1 if strict else math.ceil(number)
+        return column >= F.lit(first).cast(type_) if least < first <= greatest else _always(column, met=first <= least)
+    last = math.ceil(number) - 1 if strict else math.floor(number)
+    return column <= F.lit(last).cast(type_) if least <= last < greatest else _always(column, met=last >= greatest)
+
+
+def _other(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
+    value = _literal(bound, type_)
+    if above:
+        return column > value if strict else column >= value
+    return column < value if strict else column <= value
+
+
+def _literal(bound: object, type_: DataType) -> Column:
+    kind = kind_of(type_)
+    if kind in TIMES:
+        return time_literal(bound, type_)
+    if kind not in NUMBERS:
+        raise Unfit(f"bounds cannot be computed on a column of type {named(type_)}")
+    number = exact(bound)
+    # Floating columns are compared as doubles: exact for float, too.
+    return F.lit(number) if isinstance(type_, DecimalType) and _comparable(number, type_) else F.lit(float(number))
+
+
+def _comparable(number: Decimal, type_: DecimalType) -> bool:
+    """Whether Spark can compare the column with the number as decimals: both have to fit into 38 digits at once."""
+    if not number.is_finite():
+        return False
+    scale = max(0, -int(number.as_tuple().exponent))
+    ahead = max(number.adjusted() + 1, type_.precision - type_.scale)
+    return ahead + max(scale, type_.scale) <= _DIGITS and int(number.as_tuple().exponent) <= 0

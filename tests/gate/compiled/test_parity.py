@@ -1,0 +1,108 @@
+"""Our verdicts and numbers against Great Expectations' own, expectation by expectation, over random rows."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from pyspark.sql import SparkSession
+
+from sparkscore.gate.compiled.plan import COMPILED
+from sparkscore.gate.engine import evaluated
+from sparkscore.gate.judge import judged
+from sparkscore.gate.suite import Expectation, Suite
+from tests.gate.compiled.suites import FLOATING, KINDS, ROWS, SCHEMA, suites
+
+ONLY_HERE = {
+    "expect_column_quantile_values_to_be_between",  # crashes there
+    "expect_table_row_count_to_equal_other_table",
+    "expect_column_values_to_match_like_pattern",
+    "expect_column_values_to_match_like_pattern_list",
+    "expect_column_values_to_not_match_like_pattern",
+    "expect_column_values_to_not_match_like_pattern_list",
+}
+"""What Great Expectations cannot compute on Spark."""
+
+NAN_IS_RIGHT_HERE = {
+    "expect_column_values_to_not_be_null",
+    "expect_column_values_to_be_null",
+    "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_column_values_to_be_between",
+    "expect_column_pair_values_a_to_be_greater_than_b",
+}
+"""Great Expectations takes NaN for a value that is there, and greater than every number."""
+
+
+def test_every_compiled_expectation_is_compared_or_cannot_be() -> None:
+    assert KINDS | ONLY_HERE == COMPILED
+
+
+@pytest.fixture(scope="module")
+def small(spark: SparkSession) -> SparkSession:
+    """A session for a hundred queries over nine rows."""
+    session = spark.newSession()
+    session.conf.set("spark.sql.shuffle.partitions", "1")
+    session.conf.set("spark.sql.adaptive.enabled", "false")
+    return session
+
+
+@settings(
+    max_examples=3,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    database=None,
+    phases=[Phase.generate],  # shrinking a suite takes longer than reading one
+)
+@given(rows=ROWS, suite=suites())
+def test_verdicts_and_numbers_are_great_expectations_own(
+    small: SparkSession, rows: Sequence[tuple[Any, ...]], suite: list[Expectation]
+) -> None:
+    frame = small.createDataFrame(rows, SCHEMA).coalesce(1)
+    compared = [one for one in suite if not _nan_decides(one, rows)]
+    ours, theirs = judged(frame, Suite("s", tuple(compared)), gate="input"), evaluated(frame, compared)
+    differences = [
+        (expectation.type, dict(expectation.kwargs), mine, their.success, their.result or their.exception_info)
+        for expectation, mine, their in zip(compared, ours, theirs, strict=True)
+        if _raised(their)
+        or mine.success is not bool(their.success)
+        or not _same(_plain(mine.result), _plain(their.result))
+    ]
+    assert differences == []
+
+
+def _nan_decides(expectation: Expectation, rows: Sequence[tuple[Any, ...]]) -> bool:
+    names = [name.split()[0] for name in SCHEMA.split(", ")]
+    places = [names.index(name) for name in expectation.columns if name in FLOATING]
+    held = [row[place] for row in rows for place in places if isinstance(row[place], float)]
+    return expectation.type in NAN_IS_RIGHT_HERE and any(map(math.isnan, held))
+
+
+def _raised(result: Any) -> bool:
+    info = result.exception_info
+    return any(one["raised_exception"] for one in ([info] if "raised_exception" in info else info.values()))
+
+
+def _plain(found: Any) -> Any:
+    """As JSON, without the values of rows that only Great Expectations tells: the most common ones."""
+    told = json.loads(json.dumps(dict(found), default=str))
+    if told.get("element_count") == 0 and told["unexpected_count"] is None:
+        told["unexpected_count"] = 0  # of no rows it says nothing, and we say none
+    if isinstance(told.get("observed_value"), list) and "details" not in told and not _columns(told["observed_value"]):
+        told["observed_value"] = None
+    return told
+
+
+def _columns(told: list[Any]) -> bool:
+    return {"i", "j", "d"} <= set(map(str, told))
+
+
+def _same(mine: Any, their: Any) -> bool:
+    if isinstance(mine, dict) and isinstance(their, dict):
+        return mine.keys() == their.keys() and all(_same(mine[name], their[name]) for name in mine)
+    if isinstance(mine, int | float) and isinstance(their, str):  # a decimal there
+        their = float(their)
+    if isinstance(mine, float) and isinstance(their, int | float):
+        return mine == pytest.approx(their, rel=1e-9, abs=1e-12)
+    return bool(mine == their)
