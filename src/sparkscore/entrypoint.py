@@ -31,6 +31,7 @@ _HELP = {
     "runs": "list a job's runs and attempts; `runs show <id>` shows one of them",
     "maintain": "remove what is too old and what settled runs left; compact and vacuum the job's tables",
     "rollback": "publish an earlier run of an as_of again, as a new revision, and say what readers will see",
+    "gate": "`gate suggest <table>`: a suite of expectations from a profile; `gate check <table>`: its verdict",
     "rejects": "list the rows that runs did not score; `rejects retry <id>` scores those of a run again",
 }
 _EXAMPLES = {
@@ -56,6 +57,13 @@ _EXAMPLES = {
 
 The rows are those that the earlier run published, read from the prediction table's own past; no model runs. A later
 `score` of the as_of leaves them alone. A scheduler that repeats commands should name the target by --to.""",
+    "gate": """examples:
+  {program} suggest flights --config conf/quickstart.yaml --suite flights.json
+  {program} check flights --config conf/quickstart.yaml --suite conf/expectations/flights.json
+
+`suggest` writes the suite to the file of --suite, or shows it: edit it before you use it. `check` judges the newest
+version of the table, shows keys of rows that break a rule (source.keys), never values of source.sensitive, and ends
+with 3 where a critical rule is broken.""",
     "rejects": """examples:
   {program} --config conf/quickstart.yaml
   {program} retry 1f0c9a2b --config conf/quickstart.yaml
@@ -238,6 +246,9 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--dry-run", action="store_true", help="show what would be done; change nothing")
     if verb == "runs":
         parser.add_argument("words", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
+    if verb == "gate":
+        parser.add_argument("words", nargs=2, metavar=("suggest|check", "TABLE"), help="what to do with which table")
+        parser.add_argument("--suite", metavar="FILE", help="the suite: to write for `suggest`, to read for `check`")
     if verb == "rejects":
         parser.add_argument(
             "words",
@@ -276,8 +287,8 @@ def _settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings
     return settings
 
 
-def _import_meanwhile(*, gates: bool) -> Thread:
-    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s, Great Expectations 4 s.
+def _import_meanwhile() -> Thread:
+    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s.
 
     To be waited for: a module that two threads import at once may be seen by one of them half made.
     """
@@ -287,8 +298,6 @@ def _import_meanwhile(*, gates: bool) -> Thread:
 
         with suppress(ImportError), quiet():  # whoever needs it imports it again, and tells what is wrong
             import_module("mlflow.store.db.utils")
-            if gates:
-                import_module("great_expectations")
 
     thread = Thread(target=imports, daemon=True)
     thread.start()
@@ -310,7 +319,7 @@ def _score(args: argparse.Namespace) -> str:
     from sparkscore.store.runs import Wishes
 
     screen, wishes = _screen(), Wishes(args.replace, args.force, args.restart)
-    imports = _import_meanwhile(gates=settings.gate.input is not None or settings.gate.output is not None)
+    imports = _import_meanwhile()
     spark = job_session(f"sparkscore score {settings.job}")
     imports.join()
     if args.dry_run:
@@ -378,6 +387,33 @@ def _rollback(args: argparse.Namespace) -> str:
     return report.to_json()
 
 
+def _gate(args: argparse.Namespace) -> str:
+    settings, (word, table) = _settings(args, args.config), args.words
+    if word not in ("suggest", "check") or (word == "check" and not args.suite):
+        raise ConfigError(
+            f"gate {' '.join(args.words)}",
+            "`gate suggest <table>`, or `gate check <table> --suite FILE`",
+            "sparkscore gate --help",
+        )
+    from sparkscore.gate.judge import require
+    from sparkscore.monitor.words import checked_table
+    from sparkscore.pipelines.gates import check, suggest
+    from sparkscore.session import job_session
+
+    spark, screen = job_session(f"sparkscore gate {settings.job}"), _screen()
+    if word == "suggest":
+        suite = suggest(spark, settings, table=table)
+        text = json.dumps(suite, indent=2, ensure_ascii=False)
+        if args.suite:
+            Path(args.suite).write_text(text + "\n", encoding="utf-8")
+        screen.print(f"{len(suite['expectations'])} rules in {args.suite}" if args.suite else text, markup=False)
+        return json.dumps({"schema": 1, "job": settings.job, "suite": suite}, ensure_ascii=False)
+    verdict, lines = check(spark, settings, table=table, suite=args.suite)
+    screen.print(checked_table([(line.verdict, line.share, line.rejects, line.examples) for line in lines]))
+    require(verdict)
+    return json.dumps({"schema": 1, "job": settings.job, "verdict": asdict(verdict)}, ensure_ascii=False)
+
+
 def _rejects(args: argparse.Namespace) -> str:
     settings, run = _settings(args, args.config), _named_run("rejects", "retry", args.words)
     from sparkscore.monitor.progress import watch_on
@@ -402,4 +438,5 @@ _VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "maintain": _maintain,
     "rollback": _rollback,
     "rejects": _rejects,
+    "gate": _gate,
 }

@@ -152,11 +152,15 @@ class PinnedModel:
 
 @dataclass(frozen=True, slots=True)
 class RowRule:
-    """One rule that a row must meet to be scored. `code` is the reason that a reject carries."""
+    """One rule that a row must meet to be scored: what an expectation asks of a row, or that a key is there."""
 
     code: str
-    column: str
-    kind: Literal["not_null"] = "not_null"
+    """The reason that a reject carries: `null_key`, or the name of the expectation."""
+    message: str
+    kind: str
+    """`null_key`, or an expectation's type."""
+    kwargs: Mapping[str, Any]
+    """Of the expectation; for `null_key` its column."""
 
 
 @dataclass(frozen=True, slots=True)

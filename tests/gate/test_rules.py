@@ -9,10 +9,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from sparkscore.gate.rules import arrow_reject, key_rules, spark_reject
+from sparkscore.gate.compiled.conditions import CONDITIONS
+from sparkscore.gate.rules import arrow_reject, row_rules, spark_reject, without_arrow_form
+from sparkscore.gate.suite import Expectation, Suite
 from sparkscore.records import RowRule, RowRules
 from sparkscore.schemas import REJECT
-from sparkscore.store.types import spark_type
+from sparkscore.store.types import arrow_schema, spark_type
+from tests.gate.compiled.suites import ROWS as SUITE_ROWS
+from tests.gate.compiled.suites import SCHEMA as SUITE_SCHEMA
+from tests.gate.compiled.suites import suites
 
 HOSTILE = "a `b`.c' \""
 TYPES: dict[str, pa.DataType] = {
@@ -23,11 +28,18 @@ TYPES: dict[str, pa.DataType] = {
     "flag": pa.bool_(),
 }
 SCHEMA = pa.schema(TYPES)
+
+
+def missing(code: str, column: str) -> RowRule:
+    """A rule that a column is there, under some name."""
+    return RowRule(code, f"the key {column} is NULL", "null_key", {"column": column})
+
+
 RULE_SETS = (
     RowRules(),
-    *[key_rules(SCHEMA.names[:count], SCHEMA) for count in range(1, len(SCHEMA) + 1)],
-    key_rules(list(reversed(SCHEMA.names)), SCHEMA),
-    RowRules((RowRule("late", "day"), RowRule("null_key", "id"))),
+    *[row_rules(SCHEMA.names[:count], SCHEMA) for count in range(1, len(SCHEMA) + 1)],
+    row_rules(list(reversed(SCHEMA.names)), SCHEMA),
+    RowRules((missing("late", "day"), missing("null_key", "id"))),
 )
 ROWS = st.lists(
     st.tuples(
@@ -55,14 +67,13 @@ def plain(found: pa.Array | None, rows: int) -> list[Any]:
 
 
 def test_a_row_that_breaks_no_rule_has_no_reason() -> None:
-    found = arrow_reject(key_rules(["id"], SCHEMA), batch_of([(1, None, None, None, None)]))
+    found = arrow_reject(row_rules(["id"], SCHEMA), SCHEMA)(batch_of([(1, None, None, None, None)]))
     assert found is None
 
 
 def test_the_first_broken_rule_is_the_reason() -> None:
-    found = arrow_reject(
-        key_rules([HOSTILE, "id"], SCHEMA), batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
-    )
+    batch = batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
+    found = arrow_reject(row_rules([HOSTILE, "id"], SCHEMA), SCHEMA)(batch)
     assert plain(found, 2) == [
         {"code": "null_key", "error": None, "message": f"the key {HOSTILE} is NULL"},
         {"code": "null_key", "error": None, "message": "the key id is NULL"},
@@ -71,12 +82,13 @@ def test_the_first_broken_rule_is_the_reason() -> None:
 
 def test_a_key_declared_not_null_needs_no_rule() -> None:
     schema = SCHEMA.set(0, pa.field("id", pa.int64(), nullable=False))
-    assert key_rules(["id", "day"], schema) == RowRules((RowRule("null_key", "day"),))
+    assert row_rules(["id", "day"], schema) == RowRules((missing("null_key", "day"),))
 
 
 def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> None:
     lacking = "{'pydantic', 'yaml', 'mlflow', 'great_expectations', 'delta'}"
-    code = f"import sys, sparkscore.gate.rules; print({lacking} & set(sys.modules) or 'nothing')"
+    modules = "sparkscore.gate.reasons, sparkscore.gate.compiled.in_arrow"
+    code = f"import sys, {modules}; print({lacking} & set(sys.modules) or 'nothing')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "nothing"
 
@@ -89,7 +101,7 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
     def collect(generated: list[tuple[Any, ...]]) -> None:
         for rules in RULE_SETS:
             batch = batch_of(generated)
-            found = arrow_reject(rules, batch)
+            found = arrow_reject(rules, SCHEMA)(batch)
             assert found is None or found.type == REJECT
             assert plain(found, len(generated)) == [reason(rules, row) for row in generated]
         rows.extend(generated)
@@ -97,17 +109,51 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
     collect()
     batch = batch_of(rows)
     frame = spark.createDataFrame(pa.Table.from_batches([batch]))
-    marked = frame.select(*[spark_reject(rules).alias(str(place)) for place, rules in enumerate(RULE_SETS)])
+    marked = frame.select(*[spark_reject(rules, SCHEMA).alias(str(place)) for place, rules in enumerate(RULE_SETS)])
     assert {field.dataType for field in marked.schema} == {spark_type(REJECT)}
     by_spark = marked.toArrow()
     for place, rules in enumerate(RULE_SETS):
-        assert by_spark.column(place).to_pylist() == plain(arrow_reject(rules, batch), len(rows))
+        assert by_spark.column(place).to_pylist() == plain(arrow_reject(rules, SCHEMA)(batch), len(rows))
 
 
 def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
     """The oracle: the first rule whose column is None."""
     for rule in rules.rules:
-        if row[SCHEMA.names.index(rule.column)] is None:
-            what = "the key " if rule.code == "null_key" else ""
-            return {"code": rule.code, "error": None, "message": f"{what}{rule.column} is NULL"}
+        if row[SCHEMA.names.index(rule.kwargs["column"])] is None:
+            return {"code": rule.code, "error": None, "message": rule.message}
     return None
+
+
+def rejecting(expectations: list[Expectation]) -> RowRules:
+    """The rules of a suite all of whose expectations reject rows."""
+    asked = tuple(Expectation(one.type, one.kwargs, rejects=True) for one in expectations)
+    return row_rules([], pa.schema([]), Suite("s", asked))
+
+
+def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkSession) -> None:
+    compared: set[str] = set()
+
+    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(st.lists(SUITE_ROWS, min_size=20, max_size=20), suites())
+    def agree(parts: list[list[tuple[Any, ...]]], drawn: list[Expectation]) -> None:
+        frame = spark.createDataFrame([row for part in parts for row in part], SUITE_SCHEMA)
+        schema, batch = arrow_schema(frame.schema), frame.toArrow().combine_chunks()
+        rules = rejecting([one for one in drawn if one.type in CONDITIONS]).rules
+        exact = [one for one in rules if not without_arrow_form(RowRules((one,)), schema)]
+        compared.update(one.kind for one in exact)
+        marked = frame.select(
+            *[spark_reject(RowRules((one,)), schema)["code"].alias(str(place)) for place, one in enumerate(exact)]
+        ).toArrow()
+        for place, one in enumerate(exact):
+            for whole in batch.to_batches():
+                found = plain(arrow_reject(RowRules((one,)), schema)(whole), whole.num_rows)
+                codes = [None if reason is None else reason["code"] for reason in found]
+                assert codes == marked.column(place).to_pylist(), one
+
+    agree()
+    assert len(compared) >= 9
+
+
+def test_a_regular_expression_is_javas_and_has_no_form_in_arrow() -> None:
+    rules = rejecting([Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": "^a"})])
+    assert without_arrow_form(rules, pa.schema({"s": pa.string()})) == ["expect_column_values_to_match_regex(s)"]

@@ -36,11 +36,15 @@ def judge(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[s
     """
     started = time.monotonic()
     results = judged(frame, suite, gate=gate, sensitive=sensitive)
-    rules = tuple(
-        _verdict(expectation, result, sensitive)
-        for expectation, result in zip(suite.expectations, results, strict=True)
-    )
-    return Verdict(gate, suite.name, rules, round(time.monotonic() - started, 3))
+    return verdict_of(suite, results, gate=gate, sensitive=sensitive, seconds=time.monotonic() - started)
+
+
+def verdict_of(
+    suite: Suite, found: Sequence[Any], *, gate: Gate, sensitive: Collection[str] = (), seconds: float = 0.0
+) -> Verdict:
+    """What was found, in words. `found`: of `judged`."""
+    rules = tuple(_verdict(one, what, sensitive) for one, what in zip(suite.expectations, found, strict=True))
+    return Verdict(gate, suite.name, rules, round(seconds, 3))
 
 
 def judged(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> list[Any]:

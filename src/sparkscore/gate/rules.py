@@ -1,41 +1,72 @@
 """Row rules: data with two evaluators that agree. A row that breaks one is rejected, not scored."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
-from pyspark.sql import Column
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import StructField, StructType
 
-from sparkscore.records import RowRule, RowRules
-from sparkscore.schemas import REJECT
+from sparkscore.gate.compiled.conditions import condition
+from sparkscore.gate.compiled.in_arrow import Met, NoArrowForm, arrow_condition, arrow_where
+from sparkscore.gate.compiled.where import columns_of, where
+from sparkscore.gate.reasons import first_broken, missed, missing
+from sparkscore.gate.suite import Suite
+from sparkscore.gate.words import expected
+from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.store.names import quoted
 
+NULL_KEY = "null_key"
+_NOT = "not as expected: "
 _SPARK_REJECT = "struct<code:string,error:string,message:string>"
 
 
-def key_rules(keys: Sequence[str], schema: pa.Schema) -> RowRules:
-    """One `null_key` rule per key; a key that the table declares NOT NULL needs none.
+def row_rules(
+    keys: Sequence[str], schema: pa.Schema, suite: Suite | None = None, *, sensitive: Collection[str] = ()
+) -> RowRules:
+    """One `null_key` rule per key that the table does not declare NOT NULL; then what of the suite rejects rows.
 
     Needs:   the keys in `schema`.
     """
-    return RowRules(tuple(RowRule("null_key", key) for key in keys if schema.field(key).nullable))
+    absent = [
+        RowRule(NULL_KEY, f"the key {key} is NULL", NULL_KEY, {"column": key})
+        for key in keys
+        if schema.field(key).nullable
+    ]
+    asked = [
+        RowRule(one.rule, f"{_NOT}{expected(one, hidden=one.names(sensitive))}", one.type, dict(one.kwargs))
+        for one in (suite.rejecting if suite else ())
+    ]
+    return RowRules((*absent, *asked))
 
 
-def spark_reject(rules: RowRules) -> Column:
+def without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
+    """The codes of the rules that only Spark is sure to compute.
+
+    Needs:   the rules' columns in `schema`.
+    """
+    return [rule.code for rule in rules.rules if _in_arrow(rule, schema) is None]
+
+
+def spark_reject(rules: RowRules, schema: pa.Schema) -> Column:
     """The reason of the first broken rule; NULL where all hold.
 
+    Needs:   the rules' columns in `schema`; in a session in UTC.
     Adds:    nothing by itself: struct<code, error, message>.
     Jobs:    none.
     Runs on: driver.
     """
     reasons = [
         F.when(
-            F.col(quoted(rule.column)).isNull(),
+            _broken_in_spark(rule, _spark_schema(rule, schema)),
             F.struct(
                 F.lit(rule.code).alias("code"),
                 F.lit(None).cast("string").alias("error"),
-                F.lit(_message(rule)).alias("message"),
+                F.lit(rule.message).alias("message"),
             ),
         )
         for rule in rules.rules
@@ -43,22 +74,76 @@ def spark_reject(rules: RowRules) -> Column:
     return F.coalesce(*reasons, F.lit(None).cast(_SPARK_REJECT))
 
 
-def arrow_reject(rules: RowRules, batch: pa.RecordBatch) -> pa.StructArray | None:
-    """The reason of the first broken rule, for each row of a batch, NULL where all hold; None where no row breaks one.
+def arrow_reject(rules: RowRules, schema: pa.Schema) -> Callable[[pa.RecordBatch], pa.StructArray | None]:
+    """A function on batches: the reason of the first broken rule, NULL where all hold; None where no row breaks one.
 
-    Shapes:  n rows -> n structs of type `REJECT`.
-    Runs on: executor.
+    It can be pickled, and runs on executors: n rows -> n structs of type `REJECT`.
+
+    Needs:   the rules' columns in `schema`; no rule of `without_arrow_form`.
+    Runs on: driver.
     """
-    if not any(batch.column(rule.column).null_count for rule in rules.rules):
+    compiled = [(rule.code, rule.message, _in_arrow(rule, schema)) for rule in rules.rules]
+    return partial(first_broken, [(code, message, breaks) for code, message, breaks in compiled if breaks is not None])
+
+
+def broken(kind: str, kwargs: Mapping[str, Any], schema: StructType) -> Column:
+    """Whether a row breaks an expectation, true or false: what is not judged is not broken.
+
+    Needs:   an expectation of `CONDITIONS`; its columns in `schema`.
+    """
+    return F.coalesce(where(kwargs, schema).only(~condition(kind, kwargs, schema)), F.lit(False))
+
+
+def row_verdict(rules: RowRules, stage: DataFrame, *, rows: int) -> Verdict:
+    """How many rows each rule has rejected: a warning where there are some.
+
+    Needs:   `_reject`.
+    Jobs:    one.
+    """
+    started = time.monotonic()
+    counted = stage.groupBy(F.col("_reject.code").alias("code")).count().collect()
+    broken_by = {row["code"]: row["count"] for row in counted}
+    verdicts = [
+        RuleVerdict(
+            rule.code, rule.code not in broken_by, _share(broken_by.get(rule.code, 0), rows), _wanted(rule), "warning"
+        )
+        for rule in rules.rules
+        if rule.kind != NULL_KEY
+    ]
+    return Verdict("input", "rows rejected", tuple(verdicts), round(time.monotonic() - started, 3))
+
+
+def _wanted(rule: RowRule) -> str:
+    return rule.message.removeprefix(_NOT)
+
+
+def _share(rejected: int, rows: int) -> str:
+    return f"{rejected:,} of {rows:,} rows rejected ({rejected / max(rows, 1):.2%})"
+
+
+def _broken_in_spark(rule: RowRule, schema: StructType) -> Column:
+    if rule.kind == NULL_KEY:
+        return F.col(quoted(rule.kwargs["column"])).isNull()
+    return broken(rule.kind, rule.kwargs, schema)
+
+
+def _in_arrow(rule: RowRule, schema: pa.Schema) -> Met | None:
+    if rule.kind == NULL_KEY:
+        return partial(missing, rule.kwargs["column"])
+    asked, types = rule.kwargs.get("row_condition"), _spark_schema(rule, schema)
+    try:
+        met = arrow_condition(rule.kind, rule.kwargs, types)
+        return partial(missed, met, None if asked is None else arrow_where(asked, types))
+    except NoArrowForm:
         return None
-    codes = messages = pa.nulls(batch.num_rows, pa.string())
-    for rule in reversed(rules.rules):
-        broken = batch.column(rule.column).is_null()
-        codes = pc.if_else(broken, pa.scalar(rule.code), codes)
-        messages = pc.if_else(broken, pa.scalar(_message(rule)), messages)
-    errors = pa.nulls(batch.num_rows, pa.string())
-    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT), mask=codes.is_null())
 
 
-def _message(rule: RowRule) -> str:
-    return f"the key {rule.column} is NULL" if rule.code == "null_key" else f"{rule.column} is NULL"
+def _spark_schema(rule: RowRule, schema: pa.Schema) -> StructType:
+    types = {name: from_arrow_type(schema.field(name).type, prefer_timestamp_ntz=True) for name in _columns(rule)}
+    return StructType([StructField(name, type_) for name, type_ in types.items()])
+
+
+def _columns(rule: RowRule) -> tuple[str, ...]:
+    named: list[Any] = [rule.kwargs.get(name, ()) for name in ("column", "column_A", "column_B", "column_list")]
+    flat = [name for value in named for name in ([value] if isinstance(value, str) else value)]
+    return tuple(dict.fromkeys((*flat, *columns_of(rule.kwargs.get("row_condition")))))

@@ -3,12 +3,13 @@
 import difflib
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, NoReturn
 
 from sparkscore.errors import ConfigError
 from sparkscore.gate.catalogue import check_arguments
+from sparkscore.gate.compiled.conditions import CONDITIONS
 from sparkscore.gate.compiled.other_table import OTHER_TABLE, other_table
 from sparkscore.gate.compiled.where import columns_of
 
@@ -29,6 +30,8 @@ class Expectation:
     type: str
     kwargs: Mapping[str, Any]
     severity: Severity = "critical"
+    rejects: bool = False
+    """Rows that break it are rejected, and the run goes on: `"meta": {"action": "reject"}`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -61,6 +64,16 @@ class Suite:
     expectations: tuple[Expectation, ...]
     home: str | None = None
     """The folder in which the plain name of another table is a table; None: such names are refused."""
+
+    @property
+    def rejecting(self) -> tuple[Expectation, ...]:
+        """Those that reject rows while they are scored."""
+        return tuple(one for one in self.expectations if one.rejects)
+
+    @property
+    def judging(self) -> "Suite":
+        """The others, which a gate judges."""
+        return replace(self, expectations=tuple(one for one in self.expectations if not one.rejects))
 
 
 def load_suite(path: str, *, home: str | None = None) -> Suite:
@@ -134,7 +147,30 @@ def _expectation(entry: object, place: str) -> Expectation:
     if severity is None:
         raise ConfigError(f"{place}: severity {entry['severity']}", f"{', '.join(_SEVERITIES)}", "change the suite")
     check_arguments(entry["type"], entry["kwargs"], place)
-    return Expectation(entry["type"], entry["kwargs"], severity)
+    rejects = _rejects(entry, place)
+    return Expectation(entry["type"], entry["kwargs"], severity, rejects)
+
+
+def _rejects(entry: Mapping[str, Any], place: str) -> bool:
+    meta = entry.get("meta")
+    action = meta.get("action") if isinstance(meta, dict) else None
+    if action is None:
+        return False
+    if action != "reject":
+        raise ConfigError(f"{place}: action {action!r}", "reject, or none: severity says the rest", "change the suite")
+    if entry["type"] not in CONDITIONS:
+        raise ConfigError(
+            f"{place}: {entry['type']} cannot reject rows",
+            "a rule that each row meets or breaks by itself",
+            "remove the action; severity decides what a broken rule does to the run",
+        )
+    if entry["kwargs"].get("mostly") not in (None, 1):
+        raise ConfigError(
+            f"{place}: mostly beside the action reject",
+            "one of them: every row that breaks the rule is rejected",
+            "remove mostly; scoring.max_reject_ratio limits how many may be",
+        )
+    return True
 
 
 def _of_old(entry: object) -> str:

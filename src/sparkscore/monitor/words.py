@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sparkscore.records import RejectCount, RunEvent, RunReport, UpkeepReport, utc_text
+from sparkscore.records import RejectCount, RuleVerdict, RunEvent, RunReport, UpkeepReport, utc_text
 
 
 def summary(report: RunReport) -> str:
@@ -74,6 +74,26 @@ def upkeep_table(report: UpkeepReport) -> Table:
         *((f"{one.step}: skipped", f"{one.what}: {one.reason}") for one in report.skipped),
     ]
     return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
+
+
+def checked_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Sequence[str]]]) -> Table:
+    """What each rule of a suite found: the verdict, the share of rows that break it, whether it rejects them, keys."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "rule", "observed", "expected", "rows failed", "examples"):
+        table.add_column(name, justify="right" if name == "rows failed" else "left", overflow="fold")
+    for verdict, share, rejects, examples in lines:
+        broken = (
+            "rejects" if rejects else {"critical": "FAILED", "warning": "warning", "info": "info"}[verdict.severity]
+        )
+        table.add_row(
+            "ok" if verdict.passed else broken,
+            verdict.rule,
+            verdict.observed,
+            verdict.expected,
+            "" if share is None else f"{share:.3%}",
+            "; ".join(examples),
+        )
+    return table
 
 
 def rejects_table(rejects: Sequence[RejectCount]) -> Table:

@@ -2,16 +2,19 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UNTOLD, ConfigError, SparkscoreError, facts, redacted
+from sparkscore.gate.judge import Gate
+from sparkscore.gate.suite import Suite, load_suite
 from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, utc_text
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.failures import translated as from_worker
@@ -80,6 +83,29 @@ class Attempt:
         rows = settings.scoring.batch_rows
         own = run_session(spark, batch_rows=None if rows == "auto" else rows)
         return cls(own, settings, moment, target, source, report)
+
+    @cached_property
+    def suites(self) -> Mapping[Gate, Suite]:
+        """The gates' suites, read once: a broken one is an error of the config, never of the data.
+
+        Raises:  ConfigError.
+        """
+        gates: Mapping[Gate, str | None] = {"input": self.settings.gate.input, "output": self.settings.gate.output}
+        found = {gate: load_suite(path, home=self.settings.home_uri) for gate, path in gates.items() if path}
+        if "output" in found and found["output"].rejecting:
+            raise ConfigError(
+                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are scored already",
+                "the action reject in the suite of gate.input alone",
+                "remove the action; severity decides what a broken rule does to the run",
+            )
+        return found
+
+    @property
+    def scoring_digest(self) -> str:
+        """Of the settings and of the rules that reject rows."""
+        suite = self.suites.get("input")
+        rules = [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
+        return self.settings.scoring_digest(rules)
 
     @property
     def runs_table(self) -> TableRef:

@@ -1,8 +1,7 @@
 """Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -11,8 +10,8 @@ from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import UnsureScan
 from sparkscore.gate.judge import Gate, check_fit
-from sparkscore.gate.rules import arrow_reject, key_rules, spark_reject
-from sparkscore.gate.suite import Suite, load_suite
+from sparkscore.gate.reasons import REASON, handed_over
+from sparkscore.gate.rules import NULL_KEY, arrow_reject, spark_reject, without_arrow_form
 from sparkscore.ingest.files import listed
 from sparkscore.model.ship import ship
 from sparkscore.pipelines.attempt import Attempt
@@ -23,7 +22,6 @@ from sparkscore.schemas import LINEAGE
 from sparkscore.scoring import arrow, pandas_udf
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.rows import StageRows
-from sparkscore.settings import Settings
 from sparkscore.store.names import quoted
 from sparkscore.store.types import spark_type
 
@@ -37,25 +35,19 @@ class Way:
     scan: FileScan | None = None
 
 
-def suites_of(settings: Settings) -> Mapping[str, Suite]:
-    """The gates' suites, read before anything else: a broken gate is an error of the config, never of the data."""
-    named = {"input": settings.gate.input, "output": settings.gate.output}
-    return {gate: load_suite(path, home=settings.home_uri) for gate, path in named.items() if path is not None}
-
-
-def check_suites(suites: Mapping[str, Suite], plan: Plan, *, sensitive: Collection[str]) -> None:
+def check_suites(attempt: Attempt, plan: Plan) -> None:
     """Refuse a suite that names columns which its frame will not have, or whose rules do not fit their types.
 
     Raises:  ConfigError.
     """
     constant = {column.name for column in LINEAGE}
     staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
-    source = {name: plan.snapshot.schema.field(name).type for name in plan.snapshot.columns}
+    source = {field.name: field.type for field in plan.snapshot.schema}
     gates: Mapping[Gate, Mapping[str, pa.DataType]] = {"input": source, "output": staged}
     for gate, columns in gates.items():
-        if gate in suites:
+        if gate in attempt.suites:
             schema = StructType([StructField(name, spark_type(kind)) for name, kind in columns.items()])
-            check_fit(suites[gate], schema, gate=gate, sensitive=sensitive)
+            check_fit(attempt.suites[gate], schema, gate=gate, sensitive=attempt.settings.source.sensitive)
 
 
 def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:
@@ -68,6 +60,9 @@ def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:
     scoring = attempt.settings.scoring
     if scoring.transport in ("arrow", "pandas_udf"):
         return Way(scoring.transport, "as configured")
+    inexact = without_arrow_form(plan.rules, plan.snapshot.schema)
+    if inexact:
+        return Way("arrow", f"no scan: only Spark is sure to compute {inexact[0]}, which rejects rows")
     rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
     try:
         scan = listed(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
@@ -77,8 +72,8 @@ def way_of(attempt: Attempt, plan: Plan, *, target: int | None = None) -> Way:
     return Way("scan", found + (f", {scan.pruned:,} files left out by the filter" if scan.pruned else ""), scan)
 
 
-def stage_rows(attempt: Attempt, plan: Plan, counters: Counters) -> StageRows:
-    """What tasks do with source rows, for the transports in Arrow."""
+def stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False) -> StageRows:
+    """What tasks do with source rows, for the transports in Arrow. `by_spark`: it has judged each row already."""
     model = attempt.settings.model
     shipped = ship(
         attempt.spark,
@@ -91,7 +86,7 @@ def stage_rows(attempt: Attempt, plan: Plan, counters: Counters) -> StageRows:
     return StageRows(
         shipped,
         plan.model_columns,
-        partial(arrow_reject, key_rules(attempt.settings.source.keys, plan.snapshot.schema)),
+        handed_over if by_spark else arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),
         counters.add_rows,
         counters.add_load,
@@ -100,12 +95,13 @@ def stage_rows(attempt: Attempt, plan: Plan, counters: Counters) -> StageRows:
 
 def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters, transport: str) -> DataFrame:
     """The stage's rows for rows of the source as Spark reads them; the model runs when the frame is computed."""
-    rows = stage_rows(attempt, plan, counters)
+    broken = spark_reject(plan.rules, plan.snapshot.schema)
     if transport != "pandas_udf":
-        return arrow.scored(source, rows)
-    rules = key_rules(attempt.settings.source.keys, plan.snapshot.schema)
-    broken = spark_reject(rules)
-    keep = broken.isNull() if rules.rules else None
+        by_spark = any(rule.kind != NULL_KEY for rule in plan.rules.rules)
+        source = source.withColumn(REASON, broken) if by_spark else source
+        return arrow.scored(source, stage_rows(attempt, plan, counters, by_spark=by_spark))
+    rows = stage_rows(attempt, plan, counters, by_spark=True)
+    keep = broken.isNull() if plan.rules.rules else None
     frame = pandas_udf.scored(source, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
     frame = frame.withColumn("_reject", F.coalesce(broken, F.col("_reject")))
     return frame.select(*(F.col(quoted(name)) for name in rows.schema.names))

@@ -10,7 +10,6 @@ from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableC
 from sparkscore.model.registry import newest_version
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.records import Pins, Run, RunEvent, RunReport, utc_text
-from sparkscore.settings import Settings
 from sparkscore.store import history, tables
 from sparkscore.store.runs import Decision, Wishes, decide, unknown_runs
 
@@ -166,8 +165,9 @@ def cured(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
         raise type(error)(error.found, error.expected, do) from error
 
 
-def other_pins(settings: Settings, pins: Pins) -> list[str]:
+def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
     """One line per pin that the config asks for explicitly and that differs."""
+    settings = attempt.settings
     name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
     asked = {
         "model_name": (name.partition("@")[0], pins.model_name),
@@ -176,7 +176,7 @@ def other_pins(settings: Settings, pins: Pins) -> list[str]:
             settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
             pins.source_version,
         ),
-        "scoring_digest": (settings.scoring_digest()[:12], pins.scoring_digest[:12]),
+        "scoring_digest": (attempt.scoring_digest[:12], pins.scoring_digest[:12]),
     }
     return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
 
@@ -186,7 +186,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
 
     Raises:  PinsConflict.
     """
-    differences = other_pins(attempt.settings, pins)
+    differences = other_pins(attempt, pins)
     source_id = tables.table_id(attempt.spark, attempt.source)
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
@@ -194,7 +194,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
         raise PinsConflict(
             f"this as_of is published with other pins: {'; '.join(differences)}",
             "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold,"
-            " batch_timeout of the residency executor)",
+            " rules that reject rows, batch_timeout of the residency executor)",
             "--replace supersedes it, or choose another as_of",
         )
 

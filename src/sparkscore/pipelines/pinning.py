@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
+from sparkscore.gate.rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.model.registry import resolve
 from sparkscore.model.signature import check_columns
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.past import other_pins
 from sparkscore.publish.columns import contract
-from sparkscore.records import PinnedModel, Pins, Run, Snapshot
+from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import Settings
 from sparkscore.store import tables
@@ -28,6 +29,8 @@ class Plan:
     """The source column of each model input, in the model's order."""
     snapshot: Snapshot
     contract: TableContract
+    rules: RowRules
+    """What a row must meet to be scored."""
 
 
 def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
@@ -37,7 +40,7 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     """
     settings = attempt.settings
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
-    keep = None if decision.keep is None or other_pins(settings, decision.keep) else decision.keep
+    keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
     try:
         model = _model(settings, keep, copies or copies_folder(settings))
         snapshot = _snapshot(attempt, model, keep)
@@ -56,7 +59,7 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
             f"{keep.model_digest[:12]}, as the attempt before has pinned them",
             "find out who changed them and put them back; --restart takes them as they are",
         )
-    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, model.digest, settings.scoring_digest())
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, model.digest, attempt.scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
             "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
@@ -77,7 +80,8 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     )
     attempt.run = run
     attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
-    return Plan(run, model, columns, snapshot, shape)
+    rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
+    return Plan(run, model, columns, snapshot, shape, rules)
 
 
 def _warn_of_paths(attempt: Attempt) -> None:
@@ -114,6 +118,8 @@ def _snapshot(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapsh
     wanted = [
         inputs.get(one.name or str(position), one.name or str(position)) for position, one in enumerate(model.inputs)
     ]
+    suite = attempt.suites.get("input")
+    judged = [name for one in (suite.rejecting if suite else ()) for name in one.columns]
     return ingest.pin(
         attempt.spark,
         attempt.source,
@@ -121,7 +127,7 @@ def _snapshot(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapsh
         as_of=attempt.as_of,
         keys=source.keys,
         where=[replace(one.condition(), sensitive=one.column in source.sensitive) for one in source.where],
-        columns=(*source.keys, *wanted, *source.passthrough),
+        columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
     )

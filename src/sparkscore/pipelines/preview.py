@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, finished, scored_frame, suites_of, way_of
+from sparkscore.pipelines.frames import check_suites, finished, scored_frame, way_of
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.records import RunReport
@@ -34,12 +34,12 @@ def plan(
         if decision.kind == "already_published":
             report = already_published(attempt, decision)
             return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
-        suites, planned = suites_of(settings), pinned(attempt, decision, copies=copies)
-        check_suites(suites, planned, sensitive=settings.source.sensitive)
+        planned = pinned(attempt, decision, copies=copies)
+        check_suites(attempt, planned)
         way = way_of(attempt, planned)
         attempt.know(transport=way.transport, transport_reason=way.reason)
         return attempt.ended("dry_run"), _lines(
-            attempt, decision, planned, {name: len(suite.expectations) for name, suite in suites.items()}
+            attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}
         )
 
 

@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, scored_frame, suites_of
+from sparkscore.pipelines.frames import check_suites, scored_frame
 from sparkscore.pipelines.past import as_seen, cured, numbered, past_of, refuse_other_pins, run_of
 from sparkscore.pipelines.pinning import Plan, pinned
 from sparkscore.pipelines.publishing import published
@@ -49,8 +49,8 @@ def retry(spark: SparkSession, settings: Settings, *, run: str, watch: Watch | N
             return as_seen(attempt, decision.shown)
         stage = _stage(attempt, decision)
         with attempt.part("pin"):
-            suites, plan = suites_of(settings), pinned(attempt, decision)
-            check_suites(suites, plan, sensitive=settings.source.sensitive)
+            plan = pinned(attempt, decision)
+            check_suites(attempt, plan)
         attempt.begin(plan.run, closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
@@ -60,7 +60,7 @@ def retry(spark: SparkSession, settings: Settings, *, run: str, watch: Watch | N
             return attempt.ended("nothing_to_score")
         attempt.know(rows_scored=stage.scored, rows_rejected=stage.rejected)
         attempt.event("staged")
-        return published(attempt, plan, stage, suites.get("output"), rows_read=read)
+        return published(attempt, plan, stage, rows_read=read)
 
 
 def _attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:

@@ -1,16 +1,17 @@
 """The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
 from pyspark.sql import SparkSession
 
 from sparkscore.gate.judge import judge, require
-from sparkscore.gate.suite import Suite
+from sparkscore.gate.rules import NULL_KEY, row_verdict
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, suites_of
+from sparkscore.pipelines.frames import check_suites
 from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.past import already_published, decided
 from sparkscore.pipelines.pinning import Plan, pinned
@@ -44,26 +45,28 @@ def score(
         if decision.kind == "already_published":
             return already_published(attempt, decision)
         with attempt.part("pin"):
-            suites, plan = suites_of(settings), pinned(attempt, decision)
-            check_suites(suites, plan, sensitive=settings.source.sensitive)
+            plan = pinned(attempt, decision)
+            check_suites(attempt, plan)
             rows_read = ingest.count(attempt.spark, plan.snapshot)
             attempt.know(rows_read=rows_read)
         if rows_read == 0:
             attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
             return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)
         attempt.begin(plan.run, closes=decision.open)
-        _judge_source(attempt, plan, suites.get("input"))
+        _judge_source(attempt, plan)
         limits = Limits.of(settings, began=attempt.began, rows_read=rows_read)
         stage = _stage(attempt, plan, limits, watch, restart=wishes.restart)
-        return published(attempt, plan, stage, suites.get("output"), rows_read=rows_read)
+        return published(attempt, plan, stage, rows_read=rows_read)
 
 
-def _judge_source(attempt: Attempt, plan: Plan, suite: Suite | None) -> None:
-    if suite is None:
+def _judge_source(attempt: Attempt, plan: Plan) -> None:
+    suite = attempt.suites.get("input")
+    if suite is None or not suite.judging.expectations:
         return
     with attempt.part("input_gate"):
-        rows, sensitive = ingest.frame(attempt.spark, plan.snapshot), attempt.settings.source.sensitive
-        verdict = judge(rows, suite, gate="input", sensitive=sensitive)
+        whole = replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
+        rows, sensitive = ingest.frame(attempt.spark, whole), attempt.settings.source.sensitive
+        verdict = judge(rows, suite.judging, gate="input", sensitive=sensitive)
         attempt.judged(verdict)
         require(verdict)
 
@@ -89,6 +92,8 @@ def _stage(attempt: Attempt, plan: Plan, limits: Limits, watch: Watch | None, *,
         model_loads=counters.loads,
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
+    if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
+        attempt.judged(row_verdict(plan.rules, stages.rows(attempt.spark, stage), rows=stage.rows))
     limits.check_rejects(stage.rejected)
     attempt.event("staged")
     return stage

@@ -4,7 +4,7 @@ Layers, later wins, merged deeply: `--config` files in order < `SPARKSCORE_…` 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -137,6 +137,22 @@ class GateSettings(_Frozen):
         description=f"suite over the staged predictions before the publish; {_RELATIVE}",
         json_schema_extra={"path": True},
     )
+    mean_shift: float | None = Field(
+        default=None,
+        gt=0,
+        description="how far the mean of the predictions may be from the last published run's, in its standard"
+        " deviations",
+    )
+    label_shift: float | None = Field(
+        default=None,
+        gt=0,
+        le=1,
+        description="how far the mix of labels may be from the last published run's: half of the sum of all differences"
+        " of shares, 0 to 1",
+    )
+    shift_severity: Literal["critical", "warning", "info"] = Field(
+        default="critical", description="what a shift that is too large does: critical stops the run"
+    )
 
 
 class OutputSettings(_Frozen):
@@ -241,8 +257,11 @@ class Settings(BaseSettings):
         """The folder of stages."""
         return self.output.stage or f"{self.home_uri}/stage"
 
-    def scoring_digest(self) -> str:
-        """sha256 over the settings that can change a row or a value: no paths, transports, gates or monitoring."""
+    def scoring_digest(self, rejecting: Sequence[Mapping[str, Any]] = ()) -> str:
+        """sha256 over what can change a row or a value: no paths, transports, gates or monitoring.
+
+        `rejecting`: the rules of the input gate's suite that reject rows, as data.
+        """
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         ended = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
@@ -255,7 +274,7 @@ class Settings(BaseSettings):
                 "params": model.params,
                 "runtime": model.runtime,
                 "threshold": self.output.threshold,
-                "row_rules": ["null_key"],
+                "row_rules": ["null_key", *rejecting],
                 **{name: value for name, value in ended.items() if value is not None},
             }
         )

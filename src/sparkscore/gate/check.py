@@ -1,0 +1,59 @@
+"""A suite against a table, for people: what each rule found, how much fails it, and which rows."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from sparkscore.gate.compiled.conditions import CONDITIONS
+from sparkscore.gate.judge import judged, verdict_of
+from sparkscore.gate.rules import broken
+from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.store.names import quoted
+
+_EXAMPLES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one expectation found."""
+
+    verdict: RuleVerdict
+    share: float | None
+    """Of the rows that were judged, those that break it; None for what is no rule of single rows."""
+    rejects: bool
+    examples: tuple[str, ...] = ()
+    """The keys of three rows that break it."""
+
+
+def check(
+    frame: DataFrame, suite: Suite, *, keys: Sequence[str] = (), sensitive: Collection[str] = ()
+) -> tuple[Verdict, list[Line]]:
+    """The verdict of a suite, and a line for each expectation, in order; those that reject rows are judged, too.
+
+    Values of `sensitive` columns are `***`, also in keys.
+
+    Jobs:    as `judge.judge`; one more for each broken rule of rows, where there are keys.
+    Raises:  as `judge.judge`; it lets every verdict pass.
+    """
+    found = judged(frame, suite, gate="input", sensitive=sensitive)
+    verdict = verdict_of(suite, found, gate="input", sensitive=sensitive)
+    lines = []
+    for one, what, rule in zip(suite.expectations, found, verdict.rules, strict=True):
+        share = what.result.get("unexpected_percent")
+        share = None if share is None or not what.result.get("element_count") else share / 100
+        shown = () if rule.passed and not share else _examples(frame, one, keys, sensitive)
+        lines.append(Line(rule, share, one.rejects, shown))
+    return verdict, lines
+
+
+def _examples(frame: DataFrame, rule: Expectation, keys: Sequence[str], sensitive: Collection[str]) -> tuple[str, ...]:
+    if not keys or rule.type not in CONDITIONS:
+        return ()
+    rows = frame.where(broken(rule.type, rule.kwargs, frame.schema)).select(*[F.col(quoted(key)) for key in keys])
+    return tuple(
+        ", ".join(f"{key}={'***' if key in sensitive else value}" for key, value in zip(keys, row, strict=True))
+        for row in rows.limit(_EXAMPLES).collect()
+    )

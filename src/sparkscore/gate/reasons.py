@@ -1,0 +1,49 @@
+"""Why rows of a batch are not to be scored. Runs on executors, and brings nothing that they may lack."""
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkscore.schemas import REJECT
+
+REASON = "_sparkscore_reason"
+"""The column in which Spark hands over what it has judged."""
+
+Breaks = Callable[[pa.RecordBatch], pa.Array]
+"""A batch -> whether each row breaks a rule: true or false."""
+
+
+def first_broken(rules: Sequence[tuple[str, str, Breaks]], batch: pa.RecordBatch) -> pa.StructArray | None:
+    """The reason of the first broken rule, for each row of a batch, NULL where all hold; None where no row breaks one.
+
+    Shapes:  n rows -> n structs of type `REJECT`.
+    Needs:   `rules` as (code, message, whether a row breaks it).
+    """
+    found = [(code, message, breaks(batch)) for code, message, breaks in rules]
+    found = [one for one in found if pc.any(one[2]).as_py()]
+    if not found:
+        return None
+    codes = messages = pa.nulls(batch.num_rows, pa.string())
+    for code, message, mask in reversed(found):
+        codes = pc.if_else(mask, pa.scalar(code), codes)
+        messages = pc.if_else(mask, pa.scalar(message), messages)
+    errors = pa.nulls(batch.num_rows, pa.string())
+    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT), mask=codes.is_null())
+
+
+def handed_over(batch: pa.RecordBatch) -> pa.StructArray | None:
+    """The reasons that Spark has put beside the rows; None where no row breaks a rule."""
+    reasons = batch.column(REASON)
+    return None if reasons.null_count == batch.num_rows else reasons
+
+
+def missing(column: str, batch: pa.RecordBatch) -> pa.Array:
+    """Whether a value is NULL."""
+    return batch.column(column).is_null()
+
+
+def missed(met: Breaks, about: Breaks | None, batch: pa.RecordBatch) -> pa.Array:
+    """Whether a row is known not to meet a condition; `about`: the rows that it is about, all if None."""
+    broken = pc.invert(met(batch)).fill_null(False)
+    return broken if about is None else pc.and_(broken, about(batch).fill_null(False))
