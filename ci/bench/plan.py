@@ -107,6 +107,13 @@ CHUNKS = Contender(
     "onnx",
     {"transport": "scan", "residency": "worker", "runtime": "onnx", "chunk_minutes": 0.2 / 60},
 )
+ROW_RULES = Contender(
+    "ours scan onnx, 8 row rules",
+    "ours",
+    "stage",
+    "onnx",
+    {"transport": "scan", "residency": "worker", "runtime": "onnx", "row_rules": 8},
+)
 OURS_SKLEARN = (ours("sklearn", "scan", short=True), ours("sklearn", "pandas_udf", short=True))
 SPARK_UDF = Contender("spark_udf sklearn", "spark", "spark_udf", "sklearn", {"write": "parquet"}, short=True)
 SPARK_UDF_ONNX = Contender("spark_udf onnx", "spark", "spark_udf", "onnx", {"write": "parquet"})
@@ -169,7 +176,7 @@ def _throughput(rows: int, repeats: int) -> list[Case]:
     fewer, less = max(1, repeats // 2), max(1, rows // 4)
     return [
         Case("throughput", "linear", both, "linear", Shape(rows), repeats),
-        Case("throughput", "mlp", (*both, CHUNKS), "mlp", Shape(rows), repeats),
+        Case("throughput", "mlp", (*both, CHUNKS, ROW_RULES), "mlp", Shape(rows), repeats),
         Case("throughput", "trees", trees, "trees", Shape(less), fewer),
         Case("throughput", "torch mlp", torch, "mlp", Shape(less), fewer),
     ]
@@ -301,6 +308,14 @@ GOALS: tuple[Goal, ...] = (
         "mlp: a commit every 0.2 s, of one commit",
         "throughput/mlp",
         (Part(CHUNKS.name),),
+        SCAN,
+        1.05,
+        "at most",
+    ),
+    Goal(
+        "mlp: rows judged by 8 rules while they are scored, of not judged",
+        "throughput/mlp",
+        (Part(ROW_RULES.name),),
         SCAN,
         1.05,
         "at most",

@@ -203,7 +203,8 @@ class TestColumns:
             "the 384 inputs have no names: say which columns they are, model.inputs: {'0': column, …, '383': column}"
         )
         assert caught.value.found.splitlines()[1:] == [
-            f"  {problem}, or which one holds arrays of them, model.inputs: {{'0': column}}"
+            f"  {problem}, or which one holds arrays of them, model.inputs: {{'0': column}}",
+            "  columns of the source that no input takes: x, Y, name, big, at",
         ]
 
     def test_a_tensor_takes_a_column_of_arrays(self) -> None:
@@ -236,8 +237,11 @@ class TestColumns:
             "  names: string in the model, missing in the source (did you mean name?)",
             "  nothing_like_it: string in the model, missing in the source",
             "  name: double in the model, string in the source: no cast keeps every value",
-            "  big: double in the model, int64 in the source: no cast keeps every value",
-            "  amount (column big): int32 in the model, int64 in the source: no cast keeps every value",
+            "  big: double in the model, int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source:"
+            " no cast keeps every value",
+            "  amount (column big): int32 in the model (-2,147,483,648 to 2,147,483,647),"
+            " int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source: no cast keeps every value",
+            "  columns of the source that no input takes: Y, at",
         ]
 
     def test_a_column_that_is_there_twice_is_refused(self) -> None:

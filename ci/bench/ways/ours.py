@@ -1,5 +1,6 @@
 """Ours: the main job by its Python interface, up to its stage or to the end; and what its parts cost in plain Spark."""
 
+import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -120,8 +121,26 @@ def _settings(turn: Turn) -> Settings:
             "batch_rows": options.get("batch_rows", "auto"),
             "chunk_minutes": options.get("chunk_minutes", 5),
         },
+        gate={"input": _row_rules(turn)} if "row_rules" in options else {},
         output={"table": "predictions", "threshold": 0.5 if model["classes"] else None},
     )
+
+
+def _row_rules(turn: Turn) -> str:
+    """A suite that rejects no row: values are there, and within bounds, of one column after another."""
+    kinds = ("expect_column_values_to_not_be_null", "expect_column_values_to_be_between")
+    rules = [
+        {
+            "type": kinds[place % 2],
+            "kwargs": {"column": turn["data"]["features"][place // 2]} | ({"min_value": -1e9} if place % 2 else {}),
+            "meta": {"action": "reject"},
+        }
+        for place in range(turn["options"]["row_rules"])
+    ]
+    file = Path(turn["out"], "row_rules.json")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(json.dumps({"name": "rows", "expectations": rules}))
+    return str(file)
 
 
 def _require_way(report: RunReport, turn: Turn) -> None:

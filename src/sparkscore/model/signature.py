@@ -11,6 +11,8 @@ from sparkscore.model.casts import lossless
 from sparkscore.model.spec import Signature
 from sparkscore.records import ModelInput, PinnedModel
 
+_SHOWN = 20
+
 _PARAMS: Mapping[str, tuple[type, ...]] = {
     "boolean": (bool,),
     "integer": (int,),
@@ -58,6 +60,7 @@ def check_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, s
         if name not in unnamed:
             problems += _problem(name, mapping.get(name, name), one, schema)
     if problems:
+        problems += _extra(schema, [mapping.get(name, name) for name in names])
         raise SignatureError(
             "\n  ".join([f"the source does not fit {model.name} version {model.version}:", *problems]),
             "a column for each input, of a type that the input's type holds without loss",
@@ -82,7 +85,27 @@ def _problem(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list
     if count != 1:
         return [f"{wanted}, {'twice' if count else 'missing'} in the source{_near(column, schema.names)}"]
     source = schema.field(column).type
-    return [] if lossless(source, one.type) else [f"{wanted}, {source} in the source: no cast keeps every value"]
+    if lossless(source, one.type):
+        return []
+    return [f"{wanted}{_range(one.type)}, {source}{_range(source)} in the source: no cast keeps every value"]
+
+
+def _range(kind: pa.DataType) -> str:
+    """What a type of whole numbers holds."""
+    if not pa.types.is_integer(kind):
+        return ""
+    signed = pa.types.is_signed_integer(kind)
+    least, most = (
+        (-(1 << kind.bit_width - 1), (1 << kind.bit_width - 1) - 1) if signed else (0, (1 << kind.bit_width) - 1)
+    )
+    return f" ({least:,} to {most:,})"
+
+
+def _extra(schema: pa.Schema, taken: Sequence[str]) -> list[str]:
+    """Columns among which one that was renamed may be."""
+    extra = [name for name in schema.names if name not in taken]
+    shown = ", ".join(extra[:_SHOWN]) + (" …" if len(extra) > _SHOWN else "")
+    return [f"columns of the source that no input takes: {shown}"] if extra else []
 
 
 def _said(one: ModelInput) -> str:
