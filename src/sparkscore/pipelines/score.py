@@ -20,6 +20,7 @@ from sparkscore.pipelines.staging import staged
 from sparkscore.publish import stage as stages
 from sparkscore.publish.progress import Progress
 from sparkscore.records import RunReport, Stage, Watch
+from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.store.runs import PLAIN, Wishes
@@ -53,20 +54,25 @@ def score(
             attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
             return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)
         attempt.begin(plan.run, closes=decision.open)
-        _judge_source(attempt, plan)
         limits = Limits.of(settings, began=attempt.began, rows_read=rows_read)
+        _judge_source(attempt, plan, limits)
         stage = _stage(attempt, plan, limits, watch, restart=wishes.restart)
         return published(attempt, plan, stage, rows_read=rows_read)
 
 
-def _judge_source(attempt: Attempt, plan: Plan) -> None:
+def _judge_source(attempt: Attempt, plan: Plan, limits: Limits) -> None:
+    """In a thread of its own, so that it does not outlast the deadline."""
     suite = attempt.suites.get("input")
     if suite is None or not suite.judging.expectations:
         return
     with attempt.part("input_gate"):
         whole = replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
         rows, sensitive = ingest.frame(attempt.spark, whole), attempt.settings.source.sensitive
-        verdict = judge(rows, suite.judging, gate="input", sensitive=sensitive)
+        judging = partial(judge, rows, suite.judging, gate="input", sensitive=sensitive)
+        with background(attempt.spark, judging) as job:
+            for _ in job.ticks():
+                limits.check(rejected=0)
+            verdict = job.result()
         attempt.judged(verdict)
         require(verdict)
 

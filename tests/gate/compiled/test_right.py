@@ -82,6 +82,14 @@ def test_flags_of_one_pattern_are_not_those_of_the_next(spark: SparkSession) -> 
     assert matched.result["unexpected_count"] == 1
 
 
+@pytest.mark.parametrize("regex", ["(a+)+$", "(a|aa)+$", "(a+a+)+c", "^(a?){40}a{40}$", r"^(([a-z])+.)+[A-Z]([a-z])+$"])
+def test_patterns_that_backtrack_elsewhere_end_here(spark: SparkSession, regex: str) -> None:
+    rows = spark.createDataFrame([("a" * 40 + "b",)], "s string")
+    asked = Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": regex})
+    (rule,) = judge(rows, Suite("s", (asked,)), gate="input").rules
+    assert not rule.passed
+
+
 def test_a_row_condition_holds_for_pairs_in_a_set(spark: SparkSession) -> None:
     rows = spark.createDataFrame([(1, 1), (2, 9), (None, None)], "a int, b int")
     only = {"type": "comparison", "column": {"name": "a"}, "operator": "<", "parameter": 2}
