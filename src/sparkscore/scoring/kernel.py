@@ -44,8 +44,11 @@ class Kernel:
                  where it is told.
         """
         marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP
-        keep = batch.column(0).fill_null(False) if marked else None
-        columns = batch.columns if keep is None else [column.filter(keep) for column in batch.columns[1:]]
+        columns, keep = batch.columns[marked:], batch.column(0).fill_null(False) if marked else None
+        if keep is not None and pc.all(keep, min_count=0).as_py():
+            keep = None  # nearly always: no copies then
+        if keep is not None:
+            columns = [column.filter(keep) for column in columns]
         rows = batch.num_rows if keep is None else pc.sum(keep, min_count=0).as_py()
         made = self._scored(columns, rows) if rows else Scored(pa.nulls(0, self.model.output))
         arrays = [made.predictions] if made.rejects is None else [made.predictions, made.rejects]
