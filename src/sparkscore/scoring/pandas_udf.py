@@ -20,7 +20,7 @@ from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.scoring.bisect import MESSAGES
 from sparkscore.scoring.counters import Counters
-from sparkscore.scoring.exchange import parts_of, record_batch, to_pandas
+from sparkscore.scoring.exchange import REASON_LINES, parts_of, record_batch, to_pandas
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import PREDICTION, REJECT_COLUMN, Kernel
 from sparkscore.store.names import quoted
@@ -48,10 +48,12 @@ def scored(
     inputs = [F.col(quoted(name)) for name in columns]
     kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
     made = frame.withColumn(_MADE, predict(*inputs) if keep is None else predict(kept, *inputs))
-    code = F.col(f"{_MADE}.code")
-    reject = F.when(code.isNotNull(), F.struct(code, F.col(f"{_MADE}.error"), _message(code).alias("message")))
+    reason = F.col(f"{_MADE}.reason")
+    code, error = (F.substring_index(reason, REASON_LINES, place) for place in (1, -1))
+    told = F.struct(code.alias("code"), F.nullif(error, F.lit("")).alias("error"), _message(code).alias("message"))
+    reject = F.when(reason.isNotNull(), told)
     # `when`: a struct of NULLs becomes NULL
-    scored_rows = {PREDICTION: F.when(kept & code.isNull(), _prediction(model.output)), REJECT_COLUMN: reject}
+    scored_rows = {PREDICTION: F.when(kept & reason.isNull(), _prediction(model.output)), REJECT_COLUMN: reject}
     return made.withColumns(scored_rows).drop(_MADE)
 
 
@@ -80,8 +82,8 @@ def udf_of(
 
 
 def _rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> Any:
-    """The same with rejects: a struct of the prediction's parts, then `code` and `error`; with `kept`, of a boolean
-    column before the inputs."""
+    """The same with rejects: a struct of the prediction's parts, then `reason`; with `kept`, of a boolean column before
+    the inputs."""
 
     def frames(batches: Iterator[tuple[Columns, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(lambda: resident(model, counters.add_load))
@@ -90,7 +92,7 @@ def _rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> An
 
     kinds = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
     fields = [StructField(str(place), from_arrow_type(kind)) for place, kind in enumerate(kinds)]
-    fields += [StructField("code", StringType()), StructField("error", StringType())]
+    fields += [StructField("reason", StringType())]
     return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
 
 
