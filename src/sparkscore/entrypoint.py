@@ -247,7 +247,8 @@ def _parser(verb: str) -> _Parser:
     if verb == "runs":
         parser.add_argument("words", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
     if verb == "gate":
-        parser.add_argument("words", nargs=2, metavar=("suggest|check", "TABLE"), help="what to do with which table")
+        parser.add_argument("what", metavar="suggest|check", help="make a suite, or hold one against the table")
+        parser.add_argument("table", metavar="TABLE", help="a plain name, a catalog name, or a path")
         parser.add_argument("--suite", metavar="FILE", help="the suite: to write for `suggest`, to read for `check`")
     if verb == "rejects":
         parser.add_argument(
@@ -388,27 +389,27 @@ def _rollback(args: argparse.Namespace) -> str:
 
 
 def _gate(args: argparse.Namespace) -> str:
-    settings, (word, table) = _settings(args, args.config), args.words
-    if word not in ("suggest", "check") or (word == "check" and not args.suite):
+    if args.what not in ("suggest", "check") or (args.what == "check" and not args.suite):
         raise ConfigError(
-            f"gate {' '.join(args.words)}",
+            f"gate {args.what} {args.table}",
             "`gate suggest <table>`, or `gate check <table> --suite FILE`",
             "sparkscore gate --help",
         )
+    settings = _settings(args, args.config)
     from sparkscore.gate.judge import require
     from sparkscore.monitor.words import checked_table
     from sparkscore.pipelines.gates import check, suggest
     from sparkscore.session import job_session
 
     spark, screen = job_session(f"sparkscore gate {settings.job}"), _screen()
-    if word == "suggest":
-        suite = suggest(spark, settings, table=table)
+    if args.what == "suggest":
+        suite = suggest(spark, settings, table=args.table)
         text = json.dumps(suite, indent=2, ensure_ascii=False)
         if args.suite:
             Path(args.suite).write_text(text + "\n", encoding="utf-8")
         screen.print(f"{len(suite['expectations'])} rules in {args.suite}" if args.suite else text, markup=False)
         return json.dumps({"schema": 1, "job": settings.job, "suite": suite}, ensure_ascii=False)
-    verdict, lines = check(spark, settings, table=table, suite=args.suite)
+    verdict, lines = check(spark, settings, table=args.table, suite=args.suite)
     screen.print(checked_table([(line.verdict, line.share, line.rejects, line.examples) for line in lines]))
     require(verdict)
     return json.dumps({"schema": 1, "job": settings.job, "verdict": asdict(verdict)}, ensure_ascii=False)

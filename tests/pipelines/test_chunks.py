@@ -73,6 +73,8 @@ def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatc
     tracker = many.spark.sparkContext.statusTracker()
     before = set(tracker.getJobIdsForGroup())
     run(many)
+    context: Any = many.spark.sparkContext
+    context._jsc.sc().listenerBus().waitUntilEmpty()
     jobs = [tracker.getJobInfo(job) for job in set(tracker.getJobIdsForGroup()) - before]
     stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
     slots = many.spark.sparkContext.defaultParallelism
