@@ -10,7 +10,8 @@ from sparkscore.errors import ConfigError
 from sparkscore.model.host.executor import process_of
 from sparkscore.pipelines.maintain import maintain
 from tests.faults.checker import Expected
-from tests.faults.scene import ROWS, Scene, eventually
+from tests.faults.points import eventually
+from tests.faults.scene import ROWS, Scene
 from tests.world import source_rows
 
 NOT_VISIBLE = ["pinned", "started", "scoring", "before stage", "staged", "before publish", "in merge"]

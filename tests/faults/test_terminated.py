@@ -14,7 +14,8 @@ import yaml
 
 from sparkscore.model.host.executor import Process, process_of
 from tests.faults.children import ROOT
-from tests.faults.scene import Scene, eventually, plain
+from tests.faults.points import eventually
+from tests.faults.scene import Scene, plain
 from tests.world import AS_OF
 
 SUBMITTED = ("./spark-submit.sh", "--master", "local[2,4]", "jobs/score.py")
