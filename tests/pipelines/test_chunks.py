@@ -70,14 +70,15 @@ def test_a_short_run_is_one_chunk(many: World) -> None:
 
 def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scan, "_TASK_S", 1e-9)
-    tracker = many.spark.sparkContext.statusTracker()
-    before = set(tracker.getJobIdsForGroup())
-    run(many)
     context: Any = many.spark.sparkContext
+    context.setJobGroup("a slow model", "")  # whatever group an earlier test has left
+    run(many)
+    context.setLocalProperty("spark.jobGroup.id", None)
     context._jsc.sc().listenerBus().waitUntilEmpty()
-    jobs = [tracker.getJobInfo(job) for job in set(tracker.getJobIdsForGroup()) - before]
+    tracker = context.statusTracker()
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup("a slow model")]
     stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-    slots = many.spark.sparkContext.defaultParallelism
+    slots = context.defaultParallelism
     assert {slots, SPLITS - slots} <= {stage.numTasks for stage in stages if stage}
 
 
