@@ -170,13 +170,21 @@ def _result_file(argv: Sequence[str]) -> Path | None:
     given += [word.removeprefix("--result=") for word in argv if word.startswith("--result=")]
     if not given or not given[-1]:
         return None
-    file = Path(given[-1])
+    return _written("--result", given[-1], "")
+
+
+def _written(flag: str, path: str, text: str) -> Path:
+    """The file of a flag, with this text in it.
+
+    Raises:  ConfigError when it cannot be written.
+    """
+    file = Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text("", encoding="utf-8")
+        file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"--result {file}: {error.strerror}", "a file that can be written", "give another path"
+            f"{flag} {file}: {error.strerror}", "a file that can be written", "give another path"
         ) from error
     return file
 
@@ -406,7 +414,7 @@ def _gate(args: argparse.Namespace) -> str:
         suite = suggest(spark, settings, table=args.table)
         text = json.dumps(suite, indent=2, ensure_ascii=False)
         if args.suite:
-            Path(args.suite).write_text(text + "\n", encoding="utf-8")
+            _written("--suite", args.suite, text + "\n")
         screen.print(f"{len(suite['expectations'])} rules in {args.suite}" if args.suite else text, markup=False)
         return json.dumps({"schema": 1, "job": settings.job, "suite": suite}, ensure_ascii=False)
     verdict, lines = check(spark, settings, table=args.table, suite=args.suite)

@@ -61,3 +61,14 @@ def test_a_broken_critical_rule_ends_the_command_with_3_after_its_table(
 def test_wrong_words_are_told_with_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
     assert entrypoint.run("gate", ["check", "flights", "--job", "j"]) == 2
     assert "gate check <table> --suite FILE" in capsys.readouterr().err
+
+
+def test_a_suite_that_cannot_be_written_is_an_error_of_the_config(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "job.json"
+    config.write_text(world.settings().model_dump_json(exclude_none=True))
+    assert (
+        entrypoint.run("gate", ["suggest", "flights", "--config", str(config), "--suite", "/proc/no/suite.json"]) == 2
+    )
+    assert "--suite /proc/no/suite.json" in capsys.readouterr().err

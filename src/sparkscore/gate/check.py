@@ -10,6 +10,7 @@ from sparkscore.gate.compiled.conditions import CONDITIONS
 from sparkscore.gate.judge import judged, verdict_of
 from sparkscore.gate.rules import broken
 from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.words import key as key_words
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.store.names import quoted
 
@@ -53,7 +54,4 @@ def _examples(frame: DataFrame, rule: Expectation, keys: Sequence[str], sensitiv
     if not keys or rule.type not in CONDITIONS:
         return ()
     rows = frame.where(broken(rule.type, rule.kwargs, frame.schema)).select(*[F.col(quoted(key)) for key in keys])
-    return tuple(
-        ", ".join(f"{key}={'***' if key in sensitive else value}" for key, value in zip(keys, row, strict=True))
-        for row in rows.limit(_EXAMPLES).collect()
-    )
+    return tuple(key_words(keys, row, sensitive) for row in rows.limit(_EXAMPLES).collect())

@@ -11,6 +11,7 @@ from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType, Struct
 
 from sparkscore.errors import DuplicateKeys
 from sparkscore.gate.judge import require as require_verdict
+from sparkscore.gate.words import key as key_words
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.store.names import quoted
 
@@ -98,8 +99,7 @@ def _verdict(twice: int, rows: int, keys: Sequence[str]) -> RuleVerdict:
 
 def _examples(repeated: DataFrame, keys: Sequence[str], sensitive: Sequence[str]) -> tuple[str, ...]:
     rows = repeated.orderBy("key").limit(_EXAMPLES).collect()
-    shown = [dict(zip(keys, row["key"], strict=True)) | dict.fromkeys(set(sensitive) & {*keys}, "***") for row in rows]
-    return tuple(", ".join(f"{name}={value}" for name, value in key.items()) for key in shown)
+    return tuple(key_words(keys, row["key"], sensitive) for row in rows)
 
 
 def _missing(value: Column, kind: DataType) -> Column:

@@ -1,7 +1,7 @@
 """Verdicts in words: what was observed and what was expected, with counts and aggregates, never a row's values."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from numbers import Integral
 from typing import Any
@@ -42,6 +42,13 @@ def expected(expectation: Expectation, *, hidden: bool = False) -> str:
     mostly, condition = expectation.kwargs.get("mostly"), expectation.kwargs.get("row_condition")
     share = "" if mostly in (None, 1) else f", for at least {number(mostly * 100)} % of rows"
     return words + share + ("" if condition is None else f" where {conditions.words(condition)}")
+
+
+def key(names: Sequence[str], values: Iterable[Any], sensitive: Collection[str]) -> str:
+    """A row's key: `carrier=UA, flight=15`; `***` for what is sensitive."""
+    return ", ".join(
+        f"{name}={'***' if name in sensitive else value}" for name, value in zip(names, values, strict=True)
+    )
 
 
 def number(value: Any) -> str:

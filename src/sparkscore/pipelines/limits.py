@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from sparkscore.errors import DeadlinePassed, TooManyRejects
+from sparkscore.scoring.background import Job, Made
 from sparkscore.settings import Settings
 
 _MINUTE_S = 60
@@ -43,6 +44,15 @@ class Limits:
                 "a run within its deadline",
                 "run it again: it goes on from the chunks that are kept; or give it more time",
             )
+
+    def result(self, job: Job[Made]) -> Made:
+        """What a job gives whose rejects are not known before it ends.
+
+        Raises:  DeadlinePassed, and whatever the job raised.
+        """
+        for _ in job.ticks():
+            self.check(rejected=0)
+        return job.result()
 
     def check_rejects(self, rejected: int) -> None:
         """Let the run go on whatever the time is.

@@ -70,9 +70,7 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: Limits) -> None:
         rows, sensitive = ingest.frame(attempt.spark, whole), attempt.settings.source.sensitive
         judging = partial(judge, rows, suite.judging, gate="input", sensitive=sensitive)
         with background(attempt.spark, judging) as job:
-            for _ in job.ticks():
-                limits.check(rejected=0)
-            verdict = job.result()
+            verdict = limits.result(job)
         attempt.judged(verdict)
         require(verdict)
 

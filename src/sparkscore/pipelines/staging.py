@@ -75,9 +75,7 @@ class _Staging:
         spark, run, root = self._where
         past = self._emptied(past, "this transport writes the stage in one piece") if past.begun else past
         with background(spark, lambda: stages.written(spark, frame(), run, root, past=past)) as job:
-            for _ in job.ticks():
-                self.limits.check(rejected=0)  # rejects are known when the stage is
-            return job.result()
+            return self.limits.result(job)
 
     def _by_scan(self, past: Progress, files: FileScan) -> Progress:
         spark, run, root = self._where

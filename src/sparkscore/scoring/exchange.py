@@ -54,8 +54,8 @@ def to_pandas(column: pa.Array) -> Any:
 def parts_of(made: pa.RecordBatch) -> pd.DataFrame:
     """What the kernel has made: the prediction, or each field of one that is a struct, numbered; and `reason`.
 
-    That is a reject's code and error, one below the other: each column of a result costs Spark's JVM 60 ns a row. A
-    column of nothing is Arrow's: it costs nothing to make, and Spark takes it as it is.
+    That is a reject's code and error, one below the other: Spark's JVM makes rows of each column of a result. A column
+    of nothing is Arrow's: it costs nothing to make, and Spark takes it as it is.
     """
     prediction = made.column(0)
     parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]

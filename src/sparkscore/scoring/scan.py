@@ -46,15 +46,19 @@ def staged(
     """
     slots, told = spark.sparkContext.defaultParallelism, Told(spark)
     task = _Writing(scan.read, rows, place, key, told.tell)
-    first, rest = [[split] for split in splits[:slots]], splits[slots:]
-    tasks, began = first, time.monotonic()
-    while tasks:
+
+    def done(tasks: Sequence[Sequence[int]]) -> Generator[list[Split], None, None]:
         frame = _frame(spark, scan, tasks).mapInArrow(task, "split int")
         with background(spark, frame.toArrow) as job:
             for _ in job.ticks():
                 yield told.new()
             job.result()
-        tasks = grouped(rest, each_s=time.monotonic() - began, slots=slots) if tasks is first else []
+
+    first, rest, began = splits[:slots], splits[slots:], time.monotonic()
+    if first:
+        yield from done([[split] for split in first])
+    if rest:
+        yield from done(grouped(rest, each_s=time.monotonic() - began, slots=slots))
 
 
 def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[int]]:

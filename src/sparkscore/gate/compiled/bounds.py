@@ -41,6 +41,22 @@ def within(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Column
     return reduce(Column.__and__, parts)
 
 
+def whole_limit(bound: object, least: int, greatest: int, *, above: bool, strict: bool) -> int | bool:
+    """The first (`above`) or the last whole number within a bound; True where all of a type's numbers are, False: none.
+
+    Needs:   `least` and `greatest`: what the type holds.
+    Raises:  Unfit.
+    """
+    number = exact(bound)
+    if not number.is_finite():
+        return (number < 0) == above
+    if above:
+        first = math.floor(number) + 1 if strict else math.ceil(number)
+        return first if least < first <= greatest else first <= least
+    last = math.ceil(number) - 1 if strict else math.floor(number)
+    return last if least <= last < greatest else last >= greatest
+
+
 def number_within(value: float | None, kwargs: Mapping[str, Any]) -> bool:
     """The same for one number that is known on the driver; no number and NaN are within no bounds.
 
@@ -100,14 +116,10 @@ def _always(column: Column, *, met: bool) -> Column:
 
 def _whole(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
     """Against a whole number of the column's own type: no row is cast, and nothing is rounded beyond 2^53."""
-    number, (least, greatest) = exact(bound), range_of(type_)
-    if not number.is_finite():
-        return _always(column, met=(number < 0) == above)
-    if above:
-        first = math.floor(number) + 1 if strict else math.ceil(number)
-        return column >= F.lit(first).cast(type_) if least < first <= greatest else _always(column, met=first <= least)
-    last = math.ceil(number) - 1 if strict else math.floor(number)
-    return column <= F.lit(last).cast(type_) if least <= last < greatest else _always(column, met=last >= greatest)
+    limit = whole_limit(bound, *range_of(type_), above=above, strict=strict)
+    if isinstance(limit, bool):
+        return _always(column, met=limit)
+    return column >= F.lit(limit).cast(type_) if above else column <= F.lit(limit).cast(type_)
 
 
 def _other(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:

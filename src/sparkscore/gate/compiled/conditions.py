@@ -37,17 +37,28 @@ def condition(kind: str, kwargs: Kwargs, schema: StructType) -> Column:
     return CONDITIONS[kind](kwargs, schema)
 
 
-def ignored(kwargs: Kwargs) -> Column | None:
-    """The rows that a rule over several columns leaves out, by `ignore_row_if`; None: no row.
+def left_out(kwargs: Kwargs) -> tuple[tuple[str, ...], bool] | None:
+    """Which rows a rule over several columns leaves out, by `ignore_row_if`; None: no row.
+
+    The columns, and whether a row is left out where all of them are NULL; else where any is.
 
     Needs:   `column_A` and `column_B`, or `column_list`.
     """
     pair = "column_A" in kwargs
     names = (kwargs["column_A"], kwargs["column_B"]) if pair else tuple(kwargs["column_list"])
     how = kwargs.get("ignore_row_if", "both_values_are_missing" if pair else "all_values_are_missing")
-    if how in ("neither", "never"):
+    return (
+        None if how in ("neither", "never") else (names, how in ("both_values_are_missing", "all_values_are_missing"))
+    )
+
+
+def ignored(kwargs: Kwargs) -> Column | None:
+    """The rows of `left_out`; None: no row."""
+    rule = left_out(kwargs)
+    if rule is None:
         return None
-    joined = Column.__and__ if how in ("both_values_are_missing", "all_values_are_missing") else Column.__or__
+    names, all_missing = rule
+    joined = Column.__and__ if all_missing else Column.__or__
     return reduce(joined, [F.col(quoted(name)).isNull() for name in names])
 
 

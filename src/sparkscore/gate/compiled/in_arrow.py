@@ -16,11 +16,14 @@ from pyspark.sql.types import (
     BinaryType,
     DataType,
     FloatType,
+    LongType,
     StringType,
     StructType,
     TimestampNTZType,
 )
 
+from sparkscore.gate.compiled.bounds import whole_limit
+from sparkscore.gate.compiled.conditions import left_out
 from sparkscore.gate.compiled.values import exact, fitted, kind_of, range_of, time_text
 
 Met = Callable[[pa.RecordBatch], pa.Array]
@@ -28,7 +31,6 @@ Met = Callable[[pa.RecordBatch], pa.Array]
 
 Kwargs = Mapping[str, Any]
 _DATE = len("2013-12-31")
-_ALL_MISSING = ("both_values_are_missing", "all_values_are_missing")
 
 
 class NoArrowForm(Exception):
@@ -83,7 +85,7 @@ def _between(kwargs: Kwargs, schema: StructType) -> Met:
 
 def _lengths_between(kwargs: Kwargs, schema: StructType) -> Met:
     name, type_ = _of(kwargs, schema)
-    limits = list(_whole_limits(kwargs, -(2**63), 2**63 - 1, pa.int64()))
+    limits = list(_whole_limits(kwargs, *range_of(LongType())))
     return partial(_length_within, name, "binary" if isinstance(type_, BinaryType) else "text", limits)
 
 
@@ -104,19 +106,19 @@ def _not_in_set(kwargs: Kwargs, schema: StructType) -> Met:
 def _greater(kwargs: Kwargs, schema: StructType) -> Met:
     names = (kwargs["column_A"], kwargs["column_B"])
     _require_same(names, schema)
-    return _unless_left_out(kwargs, names, partial(_a_greater, *names, bool(kwargs.get("or_equal"))))
+    return _unless_left_out(kwargs, partial(_a_greater, *names, bool(kwargs.get("or_equal"))))
 
 
 def _equal(kwargs: Kwargs, schema: StructType) -> Met:
     names = (kwargs["column_A"], kwargs["column_B"])
     _require_same(names, schema)
-    return _unless_left_out(kwargs, names, partial(_same, *names))
+    return _unless_left_out(kwargs, partial(_same, *names))
 
 
 def _unique_within(kwargs: Kwargs, schema: StructType) -> Met:
     names = tuple(kwargs["column_list"])
     _require_same(names, schema)
-    return _unless_left_out(kwargs, names, partial(_differ, names))
+    return _unless_left_out(kwargs, partial(_differ, names))
 
 
 _FORMS: Mapping[str, Callable[[Kwargs, StructType], Met]] = {
@@ -135,48 +137,38 @@ _FORMS: Mapping[str, Callable[[Kwargs, StructType], Met]] = {
 Limit = tuple[str, Any]
 """Name of a comparison of pyarrow's, and what a value is compared with; `never`, with nothing."""
 
+_SIDES = (("min_value", "greater", "strict_min"), ("max_value", "less", "strict_max"))
+
 
 def _limits(kwargs: Kwargs, type_: DataType) -> Iterator[Limit]:
     kind = kind_of(type_)
-    if kind == "whole":
-        yield from _whole_limits(kwargs, *range_of(type_), pa.int64())
-    elif kind in ("floating", "date", "moment"):
-        for bound, comparison, strict in (("min_value", "greater", "strict_min"), ("max_value", "less", "strict_max")):
-            if kwargs.get(bound) is not None:
-                name = comparison if kwargs.get(strict) else f"{comparison}_equal"
-                yield name, _bound(kwargs[bound], type_)
-    else:
+    if kind not in ("whole", "floating", "date", "moment"):
         raise NoArrowForm
+    if kind == "whole":
+        yield from _whole_limits(kwargs, *range_of(type_))
+        return
+    for bound, comparison, strict in _SIDES:
+        if kwargs.get(bound) is not None:
+            yield comparison if kwargs.get(strict) else f"{comparison}_equal", _bound(kwargs[bound], type_)
+
+
+def _whole_limits(kwargs: Kwargs, least: int, greatest: int) -> Iterator[Limit]:
+    for bound, comparison, strict in _SIDES:
+        if kwargs.get(bound) is None:
+            continue
+        limit = whole_limit(
+            kwargs[bound], least, greatest, above=comparison == "greater", strict=bool(kwargs.get(strict))
+        )
+        if limit is False:
+            yield "never", None
+        elif limit is not True:
+            yield f"{comparison}_equal", pa.scalar(limit, pa.int64())
 
 
 def _bound(value: object, type_: DataType) -> pa.Scalar:
     if kind_of(type_) == "floating":
         return pa.scalar(float(exact(value)), pa.float64())  # compared as doubles: exact for float, too
     return _time(value, type_)
-
-
-def _whole_limits(kwargs: Kwargs, least: int, greatest: int, kind: pa.DataType) -> Iterator[Limit]:
-    low, high = kwargs.get("min_value"), kwargs.get("max_value")
-    if low is not None:
-        number = exact(low)
-        if not number.is_finite():
-            first = -math.inf if number < 0 else math.inf
-        else:
-            first = math.floor(number) + 1 if kwargs.get("strict_min") else math.ceil(number)
-        if first > greatest:
-            yield "never", None
-        elif first > least:
-            yield "greater_equal", pa.scalar(first, kind)
-    if high is not None:
-        number = exact(high)
-        if not number.is_finite():
-            last = -math.inf if number < 0 else math.inf
-        else:
-            last = math.ceil(number) - 1 if kwargs.get("strict_max") else math.floor(number)
-        if last < least:
-            yield "never", None
-        elif last < greatest:
-            yield "less_equal", pa.scalar(last, kind)
 
 
 def _values(values: Sequence[Any], type_: DataType) -> pa.Array:
@@ -253,12 +245,9 @@ def _as_compared(type_: DataType) -> pa.DataType:
     return {"whole": pa.int64(), "truth": pa.bool_(), "text": pa.string()}[kind_of(type_)]
 
 
-def _unless_left_out(kwargs: Kwargs, names: Sequence[str], met: Met) -> Met:
-    """As `conditions.ignored` has it."""
-    how = kwargs.get("ignore_row_if", "both_values_are_missing" if "column_A" in kwargs else "all_values_are_missing")
-    if how in ("neither", "never"):
-        return met
-    return partial(_judged, names, how in _ALL_MISSING, met)
+def _unless_left_out(kwargs: Kwargs, met: Met) -> Met:
+    rule = left_out(kwargs)
+    return met if rule is None else partial(_judged, *rule, met)
 
 
 # What runs on executors: the last argument is the batch.
