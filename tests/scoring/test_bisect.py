@@ -248,7 +248,7 @@ class TestHanging:
 
 class TestKernel:
     def kernel(self, model: Model, told: list[int], **more: Any) -> Kernel:
-        return Kernel(MODEL, load=lambda: in_process(MODEL, model), on_rows=told.append, **more)
+        return Kernel(MODEL, load=lambda: in_process(MODEL, model), on_batch=lambda rows, _: told.append(rows), **more)
 
     def batch(self, rows: int, keep: list[bool | None] | None = None) -> pa.RecordBatch:
         column = pa.array(np.arange(rows, dtype=np.float64))

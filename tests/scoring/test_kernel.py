@@ -44,7 +44,7 @@ def scored(
     shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch, *, rejects: bool = True
 ) -> pa.Array:
     load = partial(in_process, shipped, answer)
-    result = Kernel(shipped, load=load, on_rows=lambda _: None, rejects=rejects)(rows)
+    result = Kernel(shipped, load=load, on_batch=lambda *_: None, rejects=rejects)(rows)
     assert result.schema == pa.schema([("prediction", shipped.output)])
     assert result.num_rows == rows.num_rows
     return result.column(0)
@@ -255,7 +255,7 @@ class TestKeep:
         def load() -> Any:
             raise AssertionError
 
-        kernel = Kernel(model(output=output), load=load, on_rows=lambda _: None)
+        kernel = Kernel(model(output=output), load=load, on_batch=lambda *_: None)
         assert kernel(batch([1.0], keep=[False])).column(0).to_pylist() == [None]
         assert kernel(batch(pa.array([], pa.float64()))).num_rows == 0
 
@@ -267,7 +267,7 @@ class TestKeep:
 
     def test_rows_that_the_model_has_predicted_are_counted(self) -> None:
         counted: list[int] = []
-        kernel = Kernel(model(), load=lambda: lambda columns: columns[0], on_rows=counted.append)
+        kernel = Kernel(model(), load=lambda: lambda columns: columns[0], on_batch=lambda rows, _: counted.append(rows))
         kernel(batch([1.0, 2.0]))
         kernel(batch([1.0, 2.0], keep=[True, False]))
         assert counted == [2, 1]
@@ -410,11 +410,11 @@ class TestFailures:
             raise ModuleNotFoundError("No module named 'xgboost'")
 
         with pytest.raises(PredictError, match="could not be loaded on an executor: ModuleNotFoundError: No module"):
-            Kernel(model(), load=load, on_rows=lambda _: None)(batch([1.0]))
+            Kernel(model(), load=load, on_batch=lambda *_: None)(batch([1.0]))
 
     def test_the_suites_own_errors_stay_what_they_are(self) -> None:
         def load() -> Any:
             raise DigestMismatch("changed")
 
         with pytest.raises(DigestMismatch):
-            Kernel(model(), load=load, on_rows=lambda _: None)(batch([1.0]))
+            Kernel(model(), load=load, on_batch=lambda *_: None)(batch([1.0]))

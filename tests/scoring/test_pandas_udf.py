@@ -351,7 +351,7 @@ class TestFailures:
         self, session: SparkSession, shelf: Shelf, rows: DataFrame, act: Callable[[DataFrame], Any]
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("raises-once", Answers(refusing()), DOUBLE))
-        predict = udf_of(shipped, lambda _: None, lambda: None)
+        predict = udf_of(shipped)
         error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")))
         assert type(error) is RowsNotPredicted
         assert error.found == "the model raised KeyError: 7.0 on a batch of 100 rows"

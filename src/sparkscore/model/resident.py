@@ -45,10 +45,10 @@ def resident(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
     Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading;
              UnsupportedSession for a residency of `executor` that the system cannot give.
     """
-    cores, device = _task()
-    key = (*_identity(model), device)
+    cores, gpu = _cores(), device()
+    key = (*_identity(model), gpu)
     if key not in _residents:
-        _residents[key] = (_shared if model.residency == "executor" else _own)(model, cores, device, on_load)
+        _residents[key] = (_shared if model.residency == "executor" else _own)(model, cores, gpu, on_load)
         _make_room(0, cores)
     _residents.move_to_end(key)
     score = _residents[key].score
@@ -58,6 +58,13 @@ def resident(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
         limit_threads(cores)
         return score
     return patient(score, model.batch_timeout, cores=cores, where=_partition())
+
+
+def device() -> str | None:
+    """The address of the GPU that Spark has given the task; None where there is none. Runs on: executor."""
+    task = TaskContext.get()
+    gpu = None if task is None else task.resources().get("gpu")
+    return None if gpu is None else gpu.addresses[0]
 
 
 def _identity(model: ShippedModel) -> tuple[Any, ...]:
@@ -103,10 +110,6 @@ def _partition() -> str:
     return "no task" if task is None else f"partition {task.partitionId()}"
 
 
-def _task() -> tuple[int, str | None]:
-    """Cores of the task, and the address of its GPU where Spark has given it one."""
+def _cores() -> int:
     task = TaskContext.get()
-    if task is None:
-        return 1, None
-    gpu = task.resources().get("gpu")
-    return task.cpus(), gpu.addresses[0] if gpu is not None else None
+    return 1 if task is None else task.cpus()

@@ -1,35 +1,90 @@
 """What the workers have done, summed by Spark."""
 
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
+from sparkscore.model.resident import device, resident
+from sparkscore.model.scorer import Scorer
+from sparkscore.model.shipped import ShippedModel
+from sparkscore.scoring.gpu import gpu_now
+
+_STEP = 1.1
+"""From one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
+_BATCH = "batch_s_up_to:"
+_GREATEST = frozenset({"gpu_memory_bytes", "gpu_use"})
+
 
 class Counters:
-    """Rows and loads so far. A task that is tried again counts again."""
+    """Rows, batches, loads and seconds so far. A task that is tried again counts again."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._rows: Accumulator[int] = spark.sparkContext.accumulator(0)
-        self._loads: Accumulator[int] = spark.sparkContext.accumulator(0)
+        self._sums: Accumulator[dict[str, float]] = spark.sparkContext.accumulator({}, _Summed())
 
-    def add_rows(self, rows: int) -> None:
-        """Runs on: executor."""
-        self._rows.add(rows)
+    def add_batch(self, rows: int, seconds: float) -> None:
+        """So many rows that the model has predicted, in so many seconds. Runs on: executor."""
+        step = math.ceil(math.log(max(seconds, 1e-6), _STEP))
+        self._sums.add({"rows": rows, "batches": 1, f"{_BATCH}{step}": 1})
 
-    def add_load(self) -> None:
-        """Runs on: executor."""
-        self._loads.add(1)
+    def add_load(self, seconds: float) -> None:
+        """A load of the model. Runs on: executor."""
+        self._sums.add({"loads": 1, "load_s": seconds})
+
+    @contextmanager
+    def task(self) -> Iterator[None]:
+        """A block whose seconds of the CPU count, and of the GPU that Spark has given the task. Runs on: executor."""
+        cpu, wall, gpu = time.process_time(), time.monotonic(), device()
+        try:
+            yield
+        finally:
+            self._sums.add({"cpu_s": time.process_time() - cpu})
+            if gpu is not None:
+                self._sums.add({"gpu_s": time.monotonic() - wall, **gpu_now(gpu)})
 
     @property
     def rows(self) -> int:
         """Rows that the model has predicted so far."""
-        return self._rows.value
+        return int(self._sums.value.get("rows", 0))
 
     @property
     def loads(self) -> int:
         """How many times a process loaded the model so far."""
-        return self._loads.value
+        return int(self._sums.value.get("loads", 0))
+
+    def told(self) -> Mapping[str, float]:
+        """All of it: rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; where
+        tasks have a GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen.
+
+        Of the workers: what a model process beside them (residency executor) takes of the CPU is not in it.
+        """
+        sums = self._sums.value
+        own = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH)}
+        steps = sorted((int(name.removeprefix(_BATCH)), rows) for name, rows in sums.items() if name.startswith(_BATCH))
+        if steps:
+            own |= {"batch_p50_s": _percentile(steps, 0.5), "batch_p99_s": _percentile(steps, 0.99)}
+        return own
+
+
+def loading(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:
+    """What takes the resident model; `on_load` is told the seconds of a load. One in the middle of a batch, after the
+    model's process has died, is part of that batch: told as 0.
+
+    Runs on: executor.
+    """
+
+    def load() -> Scorer:
+        began: list[float] = [time.monotonic()]
+        scorer = resident(model, lambda: on_load(time.monotonic() - began[0] if began else 0.0))
+        began.clear()
+        return scorer
+
+    return load
 
 
 class Told:
@@ -48,6 +103,24 @@ class Told:
         found = self._told.value[self._taken :]
         self._taken += len(found)
         return found
+
+
+def _percentile(steps: list[tuple[int, float]], share: float) -> float:
+    """The bound that at least this share of the batches is within."""
+    below = np.cumsum([rows for _, rows in steps])
+    step, _ = steps[int(np.searchsorted(below, share * below[-1]))]
+    return float(f"{_STEP**step:.3g}")
+
+
+class _Summed(AccumulatorParam[dict[str, float]]):
+    def zero(self, value: dict[str, float]) -> dict[str, float]:
+        return {}
+
+    def addInPlace(self, value1: dict[str, float], value2: dict[str, float]) -> dict[str, float]:  # noqa: N802  Spark's
+        for name, value in value2.items():
+            before = value1.get(name, 0)
+            value1[name] = max(before, value) if name in _GREATEST else before + value
+        return value1
 
 
 class _Appended(AccumulatorParam[list[Any]]):

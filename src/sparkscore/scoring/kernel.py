@@ -3,6 +3,7 @@
 Rows that the model fails on are told from the others by bisection, so one bad row does not end a run.
 """
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -25,8 +26,8 @@ class Kernel:
 
     model: ShippedModel
     load: Callable[[], Scorer]
-    on_rows: Callable[[int], None]
-    """Told how many rows the model has predicted."""
+    on_batch: Callable[[int, float], None]
+    """Told how many rows of a batch the model has predicted, and the seconds that it took."""
     rejects: bool = True
     """Whether rows that the model fails on are kept aside; else the first failure of a batch is raised."""
 
@@ -57,12 +58,12 @@ class Kernel:
         return pa.record_batch(arrays, [PREDICTION, REJECT_COLUMN][: len(arrays)])
 
     def _scored(self, columns: list[pa.Array], rows: int) -> Scored:
-        score, output = self._loaded(), self.model.output
+        score, output, started = self._loaded(), self.model.output, time.monotonic()
         if self.rejects:
             made = scored(score, columns, output, hangs_end=self.model.residency == "executor")
         else:
             made = Scored(score(columns))
-        self.on_rows(rows if made.rejects is None else made.rejects.null_count)
+        self.on_batch(rows if made.rejects is None else made.rejects.null_count, time.monotonic() - started)
         return made
 
     def _loaded(self) -> Scorer:

@@ -4,7 +4,7 @@ pandas cannot tell NULL from NaN in doubles. Integers with NULLs are exact only 
 `spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype=true`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, reduce
 from typing import Any, Union
 
@@ -16,10 +16,9 @@ from pyspark.sql.pandas.functions import pandas_udf
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StringType, StructField, StructType
 
-from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.scoring.bisect import MESSAGES
-from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.counters import Counters, loading
 from sparkscore.scoring.exchange import REASON_LINES, parts_of, record_batch, to_pandas
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import PREDICTION, REJECT_COLUMN, Kernel
@@ -57,17 +56,17 @@ def scored(
     return made.withColumns(scored_rows).drop(_MADE)
 
 
-def udf_of(
-    model: ShippedModel, on_rows: Callable[[int], None], on_load: Callable[[], None], *, kept: bool = False
-) -> Any:
+def udf_of(model: ShippedModel) -> Any:
     """The iterator pandas_udf that predicts batches of the model's inputs: a row that the model fails on ends it.
+
+    Nobody counts what it does: whoever calls it has no end at which to ask.
 
     The model is taken at the first batch, never for an empty partition.
     Runs on: driver; its body runs on executors.
     """
 
     def predictions(batches: Iterator[Any]) -> Iterator[Any]:
-        kernel = Kernel(model, load=cache(lambda: resident(model, on_load)), on_rows=on_rows, rejects=False)
+        kernel = Kernel(model, load=cache(loading(model, _uncounted)), on_batch=_uncounted, rejects=False)
         for made in _made(kernel, batches, kept=False):
             yield to_pandas(made.column(0))
 
@@ -86,9 +85,10 @@ def _rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> An
     the inputs."""
 
     def frames(batches: Iterator[tuple[Columns, ...]]) -> Iterator[pd.DataFrame]:
-        load = cache(lambda: resident(model, counters.add_load))
-        for made in _made(Kernel(model, load=load, on_rows=counters.add_rows), batches, kept=kept):
-            yield parts_of(made)
+        load = cache(loading(model, counters.add_load))
+        with counters.task():
+            for made in _made(Kernel(model, load=load, on_batch=counters.add_batch), batches, kept=kept):
+                yield parts_of(made)
 
     kinds = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
     fields = [StructField(str(place), from_arrow_type(kind)) for place, kind in enumerate(kinds)]
@@ -101,6 +101,10 @@ def _made(kernel: Kernel, batches: Iterator[Any], *, kept: bool) -> Iterator[pa.
         for batch in batches:
             parts = batch if isinstance(batch, tuple) else (batch,)
             yield kernel(record_batch(parts, kernel.model.inputs, kept=kept))
+
+
+def _uncounted(*_: float) -> None:
+    """Nobody asks."""
 
 
 def _prediction(output: pa.DataType) -> Column:

@@ -7,9 +7,9 @@ from functools import cache
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.model.resident import resident
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.schemas import REJECT
+from sparkscore.scoring.counters import Counters, loading
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.kernel import KEEP, PREDICTION, REJECT_COLUMN, Kernel
 
@@ -27,16 +27,16 @@ class StageRows:
     reject: Rejects
     schema: pa.Schema
     """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
-    on_rows: Callable[[int], None]
-    on_load: Callable[[], None]
+    counters: Counters
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One stage batch per source batch that has rows. The model is taken at the first row that needs it.
 
         Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
         """
-        kernel = Kernel(self.model, load=cache(lambda: resident(self.model, self.on_load)), on_rows=self.on_rows)
-        with marked(sensitive=self.model.sensitive):
+        load = loading(self.model, self.counters.add_load)
+        kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
+        with self.counters.task(), marked(sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:
                     yield self._scored(kernel, batch)

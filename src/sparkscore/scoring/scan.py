@@ -22,7 +22,7 @@ from sparkscore.scoring.counters import Told
 from sparkscore.scoring.failures import marked
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import written
-from sparkscore.store.isolation import setting
+from sparkscore.store.splits import numbered, split_frame
 
 _TASK_S = 5.0
 """Also how much is lost of a task that fails, and how long the last one may keep all others waiting."""
@@ -48,7 +48,7 @@ def staged(
     task = _Writing(scan.read, rows, place, key, told.tell)
 
     def done(tasks: Sequence[Sequence[int]]) -> Generator[list[Split], None, None]:
-        frame = _frame(spark, scan, tasks).mapInArrow(task, "split int")
+        frame = split_frame(spark, scan.splits, tasks).mapInArrow(task, "split int")
         with background(spark, frame.toArrow) as job:
             for _ in job.ticks():
                 yield told.new()
@@ -77,7 +77,7 @@ def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
 
     Jobs:    none.
     """
-    return _frame(spark, scan, [[number] for number in range(len(scan.splits))]).mapInArrow(
+    return split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))]).mapInArrow(
         _Returning(scan.read, rows), from_arrow_schema(rows.schema)
     )
 
@@ -88,7 +88,7 @@ class _Returning:
     rows: StageRows
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for _, split in _splits(parts):
+        for _, split in numbered(parts):
             with _named(self.read, split, sensitive=self.rows.model.sensitive):
                 yield from self.rows(self.read(split))
 
@@ -102,17 +102,11 @@ class _Writing:
     tell: Callable[[Split], None]
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number, split in _splits(parts):
+        for number, split in numbered(parts):
             with _named(self.read, split, sensitive=self.rows.model.sensitive):
                 files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
             self.tell((number, files))
             yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
-
-
-def _splits(parts: Iterator[pa.RecordBatch]) -> Iterator[tuple[int, bytes]]:
-    for part in parts:
-        for row in part.to_pylist():
-            yield row["number"], row["split"]
 
 
 @contextmanager
@@ -123,15 +117,3 @@ def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None
             yield
         except BatchTimeout as late:
             raise BatchTimeout(f"{late.found}: {read.named(split)}", late.expected, late.do) from None
-
-
-def _frame(spark: SparkSession, scan: FileScan, tasks: Sequence[Sequence[int]]) -> DataFrame:
-    """The splits of each task as one partition.
-
-    Spark makes a partition of each batch of an Arrow table; a small one it would deal out to as many as it has slots.
-    """
-    schema = pa.schema([("number", pa.int32()), ("split", pa.binary())])
-    rows = ([{"number": number, "split": scan.splits[number]} for number in task] for task in tasks)
-    table = pa.Table.from_batches([pa.RecordBatch.from_pylist(part, schema) for part in rows])
-    with setting(spark, "spark.sql.execution.arrow.localRelationThreshold", "0"):
-        return spark.createDataFrame(table)

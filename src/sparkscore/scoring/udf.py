@@ -34,7 +34,7 @@ class ScoreUdf:
 
     def __init__(self, model: ShippedModel) -> None:
         self._inputs = model.inputs
-        self._udf = udf_of(model, _uncounted, _uncounted)
+        self._udf = udf_of(model)
         self.func = self._udf.func
         self.evalType: int = self._udf.evalType
         self.deterministic: bool = self._udf.deterministic
@@ -100,10 +100,6 @@ def _check_integers(spark: SparkSession, inputs: tuple[ModelInput, ...]) -> None
             f"{NULLABLE_INTEGERS}=true",
             f'spark.conf.set("{NULLABLE_INTEGERS}", "true")',
         )
-
-
-def _uncounted(*_: int) -> None:
-    """Nobody counts here."""
 
 
 @cache
