@@ -25,6 +25,8 @@ SparkscoreError                 1
     ├── RegistryUnreachable
     ├── PublishConflict
     └── DeadlinePassed              stopped with its chunks kept
+
+A run that is published and broke a promise is no error: it ends with PROMISE_BROKEN, and its result says which one.
 """
 
 import re
@@ -35,6 +37,9 @@ _ASSIGNED_SECRET = re.compile(
     r"(?i)(\b[\w.-]*(?:password|passwd|secret|token|credential|api[-_]?key)[\w.-]*\s*[=:]\s*)(\S+)"
 )
 
+
+PROMISE_BROKEN = 5
+"""Exit code of a published run that broke a binding promise about drift or SLA, and of `check_sla`."""
 
 UNTOLD = "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
 """What to do about an error of which only the class is told."""

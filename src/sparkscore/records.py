@@ -100,6 +100,9 @@ class SplitReader(Protocol):
     def named(self, split: bytes) -> str:
         """The split in words: its files and ranges."""
 
+    def sampled(self, share: float) -> "SplitReader":
+        """Reads a share of each row group, from its beginning: the same rows each time."""
+
 
 @dataclass(frozen=True, slots=True)
 class FileScan:
@@ -325,7 +328,7 @@ class RunEvent:
     as_of: datetime
     revision: int
     attempt: int
-    event: Literal["started", "staged", "published", "failed", "aborted"]
+    event: Literal["started", "staged", "published", "failed", "aborted", "monitored"]
     at: datetime
     run_id: str | None = None
     pins: Pins | None = None
@@ -343,15 +346,16 @@ class RunEvent:
     @property
     def verb(self) -> str:
         """The verb whose attempt this is."""
-        return str(self._told.get("verb", "score"))
+        return str(self.told.get("verb", "score"))
 
     @property
     def of_run(self) -> str | None:
         """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
-        return self._told.get("of_run")
+        return self.told.get("of_run")
 
     @property
-    def _told(self) -> Mapping[str, Any]:
+    def told(self) -> Mapping[str, Any]:
+        """What the event tells beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
         told: Mapping[str, Any] = json.loads(self.details) if self.details else {}
         return told
 
@@ -388,7 +392,14 @@ class RunReport:
     """Seconds per part, `total` among them."""
     rows_per_second: float | None = None
     """Rows scored per second of the score-and-stage part."""
+    executors: Mapping[str, float] = field(default_factory=dict)
+    """What the workers did: see `scoring.counters`."""
+    drifted: int | None = None
+    """Columns that are too far from what they are compared with; None where nothing was compared."""
+    sla_broken: tuple[str, ...] = ()
+    """The rules of `sla` that the run broke, in words."""
     report: str | None = None
+    """Where the run's page is."""
     error: Mapping[str, Any] | None = None
     """class, message, retryable."""
     schema: int = RESULT_SCHEMA
@@ -396,6 +407,123 @@ class RunReport:
     def to_json(self) -> str:
         """One line of JSON."""
         return json.dumps(asdict(self), default=str)
+
+
+LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+"""Of the quantiles that a profile tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnProfile:
+    """What a column holds in one slice of a run. Profiles of several runs merge: `monitor.profile.merged`."""
+
+    column: str
+    log_type: Literal["input", "prediction"]
+    data_type: str
+    """As Spark writes it: `double`."""
+    count: int
+    """Rows looked at, with a value or not."""
+    nulls: int
+    nans: int
+    slice_key: str | None = None
+    """The column that the slice is cut by; None: all rows."""
+    slice_value: str | None = None
+    min: float | None = None
+    """Numbers as they are, booleans as 0 and 1, moments as seconds and dates as days since 1970; None for text."""
+    max: float | None = None
+    mean: float | None = None
+    deviation: float | None = None
+    """Standard deviation, of the population."""
+    points: tuple[float, ...] = ()
+    """Ascending values that stand for all: between neighbours lie as many rows as `weights` tell."""
+    weights: tuple[float, ...] = ()
+    """How many rows each point stands for; their sum is the number of values."""
+    distinct: float | None = None
+    """How many different values there are: exact while few, else estimated from `hashes`."""
+    hashes: tuple[int, ...] = ()
+    """The smallest hashes of the values, ascending."""
+    top: tuple[tuple[str, int], ...] = ()
+    """The most frequent values and how many rows have them; of text and of whole numbers with few values."""
+    share: float = 1.0
+    """Of the rows of the run, how many were looked at."""
+
+    @property
+    def values(self) -> int:
+        """Rows with a value: neither NULL nor NaN."""
+        return self.count - self.nulls - self.nans
+
+    def quantile(self, level: float) -> float | None:
+        """The value that a share of `level` of the values is at most."""
+        target, below = level * sum(self.weights), 0.0
+        for point, weight in zip(self.points, self.weights, strict=True):
+            below += weight
+            if below >= target:
+                return point
+        return self.points[-1] if self.points else None
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How far a column of one slice is from what it is compared with: distances, never p-values."""
+
+    column: str
+    log_type: Literal["input", "prediction"]
+    drift_type: Literal["BASELINE", "CONSECUTIVE"]
+    """Against the baseline of the config, or against the run before."""
+    against: str
+    """What it is compared with, in words: `training data of flight-delay version 1`, `run 1f0c9a2b of 2013-12-30`."""
+    count: int
+    count_cmp: int
+    slice_key: str | None = None
+    slice_value: str | None = None
+    psi: float | None = None
+    """Population stability index. None, like the others, where the column's kind has no such distance."""
+    jensen_shannon: float | None = None
+    kolmogorov_smirnov: float | None = None
+    wasserstein: float | None = None
+    """In standard deviations of what it is compared with."""
+    cramers_v: float | None = None
+    """Of the chi-squared statistic: 0 to 1, whatever the number of rows."""
+    drifted: bool = False
+    """A distance is above its threshold, with rows enough to tell."""
+    note: str = ""
+    """Why no verdict was given, or which distance is above which threshold."""
+    bins: tuple[str, ...] = ()
+    """In words: `0.1 to 0.25`, `AA`, `NULL`, `NaN`, `unseen`."""
+    shares: tuple[float, ...] = ()
+    """Of rows in each bin, now."""
+    shares_cmp: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SlaRule:
+    """One promise about a run, and whether it was kept."""
+
+    rule: str
+    kept: bool
+    observed: str
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """All that is known of one run, for its report: what `pipelines.report` reads from the job's tables."""
+
+    report: RunReport
+    """`seconds`, `executors`, counts, model, source."""
+    verdicts: tuple[Verdict, ...]
+    profiles: tuple[ColumnProfile, ...]
+    last: tuple[ColumnProfile, ...]
+    """Of the run before, in as_of; empty for the first one."""
+    drifts: tuple[Drift, ...]
+    rejects: tuple[RejectCount, ...]
+    sla: tuple[SlaRule, ...]
+    history: tuple[RunEvent, ...]
+    """The last event of each as_of's newest revision, oldest first, this run's too: for what changes over time."""
+    cores: int = 1
+    """Slots that the run had."""
+    price_core_hour: float | None = None
+    price_gpu_hour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -419,9 +547,11 @@ class UpkeepReport:
     """Rows of an older as_of_date are removed; None without output.retention_days."""
     as_of_expired: int = 0
     predictions_expired: int = 0
-    """Rows, as are the next two."""
+    """Rows, as are the next three."""
     rejects_expired: int = 0
     events_expired: int = 0
+    profiles_expired: int = 0
+    """Rows of profiles and of drift."""
     stages_removed: int = 0
     stage_bytes_removed: int = 0
     models_removed: int = 0

@@ -56,6 +56,73 @@ REJECT = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", p
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
 NULL in the stage for rows with a prediction."""
 
+_WINDOW = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
+_MONITORED: tuple[Column, ...] = (
+    Column("window", _WINDOW, "The logical time that is described: from start to end, both within.", nullable=False),
+    Column("granularity", pa.string(), "What the window is: run (one as_of), or baseline.", nullable=False),
+    Column("slice_key", pa.string(), "The column by which rows are told apart; NULL: all rows."),
+    Column("slice_value", pa.string(), "Its value in these rows."),
+    Column("column_name", pa.string(), "The column that is described.", nullable=False),
+    Column("log_type", pa.string(), "input or prediction.", nullable=False),
+)
+"""Named as in the tables of Databricks' monitors."""
+
+PROFILE = TableContract(
+    comment="What the columns of each run held. One row per (run_id, log_type, column_name, slice_key, slice_value).",
+    columns=(
+        *_MONITORED,
+        Column("data_type", pa.string(), "Spark's type of the column."),
+        Column("sampled_share", pa.float64(), "Share of the run's rows that were looked at, 0 to 1."),
+        Column("count", pa.int64(), "Rows that were looked at.", nullable=False),
+        Column("num_nulls", pa.int64(), "Rows with NULL.", nullable=False),
+        Column("num_nan", pa.int64(), "Rows with NaN.", nullable=False),
+        Column("percent_null", pa.float64(), "Of the rows, how many are NULL, 0 to 100."),
+        Column("min", pa.float64(), "Least value. Moments are seconds, dates days since 1970; NULL for text."),
+        Column("max", pa.float64(), "Greatest value."),
+        Column("avg", pa.float64(), "Mean of the values."),
+        Column("stddev", pa.float64(), "Standard deviation of the values, of the population."),
+        Column("median", pa.float64(), "Half of the values are at most this."),
+        Column("quantiles", pa.list_(pa.float64()), "At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99."),
+        Column("distinct_count", pa.float64(), "Different values; an estimate where there are many."),
+        Column(
+            "frequent_items",
+            pa.list_(pa.struct([("item", pa.string()), ("count", pa.int64())])),
+            "The most frequent values of text and booleans, with their rows.",
+        ),
+        Column(
+            "points", pa.list_(pa.float64()), "Ascending values that stand for all of them; profiles merge by them."
+        ),
+        Column("weights", pa.list_(pa.float64()), "How many rows each point stands for."),
+        Column("hashes", pa.list_(pa.int64()), "The smallest hashes of the values; distinct counts merge by them."),
+        *LINEAGE,
+    ),
+    partitioned_by=("as_of_date",),
+)
+
+DRIFT = TableContract(
+    comment="How far the columns of each run are from what they were."
+    " One row per (run_id, drift_type, log_type, column_name, slice_key, slice_value).",
+    columns=(
+        *_MONITORED,
+        Column("drift_type", pa.string(), "BASELINE, or CONSECUTIVE: against the run before.", nullable=False),
+        Column("against", pa.string(), "What it is compared with, in words.", nullable=False),
+        Column("count", pa.int64(), "Rows of this run that were looked at.", nullable=False),
+        Column("count_cmp", pa.int64(), "Rows of the other side.", nullable=False),
+        Column("population_stability_index", pa.float64(), "0 and more; 0.1 and 0.25 are limits by convention."),
+        Column("js_distance", pa.float64(), "Jensen-Shannon distance, base 2, 0 to 1."),
+        Column("ks_statistic", pa.float64(), "Kolmogorov-Smirnov distance of numbers, 0 to 1."),
+        Column("wasserstein_distance", pa.float64(), "Of numbers, in standard deviations of the other side."),
+        Column("cramers_v", pa.float64(), "Cramér's V of the chi-squared statistic, 0 to 1."),
+        Column("drifted", pa.bool_(), "A distance is above its threshold.", nullable=False),
+        Column("note", pa.string(), "Which distance is above which threshold, or why nothing was said."),
+        Column("bins", pa.list_(pa.string()), "The bins, in words."),
+        Column("shares", pa.list_(pa.float64()), "Of this run's rows in each bin."),
+        Column("shares_cmp", pa.list_(pa.float64()), "Of the other side's rows in each bin."),
+        *LINEAGE,
+    ),
+    partitioned_by=("as_of_date",),
+)
+
 RESERVED = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE)})
 """Names that keys and pass-through columns may not take."""
 

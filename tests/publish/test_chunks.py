@@ -31,6 +31,9 @@ class Nothing:
     def named(self, split: bytes) -> str:
         return split.decode()
 
+    def sampled(self, share: float) -> "Nothing":
+        return self
+
 
 SCAN = FileScan((b"0", b"1", b"2", b"3"), Nothing(), 4, 100, 1_000, "plan")
 NEVER = 1e9

@@ -1,7 +1,8 @@
 """Reads a split of a pinned table with pyarrow: the rows that Spark would give. Executors use it: pyarrow only."""
 
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -36,6 +37,8 @@ class Reading:
     partitions: tuple[str, ...]
     where: tuple[ArrowCondition, ...]
     batch_rows: int | None = None
+    share: float = 1.0
+    """How much of each row group is read, from its beginning: a sample, the same each time."""
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         """The split's rows that meet the filter.
@@ -55,6 +58,10 @@ class Reading:
         parts = _parts(split)
         ends = [f"{_name(part)} from byte {part['start']:,} on" for part in (parts[0], parts[-1])]
         return ends[0] if len(parts) == 1 else f"{len(parts):,} ranges, {ends[0]} to {ends[1]}"
+
+    def sampled(self, share: float) -> "Reading":
+        """Reads a share of each row group, from its beginning: the same rows each time."""
+        return replace(self, share=share)
 
     def _file(self, part: dict[str, Any]) -> Iterator[pa.RecordBatch]:
         path = f"{self.root}/{part['path']}"
@@ -89,11 +96,25 @@ class Reading:
         given = self.columns.names[: self.keep]
         types = [file.schema_arrow.field(name).type for name in there]
         ready = not self.where and (there, types) == (self.columns.names, self.columns.types)
-        for batch in file.iter_batches(rows, row_groups=groups, columns=there, use_threads=False):
+        for batch in self._batches(file, rows, groups, there):
             if ready:
                 yield batch.select(given)
             else:
                 yield from self._kept(batch, part, given)
+
+    def _batches(
+        self, file: pq.ParquetFile, rows: int, groups: list[int], columns: list[str]
+    ) -> Iterator[pa.RecordBatch]:
+        if self.share >= 1:
+            yield from file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=False)
+            return
+        for group in groups:
+            left = math.ceil(file.metadata.row_group(group).num_rows * self.share)
+            batches = file.iter_batches(min(rows, max(left, 1)), row_groups=[group], columns=columns, use_threads=False)
+            while left > 0:
+                batch = next(batches)
+                yield batch.slice(0, left)
+                left -= batch.num_rows
 
     def _kept(self, batch: pa.RecordBatch, part: dict[str, Any], given: list[str]) -> Iterator[pa.RecordBatch]:
         columns = {field.name: self._column(batch, part, field) for field in self.columns}

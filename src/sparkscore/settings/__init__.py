@@ -1,5 +1,5 @@
 """Settings: what a job is told, by files, environment and flags. Imports nothing heavy."""
 
-from sparkscore.settings.job import Settings
+from sparkscore.settings.job import DriftSettings, Settings, SlaSettings
 
-__all__ = ["Settings"]
+__all__ = ["DriftSettings", "Settings", "SlaSettings"]

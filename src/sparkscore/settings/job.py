@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from sparkscore.errors import ConfigError
@@ -176,6 +176,76 @@ class OutputSettings(_Frozen):
         return None if self.retention_days is None else now.astimezone(UTC).date() - timedelta(days=self.retention_days)
 
 
+class ProfileSettings(_Frozen):
+    """What is remembered of the columns of each run."""
+
+    rows: Annotated[int, Field(ge=1)] | Literal["all", "none"] = Field(
+        default=1_000_000, description="rows of the source that are looked at, or all, or none; predictions always all"
+    )
+    segments: tuple[str, ...] = Field(
+        default=(), description="columns of keys or passthrough by whose values profiles and drift are told apart"
+    )
+
+
+class DriftSettings(_Frozen):
+    """What columns are compared with, and how far they may be from it."""
+
+    baseline: str | None = Field(
+        default=None,
+        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, both kept)",
+    )
+    psi: float | None = Field(default=0.25, gt=0, description="greatest population stability index; null: no alert")
+    jensen_shannon: float | None = Field(default=None, gt=0, le=1, description="greatest Jensen-Shannon distance")
+    kolmogorov_smirnov: float | None = Field(
+        default=None, gt=0, le=1, description="greatest Kolmogorov-Smirnov distance"
+    )
+    wasserstein: float | None = Field(
+        default=None, gt=0, description="greatest Wasserstein distance, in standard deviations of the reference"
+    )
+    cramers_v: float | None = Field(default=None, gt=0, le=1, description="greatest Cramér's V of chi-squared")
+    min_rows: int = Field(default=500, ge=1, description="fewer rows on either side are compared, but raise no alert")
+    fail: bool = Field(default=False, description="drift ends the run with exit code 5, after it was published")
+
+
+class SlaSettings(_Frozen):
+    """What readers were promised; `check_sla` holds the run events against it."""
+
+    every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
+    published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
+    source_age_hours: float | None = Field(
+        default=None, gt=0, description="greatest age of the source's version when it was published"
+    )
+    duration_minutes: float | None = Field(default=None, gt=0, description="minutes from the first attempt's start")
+    completeness: float | None = Field(
+        default=None, gt=0, le=1, description="least share of source rows with a prediction"
+    )
+    rows_per_second: float | None = Field(default=None, gt=0, description="least rows scored per second of scoring")
+    fail: bool = Field(
+        default=False, description="a broken promise ends the run with exit code 5, after it was published"
+    )
+
+
+class MonitorSettings(_Frozen):
+    """Who is told of runs."""
+
+    report: bool = Field(default=True, description="an HTML page per run under <home>/reports")
+    metrics: str | None = Field(
+        default=None,
+        description=f"folder of node exporter's textfile collector; {_RELATIVE}",
+        json_schema_extra={"path": True},
+    )
+    webhook: SecretStr | None = Field(
+        default=None,
+        description="URL for alerts (Slack-compatible JSON); secret, better in SPARKSCORE_MONITOR__WEBHOOK",
+        repr=False,
+    )
+    mlflow: bool = Field(default=True, description="an MLflow run per scoring run")
+    price_core_hour: float | None = Field(
+        default=None, ge=0, description="of one core, in any currency, for the report"
+    )
+    price_gpu_hour: float | None = Field(default=None, ge=0, description="of one GPU, in the same currency")
+
+
 class Settings(BaseSettings):
     """A whole job."""
 
@@ -194,6 +264,22 @@ class Settings(BaseSettings):
     scoring: ScoringSettings = ScoringSettings()
     gate: GateSettings = GateSettings()
     output: OutputSettings
+    profile: ProfileSettings = ProfileSettings()
+    drift: DriftSettings = DriftSettings()
+    sla: SlaSettings = SlaSettings()
+    monitor: MonitorSettings = MonitorSettings()
+
+    @model_validator(mode="after")
+    def _segments_reach_readers(self) -> Self:
+        """A segment's values are shown, and stand beside each prediction."""
+        source, segments = self.source, self.profile.segments
+        strange = [name for name in segments if name not in (*source.keys, *source.passthrough)]
+        if strange:
+            raise ValueError(f"profile.segments: neither keys nor in source.passthrough: {', '.join(strange)}")
+        told = [name for name in segments if name in source.sensitive]
+        if told:
+            raise ValueError(f"profile.segments are shown, and these are source.sensitive: {', '.join(told)}")
+        return self
 
     @classmethod
     def settings_customise_sources(

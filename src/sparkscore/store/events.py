@@ -13,7 +13,7 @@ from sparkscore.store.failures import border
 from sparkscore.store.tables import ensure, exists, load, owner
 from sparkscore.store.writes import append
 
-_ORDER = ("started", "staged", "failed", "aborted", "published")
+_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
 _PINS = tuple(field.name for field in fields(Pins))
 
 

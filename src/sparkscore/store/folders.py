@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
@@ -120,3 +121,22 @@ def _opened(spark: SparkSession, folder: str) -> tuple[Any, Any]:
 def _path(spark: SparkSession, folder: str) -> Any:
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
     return jvm.org.apache.hadoop.fs.Path(folder)
+
+
+def write_text(spark: SparkSession, file: str, text: str) -> None:
+    """Write a file whole: whoever reads it meanwhile sees the one before. Its folder is made where it is absent.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with border(f"writing {file}"):
+        files, path = _opened(spark, file)
+        other = path.suffix(f".{uuid4().hex}.tmp")
+        stream = files.create(other, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+        files.delete(path, False)
+        if not files.rename(other, path):
+            raise AccessDenied(f"{file} cannot be written", "a folder to write to", "check its owner and mode")

@@ -10,6 +10,7 @@ from sparkscore.records import TableRef
 from sparkscore.store.failures import border
 from sparkscore.store.history import NOTE
 from sparkscore.store.isolation import noted
+from sparkscore.store.monitored import BASELINE_AS_OF
 from sparkscore.store.names import sql_name
 from sparkscore.store.tables import EXPIRED_PROPERTY, delta_table, exists, load, properties
 from sparkscore.store.writes import retried
@@ -64,6 +65,6 @@ def remember_revisions(spark: SparkSession, predictions: TableRef, runs: TableRe
 
 def _older(frame: DataFrame, before: date) -> Column:
     """The rows of older as_ofs, by the partition alone where there is one."""
-    if "as_of_date" in frame.columns:
-        return F.col("as_of_date") < F.lit(before)
+    if "as_of_date" in frame.columns:  # a model's training data is of no as_of, and stays
+        return (F.col("as_of_date") < F.lit(before)) & (F.col("as_of_date") > F.lit(BASELINE_AS_OF.date()))
     return F.col("as_of") < F.lit(datetime.combine(before, time(), UTC))

@@ -123,6 +123,18 @@ def version_at(spark: SparkSession, table: TableRef, moment: datetime) -> int:
     return int(rows[0][0])
 
 
+def committed_at(spark: SparkSession, table: TableRef, version: int) -> datetime | None:
+    """When a version was committed; None where the table's history does not hold it any more.
+
+    Raises:  TableNotFound, AccessDenied.
+    """
+    with border(f"reading the history of {table.name}"):
+        rows = (
+            delta_table(spark, table).history().where(F.col("version") == F.lit(version)).select("timestamp").collect()
+        )
+    return rows[0][0].astimezone(UTC) if rows else None
+
+
 def load(spark: SparkSession, table: TableRef, version: int | None = None) -> DataFrame:
     """The rows of a table, pinned to an integer version, or as they are now.
 
