@@ -1,0 +1,86 @@
+"""What somebody has to be told of a run, and how it reads in a chat. `monitor.webhook` sends it."""
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from sparkscore.errors import PROMISE_BROKEN, GateFailed
+from sparkscore.records import RunReport, digest
+
+Kind = Literal["gate_failed", "drift", "sla", "run_failed"]
+
+TITLES: dict[Kind, str] = {
+    "gate_failed": "gate failed, nothing was published",
+    "drift": "drift",
+    "sla": "SLA broken",
+    "run_failed": "run failed",
+}
+TEXT_AT_MOST = 600
+"""Characters of one alert: a message is read on a telephone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alert:
+    """One thing that somebody has to be told. Grain: one per kind and run."""
+
+    kind: Kind
+    job: str
+    as_of: str | None
+    run_id: str | None
+    text: str
+
+    @property
+    def key(self) -> str:
+        """What makes it the same alert: not the run, which may be another one after a retry with the same outcome."""
+        return digest([self.job, self.as_of, self.kind, self.text])[:32]
+
+    @property
+    def words(self) -> str:
+        """One line for people."""
+        run = f" (run {self.run_id[:12]})" if self.run_id else ""
+        return f"{TITLES[self.kind]}: {self.job}, {self.as_of or 'no as_of'}: {self.text}{run}"
+
+
+def alerts_of(report: RunReport) -> list[Alert]:
+    """The alerts of a run that has ended, the gravest first; none for a dry run."""
+    if report.status == "dry_run":
+        return []
+    return [
+        Alert(kind, report.job, report.as_of, report.run_id, text[:TEXT_AT_MOST]) for kind, text in _reasons(report)
+    ]
+
+
+def _reasons(report: RunReport) -> Iterator[tuple[Kind, str]]:
+    if report.exit_code == GateFailed.exit_code:
+        yield "gate_failed", _error(report)
+    elif report.status == "failed" and report.exit_code != PROMISE_BROKEN:
+        yield "run_failed", _error(report)
+    if report.drifted:
+        yield "drift", f"{report.drifted} column{'s have' if report.drifted > 1 else ' has'} drifted"
+    if report.sla_broken:
+        yield "sla", "; ".join(report.sla_broken)
+
+
+def _error(report: RunReport) -> str:
+    """The class and the first line: what was expected and what to do are in the result, for who repairs it."""
+    error = report.error or {}
+    lines = str(error.get("message") or "").splitlines()
+    name = str(error.get("class") or f"exit code {report.exit_code}")
+    return f"{name}: {lines[0]}" if lines else name
+
+
+def not_told(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
+    """The alerts whose keys are not among those that were told before: a scheduler's retry tells nothing twice."""
+    return [alert for alert in alerts if alert.key not in told]
+
+
+def message(alerts: Sequence[Alert]) -> bytes:
+    """The alerts as one message in the JSON that Slack, and what is compatible with it, takes.
+
+    Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped.
+    """
+    text = "\n".join(alert.words for alert in alerts)
+    for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
+        text = text.replace(sign, escaped)
+    return json.dumps({"text": text}).encode()

@@ -1,0 +1,74 @@
+"""The file that node exporter's textfile collector reads: one per job, replaced by each run."""
+
+import math
+import os
+import re
+import tempfile
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, Success, metrics_text
+from sparkscore.records import RunReport, Verdict
+
+READ_AT_MOST = 256 * 1024
+"""Bytes of the file before; ours have 10 kB."""
+AHEAD = 86_400.0
+"""Seconds that an as_of of the file before may lie in the future: a mistyped one must not stay the newest for ever."""
+
+
+def write_metrics(
+    report: RunReport,
+    folder: str | Path,
+    *,
+    at: datetime,
+    verdicts: Sequence[Verdict] = (),
+    cores: int | None = None,
+) -> Path:
+    """Replace `<folder>/<job>.prom`, which is made where it is not there; what it told of the last success stays.
+
+    Raises:  OSError when the folder cannot be written to.
+    """
+    path = Path(folder) / f"{report.job}.prom"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    text = metrics_text(report, at=at, verdicts=verdicts, cores=cores, earlier=_told_before(path, at.timestamp()))
+    _replace(path, text)
+    return path
+
+
+def _replace(path: Path, text: str) -> None:
+    # a name that does not end in .prom is nothing to the collector, which may look at any moment
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
+    try:
+        with os.fdopen(handle, "w") as file:
+            os.fchmod(file.fileno(), 0o644)  # the collector is another user
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+
+
+def _told_before(path: Path, now: float) -> Success | None:
+    """The last success that the file tells. Others may write there, too: what makes no sense is as good as absent."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            text = file.read(READ_AT_MOST).decode(errors="replace")
+    except OSError:
+        return None
+    at = _value(text, LAST_SUCCESS, path.stem, latest=now)
+    return None if at is None else Success(at, _value(text, LAST_SUCCESS_AS_OF, path.stem, latest=now + AHEAD))
+
+
+def _value(text: str, name: str, job: str, *, latest: float) -> float | None:
+    line = rf'^{re.escape(name)}{{scoring_job="{re.escape(job)}"}} ([0-9.e+]{{1,32}})$'
+    found = re.search(line, text, re.MULTILINE)
+    try:
+        value = float(found[1]) if found else math.nan
+    except ValueError:
+        return None
+    return value if 0 < value <= latest else None

@@ -1,0 +1,68 @@
+"""Alerts to a webhook, beside the run: whatever the other side does, the run neither fails nor waits for long.
+
+The URL is a secret (who has it can write to the channel): of it, only the host is told.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from sparkscore.monitor.alerts import Alert, message
+from sparkscore.monitor.posting import host_of, post
+
+log = structlog.get_logger("sparkscore")
+
+TIMEOUT_S = 5.0
+"""Seconds for both tries together."""
+PAUSE_S = 0.3
+"""Seconds before the second try."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """What became of a message."""
+
+    told: tuple[str, ...] = ()
+    """Keys of the alerts that the other side has taken."""
+    problem: str | None = None
+    """In words, without the URL; None where there was none."""
+
+
+class Sending:
+    """A message on its way, in a thread that ends with the process at the latest. `send` makes it."""
+
+    def __init__(self, alerts: Sequence[Alert], url: str, *, timeout_s: float) -> None:
+        self._sent = Sent(problem=f"{host_of(url)}: no answer in time")
+        arguments = (tuple(alerts), url, time.monotonic() + timeout_s)
+        self._thread = threading.Thread(target=self._run, args=arguments, name="sparkscore-webhook", daemon=True)
+        self._thread.start()
+
+    def finish(self, within_s: float = 2.0) -> Sent:
+        """What became of it, after waiting so long at most. Never raises; a problem is logged as a warning."""
+        self._thread.join(timeout=within_s)
+        sent = self._sent
+        if sent.problem is not None:
+            log.warning("alerts not told", why=sent.problem)
+        return sent
+
+    def _run(self, alerts: tuple[Alert, ...], url: str, until: float) -> None:
+        body = message(alerts)
+        failed = post(url, body, until=until)
+        if failed and failed.again and time.monotonic() + PAUSE_S < until:
+            time.sleep(PAUSE_S)
+            failed = post(url, body, until=until)
+        if failed:
+            self._sent = Sent(problem=f"{host_of(url)}: {failed.why}")
+        else:
+            self._sent = Sent(tuple(alert.key for alert in alerts))
+
+
+def send(alerts: Sequence[Alert], url: str, *, timeout_s: float = TIMEOUT_S) -> Sending | None:
+    """Start telling the alerts, as one message; None where there are none. Never raises.
+
+    Where no answer comes or the server is at fault there is one more try, so an alert may be told twice.
+    """
+    return Sending(alerts, url, timeout_s=timeout_s) if alerts else None
