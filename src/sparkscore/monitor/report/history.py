@@ -1,0 +1,68 @@
+"""Runs from the events of a job."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from sparkscore.records import RunEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the events of an as_of tell of its newest revision's last attempt."""
+
+    as_of: datetime
+    run_id: str | None
+    event: str
+    """The last one that says how far it came: `monitored` says nothing of that."""
+    scored: int | None
+    rejected: int | None
+    seconds: float | None
+    """Of the whole attempt."""
+    rate: float | None
+    """Rows per second of scoring and staging; None where nothing was scored anew."""
+    drifted: int | None
+    message: str | None
+
+    @property
+    def published(self) -> bool:
+        """Readers see it."""
+        return self.event == "published"
+
+
+def runs(history: Sequence[RunEvent]) -> tuple[Told, ...]:
+    """One per as_of, oldest first."""
+    ordered = sorted(history, key=lambda event: (event.as_of, event.revision, event.attempt, event.at))
+    return tuple(_told(list(events)) for _, events in groupby(ordered, key=lambda event: event.as_of))
+
+
+def lost(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
+    """Attempts that failed or were aborted, whatever came of the next."""
+    return tuple(sorted((one for one in history if one.event in ("failed", "aborted")), key=lambda one: one.as_of))
+
+
+def _told(events: Sequence[RunEvent]) -> Told:
+    last = events[-1]
+    mine = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
+    told = {name: value for one in mine for name, value in one.told.items() if value is not None}
+    seconds: dict[str, float] = {}
+    for one in mine:
+        seconds |= {part: value for part, value in (one.told.get("seconds") or {}).items() if value is not None}
+    known = {name: value for one in mine for name in _COLUMNS if (value := getattr(one, name)) is not None}
+    kinds = [one.event for one in mine if one.event != "monitored"]
+    scored, scoring = known.get("rows_scored"), seconds.get("score_and_stage")
+    return Told(
+        as_of=last.as_of,
+        run_id=known.get("run_id"),
+        event=kinds[-1] if kinds else "published",
+        scored=scored,
+        rejected=known.get("rows_rejected"),
+        seconds=seconds.get("total", sum(seconds.values()) or None),
+        rate=scored / scoring if scored and scoring else None,
+        drifted=told.get("drifted"),
+        message=known.get("message"),
+    )
+
+
+_COLUMNS = ("run_id", "rows_scored", "rows_rejected", "message")

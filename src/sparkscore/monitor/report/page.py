@@ -1,0 +1,53 @@
+"""The pages, as HTML text."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
+
+from sparkscore.monitor.report.cost import cost
+from sparkscore.monitor.report.drift import drifted
+from sparkscore.monitor.report.job import job_head, runs_table, trends
+from sparkscore.monitor.report.job import throughput as over_time
+from sparkscore.monitor.report.judged import judged, rejected
+from sparkscore.monitor.report.parts import Head, Section
+from sparkscore.monitor.report.predictions import predicted
+from sparkscore.monitor.report.top import head, read
+from sparkscore.records import RunEvent, RunPage
+
+if TYPE_CHECKING:
+    from jinja2 import Template
+
+
+def run_page(page: RunPage) -> str:
+    """The page of one run: a whole HTML document without scripts, in which nothing is fetched.
+
+    Jobs:    none.
+    Runs on: driver.
+    """
+    sections = (read, judged, predicted, drifted, over_time, rejected, cost)
+    return _drawn(head(page), [section(page) for section in sections])
+
+
+def job_page(job: str, history: Sequence[RunEvent]) -> str:
+    """The page of a job, the trend over its runs; links each to its own page, `<run_id>.html` beside this one.
+
+    Needs:   events of any kind and in any order; several of one attempt count as one.
+    Jobs:    none.
+    Runs on: driver.
+    """
+    return _drawn(job_head(job, history), [trends(history), runs_table(history)])
+
+
+def _drawn(top: Head, sections: Sequence[Section]) -> str:
+    return _template().render(head=top, sections=sections)
+
+
+@cache
+def _template() -> "Template":
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    loader = PackageLoader("sparkscore.monitor.report", ".")
+    environment = Environment(
+        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.get_template("page.html.jinja")

@@ -1,0 +1,84 @@
+"""What a page is made of. The template draws these and nothing else, so that every value is escaped in one place."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Legend = Literal["", "area", "mark", "dots", "attempts"]
+"""Which key a picture needs: filled area and dashed line, bar and mark, two dots, or crosses for attempts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """A label and its value. `mark` is what its symbol says: well, badly, or nothing."""
+
+    label: str
+    value: str
+    note: str = ""
+    mark: Literal["", "good", "bad"] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A picture with its title above and what is seen in it, in words, below."""
+
+    title: str
+    picture: str
+    """SVG of `charts`; empty where words are enough."""
+    says: str
+    legend: Legend = ""
+    strong: bool = False
+    """Marked as drifted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One cell of a table."""
+
+    text: str
+    mark: Literal["", "good", "bad", "warn"] = ""
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Rows below a head; `numbers` are the columns that are aligned at the right."""
+
+    title: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    says: str = ""
+    numbers: tuple[int, ...] = ()
+    narrow: bool = False
+    """Fits a phone as it is; others are stacked there, each cell below the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """One part of a page. A section without data says so instead of vanishing."""
+
+    title: str
+    says: str = ""
+    facts: tuple[Fact, ...] = ()
+    figures: tuple[Figure, ...] = ()
+    legend: Legend = ""
+    """The key that all figures share."""
+    small: tuple[Figure, ...] = ()
+    """Small multiples, side by side where there is room."""
+    tables: tuple[Table, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The top of a page: what it is of, how it ended, the figures that matter most."""
+
+    kind: str
+    title: str
+    says: str
+    mark: Literal["", "good", "bad"] = ""
+    state: str = ""
+    error: tuple[str, ...] = ()
+    """Class of the error, its message, whether a retry can help."""
+    warnings: tuple[str, ...] = ()
+    facts: tuple[Fact, ...] = ()
+    small: str = ""
+    """Whatever identifies it, in small letters."""

@@ -1,0 +1,55 @@
+"""Numbers in words of a page. What is not known is a dash."""
+
+from math import isfinite
+
+UNKNOWN = "–"
+
+
+def number(value: float | None) -> str:
+    """Thousands with commas; three digits that count, where there is a fraction."""
+    if value is None or not isfinite(value):
+        return UNKNOWN
+    if value == round(value) or abs(value) >= 1000:
+        return f"{value:,.0f}" if abs(value) < 1e15 else f"{value:.3g}"
+    return f"{value:.3g}"
+
+
+def share(part: float | None, whole: float | None = 1.0) -> str:
+    """A percentage: `12%`, `0.3%`; less than that is told as less."""
+    if part is None or not whole:
+        return UNKNOWN
+    percent = 100 * part / whole
+    if 0 < percent < 0.1:
+        return "< 0.1%"
+    return f"{percent:.1f}%" if 0 < percent < 10 or 99 < percent < 100 else f"{percent:.0f}%"
+
+
+def duration(seconds: float | None) -> str:
+    """Seconds up to two minutes, then minutes, then hours."""
+    if seconds is None:
+        return UNKNOWN
+    if seconds < 120:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes = seconds / 60
+    return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
+
+
+def rate(rows_per_second: float | None) -> str:
+    """Rows per second."""
+    return UNKNOWN if rows_per_second is None else f"{number(round(rows_per_second))} rows/s"
+
+
+def counted(many: int, one: str, more: str = "") -> str:
+    """`1 column`, `3 columns`."""
+    return f"{many:,} {one if many == 1 else more or one + 's'}"
+
+
+def day(moment: str | None) -> str:
+    """An as_of without the midnight that most of them have."""
+    return (moment or UNKNOWN).removesuffix("T00:00:00Z")
+
+
+def shortened(name: str, letters: int = 48) -> str:
+    """A name that fits beside a picture: the middle is left out, as names often differ at their end."""
+    half = (letters - 1) // 2
+    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
