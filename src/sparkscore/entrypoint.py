@@ -20,7 +20,7 @@ from typing import Any, NoReturn, TextIO
 import structlog
 from rich.console import Console
 
-from sparkscore.errors import ConfigError, SparkscoreError, facts, redacted
+from sparkscore.errors import PROMISE_BROKEN, ConfigError, SparkscoreError, facts, redacted
 from sparkscore.records import RunReport, UpkeepReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import leaves
@@ -32,6 +32,8 @@ _HELP = {
     "maintain": "remove what is too old and what settled runs left; compact and vacuum the job's tables",
     "rollback": "publish an earlier run of an as_of again, as a new revision, and say what readers will see",
     "gate": "`gate suggest <table>`: a suite of expectations from a profile; `gate check <table>`: its verdict",
+    "report": "write the HTML page of a run, or with --job the trend over all runs",
+    "check_sla": "hold the run events against what sla promises; also finds the run that never started",
     "rejects": "list the rows that runs did not score; `rejects retry <id>` scores those of a run again",
 }
 _EXAMPLES = {
@@ -64,6 +66,17 @@ The rows are those that the earlier run published, read from the prediction tabl
 `suggest` writes the suite to the file of --suite, or shows it: edit it before you use it. `check` judges the newest
 version of the table, shows keys of rows that break a rule (source.keys), never values of source.sensitive, and ends
 with 3 where a critical rule is broken.""",
+    "report": """examples:
+  {program} 1f0c9a2b --config conf/quickstart.yaml
+  {program} --job --config conf/quickstart.yaml
+
+`score` writes the page of each run already (monitor.report), under <home>/reports/<job>. This writes it anew from the
+job's tables.""",
+    "check_sla": """examples:
+  {program} --config conf/quickstart.yaml --sla.every_hours 24 --sla.published_within_hours 6
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31
+
+Ends with 5 where a promise is broken. Give it a schedule of its own: a run that never started tells nobody.""",
     "rejects": """examples:
   {program} --config conf/quickstart.yaml
   {program} retry 1f0c9a2b --config conf/quickstart.yaml
@@ -128,7 +141,8 @@ def run(verb: str, argv: Sequence[str]) -> int:
             if parsed is None:
                 return 0
             args = parsed
-            outcome = _Outcome(0, _VERBS[verb](args))
+            made = _VERBS[verb](args)
+            outcome = made if isinstance(made, _Outcome) else _Outcome(0, made)
         except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
             outcome = _failed(error, args)
         if result is not None:
@@ -254,6 +268,15 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--dry-run", action="store_true", help="show what would be done; change nothing")
     if verb == "runs":
         parser.add_argument("words", nargs="*", metavar="show ID", help="`show <run_id>`: the events of one run")
+    if verb == "report":
+        parser.add_argument("run", nargs="?", metavar="ID", help="a run_id, or its beginning: 8 characters at least")
+        parser.add_argument(
+            "--job", dest="of_job", action="store_true", help="the page of the job: what changes over runs"
+        )
+    if verb == "check_sla":
+        parser.add_argument(
+            "--as-of", metavar="TIME", help="look at this as_of alone; default: the newest, and missing ones"
+        )
     if verb == "gate":
         parser.add_argument("what", metavar="suggest|check", help="make a suite, or hold one against the table")
         parser.add_argument("table", metavar="TABLE", help="a plain name, a catalog name, or a path")
@@ -277,6 +300,8 @@ def _parser(verb: str) -> _Parser:
         parser.add_argument("--dry-run", action="store_true", help="show what readers will see; write nothing")
     settings = parser.add_argument_group("settings", "the same as in the config file; lists and mappings as YAML")
     for name, info in leaves(Settings):
+        if verb == "report" and name == "job":  # there --job asks for the page of the job that the config names
+            continue
         settings.add_argument(
             f"--{name}", dest=f"setting:{name}", metavar="VALUE", help=(info.description or "").replace("%", "%%")
         )
@@ -318,7 +343,7 @@ def _screen() -> Console:
     return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
 
 
-def _score(args: argparse.Namespace) -> str:
+def _score(args: argparse.Namespace) -> _Outcome:
     settings = _settings(args, args.config)
     from sparkscore.monitor.progress import watch_on
     from sparkscore.monitor.words import rows_table, summary
@@ -340,7 +365,7 @@ def _score(args: argparse.Namespace) -> str:
     else:
         report = score(spark, settings, as_of=args.as_of, wishes=wishes, watch=watch_on(screen))
     screen.print(summary(report), highlight=False, soft_wrap=True)
-    return report.to_json()
+    return _Outcome(report.exit_code, report.to_json())
 
 
 def _quickstart(args: argparse.Namespace) -> str:
@@ -423,7 +448,7 @@ def _gate(args: argparse.Namespace) -> str:
     return json.dumps({"schema": 1, "job": settings.job, "verdict": asdict(verdict)}, ensure_ascii=False)
 
 
-def _rejects(args: argparse.Namespace) -> str:
+def _rejects(args: argparse.Namespace) -> "str | _Outcome":
     settings, run = _settings(args, args.config), _named_run("rejects", "retry", args.words)
     from sparkscore.monitor.progress import watch_on
     from sparkscore.monitor.words import rejects_table, summary
@@ -434,13 +459,41 @@ def _rejects(args: argparse.Namespace) -> str:
     if run is not None:
         report = retry(spark, settings, run=run, watch=watch_on(screen))
         screen.print(summary(report), highlight=False, soft_wrap=True)
-        return report.to_json()
+        return _Outcome(report.exit_code, report.to_json())
     found = rejects(spark, settings)
     screen.print(rejects_table(found))
     return json.dumps({"schema": 1, "job": settings.job, "rejects": [asdict(one) for one in found]}, default=utc_text)
 
 
-_VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {
+def _report(args: argparse.Namespace) -> str:
+    if (args.run is None) != args.of_job:
+        raise ConfigError(
+            "report without a run, or with a run and --job", "`report <run_id>` or `report --job`", "see --help"
+        )
+    settings = _settings(args, args.config)
+    from sparkscore.pipelines.report import report_of_job, report_of_run
+    from sparkscore.session import job_session
+
+    spark = job_session(f"sparkscore report {settings.job}")
+    where = report_of_job(spark, settings) if args.of_job else report_of_run(spark, settings, run=args.run)
+    _screen().print(f"the page is {where}", markup=False, highlight=False, soft_wrap=True)
+    return json.dumps({"schema": 1, "job": settings.job, "report": where})
+
+
+def _check_sla(args: argparse.Namespace) -> _Outcome:
+    settings = _settings(args, args.config)
+    from sparkscore.monitor.words import sla_table
+    from sparkscore.pipelines.check_sla import check_sla
+    from sparkscore.session import job_session
+
+    rules = check_sla(job_session(f"sparkscore check_sla {settings.job}"), settings, as_of=args.as_of)
+    _screen().print(sla_table(rules))
+    broken = [rule.rule for rule in rules if not rule.kept]
+    line = json.dumps({"schema": 1, "job": settings.job, "broken": broken, "rules": [asdict(rule) for rule in rules]})
+    return _Outcome(PROMISE_BROKEN if broken else 0, line)
+
+
+_VERBS: Mapping[str, Callable[[argparse.Namespace], "str | _Outcome"]] = {
     "score": _score,
     "quickstart": _quickstart,
     "runs": _runs,
@@ -448,4 +501,6 @@ _VERBS: Mapping[str, Callable[[argparse.Namespace], str]] = {
     "rollback": _rollback,
     "rejects": _rejects,
     "gate": _gate,
+    "report": _report,
+    "check_sla": _check_sla,
 }

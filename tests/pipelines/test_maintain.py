@@ -93,14 +93,16 @@ class TestRetention:
     def test_an_expired_as_of_leaves_all_tables_and_the_files_of_others_stay_as_they_were(self, world: World) -> None:
         nobody = pa.table({"id": [None], "carrier": ["AA"], "x1": [1.0], "x2": [1.0]}, schema=SOURCE)
         world.write_source(pa.concat_tables([source_rows(), nobody]))
-        run(world, OLD)
-        kept = run(world, NEW)
+        watched: dict[str, Any] = {"profile": {"rows": "all"}, "drift": {"min_rows": 1}}
+        run(world, OLD, **watched)
+        kept = run(world, NEW, **watched)
         folder = Path(world.path("predictions")) / f"as_of_date={NEW}"
         before = files(folder)
         done = upkeep(world, days=30)
         assert (done.status, done.exit_code, done.as_of_expired) == ("maintained", 0, 1)
-        assert (done.predictions_expired, done.rejects_expired, done.events_expired) == (60, 1, 3)
-        for name in ("predictions", "predictions_rejects", "predictions_runs"):
+        assert (done.predictions_expired, done.rejects_expired, done.events_expired) == (60, 1, 4)
+        assert done.profiles_expired == 4  # x1, x2, prediction, label
+        for name in ("predictions", "predictions_rejects", "predictions_profile", "predictions_runs"):
             assert as_ofs(world, name) == {NEW}
         assert files(folder) == before
         assert_published(world, kept, source_rows(), as_of=NEW)

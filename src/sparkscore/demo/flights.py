@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from pyspark.sql import SparkSession
 
 from sparkscore.demo import contracts
@@ -81,6 +82,18 @@ def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Map
     ):
         _write(spark, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
     return {"flights": len(frames.flights), "weather": len(frames.weather), "planes": len(frames.planes)}
+
+
+def write_training(spark: SparkSession, home: str, flights: pd.DataFrame) -> DeltaDatasetSource:
+    """Write the flights that the model learns from as a table of its own; where it is, as MLflow names it.
+
+    Jobs:    one, none where the table is there in full.
+    Runs on: driver.
+    Raises:  AccessDenied.
+    """
+    table = TableRef("flights_training", f"{home}/tables/flights_training")
+    _write(spark, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
+    return DeltaDatasetSource(path=str(table.path), delta_table_version=tables.newest_version(spark, table))
 
 
 def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:

@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 from rich.console import Console
 
 from sparkscore.demo import flights
+from sparkscore.demo.recipe import learned_from, with_outcome
 from sparkscore.demo.train import TrainedModel, train
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.progress import watch_on
@@ -57,7 +58,9 @@ def quickstart(settings: Settings, screen: Console) -> RunReport:
     rows = flights.write_tables(spark, home, frames=frames)
     log.info("tables are there", **{name: f"{count:,} rows" for name, count in rows.items()})
     log.info("training on January to September")
-    trained = train(frames.flights, tracking_uri=tracking_uri, artifact_root=f"{home}/mlartifacts")
+    trained_on = flights.write_training(spark, home, learned_from(with_outcome(frames.flights)))
+    artifacts = f"{home}/mlartifacts"
+    trained = train(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
     report = score(spark, settings, as_of=AS_OF, watch=watch_on(screen))
     target = table_ref(settings.output.table, home=home)
@@ -81,6 +84,9 @@ December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arri
 
   predictions   {target.path}
   run events    {beside(target, "_runs").path}
+  profiles      {beside(target, "_profile").path}
+  drift         {beside(target, "_drift").path}
+  the report    {report.report}
   flights       {home}/tables/flights
   models        {home}/mlflow.db
 

@@ -67,6 +67,14 @@ def with_outcome(flights: pd.DataFrame) -> pd.DataFrame:
     return flights[flights["arr_delay"].notna()]
 
 
+def learned_from(known: pd.DataFrame) -> pd.DataFrame:
+    """The flights that the model learns from.
+
+    Needs:   month.
+    """
+    return known[known["month"] <= LAST_TRAINING_MONTH]
+
+
 def late(flights: pd.DataFrame) -> pd.Series:
     """1 where the flight arrived late, else 0.
 

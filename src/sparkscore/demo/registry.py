@@ -13,7 +13,8 @@ import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
 from mlflow.artifacts import list_artifacts
-from mlflow.entities import LoggedModelStatus
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import Model, ModelSignature
@@ -60,8 +61,12 @@ def metrics_of(client: MlflowClient, version: ModelVersion) -> Mapping[str, floa
     return metrics
 
 
-def register(client: MlflowClient, candidate: Candidate, *, artifact_root: str) -> str:
-    """Log the model and its metrics, register it, and let the alias point to it. Returns the new version.
+def register(
+    client: MlflowClient, candidate: Candidate, *, artifact_root: str, trained_on: DeltaDatasetSource | None = None
+) -> str:
+    """Log the model, its metrics and the table it was trained on; register it; let the alias point to it.
+
+    Returns the new version.
 
     The alias moves last: a process that dies before it leaves the registry as readers know it.
     """
@@ -69,6 +74,9 @@ def register(client: MlflowClient, candidate: Candidate, *, artifact_root: str) 
     run_id = client.create_run(experiment_id, run_name="train").info.run_id
     logged = client.create_logged_model(experiment_id, name=MODEL_NAME, source_run_id=run_id)
     _upload(client, candidate, Model(model_id=logged.model_id, run_id=run_id))
+    if trained_on is not None:
+        inputs = [DatasetInput(_dataset(candidate, trained_on), [InputTag("mlflow.data.context", "training")])]
+        client.log_inputs(run_id, inputs)
     for name, value in candidate.metrics.items():
         client.log_metric(run_id, name, value, model_id=logged.model_id)
     client.set_terminated(run_id)
@@ -85,6 +93,10 @@ def signature() -> ModelSignature:
     """Named and typed inputs, all of them required; as output the probabilities of (on time, late)."""
     columns = Schema([ColSpec(kind, name) for name, kind in INPUTS.items()])
     return ModelSignature(inputs=columns, outputs=Schema([TensorSpec(np.dtype("float64"), (-1, 2))]))
+
+
+def _dataset(candidate: Candidate, source: DeltaDatasetSource) -> Dataset:
+    return Dataset("flights_training", candidate.fingerprint[:36], "delta_table", source.to_json())
 
 
 def _experiment(client: MlflowClient, artifact_root: str) -> str:

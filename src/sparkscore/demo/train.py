@@ -9,10 +9,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 from mlflow import MlflowClient
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from sklearn.metrics import roc_auc_score
 
 from sparkscore.demo import recipe, registry
-from sparkscore.demo.recipe import LAST_TRAINING_MONTH, inputs, late, pipeline, with_outcome
+from sparkscore.demo.recipe import LAST_TRAINING_MONTH, inputs, late, learned_from, pipeline, with_outcome
 from sparkscore.errors import ModelError
 
 LEAK_AUC = 0.85
@@ -42,10 +43,13 @@ class TrainedModel:
     """Whether an earlier training of the same rows by the same recipe was found."""
 
 
-def train(flights: pd.DataFrame, *, tracking_uri: str, artifact_root: str) -> TrainedModel:
+def train(
+    flights: pd.DataFrame, *, tracking_uri: str, artifact_root: str, trained_on: DeltaDatasetSource | None = None
+) -> TrainedModel:
     """The champion `flight-delay` for these flights, trained and registered unless it is there already.
 
-    Needs:   the columns of `recipe.INPUTS`, month, arr_delay. Flights without arr_delay are left out.
+    Needs:   the columns of `recipe.INPUTS`, month, arr_delay. Flights without arr_delay are left out. `trained_on`: the
+             table of the flights that it learns from, so that what it scores later can be compared with them.
     Jobs:    none.
     Runs on: driver.
     Raises:  LeakSuspected before anything is registered.
@@ -58,7 +62,7 @@ def train(flights: pd.DataFrame, *, tracking_uri: str, artifact_root: str) -> Tr
         if there is not None and there.tags.get(registry.FINGERPRINT) == mark:
             return _record(str(there.version), registry.metrics_of(client, there), reused=True)
         candidate = fit(known, fingerprint=mark)
-        version = registry.register(client, candidate, artifact_root=artifact_root)
+        version = registry.register(client, candidate, artifact_root=artifact_root, trained_on=trained_on)
         return _record(version, candidate.metrics, reused=False)
 
 
@@ -67,8 +71,7 @@ def fit(known: pd.DataFrame, *, fingerprint: str) -> registry.Candidate:
 
     Raises:  LeakSuspected.
     """
-    learn = known[known["month"] <= LAST_TRAINING_MONTH]
-    judge = known[known["month"] > LAST_TRAINING_MONTH]
+    learn, judge = learned_from(known), known[known["month"] > LAST_TRAINING_MONTH]
     started = time.monotonic()
     model = pipeline().fit(inputs(learn), late(learn))
     seconds = time.monotonic() - started

@@ -1,1 +1,1 @@
-"""What a run tells about itself. Returns records; writes no tables, changes no predictions."""
+"""What a run tells about itself: profiles, drift, SLA, metrics, alerts, pages. Writes no tables."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sparkscore.records import RejectCount, RuleVerdict, RunEvent, RunReport, UpkeepReport, utc_text
+from sparkscore.records import RejectCount, RuleVerdict, RunEvent, RunReport, SlaRule, UpkeepReport, utc_text
 
 
 def summary(report: RunReport) -> str:
@@ -26,6 +26,12 @@ def summary(report: RunReport) -> str:
     if report.newer:
         newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
         lines.append(f"newer meanwhile: {newer} (--replace takes it)")
+    if report.drifted is not None:
+        lines.append(f"drift: {report.drifted:,} columns, in all rows or in a segment, are too far from the reference")
+    if report.sla_broken:
+        lines.append(f"SLA broken: {', '.join(report.sla_broken)}")
+    if report.report:
+        lines.append(f"report {report.report}")
     if report.status in ("published", "already_published"):
         lines.append(f"table {report.table} at version {report.table_version}")
     return "\n".join(lines)
@@ -65,7 +71,8 @@ def upkeep_table(report: UpkeepReport) -> Table:
             "expire",
             "no output.retention_days: everything is kept"
             if report.expired_before is None
-            else f"{expired}, {report.rejects_expired:,} rejects, {report.events_expired:,} events",
+            else f"{expired}, {report.rejects_expired:,} rejects, {report.profiles_expired:,} profiles and distances,"
+            f" {report.events_expired:,} events",
         ),
         ("stages", f"{report.stages_removed:,} removed, {report.stage_bytes_removed / 1e6:,.1f} MB"),
         ("models", f"{report.models_removed:,} copies removed, {report.model_bytes_removed / 1e6:,.1f} MB"),
@@ -93,6 +100,16 @@ def checked_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Sequenc
             "" if share is None else f"{share:.3%}",
             "; ".join(examples),
         )
+    return table
+
+
+def sla_table(rules: Sequence[SlaRule]) -> Table:
+    """Promises, and whether they were kept."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "promise", "observed", "expected"):
+        table.add_column(name, overflow="fold")
+    for rule in rules:
+        table.add_row("kept" if rule.kept else "BROKEN", rule.rule, rule.observed, rule.expected)
     return table
 
 

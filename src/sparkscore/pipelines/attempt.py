@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import structlog
@@ -15,6 +16,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import UNTOLD, ConfigError, SparkscoreError, facts, redacted
 from sparkscore.gate.judge import Gate
 from sparkscore.gate.suite import Suite, load_suite
+from sparkscore.pipelines.telling import alerted, measured
 from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, utc_text
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.failures import translated as from_worker
@@ -61,6 +63,10 @@ class Attempt:
     attempt: int = 1
     began: float = field(default_factory=time.monotonic)
     verdicts: list[Verdict] = field(default_factory=list)
+    seen: list[RunEvent] = field(default_factory=list)
+    """The events of the as_of as they were when the attempt began."""
+    exit_code: int = 0
+    """Of an attempt that ends well: a broken promise about a published run is told by it."""
     prepared: bool = False
 
     @classmethod
@@ -111,6 +117,11 @@ class Attempt:
     def runs_table(self) -> TableRef:
         """Where the job's events are."""
         return beside(self.target, "_runs")
+
+    @property
+    def so_far(self) -> Mapping[str, float]:
+        """Seconds per part, and `total` until now."""
+        return {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
 
     def past(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
@@ -164,8 +175,12 @@ class Attempt:
             )
         self.event("started")
 
-    def event(self, kind: str, **values: Any) -> None:
-        """Record one event of this attempt."""
+    def concluded(self, found: Mapping[str, Any]) -> None:
+        """Record what monitoring has found about the published run, and tell those who are to be told."""
+        self.event("monitored", exit_code=self.exit_code, told={**found, "alerts": self._alerted()})
+
+    def event(self, kind: str, *, told: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> None:
+        """Record one event of this attempt; `told` is what it tells beside the columns."""
         run = self.run
         known: dict[str, Any] = {
             "rows_read": self.report.rows_read,
@@ -187,7 +202,10 @@ class Attempt:
             "transport": self.report.transport,
             "transport_reason": self.report.transport_reason,
             "model_loads": self.report.model_loads,
+            "executors": dict(self.report.executors),
+            "cores": self.spark.sparkContext.defaultParallelism,
             "warnings": self.report.warnings,
+            **told,
         }
         base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC))  # type: ignore[arg-type]
         self.write(replace(base, **(known | values), details=json.dumps(details, default=str)))
@@ -201,8 +219,9 @@ class Attempt:
 
     def ended(self, status: str, **facts: Any) -> RunReport:
         """The report of an attempt that ended well."""
-        seconds = {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
-        self.know(status=status, exit_code=0, seconds=seconds, **facts)
+        self.know(status=status, exit_code=self.exit_code, seconds=self.so_far, **facts)
+        if status != "dry_run":
+            self._measure()
         return self.report
 
     @contextmanager
@@ -229,15 +248,31 @@ class Attempt:
 
     def _failed(self, error: Exception, code: int, *, records: bool) -> None:
         told = facts(error)
-        seconds = {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
-        self.know(status="failed", exit_code=code, error=told, seconds=seconds)
+        self.know(status="failed", exit_code=code, error=told, seconds=self.so_far)
         if isinstance(error, SparkscoreError):
             error.report = self.report
-        if records and self.run is not None:
+        if not records:
+            return
+        alerts = self._alerted()
+        if self.run is not None:
             try:
-                self.event("failed", exit_code=code, error=told["class"], message=told["message"])
+                facts_of = {"exit_code": code, "error": told["class"], "message": told["message"]}
+                self.event("failed", told={"alerts": alerts}, **facts_of)
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning("the failure could not be recorded in the run events", error=redacted(str(second))[:300])
+        self._measure()
+
+    def _alerted(self) -> tuple[str, ...]:
+        """Tell the webhook what no earlier attempt of the as_of has told it; the keys of what it has taken."""
+        url = self.settings.monitor.webhook
+        return alerted(self.report, url.get_secret_value() if url else None, past=self.seen)
+
+    def _measure(self) -> None:
+        """Write the attempt's metrics, where the config names a folder for them; a failure is a warning."""
+        folder = self.settings.monitor.metrics
+        if folder is not None:
+            cores = self.spark.sparkContext.defaultParallelism
+            measured(self.report, self.verdicts, folder, cores=cores)
 
 
 def refuse_default_home(spark: SparkSession, home: str) -> None:

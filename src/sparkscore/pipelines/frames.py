@@ -88,8 +88,7 @@ def stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bo
         plan.model_columns,
         handed_over if by_spark else arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),
-        counters.add_rows,
-        counters.add_load,
+        counters,
     )
 
 

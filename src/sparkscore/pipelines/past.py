@@ -38,6 +38,7 @@ def past_of(attempt: Attempt, *, records: bool = True) -> Past:
     visible = history.held(spark, target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
+    attempt.seen = past
     unknown = unknown_runs(past, visible)
     past += [_recovered(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
     return Past(past, visible, tuple(unknown))
@@ -131,8 +132,19 @@ def already_published(attempt: Attempt, decision: Decision) -> RunReport:
 def as_seen(attempt: Attempt, shown: RunEvent | None, *, newer: Mapping[str, Any] | None = None) -> RunReport:
     """The report of an attempt that leaves the publication which readers see as it is."""
     run_of(attempt, shown)
+    told = monitored(attempt, shown)
+    if told is not None:
+        attempt.exit_code = told.exit_code or 0
+        broken = tuple(rule["rule"] for rule in told.told.get("sla", ()) if not rule["kept"])
+        attempt.know(drifted=told.told.get("drifted"), sla_broken=broken, report=told.told.get("report"))
     table_version = None if shown is None else shown.table_version
     return attempt.ended("already_published", table_version=table_version, model_loads=0, chunks_reused=0, newer=newer)
+
+
+def monitored(attempt: Attempt, shown: RunEvent | None) -> RunEvent | None:
+    """What monitoring has found about a publication; None where it was not looked at, or not to the end."""
+    mine = [one for one in attempt.seen if one.event == "monitored" and shown and one.run_id == shown.run_id]
+    return mine[-1] if mine else None
 
 
 def run_of(attempt: Attempt, event: RunEvent | None) -> Run:

@@ -1,5 +1,8 @@
 """From a whole stage to readers: judged, published by one MERGE, told in the run events. Every verb that publishes."""
 
+from collections.abc import Callable
+from functools import partial
+
 from pyspark.sql import functions as F
 
 from sparkscore.gate import integrity
@@ -8,10 +11,11 @@ from sparkscore.gate.shift import shift
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import finished
 from sparkscore.pipelines.pinning import Plan
+from sparkscore.pipelines.watching import watched
 from sparkscore.publish import stage as stages
 from sparkscore.publish.latest import ensure_view
 from sparkscore.publish.merge import Rows, keep_rejects, publish
-from sparkscore.records import Publication, Run, RunReport, Stage
+from sparkscore.records import Publication, Run, RunReport, Stage, Status
 from sparkscore.store.tables import ensure, exists, load
 
 
@@ -35,17 +39,24 @@ def published(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> 
         )
         publication = publish(spark, rows, plan.run, target, keys=keys)
         ensure_view(spark, target, keys=keys)
-    return told(attempt, plan.run, publication)
+    return told(attempt, plan.run, publication, then=partial(watched, attempt, plan, stage, rows_read=rows_read))
 
 
-def told(attempt: Attempt, run: Run, publication: Publication) -> RunReport:
-    """The last event and the report of an attempt, after its commit or after that of a later revision."""
+def told(attempt: Attempt, run: Run, publication: Publication, *, then: Callable[[], None] | None = None) -> RunReport:
+    """The last event and the report of an attempt, after its commit or after that of a later revision.
+
+    `then`: what is to be done once readers see the run.
+    """
     attempt.know(table_version=publication.table_version)
     if publication.run_id != run.run_id:
         attempt.event("aborted", message=f"superseded by revision {publication.revision}")
         return attempt.ended("superseded")
     attempt.event("published", table_version=publication.table_version)
-    return attempt.ended("published" if publication.committed else "already_published")
+    status: Status = "published" if publication.committed else "already_published"
+    attempt.know(status=status)
+    if then is not None:
+        then()
+    return attempt.ended(status)
 
 
 def _judge(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> None:

@@ -103,5 +103,5 @@ def _mended(attempt: Attempt, plan: Plan, stage: Stage, watch: Watch | None) -> 
         if rows:
             with watch("score_and_stage", total=rows, done=lambda: counters.rows) if watch else nullcontext():
                 stage = mend.mended(scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys)
-    attempt.know(model_loads=counters.loads)
+    attempt.know(model_loads=counters.loads, executors=counters.told())
     return stage

@@ -1,5 +1,9 @@
 """The run events for people: all runs of a job, or one of them with its attempts."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
 from pyspark.sql import SparkSession
 
 from sparkscore.records import RunEvent
@@ -20,5 +24,15 @@ def runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> 
     table = beside(table_ref(settings.output.table, home=settings.home_uri), "_runs")
     found = events(run_session(spark), table, job=settings.job)
     if run is None:
-        return list({(event.as_of, event.revision, event.attempt): event for event in found}.values())
+        return _last_words(found)
     return named(found, run)
+
+
+def _last_words(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """The last event of each attempt; what monitoring has found about a publication is its exit code."""
+    known: dict[tuple[datetime, int, int], RunEvent] = {}
+    for event in events:
+        key = (event.as_of, event.revision, event.attempt)
+        published = known.get(key) if event.event == "monitored" else None
+        known[key] = event if published is None else replace(published, exit_code=event.exit_code)
+    return list(known.values())

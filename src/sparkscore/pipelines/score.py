@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from sparkscore.gate.judge import judge, require
 from sparkscore.gate.rules import NULL_KEY, row_verdict
 from sparkscore.ingest import snapshot as ingest
+from sparkscore.pipelines import watching
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.frames import check_suites
 from sparkscore.pipelines.limits import Limits
@@ -23,7 +24,7 @@ from sparkscore.records import RunReport, Stage, Watch
 from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.store.runs import PLAIN, Wishes
+from sparkscore.store.runs import PLAIN, Decision, Wishes
 
 
 def score(
@@ -44,7 +45,7 @@ def score(
     with attempt.guarded():
         decision = decided(attempt, wishes)
         if decision.kind == "already_published":
-            return already_published(attempt, decision)
+            return _seen(attempt, decision)
         with attempt.part("pin"):
             plan = pinned(attempt, decision)
             check_suites(attempt, plan)
@@ -58,6 +59,21 @@ def score(
         _judge_source(attempt, plan, limits)
         stage = _stage(attempt, plan, limits, watch, restart=wishes.restart)
         return published(attempt, plan, stage, rows_read=rows_read)
+
+
+def _seen(attempt: Attempt, decision: Decision) -> RunReport:
+    """What readers see stays; the monitoring of an attempt that died between publication and its end is made up for."""
+    report, shown = already_published(attempt, decision), decision.shown
+    if shown is None or not watching.missing(attempt, shown):
+        return report
+    with attempt.part("pin"):
+        plan = pinned(attempt, replace(decision, keep=shown.pins))
+    stage = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
+    if stage is None or plan.run.run_id != shown.run_id:
+        attempt.warn("the run was not monitored, and what that needs is gone")
+        return report
+    watching.watched(attempt, plan, stage, rows_read=report.rows_read or 0)
+    return attempt.ended("already_published")
 
 
 def _judge_source(attempt: Attempt, plan: Plan, limits: Limits) -> None:
@@ -94,6 +110,7 @@ def _stage(attempt: Attempt, plan: Plan, limits: Limits, watch: Watch | None, *,
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
         model_loads=counters.loads,
+        executors=counters.told(),
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):

@@ -1,6 +1,6 @@
 """The steps of `maintain` on the job's tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sparkscore.pipelines.upkeep import Upkeep
 from sparkscore.records import TableRef
@@ -10,7 +10,7 @@ from sparkscore.store.tables import table_id
 
 
 def expire(job: Upkeep) -> None:
-    """Delete predictions, rejects and events of every as_of that is older than the retention.
+    """Delete predictions, rejects, profiles, drift and events of every as_of that is older than the retention.
 
     Events go last: until then they say of rows that are gone which runs they were.
     """
@@ -18,19 +18,20 @@ def expire(job: Upkeep) -> None:
     if before is None:
         return
     job.know(expired_before=before.isoformat())
-    order: Mapping[str, TableRef] = {
-        "predictions_expired": job.target,
-        "rejects_expired": job.rejects,
-        "events_expired": job.events,
-    }
-    found = {name: retention.expired(job.spark, table, before=before) for name, table in order.items()}
-    if not job.dry_run and any(found.values()):
+    order: Sequence[tuple[str, TableRef]] = [
+        ("predictions_expired", job.target),
+        ("rejects_expired", job.rejects),
+        *(("profiles_expired", table) for table in job.profiles),
+        ("events_expired", job.events),
+    ]
+    found = [retention.expired(job.spark, table, before=before) for _, table in order]
+    if not job.dry_run and any(found):
         retention.remember_revisions(job.spark, job.target, job.events, before=before)
-    for name, table in order.items():
-        if found[name] and not job.dry_run:
+    for (name, table), rows in zip(order, found, strict=True):
+        if rows and not job.dry_run:
             retention.expire(job.spark, table, before=before, job=job.settings.job)
-        job.know(**{name: sum(found[name].values())})
-    job.know(as_of_expired=len(set().union(*found.values())))
+        job.add(**{name: sum(rows.values())})
+    job.know(as_of_expired=len(set().union(*found)))
 
 
 def compact(job: Upkeep, tables: Sequence[TableRef], told: Neighbours) -> None:

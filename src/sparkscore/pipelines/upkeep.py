@@ -54,6 +54,11 @@ class Upkeep:
         return beside(self.target, "_rejects")
 
     @property
+    def profiles(self) -> tuple[TableRef, TableRef]:
+        """What the columns of runs held, and how far they were from what they were."""
+        return beside(self.target, "_profile"), beside(self.target, "_drift")
+
+    @property
     def events(self) -> TableRef:
         """The run events."""
         return beside(self.target, "_runs")
@@ -73,7 +78,9 @@ class Upkeep:
 
         Raises:  ForeignTable, AccessDenied.
         """
-        found = [one for one in (self.target, self.rejects, self.events) if tables.exists(self.spark, one)]
+        found = [
+            one for one in (self.target, self.rejects, *self.profiles, self.events) if tables.exists(self.spark, one)
+        ]
         for table in found:
             tables.owner(self.spark, table, job=self.settings.job)
         return found

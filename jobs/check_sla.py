@@ -1,0 +1,9 @@
+"""Hold the run events of a job against what its config promises.
+
+./spark-submit.sh jobs/check_sla.py --help
+"""
+
+from sparkscore.entrypoint import main
+
+if __name__ == "__main__":
+    main("check_sla")

@@ -1,0 +1,9 @@
+"""Write the HTML page of a run, or of a job with --job.
+
+./spark-submit.sh jobs/report.py --help
+"""
+
+from sparkscore.entrypoint import main
+
+if __name__ == "__main__":
+    main("report")

@@ -1,0 +1,137 @@
+"""The page of a run that is over, and that of its job, made anew from the job's tables."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ConfigError
+from sparkscore.monitor.report.page import job_page
+from sparkscore.pipelines.pages import keep_page, prices, reports, trend
+from sparkscore.records import ColumnProfile, RuleVerdict, RunEvent, RunPage, RunReport, SlaRule, Verdict, utc_text
+from sparkscore.settings import Settings
+from sparkscore.store.events import events
+from sparkscore.store.folders import write_text
+from sparkscore.store.isolation import run_session
+from sparkscore.store.monitored import drifts_of, profiles_of
+from sparkscore.store.names import beside, table_ref
+from sparkscore.store.rejects import counted
+from sparkscore.store.runs import named
+
+
+def report_of_run(spark: SparkSession, settings: Settings, *, run: str) -> str:
+    """Write the page of a run, and that of its job; where the first one is.
+
+    Needs:   `run` as a run_id or its beginning.
+    Jobs:    four small ones.
+    Raises:  ConfigError for a run that is not there, ForeignTable, AccessDenied.
+    """
+    session, target = run_session(spark), table_ref(settings.output.table, home=settings.home_uri)
+    found = _events(session, settings)
+    mine = named(found, run)
+    run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
+    before = [event for event in trend(found) if event.as_of < as_of and event.event == "published" and event.run_id]
+    runs = {run_id: as_of} | {str(event.run_id): event.as_of for event in before[-1:]}
+    profiles = profiles_of(session, beside(target, "_profile"), job=settings.job, runs=runs)
+    last: Sequence[ColumnProfile] = profiles.get(str(before[-1].run_id), ()) if before else ()
+    rejects = [one for one in counted(session, beside(target, "_rejects"), job=settings.job) if one.run_id == run_id]
+    page = RunPage(
+        _report(mine, target.path or target.name),
+        _verdicts(mine),
+        tuple(profiles.get(run_id, ())),
+        tuple(last),
+        drifts_of(session, beside(target, "_drift"), job=settings.job, runs={run_id: as_of}),
+        tuple(rejects),
+        tuple(SlaRule(**rule) for rule in _told(mine, "monitored").get("sla", ())),
+        trend(found),
+        cores=int(_told(mine, "published", "failed").get("cores") or 1),
+        **prices(settings),
+    )
+    return keep_page(session, settings, page)
+
+
+def report_of_job(spark: SparkSession, settings: Settings) -> str:
+    """Write the page of a job: what changes from run to run; where it is.
+
+    Jobs:    one small one.
+    Raises:  ConfigError where nothing ran yet, ForeignTable, AccessDenied.
+    """
+    session = run_session(spark)
+    found = _events(session, settings)
+    where = f"{reports(settings)}/index.html"
+    write_text(session, where, job_page(settings.job, trend(found)))
+    return where
+
+
+def _events(session: SparkSession, settings: Settings) -> list[RunEvent]:
+    target = table_ref(settings.output.table, home=settings.home_uri)
+    found = events(session, beside(target, "_runs"), job=settings.job)
+    if not found:
+        raise ConfigError(f"no run of the job {settings.job} yet", "one at least", "run `score`")
+    return found
+
+
+def _report(mine: Sequence[RunEvent], table: str) -> RunReport:
+    """What the events of a run tell of what its last attempt has reported."""
+    last = next((one for one in reversed(mine) if one.event != "monitored"), mine[-1])
+    told, seen = last.told, _told(mine, "monitored")
+    seconds = told.get("seconds") or {}
+    pins = last.pins
+    model = (
+        None
+        if pins is None
+        else {
+            "name": pins.model_name,
+            "version": pins.model_version,
+            "model_id": last.model_id or "",
+            "digest": pins.model_digest,
+        }
+    )
+    error = None if last.error is None else {"class": last.error, "message": last.message, "retryable": False}
+    speed = (
+        last.rows_scored / seconds["score_and_stage"] if last.rows_scored and seconds.get("score_and_stage") else None
+    )
+    return RunReport(
+        last.job,
+        utc_text(last.as_of),
+        "published" if last.event == "published" else "failed",
+        exit_code=next((one.exit_code for one in reversed(mine) if one.exit_code is not None), 0),
+        run_id=last.run_id,
+        revision=last.revision,
+        attempt=last.attempt,
+        rows_read=last.rows_read,
+        rows_scored=last.rows_scored,
+        rows_rejected=last.rows_rejected,
+        model=model,
+        source=None if pins is None else {"table": last.source_table, "version": pins.source_version},
+        table=table,
+        table_version=last.table_version,
+        transport=told.get("transport"),
+        transport_reason=told.get("transport_reason"),
+        model_loads=told.get("model_loads"),
+        warnings=tuple(told.get("warnings") or ()),
+        seconds={**seconds, "total": _total(mine, last)},
+        rows_per_second=None if speed is None else round(speed),
+        executors=told.get("executors") or {},
+        drifted=seen.get("drifted"),
+        sla_broken=tuple(rule["rule"] for rule in seen.get("sla", ()) if not rule["kept"]),
+        error=error,
+    )
+
+
+def _total(mine: Sequence[RunEvent], last: RunEvent) -> float:
+    """From the start of the attempt to its last word."""
+    started = [one.at for one in mine if one.event == "started" and one.attempt == last.attempt]
+    return round((last.at - started[0]).total_seconds(), 3) if started else 0.0
+
+
+def _told(mine: Sequence[RunEvent], *kinds: str) -> Mapping[str, Any]:
+    return next((one.told for one in reversed(mine) if one.event in kinds), {})
+
+
+def _verdicts(mine: Sequence[RunEvent]) -> tuple[Verdict, ...]:
+    told = _told(mine, "published", "failed").get("verdicts") or ()
+    return tuple(
+        Verdict(one["gate"], one["suite"], tuple(RuleVerdict(**rule) for rule in one["rules"]), one["seconds"])
+        for one in told
+    )
