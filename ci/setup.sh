@@ -6,7 +6,8 @@
 #   ci/setup.sh              sets up and says where the environment is
 #   source ci/setup.sh       for scripts: defines setup_python and setup_java, which set, for the caller,
 #                            SETUP_PYTHON (the environment's Python) and JAVA_HOME; and setup_runtimes, which adds what
-#                            requirements-runtimes.lock lists: torch and onnxruntime, gigabytes, for the tests alone
+#                            requirements-runtimes.lock lists: torch and onnxruntime, gigabytes, for the tests alone;
+#                            and setup_programs, which in CI adds programs of Debian that some tests start
 #
 #   PYTHON=…                 the Python (>= 3.11) that .venv is made from; default: the first that works
 #   SPARKSCORE_PYTHON=…      the Python of an environment of your own (an image, conda): nothing is installed then
@@ -176,6 +177,39 @@ setup_runtimes() {
     if [[ -z ${SPARKSCORE_PYTHON:-} ]] &&
         [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
         setup_install_runtimes >&2
+    fi
+}
+
+# Programs that some tests start; those are skipped where a program is not there.
+setup_wanted_programs=(prometheus chromium)
+
+setup_has_programs() {
+    local program
+    for program in "${setup_wanted_programs[@]}"; do command -v "$program" >/dev/null || return 1; done
+}
+
+# Debian's package starts a Prometheus of its own, unless a policy forbids it.
+setup_install_programs() {
+    local policy=/usr/sbin/policy-rc.d ours='' outcome=0
+    local apt=(timeout 300 apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30)
+    if [[ ! -e $policy ]]; then
+        printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy" && ours=$policy
+    fi
+    { "${apt[@]}" update && DEBIAN_FRONTEND=noninteractive "${apt[@]}" install -y --no-install-recommends "${setup_wanted_programs[@]}"; } ||
+        outcome=$?
+    [[ -z $ours ]] || rm -f "$ours"
+    return "$outcome"
+}
+
+# Adds the programs where this is CI's own machine: on a person's, nobody asked for them.
+setup_programs() {
+    local started=$SECONDS
+    if [[ ${CI:-} != true || $(id -u) != 0 ]] || ! command -v apt-get >/dev/null || setup_has_programs; then return; fi
+    setup_say "set-up: installing ${setup_wanted_programs[*]}"
+    if setup_install_programs >/dev/null; then
+        setup_say "set-up: the programs are ready ($((SECONDS - started)) s)"
+    else
+        setup_say "set-up: installing the programs failed (above); tests that need them are skipped"
     fi
 }
 

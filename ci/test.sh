@@ -2,8 +2,10 @@
 # Everything that CI checks, in the order of what is quickest to fail; stops at the first step that does. At the end
 # it says where the time went.
 #
-#   ci/test.sh              all steps
-#   ci/test.sh lint         one of: format lint shell types imports tests coverage
+#   ci/test.sh              format lint shell types imports tests
+#   ci/test.sh lint         one of them
+#   ci/test.sh slow         the tests that take longest, which are no part of "tests": kills, full disks, upkeep, rollbacks, a cluster
+#   ci/test.sh coverage     all tests, and what they reach: before a release
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=ci/setup.sh
@@ -18,25 +20,43 @@ step_shell() {
 }
 step_types() { python -m mypy src tests jobs; }
 step_imports() { lint-imports; }
-# The tests of whole spark-submits wait for processes of their own most of the time: they run beside the others.
-step_tests() {
-    local submits outcome=0
+# Of all tests: the ones that are not slow (tests/conftest.py says which are), or the slow ones. A whole run of both is
+# `ci/test.sh coverage`, which measures what they reach.
+step_tests() { lanes -m "not slow"; }
+step_slow() { lanes -m slow; }
+step_coverage() {
     python -m coverage erase
-    mkdir -p build
-    python -m coverage run -m pytest tests/jobs >build/submits.log 2>&1 &
-    submits=$!
-    python -m coverage run -m pytest --ignore=tests/jobs || outcome=$?
-    wait "$submits" || outcome=$?
-    printf '\n== tests of spark-submits, which ran beside the others\n'
-    cat build/submits.log
-    ((outcome == 0)) || return "$outcome"
+    coverage=(-m coverage run)
+    lanes
     python -m coverage combine --quiet # these processes' and those of drivers and workers
+    python -m coverage report
 }
-step_coverage() { python -m coverage report; } # of the last tests
 
-steps=(format lint shell types imports tests coverage)
+# lanes PYTEST-OPTION...: tests of whole spark-submits and of faults wait for processes of their own most of the time:
+# they run beside the others. JVMs are many and live short: each compiles with its quick compiler alone and collects
+# garbage with one thread (75 s of CPU instead of 117 for a session and four runs), and takes Spark's classes from an
+# archive (48 s instead of 76 for a session that writes and reads a table, on a busy machine).
+coverage=()
+lanes() {
+    local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    mkdir -p build
+    rm -f "$archive"
+    SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
+    # a JVM that finds the archive unfit says so on stdout, where the result line belongs
+    export SPARK_SUBMIT_OPTS="$quick -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
+    python "${coverage[@]}" -m pytest "$@" tests/jobs tests/faults >build/beside.log 2>&1 &
+    beside=$!
+    python "${coverage[@]}" -m pytest "$@" --ignore=tests/jobs --ignore=tests/faults || outcome=$?
+    wait "$beside" || outcome=$?
+    printf '\n== tests of spark-submits and faults, which ran beside the others\n'
+    cat build/beside.log
+    return "$outcome"
+}
+
+steps=(format lint shell types imports tests)
+more=(slow coverage)
 if (($#)); then
-    [[ $# == 1 && " ${steps[*]} " == *" $1 "* ]] || setup_fail 2 "ci/test.sh: the steps are: ${steps[*]}"
+    [[ $# == 1 && " ${steps[*]} ${more[*]} " == *" $1 "* ]] || setup_fail 2 "ci/test.sh: the steps are: ${steps[*]}; and ${more[*]}"
     steps=("$1")
 fi
 
@@ -47,6 +67,7 @@ trap 'line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT
 setup_python
 setup_runtimes
 setup_java
+[[ " ${steps[*]} " != *" tests "* && " ${steps[*]} " != *" coverage "* ]] || setup_programs
 unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 PATH=$(dirname "$SETUP_PYTHON"):$PATH
 export PATH

@@ -28,6 +28,39 @@ if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers count
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
 
+SLOW = (
+    "tests/faults/test_killed.py",
+    "tests/faults/test_terminated.py",
+    "tests/faults/test_workers.py",
+    "tests/faults/test_disk.py",
+    "tests/faults/test_model.py",
+    "tests/faults/test_changed.py",
+    "tests/faults/test_soak.py",
+    "tests/pipelines/test_batch_timeout.py",
+    "tests/pipelines/test_chunks.py",
+    "tests/pipelines/test_gates.py",
+    "tests/pipelines/test_maintain.py",
+    "tests/pipelines/test_rollback.py",
+    "tests/pipelines/test_rejects.py",
+    "tests/model/host/test_in_spark.py",
+    "tests/demo/test_injected.py",
+    "tests/jobs/test_submits.py::TestErrors",
+    "tests/jobs/test_submits.py::TestMaintain",
+    "tests/jobs/test_submits.py::TestRollback",
+    "tests/jobs/test_submits.py::TestStandalone",
+    "tests/jobs/test_submits.py::TestWithoutTheScript",
+    "tests/test_bench.py",
+)
+"""What takes half of all tests' time. On a machine that is three times as slow as the one before CI has to end, too."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks the slow ones."""
+    for item in items:
+        if item.nodeid.startswith(SLOW):
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local session: two slots, tasks tried up to four times."""

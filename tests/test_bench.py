@@ -31,7 +31,7 @@ def short(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("bench")
     command = ["ci/bench.sh", "--short", "--out", str(folder / "out"), "--data", str(folder / "data"), "--seed", "7"]
     environment = {**os.environ, "SPARKSCORE_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": ""}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=600)
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=2400)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout == ""
     assert (folder / "out" / "throughput.svg").stat().st_size > 0

@@ -127,6 +127,14 @@ PEERS = (
     Contender("daft onnx", "daft", "parquet", "onnx"),
 )
 JOB = Contender("ours", "ours", "job", "onnx", {"transport": "scan", "residency": "worker", "runtime": "onnx"})
+WATCHED = Contender(
+    "ours, watched",
+    "ours",
+    "job",
+    "onnx",
+    {"transport": "scan", "residency": "worker", "runtime": "onnx", "watched": True},
+)
+"""With profiles, drift, report and MLflow run as they come."""
 TODAY = (
     Contender("spark_udf sklearn, overwrite", "spark", "spark_udf", "sklearn", {"write": "delta"}),
     Contender("spark_udf onnx, overwrite", "spark", "spark_udf", "onnx", {"write": "delta"}),
@@ -202,8 +210,8 @@ def _growth(rows: int, repeats: int) -> list[Case]:
 
 def _job(rows: int, repeats: int) -> list[Case]:
     return [
-        Case("job", "linear", (JOB, *TODAY), "linear", Shape(rows), repeats),
-        Case("job", "mlp", (JOB, *TODAY), "mlp", Shape(rows), max(1, repeats // 2)),
+        Case("job", "linear", (JOB, WATCHED, *TODAY), "linear", Shape(rows), repeats),
+        Case("job", "mlp", (JOB, WATCHED, *TODAY), "mlp", Shape(rows), max(1, repeats // 2)),
     ]
 
 
@@ -338,6 +346,22 @@ GOALS: tuple[Goal, ...] = (
                 (Part("ours", "publish"),),
                 (Part("ours", "plain_append"),),
                 1.4,
+                "at most",
+            ),
+            Goal(
+                f"{case}: the job watched, of not watched",
+                f"job/{case}",
+                (Part(WATCHED.name),),
+                (Part("ours"),),
+                1.15,
+                "at most",
+            ),
+            Goal(
+                f"{case}: profiles, of the job watched",
+                f"job/{case}",
+                (Part(WATCHED.name, "profile"),),
+                (Part(WATCHED.name),),
+                0.1,
                 "at most",
             ),
             Goal(

@@ -44,7 +44,7 @@ def ran(command: Sequence[str], environ: Mapping[str, str]) -> Submitted:
         env=environ,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1200,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -55,7 +55,7 @@ def submit(home: Path, *words: str, options: tuple[str, ...] = (), env: Mapping[
     environ = {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("SPARKSCORE_", "MLFLOW_", "PYSPARK_", "SPARK_"))
+        if not name.startswith(("SPARKSCORE_", "MLFLOW_", "PYSPARK_", "SPARK_")) or name == "SPARK_SUBMIT_OPTS"
     }
     if "COVERAGE_PROCESS_CONFIG" in os.environ:
         options = ("--conf", "spark.python.daemon.module=tests.coverage_daemon", *options)
@@ -188,6 +188,38 @@ class TestRollback:
         assert (quickstart.code, done.code, done.result["status"]) == (0, 0, "published"), done.stderr
         assert (done.result["revision"], done.result["rows_scored"]) == (3, first.result["rows_scored"])
         assert "the rows of revision 1" in done.stderr
+
+
+class TestGate:
+    def test_a_suite_is_held_against_a_table(self, home: Path, quickstart: Submitted) -> None:
+        config = ("--config", "conf/quickstart.yaml")
+        found = submit(home, "jobs/gate.py", "check", "flights", *config, "--suite", "conf/expectations/flights.json")
+        assert found.code == 3, found.stderr  # all flights of the year are more than the suite allows
+        assert "FAILED" in found.stderr
+        assert "flight_id=" in found.stderr
+
+
+class TestWatching:
+    def test_the_quickstart_has_a_page_and_its_drift(self, home: Path, quickstart: Submitted) -> None:
+        page = Path(quickstart.result["report"])
+        assert page.parent == home / "reports" / "flight-delay"
+        assert "Against training data of flight-delay" in page.read_text()
+        assert quickstart.result["drifted"] >= 2  # autumn is colder than the year before it
+        table = DeltaTable(str(home / "tables" / "flight_delay_predictions_drift")).to_pyarrow_table()
+        drifted = [row for row in table.to_pylist() if row["drifted"] and row["slice_key"] is None]
+        assert {row["column_name"] for row in drifted} == {"temp", "dewp"}
+
+    def test_a_promise_that_was_broken_ends_with_5(self, home: Path, quickstart: Submitted) -> None:
+        found = submit(
+            home, "jobs/check_sla.py", "--config", "conf/quickstart.yaml", "--sla.published_within_hours", "1"
+        )
+        assert (found.code, found.result["broken"][-1]) == (5, "published within")
+        assert "BROKEN" in found.stderr
+
+    def test_the_page_of_the_job_is_made_on_request(self, home: Path, quickstart: Submitted) -> None:
+        found = submit(home, "jobs/report.py", "--job", "--config", "conf/quickstart.yaml")
+        assert found.code == 0, found.stderr
+        assert quickstart.result["run_id"] in Path(found.result["report"]).read_text()
 
 
 class TestRejects:

@@ -53,11 +53,15 @@ def whole(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
         report = score(spark, settings, as_of=as_of.isoformat())
     _require_way(report, turn)
     stage = seen[0][1]
-    plain = {
-        "plain_append": _plain_append(spark, stage, turn["out"], as_of),
-        "plain_aggregation_stage": _aggregated(_rows(spark, stage)),
-        "plain_merge_from_model": _merge_from_model(spark, turn, as_of),
-    }
+    plain = (
+        {}
+        if settings.monitor.report
+        else {
+            "plain_append": _plain_append(spark, stage, turn["out"], as_of),
+            "plain_aggregation_stage": _aggregated(_rows(spark, stage)),
+            "plain_merge_from_model": _merge_from_model(spark, turn, as_of),
+        }
+    )
     output = {"kind": "delta", "path": report.table, "version": report.table_version, "as_of_date": as_of.isoformat()}
     answer = _answer(report, report.seconds["total"], output)
     return {**answer, "parts": {**answer["parts"], **plain}}
@@ -68,6 +72,10 @@ def flights(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
     settings = Settings.load(turn["options"]["config"], flags={"home": turn["options"]["home"]}, environ={})
     report = score(spark, settings, as_of=as_of.isoformat())
     return _answer(report, report.seconds["total"], {"kind": "none"})
+
+
+UNWATCHED: Mapping[str, Any] = {"profile": {"rows": "none"}, "monitor": {"report": False, "mlflow": False}}
+"""Nothing after the publication: no peer does it, and the case `job` measures what it costs."""
 
 
 class _StagedError(Exception):
@@ -123,6 +131,7 @@ def _settings(turn: Turn) -> Settings:
         },
         gate={"input": _row_rules(turn)} if "row_rules" in options else {},
         output={"table": "predictions", "threshold": 0.5 if model["classes"] else None},
+        **({} if options.get("watched") else UNWATCHED),
     )
 
 

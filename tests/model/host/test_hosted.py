@@ -49,7 +49,7 @@ class TestOneLoad:
         model = node.put(lambda frame: frame["x"] * 2)
         workers = [node.worker(partial(score_in_worker, node.folder, model)) for _ in range(3)]
         other = node.worker(partial(score_in_worker, node.folder, model), under=True)
-        said = [json.loads(worker.communicate(timeout=60)[0]) for worker in [*workers, other]]
+        said = [json.loads(worker.communicate(timeout=240)[0]) for worker in [*workers, other]]
         assert [answer for answer, _ in said] == [[6.0]] * 4
         assert sum(told for _, told in said[:3]) == said[3][1] == 1
         assert len(set(node.loads)) == len(node.loads) == 2
@@ -60,7 +60,7 @@ class TestOneLoad:
         assert eventually(lambda: len(node.loads) == 1, within_s=30)
         elector.kill()
         score = node.worker(partial(score_in_worker, node.folder, model))
-        assert json.loads(score.communicate(timeout=60)[0]) == [[6.0], 1]
+        assert json.loads(score.communicate(timeout=240)[0]) == [[6.0], 1]
         assert len(node.loads) == 1
 
     def test_other_params_and_other_gpus_are_other_processes(self, node: Node) -> None:

@@ -70,7 +70,7 @@ class TestOnACluster:
         environ = os.environ | {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
         files = [str(folder / "application"), str(folder / "outcomes")]
         command = [sys.executable, "-m", "tests.model.host.driver", *files]
-        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=200, check=False)
+        done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=900, check=False)
         assert done.returncode == 0, done.stderr[-3000:]
         return [Outcome(**outcome) for outcome in json.loads((folder / "outcomes").read_text())]
 

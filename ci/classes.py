@@ -1,0 +1,29 @@
+"""Makes a JVM load what most tests need: it writes the classes into an archive when it ends. For ci/test.sh."""
+
+import sys
+import tempfile
+
+from sparkscore.session import local_session
+
+
+def main() -> None:
+    """A session that writes a Delta table, merges into it and reads it."""
+    spark = local_session("classes", master="local[2]")
+    with tempfile.TemporaryDirectory() as folder:
+        rows = spark.range(10).selectExpr("id", "id % 3 as part", "cast(id as string) as text")
+        rows.write.format("delta").partitionBy("part").save(folder)
+        rows.createOrReplaceTempView("fresh")
+        spark.sql(
+            f"MERGE INTO delta.`{folder}` t USING fresh s ON t.id = s.id"
+            " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *"
+        )
+        found = spark.read.format("delta").load(folder).groupBy("part").count().orderBy("part")
+        found.mapInArrow(lambda batches: batches, found.schema).toArrow()
+    jvm = spark.sparkContext._gateway.proc  # noqa: SLF001  there is no public way to wait for its end
+    spark.stop()
+    jvm.stdin.close()
+    jvm.wait(timeout=600)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
