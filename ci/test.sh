@@ -32,10 +32,10 @@ step_coverage() {
     python -m coverage report
 }
 
-# lanes PYTEST-OPTION...: two halves beside each other: tests of whole spark-submits and of faults wait for processes of their own often.
-# JVMs are many and live short: each compiles with its quick compiler alone and collects
-# garbage with one thread (75 s of CPU instead of 117 for a session and four runs), and takes Spark's classes from an
-# archive (48 s instead of 76 for a session that writes and reads a table, on a busy machine).
+# lanes PYTEST-OPTION...: two halves beside each other; tests of spark-submits and of faults often wait for processes of
+# their own. JVMs are many and live short: each compiles with its quick compiler alone and collects garbage with one
+# thread (75 s of CPU instead of 117 for a session and four runs), and takes Spark's classes from an archive (48 s
+# instead of 76 for a session that writes and reads a table, on a busy machine).
 coverage=()
 lanes() {
     local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"

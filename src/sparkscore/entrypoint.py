@@ -407,7 +407,7 @@ def _named_run(verb: str, word: str, words: Sequence[str]) -> str | None:
     return words[1] if words else None
 
 
-def _rollback(args: argparse.Namespace) -> str:
+def _rollback(args: argparse.Namespace) -> _Outcome:
     settings = _settings(args, args.config)
     from sparkscore.monitor.words import rows_table, summary
     from sparkscore.pipelines.rollback import rollback
@@ -418,7 +418,7 @@ def _rollback(args: argparse.Namespace) -> str:
     if lines:
         screen.print(rows_table(("readers see", "before", "after"), lines), soft_wrap=True)
     screen.print(summary(report), highlight=False, soft_wrap=True)
-    return report.to_json()
+    return _Outcome(report.exit_code, report.to_json())
 
 
 def _gate(args: argparse.Namespace) -> str:

@@ -219,8 +219,9 @@ class Attempt:
 
     def ended(self, status: str, **facts: Any) -> RunReport:
         """The report of an attempt that ended well."""
-        self.know(status=status, exit_code=self.exit_code, seconds=self.so_far, **facts)
-        if status != "dry_run":
+        dry = status == "dry_run"
+        self.know(status=status, exit_code=0 if dry else self.exit_code, seconds=self.so_far, **facts)
+        if not dry:
             self._measure()
         return self.report
 
