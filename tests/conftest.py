@@ -42,6 +42,12 @@ SLOW = (
     "tests/pipelines/test_maintain.py",
     "tests/pipelines/test_rollback.py",
     "tests/pipelines/test_rejects.py",
+    "tests/pipelines/test_row_rules.py",
+    "tests/pipelines/test_sensitive.py",
+    "tests/pipelines/test_transports.py",
+    "tests/pipelines/test_watching.py::TestDrift",
+    "tests/pipelines/test_watching.py::TestNoHarm",
+    "tests/pipelines/test_watching.py::TestPromises",
     "tests/model/host/test_in_spark.py",
     "tests/demo/test_injected.py",
     "tests/jobs/test_submits.py::TestErrors",
@@ -51,7 +57,7 @@ SLOW = (
     "tests/jobs/test_submits.py::TestWithoutTheScript",
     "tests/test_bench.py",
 )
-"""What takes half of all tests' time. On a machine that is three times as slow as the one before CI has to end, too."""
+"""Most of all tests' time: whole runs by the dozen, drivers that are killed. CI has to end on a slow machine, too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
