@@ -29,6 +29,7 @@ os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
 
 SLOW = (
+    "tests/faults/test_at_once.py",
     "tests/faults/test_killed.py",
     "tests/faults/test_terminated.py",
     "tests/faults/test_workers.py",
