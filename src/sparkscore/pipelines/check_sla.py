@@ -8,12 +8,12 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor import sla
 from sparkscore.pipelines.attempt import parsed_as_of
+from sparkscore.pipelines.promises import rules_of
 from sparkscore.records import RunEvent, SlaRule
 from sparkscore.settings import Settings
 from sparkscore.store.events import events
 from sparkscore.store.isolation import run_session
 from sparkscore.store.names import beside, table_ref
-from sparkscore.store.tables import committed_at
 
 
 def check_sla(
@@ -26,8 +26,7 @@ def check_sla(
     Jobs:    one small one.
     Raises:  ConfigError where the config promises nothing, ForeignTable.
     """
-    promised = [name for name, value in settings.sla.model_dump().items() if value is not None and name != "fail"]
-    if not promised:
+    if not settings.sla.promised:
         raise ConfigError("no promise in sla", "one rule at least, sla.published_within_hours for example", "set it")
     session, target = run_session(spark), table_ref(settings.output.table, home=settings.home_uri)
     found = events(session, beside(target, "_runs"), job=settings.job)
@@ -35,13 +34,7 @@ def check_sla(
     missed = sla.missed(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
     if not found and wanted is None:
         missed = (SlaRule("runs", False, "no run was ever started", "one at least"),)
-    mine = _published(found, wanted)
-    source_at = None
-    if mine and settings.sla.source_age_hours is not None:
-        pins = next(event.pins for event in mine if event.event == "published")
-        source = table_ref(settings.source.table, home=settings.home_uri)
-        source_at = None if pins is None else committed_at(session, source, pins.source_version)
-    return (*missed, *(sla.kept(mine, settings.sla, source_at=source_at) if mine else ()))
+    return (*missed, *rules_of(session, settings, _published(found, wanted)))
 
 
 def _published(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import datetime
 from typing import Any
 
 from sparkscore.errors import PROMISE_BROKEN, SparkscoreError, redacted
-from sparkscore.monitor import sla
 from sparkscore.monitor.tracking import log_run
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.pipelines.comparing import Compared, compared
@@ -15,12 +13,12 @@ from sparkscore.pipelines.pages import keep_page, page_of
 from sparkscore.pipelines.past import monitored
 from sparkscore.pipelines.pinning import Plan
 from sparkscore.pipelines.profiling import profiled
+from sparkscore.pipelines.promises import rules_of
 from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
 from sparkscore.settings import Settings
 from sparkscore.store.events import events
 from sparkscore.store.monitored import keep_drifts, keep_profiles
 from sparkscore.store.names import beside
-from sparkscore.store.tables import committed_at
 
 _WORST, _TOLD = 20, 3
 
@@ -73,30 +71,20 @@ def missing(attempt: Attempt, shown: RunEvent) -> bool:
 
 def judge_sla(attempt: Attempt, past: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
     """The rules of the config for the as_of of an attempt that is published."""
-    settings, mine = attempt.settings.sla, [event for event in past if event.as_of == attempt.as_of]
-    if not any(event.event == "published" for event in mine):
-        return ()
-    rules = sla.kept(mine, settings, source_at=source_at(attempt, mine))
+    mine = [event for event in past if event.as_of == attempt.as_of]
+    rules = rules_of(attempt.spark, attempt.settings, mine)
     broken = [rule for rule in rules if not rule.kept]
     for rule in broken:
         attempt.warn(f"SLA, {rule.rule}: {rule.observed}; expected {rule.expected}")
     attempt.know(sla_broken=tuple(rule.rule for rule in broken))
-    if broken and settings.fail:
+    if broken and attempt.settings.sla.fail:
         attempt.exit_code = PROMISE_BROKEN
     return rules
 
 
-def source_at(attempt: Attempt, mine: Sequence[RunEvent]) -> datetime | None:
-    """When the version of the source that the first publication stands on was committed; None where nothing tells."""
-    pins = next((event.pins for event in mine if event.event == "published"), None)
-    if attempt.settings.sla.source_age_hours is None or pins is None:
-        return None
-    return committed_at(attempt.spark, attempt.source, pins.source_version)
-
-
 def _asked(settings: Settings) -> bool:
-    promised = any(value is not None for name, value in settings.sla.model_dump().items() if name != "fail")
-    return settings.profile.rows != "none" or promised or settings.monitor.report or settings.monitor.mlflow
+    watch = settings.monitor
+    return settings.profile.rows != "none" or settings.sla.promised or watch.report or watch.mlflow
 
 
 def _judge_drift(attempt: Attempt, found: Sequence[Drift]) -> None:

@@ -224,6 +224,11 @@ class SlaSettings(_Frozen):
         default=False, description="a broken promise ends the run with exit code 5, after it was published"
     )
 
+    @property
+    def promised(self) -> bool:
+        """Whether there is anything to hold a run against."""
+        return any(value is not None for name, value in self if name != "fail")
+
 
 class MonitorSettings(_Frozen):
     """Who is told of runs."""
