@@ -245,6 +245,8 @@ POINTS: Mapping[str, Point] = {
     "before publish": _before("sparkscore.publish.merge:publish"),
     "in merge": _when("sparkscore.publish.merge:publish", _new_file),
     "published": _after("sparkscore.publish.merge:publish"),
+    "before monitoring": _before("sparkscore.pipelines.watching:watched"),
+    "profiled": _after("sparkscore.store.monitored:keep_profiles"),
     "expired": _after("sparkscore.store.retention:expire"),
 }
 """By name, in the order of a run, then of an upkeep: how it gets hurt there."""

@@ -67,6 +67,23 @@ def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again
     scene.check()
 
 
+@pytest.mark.parametrize("at", ["before monitoring", "profiled"])
+def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_writes_nothing_twice(
+    scene: Scene, at: str
+) -> None:
+    watched: dict[str, Any] = {"profile": {"rows": "all"}}
+    scene.killed(at, **watched)
+    assert scene.world.events() == ["started", "staged", "published"]
+    version, paid = scene.world.version(), scene.traps.paid()
+    report = scene.run(**watched)
+    assert (report.status, report.exit_code, scene.world.version()) == ("already_published", 0, version)
+    assert scene.traps.paid() == paid
+    assert scene.world.events() == ["started", "staged", "published", "monitored"]
+    profiles = scene.world.table("predictions_profile").where("column_name = 'prediction'").collect()
+    assert [(row["run_id"], row["count"]) for row in profiles] == [(report.run_id, ROWS)]
+    scene.check()
+
+
 def test_what_an_attempt_had_pinned_is_kept_whatever_moves_until_the_next_one(scene: Scene) -> None:
     scene.killed("started")
     scene.world.registry.alias(2)

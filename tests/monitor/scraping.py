@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -110,7 +111,9 @@ def prometheus(folder: Path, *, node: int, driver: int) -> Iterator[str]:
             stdin=subprocess.DEVNULL,
         )
         try:
-            yield f"http://127.0.0.1:{_port_of(folder / 'prometheus.log')}"
+            server = f"http://127.0.0.1:{_port_of(folder / 'prometheus.log')}"
+            _wait_until_ready(server)
+            yield server
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -127,10 +130,27 @@ def _port_of(log: Path) -> int:
     raise AssertionError(log.read_text())
 
 
+def _wait_until_ready(server: str) -> None:
+    """It listens before its store is open, and answers 503 until then."""
+    begun = time.monotonic()
+    while True:
+        try:
+            _DIRECT.open(f"{server}/-/ready", timeout=10).close()
+        except urllib.error.HTTPError as refused:
+            if refused.code != 503 or time.monotonic() - begun > PATIENCE:
+                raise
+            time.sleep(0.1)
+        else:
+            return
+
+
+_DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+"""No proxy of this machine is between."""
+
+
 def asked(server: str, path: str, **query: str) -> Any:
-    """What Prometheus' API answers; no proxy of this machine is between."""
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(f"{server}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
+    """What Prometheus' API answers."""
+    with _DIRECT.open(f"{server}/api/v1/{path}?{urllib.parse.urlencode(query)}", timeout=10) as answer:
         told = json.load(answer)
     assert told["status"] == "success", told
     return told["data"]

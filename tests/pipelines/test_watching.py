@@ -21,8 +21,10 @@ from sparkscore.monitor.tracking import RUN_TAG
 from sparkscore.pipelines import publishing, watching
 from sparkscore.pipelines.check_sla import check_sla
 from sparkscore.pipelines.report import report_of_job, report_of_run
+from sparkscore.pipelines.rollback import rollback
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
+from sparkscore.store.runs import Wishes
 from tests.world import UNWATCHED, World, source_rows, tracking
 
 FIRST, SECOND, THIRD = "2013-12-29", "2013-12-30", "2013-12-31"
@@ -153,6 +155,27 @@ class TestDrift:
         found = flights.table("predictions_drift").where("drift_type = 'BASELINE' and column_name = 'x1'").collect()
         assert found[0]["count_cmp"] == 2 * ROWS
         assert found[0]["against"] == f"2 runs from {FIRST} to {SECOND}"
+
+    def test_after_a_rollback_the_next_run_is_compared_with_what_readers_see(self, flights: World) -> None:
+        run(flights)
+        flights.write_source(shifted(source_rows(ROWS), 2.0))
+        settings = watching_settings(flights)
+        score(flights.spark, settings, as_of=FIRST, wishes=Wishes(replace=True))
+        back, _ = rollback(flights.spark, settings, as_of=FIRST)
+        run(flights, SECOND)
+        assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
+        against = flights.table("predictions_drift").where(f"as_of_date = '{SECOND}'").collect()[0]["against"]
+        assert against == f"run {str(back.run_id)[:12]} of 2013-12-29T00:00:00Z"
+        page = report_of_run(flights.spark, settings, run=str(back.run_id))
+        assert "x1" in Path(page).read_text()
+
+    def test_a_missing_baseline_leaves_the_comparison_with_the_run_before(self, flights: World) -> None:
+        run(flights)
+        flights.write_source(shifted(source_rows(ROWS), 2.0))
+        report = run(flights, SECOND, drift={"baseline": "00000000"})
+        assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
+        assert report.drifted == 3
+        assert any(one.startswith("no drift: no run 00000000") for one in report.warnings)
 
     def test_a_baseline_that_is_not_there_is_a_warning_and_binding_where_drift_is(self, world: World) -> None:
         wanted = {

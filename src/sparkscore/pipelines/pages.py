@@ -79,5 +79,5 @@ def reports(settings: Settings) -> str:
 def _rejects(attempt: Attempt) -> tuple[RejectCount, ...]:
     if not attempt.report.rows_rejected:
         return ()
-    found = counted(attempt.spark, beside(attempt.target, "_rejects"), job=attempt.settings.job)
-    return tuple(one for one in found if one.run_id == attempt.report.run_id)
+    table = beside(attempt.target, "_rejects")
+    return tuple(counted(attempt.spark, table, job=attempt.settings.job, run_id=attempt.report.run_id))

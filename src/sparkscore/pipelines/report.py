@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.report.page import job_page
 from sparkscore.pipelines.pages import keep_page, prices, reports, trend
-from sparkscore.records import ColumnProfile, RuleVerdict, RunEvent, RunPage, RunReport, SlaRule, Verdict, utc_text
+from sparkscore.records import RuleVerdict, RunEvent, RunPage, RunReport, SlaRule, Verdict, utc_text
 from sparkscore.settings import Settings
 from sparkscore.store.events import events
 from sparkscore.store.folders import write_text
@@ -16,7 +16,7 @@ from sparkscore.store.isolation import run_session
 from sparkscore.store.monitored import drifts_of, profiles_of
 from sparkscore.store.names import beside, table_ref
 from sparkscore.store.rejects import counted
-from sparkscore.store.runs import named
+from sparkscore.store.runs import named, scored_by
 
 
 def report_of_run(spark: SparkSession, settings: Settings, *, run: str) -> str:
@@ -31,15 +31,16 @@ def report_of_run(spark: SparkSession, settings: Settings, *, run: str) -> str:
     mine = named(found, run)
     run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
     before = [event for event in trend(found) if event.as_of < as_of and event.event == "published" and event.run_id]
-    runs = {run_id: as_of} | {str(event.run_id): event.as_of for event in before[-1:]}
+    shown = [scored_by(found, event) for event in (mine[-1], *before[-1:])]
+    runs = {str(event.run_id): event.as_of for event in shown}
     profiles = profiles_of(session, beside(target, "_profile"), job=settings.job, runs=runs)
-    last: Sequence[ColumnProfile] = profiles.get(str(before[-1].run_id), ()) if before else ()
-    rejects = [one for one in counted(session, beside(target, "_rejects"), job=settings.job) if one.run_id == run_id]
+    now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
+    rejects = counted(session, beside(target, "_rejects"), job=settings.job, run_id=run_id)
     page = RunPage(
         _report(mine, target.path or target.name),
         _verdicts(mine),
-        tuple(profiles.get(run_id, ())),
-        tuple(last),
+        now,
+        last[0] if last else (),
         drifts_of(session, beside(target, "_drift"), job=settings.job, runs={run_id: as_of}),
         tuple(rejects),
         tuple(SlaRule(**rule) for rule in _told(mine, "monitored").get("sla", ())),

@@ -31,12 +31,14 @@ def watched(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> No
     if not _asked(attempt.settings):
         return
     past = events(attempt.spark, attempt.runs_table, job=attempt.settings.job)
-    profiles, found = _profiled(attempt, plan, stage, rows_read), Compared((), ())
+    profiles, found = _profiled(attempt, plan, stage, rows_read), Compared()
     if profiles:
         with attempt.part("drift"), _unharmed(attempt, "drift", binding=attempt.settings.drift.fail):
             found = compared(attempt, plan, profiles, past)
             keep_drifts(attempt.spark, beside(attempt.target, "_drift"), plan.run, found.drifts)
             _judge_drift(attempt, found.drifts)
+            if found.unmet is not None:
+                raise found.unmet
     rules = judge_sla(attempt, past)
     if attempt.settings.monitor.report:
         with attempt.part("report"), _unharmed(attempt, "report"):

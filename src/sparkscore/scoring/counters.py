@@ -10,6 +10,7 @@ import numpy as np
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
+from sparkscore.model.host.client import cpu_beside_s
 from sparkscore.model.resident import device, resident
 from sparkscore.model.scorer import Scorer
 from sparkscore.model.shipped import ShippedModel
@@ -39,11 +40,11 @@ class Counters:
     @contextmanager
     def task(self) -> Iterator[None]:
         """A block whose seconds of the CPU count, and of the GPU that Spark has given the task. Runs on: executor."""
-        cpu, wall, gpu = time.process_time(), time.monotonic(), device()
+        cpu, wall, gpu = _cpu_s(), time.monotonic(), device()
         try:
             yield
         finally:
-            self._sums.add({"cpu_s": time.process_time() - cpu})
+            self._sums.add({"cpu_s": _cpu_s() - cpu})
             if gpu is not None:
                 self._sums.add({"gpu_s": time.monotonic() - wall, **gpu_now(gpu)})
 
@@ -59,9 +60,8 @@ class Counters:
 
     def told(self) -> Mapping[str, float]:
         """All of it: rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; where
-        tasks have a GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen.
-
-        Of the workers: what a model process beside them (residency executor) takes of the CPU is not in it.
+        tasks have a GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen. `cpu_s` is of
+        the workers and of the model processes beside them (residency executor).
         """
         sums = self._sums.value
         own = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH)}
@@ -69,6 +69,11 @@ class Counters:
         if steps:
             own |= {"batch_p50_s": _percentile(steps, 0.5), "batch_p99_s": _percentile(steps, 0.99)}
         return own
+
+
+def _cpu_s() -> float:
+    """This process's seconds of the CPU, and those of model processes that it was told of."""
+    return time.process_time() + cpu_beside_s()
 
 
 def loading(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:

@@ -10,8 +10,8 @@ from sparkscore.store.failures import border
 from sparkscore.store.tables import exists, load, owner
 
 
-def counted(spark: SparkSession, table: TableRef, *, job: str) -> list[RejectCount]:
-    """How many rows each run has rejected for which reason, oldest first; empty where nothing was ever rejected.
+def counted(spark: SparkSession, table: TableRef, *, job: str, run_id: str | None = None) -> list[RejectCount]:
+    """How many rows each run, or this one, has rejected for which reason, oldest first; empty where none ever was.
 
     Jobs:    one Spark job.
     Raises:  ForeignTable.
@@ -19,7 +19,9 @@ def counted(spark: SparkSession, table: TableRef, *, job: str) -> list[RejectCou
     if not exists(spark, table):
         return []
     owner(spark, table, job=job)
-    grouped = load(spark, table).groupBy("as_of", "run_id", "code", "error")
+    rejects = load(spark, table)
+    mine = rejects if run_id is None else rejects.where(F.col("run_id") == run_id)
+    grouped = mine.groupBy("as_of", "run_id", "code", "error")
     counts = grouped.agg(F.count(F.lit(1)).alias("rows"), F.min("scored_at").alias("at"))
     with border(f"counting {table.name}"):
         found = counts.orderBy("as_of", "at", "run_id", "code", "error").collect()

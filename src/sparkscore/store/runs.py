@@ -132,6 +132,14 @@ def named(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
     return found
 
 
+def scored_by(events: Sequence[RunEvent], shown: RunEvent) -> RunEvent:
+    """The publication that scored what another one shows: itself, or the one whose rows a rollback published again."""
+    published = {event.run_id: event for event in events if event.event == "published"}
+    while shown.verb == "rollback" and shown.of_run in published:
+        shown = published[shown.of_run]
+    return shown
+
+
 def publications(events: Sequence[RunEvent]) -> list[RunEvent]:
     """The publications of an as_of, one per revision, oldest first."""
     found = {event.revision: event for event in events if event.event == "published"}

@@ -77,6 +77,21 @@ class TestOneLoad:
 
 
 class TestTheProcess:
+    def test_its_seconds_of_the_cpu_are_told_once_with_the_answers(self, node: Node) -> None:
+        def spin(frame: Any) -> list[float]:
+            import time
+
+            until = time.process_time() + 0.2
+            while time.process_time() < until:
+                pass
+            return [time.process_time()] * len(frame)
+
+        before = client.cpu_beside_s()
+        score = node.host(node.put(spin))
+        spent = [score(ROW)[0].as_py() for _ in range(3)]
+        assert spent[-1] - spent[0] >= 0.4
+        assert client.cpu_beside_s() - before == pytest.approx(spent[-1], abs=0.1)
+
     def test_it_has_nothing_of_the_workers_and_imports_neither_spark_nor_mlflow(
         self, node: Node, monkeypatch: pytest.MonkeyPatch
     ) -> None:

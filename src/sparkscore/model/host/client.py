@@ -22,10 +22,21 @@ from sparkscore.model.shipped import ShippedModel
 
 Answer = TypeVar("Answer")
 
+_heard = {"cpu_s": 0.0}
+
 _TRIES = 3
 _LATE_TRIES = 2
 """Of a batch with a `batch_timeout`: each costs so many seconds."""
 _EVERY_S = 0.05
+
+
+def cpu_beside_s() -> float:
+    """Seconds of the CPU that model processes have told this worker of: each second is told to one worker alone."""
+    return _heard["cpu_s"]
+
+
+def _hear(cpu_s: float) -> None:
+    _heard["cpu_s"] += cpu_s
 
 
 class Folder(Protocol):
@@ -88,7 +99,7 @@ class _Client:
     def __call__(self, columns: Sequence[pa.Array]) -> pa.Array:
         """The predictions of the process."""
         batch = pa.record_batch(list(columns), [str(place) for place in range(len(columns))])
-        return self._tried(lambda connection: connection.scored(batch), f"on a batch of {batch.num_rows} rows")
+        return self._tried(lambda connection: connection.scored(batch, _hear), f"on a batch of {batch.num_rows} rows")
 
     def close(self) -> None:
         """Leave; the process goes on, and the next batch connects again."""

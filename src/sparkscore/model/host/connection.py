@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -57,8 +57,8 @@ class Connection:
             self.loaded_now = received(channel, 1) == LOADED_NOW
             """Whether this client is the one that counts the load."""
 
-    def scored(self, batch: pa.RecordBatch) -> pa.Array:
-        """The predictions.
+    def scored(self, batch: pa.RecordBatch, on_cpu: Callable[[float], None]) -> pa.Array:
+        """The predictions; `on_cpu` hears of the process's seconds of the CPU that nobody was told before.
 
         Raises:  the suite's errors, as in process; PeerGoneError where the process ended; PeerLateError where it took
                  too long and was ended; PeerEndedError where it was ended because another client's batch took so.
@@ -67,6 +67,7 @@ class Connection:
         with self._answered():
             send(self._channel, asked)
             header = receive(self._channel)
+        on_cpu(header.cpu_s)
         answer = self._region.copy(header)  # the next batch is written over it
         if header.kind == Kind.ERROR:
             raise retold(answer.decode())

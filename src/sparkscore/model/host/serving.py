@@ -4,6 +4,7 @@ import os
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pyarrow as pa
 
@@ -29,6 +30,7 @@ class Clients:
         self._lock = threading.Lock()
         self._told_of_load = False
         self._busy = 0
+        self._cpu_told_s = 0.0
         self._last = time.monotonic()
 
     def idle_s(self) -> float:
@@ -81,7 +83,14 @@ class Clients:
             with self._lock:
                 self._busy -= 1
                 self._last = time.monotonic()
-        send(connection, answer)
+        send(connection, replace(answer, cpu_s=self._cpu_not_told_s()))
+
+    def _cpu_not_told_s(self) -> float:
+        """What the process has spent since somebody was told: the answers' sum is all of it, its load included."""
+        with self._lock:
+            now = time.process_time()
+            before, self._cpu_told_s = self._cpu_told_s, now
+            return now - before
 
     def _scored(self, region: Region, asked: Header) -> Header:
         """The answer behind the question in the memory: predictions may be a view of what was asked."""

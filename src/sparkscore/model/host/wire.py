@@ -13,7 +13,7 @@ import pyarrow as pa
 _LEAST = 1 << 20
 _ALIGNED = 64
 _PEER = struct.Struct("3i")
-_HEADER = struct.Struct("<BQQ")
+_HEADER = struct.Struct("<BQQd")
 
 
 class Kind(IntEnum):
@@ -31,6 +31,8 @@ class Header:
     kind: Kind
     start: int
     size: int
+    cpu_s: float = 0.0
+    """Of an answer: seconds of the CPU that the process has spent since its last answer, to whichever worker."""
 
     @property
     def after(self) -> int:
@@ -113,7 +115,7 @@ def send(connection: socket.socket, header: Header) -> None:
 
     Raises:  ConnectionError where it has ended.
     """
-    connection.sendall(_HEADER.pack(header.kind, header.start, header.size))
+    connection.sendall(_HEADER.pack(header.kind, header.start, header.size, header.cpu_s))
 
 
 def receive(connection: socket.socket) -> Header:
@@ -121,8 +123,8 @@ def receive(connection: socket.socket) -> Header:
 
     Raises:  ConnectionError where it has ended; TimeoutError.
     """
-    kind, start, size = _HEADER.unpack(received(connection, _HEADER.size))
-    return Header(Kind(kind), start, size)
+    kind, start, size, cpu_s = _HEADER.unpack(received(connection, _HEADER.size))
+    return Header(Kind(kind), start, size, cpu_s)
 
 
 def received(connection: socket.socket, count: int) -> bytes:
