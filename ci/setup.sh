@@ -84,7 +84,8 @@ setup_install_locked() { # LOCK [OPTION...]
     local lock=$setup_root/$1
     shift
     if command -v uv >/dev/null; then
-        uv pip install --quiet --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
+        # compiled once, as pip does: where Python may not keep what it compiles, each process spends 8 s on it anew
+        uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
     else
         "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
     fi

@@ -39,7 +39,7 @@ class Order:
     verb: str = "score"
     """Or `maintain`."""
     split_bytes: int = 0
-    """How large the scan's splits are; 0: as the product makes them, one or two of a small table."""
+    """How large the scan's splits are, a task for each; 0: as the product makes them, one or two of a small table."""
 
 
 def jvm_of(spark: SparkSession) -> int:

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pyarrow as pa
 import pytest
@@ -68,18 +69,31 @@ def test_a_short_run_is_one_chunk(many: World) -> None:
     assert [file.name for file in (stage_folder(many) / "_delta_log").glob("*.json")] == [f"{0:020}.json"]
 
 
-def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_TASK_S", 1e-9)
-    context: Any = many.spark.sparkContext
-    context.setJobGroup("a slow model", "")  # whatever group an earlier test has left
-    run(many)
+def tasks_of_a_run(world: World) -> set[int]:
+    """How many tasks the stages of its Spark jobs had."""
+    context: Any = world.spark.sparkContext
+    group = uuid4().hex  # whatever group an earlier test has left
+    context.setJobGroup(group, "")
+    run(world)
     context.setLocalProperty("spark.jobGroup.id", None)
     context._jsc.sc().listenerBus().waitUntilEmpty()
     tracker = context.statusTracker()
-    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup("a slow model")]
+    jobs = [tracker.getJobInfo(job) for job in tracker.getJobIdsForGroup(group)]
     stages = [tracker.getStageInfo(stage) for job in jobs if job for stage in job.stageIds]
-    slots = context.defaultParallelism
-    assert {slots, SPLITS - slots} <= {stage.numTasks for stage in stages if stage}
+    return {stage.numTasks for stage in stages if stage}
+
+
+def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan, "_TASK_S", 1e-9)
+    slots = many.spark.sparkContext.defaultParallelism
+    assert {slots, SPLITS - slots} <= tasks_of_a_run(many)
+
+
+def test_a_short_scan_is_one_job_with_a_task_per_slot(many: World) -> None:
+    slots = many.spark.sparkContext.defaultParallelism
+    found = tasks_of_a_run(many)
+    assert slots in found
+    assert SPLITS - slots not in found
 
 
 def test_a_run_whose_chunks_are_short_publishes_the_same(many: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -25,9 +25,11 @@ class Job(Generic[Made]):
         self._thread.start()
 
     def ticks(self) -> Iterator[None]:
-        """Twice a second until the work has ended, well or not."""
-        while self._thread.is_alive():
+        """Twice a second, and once after the work has ended, well or not."""
+        over = False
+        while not over:
             self._thread.join(_TICK_S)
+            over = not self._thread.is_alive()
             yield
 
     def result(self) -> Made:

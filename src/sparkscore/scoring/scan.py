@@ -3,6 +3,7 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
+import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -38,27 +39,32 @@ def staged(
 
     Leaving it early stops the job.
 
-    Jobs:    one Spark job with a task for each of the first splits, one per slot; where there are more, another whose
-             tasks take as many splits as they can in `_TASK_S`, at the pace of the first. None for no splits.
+    Jobs:    one Spark job with a task per slot, each of which begins no further split after `_TASK_S`; for what they
+             leave, another whose tasks take as many splits as they can in that time, at the pace of the first. None
+             for no splits.
     Runs on: driver; its tasks run on executors.
     Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
     slots, told = spark.sparkContext.defaultParallelism, Told(spark)
-    task = _Writing(scan.read, rows, place, key, told.tell)
+    missing, began = dict.fromkeys(splits), time.monotonic()
 
-    def done(tasks: Sequence[Sequence[int]]) -> Generator[list[Split], None, None]:
+    def done(tasks: Sequence[Sequence[int]], within_s: float) -> Generator[list[Split], None, None]:
+        task = _Writing(scan.read, rows, place, key, told.tell, within_s)
         frame = split_frame(spark, scan.splits, tasks).mapInArrow(task, "split int")
         with background(spark, frame.toArrow) as job:
             for _ in job.ticks():
-                yield told.new()
+                found = told.new()
+                for number, _ in found:
+                    missing.pop(number, None)
+                yield found
             job.result()
 
-    first, rest, began = splits[:slots], splits[slots:], time.monotonic()
-    if first:
-        yield from done([[split] for split in first])
-    if rest:
-        yield from done(grouped(rest, each_s=time.monotonic() - began, slots=slots))
+    if splits:
+        yield from done(_dealt(splits, min(slots, len(splits))), _TASK_S)
+    if missing:
+        each_s = (time.monotonic() - began) * slots / max(1, len(splits) - len(missing))
+        yield from done(grouped([*missing], each_s=each_s, slots=slots), math.inf)
 
 
 def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[int]]:
@@ -68,7 +74,11 @@ def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[in
     """
     most = max(1, min(int(_TASK_S / each_s), -(-len(splits) // slots)))
     waves = -(-len(splits) // (most * slots))
-    bounds = np.linspace(0, len(splits), min(len(splits), waves * slots) + 1).astype(int).tolist()
+    return _dealt(splits, min(len(splits), waves * slots))
+
+
+def _dealt(splits: Sequence[int], tasks: int) -> list[list[int]]:
+    bounds = np.linspace(0, len(splits), tasks + 1).astype(int).tolist()
     return [list(splits[low:high]) for low, high in pairwise(bounds)]
 
 
@@ -100,9 +110,14 @@ class _Writing:
     place: Place
     key: str
     tell: Callable[[Split], None]
+    within_s: float
+    """After so long no further split is begun; those that are left are for another job."""
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for number, split in numbered(parts):
+        began = time.monotonic()
+        for place, (number, split) in enumerate(numbered(parts)):
+            if place and time.monotonic() - began > self.within_s:
+                continue  # to the end: Spark gives up a worker, and the model in it, that leaves its input unread
             with _named(self.read, split, sensitive=self.rows.model.sensitive):
                 files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
             self.tell((number, files))
