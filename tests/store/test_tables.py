@@ -1,5 +1,6 @@
 """Delta tables: looked at, read at a version, created by contract."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -44,6 +45,12 @@ def test_creating_a_table_again_changes_nothing(spark: SparkSession, table: Tabl
 def test_every_contract_can_be_created(spark: SparkSession, table: TableRef, contract: TableContract) -> None:
     tables.ensure(spark, table, contract, job="job")
     assert tables.load(spark, table).columns == list(contract.names)
+
+
+def test_two_may_create_a_table_at_once(spark: SparkSession, table: TableRef) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: tables.ensure(spark, table, CONTRACT, job="job"), range(4)))
+    assert tables.newest_version(spark, table) == 0
 
 
 def test_a_table_of_another_job_is_refused(spark: SparkSession, table: TableRef) -> None:

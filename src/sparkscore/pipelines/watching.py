@@ -1,6 +1,6 @@
 """What is done for those who watch, once readers see a run: profiles, drift, SLA, page, MLflow. Fails no run."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
@@ -15,6 +15,7 @@ from sparkscore.pipelines.pinning import Plan
 from sparkscore.pipelines.profiling import profiled
 from sparkscore.pipelines.promises import rules_of
 from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
+from sparkscore.scoring.background import background
 from sparkscore.settings import Settings
 from sparkscore.store.events import events
 from sparkscore.store.monitored import keep_drifts, keep_profiles
@@ -26,24 +27,25 @@ _WORST, _TOLD = 20, 3
 def watched(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
     """Everything after the publication; what it found goes into the report and into the event `monitored`.
 
+    What reads and writes small tables runs beside the rest: each is most of a second of Spark's and Delta's own work.
+
     Jobs:    two that read columns, three small ones that write; none where the config asks for nothing.
     """
     if not _asked(attempt.settings):
         return
-    past = events(attempt.spark, attempt.runs_table, job=attempt.settings.job)
-    profiles, found = _profiled(attempt, plan, stage, rows_read), Compared()
-    if profiles:
-        with attempt.part("drift"), _unharmed(attempt, "drift", binding=attempt.settings.drift.fail):
-            found = compared(attempt, plan, profiles, past)
-            keep_drifts(attempt.spark, beside(attempt.target, "_drift"), plan.run, found.drifts)
-            _judge_drift(attempt, found.drifts)
-            if found.unmet is not None:
-                raise found.unmet
+    spark, job = attempt.spark, attempt.settings.job
+    with background(spark, lambda: events(spark, attempt.runs_table, job=job)) as reading:
+        profiles = _profiled(attempt, plan, stage, rows_read)
+        past = reading.result()
+    found = _compared(attempt, plan, profiles, past) if profiles else Compared()
     rules = judge_sla(attempt, past)
-    if attempt.settings.monitor.report:
-        with attempt.part("report"), _unharmed(attempt, "report"):
-            page = page_of(attempt, profiles, found, rules, past)
-            attempt.know(report=keep_page(attempt.spark, attempt.settings, page))
+    table = beside(attempt.target, "_drift")
+    with _kept(attempt, "drift", lambda: keep_drifts(spark, table, plan.run, found.drifts)):
+        _judge_drift(attempt, found.drifts)
+        if attempt.settings.monitor.report:
+            with attempt.part("report"), _unharmed(attempt, "report"):
+                page = page_of(attempt, profiles, found, rules, past)
+                attempt.know(report=keep_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:
         with attempt.part("mlflow"), _unharmed(attempt, "MLflow run"):
             log_run(
@@ -60,10 +62,30 @@ def _profiled(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tup
     found: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
         with attempt.part("profile"), _unharmed(attempt, "profile", binding=attempt.settings.drift.fail):
-            made = profiled(attempt, plan, stage, rows_read=rows_read)
-            keep_profiles(attempt.spark, beside(attempt.target, "_profile"), plan.run, made)
-            found = made
+            found = profiled(attempt, plan, stage, rows_read=rows_read)
     return found
+
+
+def _compared(attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], past: Sequence[RunEvent]) -> Compared:
+    found, spark, table = Compared(), attempt.spark, beside(attempt.target, "_profile")
+    with (
+        attempt.part("drift"),
+        _kept(attempt, "profile", lambda: keep_profiles(spark, table, plan.run, profiles)),
+        _unharmed(attempt, "drift", binding=attempt.settings.drift.fail),
+    ):
+        found = compared(attempt, plan, profiles, past)
+        if found.unmet is not None:
+            raise found.unmet
+    return found
+
+
+@contextmanager
+def _kept(attempt: Attempt, what: str, work: Callable[[], None]) -> Iterator[None]:
+    """A block beside which a table is written; that it could not be is a warning when the block ends."""
+    with background(attempt.spark, work) as job:
+        yield
+        with _unharmed(attempt, what, binding=attempt.settings.drift.fail):
+            job.result()
 
 
 def missing(attempt: Attempt, shown: RunEvent) -> bool:

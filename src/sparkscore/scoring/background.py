@@ -33,10 +33,11 @@ class Job(Generic[Made]):
             yield
 
     def result(self) -> Made:
-        """What the work gave.
+        """What the work gave, once it has ended.
 
         Raises:  whatever it raised.
         """
+        self._thread.join()
         if self._error is not None:
             raise self._error
         return self._made[0]

@@ -1,16 +1,17 @@
 """Run events: an append-only Delta table per job."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
+from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import SparkSession
 
 from sparkscore.records import Pins, RunEvent, TableRef
 from sparkscore.schemas import RUNS
-from sparkscore.store.failures import border
-from sparkscore.store.tables import ensure, exists, load, owner
+from sparkscore.store.rows import rows_of
+from sparkscore.store.tables import ensure, exists, owner
 from sparkscore.store.writes import append
 
 _ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
@@ -45,18 +46,15 @@ def events(spark: SparkSession, table: TableRef, *, job: str, as_of: datetime | 
     if not exists(spark, table):
         return []
     owner(spark, table, job=job)
-    frame = load(spark, table)
-    if as_of is not None:
-        frame = frame.where(F.col("as_of") == F.lit(as_of.astimezone(UTC)))
-    with border(f"reading {table.name}"):
-        found = [_event(row) for row in frame.collect()]
+    where = None if as_of is None else ("as_of", [as_of.astimezone(UTC)])
+    found = [_event(row) for row in rows_of(spark, table, where=where)]
     return sorted(
-        found, key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _ORDER.index(event.event))
+        found,
+        key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _ORDER.index(event.event)),
     )
 
 
-def _event(row: Row) -> RunEvent:
-    values = row.asDict()
+def _event(values: Mapping[str, Any]) -> RunEvent:
     pins = Pins(**{name: values[name] for name in _PINS}) if values["scoring_digest"] is not None else None
     own = {field.name: values[field.name] for field in fields(RunEvent) if field.name in values}
     own |= {"as_of": _utc(values["as_of"]), "at": _utc(values["at"]), "pins": pins}

@@ -6,12 +6,11 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 from sparkscore.records import LEVELS, ColumnProfile, Drift, Run, TableRef
 from sparkscore.schemas import DRIFT, PROFILE, TableContract
-from sparkscore.store.failures import border
-from sparkscore.store.tables import ensure, exists, load, owner
+from sparkscore.store.rows import rows_of
+from sparkscore.store.tables import ensure, exists, owner
 from sparkscore.store.writes import append_once
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
@@ -121,10 +120,8 @@ def _rows(spark: SparkSession, table: TableRef, job: str, runs: Mapping[str, dat
     if not runs or not exists(spark, table):
         return []
     owner(spark, table, job=job)
-    dates = sorted({as_of.astimezone(UTC).date() for as_of in runs.values()})
-    frame = load(spark, table).where(F.col("as_of_date").isin(dates) & F.col("run_id").isin(*runs))
-    with border(f"reading {table.name}"):
-        return [row.asDict(recursive=True) for row in frame.collect()]
+    dates = {as_of.astimezone(UTC).date() for as_of in runs.values()}
+    return [row for row in rows_of(spark, table, where=("as_of_date", dates)) if row["run_id"] in runs]
 
 
 def _window(as_of: datetime, granularity: str) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import ConfigError, ForeignTable, TableNotFound
+from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.store.failures import border
@@ -165,8 +165,11 @@ def ensure(spark: SparkSession, table: TableRef, contract: TableContract, *, job
     own = {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics(contract)}
     for name, value in {**PLAIN_READER, **own}.items():
         builder = builder.property(name, value)
-    with border(f"creating {table.name}"):
-        builder.partitionedBy(*contract.partitioned_by).execute()
+    try:
+        with border(f"creating {table.name}"):
+            builder.partitionedBy(*contract.partitioned_by).execute()
+    except PublishConflict:  # somebody else has made it meanwhile
+        check(spark, table, contract, job=job)
 
 
 def _statistics(contract: TableContract) -> Mapping[str, str]:

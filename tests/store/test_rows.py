@@ -1,0 +1,96 @@
+"""Rows of small tables are the same whether pyarrow reads them or Spark."""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import UnsureScan
+from sparkscore.records import TableRef
+from sparkscore.schemas import Column, TableContract
+from sparkscore.store import rows, tables
+from sparkscore.store.writes import append
+
+FIRST = datetime(2013, 12, 29, 23, 30, tzinfo=UTC)
+CONTRACT = TableContract(
+    "a table",
+    (
+        Column("as_of", pa.timestamp("us", "UTC"), "time", nullable=False),
+        Column("as_of_date", pa.date32(), "its date", nullable=False),
+        Column("text", pa.string(), "text"),
+        Column("numbers", pa.list_(pa.float64()), "a list"),
+        Column("pair", pa.struct([("low", pa.float64()), ("high", pa.int64())]), "a struct"),
+    ),
+    partitioned_by=("as_of_date",),
+)
+Where = tuple[str, Collection[date]] | None
+
+
+@pytest.fixture
+def table(spark: SparkSession, tmp_path: Path) -> TableRef:
+    """Two rows of each of three days: one with values, one with NULLs."""
+    made = TableRef("t", str(tmp_path / "t"))
+    tables.ensure(spark, made, CONTRACT, job="job")
+    times = [FIRST + timedelta(days=day) for day in range(3)]
+    full = [
+        {"as_of": at, "as_of_date": at.date(), "text": "a", "numbers": [0.5, None], "pair": {"low": 1.5, "high": 2**60}}
+        for at in times
+    ]
+    empty = [{"as_of": at, "as_of_date": at.date()} for at in times]
+    append(spark.createDataFrame(pa.Table.from_pylist(full + empty, schema=CONTRACT.schema)), made)
+    return made
+
+
+def read(spark: SparkSession, table: TableRef, where: Where) -> list[Any]:
+    found = [row | {"as_of": row["as_of"].astimezone(UTC)} for row in rows.rows_of(spark, table, where=where)]
+    return sorted(found, key=lambda row: (row["as_of"], row["text"] is None))
+
+
+@pytest.fixture(params=["pyarrow", "spark"])
+def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[Any]]:
+    """Each of the two ways, with the other one closed."""
+
+    def closed(*_: Any) -> Any:
+        raise UnsureScan("a place that only Spark reaches")
+
+    def unused(*_: Any) -> Any:
+        raise AssertionError("Spark was asked")
+
+    monkeypatch.setattr(rows, *(("place_of", closed) if request.param == "spark" else ("load", unused)))
+    return read
+
+
+@pytest.mark.parametrize(
+    ("where", "days"),
+    [
+        (None, [0, 1, 2]),
+        (("as_of", [FIRST + timedelta(days=1)]), [1]),
+        (("as_of_date", {date(2013, 12, 29), date(2013, 12, 31)}), [0, 2]),
+        (("as_of_date", {date(1970, 1, 1)}), []),
+        (("as_of_date", set()), []),
+    ],
+)
+def test_rows_have_all_columns_and_only_what_was_asked_for(
+    spark: SparkSession, table: TableRef, reading: Callable[..., list[Any]], where: Where, days: list[int]
+) -> None:
+    found = reading(spark, table, where)
+    assert [row["as_of"] for row in found] == [FIRST + timedelta(days=day) for day in days for _ in range(2)]
+    for full, empty in zip(found[::2], found[1::2], strict=True):
+        assert full == {
+            "as_of": full["as_of"],
+            "as_of_date": full["as_of"].date(),
+            "text": "a",
+            "numbers": [0.5, None],
+            "pair": {"low": 1.5, "high": 2**60},
+        }
+        assert (empty["text"], empty["numbers"], empty["pair"]) == (None, None, None)
+
+
+def test_what_pyarrow_would_misread_is_read_by_spark(spark: SparkSession, table: TableRef) -> None:
+    spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
+    spark.sql(f"ALTER TABLE delta.`{table.path}` RENAME COLUMN text TO words")
+    assert sorted(row["words"] or "" for row in rows.rows_of(spark, table)) == ["", "", "", "a", "a", "a"]
