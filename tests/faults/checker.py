@@ -78,8 +78,12 @@ def _check_ends(events: pa.Table) -> None:
     ends: dict[tuple[object, ...], set[str]] = {}
     last: dict[object, str] = {}
     for event in events.to_pylist():
-        ends.setdefault((event["as_of"], event["revision"], event["attempt"]), set()).add(event["event"])
-        last[event["as_of"]] = event["event"]
+        told = ends.setdefault((event["as_of"], event["revision"], event["attempt"]), set())
+        told.add(event["event"])
+        if event["event"] == "monitored":
+            assert "published" in told, f"monitored, but not published: {event['as_of']}"
+        else:
+            last[event["as_of"]] = event["event"]
     still_open = [attempt for attempt, told in ends.items() if not told & _FINAL]
     assert still_open == [], f"attempts without an end: {still_open}"
     assert set(last.values()) <= _FINAL, f"the last word on an as_of is no end: {last}"
