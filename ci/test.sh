@@ -32,11 +32,11 @@ step_coverage() {
     python -m coverage report
 }
 
-# lanes PYTEST-OPTION...: two halves beside each other; tests of spark-submits and of faults often wait for processes of
-# their own. JVMs are many and live short: each compiles with its quick compiler alone and collects garbage with one
+# lanes PYTEST-OPTION...: two halves beside each other, which take about as long. JVMs are many and live short: each compiles with its quick compiler alone and collects garbage with one
 # thread (75 s of CPU instead of 117 for a session and four runs), and takes Spark's classes from an archive (48 s
 # instead of 76 for a session that writes and reads a table, on a busy machine).
 coverage=()
+half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_watching.py)
 lanes() {
     local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     mkdir -p build
@@ -44,11 +44,11 @@ lanes() {
     SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
     # a JVM that finds the archive unfit says so on stdout, where the result line belongs
     export SPARK_SUBMIT_OPTS="$quick -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
-    python "${coverage[@]}" -m pytest "$@" tests/jobs tests/faults tests/pipelines >build/beside.log 2>&1 &
+    python "${coverage[@]}" -m pytest "$@" "${half[@]}" >build/beside.log 2>&1 &
     beside=$!
-    python "${coverage[@]}" -m pytest "$@" --ignore=tests/jobs --ignore=tests/faults --ignore=tests/pipelines || outcome=$?
+    python "${coverage[@]}" -m pytest "$@" "${half[@]/#/--ignore=}" || outcome=$?
     wait "$beside" || outcome=$?
-    printf '\n== tests of spark-submits, faults and pipelines, which ran beside the others\n'
+    printf '\n== what ran beside the others: %s\n' "${half[*]}"
     cat build/beside.log
     return "$outcome"
 }
