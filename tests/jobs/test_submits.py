@@ -198,6 +198,16 @@ class TestGate:
         assert "FAILED" in found.stderr
         assert "flight_id=" in found.stderr
 
+    def test_a_suite_is_suggested_that_its_table_meets(self, home: Path, quickstart: Submitted, tmp_path: Path) -> None:
+        gate = ("flights", "--config", "conf/quickstart.yaml", "--suite", str(tmp_path / "suite.json"))
+        made = submit(home, "jobs/gate.py", "suggest", *gate)
+        assert made.code == 0, made.stderr
+        rules = json.loads((tmp_path / "suite.json").read_text())["expectations"]
+        assert all(rule["notes"] for rule in rules)
+        found = submit(home, "jobs/gate.py", "check", *gate)
+        assert found.code == 0, found.stderr
+        assert "FAILED" not in found.stderr
+
 
 class TestWatching:
     def test_the_quickstart_has_a_page_and_its_drift(self, home: Path, quickstart: Submitted) -> None:
