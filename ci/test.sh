@@ -32,9 +32,10 @@ step_coverage() {
     python -m coverage report
 }
 
-# lanes PYTEST-OPTION...: two halves beside each other, which take about as long. JVMs are many and live short: each compiles with its quick compiler alone and collects garbage with one
-# thread (75 s of CPU instead of 117 for a session and four runs), and takes Spark's classes from an archive (48 s
-# instead of 76 for a session that writes and reads a table, on a busy machine).
+# lanes PYTEST-OPTION...: two halves beside each other, which take about as long. JVMs are many and live short: each
+# compiles with its quick compiler alone and collects garbage with one thread (75 s of CPU instead of 117 for a session
+# and four runs), and takes Spark's classes from an archive (48 s instead of 76 for a session that writes and reads a
+# table, on a busy machine).
 coverage=()
 half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_watching.py)
 lanes() {

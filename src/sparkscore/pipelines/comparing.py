@@ -33,7 +33,8 @@ def compared(attempt: Attempt, plan: Plan, now: Sequence[ColumnProfile], events:
     """The run's profiles against those of the run before, in as_of, and against the baseline of the config.
 
     Needs:   all `events` of the job.
-    Jobs:    two small ones; two more that read the training data where it was not profiled yet.
+    Jobs:    two that read the training data where it was not profiled yet; two small ones where only Spark reaches
+             the table of profiles.
     """
     shown = {event.as_of: event for event in events if event.event == "published" and event.run_id is not None}
     before = [event for as_of, event in sorted(shown.items()) if as_of < attempt.as_of][-1:]
