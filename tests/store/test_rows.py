@@ -1,5 +1,7 @@
 """Rows of small tables are the same whether pyarrow reads them or Spark."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Collection
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -88,6 +90,16 @@ def test_rows_have_all_columns_and_only_what_was_asked_for(
             "pair": {"low": 1.5, "high": 2**60},
         }
         assert (empty["text"], empty["numbers"], empty["pair"]) == (None, None, None)
+
+
+def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
+    reads = "import sys; from sparkscore.records import TableRef; from sparkscore.store.rows import rows_of"
+    program = f"{reads}; print(len(rows_of(None, TableRef('t', sys.argv[1]))))"
+    for _ in range(4):
+        done = subprocess.run(
+            [sys.executable, "-c", program, str(table.path)], capture_output=True, text=True, check=False, timeout=120
+        )
+        assert (done.returncode, done.stdout) == (0, "6\n"), done.stderr
 
 
 def test_what_pyarrow_would_misread_is_read_by_spark(spark: SparkSession, table: TableRef) -> None:

@@ -38,7 +38,7 @@ def compared(attempt: Attempt, plan: Plan, now: Sequence[ColumnProfile], events:
     """
     shown = {event.as_of: event for event in events if event.event == "published" and event.run_id is not None}
     before = [event for as_of, event in sorted(shown.items()) if as_of < attempt.as_of][-1:]
-    last = next(iter(_profiles(attempt, [scored_by(events, event) for event in before])), ())
+    last = next(iter(_profiles(attempt, scored_by(events, before))), ())
     found = list[Drift]()
     if last:
         against = f"run {str(before[0].run_id)[:12]} of {utc_text(before[0].as_of)}"
@@ -65,7 +65,7 @@ def _from_baseline(
     else:
         wanted = _baseline_runs(attempt.settings.drift.baseline, shown)
         words = wanted.words
-        reference = merged_profiles(_profiles(attempt, [scored_by(events, event) for event in wanted.events]))
+        reference = merged_profiles(_profiles(attempt, scored_by(events, wanted.events)))
     if not reference:
         raise ConfigError(f"nothing is known of {words}", "runs that were profiled", "name others in drift.baseline")
     sorts = {one.log_type for one in reference}  # training data holds no predictions

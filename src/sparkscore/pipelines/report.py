@@ -31,7 +31,7 @@ def report_of_run(spark: SparkSession, settings: Settings, *, run: str) -> str:
     mine = named(found, run)
     run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
     before = [event for event in trend(found) if event.as_of < as_of and event.event == "published" and event.run_id]
-    shown = [scored_by(found, event) for event in (mine[-1], *before[-1:])]
+    shown = scored_by(found, (mine[-1], *before[-1:]))
     runs = {str(event.run_id): event.as_of for event in shown}
     profiles = profiles_of(session, beside(target, "_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)

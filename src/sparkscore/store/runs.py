@@ -132,12 +132,16 @@ def named(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
     return found
 
 
-def scored_by(events: Sequence[RunEvent], shown: RunEvent) -> RunEvent:
-    """The publication that scored what another one shows: itself, or the one whose rows a rollback published again."""
+def scored_by(events: Sequence[RunEvent], shown: Sequence[RunEvent]) -> list[RunEvent]:
+    """The publications that scored what these show: themselves, or the ones whose rows a rollback published again."""
     published = {event.run_id: event for event in events if event.event == "published"}
-    while shown.verb == "rollback" and shown.of_run in published:
-        shown = published[shown.of_run]
-    return shown
+
+    def scored(event: RunEvent) -> RunEvent:
+        while event.verb == "rollback" and event.of_run in published:
+            event = published[event.of_run]
+        return event
+
+    return [scored(event) for event in shown]
 
 
 def publications(events: Sequence[RunEvent]) -> list[RunEvent]:
