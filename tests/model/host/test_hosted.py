@@ -135,13 +135,13 @@ class TestTheProcess:
     def test_it_ends_with_its_executor(self, node: Node) -> None:
         model = node.put(lambda frame: frame["x"])
         executor = node.worker(partial(score_in_worker, node.folder, model, stay=True), under=True)
-        assert eventually(lambda: (node.folder / "answered").exists(), within_s=60)
+        assert eventually((node.folder / "answered").exists, within_s=60)
         executor.kill()
         assert eventually(lambda: not runs(node.loads[0]))
         assert listing(node, "*") == []
 
     def test_it_ends_when_nobody_has_sent_a_batch_for_long_and_the_next_batch_starts_another(self, node: Node) -> None:
-        score = node.host(node.put(lambda frame: frame["x"]), limits=Limits(batch_s=20, load_s=30, idle_s=0.5))
+        score = node.host(node.put(lambda frame: frame["x"]), limits=Limits(batch_s=20, load_s=30, idle_s=2))
         score(ROW)
         assert eventually(lambda: not runs(node.loads[0]))
         assert listing(node, "*") == []
