@@ -129,7 +129,7 @@ def _other(column: Column, type_: DataType, bound: object, *, above: bool, stric
     return column < value if strict else column <= value
 
 
-def _literal(bound: object, type_: DataType) -> Column:
+def _literal(bound: object, type_: DataType) -> Column | Decimal | float:
     kind = kind_of(type_)
     if kind in TIMES:
         return time_literal(bound, type_)
@@ -137,7 +137,7 @@ def _literal(bound: object, type_: DataType) -> Column:
         raise Unfit(f"bounds cannot be computed on a column of type {named(type_)}")
     number = exact(bound)
     # Floating columns are compared as doubles: exact for float, too.
-    return F.lit(number) if isinstance(type_, DecimalType) and _comparable(number, type_) else F.lit(float(number))
+    return number if isinstance(type_, DecimalType) and _comparable(number, type_) else float(number)
 
 
 def _comparable(number: Decimal, type_: DecimalType) -> bool:

@@ -19,10 +19,10 @@ Values = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """One aggregate."""
+    """One aggregate. Its column is made when it is taken: once, however many rules share it."""
 
     name: str
-    column: Column
+    column: Callable[[], Column]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +56,24 @@ class Rule:
 
 def rows(where: Where) -> Measure:
     """How many rows there are."""
-    return Measure(f"rows{where.mark}", where.rows())
+    return Measure(f"rows{where.mark}", where.rows)
 
 
 def nulls(column: str, where: Where) -> Measure:
     """How many rows hold NULL."""
-    return Measure(f"nulls {column} {where.mark}", where.counted(F.col(quoted(column)).isNull()))
+    return Measure(f"nulls {column} {where.mark}", lambda: where.counted(F.col(quoted(column)).isNull()))
 
 
 def missing(column: str, schema: StructType, where: Where) -> Measure:
     """How many rows hold NULL or NaN."""
     if not is_floating(schema[column].dataType):
         return nulls(column, where)
-    value = F.col(quoted(column))
-    return Measure(f"missing {column} {where.mark}", where.counted(value.isNull() | F.isnan(value)))
+
+    def counted() -> Column:
+        value = F.col(quoted(column))
+        return where.counted(value.isNull() | F.isnan(value))
+
+    return Measure(f"missing {column} {where.mark}", counted)
 
 
 def value(place: int) -> Column:

@@ -89,7 +89,8 @@ def _groups(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[Shuffle
 
 
 def _once(measures: Iterable[Measure]) -> dict[str, Column]:
-    return {measure.name: measure.column for measure in measures}
+    each = {measure.name: measure for measure in measures}
+    return {name: measure.column() for name, measure in each.items()}
 
 
 def _aliased(measures: Mapping[str, Column]) -> list[Column]:

@@ -71,7 +71,7 @@ def _sketch(
     ranked = F.when(~F.isnan(column), only.only(column)) if is_floating(type_) else only.only(column)
     asked = shares or (0.5, 0.5 + 1 / (2 + 2 * count))  # the two middle ones: the same where the count is odd
     accuracy = 2 * count + 2 if count <= EXACT_ROWS else ACCURACY
-    return (Measure(sketch, F.percentile_approx(ranked, [float(share) for share in asked], accuracy)),)
+    return (Measure(sketch, lambda: F.percentile_approx(ranked, [float(share) for share in asked], accuracy)),)
 
 
 def _middle(kwargs: Kwargs, total: Measure, sketch: str, values: Values) -> Found:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, DecimalType, DoubleType, StructType
+from pyspark.sql.types import DataType, DecimalType, StructType
 
 from sparkscore.gate.compiled.bounds import number_within, require_numbers, within
 from sparkscore.gate.compiled.conditions import CONDITIONS, condition, ignored
@@ -33,7 +33,7 @@ def row_rule(kind: str, kwargs: Kwargs, schema: StructType) -> Rule:
         gaps = missing(kwargs["column"], schema, among)
         return Rule(partial(_nullity, total, gaps, wanted=_NULLITY[kind], mostly=mostly), (total, gaps))
     left_out = nulls(kwargs["column"], among) if "column" in kwargs else _left_out(kwargs, among)
-    broken = Measure(f"broken {kind} {_mark(kwargs)}", among.counted(~met))
+    broken = Measure(f"broken {kind} {_mark(kwargs)}", lambda: among.counted(~met))
     return Rule(partial(_judged, total, left_out, broken, mostly=mostly), (total, left_out, broken))
 
 
@@ -49,9 +49,13 @@ def _judged(total: Measure, left_out: Measure, broken: Measure, values: Values, 
 
 
 def _left_out(kwargs: Kwargs, among: Where) -> Measure:
-    left_out = ignored(kwargs)
     names = [kwargs.get(name) for name in ("column_A", "column_B", "column_list", "ignore_row_if")]
-    return Measure(f"ignored {names} {among.mark}", among.counted(F.lit(False) if left_out is None else left_out))
+
+    def counted() -> Column:
+        left_out = ignored(kwargs)
+        return among.counted(F.lit(False) if left_out is None else left_out)
+
+    return Measure(f"ignored {names} {among.mark}", counted)
 
 
 def _mark(kwargs: Kwargs) -> str:
@@ -60,7 +64,7 @@ def _mark(kwargs: Kwargs) -> str:
 
 
 def aggregate_rule(kind: str, kwargs: Kwargs, schema: StructType) -> Rule:
-    """A rule over one aggregate of a column.
+    """A rule over one aggregate of a column. A number is judged on the driver, a time by Spark, which knows its zone.
 
     Raises:  Unfit.
     """
@@ -70,58 +74,41 @@ def aggregate_rule(kind: str, kwargs: Kwargs, schema: StructType) -> Rule:
         raise Unfit(
             f"a column of type {named(type_)} where {' or '.join(_WORDS[one] for one in sorted(kinds))} belongs"
         )
-    number, number_type = aggregate(among.only(F.col(quoted(kwargs["column"]))), type_)
-    shown = number.cast("string") if kind_of(number_type) in TIMES else number
-    place = f"{kwargs['column']} {among.mark}"
-    measures = (
-        Measure(f"{kind} {place}", shown),
-        Measure(f"{kind} met {_mark(kwargs)}", within(number, number_type, kwargs)),
-    )
-    return Rule(partial(_aggregated, *measures), measures)
+
+    def taken() -> Column:
+        return aggregate(among.only(F.col(quoted(kwargs["column"]))), type_)
+
+    name = f"{kind} {kwargs['column']} {among.mark}"
+    if kind_of(type_) not in TIMES:
+        require_numbers(kwargs)
+        return Rule(partial(_number, name, kwargs), (Measure(name, taken),))
+    met = within(taken(), type_, kwargs)
+    told = Measure(f"{kind} met {_mark(kwargs)}", lambda: met)
+    return Rule(partial(_time, name, told.name), (Measure(name, lambda: taken().cast("string")), told))
 
 
-def _aggregated(number: Measure, met: Measure, values: Values) -> Found:
-    return observed(values[met.name] is True, _plain(values[number.name]))
+def _number(name: str, kwargs: Kwargs, values: Values) -> Found:
+    number = values[name]
+    shown = number if number is None or isinstance(number, int) else float(number)
+    return observed(number_within(number, kwargs), shown)
 
 
-def _plain(value: Any) -> Any:
-    """A number as Great Expectations tells it; a time as ISO text."""
-    if isinstance(value, str):
-        return value.replace(" ", "T")
-    return value if value is None or isinstance(value, int) else float(value)
+def _time(name: str, met: str, values: Values) -> Found:
+    time = values[name]
+    return observed(values[met] is True, None if time is None else time.replace(" ", "T"))
 
 
-def _mean(column: Column, type_: DataType) -> tuple[Column, DataType]:
-    if isinstance(type_, DecimalType):
-        return F.avg(column), DecimalType(min(38, type_.precision + 4), min(37, type_.scale + 4))
-    return F.avg(column), DoubleType()
-
-
-def _deviation(column: Column, _: DataType) -> tuple[Column, DataType]:
-    return F.stddev_samp(column), DoubleType()
-
-
-def _sum(column: Column, type_: DataType) -> tuple[Column, DataType]:
+def _sum(column: Column, type_: DataType) -> Column:
     """Of whole numbers as a double, as Great Expectations does: a sum of bigints can leave their range."""
-    if isinstance(type_, DecimalType):
-        return F.sum(column), DecimalType(min(38, type_.precision + 10), type_.scale)
-    return F.sum(column.cast("double")), DoubleType()
+    return F.sum(column if isinstance(type_, DecimalType) else column.cast("double"))
 
 
-def _least(column: Column, type_: DataType) -> tuple[Column, DataType]:
-    return F.min(column), type_
-
-
-def _greatest(column: Column, type_: DataType) -> tuple[Column, DataType]:
-    return F.max(column), type_
-
-
-_AGGREGATES: Mapping[str, tuple[Callable[[Column, DataType], tuple[Column, DataType]], frozenset[Any]]] = {
-    "expect_column_mean_to_be_between": (_mean, NUMBERS),
-    "expect_column_stdev_to_be_between": (_deviation, NUMBERS),
+_AGGREGATES: Mapping[str, tuple[Callable[[Column, DataType], Column], frozenset[Any]]] = {
+    "expect_column_mean_to_be_between": (lambda column, _: F.avg(column), NUMBERS),
+    "expect_column_stdev_to_be_between": (lambda column, _: F.stddev_samp(column), NUMBERS),
     "expect_column_sum_to_be_between": (_sum, NUMBERS),
-    "expect_column_min_to_be_between": (_least, NUMBERS | TIMES),
-    "expect_column_max_to_be_between": (_greatest, NUMBERS | TIMES),
+    "expect_column_min_to_be_between": (lambda column, _: F.min(column), NUMBERS | TIMES),
+    "expect_column_max_to_be_between": (lambda column, _: F.max(column), NUMBERS | TIMES),
 }
 _WORDS = {"whole": "a number", "decimal": "a decimal", "floating": "a double", "date": "a date", "moment": "a time"}
 

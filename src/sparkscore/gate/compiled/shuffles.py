@@ -116,12 +116,12 @@ def _most_common(_: str, kwargs: Kwargs, schema: StructType) -> Rule:
     times = F.when(value(0).isNotNull() & (held(only) > 0), held(only))
     listed = among(value(0), schema[name].dataType, kwargs["value_set"])
     place = f"{name} {only.mark}"
-    top = Measure(f"most common {place}", F.max(times))
-    inside = Measure(f"most common inside {place} {kwargs['value_set']}", F.max(F.when(listed, times)))
+    top = Measure(f"most common {place}", lambda: F.max(times))
+    inside = Measure(f"most common inside {place} {kwargs['value_set']}", lambda: F.max(F.when(listed, times)))
     # The first and the last of the most common values, in their own order: one value where they are the same.
     first = F.min(F.when(times.isNotNull(), F.struct((-times).alias("times"), value(0).alias("value"))))
     last = F.max(F.when(times.isNotNull(), F.struct(times.alias("times"), value(0).alias("value"))))
-    alone = Measure(f"most common alone {place}", first["value"] == last["value"])
+    alone = Measure(f"most common alone {place}", lambda: first["value"] == last["value"])
     verdict = partial(_top, top, inside, alone, ties=bool(kwargs.get("ties_okay")))
     return Rule(verdict, (), Shuffle((name,), only, (top, inside, alone)))
 
@@ -133,12 +133,15 @@ def _top(top: Measure, inside: Measure, alone: Measure, values: Values, *, ties:
 
 
 def _counted_rows(only: Where, condition: Column, what: str) -> Measure:
-    return Measure(f"{what} {only.mark}", F.coalesce(F.sum(F.when(condition, held(only))), F.lit(0)))
+    return Measure(f"{what} {only.mark}", lambda: F.coalesce(F.sum(F.when(condition, held(only))), F.lit(0)))
 
 
 def _counted_values(only: Where, condition: Column, what: str) -> Measure:
-    there = value(0).isNotNull() & (held(only) > 0)
-    return Measure(f"{what} {only.mark}", F.count(F.when(there & condition, F.lit(1))))
+    def counted() -> Column:
+        there = value(0).isNotNull() & (held(only) > 0)
+        return F.count(F.when(there & condition, 1))
+
+    return Measure(f"{what} {only.mark}", counted)
 
 
 def _require_groups(names: Sequence[str], schema: StructType) -> None:

@@ -56,7 +56,7 @@ class Where:
     def counted(self, condition: Column) -> Column:
         """How many of the rows meet a condition."""
         met = condition if self.met is None else self.met & condition
-        return F.count(F.when(met, F.lit(1)))
+        return F.count(F.when(met, 1))
 
     def rows(self) -> Column:
         """How many rows there are."""
