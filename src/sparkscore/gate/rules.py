@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -72,6 +72,16 @@ def spark_reject(rules: RowRules, schema: pa.Schema) -> Column:
         for rule in rules.rules
     ]
     return F.coalesce(*reasons, F.lit(None).cast(_SPARK_REJECT))
+
+
+def without_key(rules: RowRules) -> Column:
+    """Whether a row breaks a `null_key` rule.
+
+    Jobs:    none.
+    Runs on: driver.
+    """
+    absent = [F.col(quoted(rule.kwargs["column"])).isNull() for rule in rules.rules if rule.kind == NULL_KEY]
+    return reduce(Column.__or__, absent, F.lit(False))
 
 
 def arrow_reject(rules: RowRules, schema: pa.Schema) -> Callable[[pa.RecordBatch], pa.StructArray | None]:

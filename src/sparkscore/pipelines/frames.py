@@ -11,7 +11,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkscore.errors import UnsureScan
 from sparkscore.gate.judge import Gate, check_fit
 from sparkscore.gate.reasons import REASON, handed_over
-from sparkscore.gate.rules import NULL_KEY, arrow_reject, spark_reject, without_arrow_form
+from sparkscore.gate.rules import NULL_KEY, arrow_reject, spark_reject, without_arrow_form, without_key
 from sparkscore.ingest.files import listed
 from sparkscore.model.ship import ship
 from sparkscore.pipelines.attempt import Attempt
@@ -21,6 +21,7 @@ from sparkscore.records import FileScan
 from sparkscore.schemas import LINEAGE
 from sparkscore.scoring import arrow, pandas_udf
 from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.kernel import PREDICTION, REJECT_COLUMN
 from sparkscore.scoring.rows import StageRows
 from sparkscore.store.names import quoted
 from sparkscore.store.types import spark_type
@@ -95,15 +96,22 @@ def stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bo
 def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters, transport: str) -> DataFrame:
     """The stage's rows for rows of the source as Spark reads them; the model runs when the frame is computed."""
     broken = spark_reject(plan.rules, plan.snapshot.schema)
+    by_spark = any(rule.kind != NULL_KEY for rule in plan.rules.rules)
     if transport != "pandas_udf":
-        by_spark = any(rule.kind != NULL_KEY for rule in plan.rules.rules)
         source = source.withColumn(REASON, broken) if by_spark else source
         return arrow.scored(source, stage_rows(attempt, plan, counters, by_spark=by_spark))
-    rows = stage_rows(attempt, plan, counters, by_spark=True)
-    keep = broken.isNull() if plan.rules.rules else None
-    frame = pandas_udf.scored(source, rows.model, columns=plan.model_columns, counters=counters, keep=keep)
-    frame = frame.withColumn("_reject", F.coalesce(broken, F.col("_reject")))
-    return frame.select(*(F.col(quoted(name)) for name in rows.schema.names))
+    # Rows without a key, most often none, stay in Spark, which leaves out files that have no NULL: telling them in the
+    # UDF would take one more column of each row.
+    rows, lacking = stage_rows(attempt, plan, counters, by_spark=True), without_key(plan.rules)
+    keep = broken.isNull() if by_spark else None
+    frame = pandas_udf.scored(
+        source.where(~lacking), rows.model, columns=plan.model_columns, counters=counters, keep=keep
+    )
+    nothing = F.lit(None).cast(frame.schema[PREDICTION].dataType)
+    left = source.where(lacking).withColumns({PREDICTION: nothing, REJECT_COLUMN: broken})
+    frame = frame.withColumn(REJECT_COLUMN, F.coalesce(broken, F.col(REJECT_COLUMN))) if by_spark else frame
+    staged = [F.col(quoted(name)) for name in rows.schema.names]
+    return frame.select(*staged).unionByName(left.select(*staged))
 
 
 def finished(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
