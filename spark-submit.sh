@@ -172,8 +172,10 @@ deploy_mode=${deploy_mode:-client}
 # For a driver on this machine: our Python, and a quiet log unless Spark has been given one of its own.
 # The driver's stderr is kept apart from its stdout, which Spark would mix (see ci/driver-python.sh): a terminal stays
 # one; else it flows through a pipe, which this process, soon Spark's, holds open too, so that its reader ends with Spark.
+# What the JVM itself says (a full code cache) goes there, too: stdout is the result line's.
 driver_here() {
     local folder
+    export SPARK_SUBMIT_OPTS="-XX:+DisplayVMOutputToStderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
     export PYSPARK_DRIVER_PYTHON=$SETUP_PYTHON
     if SPARK_SUBMIT_STDERR=$(tty <&2); then :; else
         folder=$(mktemp -d "${TMPDIR:-/tmp}/spark-submit.XXXXXX")

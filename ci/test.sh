@@ -35,11 +35,12 @@ step_coverage() {
 # lanes PYTEST-OPTION...: two halves beside each other, which take about as long. JVMs are many and live short: each
 # compiles with its quick compiler alone and collects garbage with one thread (75 s of CPU instead of 117 for a session
 # and four runs), and takes Spark's classes from an archive (48 s instead of 76 for a session that writes and reads a
-# table, on a busy machine).
+# table, on a busy machine). With the quick compiler alone a JVM would have 48 MB for what it compiled, which a quickstart
+# has filled: from there on it interprets.
 coverage=()
 half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_watching.py)
 lanes() {
-    local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
+    local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     mkdir -p build
     rm -f "$archive"
     SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log

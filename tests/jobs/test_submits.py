@@ -164,6 +164,12 @@ class TestRuns:
         assert {event["event"] for event in done.result["events"]} >= {"published"}
         assert quickstart.result["run_id"][:12] in done.stderr
 
+    def test_what_the_jvm_itself_says_is_not_on_stdout(self, home: Path, quickstart: Submitted) -> None:
+        says = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} -XX:+PrintCommandLineFlags"
+        done = submit(home, "jobs/runs.py", "--config", "conf/quickstart.yaml", env={"SPARK_SUBMIT_OPTS": says})
+        assert (quickstart.code, done.code, "+PrintCommandLineFlags" in done.stderr) == (0, 0, True), done.stderr
+        assert done.result["events"]
+
 
 class TestMaintain:
     def test_a_dry_run_says_what_an_upkeep_would_do_and_changes_nothing(
