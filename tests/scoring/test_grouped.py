@@ -1,11 +1,12 @@
-"""How many splits a task of the scan takes."""
+"""How many splits a task of the scan takes, and when one leaves the rest to others."""
 
 from itertools import chain
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.scoring.scan import grouped
+from sparkscore.scoring.scan import grouped, leaves_rest
 
 counts = st.integers(0, 3_000)
 paces = st.floats(1e-3, 1e4)
@@ -34,3 +35,19 @@ def test_a_task_takes_five_seconds_at_most_or_a_single_split(count: int, each_s:
 def test_all_slots_have_work_until_the_end(count: int, each_s: float, slots: int) -> None:
     tasks = grouped(range(count), each_s=each_s, slots=slots)
     assert len(tasks) % slots == 0 or len(tasks) == count
+
+
+@pytest.mark.parametrize(
+    ("spent_s", "done", "left", "leaves"),
+    [
+        (5.0, 8, 100, False),  # its time is not over
+        (5.1, 8, 2, False),  # 1.3 s more
+        (5.1, 8, 7, False),  # 4.5 s more
+        (5.1, 8, 8, True),  # 5.1 s more
+        (60.0, 1, 1, True),
+    ],
+)
+def test_a_task_leaves_what_it_would_not_end_in_as_long_again(
+    spent_s: float, done: int, left: int, leaves: bool
+) -> None:
+    assert leaves_rest(spent_s, done=done, left=left, within_s=5) is leaves

@@ -26,7 +26,8 @@ from sparkscore.scoring.stage_file import written
 from sparkscore.store.splits import numbered, split_frame
 
 _TASK_S = 5.0
-"""Also how much is lost of a task that fails, and how long the last one may keep all others waiting."""
+"""About how much is lost of a task that fails (of the first, twice that), and how long the last one may keep all others
+waiting."""
 
 Split = tuple[int, list[dict[str, Any]]]
 """Number of a split that is done, and its files as `stage_file.written` tells of them; none where it has no rows."""
@@ -39,9 +40,9 @@ def staged(
 
     Leaving it early stops the job.
 
-    Jobs:    one Spark job with a task per slot, each of which begins no further split after `_TASK_S`; for what they
-             leave, another whose tasks take as many splits as they can in that time, at the pace of the first. None
-             for no splits.
+    Jobs:    one Spark job with a task per slot, each of which stops after `_TASK_S` if it is not to be done in as long
+             again; for what they leave, another whose tasks take as many splits as they can in that time, at the
+             pace of the first. None for no splits.
     Runs on: driver; its tasks run on executors.
     Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
@@ -75,6 +76,13 @@ def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[in
     most = max(1, min(int(_TASK_S / each_s), -(-len(splits) // slots)))
     waves = -(-len(splits) // (most * slots))
     return _dealt(splits, min(len(splits), waves * slots))
+
+
+def leaves_rest(spent_s: float, *, done: int, left: int, within_s: float) -> bool:
+    """Whether a task that has spent so long on so many splits leaves those that are left for another job: its time is
+    over, and they would take longer than that again. Another job costs more than it balances where little is left.
+    """
+    return spent_s > within_s and spent_s * left > within_s * done
 
 
 def _dealt(splits: Sequence[int], tasks: int) -> list[list[int]]:
@@ -111,13 +119,15 @@ class _Writing:
     key: str
     tell: Callable[[Split], None]
     within_s: float
-    """After so long no further split is begun; those that are left are for another job."""
+    """See `leaves_rest`."""
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         began = time.monotonic()
-        for place, (number, split) in enumerate(numbered(parts)):
-            if place and time.monotonic() - began > self.within_s:
-                continue  # to the end: Spark gives up a worker, and the model in it, that leaves its input unread
+        splits = [*numbered(parts)]  # all: Spark gives up a worker, and the model in it, that leaves its input unread
+        for done, (number, split) in enumerate(splits):
+            spent_s, left = time.monotonic() - began, len(splits) - done
+            if done and leaves_rest(spent_s, done=done, left=left, within_s=self.within_s):
+                return
             with _named(self.read, split, sensitive=self.rows.model.sensitive):
                 files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
             self.tell((number, files))
