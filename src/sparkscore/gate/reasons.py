@@ -10,8 +10,10 @@ from sparkscore.schemas import REJECT
 REASON = "_sparkscore_reason"
 """The column in which Spark hands over what it has judged."""
 
-Breaks = Callable[[pa.RecordBatch], pa.Array]
-"""A batch -> whether each row breaks a rule: true or false."""
+Breaks = Callable[[pa.RecordBatch], pa.Array | None]
+"""A batch -> whether each row breaks a rule: true or false; None where no row does."""
+
+_Holds = Callable[[pa.RecordBatch], pa.Array]
 
 
 def first_broken(rules: Sequence[tuple[str, str, Breaks]], batch: pa.RecordBatch) -> pa.StructArray | None:
@@ -20,8 +22,8 @@ def first_broken(rules: Sequence[tuple[str, str, Breaks]], batch: pa.RecordBatch
     Shapes:  n rows -> n structs of type `REJECT`.
     Needs:   `rules` as (code, message, whether a row breaks it).
     """
-    found = [(code, message, breaks(batch)) for code, message, breaks in rules]
-    found = [one for one in found if pc.any(one[2]).as_py()]
+    judged = [(code, message, breaks(batch)) for code, message, breaks in rules]
+    found = [one for one in judged if one[2] is not None and pc.any(one[2]).as_py()]
     if not found:
         return None
     codes = messages = pa.nulls(batch.num_rows, pa.string())
@@ -38,12 +40,13 @@ def handed_over(batch: pa.RecordBatch) -> pa.StructArray | None:
     return None if reasons.null_count == batch.num_rows else reasons
 
 
-def missing(column: str, batch: pa.RecordBatch) -> pa.Array:
-    """Whether a value is NULL."""
-    return batch.column(column).is_null()
+def missing(column: str, batch: pa.RecordBatch) -> pa.Array | None:
+    """Whether a value is NULL; None where none is: nearly always, for keys."""
+    values = batch.column(column)
+    return values.is_null() if values.null_count else None
 
 
-def missed(met: Breaks, about: Breaks | None, batch: pa.RecordBatch) -> pa.Array:
+def missed(met: _Holds, about: _Holds | None, batch: pa.RecordBatch) -> pa.Array:
     """Whether a row is known not to meet a condition; `about`: the rows that it is about, all if None."""
     broken = pc.invert(met(batch)).fill_null(False)
     return broken if about is None else pc.and_(broken, about(batch).fill_null(False))

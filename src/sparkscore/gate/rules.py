@@ -12,9 +12,9 @@ from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
 
 from sparkscore.gate.compiled.conditions import condition
-from sparkscore.gate.compiled.in_arrow import Met, NoArrowForm, arrow_condition, arrow_where
+from sparkscore.gate.compiled.in_arrow import NoArrowForm, arrow_condition, arrow_where
 from sparkscore.gate.compiled.where import columns_of, where
-from sparkscore.gate.reasons import first_broken, missed, missing
+from sparkscore.gate.reasons import Breaks, first_broken, missed, missing
 from sparkscore.gate.suite import Suite
 from sparkscore.gate.words import expected
 from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
@@ -137,7 +137,7 @@ def _broken_in_spark(rule: RowRule, schema: StructType) -> Column:
     return broken(rule.kind, rule.kwargs, schema)
 
 
-def _in_arrow(rule: RowRule, schema: pa.Schema) -> Met | None:
+def _in_arrow(rule: RowRule, schema: pa.Schema) -> Breaks | None:
     if rule.kind == NULL_KEY:
         return partial(missing, rule.kwargs["column"])
     asked, types = rule.kwargs.get("row_condition"), _spark_schema(rule, schema)

@@ -1,6 +1,7 @@
 """From Arrow columns to numpy arrays, without pandas. NULL in floating numbers is NaN; elsewhere it is refused."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ _WITHOUT_NULL = "biu"
 """Kinds of numpy's types that cannot say that a value is missing: booleans and integers."""
 
 
+@cache
 def numpy_type(kind: pa.DataType) -> np.dtype[Any]:
     """Numpy's type for values of an Arrow type. pyarrow's own answer needs pandas."""
     return pa.nulls(0, kind).to_numpy(zero_copy_only=False).dtype  # type: ignore[no-any-return]
