@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from tests.world import Registry, World, registry_in, source_rows
@@ -27,6 +28,9 @@ if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers count
     options.append("--conf spark.python.daemon.module=tests.coverage_daemon")
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
+# An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect.
+settings.register_profile("sparkscore", deadline=None)
+settings.load_profile("sparkscore")
 
 SLOW = (
     "tests/faults/test_at_once.py",

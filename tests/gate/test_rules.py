@@ -96,7 +96,7 @@ def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> N
 def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
     rows: list[tuple[Any, ...]] = []
 
-    @settings(max_examples=100, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
     @given(ROWS)
     def collect(generated: list[tuple[Any, ...]]) -> None:
         for rules in RULE_SETS:
@@ -133,7 +133,7 @@ def rejecting(expectations: list[Expectation]) -> RowRules:
 def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkSession) -> None:
     compared: set[str] = set()
 
-    @settings(max_examples=6, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=6, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(SUITE_ROWS, min_size=20, max_size=20), suites())
     def agree(parts: list[list[tuple[Any, ...]]], drawn: list[Expectation]) -> None:
         frame = spark.createDataFrame([row for part in parts for row in part], SUITE_SCHEMA)

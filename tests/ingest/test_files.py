@@ -207,7 +207,6 @@ def many(session: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 class TestFilters:
     @settings(
         max_examples=60,
-        deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
         derandomize=True,
     )
@@ -365,7 +364,7 @@ class TestDamage:
 
 
 class TestSplits:
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=200)
     @given(
         sizes=st.lists(st.integers(1, 3 * LARGEST), min_size=1, max_size=60),
         slots=st.integers(1, 64),

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import jensenshannon
@@ -58,7 +58,6 @@ def test_cramers_v_is_of_scipys_chi_squared(pair: tuple[list[int], list[int]]) -
         assert found == pytest.approx(expected, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(-20, 20), min_size=1, max_size=60), st.lists(st.integers(-20, 20), min_size=1, max_size=60))
 def test_distances_of_numbers_are_scipys_with_ties_too(now: list[int], before: list[int]) -> None:
     mine, theirs = np.sort(np.array(now, float)), np.sort(np.array(before, float))

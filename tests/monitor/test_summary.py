@@ -7,7 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkscore.monitor.summary import Summary, merged, of_numbers, summary
@@ -48,7 +48,6 @@ def test_distinct_values_are_estimated_within_their_bound() -> None:
     assert found.distinct == pytest.approx(40_000, rel=0.2)  # three times 1 / sqrt(256)
 
 
-@settings(deadline=None)
 @given(
     st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6), st.just(math.nan)), min_size=1, max_size=200),
     st.integers(1, 5),

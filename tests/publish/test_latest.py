@@ -10,7 +10,7 @@ from sparkscore.publish.latest import latest
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8, unique=True)
 
 
-@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ROWS)
 def test_each_key_has_exactly_its_row_of_the_greatest_as_of(spark: SparkSession, rows: list[tuple[int, int]]) -> None:
     greatest = {key: max(as_of for other, as_of in rows if other == key) for key, _ in rows}

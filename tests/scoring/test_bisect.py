@@ -65,7 +65,7 @@ def batches(draw: st.DrawFn) -> tuple[int, set[int]]:
     return rows, draw(st.sets(st.integers(0, rows - 1), max_size=most_failing(rows)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(batch=batches())
 def test_exactly_the_rows_that_fail_alone_are_rejected_and_all_others_are_predicted(
     batch: tuple[int, set[int]],
@@ -81,7 +81,7 @@ def test_exactly_the_rows_that_fail_alone_are_rejected_and_all_others_are_predic
     assert (model.calls == 1) == (not bad or rows == 1)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(rows=st.integers(9, 1200), data=st.data())
 def test_one_row_more_than_a_batch_may_have_ends_it(rows: int, data: st.DataObject) -> None:
     most = most_failing(rows)

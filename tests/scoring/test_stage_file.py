@@ -72,7 +72,7 @@ def test_equal_falling_and_absent_keys_do_not_ascend(tmp_path: Path, ids: list[i
     assert (together["ascending"], apart["ascending"]) == (False, False)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(files=st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=5), min_size=1, max_size=5))
 def test_where_keys_are_said_to_be_unique_they_are(
     tmp_path_factory: pytest.TempPathFactory, files: list[list[int]]

@@ -50,7 +50,6 @@ def small(spark: SparkSession) -> SparkSession:
 
 @settings(
     max_examples=3,
-    deadline=None,
     suppress_health_check=list(HealthCheck),
     database=None,
     phases=[Phase.generate],  # shrinking a suite takes longer than reading one
