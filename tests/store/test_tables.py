@@ -1,5 +1,7 @@
 """Delta tables: looked at, read at a version, created by contract."""
 
+import shutil
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,7 +14,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import AccessDenied, ConfigError, ForeignTable, TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.schemas import REJECTS, RUNS, Column, TableContract, predictions
-from sparkscore.store import tables
+from sparkscore.store import folders, tables
 
 CONTRACT = TableContract(
     "a table", (Column("id", pa.int64(), "key", nullable=False), Column("x", pa.float64(), "value"))
@@ -50,6 +52,49 @@ def test_every_contract_can_be_created(spark: SparkSession, table: TableRef, con
 def test_two_may_create_a_table_at_once(spark: SparkSession, table: TableRef) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: tables.ensure(spark, table, CONTRACT, job="job"), range(4)))
+    assert tables.newest_version(spark, table) == 0
+
+
+@pytest.mark.parametrize(
+    "left", [(), (".00000000000000000000.json.1f0c.tmp", "..00000000000000000000.json.1f0c.tmp.crc")]
+)
+def test_a_driver_that_died_while_it_made_a_table_is_in_nobodys_way(
+    spark: SparkSession, table: TableRef, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]
+) -> None:
+    monkeypatch.setattr(tables, "_MAKING_S", 0.5)
+    log = Path(str(table.path), "_delta_log")
+    (log / "_staged_commits").mkdir(parents=True)
+    for name in left:
+        (log / name).write_text("half")
+    tables.ensure(spark, table, CONTRACT, job="job")
+    assert tables.newest_version(spark, table) == 0
+
+
+def test_another_who_takes_a_while_to_make_a_table_is_waited_for(spark: SparkSession, tmp_path: Path) -> None:
+    table, other = TableRef("t", str(tmp_path / "t")), TableRef("o", str(tmp_path / "o"))
+    tables.ensure(spark, other, CONTRACT, job="job")
+    log, commit = tmp_path / "t" / "_delta_log", "00000000000000000000.json"
+    log.mkdir(parents=True)
+    late = threading.Timer(2, shutil.copy, (tmp_path / "o" / "_delta_log" / commit, log / commit))
+    late.start()
+    tables.ensure(spark, table, CONTRACT, job="job")
+    late.join()
+    assert tables.table_id(spark, table) == tables.table_id(spark, other)
+
+
+def test_a_folder_that_holds_something_else_is_left_as_it_is(spark: SparkSession, table: TableRef) -> None:
+    file = Path(str(table.path), "notes.txt")
+    file.parent.mkdir()
+    file.write_text("mine")
+    with pytest.raises(ConfigError, match="holds something") as caught:
+        tables.ensure(spark, table, CONTRACT, job="job")
+    assert "move away" in caught.value.do
+    assert [one.name for one in file.parent.iterdir()] == ["notes.txt"]
+
+
+def test_a_log_with_a_commit_is_not_one_that_was_begun(spark: SparkSession, table: TableRef) -> None:
+    tables.ensure(spark, table, CONTRACT, job="job")
+    assert not folders.remove_begun_log(spark, str(table.path))
     assert tables.newest_version(spark, table) == 0
 
 

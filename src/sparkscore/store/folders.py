@@ -1,16 +1,20 @@
 """Folders on whatever file system Spark reaches, through Hadoop's own client. Links are never followed."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.store.failures import border
+
+LOG = "_delta_log"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +79,29 @@ def remove_table(spark: SparkSession, folder: str, *, root: str) -> None:
     with border(f"removing {folder}"):
         files, path = _opened(spark, folder)
         _refuse_outside(files.makeQualified(path), files.makeQualified(_path(spark, root)))
-        for part in (_path(spark, f"{folder}/_delta_log"), path):
+        for part in (_path(spark, f"{folder}/{LOG}"), path):
             files.delete(part, True)
         left = files.exists(path)
     if left:
         raise AccessDenied(f"{folder} could not be removed", "a folder that may be removed", "check its owner and mode")
+
+
+def remove_begun_log(spark: SparkSession, folder: str) -> bool:
+    """Remove the log of a table that has no commit: what is left of a driver that died while it made the table, and
+    in the way of all that would make it again. True where it is gone. A commit that gets there meanwhile stays.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with border(f"removing {folder}/{LOG}"):
+        files, log = _opened(spark, f"{folder}/{LOG}")
+        found = list(files.listStatus(log))
+        if any(one.isFile() and not one.getPath().getName().startswith(".") for one in found):
+            return False
+        for path in [*(one.getPath() for one in found), log]:
+            with suppress(Py4JJavaError):  # a folder that holds something
+                files.delete(path, False)
+        return not files.exists(log)
 
 
 def _refuse_outside(path: Any, root: Any) -> None:

@@ -1,5 +1,6 @@
 """Delta tables: look, read at a version, create by contract. Whatever a run reads of a table goes through here."""
 
+import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableN
 from sparkscore.records import TableRef
 from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.store.failures import border
+from sparkscore.store.folders import LOG, names, remove_begun_log
 from sparkscore.store.names import quoted, quoted_table, sql_name
 from sparkscore.store.types import spark_type
 
@@ -19,6 +21,8 @@ JOB_PROPERTY = "sparkscore.job"
 SCHEMA_PROPERTY = "sparkscore.schema"
 EXPIRED_PROPERTY = "sparkscore.expired_revision"
 """The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""
+_MAKING_S = 10.0
+"""How long another may take from the folder of a table's log to its first commit: less than a second, mostly."""
 PLAIN_READER: Mapping[str, str] = {
     "delta.minReaderVersion": "1",
     "delta.minWriterVersion": "2",
@@ -153,9 +157,26 @@ def ensure(spark: SparkSession, table: TableRef, contract: TableContract, *, job
 
     Raises:  ForeignTable, ConfigError, AccessDenied.
     """
-    if exists(spark, table):
-        check(spark, table, contract, job=job)
-        return
+    for last in (False, True):
+        if exists(spark, table):
+            break
+        try:
+            _create(spark, table, contract, job=job)
+        except PublishConflict:  # somebody else has made it meanwhile
+            break
+        except TableNotFound as error:  # its folder is there, and is no table
+            if table.path is None:
+                raise
+            if last or not _settled(spark, table.path, table):
+                raise ConfigError(
+                    f"{table.path} holds something, but no Delta table",
+                    "no folder, an empty one, or a Delta table",
+                    f"give {table.name} another name, or move away what lies there",
+                ) from error
+    check(spark, table, contract, job=job)  # also what was made here: where somebody was faster, Delta made nothing
+
+
+def _create(spark: SparkSession, table: TableRef, contract: TableContract, *, job: str) -> None:
     builder = DeltaTable.createIfNotExists(spark).comment(contract.comment)
     builder = builder.tableName(quoted_table(table)) if table.path is None else builder.location(table.path)
     for column in contract.columns:
@@ -165,11 +186,20 @@ def ensure(spark: SparkSession, table: TableRef, contract: TableContract, *, job
     own = {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics(contract)}
     for name, value in {**PLAIN_READER, **own}.items():
         builder = builder.property(name, value)
-    try:
-        with border(f"creating {table.name}"):
-            builder.partitionedBy(*contract.partitioned_by).execute()
-    except PublishConflict:  # somebody else has made it meanwhile
-        check(spark, table, contract, job=job)
+    with border(f"creating {table.name}"):
+        builder.partitionedBy(*contract.partitioned_by).execute()
+
+
+def _settled(spark: SparkSession, folder: str, table: TableRef) -> bool:
+    """Whether another who was making the table has got done, or what one left who died over it is gone."""
+    if LOG not in names(spark, folder):
+        return False
+    until = time.monotonic() + _MAKING_S
+    while time.monotonic() < until:
+        if exists(spark, table):
+            return True
+        time.sleep(_MAKING_S / 20)
+    return remove_begun_log(spark, folder)
 
 
 def _statistics(contract: TableContract) -> Mapping[str, str]:
