@@ -92,6 +92,16 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(spark: SparkSession
     assert [one.name for one in file.parent.iterdir()] == ["notes.txt"]
 
 
+def test_a_log_that_is_a_link_is_not_followed(spark: SparkSession, table: TableRef, tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / ".mine").write_text("mine")
+    Path(str(table.path)).mkdir()
+    Path(str(table.path), "_delta_log").symlink_to(elsewhere)
+    assert not folders.remove_begun_log(spark, str(table.path))
+    assert [one.name for one in elsewhere.iterdir()] == [".mine"]
+
+
 def test_a_log_with_a_commit_is_not_one_that_was_begun(spark: SparkSession, table: TableRef) -> None:
     tables.ensure(spark, table, CONTRACT, job="job")
     assert not folders.remove_begun_log(spark, str(table.path))

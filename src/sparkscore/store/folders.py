@@ -95,6 +95,8 @@ def remove_begun_log(spark: SparkSession, folder: str) -> bool:
     """
     with border(f"removing {folder}/{LOG}"):
         files, log = _opened(spark, f"{folder}/{LOG}")
+        if _is_link(files.makeQualified(log)):
+            return False
         found = list(files.listStatus(log))
         if any(one.isFile() and not one.getPath().getName().startswith(".") for one in found):
             return False
