@@ -9,6 +9,7 @@ Crash and restart
     ... inside maintenance                                test_killed, pipelines/test_maintain
     ... inside a rollback, a retry of rejects             pipelines/test_rollback, pipelines/test_rejects (TestKilled)
     ... after the commit, before the event                test_killed
+    ... while a table is made                             store/test_tables: what it leaves, put there by hand
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
     SIGTERM of a spark-submit, of the console             test_terminated
     SIGKILL of the JVM alone                              test_terminated
