@@ -91,11 +91,75 @@ class Snapshot:
     where: tuple[Condition, ...] = ()
 
 
+Position = tuple[int, int]
+"""A place in a split: which of its ranges, and how many of that range's rows lie before it, filtered ones too. A range
+that is read to its end is left behind: then it is the next one's row 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """The rows of a split from one position to another; a whole split where nothing else is said."""
+
+    split: int
+    first: Position = (0, 0)
+    last: Position | None = None
+    """None: the split's end."""
+    share: float = 1.0
+    """How much of its split's work it is, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPart:
+    """What a task tells of a part: how far it came, and the files that it wrote."""
+
+    split: int
+    first: Position
+    last: Position
+    ranges: int
+    """How many ranges the split has: `(ranges, 0)` is its end."""
+    files: tuple[Mapping[str, Any], ...] = ()
+    """As `scoring.stage_file` tells of them."""
+    share: float = 1.0
+    """As in `SplitPart`, of what was scored."""
+    seconds: float = 0.0
+    """How long that took, without the model's load."""
+    layout: tuple[int, int] | None = None
+    """Where it ends inside a range: the range's rows, and those of a batch."""
+
+    @property
+    def whole(self) -> bool:
+        """It is all of its split."""
+        return self.first == (0, 0) and self.last == (self.ranges, 0)
+
+
+class PartRows(Protocol):
+    """The rows of a part of a split, batch by batch, and how far the reading has come."""
+
+    ranges: int
+    position: Position
+    """After the last row that was read."""
+    layout: tuple[int, int]
+    """Rows of the range that is being read, and of its batches."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows that meet the filter. Once."""
+
+    @property
+    def share_read(self) -> float:
+        """How much of the part was read, 0 to 1, by the bytes of its ranges."""
+
+
 class SplitReader(Protocol):
     """Reads the splits of a scan on executors. `ingest.reading` has it; pickled into every task."""
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         """The split's rows that meet the filter, as `ingest.frame` would give them."""
+
+    def part(self, split: bytes, first: Position, last: Position | None) -> PartRows:
+        """The same of a part of it. Parts that meet give each row once."""
+
+    def lengths(self, split: bytes) -> tuple[int, ...]:
+        """The bytes of each of its ranges."""
 
     def named(self, split: bytes) -> str:
         """The split in words: its files and ranges."""

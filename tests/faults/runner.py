@@ -18,19 +18,19 @@ from sparkscore.errors import SparkscoreError, facts
 from sparkscore.ingest import splits
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.records import RunReport, UpkeepReport
-from sparkscore.scoring import scan
+from sparkscore.scoring import pace
 from sparkscore.session import local_session
 from sparkscore.settings import Settings
 from sparkscore.store.runs import Wishes
 from tests.faults.points import Order, hurt, jvm_of
 
-_SPLITS, _TASK_S = (splits.LARGEST, splits.SMALLEST), scan._TASK_S
+_SPLITS, _TASK_S = (splits.LARGEST, splits.SMALLEST), pace.TASK_S
 
 
 def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
     """The report of the order's run, or what it failed with."""
     splits.LARGEST, splits.SMALLEST = (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
-    scan._TASK_S = 1e-9 if order.split_bytes else _TASK_S
+    pace.TASK_S = 1e-9 if order.split_bytes else _TASK_S
     try:
         with hurt(spark, order):
             report = _did(spark, order)

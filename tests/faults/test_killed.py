@@ -1,6 +1,7 @@
 """The driver is killed, Python and JVM, wherever it may be: nothing is visible of it, and the next start goes on."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -116,6 +117,25 @@ def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(
     report = scene.run()
     assert (report.status, report.chunks_reused) == ("published", 1)
     assert scene.traps.paid() - paid == ROWS - kept
+    scene.check()
+
+
+def test_a_split_that_takes_longer_than_its_drivers_live_is_scored_a_little_further_by_each_of_them(
+    scene: Scene,
+) -> None:
+    scene.world.spark.createDataFrame(scene.rows).coalesce(1).write.format("delta").mode("overwrite").save(
+        scene.world.path("flights")
+    )
+    kept = [0]
+    for _ in range(3):
+        scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 30)  # one split, one row group
+        (log,) = scene.world.home.glob("stage/*/*/_delta_log")
+        kept.append(DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows)
+    assert all(before < after for before, after in pairwise(kept))
+    paid = scene.traps.paid()
+    report = scene.run()
+    assert (report.status, report.chunks_reused) == ("published", 3)
+    assert scene.traps.paid() - paid == ROWS - kept[-1]
     scene.check()
 
 

@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from sparkscore.errors import AccessDenied, ConfigError, UnsureScan
 from sparkscore.ingest.arrow_filters import holds
 from sparkscore.ingest.files import listed
 from sparkscore.ingest.filters import arrow_conditions, predicate
+from sparkscore.ingest.reading import Reading
 from sparkscore.ingest.snapshot import frame, pin
 from sparkscore.ingest.splits import LARGEST, OPEN_COST, SMALLEST, ranges, target_bytes
 from sparkscore.records import Condition, FileScan, Snapshot, TableRef
@@ -67,6 +70,26 @@ def pinned(
     """The newest version with all of its columns, or some."""
     names = columns or spark.read.format("delta").load(str(folder)).columns
     return pin(spark, at(folder), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
+
+
+RANGE_ROWS = (1_000, 0, 700, 64)
+"""Rows of the ranges of `cut_split`; the second holds the middle of no row group."""
+
+
+@pytest.fixture(scope="module")
+def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reading, bytes]:
+    """A split of four ranges of three files, the first of which has row groups of 300 rows; the filter keeps thirds."""
+    folder, first, listing = tmp_path_factory.mktemp("cut"), 0, []
+    for number, rows in enumerate(RANGE_ROWS):
+        path = folder / f"{number}.parquet"
+        ids = np.arange(first, first + max(rows, 1))
+        pq.write_table(pa.table({"id": ids, "third": ids % 3}), path, row_group_size=300)
+        size = path.stat().st_size
+        listing.append({"path": path.name, "size_bytes": size, "start": 0, "length": size if rows else 1})
+        first += rows
+    schema = pa.schema([("id", pa.int64()), ("third", pa.int64())])
+    where = arrow_conditions([Condition("third", "=", 0)], schema)
+    return Reading(str(folder), None, schema, 1, (), where), stream(pa.Table.from_pylist(listing))
 
 
 def scanned(scan: FileScan) -> pa.Table:
@@ -388,6 +411,45 @@ class TestSplits:
         splits = ranges(files, target_bytes(sizes, slots=2))
         assert sum(split.num_rows for split in splits) == 100_000
         assert len(splits) < 1_000
+
+    @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(data=st.data())
+    def test_parts_that_meet_give_each_row_of_a_split_once_and_in_order(
+        self, data: st.DataObject, cut_split: tuple[Reading, bytes]
+    ) -> None:
+        reading, split = cut_split
+        batch_rows, filtered = data.draw(st.integers(50, 900)), data.draw(st.booleans())
+        reading = replace(reading, batch_rows=batch_rows, where=reading.where if filtered else ())
+        positions = [(place, row) for place, rows in enumerate(RANGE_ROWS) for row in range(rows)]
+        inner = data.draw(st.lists(st.sampled_from(positions[1:]), max_size=5, unique=True).map(sorted))
+        ends = [(0, 0), *inner, (len(RANGE_ROWS), 0)]
+        whole = [one for batch in reading(split) for one in batch.column("id").to_pylist()]
+        found = []
+        for first, last in pairwise(ends):
+            part = reading.part(split, first, last)
+            for batch in part:
+                assert 0 < batch.num_rows <= batch_rows
+                assert 0 <= part.share_read <= 1
+                assert first < part.position <= last
+                found += batch.column("id").to_pylist()
+            assert (part.position, part.share_read) == (last, 1.0)
+        assert found == whole
+
+    @settings(deadline=None, max_examples=20)
+    @given(data=st.data())
+    def test_a_part_that_is_left_in_its_middle_says_where_the_next_one_begins(
+        self, data: st.DataObject, cut_split: tuple[Reading, bytes]
+    ) -> None:
+        reading, split = cut_split
+        reading = replace(reading, batch_rows=data.draw(st.integers(50, 900)), where=())
+        position, found, turns = (0, 0), [], 0
+        while position < (len(RANGE_ROWS), 0):
+            part = reading.part(split, position, None)
+            for _, batch in zip(range(data.draw(st.integers(1, 4))), part, strict=False):
+                found += batch.column("id").to_pylist()
+            assert part.position > position
+            position, turns = part.position, turns + 1
+        assert found == list(range(sum(RANGE_ROWS)))
 
     def test_row_groups_of_a_file_that_is_cut_are_read_once(self, session: SparkSession, tmp_path: Path) -> None:
         rows = pa.table({"id": np.arange(40_000), "x": np.random.default_rng(0).random(40_000)})

@@ -1,5 +1,6 @@
 """A run that stops in the middle keeps its chunks, and the next one scores only what is missing."""
 
+import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,6 +10,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 import pytest
+from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, DeadlinePassed, TooManyRejects
 from sparkscore.ingest import splits
@@ -16,9 +18,10 @@ from sparkscore.pipelines.limits import Limits
 from sparkscore.pipelines.preview import plan
 from sparkscore.pipelines.score import score
 from sparkscore.records import RunReport
-from sparkscore.scoring import scan
+from sparkscore.scoring import pace
 from sparkscore.store.runs import PLAIN, Wishes
-from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
+from tests.faults.models import Traps, watched_registry
+from tests.world import AS_OF, SOURCE, Registry, World, assert_published, source_rows
 
 FILES, SPLITS = 6, 18
 
@@ -69,12 +72,12 @@ def test_a_short_run_is_one_chunk(many: World) -> None:
     assert [file.name for file in (stage_folder(many) / "_delta_log").glob("*.json")] == [f"{0:020}.json"]
 
 
-def tasks_of_a_run(world: World) -> set[int]:
+def tasks_of_a_run(world: World, **groups: Any) -> set[int]:
     """How many tasks the stages of its Spark jobs had."""
     context: Any = world.spark.sparkContext
     group = uuid4().hex  # whatever group an earlier test has left
     context.setJobGroup(group, "")
-    run(world)
+    run(world, **groups)
     context.setLocalProperty("spark.jobGroup.id", None)
     context._jsc.sc().listenerBus().waitUntilEmpty()
     tracker = context.statusTracker()
@@ -84,7 +87,7 @@ def tasks_of_a_run(world: World) -> set[int]:
 
 
 def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan, "_TASK_S", 1e-9)
+    monkeypatch.setattr(pace, "TASK_S", 1e-9)
     slots = many.spark.sparkContext.defaultParallelism
     assert {slots, SPLITS - slots} <= tasks_of_a_run(many)
 
@@ -187,6 +190,61 @@ def test_a_scan_is_stopped_by_its_rejects_while_it_scores(many: World, monkeypat
     with pytest.raises(TooManyRejects):
         run(many)
     assert seen[-1] > 6
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory: pytest.TempPathFactory) -> tuple[Registry, Traps]:
+    """A model that counts what is paid for it."""
+    return watched_registry(tmp_path_factory.mktemp("watched"))
+
+
+@pytest.fixture
+def one_split(
+    spark: SparkSession, watched: tuple[Registry, Traps], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> World:
+    """A source of one file with one row group of 600 rows, and a model as slow as can be: a task keeps each batch."""
+    monkeypatch.setattr(pace, "TASK_S", 1e-9)
+    world = World(spark, tmp_path / "home", watched[0])
+    frame = spark.createDataFrame(source_rows(600))
+    frame.coalesce(1).write.format("delta").save(world.path("flights"))
+    return world
+
+
+SLOW: dict[str, Any] = {"scoring": {"batch_rows": 50, "chunk_minutes": 1e-9}}
+
+
+def test_of_a_split_that_is_scored_in_part_each_batch_is_kept_and_none_is_paid_twice(
+    one_split: World, watched: tuple[Registry, Traps], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, traps = watched[1].paid(), watched[1]
+    with monkeypatch.context() as patch:
+        patch.setattr(Limits, "check", deadline_with_something_kept)
+        with pytest.raises(DeadlinePassed):
+            run(one_split, **SLOW)
+    assert (staged_rows(one_split), traps.paid() - before) == (50, 50)  # one task, one batch
+    report = run(one_split, **SLOW)
+    assert_published(one_split, report, source_rows(600))
+    assert (report.chunks_reused, traps.paid() - before) == (1, 600)
+
+
+def deadline_with_something_kept(limits: Limits, *, rejected: int) -> None:
+    """What `Limits.check` does when a run's time is over as soon as anything is in the stage."""
+    if inspect.stack()[1].frame.f_locals["chunks"].progress.rows:
+        raise DeadlinePassed("the run's time is over")
+
+
+def test_rows_are_the_same_whatever_is_kept_on_the_way_and_whatever_the_filter_leaves_out(one_split: World) -> None:
+    where = [{"column": "carrier", "op": "=", "value": "UA"}]
+    report = run(one_split, source={"where": where}, **SLOW)
+    assert report.rows_read == report.rows_scored == 300
+    seen = one_split.predictions()
+    rows = source_rows(600).to_pandas()
+    assert seen["id"].tolist() == rows.loc[rows["carrier"] == "UA", "id"].tolist()
+
+
+def test_what_a_slow_model_leaves_of_a_single_split_is_dealt_out_to_all_slots(one_split: World) -> None:
+    found = tasks_of_a_run(one_split, **SLOW)
+    assert 11 in found  # of 12 batches the first task has scored one
 
 
 def test_the_plan_says_whether_what_is_done_is_kept(many: World) -> None:

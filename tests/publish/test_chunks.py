@@ -3,16 +3,16 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import PublishConflict
+from sparkscore.ingest.part_reader import PartReader
 from sparkscore.publish import stage as stages
 from sparkscore.publish.chunks import Chunks
-from sparkscore.records import FileScan, Place, Stage
+from sparkscore.records import FileScan, Place, Position, ScoredPart, SplitPart, Stage
 from sparkscore.schemas import REJECT
 from sparkscore.scoring.stage_file import written
 from sparkscore.store.files import prepare
@@ -27,6 +27,12 @@ class Nothing:
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         return iter(())
+
+    def part(self, split: bytes, first: Position, last: Position | None) -> PartReader:
+        return PartReader(lambda *_: iter(()), (), first, last)
+
+    def lengths(self, split: bytes) -> tuple[int, ...]:
+        return (100,)
 
     def named(self, split: bytes) -> str:
         return split.decode()
@@ -52,9 +58,15 @@ class Bench:
     def attempt(self, scan: FileScan = SCAN) -> Chunks:
         return Chunks(self.spark, RUN, self.root, place=self.place, schema=SCHEMA, scan=scan)
 
-    def split(self, number: int) -> tuple[int, list[dict[str, Any]]]:
-        rows = [{"id": number * 10 + one, "prediction": 0.5, "_reject": None} for one in range(10)]
-        return number, written(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
+    def split(self, number: int) -> ScoredPart:
+        """All of it: two ranges of five rows."""
+        return self.part(number, (0, 0), (2, 0))
+
+    def part(self, number: int, first: Position, last: Position) -> ScoredPart:
+        places = range(first[0] * 5 + first[1], last[0] * 5 + last[1])
+        rows = [{"id": number * 10 + one, "prediction": 0.5, "_reject": None} for one in places]
+        files = written(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
+        return ScoredPart(number, first, last, 2, tuple(files))
 
     def stage(self) -> Stage | None:
         return stages.found(self.spark, RUN, self.root)
@@ -86,8 +98,8 @@ def test_an_attempt_that_died_leaves_its_chunks_and_the_next_adds_what_is_missin
     first.add([bench.split(0)], every_s=NEVER)  # done, and in no commit when it dies
     assert bench.stage() is None
     second = bench.attempt()
-    assert second.missing == [0, 1, 3]
-    second.add([bench.split(number) for number in second.missing], every_s=0)
+    assert second.missing == [SplitPart(0), SplitPart(1), SplitPart(3)]
+    second.add([bench.split(part.split) for part in second.missing], every_s=0)
     stage = bench.stage()
     assert stage is not None
     assert (stage.rows, stage.chunks_reused, stage.keys_ascend) == (40, 2, True)
@@ -103,6 +115,34 @@ def test_two_attempts_beside_one_another_add_each_split_once(bench: Bench) -> No
     assert bench.ids() == list(range(40))
 
 
+def test_of_a_split_that_is_done_in_part_only_the_rest_is_missing(bench: Bench) -> None:
+    first = bench.attempt()
+    first.add([bench.part(1, (0, 2), (1, 3)), *(bench.split(number) for number in (0, 2, 3))], every_s=0)
+    assert bench.stage() is None
+    second = bench.attempt()
+    assert [(part.split, part.first, part.last) for part in second.missing] == [
+        (1, (0, 0), (0, 2)),
+        (1, (1, 3), (2, 0)),
+    ]
+    second.add([bench.part(1, (0, 0), (0, 2)), bench.part(1, (1, 3), (2, 0))], every_s=0)
+    stage = bench.stage()
+    assert stage is not None
+    assert (stage.rows, stage.keys_ascend) == (40, True)
+    assert bench.ids() == list(range(40))
+
+
+def test_parts_of_two_attempts_that_overlap_are_added_once_and_the_rest_stays_missing(bench: Bench) -> None:
+    one, other = bench.attempt(), bench.attempt()
+    one.add([bench.part(0, (0, 0), (1, 1))], every_s=0)
+    other.add([bench.part(0, (0, 3), (2, 0)), bench.split(1)], every_s=0)
+    assert bench.ids() == [*range(6), *range(10, 20)]
+    assert [(part.split, part.first, part.last) for part in other.missing] == [
+        (0, (1, 1), (2, 0)),
+        (2, (0, 0), None),
+        (3, (0, 0), None),
+    ]
+
+
 def test_chunks_of_another_file_plan_are_refused(bench: Bench) -> None:
     chunks = bench.attempt()
     bench.attempt(replace(SCAN, plan="other")).add([bench.split(0)], every_s=0)
@@ -113,7 +153,7 @@ def test_chunks_of_another_file_plan_are_refused(bench: Bench) -> None:
 
 def test_splits_without_rows_make_a_whole_stage_without_rows(bench: Bench) -> None:
     chunks = bench.attempt()
-    chunks.add([(number, []) for number in range(4)], every_s=NEVER)
+    chunks.add([ScoredPart(number, (0, 0), (2, 0), 2) for number in range(4)], every_s=NEVER)
     chunks.commit()
     stage = bench.stage()
     assert stage is not None
@@ -126,5 +166,5 @@ def test_a_stage_that_is_thrown_away_is_begun_again_in_the_same_place(bench: Ben
     past = stages.emptied(bench.spark, RUN, bench.root, past=chunks.progress)
     assert (past.begun, past.version, bench.ids()) == (False, 1, [])
     again = bench.attempt()
-    again.add([bench.split(number) for number in again.missing], every_s=0)
+    again.add([bench.split(part.split) for part in again.missing], every_s=0)
     assert bench.ids() == list(range(40))

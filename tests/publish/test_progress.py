@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkscore.publish.progress import NOTHING, chunk_note, numbers, progress, ranges
+from sparkscore.records import ScoredPart
 
 Note = Mapping[str, Any]
 
@@ -19,9 +21,51 @@ def file(rows: int = 10, rejected: int = 0, first: object = None, last: object =
 
 
 def chunk(*splits: int, of: int = 4, plan: str = "plan", files: int = 1) -> Note:
-    done = {number: [file(first=number * 10, last=number * 10 + 9)] * files for number in splits}
-    note: Note = json.loads(json.dumps(chunk_note(plan, 1_000, of, done)))
-    return note
+    done = [split(number, *[file(first=number * 10, last=number * 10 + 9)] * files) for number in splits]
+    return note(*done, of=of, plan=plan)
+
+
+def note(*parts: ScoredPart, of: int = 4, plan: str = "plan") -> Note:
+    written: Note = json.loads(json.dumps(chunk_note(plan, 1_000, of, parts)))
+    return written
+
+
+def split(number: int, *files: dict[str, Any]) -> ScoredPart:
+    return ScoredPart(number, (0, 0), (3, 0), 3, files)
+
+
+POSITIONS = [(place, row) for place in range(3) for row in range(4)] + [(3, 0)]
+"""Of a split of three ranges."""
+
+
+@given(st.data())
+def test_parts_in_any_order_make_a_split_whole_with_the_last_of_them(data: st.DataObject) -> None:
+    inner = data.draw(st.lists(st.sampled_from(POSITIONS[1:-1]), unique=True).map(sorted))
+    ends = [POSITIONS[0], *inner, POSITIONS[-1]]
+    spans = data.draw(st.permutations(list(pairwise(ends))))
+    found = NOTHING
+    for version, (first, last) in enumerate(spans):
+        assert found.lacks(ScoredPart(0, first, last, 3))
+        assert not found.whole
+        found = progress([(version, note(ScoredPart(0, first, last, 3, (file(),)), of=1))], found)
+        assert not found.lacks(ScoredPart(0, first, last, 3))
+        missing = {(gap.first, gap.last or (3, 0)) for gap in found.missing_of(0)}
+        assert all(low < high for low, high in missing)
+        covered = sum(POSITIONS.index(high) - POSITIONS.index(low) for low, high in spans[: version + 1])
+        gaps = sum(POSITIONS.index(high) - POSITIONS.index(low) for low, high in missing)
+        assert covered + gaps == len(POSITIONS) - 1
+    assert (found.whole, found.rows, found.missing_of(0)) == (True, 10 * len(spans), [])
+
+
+def test_a_part_that_overlaps_with_what_is_there_is_not_lacking() -> None:
+    found = progress([(0, note(ScoredPart(0, (0, 0), (1, 2), 3)))])
+    assert not found.lacks(ScoredPart(0, (1, 0), (3, 0), 3))
+    assert found.lacks(ScoredPart(0, (1, 2), (3, 0), 3))
+
+
+def test_notes_without_parts_are_read_as_before() -> None:
+    older = {name: value for name, value in chunk(0, 1, of=2).items() if name != "parts"}
+    assert progress([(0, older)]).whole
 
 
 @given(st.frozensets(st.integers(0, 400)))
@@ -73,10 +117,10 @@ def test_after_a_commit_of_somebody_else_the_rows_have_to_be_counted() -> None:
 def test_keys_of_several_chunks_are_unique_where_their_files_do_not_overlap(
     ends: list[tuple[int, int]], proven: bool
 ) -> None:
-    notes = [chunk_note("plan", 1, 2, {n: [file(first=low, last=high)]}) for n, (low, high) in enumerate(ends)]
+    notes = [chunk_note("plan", 1, 2, [split(n, file(first=low, last=high))]) for n, (low, high) in enumerate(ends)]
     assert progress(enumerate(notes)).keys_ascend == proven
 
 
 def test_one_file_whose_keys_do_not_ascend_leaves_the_proof_to_a_count() -> None:
-    notes = [chunk_note("plan", 1, 2, {0: [file(first=0, last=9)]}), chunk_note("plan", 1, 2, {1: [file()]})]
+    notes = [chunk_note("plan", 1, 2, [split(0, file(first=0, last=9))]), chunk_note("plan", 1, 2, [split(1, file())])]
     assert not progress(enumerate(notes)).keys_ascend

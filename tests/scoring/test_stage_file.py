@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sparkscore.errors import AccessDenied, PredictError
 from sparkscore.publish.progress import chunk_note, progress
-from sparkscore.records import Place
+from sparkscore.records import Place, ScoredPart
 from sparkscore.schemas import REJECT
 from sparkscore.scoring.stage_file import written
 
@@ -85,6 +85,6 @@ def test_where_keys_are_said_to_be_unique_they_are(
     rising = all(ids == sorted(set(ids)) for ids in files)
     ranges = sorted((ids[0], ids[-1]) for ids in files)
     apart = all(before[1] < after[0] for before, after in pairwise(ranges))
-    proven = progress([(0, chunk_note("plan", 1, 1, {0: parts}))]).keys_ascend
+    proven = progress([(0, chunk_note("plan", 1, 1, [ScoredPart(0, (0, 0), (1, 0), 1, tuple(parts))]))]).keys_ascend
     assert proven == (rising and apart)
     assert not proven or len(set(keys)) == len(keys)

@@ -1,10 +1,11 @@
 """Reads a split of a pinned table with pyarrow: the rows that Spark would give. Executors use it: pyarrow only."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow import fs
@@ -12,6 +13,8 @@ from pyarrow import fs
 from sparkscore.errors import AccessDenied, ConfigError, UnsureScan
 from sparkscore.ingest.arrow_filters import ArrowCondition, holds
 from sparkscore.ingest.conform import conformed
+from sparkscore.ingest.part_reader import PartReader, RangeBatch
+from sparkscore.records import Position
 
 BATCH_ROWS = 20_000
 """As many as a page of Parquet has in most writers: 81 ns a row, 90 with 10,000, 97 with 16,384 (20 doubles)."""
@@ -47,27 +50,29 @@ class Reading:
         Runs on: executor.
         Raises:  UnsureScan for a file that only Spark is sure to read; ConfigError for one that is gone or damaged.
         """
-        for part in _parts(split):
-            yield from self._file(part)
+        yield from self.part(split, (0, 0), None)
 
-    def named(self, split: bytes) -> str:
-        """The split in words: its first and last range. Of a file its name alone: folders name partitions' values.
+    def part(self, split: bytes, first: Position, last: Position | None) -> PartReader:
+        """The rows of a part of it, as `__call__`. Parts that meet give each row once; a batch is cut where they meet.
 
         Runs on: executor.
         """
-        parts = _parts(split)
-        ends = [f"{_name(part)} from byte {part['start']:,} on" for part in (parts[0], parts[-1])]
-        return ends[0] if len(parts) == 1 else f"{len(parts):,} ranges, {ends[0]} to {ends[1]}"
+        return PartReader(self.read_range, _parts(split), first, last)
 
-    def sampled(self, share: float) -> "Reading":
-        """Reads a share of each row group, from its beginning: the same rows each time."""
-        return replace(self, share=share)
+    def lengths(self, split: bytes) -> tuple[int, ...]:
+        """The bytes of each of its ranges. Runs on: driver | executor."""
+        return tuple(part["length"] for part in _parts(split))
 
-    def _file(self, part: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    def read_range(self, part: Mapping[str, Any], first: int, last: int | None) -> Iterator[RangeBatch]:
+        """The batches of a range's rows from `first` to `last`, without those that the filter leaves out.
+
+        Runs on: executor.
+        Raises:  as `__call__`.
+        """
         path = f"{self.root}/{part['path']}"
         try:
             with _opened(path, self.filesystem) as file:
-                yield from self._rows(file, part)
+                yield from self._rows(file, part, first, last)
         except FileNotFoundError:
             raise ConfigError(
                 f"the data file {_name(part)} of the pinned version is gone",
@@ -87,7 +92,22 @@ class Reading:
                 "restore the file, or score another version of the table",
             ) from error
 
-    def _rows(self, file: pq.ParquetFile, part: dict[str, Any]) -> Iterator[pa.RecordBatch]:
+    def named(self, split: bytes) -> str:
+        """The split in words: its first and last range. Of a file its name alone: folders name partitions' values.
+
+        Runs on: executor.
+        """
+        parts = _parts(split)
+        ends = [f"{_name(part)} from byte {part['start']:,} on" for part in (parts[0], parts[-1])]
+        return ends[0] if len(parts) == 1 else f"{len(parts):,} ranges, {ends[0]} to {ends[1]}"
+
+    def sampled(self, share: float) -> "Reading":
+        """Reads a share of each row group, from its beginning: the same rows each time."""
+        return replace(self, share=share)
+
+    def _rows(
+        self, file: pq.ParquetFile, part: Mapping[str, Any], first: int, last: int | None
+    ) -> Iterator[RangeBatch]:
         groups = _owned(file.metadata, part["start"], part["start"] + part["length"])
         if not groups:
             return
@@ -96,35 +116,35 @@ class Reading:
         given = self.columns.names[: self.keep]
         types = [file.schema_arrow.field(name).type for name in there]
         ready = not self.where and (there, types) == (self.columns.names, self.columns.types)
-        for batch in self._batches(file, rows, groups, there):
-            if ready:
-                yield batch.select(given)
-            else:
-                yield from self._kept(batch, part, given)
+        layout = (sum(file.metadata.row_group(group).num_rows for group in groups), rows)
+        wanted = (first, layout[0] if last is None else last)
+        for batch, end in self._batches(file, groups, there, rows=rows, wanted=wanted):
+            yield RangeBatch(batch.select(given) if ready else self._kept(batch, part, given), end, layout)
 
     def _batches(
-        self, file: pq.ParquetFile, rows: int, groups: list[int], columns: list[str]
-    ) -> Iterator[pa.RecordBatch]:
+        self, file: pq.ParquetFile, groups: list[int], columns: list[str], *, rows: int, wanted: tuple[int, int]
+    ) -> Iterator[tuple[pa.RecordBatch, int]]:
+        """Batches of the wanted rows, counted over the groups, each with where it ends."""
         if self.share >= 1:
-            yield from file.iter_batches(rows, row_groups=groups, columns=columns, use_threads=False)
+            yield from _cut_batches(file, groups, columns, rows=rows, wanted=wanted)
             return
+        end = 0
         for group in groups:
-            left = math.ceil(file.metadata.row_group(group).num_rows * self.share)
+            size = file.metadata.row_group(group).num_rows
+            left = math.ceil(size * self.share)
             batches = file.iter_batches(min(rows, max(left, 1)), row_groups=[group], columns=columns, use_threads=False)
             while left > 0:
                 batch = next(batches)
-                yield batch.slice(0, left)
+                yield batch.slice(0, left), end
                 left -= batch.num_rows
+            end += size
 
-    def _kept(self, batch: pa.RecordBatch, part: dict[str, Any], given: list[str]) -> Iterator[pa.RecordBatch]:
+    def _kept(self, batch: pa.RecordBatch, part: Mapping[str, Any], given: list[str]) -> pa.RecordBatch:
         columns = {field.name: self._column(batch, part, field) for field in self.columns}
         whole = pa.record_batch([columns[name] for name in given], names=given)
-        if self.where:
-            whole = whole.filter(holds(self.where, columns, batch.num_rows))
-        if whole.num_rows:
-            yield whole
+        return whole.filter(holds(self.where, columns, batch.num_rows)) if self.where else whole
 
-    def _column(self, batch: pa.RecordBatch, part: dict[str, Any], field: pa.Field) -> pa.Array:
+    def _column(self, batch: pa.RecordBatch, part: Mapping[str, Any], field: pa.Field) -> pa.Array:
         if field.name in self.partitions:
             return pa.repeat(pa.scalar(part[f"partition.{field.name}"], field.type), batch.num_rows)
         place = batch.schema.get_field_index(field.name)
@@ -162,13 +182,35 @@ class Reading:
             raise UnsureScan("a file with dates of the Julian calendar", "files of Spark 3 or newer")
 
 
+def _cut_batches(
+    file: pq.ParquetFile, groups: list[int], columns: list[str], *, rows: int, wanted: tuple[int, int]
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Groups that hold none of the wanted rows are not read; of the others, what comes before them is thrown away."""
+    first, last = wanted
+    sizes = np.array([file.metadata.row_group(group).num_rows for group in groups])
+    ends = np.cumsum(sizes)
+    touched = [place for place, end in enumerate(ends.tolist()) if end > first and end - sizes[place] < last]
+    if not touched:
+        return
+    end = int(ends[touched[0]] - sizes[touched[0]])
+    for batch in file.iter_batches(
+        rows, row_groups=[groups[place] for place in touched], columns=columns, use_threads=False
+    ):
+        start, end = end, end + batch.num_rows
+        low, high = max(first, start), min(last, end)
+        if low < high:
+            yield (batch if (low, high) == (start, end) else batch.slice(low - start, high - low)), high
+        if end >= last:
+            return
+
+
 def _parts(split: bytes) -> list[dict[str, Any]]:
     with pa.ipc.open_stream(split) as stream:
         parts: list[dict[str, Any]] = stream.read_all().to_pylist()
         return parts
 
 
-def _name(part: dict[str, Any]) -> str:
+def _name(part: Mapping[str, Any]) -> str:
     return str(part["path"]).rpartition("/")[2]
 
 

@@ -87,22 +87,26 @@ class _Staging:
         prepare(place)
         chunks = Chunks(spark, run, root, place=place, schema=rows.schema, scan=files)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
-        try:
-            with closing(scan.staged(spark, files, rows, place, splits=chunks.missing, key=key)) as done:
-                for splits in done:
-                    chunks.add(splits, every_s=every_s)
-                    self.limits.check(rejected=chunks.rejected)
-        except Exception as error:
-            if not isinstance(translated(error), UnsureScan):
-                chunks.keep()
-            raise
-        chunks.commit()
+        missing, before = chunks.missing, None
+        while missing and missing != before:  # again where another attempt was faster with some of it
+            try:
+                parts = scan.staged(spark, files, rows, place, parts=missing, key=key, every_s=every_s)
+                with closing(parts) as done:
+                    for found in done:
+                        chunks.add(found, every_s=every_s)
+                        self.limits.check(rejected=chunks.rejected)
+            except Exception as error:
+                if not isinstance(translated(error), UnsureScan):
+                    chunks.keep()
+                raise
+            chunks.commit()
+            missing, before = chunks.missing, missing
         return self._whole(chunks)
 
     def _whole(self, chunks: Chunks) -> Progress:
         if chunks.missing:
             raise TemporaryError(
-                f"{len(chunks.missing):,} splits were scored, but Spark lost what their tasks told",
+                f"{len(chunks.missing):,} parts were scored, but Spark lost what their tasks told",
                 "word from every task",
                 "run it again: it goes on from the chunks that are kept",
             )

@@ -5,6 +5,11 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from sparkscore.records import Position, ScoredPart, SplitPart
+
+Covered = tuple[tuple[Position, Position], ...]
+"""From where to where the rows of a split are in the stage; ascending, with gaps between."""
+
 Spans = tuple[tuple[Any, Any], ...]
 """First and last leading key of files in which it ascends."""
 
@@ -22,6 +27,9 @@ class Progress:
     splits: int = 0
     """How many there are."""
     done: frozenset[int] = frozenset()
+    """Splits of which all rows are there."""
+    begun_splits: Mapping[int, tuple[int, Covered]] = field(default_factory=dict)
+    """Of those of which some are there: how many ranges they have, and what of them is there."""
     chunks: int = 0
     """Commits that hold rows or prove splits to be empty."""
     rows: int | None = 0
@@ -44,7 +52,27 @@ class Progress:
 
     def reused_by(self, later: "Progress") -> int:
         """How many of these chunks are still in what became of the stage."""
-        return self.chunks if self.plan == later.plan and self.done <= later.done else 0
+        kept = self.plan == later.plan and self.done <= later.done
+        kept = kept and all(split in later.done or split in later.begun_splits for split in self.begun_splits)
+        return self.chunks if kept else 0
+
+    def missing_of(self, split: int) -> list[SplitPart]:
+        """The parts of a split of which no row is there."""
+        if self.whole or split in self.done:
+            return []
+        if split not in self.begun_splits:
+            return [SplitPart(split)]
+        count, covered = self.begun_splits[split]
+        ends: list[Position] = [(0, 0), *(position for one in covered for position in one), (count, 0)]
+        gaps = [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
+        return [SplitPart(split, low, high, _share(low, high, count, len(gaps))) for low, high in gaps]
+
+    def lacks(self, part: ScoredPart) -> bool:
+        """No row of a part is there."""
+        return any(
+            gap.first <= part.first and (gap.last is None or part.last <= gap.last)
+            for gap in self.missing_of(part.split)
+        )
 
     @property
     def keys_ascend(self) -> bool:
@@ -80,12 +108,21 @@ def _after(before: Progress, note: Mapping[str, Any]) -> Progress:
 def _with_chunk(before: Progress, note: Mapping[str, Any]) -> Progress:
     told = note["spans"]
     both = None if told is None or before.spans is None else (*before.spans, *((span[0], span[1]) for span in told))
+    done, begun = before.done | numbers(note["splits"]), dict(before.begun_splits)
+    for split, count, *ends in note.get("parts", ()):
+        first, last = (ends[0], ends[1]), (ends[2], ends[3])
+        covered = _with_span(begun.pop(split, (count, ()))[1], (first, last))
+        if covered == (((0, 0), (count, 0)),):
+            done |= {split}
+        else:
+            begun[split] = (count, covered)
     return replace(
         before,
         plan=note["plan"],
         target=note["target"],
         splits=note["of"],
-        done=before.done | numbers(note["splits"]),
+        done=done,
+        begun_splits=begun,
         chunks=before.chunks + 1,
         rows=None if before.rows is None else before.rows + note["rows"],
         rejected=before.rejected + note["rejected"],
@@ -93,15 +130,33 @@ def _with_chunk(before: Progress, note: Mapping[str, Any]) -> Progress:
     )
 
 
-def chunk_note(plan: str, target: int, of: int, done: Mapping[int, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
-    """The note of a commit that adds these splits' files: what `progress` reads."""
-    files = [file for split in done.values() for file in split]
+def _with_span(covered: Covered, new: tuple[Position, Position]) -> Covered:
+    """Spans that meet become one."""
+    merged: list[tuple[Position, Position]] = []
+    for low, high in sorted((*covered, new)):
+        if merged and low <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(merged[-1][1], high))
+        else:
+            merged.append((low, high))
+    return tuple(merged)
+
+
+def _share(low: Position, high: Position, count: int, gaps: int) -> float:
+    """About how much of its split a gap is: by its ranges; where it begins and ends in one, nobody knows any more."""
+    touched = high[0] - low[0] + (high[1] > 0)
+    return touched / (count + gaps)
+
+
+def chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart]) -> dict[str, Any]:
+    """The note of a commit that adds the files of these parts: what `progress` reads."""
+    files = [file for part in parts for file in part.files]
     return {
         "stage": "chunk",
         "plan": plan,
         "target": target,
         "of": of,
-        "splits": ranges(done),
+        "splits": ranges(part.split for part in parts if part.whole),
+        "parts": [[part.split, part.ranges, *part.first, *part.last] for part in parts if not part.whole],
         "rows": sum(file["rows"] for file in files),
         "rejected": sum(file["rejected"] for file in files),
         "spans": _spans(files),

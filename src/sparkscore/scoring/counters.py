@@ -22,6 +22,9 @@ _BATCH = "batch_s_up_to:"
 _GREATEST = frozenset({"gpu_memory_bytes", "gpu_use"})
 
 
+_waited = {"s": 0.0}
+
+
 class Counters:
     """Rows, batches, loads and seconds so far. A task that is tried again counts again."""
 
@@ -86,10 +89,18 @@ def loading(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[
     def load() -> Scorer:
         began: list[float] = [time.monotonic()]
         scorer = resident(model, lambda: on_load(time.monotonic() - began[0] if began else 0.0))
-        began.clear()
+        _waited["s"] += time.monotonic() - began.pop()
         return scorer
 
     return load
+
+
+def waited_for_models_s() -> float:
+    """Seconds that this process has waited until models were there, whoever loaded them.
+
+    Runs on: executor.
+    """
+    return _waited["s"]
 
 
 class Told:

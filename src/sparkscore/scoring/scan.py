@@ -3,91 +3,120 @@
 Spark schedules and retries; rows never pass through its JVM.
 """
 
-import math
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.errors import BatchTimeout
-from sparkscore.records import FileScan, Place, SplitReader
+from sparkscore.records import FileScan, PartRows, Place, ScoredPart, SplitPart, SplitReader
 from sparkscore.scoring.background import background
-from sparkscore.scoring.counters import Told
+from sparkscore.scoring.counters import Told, waited_for_models_s
 from sparkscore.scoring.failures import marked
+from sparkscore.scoring.pace import (
+    Allowance,
+    Pace,
+    allow,
+    cut_parts,
+    deal_evenly,
+    deal_parts,
+    longest_part_s,
+    rest_of,
+)
 from sparkscore.scoring.rows import StageRows
 from sparkscore.scoring.stage_file import written
-from sparkscore.store.splits import numbered, split_frame
-
-_TASK_S = 5.0
-"""About how much is lost of a task that fails (of the first, twice that), and how long the last one may keep all others
-waiting."""
-
-Split = tuple[int, list[dict[str, Any]]]
-"""Number of a split that is done, and its files as `stage_file.written` tells of them; none where it has no rows."""
+from sparkscore.store.splits import create_part_frame, iterate_parts, numbered, split_frame
 
 
 def staged(
-    spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, splits: Sequence[int], key: str
-) -> Generator[list[Split], None, None]:
-    """Reads, scores and writes these splits; about twice a second, the ones that have got done.
+    spark: SparkSession,
+    scan: FileScan,
+    rows: StageRows,
+    place: Place,
+    *,
+    parts: Sequence[SplitPart],
+    key: str,
+    every_s: float,
+) -> Generator[list[ScoredPart], None, None]:
+    """Reads, scores and writes these parts; about twice a second, what has got done.
 
-    Leaving it early stops the job.
+    Leaving it early stops the job. `every_s`: how often what is done is to be kept: no task takes much longer.
 
-    Jobs:    one Spark job with a task per slot, each of which stops after `_TASK_S` if it is not to be done in as long
-             again; for what they leave, another whose tasks take as many splits as they can in that time, at the
-             pace of the first. None for no splits.
+    Jobs:    one Spark job with a task per slot, each of which stops after `pace.TASK_S`, between two batches, if it is
+             not to be done in as long again; as many more as it takes for what they leave, cut and dealt at the pace of
+             those before. None for no parts.
     Runs on: driver; its tasks run on executors.
     Raises:  UnsureScan, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    slots, told = spark.sparkContext.defaultParallelism, Told(spark)
-    missing, began = dict.fromkeys(splits), time.monotonic()
+    yield from _Scanning(spark, scan, rows, place, key=key, every_s=every_s).score(list(parts))
 
-    def done(tasks: Sequence[Sequence[int]], within_s: float) -> Generator[list[Split], None, None]:
-        task = _Writing(scan.read, rows, place, key, told.tell, within_s)
-        frame = split_frame(spark, scan.splits, tasks).mapInArrow(task, "split int")
-        with background(spark, frame.toArrow) as job:
-            for _ in job.ticks():
-                found = told.new()
-                for number, _ in found:
-                    missing.pop(number, None)
+
+class _Scanning:
+    """A scan while it runs: what is left, and what its tasks have told. Runs on the driver."""
+
+    def __init__(
+        self, spark: SparkSession, scan: FileScan, rows: StageRows, place: Place, *, key: str, every_s: float
+    ) -> None:
+        self._spark, self._scan, self._rows, self._place = spark, scan, rows, place
+        self._key, self._every_s = key, every_s
+        self._slots = spark.sparkContext.defaultParallelism
+        self._told = Told(spark)
+        self._pace = Pace()
+        self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
+
+    def score(self, left: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
+        """All of it, job after job; a job that nobody tells anything of is the last one."""
+        while left:
+            tasks = self._deal(left)
+            done: list[ScoredPart] = []
+            for found in self._run(tasks):
+                done += found
                 yield found
+            if not done:
+                return
+            self._learn(done)
+            left = _rest([part for task in tasks for part in task], done)
+
+    def _deal(self, left: Sequence[SplitPart]) -> list[list[SplitPart]]:
+        if not self._pace.splits:
+            return deal_evenly(left, min(self._slots, len(left)))
+        parts = cut_parts(
+            left,
+            pace=self._pace,
+            longest_s=longest_part_s(self._every_s),
+            slots=self._slots,
+            lengths=lambda number: self._scan.read.lengths(self._scan.splits[number]),
+            layouts=self._layouts,
+        )
+        return deal_parts(parts, pace=self._pace, slots=self._slots)
+
+    def _run(self, tasks: Sequence[Sequence[SplitPart]]) -> Generator[list[ScoredPart], None, None]:
+        allowance = allow(len(tasks), slots=self._slots, every_s=self._every_s, long=bool(self._pace.splits))
+        task = _Writing(self._scan.read, self._rows, self._place, self._key, self._told.tell, allowance)
+        frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
+        with background(self._spark, frame.toArrow) as job:
+            for _ in job.ticks():
+                yield self._told.new()
             job.result()
 
-    if splits:
-        yield from done(_dealt(splits, min(slots, len(splits))), _TASK_S)
-    if missing:
-        each_s = (time.monotonic() - began) * slots / max(1, len(splits) - len(missing))
-        yield from done(grouped([*missing], each_s=each_s, slots=slots), math.inf)
+    def _learn(self, done: Sequence[ScoredPart]) -> None:
+        self._pace = self._pace.after(done)
+        self._layouts |= {(part.split, part.last[0]): part.layout for part in done if part.layout is not None}
 
 
-def grouped(splits: Sequence[int], *, each_s: float, slots: int) -> list[list[int]]:
-    """What each task takes, in order: as much as it can in `_TASK_S`, and no slot more than another if that can be.
-
-    A task costs Spark about 12 ms of its slot. Told from the first splits, for nothing else says how fast a model is.
-    """
-    most = max(1, min(int(_TASK_S / each_s), -(-len(splits) // slots)))
-    waves = -(-len(splits) // (most * slots))
-    return _dealt(splits, min(len(splits), waves * slots))
-
-
-def leaves_rest(spent_s: float, *, done: int, left: int, within_s: float) -> bool:
-    """Whether a task that has spent so long on so many splits leaves those that are left for another job: its time is
-    over, and they would take longer than that again. Another job costs more than it balances where little is left.
-    """
-    return spent_s > within_s and spent_s * left > within_s * done
-
-
-def _dealt(splits: Sequence[int], tasks: int) -> list[list[int]]:
-    bounds = np.linspace(0, len(splits), tasks + 1).astype(int).tolist()
-    return [list(splits[low:high]) for low, high in pairwise(bounds)]
+def _rest(parts: Sequence[SplitPart], done: Sequence[ScoredPart]) -> list[SplitPart]:
+    """What is left of the parts."""
+    begun = {(part.split, part.first): part for part in done}
+    rests = (
+        part if (part.split, part.first) not in begun else rest_of(part, begun[part.split, part.first])
+        for part in parts
+    )
+    return [rest for rest in rests if rest is not None]
 
 
 def returned(spark: SparkSession, scan: FileScan, rows: StageRows) -> DataFrame:
@@ -113,25 +142,72 @@ class _Returning:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
+    """One task: its parts one after the other, until its allowance is over. Runs on executors."""
+
     read: SplitReader
     rows: StageRows
     place: Place
     key: str
-    tell: Callable[[Split], None]
-    within_s: float
-    """See `leaves_rest`."""
+    tell: Callable[[ScoredPart], None]
+    allowance: Allowance
 
-    def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        began = time.monotonic()
-        splits = [*numbered(parts)]  # all: Spark gives up a worker, and the model in it, that leaves its input unread
-        for done, (number, split) in enumerate(splits):
-            spent_s, left = time.monotonic() - began, len(splits) - done
-            if done and leaves_rest(spent_s, done=done, left=left, within_s=self.within_s):
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        parts = [*iterate_parts(batches)]  # all: Spark gives up a worker that leaves its input unread, and its model
+        task = _Task(self.allowance, sum(part.share for part, _ in parts))
+        for part, split in parts:
+            if task.is_over():
                 return
+            began_s, rows = task.spent_s(), self.read.part(split, part.first, part.last)
             with _named(self.read, split, sensitive=self.rows.model.sensitive):
-                files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
-            self.tell((number, files))
-            yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
+                files = written(self.rows(task.timed(rows, part.share)), self.rows.schema, self.place, self.key)
+            done = part.share * rows.share_read
+            task.done += done
+            self.tell(
+                ScoredPart(
+                    split=part.split,
+                    first=part.first,
+                    last=rows.position,
+                    ranges=rows.ranges,
+                    files=tuple(files),
+                    share=done,
+                    seconds=task.spent_s() - began_s,
+                    layout=rows.layout if rows.position[1] else None,
+                )
+            )
+            yield pa.record_batch([pa.array([part.split], pa.int32())], ["split"])
+            if rows.share_read < 1:
+                return
+
+
+class _Task:
+    """How long a task has scored, and how much of its work that was."""
+
+    def __init__(self, allowance: Allowance, work: float) -> None:
+        self._allowance, self._work = allowance, work
+        self._began, self._waited_s = time.monotonic(), waited_for_models_s()
+        self.done = 0.0
+
+    def timed(self, rows: PartRows, share: float) -> Iterator[pa.RecordBatch]:
+        """The batches of a part until the allowance is over: one at least."""
+        for batch in rows:
+            yield batch
+            if self.is_over(also=share * rows.share_read):
+                return
+
+    def is_over(self, *, also: float = 0.0) -> bool:
+        """Whether what is left is left to others; never before something is done."""
+        done = self.done + also
+        return done > 0 and self._allowance.is_over(
+            spent_s=self.spent_s(), load_s=self._load_s, done=done, left=self._work - done
+        )
+
+    def spent_s(self) -> float:
+        """Seconds without those in which the model was loaded."""
+        return time.monotonic() - self._began - self._load_s
+
+    @property
+    def _load_s(self) -> float:
+        return waited_for_models_s() - self._waited_s
 
 
 @contextmanager

@@ -1,0 +1,65 @@
+"""How far a split was read: its ranges one after the other, from one position to another. Runs on executors."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+
+from sparkscore.records import Position
+
+
+@dataclass(frozen=True, slots=True)
+class RangeBatch:
+    """Rows of a range that meet the filter."""
+
+    batch: pa.RecordBatch
+    end: int
+    """How many of the range's rows lie before the next batch."""
+    layout: tuple[int, int]
+    """The range's rows, and those of a batch."""
+
+
+ReadRange: TypeAlias = Callable[[Mapping[str, Any], int, int | None], Iterator[RangeBatch]]
+"""A range, its first row and the one after its last (None: its end) -> its batches."""
+
+
+class PartReader:
+    """The rows of a part of a split, batch by batch, and how far the reading has come: `records.PartRows`."""
+
+    def __init__(
+        self, read: ReadRange, ranges: Sequence[Mapping[str, Any]], first: Position, last: Position | None
+    ) -> None:
+        self._read, self._ranges = read, ranges
+        self.ranges = len(self._ranges)
+        self._first, self._last = first, last or (self.ranges, 0)
+        self.position = first
+        self.layout = (0, 0)
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows that meet the filter."""
+        for place in range(self._first[0], self.ranges):
+            if (place, 0) >= self._last:
+                return
+            first = self._first[1] if place == self._first[0] else 0
+            last = self._last[1] if place == self._last[0] else None
+            for found in self._read(self._ranges[place], first, last):
+                self.layout = found.layout
+                self.position = (place, found.end) if found.end < found.layout[0] else (place + 1, 0)
+                if found.batch.num_rows:
+                    yield found.batch
+            self.position = max(self.position, (place + 1, 0) if last is None else (place, last))
+
+    @property
+    def share_read(self) -> float:
+        """How much of the part was read, 0 to 1, by the bytes of its ranges."""
+        if self.position >= self._last:
+            return 1.0
+        begin, now, end = (self._bytes_before(position) for position in (self._first, self.position, self._last))
+        return (now - begin) / (end - begin) if end > begin else 0.0
+
+    def _bytes_before(self, position: Position) -> float:
+        """Rows of a range of which nothing was read yet count as if it had `layout`'s."""
+        place, row = position
+        before = float(sum(one["length"] for one in self._ranges[:place]))
+        return before + (float(self._ranges[place]["length"]) * row / max(self.layout[0], row) if row else 0.0)
