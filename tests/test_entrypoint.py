@@ -140,6 +140,69 @@ def test_wrong_flags_are_errors_of_the_config(
     assert said in shown
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--as-of", AS_OF, "--as-of=2014-01-01"), f"--as-of is given twice: {AS_OF} and 2014-01-01"),
+        (("--as-of", AS_OF, "--as-of", AS_OF), f"--as-of is given twice: {AS_OF} and {AS_OF}"),
+        (("--output.threshold=0.5", "--output.threshold", "0.4"), "--output.threshold is given twice: 0.5 and 0.4"),
+        (("--home", "", "--home", "/x"), "--home is given twice:  and /x"),
+        (("--sample", "5", "--sample", "0"), "--sample is given twice: 5 and 0"),
+        (("--result", "{home}/a", "--result={home}/b"), "--result is given twice: {home}/a and {home}/b"),
+        (("--source.keys", "[id]", "--source.keys", "[id]"), "--source.keys is given twice: [id] and [id]"),
+        (("--source.where", "[{{column: c, value: 7, value: 8}}]"), "source.where.0.value stands twice in line 1"),
+    ],
+)
+def test_a_flag_given_twice_is_refused_with_both_values(
+    config: str, flags: tuple[str, ...], said: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    given = [flag.format(home=tmp_path) for flag in flags]
+    as_of = () if "--as-of" in flags else ("--as-of", AS_OF)
+    code, result, shown = call(capfd, "score", "--config", config, *as_of, *given)
+    assert (code, result["error"]["class"]) == (2, "ConfigError")
+    assert said.format(home=tmp_path) in result["error"]["message"]
+    assert said.format(home=tmp_path) in shown
+
+
+@pytest.mark.parametrize("flag", ["--monitor.webhook", "--source.where"])
+def test_values_of_a_flag_given_twice_that_may_be_secret_are_not_shown(
+    config: str, flag: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    words = ("--config", config, "--as-of", AS_OF, flag, "hidden-1", flag, "hidden-2")
+    code, result, shown = call(capfd, "score", *words)
+    assert (code, f"{flag} is given twice" in shown) == (2, True)
+    assert "hidden" not in shown + json.dumps(result)
+
+
+def test_config_is_given_as_often_as_there_are_files(
+    config: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    above = tmp_path / "above.yaml"
+    above.write_text("source: {table: nowhere}")
+    code, _, shown = call(capfd, "score", "--config", config, "--config", str(above), "--as-of", AS_OF)
+    assert (code, "nowhere" in shown) == (2, True)
+
+
+def test_a_second_gate_in_a_config_is_refused_before_spark_starts(
+    config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = Path(config)
+    file.write_text("gate: {input: strict.json}\n" + file.read_text())
+    code, result, shown = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    assert (code, result["error"]["class"], "gate stands twice: in lines 1 and " in shown) == (2, "ConfigError", True)
+
+
+def test_a_filter_that_yaml_changes_is_refused_with_the_quoted_form(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    where = "[{column: carrier, value: no}]"
+    code, result, shown = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--source.where", where)
+    assert (code, result["error"]["class"]) == (2, "ConfigError")
+    assert "the filter carrier = False (bool): YAML reads no as that" in shown
+    assert 'write "no", in quotes' in shown
+    assert not Path(world.path("predictions")).exists()
+
+
 def test_a_mistyped_variable_is_an_error(
     config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

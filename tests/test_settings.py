@@ -141,6 +141,143 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     )
 
 
+def write_text(path: Path, text: str) -> Path:
+    path.write_text(yaml.safe_dump(dict(MINIMAL)) + text)
+    return path
+
+
+def test_a_key_that_stands_twice_in_a_file_is_refused_with_both_lines(tmp_path: Path) -> None:
+    file = write_text(tmp_path / "job.yaml", "gate: {input: a.json}\nhome: /h\ngate: {output: b.json}\n")
+    lines = file.read_text().splitlines()
+    first, second = (number for number, line in enumerate(lines, 1) if line.startswith("gate"))
+    with pytest.raises(ConfigError) as caught:
+        load(file)
+    assert caught.value.found == f"{file}: gate stands twice: in lines {first} and {second}"
+    assert caught.value.exit_code == 2
+
+
+def test_a_second_where_in_a_file_is_refused_with_its_dotted_path(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("job: x\nsource:\n  where: [{column: a, value: 1}]\n  table: t\n  where: []\n")
+    with pytest.raises(ConfigError, match=r"source\.where stands twice: in lines 3 and 5"):
+        load(file)
+
+
+def test_a_key_in_two_files_is_the_later_ones(config: Path, tmp_path: Path) -> None:
+    assert load(config, write(tmp_path / "prod.yaml", {"job": "prod"})).job == "prod"
+
+
+def test_a_key_that_overrides_a_merged_one_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("job: x\nmodel: {uri: u}\nsource: {table: t, keys: [a]}\noutput: {<<: {table: t}, table: own}\n")
+    assert load(file).output.table == "own"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "path"),
+    [
+        ("source.where", "[{column: a, value: 1, value: 2}]", "source.where.0.value"),
+        ("source.where", '[{"column": "a", "column": "b"}]', "source.where.0.column"),
+        ("model.params", "{p: 1, p: 2}", "model.params.p"),
+    ],
+)
+def test_a_key_that_stands_twice_in_a_flag_or_a_variable_is_refused(
+    config: Path, name: str, value: str, path: str
+) -> None:
+    variable = f"SPARKSCORE_{name.replace('.', '__').upper()}"
+    with pytest.raises(ConfigError) as caught:
+        load(config, flags={name: value})
+    assert caught.value.found == f"--{name}: {path} stands twice in line 1"
+    with pytest.raises(ConfigError) as caught:
+        load(config, env={variable: value})
+    assert caught.value.found == f"{variable}: {path} stands twice in line 1"
+
+
+def test_variables_that_differ_in_case_only_are_refused_without_their_values(config: Path) -> None:
+    with pytest.raises(ConfigError, match="SPARKSCORE_MONITOR__WEBHOOK and sparkscore_monitor__webhook") as caught:
+        load(config, env={"SPARKSCORE_MONITOR__WEBHOOK": "http://a", "sparkscore_monitor__webhook": "http://b"})
+    assert "http" not in str(caught.value)
+    with pytest.raises(ConfigError, match="the flags JOB and job set the same setting"):
+        load(config, flags={"job": "a", "JOB": "b"})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("job: 007", 'found 007, which YAML reads as the number 7 .*; as text, write "007" in quotes'),
+        ("profile: {segments: [no]}", r"profile\.segments\.0: .*found no, which YAML reads as false .*write \"no\""),
+        ("drift: {baseline: 2013-10-01}", 'which YAML reads as the date 2013-10-01 .*write "2013-10-01" in quotes'),
+        ("drift: {min_rows: 010}", r"job\.yaml, line \d+: drift\.min_rows: YAML reads 010 as 8\n.*\n.*write 10 or 8"),
+        ("scoring: {deadline: 1:30}", "scoring.deadline: YAML reads 1:30 as 90"),
+        ("scoring: {deadline: 1:30.5}", "scoring.deadline: YAML reads 1:30.5 as 90.5"),
+        ("scoring: {deadline: on}", "scoring.deadline: .*no number, found on, which YAML reads as true"),
+        ("profile: {rows: yes}", "profile.rows: .*no number, found yes, which YAML reads as true"),
+        ("gate: {on: a.json}", "line [0-9]+: YAML reads the key gate.on as true"),
+        ("drift: {min_rows: 2013-02-30}", "looks like a YAML timestamp and is none: day is out of range"),
+        ("home: {{ ds }}", "a list or a mapping as a key of home"),
+    ],
+)
+def test_a_value_that_yaml_changes_is_refused_for_any_setting(tmp_path: Path, text: str, said: str) -> None:
+    minimal = {name: value for name, value in MINIMAL.items() if not text.startswith(name)}
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump(minimal) + text)
+    with pytest.raises(ConfigError, match=said):
+        load(file)
+
+
+def test_a_truth_is_no_version(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text(yaml.safe_dump(dict(MINIMAL)).replace("table: flights", "table: flights\n  version: off"))
+    with pytest.raises(ConfigError, match=r"source\.version: .*no number, found off"):
+        load(file)
+
+
+def test_numbers_and_truths_in_one_reading_are_taken(tmp_path: Path) -> None:
+    drift, scoring = "drift: {psi: ~, fail: on, min_rows: 007}\n", "scoring: {max_reject_ratio: .5, deadline: 1e3}\n"
+    settings = load(write_text(tmp_path / "job.yaml", f"profile: {{rows: 1_000}}\n{drift}{scoring}"))
+    assert (settings.profile.rows, settings.drift.psi, settings.drift.fail, settings.drift.min_rows) == (
+        1000,
+        None,
+        True,
+        7,
+    )
+    assert (settings.scoring.max_reject_ratio, settings.scoring.deadline) == (0.5, 1000.0)
+
+
+@pytest.mark.parametrize("text", ["~", "[AA, ~]"])
+def test_a_null_in_a_filter_says_what_yaml_takes_for_it(config: Path, text: str) -> None:
+    op = '"in"' if text.startswith("[") else '"="'
+    with pytest.raises(ConfigError, match="to YAML, ~, null and nothing are NULL; in quotes they are text"):
+        load(config, flags={"source.where": f"[{{column: a, op: {op}, value: {text}}}]"})
+
+
+def test_a_plain_equals_sign_is_the_operator(config: Path) -> None:
+    assert load(config, flags={"source.where": "[{column: a, op: =, value: 1}]"}).source.where[0].op == "="
+
+
+def test_a_filter_keeps_how_it_was_written_and_has_the_digest_of_its_values(config: Path) -> None:
+    where = [{"column": "a", "op": "in", "value": [668, False, "x"]}, {"column": "b", "op": "is null"}]
+    text = "[{column: a, op: in, value: [01234, no, x]}, {column: b, op: is null, value: ~}]"
+    written, built = load(config, flags={"source.where": text}), Settings(**changed(source={"where": where}))
+    assert [one.condition().written for one in written.source.where] == [("01234", "no", None), ()]
+    assert [one.condition().written for one in built.source.where] == [(None, None, None), ()]
+    assert written.source.where == built.source.where
+    assert written.scoring_digest() == built.scoring_digest()
+
+
+def test_the_digest_of_a_filter_is_the_one_that_is_in_old_tables(config: Path) -> None:
+    where = '[{column: month, op: ">=", value: 10}, {column: day, value: 2013-10-01}]'
+    found = load(config, flags={"source.where": where}).scoring_digest()
+    assert found == "484c08ec10373b5dca5acd57a94e29b0a65a06d4caba26e8966993e2b81a8450"
+
+
+@pytest.mark.parametrize("text", ["monitor: {webhook: [http://hooks/secret]}", "monitor: http://hooks/secret"])
+def test_a_webhook_that_cannot_be_read_is_not_shown(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="not shown") as caught:
+        load(write_text(tmp_path / "job.yaml", text))
+    assert "hooks" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     ("name", "said"),
     [
@@ -233,3 +370,9 @@ def test_a_retention_keeps_its_days_and_the_present_one_by_utc() -> None:
     late = datetime(2014, 1, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
     assert Settings(**changed(output={"retention_days": 30})).output.kept_from(late) == date(2014, 1, 2)
     assert Settings(**MINIMAL).output.kept_from(late) is None
+
+
+def test_a_whole_group_as_a_flag_of_python_is_read_strictly_too(config: Path) -> None:
+    assert load(config, flags={"gate": "{input: /a.json}"}).gate.input == "/a.json"
+    with pytest.raises(ConfigError, match=r"--gate: gate\.input stands twice in line 1"):
+        load(config, flags={"gate": "{input: /a.json, input: /b.json}"})

@@ -23,7 +23,7 @@ from rich.console import Console
 from sparkscore.errors import PROMISE_BROKEN, ConfigError, SparkscoreError, facts, redacted
 from sparkscore.records import RunReport, UpkeepReport, utc_text
 from sparkscore.settings import Settings
-from sparkscore.settings.layers import leaves
+from sparkscore.settings.layers import leaves, secret_names
 
 _HELP = {
     "score": "score a Delta table with a registered model and publish the predictions once",
@@ -99,8 +99,31 @@ class _Outcome:
 class _Parser(argparse.ArgumentParser):
     """Wrong arguments are an error of the config like any other, with a result line and exit code 2."""
 
+    def __init__(self, **how: Any) -> None:
+        super().__init__(**how)
+        self.register("action", None, _StoreOnce)
+
     def error(self, message: str) -> NoReturn:
         raise ConfigError(message, "the flags of --help", f"{self.prog} --help")
+
+
+class _StoreOnce(argparse.Action):
+    """The value of a flag that is given once: argparse would take the last one and drop the others."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        earlier = getattr(namespace, self.dest, None)
+        if option is not None and earlier is not None:
+            told = f"{earlier} and {values}" if self.dest not in _NOT_SHOWN else "two values that are not shown"
+            raise ConfigError(
+                f"{option} is given twice: {told}", "each flag once; only --config is repeated", "remove one of them"
+            )
+        setattr(namespace, self.dest, values)
+
+
+_NOT_SHOWN = {f"setting:{name}" for name in (*secret_names(Settings), "source.where")}
+"""Flags with a secret, or with values of a column that may be in source.sensitive."""
 
 
 def main(verb: str, argv: Sequence[str] | None = None) -> None:

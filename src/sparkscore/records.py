@@ -68,6 +68,8 @@ class Condition:
     value: Any = None
     sensitive: bool = False
     """Its value is shown nowhere."""
+    written: tuple[str | None, ...] = field(default=(), compare=False)
+    """For each value, how it was written where YAML has not read it as text; empty: it does not come from YAML."""
 
     @property
     def words(self) -> str:

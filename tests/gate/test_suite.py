@@ -52,7 +52,12 @@ def test_the_suites_of_the_repository_are_right(name: str) -> None:
     [
         ("{", "is not JSON"),
         ("", "is not JSON"),
-        ('{"name": "x", "name": "y", "expectations": []}', "name stands twice"),
+        ('{"name": "x", "name": "y", "expectations": []}', "name stands twice in line 1"),
+        (
+            json.dumps(suite_of(BETWEEN), indent=1).replace('"min_value": 1,', '"min_value": 1,\n"min_value": 5,'),
+            r"suite.json: expectations\.0\.kwargs\.min_value stands twice: in lines 8 and 9",
+        ),
+        ("[" * 200_000, "is not JSON: it is nested too deeply"),
         ('{"name": "x", "expectations": [NaN]}', "NaN is no JSON number"),
         ("[]", "is no suite"),
         ({}, "is no suite"),

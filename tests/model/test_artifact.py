@@ -56,6 +56,15 @@ class TestReading:
         with pytest.raises(ModelError, match="ConstructorError"):
             read_mlmodel(written(tmp_path, "flavors: !!python/object/apply:os.system ['true']"))
 
+    def test_a_key_that_stands_twice_is_refused_with_both_lines(self, tmp_path: Path) -> None:
+        text = yaml.safe_dump(mlmodel()) + "flavors: {python_function: {loader_module: evil}}\n"
+        with pytest.raises(ModelError, match=r"MLmodel file of the model: flavors stands twice: in lines 1 and 11"):
+            read_mlmodel(written(tmp_path, text))
+
+    def test_yaml_that_would_exhaust_the_process_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(ModelError, match="nested more than 64 levels"):
+            read_mlmodel(written(tmp_path, "flavors: " + "[" * 100_000))
+
     @pytest.mark.parametrize(
         "content", ["", "[]", "flavors: []", "flavors: {sklearn: {}}", "flavors: {python_function: 1}"]
     )

@@ -1,7 +1,6 @@
 """Suites of expectations: Great Expectations' JSON, read and checked before any Spark job."""
 
 import difflib
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from sparkscore.gate.catalogue import check_arguments
 from sparkscore.gate.compiled.conditions import CONDITIONS
 from sparkscore.gate.compiled.other_table import OTHER_TABLE, other_table
 from sparkscore.gate.compiled.where import columns_of
+from sparkscore.settings.repeated_keys import RepeatedKeys, load_json
 
 Severity = Literal["critical", "warning", "info"]
 
@@ -180,7 +180,13 @@ def _of_old(entry: object) -> str:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        content = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once, parse_constant=_refuse_constant)
+        content = load_json(file.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except RepeatedKeys as repeated:
+        raise ConfigError(
+            f"{file}: {repeated}",
+            "each key once in its object: JSON would drop all but the last one",
+            "keep one of them, with what belongs under it",
+        ) from repeated
     except OSError as error:
         near = _nearest(file.name, [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else [])
         raise ConfigError(
@@ -191,13 +197,6 @@ def _read(file: Path) -> dict[str, Any]:
             f"{file} is not JSON: {error}", "a suite as Great Expectations writes it", "see conf/expectations"
         ) from error
     return content if isinstance(content, dict) else {}
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise ValueError(f"{max(names, key=names.count)} stands twice in one object")
-    return dict(pairs)
 
 
 def _refuse_constant(constant: str) -> NoReturn:

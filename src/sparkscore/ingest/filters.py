@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError
 from sparkscore.ingest.arrow_filters import ArrowCondition
 from sparkscore.ingest.values import Unfit, fitted
+from sparkscore.ingest.yaml_values import advise_form, has_other_meaning
 from sparkscore.records import Condition
 from sparkscore.store.names import quoted
 from sparkscore.store.types import spark_type
@@ -38,8 +39,11 @@ def predicate(conditions: Sequence[Condition], schema: pa.Schema) -> Column:
 
     Needs:   the columns of the conditions in `schema`.
     Jobs:    none.
-    Raises:  ConfigError naming the column, what was found and what its type takes.
+    Raises:  ConfigError naming the column, what was found and what its type takes; for a value of which YAML has made
+             something else, what to write instead.
     """
+    for condition in conditions:
+        _refuse_changed(condition, schema.field(condition.column).type)
     return reduce(
         Column.__and__,
         [_compared(condition, schema.field(condition.column).type) for condition in conditions],
@@ -105,6 +109,32 @@ def _fitted(condition: Condition, value: object, kind: pa.DataType) -> object:
     try:
         return fitted(value, kind)
     except Unfit as unfit:
-        shown = "***" if condition.sensitive else f"{value!r:.200}"
-        found = f"the filter {condition.column} {condition.op} {shown} ({type(value).__name__})"
-        raise ConfigError(found, f"{unfit}: the column's type is {kind}", "change the value in source.where") from unfit
+        raise _refused(condition, value, kind, None, str(unfit)) from unfit
+
+
+def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
+    """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
+    values = _values(condition)
+    for value, text in zip(values, condition.written or (None,) * len(values), strict=True):
+        try:
+            fitted(value, kind)
+        except Unfit as unfit:
+            raise _refused(condition, value, kind, text, str(unfit)) from unfit
+        if text is not None and has_other_meaning(text, value, kind):
+            raise _refused(condition, value, kind, text, "a value in one reading")
+
+
+def _refused(condition: Condition, value: object, kind: pa.DataType, text: str | None, wanted: str) -> ConfigError:
+    named = f"the filter {condition.column} {condition.op}"
+    if condition.sensitive:
+        read, do = (
+            "" if text is None else ", as YAML has read it",
+            "change the value in source.where, or put it in quotes",
+        )
+        return ConfigError(f"{named} *** ({type(value).__name__}{read})", f"{wanted}: the column's type is {kind}", do)
+    read = "" if text is None or text == str(value) else f": YAML reads {text or 'nothing'} as that"
+    return ConfigError(
+        f"{named} {value!r:.200} ({type(value).__name__}){read:.300}",
+        f"{wanted}: the column's type is {kind}",
+        advise_form(text, value, kind),
+    )

@@ -9,6 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
+_DIGITS = 76
+"""Of Arrow's widest decimal."""
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
 
 
@@ -60,8 +62,10 @@ def _floating(value: Any, kind: pa.DataType) -> float:
 def _decimal(value: object, kind: pa.DataType) -> Decimal:
     if _is_number(value) or isinstance(value, str):
         try:
-            exact: Decimal = pa.scalar(Decimal(str(value))).cast(kind).as_py()
-            return exact
+            number = Decimal(str(value))
+            if number.is_finite() and abs(number.adjusted()) <= _DIGITS:
+                exact: Decimal = pa.scalar(number).cast(kind).as_py()
+                return exact
         except (InvalidOperation, pa.ArrowInvalid):
             pass
     raise Unfit("a decimal number within its precision and scale")

@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from sparkscore.errors import ModelError
+from sparkscore.settings.strict_yaml import RefusedYaml, load_yaml
 
 LOADERS = frozenset(
     {
@@ -43,7 +44,11 @@ def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
     """
     path = Path(folder) / "MLmodel"
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = load_yaml(path.read_text(encoding="utf-8"))
+    except RefusedYaml as refused:
+        raise ModelError(
+            f"the MLmodel file of the model: {refused.found}", refused.expected, "log the model again"
+        ) from refused
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ModelError(
             f"no readable MLmodel file in the model: {type(error).__name__}",

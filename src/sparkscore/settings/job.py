@@ -4,23 +4,60 @@ Layers, later wins, merged deeply: `--config` files in order < `SPARKSCORE_…` 
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import Condition, Operator, digest
 from sparkscore.settings import layers
+from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
+from sparkscore.settings.strict_yaml import PlainScalar, bare_value
 
 _RELATIVE = "relative to the file that names it"
+_NULLS = " (to YAML, ~, null and nothing are NULL; in quotes they are text)"
 
 
 class _Frozen(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """pydantic takes true for 1: `version: off` was version 0."""
+        if isinstance(value, bool) and info.field_name is not None:
+            types = set(_plain_types(cls.model_fields[info.field_name].annotation))
+            if types & {int, float} and bool not in types:
+                raise ValueError("true or false is no number")
+        return value
+
+
+def _plain_types(annotation: Any) -> Iterator[Any]:
+    inner = get_args(annotation)
+    yield from (one for part in inner for one in _plain_types(part)) if inner else (annotation,)
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenTexts:
+    """How a filter's values were written. Two filters with equal values are equal, however they were written."""
+
+    texts: tuple[str | None, ...] = field(default=(), compare=False)
 
 
 class FilterCondition(_Frozen):
@@ -29,6 +66,19 @@ class FilterCondition(_Frozen):
     column: str
     op: Operator = "="
     value: Any = None
+    _written: WrittenTexts = PrivateAttr(default_factory=WrittenTexts)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _remember_texts(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """A value that YAML has not read as text keeps how it was written until its column's type is known."""
+        if not isinstance(data, dict):
+            return handler(data)
+        one, value = handler(bare_value(data)), data.get("value")
+        scalars = value if isinstance(value, list) else [value]
+        texts = (scalar.text if isinstance(scalar, PlainScalar) else None for scalar in scalars)
+        one._written = WrittenTexts(tuple(texts))  # noqa: SLF001  of this class
+        return one
 
     @model_validator(mode="after")
     def _value_fits_operator(self) -> Self:
@@ -37,14 +87,15 @@ class FilterCondition(_Frozen):
                 raise ValueError(f"{self.op!r} takes no value")
         elif self.op in ("in", "not in"):
             if not isinstance(self.value, list) or not self.value or None in self.value:
-                raise ValueError(f"{self.op!r} takes a list of values, none of them null")
+                raise ValueError(f"{self.op!r} takes a list of values, none of them null{_NULLS}")
         elif self.value is None or isinstance(self.value, list | dict):
-            raise ValueError(f"{self.op!r} takes one value; for NULL use 'is null'")
+            raise ValueError(f"{self.op!r} takes one value; for NULL use 'is null'{_NULLS}")
         return self
 
     def condition(self) -> Condition:
         """The record that `ingest` reads."""
-        return Condition(self.column, self.op, tuple(self.value) if isinstance(self.value, list) else self.value)
+        value = tuple(self.value) if isinstance(self.value, list) else self.value
+        return Condition(self.column, self.op, value, written=() if value is None else self._written.texts)
 
 
 class SourceSettings(_Frozen):
@@ -305,18 +356,22 @@ class Settings(BaseSettings):
         """The settings from files, environment and flags.
 
         Needs:   `flags` by dotted name (`source.table`), values as text; `environ` defaults to the process's.
-        Raises:  ConfigError naming the file or variable, what was found, and the nearest right name.
+        Raises:  ConfigError naming the file or variable, what was found, and the nearest right name; for a key that
+                 stands twice in one mapping, and for a number that YAML reads in another base than people do.
         """
         env = layers.variables(cls, os.environ if environ is None else environ)
         words = layers.as_variables(flags or {})
-        written = [layers.located(cls, layers.read(Path(file)), Path(file).resolve().parent) for file in files]
-        written += [layers.located(cls, layers.text(cls, mapping), Path.cwd()) for mapping in (env, words)]
-        merged = layers.merged(written)
+        read = [layers.located(cls, layers.read(Path(file)), Path(file).resolve().parent) for file in files]
+        read.append(layers.located(cls, layers.text(cls, env), Path.cwd()))
+        read.append(layers.located(cls, layers.text(cls, words, spell=layers.flag_of), Path.cwd()))
+        merged, texts = separate_texts(layers.merged(read))
         layers.refuse_templates(merged)
         try:
-            return cls(**merged)
+            settings = cls(**merged)
         except ValidationError as error:
-            raise layers.explained(cls, error, files) from error
+            raise layers.explained(cls, error, files, texts) from error
+        refuse_other_numbers(texts)
+        return settings
 
     @property
     def home_uri(self) -> str:

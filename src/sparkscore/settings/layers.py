@@ -3,17 +3,20 @@
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError, redacted
+from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_place
+from sparkscore.settings.strict_yaml import PlainScalar, RefusedYaml, bare_value, load_scalars
 
 PREFIX = "SPARKSCORE_"
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
@@ -29,27 +32,51 @@ def leaves(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
             yield name, info
 
 
+def secret_names(settings: type[BaseModel]) -> frozenset[str]:
+    """The settings whose values are shown nowhere."""
+    return frozenset(name for name, info in leaves(settings) if not info.repr)
+
+
 def variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that name settings.
 
-    Raises:  ConfigError for one with our prefix that names none.
+    Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
     """
     env = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
     _check_variables(settings, env)
+    _refuse_same_names(env, "the environment variables")
     return env
 
 
 def as_variables(flags: Mapping[str, str]) -> dict[str, str]:
-    """Flags by the names that their variables would have."""
+    """Flags by the names that their variables would have.
+
+    Raises:  ConfigError for two that differ in case only.
+    """
+    _refuse_same_names(flags, "the flags")
     return {PREFIX + name.replace(".", "__").upper(): value for name, value in flags.items()}
 
 
-def text(settings: type[BaseSettings], mapping: Mapping[str, str]) -> dict[str, Any]:
-    """The layer that variables write; lists and mappings are YAML.
+def text(
+    settings: type[BaseSettings], mapping: Mapping[str, str], *, spell: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """The layer that variables write; lists and mappings are YAML, as `read` gives it.
+
+    `spell`: a variable's name as whoever wrote it knows it: `flag_of`.
 
     Raises:  ConfigError.
     """
-    return _TextSource(settings, mapping)()
+    return _TextSource(settings, mapping, spell)()
+
+
+def flag_of(variable: str) -> str:
+    """The flag that sets what a variable sets."""
+    return "--" + dotted_name(variable)
+
+
+def dotted_name(variable: str) -> str:
+    """The setting that a variable sets: `source.table`."""
+    return variable[len(PREFIX) :].replace("__", ".").lower()
 
 
 def is_uri(path: str) -> bool:
@@ -68,9 +95,12 @@ def merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def read(file: Path) -> dict[str, Any]:
-    """A YAML file's mapping."""
+    """A YAML file's mapping; what is no text in it stands there as a PlainScalar.
+
+    Raises:  ConfigError for a file that cannot be read, is not YAML, or does not say one thing: a key stands twice.
+    """
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_scalars(file.read_text(encoding="utf-8"), str(file))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         near = difflib.get_close_matches(file.name, _neighbours(file), n=1)
         raise ConfigError(
@@ -82,10 +112,13 @@ def read(file: Path) -> dict[str, Any]:
         raise ConfigError(
             f"no permission to read {file}", "a readable YAML file", "check the file's owner and mode"
         ) from error
+    except RefusedYaml as refused:
+        raise ConfigError(f"{file}: {refused.found}", refused.expected, refused.do) from refused
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "see conf/quickstart.yaml") from error
     if not isinstance(content, dict):
-        raise ConfigError(f"{file} holds a {type(content).__name__}", "a YAML mapping", "see conf/quickstart.yaml")
+        kind = type(content.value if isinstance(content, PlainScalar) else content).__name__
+        raise ConfigError(f"{file} holds a {kind}", "a YAML mapping", "see conf/quickstart.yaml")
     return content
 
 
@@ -125,6 +158,19 @@ def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
             )
 
 
+def _refuse_same_names(names: Iterable[str], what: str) -> None:
+    by_setting: dict[str, list[str]] = {}
+    for name in names:
+        by_setting.setdefault(name.upper(), []).append(name)
+    for same in by_setting.values():
+        if len(same) > 1:
+            raise ConfigError(
+                f"{what} {' and '.join(sorted(same))} set the same setting: case makes no difference",
+                "each setting once",
+                f"remove {'one' if len(same) == 2 else 'all but one'} of them",
+            )
+
+
 def refuse_templates(value: object, where: str = "") -> None:
     """Refuse what a scheduler failed to fill in."""
     if isinstance(value, Mapping):
@@ -139,7 +185,9 @@ def refuse_templates(value: object, where: str = "") -> None:
         )
 
 
-def explained(settings: type[BaseModel], error: ValidationError, files: Sequence[str | Path]) -> ConfigError:
+def explained(
+    settings: type[BaseModel], error: ValidationError, files: Sequence[str | Path], texts: ScalarTexts
+) -> ConfigError:
     """pydantic's findings in the words of the config, with the nearest right name for each unknown one."""
     names = [name for name, _ in leaves(settings)]
     lines = []
@@ -151,7 +199,7 @@ def explained(settings: type[BaseModel], error: ValidationError, files: Sequence
         elif found["type"] == "missing":
             lines.append(f"{where} is missing")
         else:
-            lines.append(f"{where}: {found['msg']}, found {redacted(repr(found['input']))[:80]}")
+            lines.append(f"{where}: {found['msg']}{_found_value(settings, found, texts)}")
     source = ", ".join(str(file) for file in files) or "the settings"
     return ConfigError(
         f"{source}: " + "; ".join(dict.fromkeys(lines)),
@@ -160,21 +208,43 @@ def explained(settings: type[BaseModel], error: ValidationError, files: Sequence
     )
 
 
+def _found_value(settings: type[BaseModel], found: ErrorDetails, texts: ScalarTexts) -> str:
+    """What pydantic did not take, and how it was written where YAML has made something else of it."""
+    place = dotted_place(found["loc"])
+    if not place:
+        return ""
+    if any(f"{name}.".startswith(f"{place}.") for name in secret_names(settings)):
+        return ", found a value that is not shown: there is a secret in it"
+    return f", found {describe_input(found, texts) or redacted(repr(bare_value(found['input'])))[:80]}"
+
+
 class _TextSource(EnvSettingsSource):
     """Settings written as text: the environment, and flags by the same names. Lists and mappings are YAML."""
 
-    def __init__(self, settings_cls: type[BaseSettings], mapping: Mapping[str, str]) -> None:
+    def __init__(
+        self, settings_cls: type[BaseSettings], mapping: Mapping[str, str], spell: Callable[[str], str]
+    ) -> None:
         self._mapping = {name.lower(): value for name, value in mapping.items()}
+        self._spelled = {name.lower(): spell(name) for name in mapping}
         super().__init__(settings_cls, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._mapping
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        suffix = f"_{field_name.lower()}"
+        name = next(one for one, text in self._mapping.items() if one.endswith(suffix) and text == value)
+        label = self._spelled[name]
         try:
-            return yaml.safe_load(value)
+            return load_scalars(value, label, name=dotted_name(name))
+        except RefusedYaml as refused:
+            raise ConfigError(f"{label}: {refused.found}", refused.expected, refused.do) from refused
         except yaml.YAMLError as error:
-            raise ValueError(f"{value!r} is not YAML") from error
+            raise ConfigError(
+                f"{label} is not YAML: {getattr(error, 'problem', None) or 'a character that YAML does not allow'}",
+                "a list or a mapping as YAML or JSON, for example [a, b]",
+                "put quotes around text with special characters",
+            ) from error
 
     def __call__(self) -> dict[str, Any]:
         try:

@@ -1,0 +1,66 @@
+"""How the values of settings were written, where YAML has not read them as text."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic_core import ErrorDetails
+
+from sparkscore.errors import ConfigError, redacted
+from sparkscore.settings.strict_yaml import PlainScalar, describe_value
+from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
+
+Place = tuple[str | int, ...]
+ScalarTexts = Mapping[Place, PlainScalar]
+"""By their place in the settings: `("source", "keys", 0)`."""
+
+
+def separate_texts(layer: Mapping[str, Any]) -> tuple[dict[str, Any], ScalarTexts]:
+    """The bare values, and beside them how YAML wrote those that it has not read as text.
+
+    A filter's values stay together with how they were written: their column's type is not known yet.
+    """
+    texts: dict[Place, PlainScalar] = {}
+    return _separate(layer, (), texts), texts
+
+
+def refuse_other_numbers(texts: ScalarTexts) -> None:
+    """Refuse numbers that YAML 1.1 reads in another base than people do: `010` is 8, `1:30` is 90.
+
+    Raises:  ConfigError with the line, what was read, and what to write.
+    """
+    for place, scalar in texts.items():
+        if is_other_number(scalar.text, scalar.value):
+            raise ConfigError(
+                f"{scalar.place}: {dotted_place(place)}: YAML reads {scalar.text} as {scalar.value}",
+                "a number in one reading",
+                f'write {numbers_for(scalar.text, scalar.value)}, or "{scalar.text}" in quotes where it is text',
+            )
+
+
+def describe_input(found: ErrorDetails, texts: ScalarTexts) -> str | None:
+    """What pydantic did not take, as it was written and as YAML has read it; None for what YAML has read as text."""
+    place = found["loc"]
+    scalar = next((texts[place[:end]] for end in range(len(place), 0, -1) if place[:end] in texts), None)
+    if scalar is None:
+        return None
+    read = f"{scalar.text or 'nothing'}, which YAML reads as {describe_value(scalar.value)}"
+    quoted = f'; as text, write "{scalar.text}" in quotes' if found["type"] == "string_type" else ""
+    return f"{redacted(read)} ({scalar.place}){quoted}"
+
+
+def dotted_place(place: Sequence[str | int]) -> str:
+    """The place as people name it: `source.keys.0`."""
+    return ".".join(map(str, place))
+
+
+def _separate(value: Any, place: Place, texts: dict[Place, PlainScalar]) -> Any:
+    if place[:2] == ("source", "where") and place[3:4] == ("value",):
+        return value
+    if isinstance(value, PlainScalar):
+        texts[place] = value
+        return value.value
+    if isinstance(value, dict):
+        return {name: _separate(inner, (*place, name), texts) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_separate(inner, (*place, index), texts) for index, inner in enumerate(value)]
+    return value
