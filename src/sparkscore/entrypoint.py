@@ -9,7 +9,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import redirect_stdout, suppress
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import import_module
 from itertools import pairwise
@@ -18,9 +18,10 @@ from threading import Thread
 from typing import Any, NoReturn, TextIO
 
 import structlog
-from rich.console import Console
 
-from sparkscore.errors import PROMISE_BROKEN, ConfigError, SparkscoreError, facts, redacted
+from sparkscore.errors import PROMISE_BROKEN, ConfigError, SparkscoreError, encodable, facts, redacted
+from sparkscore.monitor.screen import SteadyStream, lose, open_closed_streams, people_screen, steady_output
+from sparkscore.monitor.visible import visible_line, visible_text
 from sparkscore.records import RunReport, UpkeepReport, utc_text
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import leaves, secret_names
@@ -143,9 +144,8 @@ def console(argv: Sequence[str] | None = None) -> None:
         main(words[0], words[1:])
         return
     lines = "\n".join(f"  {verb:<12}{text}" for verb, text in _HELP.items())
-    print(
-        f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` tells the flags.", file=sys.stderr
-    )
+    usage = f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` tells the flags."
+    print(usage, file=SteadyStream(sys.stderr))
     if words[:1] not in (["--help"], ["-h"]):
         sys.exit(ConfigError.exit_code)
 
@@ -154,10 +154,11 @@ def run(verb: str, argv: Sequence[str]) -> int:
     """Run one verb and write its result line; the exit code."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    _log_to_stderr()
-    stdout, args = sys.stdout, argparse.Namespace(debug="--debug" in argv)
+    open_closed_streams()
+    args = argparse.Namespace(debug="--debug" in argv)
     result: Path | None = None
-    with redirect_stdout(sys.stderr):  # libraries print; stdout carries the result and nothing else
+    with steady_output() as stdout:  # libraries print; stdout carries the result and nothing else
+        _log_to_stderr()
         try:
             result = _result_file(argv)
             parsed = _parsed(verb, argv)
@@ -168,17 +169,40 @@ def run(verb: str, argv: Sequence[str]) -> int:
             outcome = made if isinstance(made, _Outcome) else _Outcome(0, made)
         except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
             outcome = _failed(error, args)
+        line = _one_line(outcome.line)
         if result is not None:
-            result.write_text(outcome.line + "\n", encoding="utf-8")
-    _tell(outcome.line, stdout)
+            _keep(line, result)
+    _tell(line, stdout)
     return outcome.exit_code
 
 
-def _tell(line: str, stdout: TextIO) -> None:
+def _one_line(line: str) -> str:
+    """The result as strict JSON in ASCII: every stream can write it, every reader takes it for one line."""
+    return json.dumps(_strict(json.loads(line, parse_constant=lambda _: None)), allow_nan=False)
+
+
+def _strict(value: Any) -> Any:
+    """The value without halves of characters, which JSON can write and hardly any reader takes."""
+    if isinstance(value, str):
+        return encodable(value)
+    if isinstance(value, dict):
+        return {_strict(name): _strict(one) for name, one in value.items()}
+    return [_strict(one) for one in value] if isinstance(value, list) else value
+
+
+def _keep(line: str, file: Path) -> None:
+    """Write the result to its file. What is done is done: a disk that is full by now does not change how it ended."""
+    try:
+        file.write_text(line + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"sparkscore: the result is not in {visible_text(str(file))}: {error.strerror}", file=sys.stderr)
+
+
+def _tell(line: str, stdout: TextIO | None) -> None:
     try:
         print(line, file=stdout, flush=True)
-    except BrokenPipeError:  # whoever reads it has ended: under spark-submit the JVM, by SIGTERM
-        os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
+    except (OSError, ValueError):  # closed, full, or whoever reads it has ended: under spark-submit the JVM, by SIGTERM
+        lose(stdout)
 
 
 def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:
@@ -188,9 +212,9 @@ def _failed(error: Exception, args: argparse.Namespace) -> _Outcome:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=facts(error))
     if args.debug:
-        print(redacted(traceback.format_exc()), file=sys.stderr)
+        print(visible_text(redacted(traceback.format_exc())), file=sys.stderr)
     bug = f"{type(error).__name__}: {_first_lines(error)}\n  do: run it again with --debug for the stack trace"
-    print(f"sparkscore: {redacted(bug if known is None else str(known))}", file=sys.stderr)
+    print(f"sparkscore: {visible_text(redacted(bug if known is None else str(known)))}", file=sys.stderr)
     return _Outcome(report.exit_code, report.to_json())
 
 
@@ -228,7 +252,7 @@ def _written(flag: str, path: str, text: str) -> Path:
 
 def _log_to_stderr() -> None:
     def redact(_: Any, __: str, event: Any) -> Any:
-        return {name: redacted(value) if isinstance(value, str) else value for name, value in event.items()}
+        return {visible_line(name): _shown(value) for name, value in event.items()}
 
     structlog.configure(
         processors=[
@@ -240,6 +264,11 @@ def _log_to_stderr() -> None:
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
         cache_logger_on_first_use=False,
     )
+
+
+def _shown(value: Any) -> Any:
+    """A value of a log line, on that line; what is no text is shown by Python, which escapes what cannot be seen."""
+    return visible_line(redacted(value)) if isinstance(value, str) else value
 
 
 def _parsed(verb: str, argv: Sequence[str]) -> Any:
@@ -361,11 +390,6 @@ def _import_meanwhile() -> Thread:
     return thread
 
 
-def _screen() -> Console:
-    """Where people read; wide where nobody has said how wide it is."""
-    return Console(stderr=True, width=None if sys.stderr.isatty() else 200)
-
-
 def _score(args: argparse.Namespace) -> _Outcome:
     settings = _settings(args, args.config)
     from sparkscore.monitor.progress import watch_on
@@ -375,7 +399,7 @@ def _score(args: argparse.Namespace) -> _Outcome:
     from sparkscore.session import job_session
     from sparkscore.store.runs import Wishes
 
-    screen, wishes = _screen(), Wishes(args.replace, args.force, args.restart)
+    screen, wishes = people_screen(), Wishes(args.replace, args.force, args.restart)
     imports = _import_meanwhile()
     spark = job_session(f"sparkscore score {settings.job}")
     imports.join()
@@ -387,7 +411,7 @@ def _score(args: argparse.Namespace) -> _Outcome:
         screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
     else:
         report = score(spark, settings, as_of=args.as_of, wishes=wishes, watch=watch_on(screen))
-    screen.print(summary(report), highlight=False, soft_wrap=True)
+    screen.print(summary(report), soft_wrap=True)
     return _Outcome(report.exit_code, report.to_json())
 
 
@@ -395,7 +419,7 @@ def _quickstart(args: argparse.Namespace) -> str:
     from sparkscore.demo import quickstart
 
     settings = _settings(args, args.config or [quickstart.config_file()])
-    return quickstart.quickstart(settings, _screen()).to_json()
+    return quickstart.quickstart(settings, people_screen()).to_json()
 
 
 def _runs(args: argparse.Namespace) -> str:
@@ -406,7 +430,7 @@ def _runs(args: argparse.Namespace) -> str:
 
     spark = job_session(f"sparkscore runs {settings.job}")
     found = runs(spark, settings, run=run)
-    _screen().print(events_table(found))
+    people_screen().print(events_table(found))
     return json.dumps(
         {"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=utc_text
     )
@@ -419,7 +443,7 @@ def _maintain(args: argparse.Namespace) -> str:
     from sparkscore.session import job_session
 
     report = maintain(job_session(f"sparkscore maintain {settings.job}"), settings, dry_run=args.dry_run)
-    _screen().print(upkeep_table(report))
+    people_screen().print(upkeep_table(report))
     return report.to_json()
 
 
@@ -436,11 +460,11 @@ def _rollback(args: argparse.Namespace) -> _Outcome:
     from sparkscore.pipelines.rollback import rollback
     from sparkscore.session import job_session
 
-    spark, screen = job_session(f"sparkscore rollback {settings.job}"), _screen()
+    spark, screen = job_session(f"sparkscore rollback {settings.job}"), people_screen()
     report, lines = rollback(spark, settings, as_of=args.as_of, to=args.to, dry_run=args.dry_run)
     if lines:
         screen.print(rows_table(("readers see", "before", "after"), lines), soft_wrap=True)
-    screen.print(summary(report), highlight=False, soft_wrap=True)
+    screen.print(summary(report), soft_wrap=True)
     return _Outcome(report.exit_code, report.to_json())
 
 
@@ -457,13 +481,13 @@ def _gate(args: argparse.Namespace) -> str:
     from sparkscore.pipelines.gates import check, suggest
     from sparkscore.session import job_session
 
-    spark, screen = job_session(f"sparkscore gate {settings.job}"), _screen()
+    spark, screen = job_session(f"sparkscore gate {settings.job}"), people_screen()
     if args.what == "suggest":
         suite = suggest(spark, settings, table=args.table)
         text = json.dumps(suite, indent=2, ensure_ascii=False)
         if args.suite:
             _written("--suite", args.suite, text + "\n")
-        screen.print(f"{len(suite['expectations'])} rules in {args.suite}" if args.suite else text, markup=False)
+        screen.print(f"{len(suite['expectations'])} rules in {args.suite}" if args.suite else text)
         return json.dumps({"schema": 1, "job": settings.job, "suite": suite}, ensure_ascii=False)
     verdict, lines = check(spark, settings, table=args.table, suite=args.suite)
     screen.print(checked_table([(line.verdict, line.share, line.rejects, line.examples) for line in lines]))
@@ -478,10 +502,10 @@ def _rejects(args: argparse.Namespace) -> "str | _Outcome":
     from sparkscore.pipelines.rejects import rejects, retry
     from sparkscore.session import job_session
 
-    spark, screen = job_session(f"sparkscore rejects {settings.job}"), _screen()
+    spark, screen = job_session(f"sparkscore rejects {settings.job}"), people_screen()
     if run is not None:
         report = retry(spark, settings, run=run, watch=watch_on(screen))
-        screen.print(summary(report), highlight=False, soft_wrap=True)
+        screen.print(summary(report), soft_wrap=True)
         return _Outcome(report.exit_code, report.to_json())
     found = rejects(spark, settings)
     screen.print(rejects_table(found))
@@ -499,7 +523,7 @@ def _report(args: argparse.Namespace) -> str:
 
     spark = job_session(f"sparkscore report {settings.job}")
     where = report_of_job(spark, settings) if args.of_job else report_of_run(spark, settings, run=args.run)
-    _screen().print(f"the page is {where}", markup=False, highlight=False, soft_wrap=True)
+    people_screen().print(f"the page is {where}", soft_wrap=True)
     return json.dumps({"schema": 1, "job": settings.job, "report": where})
 
 
@@ -510,7 +534,7 @@ def _check_sla(args: argparse.Namespace) -> _Outcome:
     from sparkscore.session import job_session
 
     rules = check_sla(job_session(f"sparkscore check_sla {settings.job}"), settings, as_of=args.as_of)
-    _screen().print(sla_table(rules))
+    people_screen().print(sla_table(rules))
     broken = [rule.rule for rule in rules if not rule.kept]
     line = json.dumps({"schema": 1, "job": settings.job, "broken": broken, "rules": [asdict(rule) for rule in rules]})
     return _Outcome(PROMISE_BROKEN if broken else 0, line)

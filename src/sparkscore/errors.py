@@ -50,10 +50,15 @@ def redacted(text: str) -> str:
     return _ASSIGNED_SECRET.sub(r"\1***", _USER_INFO.sub("***", text))
 
 
+def encodable(text: str) -> str:
+    """The text with halves of characters (lone surrogates), which no encoding has, as Python writes them."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def facts(error: BaseException) -> dict[str, object]:
     """What a result line and a run event tell of an error: class, message, retryable."""
     retryable = isinstance(error, SparkscoreError) and error.retryable
-    return {"class": type(error).__name__, "message": redacted(str(error))[:4000], "retryable": retryable}
+    return {"class": type(error).__name__, "message": encodable(redacted(str(error)))[:4000], "retryable": retryable}
 
 
 class SparkscoreError(Exception):

@@ -59,6 +59,9 @@ Hostile
     filter with SQL in it                                 ingest/test_filters
     foreign loader, `..`, links, archives                 model/test_artifact, model/test_registry, model/test_unpacked
     secrets in config                                     test_errors, model/test_registry, store/test_places
+    values that are markup, controls, other formats       test_printing, monitor/test_screen, report/test_page
+    stdout, stderr closed, full, broken, in ASCII         test_printing
+    settings that the caller left behind                  store/test_isolation, pipelines/test_hostile_session
     sensitive columns                                     pipelines/test_sensitive, gate/test_judge, scoring/test_kernel
     socket or temporary folder of another user            model/host/test_hosted, model/test_unpacked
 

@@ -92,3 +92,17 @@ def test_a_message_names_job_as_of_and_run_of_each_alert() -> None:
 def test_what_slack_would_take_for_a_command_is_text() -> None:
     text = json.loads(message(alerts_of(failed(GateFailed("<!channel> & <@U1>")))))["text"]
     assert "&lt;!channel&gt; &amp; &lt;@U1&gt;" in text
+
+
+def test_what_other_servers_would_take_for_a_command_is_text() -> None:
+    hostile = "@channel @everyone *bold* _x_ ~y~ `z` http://evil.example/x late@champion"
+    sent = json.loads(message(alerts_of(failed(GateFailed(hostile)))))
+    assert "@\u200bchannel @\u200beveryone *bold* _x_ ~y~ `z` http://evil.example/x late@champion" in sent["text"]
+    assert (sent["mrkdwn"], sent["unfurl_links"], sent["unfurl_media"]) == (False, False, False)
+
+
+def test_an_alert_is_one_line_and_shows_its_controls() -> None:
+    report = replace(GOOD, sla_broken=("late\nSLA broken: another job", "\x1b[2J\u202e\ud800"))
+    sent = message(alerts_of(report))
+    (line,) = json.loads(sent)["text"].splitlines()
+    assert "late\\nSLA broken: another job; \\x1b[2J\\u202e\\ud800" in line

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sparkscore.monitor.metrics import Success, metrics_text
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.records import RuleVerdict, RunReport, Verdict
+from tests.monitor.hostile import VALUES
 
 AT = datetime(2014, 1, 1, 6, tzinfo=UTC)
 LATER = datetime(2014, 1, 2, 6, tzinfo=UTC)
@@ -242,3 +243,19 @@ class TestFile:
         write_metrics(GOOD, tmp_path, at=AT)
         assert len(seen) == 1
         assert not seen[0].endswith(".prom")
+
+
+@pytest.mark.parametrize("value", [*VALUES, 'a"} 1\nsparkscore_run_success{scoring_job="b"} 1', "back\\slash\\n", "é"])
+def test_a_label_holds_what_it_is_given_and_adds_no_series(value: str, tmp_path: Path) -> None:
+    plain = RunReport("job", "2013-12-31T00:00:00Z", "published", model={"name": "m", "version": "1"})
+    hostile = replace(plain, model={"name": value, "version": "1"}, transport=value)
+    at = datetime(2013, 12, 31, tzinfo=UTC)
+    text = write_metrics(hostile, tmp_path, at=at).read_bytes().decode("utf-8")
+    found = [one for family in text_string_to_metric_families(text) for one in family.samples]
+    assert len(found) == len(list(samples_of(metrics_text(plain, at=at))))
+    (info,) = (one for one in found if one.name == "sparkscore_run_info")
+    assert info.labels["model_name"] == value.replace("\ud800", "\\ud800")
+
+
+def samples_of(text: str) -> list[object]:
+    return [one for family in text_string_to_metric_families(text) for one in family.samples]

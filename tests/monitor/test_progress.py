@@ -4,12 +4,12 @@ import io
 import time
 
 import pytest
-from rich.console import Console
 
 from sparkscore.monitor import progress
+from sparkscore.monitor.screen import Screen
 
 
-def watched(console: Console, steps: list[int]) -> str:
+def watched(console: Screen, steps: list[int]) -> str:
     values = iter(steps)
     last = steps[-1]
     with progress.watch_on(console)("score_and_stage", total=100, done=lambda: next(values, last)):
@@ -20,7 +20,7 @@ def watched(console: Console, steps: list[int]) -> str:
 
 def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
-    shown = watched(Console(file=io.StringIO(), force_terminal=True, width=120), [10, 40, 100])
+    shown = watched(Screen(io.StringIO(), terminal=True, width=120), [10, 40, 100])
     assert "score and stage" in shown
     assert "100/100" in shown
     assert "rows/s" in shown
@@ -28,7 +28,7 @@ def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: p
 
 def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
-    assert watched(Console(file=io.StringIO()), [0, 50]) == ""
+    assert watched(Screen(io.StringIO()), [0, 50]) == ""
     shown = capsys.readouterr()
     lines = (shown.out + shown.err).splitlines()
     assert any("0 of 100" in line and "unknown" in line for line in lines)
@@ -37,11 +37,20 @@ def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 def test_more_rows_than_expected_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
-    shown = watched(Console(file=io.StringIO(), force_terminal=True, width=120), [170])
+    shown = watched(Screen(io.StringIO(), terminal=True, width=120), [170])
     assert "100/100" in shown
 
 
 def test_a_failure_inside_ends_the_display_and_is_not_swallowed() -> None:
-    watch = progress.watch_on(Console(file=io.StringIO(), force_terminal=True))
+    watch = progress.watch_on(Screen(io.StringIO(), terminal=True))
     with pytest.raises(KeyError), watch("part", total=1, done=lambda: 0):
         raise KeyError("inside")
+
+
+def test_the_name_of_a_part_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    console = Screen(io.StringIO(), terminal=True, width=120)
+    with progress.watch_on(console)("[/y] {x} \x1b[2J :a:", total=1, done=lambda: 1):
+        time.sleep(0.05)
+    assert isinstance(console.file, io.StringIO)
+    assert "[/y] {x} \\x1b[2J :a:" in console.file.getvalue()

@@ -4,11 +4,22 @@ import io
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from rich.console import Console
+import pytest
 from rich.table import Table
 
-from sparkscore.monitor.words import events_table, rejects_table, rows_table, summary, upkeep_table
-from sparkscore.records import RejectCount, RunEvent, RunReport, Skipped, UpkeepReport
+from sparkscore.monitor.screen import Screen
+from sparkscore.monitor.visible import visible_text
+from sparkscore.monitor.words import (
+    checked_table,
+    events_table,
+    rejects_table,
+    rows_table,
+    sla_table,
+    summary,
+    upkeep_table,
+)
+from sparkscore.records import RejectCount, RuleVerdict, RunEvent, RunReport, Skipped, SlaRule, UpkeepReport
+from tests.monitor.hostile import RAW, VALUES
 
 REPORT = RunReport(
     "job",
@@ -25,8 +36,8 @@ REPORT = RunReport(
 )
 
 
-def printed(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=200)
+def printed(table: Table | str) -> str:
+    console = Screen(io.StringIO(), width=200)
     console.print(table)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
@@ -107,3 +118,23 @@ def test_an_upkeep_tells_what_each_step_did_and_what_it_left() -> None:
     planned = printed(upkeep_table(UpkeepReport("job", "dry_run")))
     assert "would do" in planned
     assert "everything is kept" in planned
+
+
+@pytest.mark.parametrize("value", VALUES)
+def test_no_value_is_markup_in_what_any_verb_shows(value: str) -> None:
+    moment = datetime(2013, 12, 31, tzinfo=UTC)
+    failed = RunEvent("job", moment, 1, 1, "failed", moment, message=value.replace("\u2028", ""))
+    shown: dict[str, Table | str] = {
+        "score": summary(replace(REPORT, model={"name": value, "version": "1"}, sla_broken=(value,), report=value)),
+        "sample": rows_table([value], [(value,)]),
+        "runs": events_table([failed]),
+        "gate": checked_table([(RuleVerdict(value, False, value, value), 0.5, False, [value])]),
+        "sla": sla_table([SlaRule(value, False, value, value)]),
+        "rejects": rejects_table([RejectCount(moment, "f" * 64, "predict_failed", value, 1)]),
+        "maintain": upkeep_table(UpkeepReport("job", "maintained", skipped=(Skipped("vacuum", value, value),))),
+    }
+    for verb, one in shown.items():
+        said = printed(one)
+        if not (verb == "runs" and "\r" in value):  # of a message, the first line is shown
+            assert visible_text(value.replace("\u2028", "") if verb == "runs" else value) in said, verb
+        assert not RAW & set(said), verb

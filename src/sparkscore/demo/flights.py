@@ -20,6 +20,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.records import TableRef
 from sparkscore.schemas import TableContract
 from sparkscore.store import tables, writes
+from sparkscore.store.isolation import run_session
 
 _FILES = 16
 """Per table, at most. The flights come by month, so that a filter on the month skips most of the files."""
@@ -75,12 +76,13 @@ def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Map
     Runs on: driver.
     Raises:  AccessDenied.
     """
+    session = run_session(spark)
     for name, frame, contract in (
         ("flights", frames.flights, contracts.FLIGHTS),
         ("weather", frames.weather, contracts.WEATHER),
         ("planes", frames.planes, contracts.PLANES),
     ):
-        _write(spark, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
+        _write(session, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
     return {"flights": len(frames.flights), "weather": len(frames.weather), "planes": len(frames.planes)}
 
 
@@ -92,8 +94,9 @@ def write_training(spark: SparkSession, home: str, flights: pd.DataFrame) -> Del
     Raises:  AccessDenied.
     """
     table = TableRef("flights_training", f"{home}/tables/flights_training")
-    _write(spark, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
-    return DeltaDatasetSource(path=str(table.path), delta_table_version=tables.newest_version(spark, table))
+    session = run_session(spark)
+    _write(session, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
+    return DeltaDatasetSource(path=str(table.path), delta_table_version=tables.newest_version(session, table))
 
 
 def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import structlog
 from pyspark.sql import functions as F
-from rich.console import Console
 
 from sparkscore.demo import flights
 from sparkscore.demo.recipe import learned_from, with_outcome
 from sparkscore.demo.train import TrainedModel, train
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.progress import watch_on
+from sparkscore.monitor.screen import Screen
 from sparkscore.monitor.words import rows_table, summary
 from sparkscore.pipelines.score import score
 from sparkscore.records import RunReport, TableRef
@@ -39,7 +39,7 @@ def config_file() -> Path:
     )
 
 
-def quickstart(settings: Settings, screen: Console) -> RunReport:
+def quickstart(settings: Settings, screen: Screen) -> RunReport:
     """The report of the main job on October to December 2013; everything that it needs is made before, once.
 
     Jobs:    loads the tables, then those of `score`.
@@ -68,9 +68,9 @@ def quickstart(settings: Settings, screen: Console) -> RunReport:
     shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLES)
     columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
     examples = shown.select(*columns).collect()
-    screen.print(f"\nThe {EXAMPLES} flights that are most likely late:\n", highlight=False)
+    screen.print(f"\nThe {EXAMPLES} flights that are most likely late:\n")
     screen.print(rows_table(columns, examples))
-    screen.print(_story(report, trained, target, home), highlight=False, soft_wrap=True)
+    screen.print(_story(report, trained, target, home), soft_wrap=True)
     return report
 
 

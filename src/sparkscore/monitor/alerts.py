@@ -1,11 +1,13 @@
 """What somebody has to be told of a run, and how it reads in a chat. `monitor.webhook` sends it."""
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from sparkscore.errors import PROMISE_BROKEN, GateFailed
+from sparkscore.monitor.visible import visible_line
 from sparkscore.records import RunReport, digest
 
 Kind = Literal["gate_failed", "drift", "sla", "run_failed"]
@@ -18,6 +20,8 @@ TITLES: dict[Kind, str] = {
 }
 TEXT_AT_MOST = 600
 """Characters of one alert: a message is read on a telephone."""
+_TO_ALL = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
+"""By which Mattermost, Discord and others wake up a whole channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +80,15 @@ def not_told(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
 
 
 def message(alerts: Sequence[Alert]) -> bytes:
-    """The alerts as one message in the JSON that Slack, and what is compatible with it, takes.
+    """The alerts as one message in the JSON that Slack, and what is compatible with it, takes: a line per alert.
 
-    Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped.
+    What an alert quotes is text: it calls nobody, is not formatted, and no link in it is fetched.
+
+    Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped; `mrkdwn` and `unfurl_…`
+             are fields of chat.postMessage. A letter without width parts the @ from the words of other servers.
     """
-    text = "\n".join(alert.words for alert in alerts)
+    text = "\n".join(_TO_ALL.sub("@\u200b", visible_line(alert.words)) for alert in alerts)
     for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, escaped)
-    return json.dumps({"text": text}).encode()
+    as_text = {"mrkdwn": False, "unfurl_links": False, "unfurl_media": False}
+    return json.dumps({"text": text} | as_text).encode()

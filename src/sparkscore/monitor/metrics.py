@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from sparkscore.errors import PROMISE_BROKEN
+from sparkscore.errors import PROMISE_BROKEN, encodable
 from sparkscore.records import RunReport, Verdict
 
 SUCCEEDED = frozenset({"published", "already_published", "superseded", "nothing_to_score"})
@@ -86,7 +86,7 @@ def _cut(
 ) -> Metric:
     family = GaugeMetricFamily(f"sparkscore_{name}", text, labels=["scoring_job", *by])
     for labels, value in values.items():
-        family.add_metric([report.job, *labels], value)
+        family.add_metric([encodable(label) for label in (report.job, *labels)], value)
     return family
 
 
@@ -142,7 +142,7 @@ def _info(report: RunReport) -> Metric:
         "status": report.status,
     }
     family = InfoMetricFamily("sparkscore_run", "What the last run scored with, and how it ended.", labels=list(about))
-    family.add_metric(list(about.values()), {})
+    family.add_metric([encodable(label) for label in about.values()], {})
     return family
 
 

@@ -40,7 +40,7 @@ def _replace(path: Path, text: str) -> None:
     # a name that does not end in .prom is nothing to the collector, which may look at any moment
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:
-        with os.fdopen(handle, "w") as file:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644)  # the collector is another user
             file.write(text)
             file.flush()

@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import structlog
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
+from sparkscore.monitor.screen import Screen
+from sparkscore.monitor.visible import visible_line
 from sparkscore.records import Watch
 
 log = structlog.get_logger("sparkscore")
@@ -24,7 +25,7 @@ class _RowsPerSecond(ProgressColumn):
         return Text(f"{speed:,.0f} rows/s" if speed else "- rows/s")
 
 
-def watch_on(console: Console) -> Watch:
+def watch_on(console: Screen) -> Watch:
     """A watch for this console: rows done, rows per second, time left.
 
     Runs on: driver, with a thread of its own; `done()` must be safe to call from it.
@@ -32,19 +33,19 @@ def watch_on(console: Console) -> Watch:
     return _terminal(console) if console.is_terminal else _plain
 
 
-def _terminal(console: Console) -> Watch:
+def _terminal(console: Screen) -> Watch:
     @contextmanager
     def watch(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("rows"),
+            TextColumn("rows", markup=False),
             _RowsPerSecond(),
             TimeRemainingColumn(),
         )
         with Progress(*columns, console=console, transient=False) as progress:
-            task = progress.add_task(part.replace("_", " "), total=total)
+            task = progress.add_task(visible_line(part.replace("_", " ")), total=total)
             with _repeated(TERMINAL_SECONDS, lambda: progress.update(task, completed=min(done(), total))):
                 yield
             progress.update(task, completed=min(done(), total))

@@ -82,7 +82,8 @@ def _metrics(report: RunReport, drifts: Sequence[Drift]) -> dict[str, float]:
 
 def _plain(name: str) -> str:
     """A column's name as MLflow takes it for a metric: letters, digits, and few signs."""
-    return "".join(sign if sign.isalnum() or sign in "_-. " else "_" for sign in name)[:200]
+    plain = "".join(sign if sign.isalnum() or sign in "_-. " else "_" for sign in name)[:200]
+    return plain if plain.strip(".") else "_" * len(plain)  # a path of dots alone is refused with all other metrics
 
 
 def _experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:

@@ -1,15 +1,21 @@
-"""Sessions of one purpose. Delta's guards are session settings: left behind, they would drop the next write."""
+"""Sessions of one purpose. Delta's guards are session settings: left behind, they would drop the next write.
+
+Whatever writes to a Delta table does so in a session that is made here: of the caller's settings it has those that say
+how to reach storage and how fast to go, and none that steers what is written (`store.session_settings`).
+"""
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
+from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.store.session_settings import FIXED, changes
 
 RUN_CONF: Mapping[str, str] = {
-    "spark.sql.session.timeZone": "UTC",
+    **FIXED,
     "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true",
 }
 """What a run needs of its session."""
@@ -18,7 +24,9 @@ _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def run_session(spark: SparkSession, *, batch_rows: int | None = None) -> SparkSession:
-    """A session of the run's own: the caller's settings and `RUN_CONF`. The caller's session stays as it is.
+    """A session of the run's own: what it may take of the caller's settings, and `RUN_CONF`.
+
+    The caller's session stays as it is.
 
     Raises:  UnsupportedSession for Spark Connect.
     """
@@ -46,11 +54,17 @@ def connect_refused() -> UnsupportedSession:
 
 
 def isolated(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
-    """A new session on the same SparkContext with the settings of this one and some of its own; no temporary views."""
+    """A new session on the same SparkContext: settings of this one that steer no write, and some of its own.
+
+    It has no temporary views. What steers writes is Spark's default, whether this session or the SparkContext sets it.
+    """
     session = spark.newSession()
-    for name, value in spark.conf.getAll.items():
-        if session.conf.isModifiable(name) and session.conf.get(name, None) != value:
-            session.conf.set(name, value)
+    for name, value in changes(spark.conf.getAll, session.conf.getAll).items():
+        with suppress(AnalysisException):  # a static one is the same in all sessions
+            if value is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, value)
     for name, value in conf.items():
         session.conf.set(name, value)
     return session

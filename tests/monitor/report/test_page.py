@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from sparkscore.monitor.report.page import run_page
-from sparkscore.records import Drift
-from tests.monitor.report.pages import FULL, RUN_ID, TRAINING, drift, profile, report, tags, words
+from sparkscore.monitor.report.page import job_page, run_page
+from sparkscore.monitor.visible import visible_text
+from sparkscore.records import Drift, RejectCount, RuleVerdict, SlaRule, Verdict
+from tests.monitor.hostile import RAW, VALUES
+from tests.monitor.report.pages import AS_OF, FULL, RUN_ID, TRAINING, drift, event, profile, report, tags, words
 
 
 @pytest.fixture(scope="module")
@@ -181,3 +183,26 @@ def test_values_are_text_whatever_they_hold() -> None:
     assert "script" not in {tag for tag, _ in tags(html)}
     assert "<script" not in html
     assert words(html).count(evil) >= 8
+
+
+def test_no_value_steers_a_page_or_its_pictures() -> None:
+    for value in ("&<b>'\"", "".join(VALUES)):
+        page = replace(
+            FULL,
+            report=replace(
+                FULL.report,
+                model={"name": value, "version": "3"},
+                warnings=(value,),
+                error={"class": value, "message": value, "retryable": False},
+            ),
+            verdicts=(Verdict("input", value, (RuleVerdict(value, False, value, value),)),),
+            drifts=(drift(value, 1.84, bins=(value, value)), drift("x", 0.9, slice_key=value, slice_value=value)),
+            profiles=(profile((0.2, 0.4)), profile((0.6, 0.8), slice_value=value)),
+            rejects=(RejectCount(AS_OF, RUN_ID, "predict_failed", value, 2),),
+            sla=(SlaRule(value, False, value, value),),
+        )
+        for html in (run_page(page), job_page("job", [event(1, message=value, run_id=value), event(0)])):
+            html.encode()
+            assert not RAW & set(html)
+            assert "<b>" not in html
+        assert visible_text(value) in words(run_page(page))

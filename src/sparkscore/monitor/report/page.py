@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkscore.monitor.report.cost import cost
 from sparkscore.monitor.report.drift import drifted
@@ -12,6 +12,7 @@ from sparkscore.monitor.report.judged import judged, rejected
 from sparkscore.monitor.report.parts import Head, Section
 from sparkscore.monitor.report.predictions import predicted
 from sparkscore.monitor.report.top import head, read
+from sparkscore.monitor.visible import visible_text
 from sparkscore.records import RunEvent, RunPage
 
 if TYPE_CHECKING:
@@ -48,6 +49,16 @@ def _template() -> "Template":
 
     loader = PackageLoader("sparkscore.monitor.report", ".")
     environment = Environment(
-        loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        finalize=_visible,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     return environment.get_template("page.html.jinja")
+
+
+def _visible(value: Any) -> Any:
+    """Texts without marks that turn the letters beside them around; what is markup of ours, pictures, as it is."""
+    return visible_text(value) if type(value) is str else value

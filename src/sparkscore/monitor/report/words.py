@@ -2,6 +2,8 @@
 
 from math import isfinite
 
+from sparkscore.monitor.visible import visible_line
+
 UNKNOWN = "–"
 
 
@@ -51,5 +53,6 @@ def day(moment: str | None) -> str:
 
 def shortened(name: str, letters: int = 48) -> str:
     """A name that fits beside a picture: the middle is left out, as names often differ at their end."""
+    name = visible_line(name)
     half = (letters - 1) // 2
     return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
