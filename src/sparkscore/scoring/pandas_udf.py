@@ -97,7 +97,7 @@ def _rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> An
 
 
 def _made(kernel: Kernel, batches: Iterator[Any], *, kept: bool) -> Iterator[pa.RecordBatch]:
-    with marked(sensitive=kernel.model.sensitive):
+    with marked(kernel.model.secret, sensitive=kernel.model.sensitive):
         for batch in batches:
             parts = batch if isinstance(batch, tuple) else (batch,)
             yield kernel(record_batch(parts, kernel.model.inputs, kept=kept))

@@ -17,6 +17,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.errors import BatchTimeout
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import FileScan, Place, SplitReader
 from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Told
@@ -107,7 +108,7 @@ class _Returning:
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _, split in numbered(parts):
-            with _named(self.read, split, sensitive=self.rows.model.sensitive):
+            with _named(self.read, split, self.rows.model):
                 yield from self.rows(self.read(split))
 
 
@@ -128,16 +129,16 @@ class _Writing:
             spent_s, left = time.monotonic() - began, len(splits) - done
             if done and leaves_rest(spent_s, done=done, left=left, within_s=self.within_s):
                 return
-            with _named(self.read, split, sensitive=self.rows.model.sensitive):
+            with _named(self.read, split, self.rows.model):
                 files = written(self.rows(self.read(split)), self.rows.schema, self.place, self.key)
             self.tell((number, files))
             yield pa.record_batch([pa.array([number], pa.int32())], ["split"])
 
 
 @contextmanager
-def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None]:
+def _named(read: SplitReader, split: bytes, model: ShippedModel) -> Iterator[None]:
     """Errors leave the block as `marked` has it; where the model hung, with the split that it hung on."""
-    with marked(sensitive=sensitive):
+    with marked(model.secret, sensitive=model.sensitive):
         try:
             yield
         except BatchTimeout as late:
