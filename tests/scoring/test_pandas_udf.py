@@ -293,6 +293,17 @@ class TestRejects:
         assert {row["id"]: tuple(row["_reject"]) for row in seen if row["_reject"]} == {7: self.FAILED}
         assert counters.rows == 99
 
+    def test_a_class_with_line_breaks_in_its_name_is_told_whole(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame
+    ) -> None:
+        def answer(frame: pd.DataFrame) -> Any:
+            if 7.0 in set(frame["x"]):
+                raise type("two\nlines", (ValueError,), {})
+            return frame["x"]
+
+        seen = predict(rows, shelf.shipped(session, shelf.put("odd-class", Answers(answer), DOUBLE)), "x").collect()
+        assert [row["_reject"]["error"] for row in seen if row["_reject"]] == ["two\nlines"]
+
     def test_a_row_that_is_not_kept_has_no_reason(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         shipped = shelf.shipped(session, shelf.put("refuses-kept", Answers(refusing()), DOUBLE))
         seen = predict(rows, shipped, "x", keep=F.col("id") > 7).collect()

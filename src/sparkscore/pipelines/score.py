@@ -72,11 +72,11 @@ def _seen(attempt: Attempt, decision: Decision) -> RunReport:
             plan = pinned(attempt, replace(decision, keep=shown.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and what that needs is gone: {changed.found}")
-        return report
+        return attempt.report
     stage = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
     if stage is None or plan.run.run_id != shown.run_id:
         attempt.warn("the run was not monitored, and what that needs is gone")
-        return report
+        return attempt.report
     watching.watched(attempt, plan, stage, rows_read=report.rows_read or 0)
     return attempt.ended("already_published")
 
