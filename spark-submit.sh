@@ -265,7 +265,8 @@ def files(*parts: str) -> list[Path]:
 
 
 def packed(sources: list[Path], make: Callable[[Path], None]) -> Path:
-    digest = hashlib.sha256(b"".join(str(p).encode() + b"\0" + p.read_bytes() + b"\0" for p in sources)).hexdigest()
+    parts = [part for p in sources for part in (os.fsencode(p), p.read_bytes())]
+    digest = hashlib.sha256(b"".join(len(part).to_bytes(8, "big") + part for part in parts)).hexdigest()
     target = root / "build" / "submit" / digest[:16]
     if not target.exists():
         target.parent.mkdir(parents=True, exist_ok=True)

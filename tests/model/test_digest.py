@@ -1,9 +1,12 @@
+import hashlib
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sparkscore.errors import ModelError
-from sparkscore.model.digest import digest_of
+from sparkscore.model.digest import digest_of, former_digest_of, framed
 
 
 @pytest.fixture
@@ -61,3 +64,53 @@ def test_no_files_are_no_model(tmp_path: Path, name: str) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(ModelError, match="no model files"):
         digest_of(tmp_path / name)
+
+
+def test_a_name_that_holds_what_joined_two_files_is_another_model(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    (two / "x").write_bytes(b"first")
+    (two / "y").write_bytes(b"second")
+    (one / f"x\n{hashlib.sha256(b'second').hexdigest()}  y").write_bytes(b"first")
+    assert digest_of(one) != digest_of(two)
+    assert former_digest_of(one) is None
+
+
+def test_the_former_digest_of_files_is_the_one_that_older_pins_hold(folder: Path) -> None:
+    lines = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("MLmodel", "data/model.bin")}
+    joined = "".join(f"{content}  {name}\n" for name, content in lines.items())
+    assert former_digest_of(folder) == hashlib.sha256(joined.encode()).hexdigest() != digest_of(folder)
+
+
+def test_a_name_that_is_no_utf_8_counts_as_it_is(folder: Path) -> None:
+    before = digest_of(folder)
+    Path(f"{folder}/caf\udce9").touch()
+    first = digest_of(folder)
+    Path(f"{folder}/caf\udce9").rename(f"{folder}/caf\udce8")
+    assert len({before, first, digest_of(folder)}) == 3
+    assert former_digest_of(folder) != former_digest_of(folder / "data")
+
+
+PARTS = st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"\n", b"\0" * 8, b"\0" * 7 + b"\x01", b"x\ny"]))
+FILES = st.dictionaries(PARTS, PARTS, max_size=4)
+
+
+@given(FILES, FILES)
+def test_no_two_sets_of_files_are_framed_alike(one: dict[bytes, bytes], two: dict[bytes, bytes]) -> None:
+    assert (framed(one.items()) == framed(two.items())) == (one == two)
+
+
+@given(FILES)
+def test_what_is_framed_can_be_told_apart_again(files: dict[bytes, bytes]) -> None:
+    text, parts = framed(files.items()).removeprefix(b"sparkscore-model-2\0"), []
+    while text:
+        end = 8 + int.from_bytes(text[:8], "big")
+        parts.append(text[8:end])
+        text = text[end:]
+    assert dict(zip(parts[::2], parts[1::2], strict=True)) == files
+
+
+@given(FILES)
+def test_the_order_of_files_counts_for_nothing(files: dict[bytes, bytes]) -> None:
+    assert framed(files.items()) == framed(reversed(files.items()))

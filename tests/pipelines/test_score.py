@@ -2,7 +2,9 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from sparkscore import score
 from sparkscore.errors import (
     AccessDenied,
     ConfigError,
+    DigestMismatch,
     DuplicateKeys,
     ForeignTable,
     GateFailed,
@@ -31,10 +34,12 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
+from sparkscore.model.digest import former_digest_of
+from sparkscore.pipelines import pinning
 from sparkscore.pipelines import publishing as page
 from sparkscore.pipelines.attempt import Attempt
 from sparkscore.publish.merge import publish
-from sparkscore.records import RunReport
+from sparkscore.records import Pins, RunReport
 from sparkscore.schemas import LINEAGE
 from sparkscore.session import register_tables
 from sparkscore.settings import Settings
@@ -316,6 +321,65 @@ class TestResuming:
         assert (report.status, report.exit_code) == ("superseded", 0)
         assert set(world.predictions()["run_id"]) != {report.run_id}
         assert run(world).status == "already_published"
+
+
+class TestPinsOfOlderVersions:
+    """Run events that hold a model's digest by another formula than today's, and stages that are named by it."""
+
+    @contextmanager
+    def pinned(self, world: World, monkeypatch: pytest.MonkeyPatch, formula: Callable[[Path], str]) -> Iterator[None]:
+        """The block in which attempts pin models by the formula, as an older version did."""
+
+        def older(*parts: Any) -> Pins:
+            pins = Pins(*parts)
+            return replace(pins, model_digest=formula(world.home / "models" / pins.model_digest))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(pinning, "Pins", older)
+            yield
+
+    def former(self, folder: Path) -> str:
+        found = former_digest_of(folder)
+        assert found is not None
+        return found
+
+    def test_an_open_attempt_goes_on_under_its_own_name_and_a_published_one_stays(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.pinned(world, monkeypatch, self.former):
+            TestResuming().broken(world, monkeypatch, TemporaryError("gone for now"))
+        begun = {row["run_id"] for row in world.table("predictions_runs").collect()}
+        report = run(world)
+        assert (report.chunks_reused, report.model_loads, {report.run_id}) == (1, 0, begun)
+        assert_published(world, report, source_rows())
+        events = world.table("predictions_runs").where("event = 'published'").collect()
+        (copy,) = [one for one in (world.home / "models").iterdir() if one.is_dir()]
+        assert [row["model_digest"] for row in events] == [former_digest_of(copy)] != [copy.name]
+        again = run(world, world.settings(profile={"rows": "all"}))
+        assert (again.status, again.exit_code, again.run_id, again.warnings) == (
+            "already_published",
+            0,
+            report.run_id,
+            (),
+        )
+
+    def test_files_that_the_pins_do_not_name_end_the_attempt_with_the_cure(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.pinned(world, monkeypatch, lambda _: "0" * 64):
+            TestResuming().broken(world, monkeypatch, TemporaryError("gone for now"))
+        with pytest.raises(DigestMismatch, match="--restart takes them as they are"):
+            run(world)
+        assert_published(world, run(world, wishes=RESTART), source_rows())
+
+    def test_a_publication_whose_model_is_not_there_any_more_stays_and_says_what_it_lacks(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with self.pinned(world, monkeypatch, lambda _: "0" * 64):
+            report = run(world)
+        again = run(world, world.settings(profile={"rows": "all"}))
+        assert (again.status, again.exit_code, again.run_id) == ("already_published", 0, report.run_id)
+        assert any("the run was not monitored" in warning for warning in again.warnings)
 
 
 class TestGates:

@@ -15,6 +15,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import DigestMismatch, RowsNotPredicted, SignatureError, SparkscoreError
 from sparkscore.model.inputs import NULLABLE_INTEGERS
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.failures import translated
 from sparkscore.scoring.pandas_udf import scored, udf_of
@@ -292,6 +293,17 @@ class TestRejects:
         assert {row["id"]: tuple(row["_reject"]) for row in seen if row["_reject"]} == {7: self.FAILED}
         assert counters.rows == 99
 
+    def test_a_class_with_line_breaks_in_its_name_is_told_whole(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame
+    ) -> None:
+        def answer(frame: pd.DataFrame) -> Any:
+            if 7.0 in set(frame["x"]):
+                raise type("two\nlines", (ValueError,), {})
+            return frame["x"]
+
+        seen = predict(rows, shelf.shipped(session, shelf.put("odd-class", Answers(answer), DOUBLE)), "x").collect()
+        assert [row["_reject"]["error"] for row in seen if row["_reject"]] == ["two\nlines"]
+
     def test_a_row_that_is_not_kept_has_no_reason(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         shipped = shelf.shipped(session, shelf.put("refuses-kept", Answers(refusing()), DOUBLE))
         seen = predict(rows, shipped, "x", keep=F.col("id") > 7).collect()
@@ -328,10 +340,10 @@ class TestFailures:
             return lambda frame: frame.collect()
         return lambda frame: frame.write.format("delta").save(str(tmp_path / "out"))
 
-    def failure(self, act: Callable[[DataFrame], Any], frame: DataFrame) -> SparkscoreError:
+    def failure(self, act: Callable[[DataFrame], Any], frame: DataFrame, shipped: ShippedModel) -> SparkscoreError:
         with pytest.raises(Exception, match="Python") as caught:
             act(frame)
-        error = translated(caught.value)
+        error = translated(caught.value, shipped.secret)
         assert error is not None
         return error
 
@@ -339,7 +351,8 @@ class TestFailures:
         self, session: SparkSession, shelf: Shelf, rows: DataFrame, act: Callable[[DataFrame], Any]
     ) -> None:
         uri = shelf.put("raises", Answers(lambda frame: 1 / 0), DOUBLE)
-        error = self.failure(act, predict(rows.coalesce(1), shelf.shipped(session, uri), "x"))
+        shipped = shelf.shipped(session, uri)
+        error = self.failure(act, predict(rows.coalesce(1), shipped, "x"), shipped)
         assert type(error) is RowsNotPredicted
         assert error.exit_code == 4
         assert error.found == (
@@ -352,26 +365,29 @@ class TestFailures:
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("raises-once", Answers(refusing()), DOUBLE))
         predict = udf_of(shipped)
-        error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")))
+        error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")), shipped)
         assert type(error) is RowsNotPredicted
         assert error.found == "the model raised KeyError: 7.0 on a batch of 100 rows"
 
     def test_a_model_that_returns_too_few_rows(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         uri = shelf.put("few", Answers(lambda frame: frame["x"][:-1]), DOUBLE)
-        error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shelf.shipped(session, uri), "x"))
+        shipped = shelf.shipped(session, uri)
+        error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shipped, "x"), shipped)
         assert error.found == "the model returned 99 predictions for a batch of 100 rows"
         assert error.do.startswith("log the model again")
 
     def test_null_in_a_required_integer(self, session: SparkSession, shelf: Shelf) -> None:
         uri = shelf.put("whole", Sums(), signature(columns(n="long"), tensor("int64")))
         frame = session.createDataFrame([(1, BIG), (2, None)], "id long, n long").coalesce(1)
-        error = self.failure(DataFrame.collect, predict(frame, shelf.shipped(session, uri), "n"))
+        shipped = shelf.shipped(session, uri)
+        error = self.failure(DataFrame.collect, predict(frame, shipped, "n"), shipped)
         assert error.found == "1 of 2 rows of a batch have NULL in the input n"
 
     def test_integers_that_a_session_makes_doubles_are_refused(self, spark: SparkSession, shelf: Shelf) -> None:
         uri = shelf.put("doubles", Sums(), signature(columns(n="long?"), tensor("int64")))
         frame = spark.createDataFrame([(1, BIG), (2, None)], "id long, n long").coalesce(1)
-        error = self.failure(DataFrame.collect, predict(frame, shelf.shipped(spark, uri), "n"))
+        shipped = shelf.shipped(spark, uri)
+        error = self.failure(DataFrame.collect, predict(frame, shipped, "n"), shipped)
         assert type(error) is SignatureError
         assert NULLABLE_INTEGERS in error.do
 
@@ -380,7 +396,7 @@ class TestFailures:
         assert values(predict(rows.where("id < 0"), shipped, "x")) == []  # now the executor has it, but not unpacked
         archive = Path(SparkFiles.get(shipped.archive))
         archive.write_bytes(archive.read_bytes().replace(b"flavors", b"flavorS"))
-        error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shipped, "x"))
+        error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shipped, "x"), shipped)
         assert type(error) is DigestMismatch
         assert shipped.digest[:12] in error.expected
 
@@ -392,4 +408,4 @@ def test_other_failures_are_not_the_suites(session: SparkSession) -> None:
 
     with pytest.raises(Exception, match="not ours") as caught:
         session.range(1).mapInPandas(body, "id long").collect()
-    assert translated(caught.value) is None
+    assert translated(caught.value, "secret") is None

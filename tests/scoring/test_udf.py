@@ -101,18 +101,20 @@ class TestCalling:
     def test_one_column_that_is_no_struct_fails_with_the_cure(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
     ) -> None:
+        predict = made(spark, shelf, minus)
         with pytest.raises(Exception, match="Python") as caught:
-            only(frame, made(spark, shelf, minus)("a"))
-        error = translated(caught.value)
+            only(frame, predict("a"))
+        error = translated(caught.value, predict._model.secret)
         assert isinstance(error, SignatureError)
         assert error.found == "1 columns"
 
     def test_a_struct_without_an_input_fails_with_its_name(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
     ) -> None:
+        predict = made(spark, shelf, minus)
         with pytest.raises(Exception, match="Python") as caught:
-            only(frame, made(spark, shelf, minus)(F.struct("a", F.lit(1.0).alias("B"))))
-        error = translated(caught.value)
+            only(frame, predict(F.struct("a", F.lit(1.0).alias("B"))))
+        error = translated(caught.value, predict._model.secret)
         assert isinstance(error, SignatureError)
         assert error.found == "a struct of a, B, without b"
 

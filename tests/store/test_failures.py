@@ -1,7 +1,12 @@
 """Failures of Spark and Delta become the suite's own errors."""
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException, PySparkException
+from pyspark.sql import SparkSession
 
 from sparkscore.errors import (
     AccessDenied,
@@ -39,6 +44,7 @@ def test_a_known_failure_has_its_class_and_tells_what_was_being_done(text: str, 
         PySparkException("something else"),
         KeyError("No space left on device"),
         PySparkException("org.apache.spark.api.python.PythonException: permission denied"),
+        PySparkException("no file at /t/carrier=No space left on device/part-0.parquet"),
     ],
 )
 def test_an_unknown_failure_stays_what_it_is(error: Exception) -> None:
@@ -55,3 +61,54 @@ def test_the_border_translates_and_keeps_the_cause() -> None:
 def test_the_border_lets_others_through() -> None:
     with pytest.raises(PySparkException, match="something else"), border("reading t"):
         raise PySparkException("something else")
+
+
+VALUES = ("No space left on device", "DELTA_CONCURRENT_APPEND", "ConcurrentAppendException", "no such table")
+"""What messages of Spark and Delta are known by, as values of rows."""
+
+
+def cast(spark: SparkSession, value: str, _: Path) -> None:
+    spark.sql(f"select cast('{value}' as int)").collect()
+
+
+def raise_error(spark: SparkSession, value: str, _: Path) -> None:
+    spark.sql(f"select raise_error('{value}')").collect()
+
+
+def break_constraint(spark: SparkSession, value: str, folder: Path) -> None:
+    name = f"delta.`{folder}/constrained`"
+    spark.sql(f"create table {name} (t string) using delta")
+    spark.sql(f"alter table {name} add constraint short check (length(t) < 2)")
+    spark.sql(f"insert into {name} values ('{value}')")  # noqa: S608 - of the test's own
+
+
+def write_failing_rows(spark: SparkSession, value: str, folder: Path) -> None:
+    frame = spark.range(3).selectExpr(f"cast(if(id = 2, '{value}', '1') as int) n")
+    frame.write.format("delta").save(str(folder / "cast"))
+
+
+@pytest.mark.parametrize("deed", [cast, raise_error, break_constraint, write_failing_rows])
+def test_a_value_that_spark_or_delta_quotes_decides_nothing(
+    spark: SparkSession, tmp_path: Path, deed: Callable[[SparkSession, str, Path], None]
+) -> None:
+    value = "; ".join(VALUES) + "\nNo space left on device"
+    with pytest.raises((PySparkException, Py4JJavaError)) as caught:
+        deed(spark, value, tmp_path)
+    assert VALUES[0] in str(caught.value)
+    assert translated(caught.value, "x") is None
+
+
+def test_what_the_jvm_raises_is_known_by_its_class_and_message(spark: SparkSession) -> None:
+    streams = spark._jvm.java.io  # type: ignore[union-attr]
+    with pytest.raises(TemporaryError, match="no space left while writing"), border("writing"):
+        streams.FileOutputStream("/dev/full").write(1)
+    with pytest.raises(VersionGone), border("reading"):
+        streams.FileInputStream("/absent/carrier=No space left on device/file")
+
+
+def test_a_failure_of_delta_is_known_by_its_condition(spark: SparkSession, tmp_path: Path) -> None:
+    with pytest.raises(TableNotFound), border("reading"):
+        spark.read.format("delta").load(str(tmp_path / "absent"))
+    spark.range(1).write.format("delta").save(str(tmp_path / "one"))
+    with pytest.raises(VersionGone), border("reading"):
+        spark.read.format("delta").option("versionAsOf", 7).load(str(tmp_path / "one")).collect()

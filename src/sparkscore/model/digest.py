@@ -1,12 +1,16 @@
 """What a model's files are, as one number. Light: executors check it before they import anything of the model."""
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sparkscore.errors import ModelError
 
 _CHUNK = 1 << 20
+_FORMULA = b"sparkscore-model-2\0"
+"""What is hashed begins with it, so that a digest of another formula is never mistaken for one of this."""
+_LENGTH_BYTES = 8
 
 
 def digest_of(folder: str | Path) -> str:
@@ -15,16 +19,42 @@ def digest_of(folder: str | Path) -> str:
     Runs on: driver | executor.
     Raises:  ModelError for links and special files, for a folder that is not there or holds nothing.
     """
+    return hashlib.sha256(
+        framed((os.fsencode(name), content.digest()) for name, content in _contents(folder))
+    ).hexdigest()
+
+
+def framed(files: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Names and what stands for their contents, as one text that no other files have: each part after its length.
+
+    Needs:   each name once.
+    """
+    parts = (part for file in sorted(files) for part in file)
+    return _FORMULA + b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)
+
+
+def former_digest_of(folder: str | Path) -> str | None:
+    """The digest that the formula before this one gives, by which older pins name a model; None for files that it does
+    not tell from others: it joined names and contents by line breaks, which a name may hold.
+
+    Runs on: driver.
+    Raises:  as `digest_of`.
+    """
+    contents = _contents(folder)
+    if any("\n" in name for name, _ in contents):
+        return None
+    lines = [f"{content.hexdigest()}  {name}\n".encode(errors="surrogateescape") for name, content in contents]
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def _contents(folder: str | Path) -> list[tuple[str, "hashlib._Hash"]]:
     root = Path(folder)
-    manifest = hashlib.sha256()
-    lines = sorted((path.relative_to(root).as_posix(), path) for path in _files(root))
-    if not lines:
+    files = sorted((path.relative_to(root).as_posix(), path) for path in _files(root))
+    if not files:
         raise ModelError(
             f"no model files in {root}", "a folder with an MLmodel file", "remove the folder and run again"
         )
-    for name, path in lines:
-        manifest.update(f"{_content_digest(path)}  {name}\n".encode(errors="surrogateescape"))
-    return manifest.hexdigest()
+    return [(name, _content_digest(path)) for name, path in files]
 
 
 def _files(root: Path) -> Iterator[Path]:
@@ -41,9 +71,9 @@ def _files(root: Path) -> Iterator[Path]:
             yield path
 
 
-def _content_digest(path: Path) -> str:
+def _content_digest(path: Path) -> "hashlib._Hash":
     with path.open("rb") as file:
         content = hashlib.sha256()
         while chunk := file.read(_CHUNK):
             content.update(chunk)
-    return content.hexdigest()
+    return content

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from sparkscore.errors import ModelError
 from sparkscore.model.arrays import Array
+from sparkscore.model.foreign import foreign
 from sparkscore.model.shipped import SklearnFile
 
 if TYPE_CHECKING:
@@ -30,8 +31,9 @@ def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
     Raises:  ModelError where loading is switched off, or a file leaves the folder.
     """
     refuse_pickle("set it on the executors, or use another flavour")
-    model = _read(Path(folder, file.path), file)
-    method: Predictor = getattr(model, file.method)
+    with foreign():
+        model = _read(Path(folder, file.path), file)
+        method: Predictor = getattr(model, file.method)
     return method
 
 
@@ -67,6 +69,8 @@ def load_pyfunc(folder: str, params: Mapping[str, Any]) -> Predictor:
     os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")  # else its errors carry rows
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
-    model = import_module("mlflow.pyfunc").load_model(folder, suppress_warnings=True)
+    pyfunc = import_module("mlflow.pyfunc")
+    with foreign():
+        model = pyfunc.load_model(folder, suppress_warnings=True)
     bound = dict(params) or None
     return lambda features: model.predict(features, params=bound)

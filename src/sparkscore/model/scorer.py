@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from sparkscore.errors import PredictError, RowsNotPredicted, SparkscoreError
+from sparkscore.model.foreign import foreign, is_exit, raised_by_model
 from sparkscore.model.inputs import features
 from sparkscore.model.outputs import predictions
 from sparkscore.model.shipped import ShippedModel
@@ -24,6 +25,17 @@ Prepare = Callable[[Sequence[pa.Array], ShippedModel], Any]
 _MESSAGE = 300
 
 
+class RefusedResultError(Exception):
+    """What a runtime raises inside `predict` to refuse what the model returned: all else that leaves it is the model's.
+
+    Its text: what was returned instead of what MLflow expects.
+    """
+
+    def __init__(self, found: str, expected: str, do: str) -> None:
+        super().__init__(found, expected, do)
+        self.error = PredictError(found, expected, do)
+
+
 def in_process(model: ShippedModel, predict: Callable[[Any], Any], prepare: Prepare = features) -> Scorer:
     """The model in this very process. Without `prepare` it is given what MLflow would give it.
 
@@ -36,16 +48,16 @@ def in_process(model: ShippedModel, predict: Callable[[Any], Any], prepare: Prep
     def score(columns: Sequence[pa.Array]) -> pa.Array:
         rows = len(columns[0])
         try:
-            result = _predicted(predict, prepare(columns, model), rows, model)
-            return predictions(result, rows, model.output, named=not model.sensitive)
+            return _as_column(_predicted(predict, prepare(columns, model), rows, model), rows, model)
         except MemoryError as error:  # beside the model: what it is given, and what it returned, are copies
             raise _not_predicted(error, rows, model) from seen(error, model)
 
     return score
 
 
-def gist(error: Exception, *, sensitive: bool = False) -> str:
+def gist(error: BaseException, *, sensitive: bool = False) -> str:
     """Class and first line of an error, cut short; the class alone where the rest may hold what nobody may see."""
+    error = raised_by_model(error)
     name = type(error).__name__
     return name if sensitive else f"{name}: {str(error).strip().partition(chr(10))[0][:_MESSAGE]}"
 
@@ -56,7 +68,8 @@ def seen(error: Exception, model: ShippedModel) -> Exception | None:
 
 
 def not_loaded(error: Exception, *, sensitive: bool = False) -> SparkscoreError:
-    """What a model raised when it was loaded, as the suite's own error."""
+    """What a model raised when it was loaded, as the suite's own error. Errors of the suite's are the suite's own here:
+    the loaders call what is the model's inside `foreign`."""
     if isinstance(error, SparkscoreError):
         return error
     return PredictError(
@@ -68,17 +81,42 @@ def not_loaded(error: Exception, *, sensitive: bool = False) -> SparkscoreError:
 
 def _predicted(predict: Callable[[Any], Any], given: Any, rows: int, model: ShippedModel) -> object:
     try:
-        return predict(given)
-    except SparkscoreError:
-        raise
+        with foreign():
+            return predict(given)
+    except RefusedResultError as refused:
+        raise refused.error from None
     except Exception as error:  # noqa: BLE001 - whatever a model raises, `from` is there
         raise _not_predicted(error, rows, model) from seen(error, model)
 
 
-def _not_predicted(error: Exception, rows: int, model: ShippedModel) -> RowsNotPredicted:
+def _as_column(result: object, rows: int, model: ShippedModel) -> pa.Array:
+    """The predictions. What the model returned may be an object of its own, which raises when it is looked into."""
+    try:
+        with foreign():
+            return predictions(result, rows, model.output, named=not model.sensitive)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - whatever it raises, `from` is there
+        raised = raised_by_model(error)
+        if type(raised) is PredictError:  # of `predictions`
+            raise raised from None
+        raise PredictError(
+            f"what the model returned for a batch of {rows} rows raised {gist(error, sensitive=model.sensitive)}",
+            "an array, a Series, a frame, a list, or a dict of columns",
+            "return plain values, not an object that computes them when they are read",
+        ) from seen(error, model)
+
+
+def _not_predicted(error: Exception, rows: int, model: ShippedModel) -> PredictError:
+    if is_exit(error):  # no row's fault: a part of the batch would end it again
+        return PredictError(
+            f"the model raised {gist(error, sensitive=model.sensitive)} on a batch of {rows} rows",
+            "a model that leaves its process alone",
+            "take sys.exit and the like out of its code: raise an error for rows that it cannot predict",
+        )
     return RowsNotPredicted(
         f"the model raised {gist(error, sensitive=model.sensitive)} on a batch of {rows} rows",
         "a model that predicts every row that its signature allows",
         "run it on such rows by hand; keep rows that it cannot take out by a filter",
-        raised=type(error).__name__,
+        raised=type(raised_by_model(error)).__name__,
     )

@@ -1,6 +1,7 @@
 """What a worker knows about a model that Spark has distributed. Light: pickled into every task."""
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pyarrow as pa
@@ -59,3 +60,5 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
+    """Signs the errors that tasks send to the driver (`scoring.failures`); no part of what the model is."""

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sparkscore.errors import ModelError, PredictError
+from sparkscore.errors import ModelError
 from sparkscore.model.arrays import Array, matrix
+from sparkscore.model.foreign import foreign
 from sparkscore.model.inputs import checked, features, names
 from sparkscore.model.runtimes import gpu_missing, refuse_pickle
-from sparkscore.model.scorer import Scorer, in_process
+from sparkscore.model.scorer import RefusedResultError, Scorer, in_process
 from sparkscore.model.shipped import ShippedModel, TorchFile
 
 
@@ -45,16 +46,19 @@ def _loaded(torch: Any, folder: Path, form: str, place: Any) -> Any:
     """The module, in evaluation mode. MLflow loads it by the same calls."""
     refuse_pickle("set it on the executors, or set model.runtime to pyfunc: MLflow can look into models saved as pt2")
     if form == "pt2":
-        return _on(place, torch.export.load(folder / "model.pt2").module())
-    with warnings.catch_warnings():
+        with foreign():
+            exported = torch.export.load(folder / "model.pt2").module()
+        return _on(place, exported)
+    with warnings.catch_warnings(), foreign():
         warnings.filterwarnings("ignore", message=".*TorchScript archive")  # which torch.load takes as well
         module = torch.load(folder / "model.pth", map_location=place, weights_only=False, pickle_module=pickle)
     if any(base.__module__.startswith("pytorch_forecasting") for base in type(module).__mro__):
         raise ModelError(
             "a model of pytorch_forecasting", "one that takes tensors", "set model.runtime to pyfunc: it takes frames"
         )
-    module.eval()
-    return module.to(place)
+    with foreign():
+        module.eval()
+        return module.to(place)
 
 
 def _on(place: Any, exported: Any) -> Any:
@@ -79,7 +83,7 @@ def _runner(torch: Any, module: Any, place: Any) -> Callable[[Array], Any]:
         with torch.inference_mode():
             result = module(torch.from_numpy(given).to(place))
             if not isinstance(result, torch.Tensor):
-                raise PredictError(
+                raise RefusedResultError(
                     f"the module returned a {type(result).__name__} instead of one tensor",
                     "one tensor, as MLflow expects of a module",
                     "log a module whose forward returns one tensor",

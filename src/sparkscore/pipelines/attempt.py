@@ -1,6 +1,7 @@
 """One attempt of a run: its tables, clock, events and report. Pages of verbs decide the order; this keeps the book."""
 
 import json
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ class Attempt:
     exit_code: int = 0
     """Of an attempt that ends well: a broken promise about a published run is told by it."""
     prepared: bool = False
+    secret: str = field(default_factory=secrets.token_hex, repr=False)
+    """Signs the errors of the attempt's tasks: `scoring.failures`."""
 
     @classmethod
     def of(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
@@ -235,7 +238,7 @@ class Attempt:
                 error
                 if isinstance(error, SparkscoreError)
                 else spark_ended(self.spark, "the job was running")
-                or from_worker(error)
+                or from_worker(error, self.secret)
                 or translated(error, "running the job")
             )
             if known is None and self.settings.source.sensitive:

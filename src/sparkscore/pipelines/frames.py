@@ -1,7 +1,7 @@
 """Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -85,7 +85,7 @@ def stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bo
         sensitive=bool(attempt.settings.source.sensitive),
     )
     return StageRows(
-        shipped,
+        replace(shipped, secret=attempt.secret),
         plan.model_columns,
         handed_over if by_spark else arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),

@@ -7,6 +7,7 @@ from pathlib import Path
 from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
 from sparkscore.gate.rules import row_rules
 from sparkscore.ingest import snapshot as ingest
+from sparkscore.model.digest import former_digest_of
 from sparkscore.model.registry import resolve
 from sparkscore.model.signature import check_columns
 from sparkscore.pipelines.attempt import Attempt
@@ -53,13 +54,8 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
             "--restart resolves anew",
         ) from error
     _warn_of_paths(attempt)
-    if keep is not None and model.digest != keep.model_digest:
-        raise DigestMismatch(
-            f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
-            f"{keep.model_digest[:12]}, as the attempt before has pinned them",
-            "find out who changed them and put them back; --restart takes them as they are",
-        )
-    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, model.digest, attempt.scoring_digest)
+    digest = model.digest if keep is None else _kept_digest(model, keep)
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, attempt.scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
             "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
@@ -82,6 +78,20 @@ def pinned(attempt: Attempt, decision: Decision, *, copies: str | None = None) -
     attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
     rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
     return Plan(run, model, columns, snapshot, shape, rules)
+
+
+def _kept_digest(model: PinnedModel, keep: Pins) -> str:
+    """The digest by which the pins name the model's files: runs and stages that older versions began keep their names.
+
+    Raises:  DigestMismatch where the pins name other files.
+    """
+    if keep.model_digest in (model.digest, former_digest_of(model.path)):
+        return keep.model_digest
+    raise DigestMismatch(
+        f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
+        f"{keep.model_digest[:12]}, as the attempt before has pinned them",
+        "find out who changed them and put them back; --restart takes them as they are",
+    )
 
 
 def _warn_of_paths(attempt: Attempt) -> None:

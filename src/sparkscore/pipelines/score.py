@@ -7,6 +7,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
+from sparkscore.errors import DigestMismatch
 from sparkscore.gate.judge import judge, require
 from sparkscore.gate.rules import NULL_KEY, row_verdict
 from sparkscore.ingest import snapshot as ingest
@@ -66,12 +67,16 @@ def _seen(attempt: Attempt, decision: Decision) -> RunReport:
     report, shown = already_published(attempt, decision), decision.shown
     if shown is None or not watching.missing(attempt, shown):
         return report
-    with attempt.part("pin"):
-        plan = pinned(attempt, replace(decision, keep=shown.pins))
+    try:
+        with attempt.part("pin"):
+            plan = pinned(attempt, replace(decision, keep=shown.pins))
+    except DigestMismatch as changed:  # what is published was scored with other files, and stays published
+        attempt.warn(f"the run was not monitored, and what that needs is gone: {changed.found}")
+        return attempt.report
     stage = stages.found(attempt.spark, plan.run, attempt.settings.stage_uri)
     if stage is None or plan.run.run_id != shown.run_id:
         attempt.warn("the run was not monitored, and what that needs is gone")
-        return report
+        return attempt.report
     watching.watched(attempt, plan, stage, rows_read=report.rows_read or 0)
     return attempt.ended("already_published")
 

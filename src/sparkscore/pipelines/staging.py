@@ -54,7 +54,7 @@ class _Staging:
         try:
             return self._by_scan(past, way.scan)
         except Exception as error:
-            unsure = error if isinstance(error, UnsureScan) else translated(error)
+            unsure = error if isinstance(error, UnsureScan) else translated(error, self.attempt.secret)
             if not isinstance(unsure, UnsureScan):
                 raise
             self.attempt.warn(f"the scan gave way to arrow: {unsure.found}")
@@ -96,7 +96,7 @@ class _Staging:
                         chunks.add(found, every_s=every_s)
                         self.limits.check(rejected=chunks.rejected)
             except Exception as error:
-                if not isinstance(translated(error), UnsureScan):
+                if not isinstance(translated(error, self.attempt.secret), UnsureScan):
                     chunks.keep()
                 raise
             chunks.commit()

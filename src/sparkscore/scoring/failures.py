@@ -1,5 +1,11 @@
-"""How an error of the suite gets from a Python worker to the driver: Spark carries only the text of a traceback."""
+"""How an error of the suite gets from a Python worker to the driver: Spark carries only the text of a traceback.
 
+In such a text stands, too, what a model has raised, and values that it quotes. The suite's own lines are signed with a
+secret that the driver has made for the attempt and that travels with its tasks: no other line decides how a run ends.
+"""
+
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Iterator
@@ -8,25 +14,29 @@ from typing import Any
 
 from sparkscore import errors
 from sparkscore.errors import UNTOLD, PredictError, SparkscoreError
+from sparkscore.store.throwables import is_from_python, says_from_python, throwables_of
 
-_MARK = "sparkscore-error: "
-_MARKED = re.compile(re.escape(_MARK) + r"(\{.*\})")
-_CRASHED = re.compile(r"Python worker exited unexpectedly")
+_MARK = "sparkscore-error "
+_MARKED = re.compile(re.escape(_MARK) + r"([0-9a-f]{64}): (\{.*\})")
+_CRASHED = "Python worker exited unexpectedly"
+_SAYS_CRASHED = re.compile(rf"^{_CRASHED}|SparkException: {_CRASHED}")
 _DEPTH = 20
 
 
 @contextmanager
-def marked(*, sensitive: bool = False) -> Iterator[None]:
+def marked(secret: str, *, sensitive: bool = False) -> Iterator[None]:
     """Errors of the suite leave the block with one more line in their traceback, which `translated` reads.
 
-    `sensitive`: others become one of the suite's that tells their class alone: Spark logs whatever a worker raises.
+    `secret`: the attempt's; it signs the line, and stands nowhere. `sensitive`: others become one of the suite's that
+    tells their class alone: Spark logs whatever a worker raises.
 
+    Needs:   a block that lets nothing of a model's own through (`model.foreign`), so that it is the suite that speaks.
     Runs on: executor.
     """
     try:
         yield
     except SparkscoreError as error:
-        _mark(error)
+        _mark(error, secret)
         if sensitive:
             raise error from None
         raise
@@ -34,27 +44,42 @@ def marked(*, sensitive: bool = False) -> Iterator[None]:
         if not sensitive:
             raise
         hidden = SparkscoreError(f"{type(error).__name__} in a Python worker", do=UNTOLD)
-        _mark(hidden)
+        _mark(hidden, secret)
         raise hidden from None
 
 
-def translated(error: Exception) -> SparkscoreError | None:
+def translated(error: Exception, secret: str) -> SparkscoreError | None:
     """The suite's error that a Python worker raised, as it was there, or what its end means; None for other failures.
 
+    Needs:   the `secret` that the tasks had. A line that is not signed with it is somebody else's.
     Runs on: driver.
     """
-    texts = list(_texts(error))
-    for text in texts:
-        found = _MARKED.findall(text)
-        if found:
-            return _revived(found[0])
-    return _crashed() if any(_CRASHED.search(text) for text in texts) else None
+    for text in _texts(error):
+        for signature, line in _MARKED.findall(text):
+            if hmac.compare_digest(signature, _signature(line, secret)):
+                return _revived(line)
+    return _crashed() if _is_crash(error) else None
 
 
-def _mark(error: SparkscoreError) -> None:
+def _mark(error: SparkscoreError, secret: str) -> None:
     if not any(note.startswith(_MARK) for note in getattr(error, "__notes__", ())):
         parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
-        error.add_note(_MARK + json.dumps(parts))
+        line = json.dumps(parts)
+        error.add_note(f"{_MARK}{_signature(line, secret)}: {line}")
+
+
+def _signature(line: str, secret: str) -> str:
+    return hmac.new(secret.encode(), line.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_crash(error: Exception) -> bool:
+    """Whether Spark itself says that a worker is gone: not a message that quotes it."""
+    if is_from_python(error):
+        return False
+    found = throwables_of(error)
+    if not found:
+        return _CRASHED in str(error) and not says_from_python(str(error))
+    return any(one.kind.endswith(".SparkException") and _SAYS_CRASHED.search(one.message) for one in found)
 
 
 def _crashed() -> PredictError:

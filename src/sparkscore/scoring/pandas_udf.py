@@ -48,7 +48,8 @@ def scored(
     kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
     made = frame.withColumn(_MADE, predict(*inputs) if keep is None else predict(kept, *inputs))
     reason = F.col(f"{_MADE}.reason")
-    code, error = (F.substring_index(reason, REASON_LINES, place) for place in (1, -1))
+    code = F.substring_index(reason, REASON_LINES, 1)
+    error = reason.substr(F.length(code) + F.lit(1 + len(REASON_LINES)), F.length(reason))  # may hold such lines itself
     told = F.struct(code.alias("code"), F.nullif(error, F.lit("")).alias("error"), _message(code).alias("message"))
     reject = F.when(reason.isNotNull(), told)
     # `when`: a struct of NULLs becomes NULL
@@ -97,7 +98,7 @@ def _rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> An
 
 
 def _made(kernel: Kernel, batches: Iterator[Any], *, kept: bool) -> Iterator[pa.RecordBatch]:
-    with marked(sensitive=kernel.model.sensitive):
+    with marked(kernel.model.secret, sensitive=kernel.model.sensitive):
         for batch in batches:
             parts = batch if isinstance(batch, tuple) else (batch,)
             yield kernel(record_batch(parts, kernel.model.inputs, kept=kept))

@@ -36,7 +36,7 @@ class StageRows:
         """
         load = loading(self.model, self.counters.add_load)
         kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
-        with self.counters.task(), marked(sensitive=self.model.sensitive):
+        with self.counters.task(), marked(self.model.secret, sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:
                     yield self._scored(kernel, batch)

@@ -13,6 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.errors import BatchTimeout
+from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import FileScan, PartRows, Place, ScoredPart, SplitPart, SplitReader
 from sparkscore.scoring.background import background
 from sparkscore.scoring.counters import Told, waited_for_models_s
@@ -136,7 +137,7 @@ class _Returning:
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _, split in numbered(parts):
-            with _named(self.read, split, sensitive=self.rows.model.sensitive):
+            with _named(self.read, split, self.rows.model):
                 yield from self.rows(self.read(split))
 
 
@@ -158,7 +159,7 @@ class _Writing:
             if task.is_over():
                 return
             began_s, rows = task.spent_s(), self.read.part(split, part.first, part.last)
-            with _named(self.read, split, sensitive=self.rows.model.sensitive):
+            with _named(self.read, split, self.rows.model):
                 files = written(self.rows(task.timed(rows, part.share)), self.rows.schema, self.place, self.key)
             done = part.share * rows.share_read
             task.done += done
@@ -211,9 +212,9 @@ class _Task:
 
 
 @contextmanager
-def _named(read: SplitReader, split: bytes, *, sensitive: bool) -> Iterator[None]:
+def _named(read: SplitReader, split: bytes, model: ShippedModel) -> Iterator[None]:
     """Errors leave the block as `marked` has it; where the model hung, with the split that it hung on."""
-    with marked(sensitive=sensitive):
+    with marked(model.secret, sensitive=model.sensitive):
         try:
             yield
         except BatchTimeout as late:

@@ -33,7 +33,7 @@ class ScoreUdf:
     """
 
     def __init__(self, model: ShippedModel) -> None:
-        self._inputs = model.inputs
+        self._model = model
         self._udf = udf_of(model)
         self.func = self._udf.func
         self.evalType: int = self._udf.evalType
@@ -42,7 +42,7 @@ class ScoreUdf:
     @property
     def input_columns(self) -> tuple[str, ...]:
         """Names of the model's inputs; their positions where its signature has no names."""
-        return names(self._inputs)
+        return names(self._model.inputs)
 
     @property
     def returnType(self) -> DataType:  # noqa: N802 - Spark's name
@@ -58,11 +58,11 @@ class ScoreUdf:
 
     def __call__(self, *columns: str | Column) -> Column:
         """The predictions as a column."""
-        given = columns if columns or any(one.name is None for one in self._inputs) else self.input_columns
-        if len(given) != len(self._inputs) and len(given) != 1:
+        given = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
+        if len(given) != len(self._model.inputs) and len(given) != 1:
             raise SignatureError(
                 f"{len(given)} columns",
-                f"{len(self._inputs)}: {', '.join(self.input_columns)}; or one struct of them",
+                f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
                 "pass one column per model input",
             )
         column: Column = self._udf(*(F.col(quoted(one)) if isinstance(one, str) else one for one in given))

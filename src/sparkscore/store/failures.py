@@ -17,6 +17,7 @@ from sparkscore.errors import (
     TemporaryError,
     VersionGone,
 )
+from sparkscore.store.throwables import is_from_python, says_from_python, throwables_of
 
 _DENIED = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -31,7 +32,10 @@ _ABSENT = re.compile(
     r"|REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|no such table|DELTA_MISSING_TRANSACTION_LOG"
     r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 )
-_FULL = re.compile(r"no space left on device|disk quota exceeded", re.IGNORECASE)
+_FULL = re.compile(
+    r"(no space left on device|disk quota exceeded)[\s)\]\"'.,;]*(\(os error \d+\))?\W*$", re.IGNORECASE | re.MULTILINE
+)
+"""At a line's end, where the system says it: in the middle of a path it is a folder's name."""
 _GONE = re.compile(
     r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND"
     r"|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
@@ -42,21 +46,33 @@ _CONFLICT = re.compile(
 
 
 def translated(error: Exception, what: str) -> SparkscoreError | None:
-    """The suite's own error for a failure of Spark or Delta while doing `what`; None where it is not known."""
-    if not isinstance(error, PySparkException | Py4JJavaError):
+    """The suite's own error for a failure of Spark or Delta while doing `what`; None where it is not known.
+
+    Told by classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
+    its words are a model's, or a row's.
+    """
+    if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
-    text = str(error)
-    if "org.apache.spark.api.python.PythonException" in text:
-        return None  # raised by Python code in a task; whoever sent that code there knows what it means
-    return meaning(text, what)
+    found = throwables_of(error)
+    if not found:
+        text = str(error)
+        return None if says_from_python(text) else meaning(text, what)
+    names = "\n".join(f"{one.kind} [{one.condition}]" for one in found)
+    if _CONFLICT.search(names):
+        return _overtaken(what)
+    return _known("\n".join(f"{one.kind}: [{one.condition}] {one.message}" for one in found), what)
 
 
 def meaning(text: str, what: str) -> SparkscoreError | None:
     """The suite's own error for what a message says of a failure while doing `what`; None where it says nothing."""
-    if _CONFLICT.search(text):
-        return PublishConflict(
-            f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage"
-        )
+    return _overtaken(what) if _CONFLICT.search(text) else _known(text, what)
+
+
+def _overtaken(what: str) -> PublishConflict:
+    return PublishConflict(f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage")
+
+
+def _known(text: str, what: str) -> SparkscoreError | None:
     if _FULL.search(text):
         return TemporaryError(f"no space left while {what}", "space for the files", "free space and run it again")
     if _DENIED.search(text):

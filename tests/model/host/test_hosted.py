@@ -25,6 +25,7 @@ from sparkscore.errors import (
     PredictError,
     RowsNotPredicted,
     SparkscoreError,
+    TemporaryError,
     UnsupportedSession,
 )
 from sparkscore.model.host import client, connection, serving
@@ -286,6 +287,32 @@ class TestErrors:
     def test_what_a_model_raises_on_loading_is_the_suites_error(self, node: Node) -> None:
         with pytest.raises(PredictError, match="could not be loaded on an executor: RuntimeError: no luck"):
             node.host(node.put(lambda frame: frame, error=RuntimeError("no luck\nsecond line")))
+
+    @pytest.mark.parametrize("error", [TemporaryError("model's"), DigestMismatch("model's"), SystemExit(75)], ids=repr)
+    def test_so_is_one_of_the_suites_classes_or_an_exit_that_the_model_raises(self, node: Node, error: Any) -> None:
+        with pytest.raises(PredictError, match=f"could not be loaded on an executor: {type(error).__name__}") as caught:
+            node.host(node.put(lambda frame: frame, error=error))
+        assert (type(caught.value), len(node.loads)) == (PredictError, 1)
+
+    def test_on_a_batch_neither_ends_the_process_nor_says_what_the_run_is_to_do(self, node: Node) -> None:
+        def answer(frame: Any) -> Any:
+            import sys
+
+            from sparkscore.errors import TemporaryError
+
+            if frame["x"][0] == 75:
+                sys.exit(75)
+            if frame["x"][0] < 0:
+                raise TemporaryError("model's")
+            return frame["x"]
+
+        score = node.host(node.put(answer))
+        with pytest.raises(PredictError, match="the model raised SystemExit: 75 on a batch of 1 rows") as caught:
+            score([pa.array([75.0])])
+        assert type(caught.value) is PredictError
+        with pytest.raises(RowsNotPredicted, match="TemporaryError"):
+            score([pa.array([-1.0])])
+        assert (score(ROW).to_pylist(), len(node.loads)) == ([3.0], 1)
 
     def test_an_error_of_the_suite_on_loading_keeps_its_class(
         self, node: Node, monkeypatch: pytest.MonkeyPatch
