@@ -59,3 +59,5 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    code: tuple[str, ...] = ()
+    """Names of the modules and packages that it brings."""
