@@ -14,7 +14,7 @@ NAME = "moved"
 
 
 def assert_each_run_is_its_versions(
-    world: World, shelf: Shelf, transport: str, residency: str, *, first_day: int
+    world: World, shelf: Shelf, transport: str, residency: str, *, first_day: int = 0
 ) -> None:
     """Two runs, the alias moved between them: the rows are of the version that is written on them."""
     x1 = source_rows()["x1"].to_numpy()
