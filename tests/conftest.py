@@ -49,6 +49,7 @@ SLOW = (
     "tests/pipelines/test_row_rules.py",
     "tests/pipelines/test_sensitive.py",
     "tests/pipelines/test_transports.py",
+    "tests/pipelines/test_two_models.py::test_so_it_is_on_every_transport_and_with_both_residencies",
     "tests/model/host/test_in_spark.py",
     "tests/demo/test_injected.py",
     "tests/jobs/test_submits.py::TestErrors",

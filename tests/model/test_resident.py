@@ -3,7 +3,7 @@ import pickle
 import sys
 import tempfile
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 from importlib import import_module
@@ -22,11 +22,12 @@ from sklearn.linear_model import LinearRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from sparkscore.errors import DigestMismatch, ModelError
-from sparkscore.model import loading
+from sparkscore.model import isolation, loading
 from sparkscore.model import resident as room
 from sparkscore.model import unpacked as unpacking
 from sparkscore.model.digest import digest_of
-from sparkscore.model.host import start
+from sparkscore.model.host import heritage, start
+from sparkscore.model.host.client import HostedModel
 from sparkscore.model.resident import resident
 from sparkscore.model.room import size_of
 from sparkscore.model.runtimes import load_sklearn
@@ -39,16 +40,24 @@ from tests.model.shelf import Returns, Shelf, columns, loads_in, signature, tens
 LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 2.0])
 SIGNED = signature(columns(x="double"), tensor("float64"))
 ROW = [pa.array([3.0])]
+SHARES = {"serialization_format": "skops"}
+"""Such models may be in one process."""
 
 
 @pytest.fixture(autouse=True)
-def nobody_resident(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+def nobody_resident(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """These tests load models into this very process, which has `SparkFiles` as a worker has, on a node of its own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("node")))
     monkeypatch.setattr(unpacking, "_uses", {})
     monkeypatch.setattr(room, "_residents", type(room._residents)())
+    monkeypatch.setattr(isolation, "_tenants", [])
+    monkeypatch.setattr(heritage, "_kept", [])
     monkeypatch.setattr(room, "limit_threads", lambda _: None)
     monkeypatch.setattr(loading, "limit_threads", lambda _: None)
+    yield
+    for one in room._residents.values():
+        if isinstance(one.score, HostedModel):
+            one.score.end()
 
 
 def nothing() -> None:
@@ -114,7 +123,8 @@ class TestResidence:
     def test_the_one_not_used_longest_makes_room(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        a, b, c = (shelf.shipped(spark, shelf.put(name, LINE, SIGNED)) for name in ("room-a", "room-b", "room-c"))
+        names = ("room-a", "room-b", "room-c")
+        a, b, c = (shelf.shipped(spark, shelf.put(name, LINE, SIGNED, **SHARES)) for name in names)
         monkeypatch.setattr(room, "resident_bytes", lambda: 0)
         monkeypatch.setattr(room, "memory_budget", lambda cores: int(2.5 * size_of(copy_of(a))))
         loads: list[str] = []
@@ -128,7 +138,7 @@ class TestResidence:
     ) -> None:
         monkeypatch.setattr(room, "memory_budget", lambda cores: 1)
         for name in ("large-a", "large-b"):
-            shipped = shelf.shipped(spark, shelf.put(name, LINE, SIGNED))
+            shipped = shelf.shipped(spark, shelf.put(name, LINE, SIGNED, **SHARES))
             assert resident(shipped, nothing) is resident(shipped, nothing)
             assert [one.digest for one in room._residents.values()] == [shipped.digest]
 
@@ -191,19 +201,17 @@ class TestResidencyExecutor:
 class TestRuntimes:
     @pytest.mark.parametrize("form", ["skops", "cloudpickle", "pickle"])
     @pytest.mark.parametrize("method", ["predict", "predict_proba", "predict_log_proba"])
-    def test_sklearn_itself_gives_what_mlflow_gives_bit_for_bit(
-        self, spark: SparkSession, shelf: Shelf, form: str, method: str
-    ) -> None:
+    def test_sklearn_itself_gives_what_mlflow_gives_bit_for_bit(self, shelf: Shelf, form: str, method: str) -> None:
         model, more = pipeline(), {"skops_trusted_types": ["numpy.dtype"]} if form == "skops" else {}
         outputs = tensor("float64" if method != "predict" else "int64", *(() if method == "predict" else (2,)))
         inputs = columns(carrier="string", hour="long", distance="double")
         uri = shelf.put(
             f"{form}-{method}", model, signature(inputs, outputs), method=method, serialization_format=form, **more
         )
-        plain, mlflow = (shelf.shipped(spark, uri, runtime=runtime) for runtime in ("auto", "pyfunc"))
-        assert (plain.runtime, mlflow.runtime) == ("sklearn", "pyfunc")
+        plain, mlflow = (shelf.placed(uri, runtime=runtime) for runtime in ("auto", "pyfunc"))
+        assert (plain.model.runtime, mlflow.model.runtime) == ("sklearn", "pyfunc")
         flights = pa.RecordBatch.from_pandas(FLIGHTS, preserve_index=False).columns
-        ours, theirs = resident(plain, nothing)(flights), resident(mlflow, nothing)(flights)
+        ours, theirs = plain.scorer()(flights), mlflow.scorer()(flights)
         assert ours.equals(theirs)
         assert ours.to_pylist() == getattr(model, method)(FLIGHTS).tolist()
 

@@ -12,8 +12,8 @@ def loaded(model: ShippedModel, folder: str, *, cores: int, device: str | None) 
     """The model in this process, its files verified first. `device` is the address of the task's GPU; None: the CPU.
 
     Runs on: executor.
-    Raises:  DigestMismatch before anything of a changed model is imported; ModelError for a GPU that is missing;
-             whatever the model raises on loading.
+    Raises:  DigestMismatch before anything of a changed model is imported; ModelError for a GPU that is missing, or a
+             module of the model's in whose place another is imported; whatever the model raises on loading.
     """
     found = digest_of(folder)
     if found != model.digest:
@@ -41,4 +41,4 @@ def _scorer(model: ShippedModel, folder: str, cores: int, device: str | None) ->
         return torch_scorer(model, folder, file, cores=cores, device=device)
     if isinstance(file, SklearnFile):
         return in_process(model, load_sklearn(folder, file))
-    return in_process(model, load_pyfunc(folder, dict(model.params)))
+    return in_process(model, load_pyfunc(folder, dict(model.params), code=model.code))

@@ -39,7 +39,7 @@ def patient(score: Scorer, seconds: float, *, cores: int, where: str) -> Scorer:
             answer = _helper().outcome(partial(_scored, score, columns, cores), seconds)
         except TimeoutError:
             _helpers.clear()
-            raise _late(seconds, len(columns[0]), where) from None
+            raise late_batch(seconds, len(columns[0]), where) from None
         faulthandler.cancel_dump_traceback_later()
         return answer.result()
 
@@ -51,7 +51,8 @@ def _scored(score: Scorer, columns: Sequence[pa.Array], cores: int) -> pa.Array:
     return score(columns)
 
 
-def _late(seconds: float, rows: int, where: str) -> BatchTimeout:
+def late_batch(seconds: float, rows: int, where: str) -> BatchTimeout:
+    """What to raise where a model of a worker's own, in it or in a process beside it, did not answer in time."""
     return BatchTimeout(
         f"the model did not answer within {seconds:g} s for a batch of {rows:,} rows in {where}",
         "an answer to every batch within scoring.batch_timeout",

@@ -5,21 +5,28 @@ process, so what it holds outlives a task.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, Literal
 
+import pyarrow as pa
 from pyspark import SparkFiles, TaskContext
 
-from sparkscore.errors import DigestMismatch
-from sparkscore.model.host.client import hosted
+from sparkscore.errors import BatchTimeout, DigestMismatch
+from sparkscore.model.host.client import HostedModel, hosted
+from sparkscore.model.host.heritage import keep_heritage
+from sparkscore.model.isolation import admit_here, admits_here
 from sparkscore.model.loading import loaded
-from sparkscore.model.patience import patient
+from sparkscore.model.patience import late_batch, patient
 from sparkscore.model.room import keep_freed_memory, memory_budget, resident_bytes, size_of
 from sparkscore.model.scorer import Scorer
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.model.threads import limit_threads
 from sparkscore.model.unpacked import released, unpacked
+
+_Home = Literal["worker", "beside", "executor"]
+"""Where a model is: in this worker, in a process of this worker's own, in one that the executor's workers share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +34,8 @@ class _Resident:
     digest: str
     score: Scorer
     occupied: int
-    """Bytes of memory: its files' size or, where that is more, how much the process grew when it was loaded."""
+    """Bytes of memory: its files' size or, where that is more, how much the process grew when it was loaded, or all of
+    a process of the worker's own."""
 
 
 _residents: OrderedDict[tuple[Any, ...], _Resident] = OrderedDict()
@@ -37,27 +45,28 @@ _residents: OrderedDict[tuple[Any, ...], _Resident] = OrderedDict()
 def resident(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
     """The model, loaded at most once per worker process and device, or per executor and device (`model.residency`).
 
+    No model that may bring code is in one process with another (`isolation.py`): a worker that has loaded one gets a
+    process beside it for each further model, which ends with the worker.
+
     Models that do not fit `memory_budget` together make room for the one asked for, the longest unused first; that one
-    stays, however large. `on_load` is called where this call has caused a load; for a residency of `executor` also
-    later, when the model had to be loaded again.
+    stays, however large. `on_load` is called where this call has caused a load; for a model in a process of its own
+    also later, when it had to be loaded again.
 
     Runs on: executor.
     Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading;
-             UnsupportedSession for a residency of `executor` that the system cannot give.
+             ModelError for a model whose modules are not those that would run; UnsupportedSession where the model needs
+             a process of its own and the system cannot give it.
     """
     cores, gpu = _cores(), device()
-    key = (*_identity(model), gpu)
+    keep_heritage(SparkFiles.getRootDirectory())
+    home = _home_of(model)
+    key = (*_identity(model, home), gpu)
     if key not in _residents:
-        _residents[key] = (_shared if model.residency == "executor" else _own)(model, cores, gpu, on_load)
+        load = _load_here if home == "worker" else partial(_host, private=home == "beside")
+        _residents[key] = load(model, cores, gpu, on_load)
         _make_room(0, cores)
     _residents.move_to_end(key)
-    score = _residents[key].score
-    if model.residency == "executor":
-        return score
-    if model.batch_timeout is None:
-        limit_threads(cores)
-        return score
-    return patient(score, model.batch_timeout, cores=cores, where=_partition())
+    return _ready(_residents[key].score, model, cores, on_load)
 
 
 def device() -> str | None:
@@ -67,19 +76,50 @@ def device() -> str | None:
     return None if gpu is None else gpu.addresses[0]
 
 
-def _identity(model: ShippedModel) -> tuple[Any, ...]:
+def _home_of(model: ShippedModel) -> _Home:
+    if model.residency == "executor":
+        return "executor"
+    return "worker" if admits_here(model) else "beside"
+
+
+def _identity(model: ShippedModel, home: _Home) -> tuple[Any, ...]:
     """What makes a scorer another one. Params as text: 1, 1.0 and True differ."""
-    hosted_for = model.batch_timeout if model.residency == "executor" else None
-    return model.digest, model.runtime, repr(model.params), model.sensitive, model.residency, hosted_for
+    hosted_for = None if home == "worker" else model.batch_timeout
+    return model.digest, model.runtime, repr(model.params), model.sensitive, home, hosted_for
 
 
-def _own(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _Resident:
+def _ready(score: Scorer, model: ShippedModel, cores: int, on_load: Callable[[], None]) -> Scorer:
+    """The scorer as this task has to call it."""
+    if isinstance(score, HostedModel):
+        score.count_loads(on_load)
+        return _named_if_late(score, model.batch_timeout) if model.residency == "worker" else score
+    if model.batch_timeout is None:
+        limit_threads(cores)
+        return score
+    return patient(score, model.batch_timeout, cores=cores, where=_partition())
+
+
+def _named_if_late(score: Scorer, seconds: float | None) -> Scorer:
+    """The scorer of a process beside the worker, which says of a hang what it would say in the worker."""
+    where = _partition()
+
+    def named(columns: Sequence[pa.Array]) -> pa.Array:
+        try:
+            return score(columns)
+        except BatchTimeout:
+            raise late_batch(seconds or 0.0, len(columns[0]), where) from None
+
+    return score if seconds is None else named
+
+
+def _load_here(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _Resident:
     archive = SparkFiles.get(model.archive)
     folder = unpacked(archive, model.digest)
     files = size_of(folder)
     keep_freed_memory()
     _make_room(files, cores)
     before = resident_bytes()
+    admit_here(model)
     try:
         score = loaded(model, folder, cores=cores, device=device)
     except DigestMismatch:  # somebody changed this node's copy; the archive may be as it was
@@ -88,12 +128,17 @@ def _own(model: ShippedModel, cores: int, device: str | None, on_load: Callable[
     return _Resident(model.digest, score, max(files, resident_bytes() - before))
 
 
-def _shared(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _Resident:
+def _host(
+    model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None], *, private: bool
+) -> _Resident:
     def folder(*, doubted: bool) -> str:
         return unpacked(SparkFiles.get(model.archive), model.digest, doubted=doubted)
 
-    score = hosted(model, folder, cores=cores, device=device, on_load=on_load)
-    return _Resident(model.digest, score, 0)
+    files = size_of(folder(doubted=False)) if private else 0
+    if private:
+        _make_room(files, cores)
+    score = hosted(model, folder, cores=cores, device=device, on_load=on_load, private=private)
+    return _Resident(model.digest, score, max(files, resident_bytes(score.pid)) if private and score.pid else 0)
 
 
 def _make_room(needed: int, cores: int) -> None:
@@ -101,6 +146,8 @@ def _make_room(needed: int, cores: int) -> None:
     stays = 1 if needed == 0 else 0
     while len(_residents) > stays and needed + sum(one.occupied for one in _residents.values()) > memory_budget(cores):
         _, gone = _residents.popitem(last=False)
+        if isinstance(gone.score, HostedModel):
+            gone.score.end()
         if all(one.digest != gone.digest for one in _residents.values()):
             released(gone.digest)
 

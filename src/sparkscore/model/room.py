@@ -7,6 +7,7 @@ import shutil
 import time
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 from sparkscore.model.private import locked
 
@@ -46,7 +47,7 @@ def size_of(folder: str | Path) -> int:
 
 
 def memory_budget(cores: int) -> int:
-    """Bytes that the models in one Python worker may take together.
+    """Bytes that the models of one Python worker, in it and in processes of its own, may take together.
 
     A quarter of the machine's or container's memory, shared by as many workers as tasks of `cores` cores fit its CPUs:
     how many slots the executor has is unknown here, but no more of them can compute at once. Where Spark limits the
@@ -58,10 +59,10 @@ def memory_budget(cores: int) -> int:
     return share if own == resource.RLIM_INFINITY else min(share, own // 2)
 
 
-def resident_bytes() -> int:
-    """What this process occupies in memory; 0 where the system does not tell."""
+def resident_bytes(process: int | Literal["self"] = "self") -> int:
+    """What a process occupies in memory, this one or another; 0 where the system does not tell."""
     try:
-        return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
+        return int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1]) * _PAGE
     except OSError:
         return 0
 

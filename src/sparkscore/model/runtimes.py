@@ -6,7 +6,7 @@ The other two are in `onnx_session.py` and `torch_module.py`.
 import os
 import pickle
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 from sparkscore.errors import ModelError
 from sparkscore.model.arrays import Array
 from sparkscore.model.foreign import foreign
+from sparkscore.model.isolation import refuse_imported
 from sparkscore.model.shipped import SklearnFile
 
 if TYPE_CHECKING:
@@ -60,16 +61,20 @@ def _read(path: Path, file: SklearnFile) -> Any:
         return loader.load(content)
 
 
-def load_pyfunc(folder: str, params: Mapping[str, Any]) -> Predictor:
+def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str] = ()) -> Predictor:
     """MLflow's own function for the model, params bound. Importing MLflow costs a worker about two seconds, once.
 
+    `code`: names of the modules that the model brings.
+
     Runs on: executor.
+    Raises:  ModelError where another module of such a name is imported.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")  # else its errors carry rows
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
     pyfunc = import_module("mlflow.pyfunc")
+    refuse_imported(code, folder)
     with foreign():
         model = pyfunc.load_model(folder, suppress_warnings=True)
     bound = dict(params) or None

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.model.artifact import read_mlmodel
 from sparkscore.model.choice import runtime_file
+from sparkscore.model.isolation import modules_brought
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.records import PinnedModel
 
@@ -34,7 +35,7 @@ def ship(
     Runs on: driver.
     """
     name = f"sparkscore-{model.digest}.zip"
-    context = spark.sparkContext
+    context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
     if not any(str(there).endswith(f"/{name}") for there in context.listFiles):
         context.addFile(_archive(Path(model.path), name).as_uri())
     return ShippedModel(
@@ -46,9 +47,10 @@ def ship(
         output=model.output,
         params=tuple(sorted(params.items())),
         residency=residency,
-        file=runtime_file(model.runtime, read_mlmodel(model.path), model.path),
+        file=runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
         sensitive=sensitive,
+        code=modules_brought(mlmodel, model.path),
     )
 
 

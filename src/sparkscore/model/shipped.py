@@ -60,5 +60,7 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    code: tuple[str, ...] = ()
+    """Names of the modules and packages that it brings."""
     secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
     """Signs the errors that tasks send to the driver (`scoring.failures`); no part of what the model is."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sparkscore.model import unpacked
-from sparkscore.model.host import start
+from sparkscore.model.host import heritage, start
 from tests.model.host.node import Node
 
 
@@ -17,6 +17,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     monkeypatch.setattr(start, "_started", [])
+    monkeypatch.setattr(heritage, "_kept", [])
     monkeypatch.setattr(unpacked, "_uses", {})
     made = Node(tmp_path)
     yield made

@@ -263,7 +263,7 @@ class TestErrors:
         model = node.put(lambda frame: 1 / 0)
         score, here = node.host(model), loaded(model, node.files(doubted=False), cores=1, device=None)
         assert failure(partial(score, ROW)) == failure(partial(here, ROW))
-        assert score.__class__ is client._Client
+        assert score.__class__ is client.HostedModel
 
     def test_the_class_of_what_it_raises_arrives_too(self, node: Node) -> None:
         with pytest.raises(RowsNotPredicted) as caught:

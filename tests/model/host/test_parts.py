@@ -14,8 +14,10 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import AccessDenied, DigestMismatch, PredictError, RowsNotPredicted
+from sparkscore.model.host import heritage as heritage_module
 from sparkscore.model.host.executor import Process, process_of
 from sparkscore.model.host.failures import retold, told
+from sparkscore.model.host.heritage import Heritage, heritage, keep_heritage
 from sparkscore.model.host.place import Place, forget_old_places, place_of
 from sparkscore.model.host.serving import HELLO, LOADED_BEFORE, LOADED_NOW, Clients
 from sparkscore.model.host.start import environment
@@ -215,15 +217,47 @@ class TestPlace:
 class TestEnvironment:
     def test_it_is_the_workers_without_what_is_sparks_or_secret(self) -> None:
         given = {"PATH": "p", "SPARK_X": "1", "PYSPARK_Y": "1", "MY_API_KEY": "1", "db_password": "1", "LANG": "C"}
-        made = environment(given, cores=3, device=None)
+        made = environment(Heritage(given, (), 0o22), cores=3, device=None)
         assert {name: made[name] for name in made.keys() & given.keys()} == {"PATH": "p", "LANG": "C"}
         assert made["OMP_NUM_THREADS"] == "3"
         assert "CUDA_VISIBLE_DEVICES" not in made
 
     def test_the_import_path_is_the_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(heritage_module, "_kept", [])
         monkeypatch.setattr(sys, "path", ["", "relative", "/absolute.zip"])
-        assert environment({}, cores=1, device=None)["PYTHONPATH"] == f"{Path('relative').absolute()}:/absolute.zip"
+        made = environment(heritage(), cores=1, device=None)
+        assert made["PYTHONPATH"] == f"{Path('relative').absolute()}:/absolute.zip"
 
     def test_it_shows_one_gpu_numbered_as_spark_does(self) -> None:
-        made = environment({"CUDA_VISIBLE_DEVICES": "0,1"}, cores=1, device="1")
+        made = environment(Heritage({"CUDA_VISIBLE_DEVICES": "0,1"}, (), 0o22), cores=1, device="1")
         assert (made["CUDA_VISIBLE_DEVICES"], made["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
+
+
+class TestHeritage:
+    @pytest.fixture(autouse=True)
+    def no_model_yet(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys, "path", ["/driver", "/site"])
+
+    def test_what_a_model_did_to_the_environment_the_path_and_the_umask_does_not_pass_on(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("KEPT", "before")
+        before = os.umask(0o027)
+        try:
+            keep_heritage("/spark/files")
+            os.umask(0)
+            monkeypatch.setenv("KEPT", "after")
+            monkeypatch.setenv("ADDED", "1")
+            sys.path = ["/models/a/code", "/driver"]
+            keep_heritage("/spark/files")
+            found = heritage()
+        finally:
+            os.umask(before)
+        assert (found.environment["KEPT"], "ADDED" in found.environment) == ("before", False)
+        assert (found.path, found.umask) == (("/driver", "/site"), 0o027)
+
+    def test_files_that_spark_adds_later_do_and_unpacked_models_never(self) -> None:
+        files = str(private_folder("models").parent)  # even where the one lies in the other
+        keep_heritage(files)
+        sys.path = ["/elsewhere", str(private_folder("models", "a")), "/driver", f"{files}/new.zip", "/site"]
+        assert heritage().path == ("/driver", f"{files}/new.zip", "/site")

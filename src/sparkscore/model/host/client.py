@@ -5,19 +5,19 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
 from sparkscore.errors import BatchTimeout, DigestMismatch, PredictError, UnsupportedSession
 from sparkscore.model.host.connection import Connection, connected
-from sparkscore.model.host.executor import executor_of
-from sparkscore.model.host.limits import Limits, limits_here
+from sparkscore.model.host.executor import Process, executor_of, process_of
+from sparkscore.model.host.limits import Limits, limits_here, private_limits
 from sparkscore.model.host.place import Place, forget_old_places, place_of
-from sparkscore.model.host.start import Spec, start
+from sparkscore.model.host.start import Spec, reap, start
 from sparkscore.model.host.wire import PeerEndedError, PeerGoneError, PeerLateError
 from sparkscore.model.private import locked
-from sparkscore.model.scorer import Scorer
 from sparkscore.model.shipped import ShippedModel
 
 Answer = TypeVar("Answer")
@@ -25,8 +25,6 @@ Answer = TypeVar("Answer")
 _heard = {"cpu_s": 0.0}
 
 _TRIES = 3
-_LATE_TRIES = 2
-"""Of a batch with a `batch_timeout`: each costs so many seconds."""
 _EVERY_S = 0.05
 
 
@@ -54,43 +52,73 @@ def hosted(
     device: str | None,
     on_load: Callable[[], None],
     limits: Limits | None = None,
-) -> Scorer:
+    private: bool = False,
+) -> "HostedModel":
     """The model in a process that all workers of this executor share; started by the first of them that asks.
 
     `on_load` is called once per load, by one of the clients: now, or when the process has to be started again.
+    `private`: the process is this worker's alone, and ends with it.
 
-    Needs:   a model whose `predict` may run in several threads at once, as MLflow's own server has it.
+    Needs:   a model whose `predict` may run in several threads at once, as MLflow's own server has it; not where the
+             process is private.
     Runs on: executor.
     Raises:  UnsupportedSession anywhere but on Linux; AccessDenied; what the model raises on loading or on a batch, as
              the suite's own error; PredictError where the process ended, or did not answer, three times over;
-             BatchTimeout where it did not answer twice within the model's `batch_timeout`.
+             BatchTimeout where it did not answer within the model's `batch_timeout`, twice (private: once).
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
-        raise UnsupportedSession(
-            f"residency executor on {sys.platform}", "Linux on the executors", "set model.residency to worker"
-        )
-    client = _Client(model, folder, cores, device, on_load, limits or limits_here(model.batch_timeout))
+        raise _not_on_this_system(private=private)
+    pid = os.getpid()
+    owner = process_of(pid) if private else executor_of(pid)  # now: an orphan has another parent
+    if limits is None:
+        limits = private_limits(model.batch_timeout) if private else limits_here(model.batch_timeout)
+    client = HostedModel(_Wanted(model, folder, cores, device), owner, limits, private=private)
+    client.count_loads(on_load)
     client.connect()
     return client
 
 
-class _Client:
+def _not_on_this_system(*, private: bool) -> UnsupportedSession:
+    if private:
+        return UnsupportedSession(
+            f"a second model on {sys.platform}: the Python worker holds another model's code, or modules named like"
+            " this one's",
+            "Linux on the executors, where such a model gets a process of its own",
+            "score with one model per session, and restart Spark in between",
+        )
+    return UnsupportedSession(
+        f"residency executor on {sys.platform}", "Linux on the executors", "set model.residency to worker"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is to be in the process."""
+
+    model: ShippedModel
+    folder: Folder
+    cores: int
+    device: str | None
+
+
+class HostedModel:
     """A scorer: one connection, one batch at a time."""
 
-    def __init__(
-        self,
-        model: ShippedModel,
-        folder: Folder,
-        cores: int,
-        device: str | None,
-        on_load: Callable[[], None],
-        limits: Limits,
-    ) -> None:
-        self._model, self._folder, self._cores, self._device = model, folder, cores, device
-        self._on_load, self._limits = on_load, limits
-        self._executor = executor_of(os.getpid())  # now: an orphan has another parent
+    def __init__(self, wanted: _Wanted, owner: Process, limits: Limits, *, private: bool) -> None:
+        self._wanted, self._owner, self._limits, self._private = wanted, owner, limits, private
+        self._place = place_of(owner, wanted.model, wanted.device)
         self._turn = threading.Lock()
         self._connection: Connection | None = None
+        self._on_load: Callable[[], None] = lambda: None
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the process that was seen last."""
+        return None if self._connection is None else self._connection.process.pid
+
+    def count_loads(self, on_load: Callable[[], None]) -> None:
+        """Have this called for each load from now on: who counts is another one with each task."""
+        self._on_load = on_load
 
     def connect(self) -> None:
         """Have a connection, so that a model that cannot be loaded says so now."""
@@ -106,6 +134,14 @@ class _Client:
         if self._connection is not None:
             self._connection.close()
 
+    def end(self) -> None:
+        """End the process at once, where it is private; a later batch would start another one."""
+        if self._private and self._connection is not None:
+            self._connection.close()
+            self._connection.process.end()
+            reap(self._connection.process)
+            self._place.left()
+
     def _tried(self, act: Callable[[Connection], Answer], when: str) -> Answer:
         reasons: list[PeerGoneError] = []
         with self._turn:
@@ -120,28 +156,29 @@ class _Client:
         raise PredictError(
             f"the model process failed {_TRIES} times {when}: it {'; it '.join(map(str, reasons))}",
             "a process that lives: one that memory ran out for, or that a batch ends, does not",
-            "give executors more spark.executor.memoryOverhead, use smaller batches, or set model.residency to worker",
+            "give executors more spark.executor.memoryOverhead, use smaller batches, or "
+            + ("score with one model per session" if self._private else "set model.residency to worker"),
         )
 
     def _refuse_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
         late = sum(isinstance(reason, PeerLateError) for reason in reasons)
-        if self._model.batch_timeout is not None and late == _LATE_TRIES:
+        if self._wanted.model.batch_timeout is not None and late == self._limits.late_tries:
             raise BatchTimeout(
-                f"the model did not answer within {self._limits.batch_s:g} s {when}, {_LATE_TRIES} times",
+                f"the model did not answer within {self._limits.batch_s:g} s {when}, {late} times",
                 "an answer to every batch within scoring.batch_timeout",
                 "give it more time, or smaller batches; keep rows that it hangs on out by a filter",
             )
 
     def _connected(self) -> Connection:
         if self._connection is None or self._connection.closed:
-            self._connection = self._found_or_started(place_of(self._executor, self._model, self._device))
+            self._connection = self._found_or_started(self._place)
             if self._connection.loaded_now:
                 self._on_load()
         return self._connection
 
     def _found_or_started(self, place: Place) -> Connection:
         until = time.monotonic() + self._limits.load_s
-        if not self._executor.alive:
+        if not self._owner.alive:
             raise PeerGoneError("ended, and so has the executor")
         while time.monotonic() < until:
             found = connected(place, self._limits.batch_s)
@@ -177,11 +214,11 @@ class _Client:
 
     def _spec(self, place: Place, *, doubted: bool) -> Spec:
         return Spec(
-            model=self._model,
-            folder=self._folder(doubted=doubted),
-            cores=self._cores,
-            device=self._device,
-            executor=self._executor,
+            model=self._wanted.model,
+            folder=self._wanted.folder(doubted=doubted),
+            cores=self._wanted.cores,
+            device=self._wanted.device,
+            executor=self._owner,
             place=place,
             idle_s=self._limits.idle_s,
         )

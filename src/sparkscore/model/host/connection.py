@@ -1,5 +1,6 @@
 """A worker's connection to the model process."""
 
+import math
 import os
 import socket
 from collections.abc import Callable, Iterator
@@ -31,7 +32,7 @@ def connected(place: Place, timeout_s: float) -> "Connection | None":
     Raises:  AccessDenied where another user's process listens.
     """
     channel = socket.socket(socket.AF_UNIX)
-    channel.settimeout(timeout_s)
+    channel.settimeout(None if math.isinf(timeout_s) else timeout_s)
     try:
         with place.address() as address:
             channel.connect(address)
@@ -51,7 +52,8 @@ class Connection:
         self._channel, self._place, self._timeout_s = channel, place, timeout_s
         self._region = Region.new()
         with self._closed_if_it_fails():
-            self._process = _trusted(channel)
+            self.process = _trusted(channel)
+            """The one at the other side."""
         with self._answered():
             socket.send_fds(channel, [HELLO], [self._region.descriptor])
             self.loaded_now = received(channel, 1) == LOADED_NOW
@@ -92,11 +94,11 @@ class Connection:
             try:
                 yield
             except TimeoutError as error:
-                self._place.note_end(self._process)
-                self._process.end()  # stopped, or hanging: others would wait for it, too
+                self._place.note_end(self.process)
+                self.process.end()  # stopped, or hanging: others would wait for it, too
                 raise PeerLateError(f"did not answer within {self._timeout_s:g} s, and was ended") from error
             except ConnectionError as error:
-                if self._place.was_ended(self._process):
+                if self._place.was_ended(self.process):
                     raise PeerEndedError("was ended, as it did not answer another worker") from error
                 raise PeerGoneError("ended") from error
 

@@ -1,5 +1,6 @@
 """How long a worker waits for the model process, and how long the process waits for work."""
 
+import math
 import os
 from dataclasses import dataclass
 
@@ -14,9 +15,16 @@ class Limits:
     """From the first question to a model that is loaded."""
     idle_s: float = 300.0
     """Without a batch. The process holds the model's memory; a new one costs a load."""
+    late_tries: int = 2
+    """Of a batch with a `batch_timeout`: each costs so many seconds."""
 
 
 def limits_here(batch_timeout: float | None = None) -> Limits:
     """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch."""
     given = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
     return Limits() if given is None else Limits(batch_s=float(given))
+
+
+def private_limits(batch_timeout: float | None) -> Limits:
+    """The limits of a process that stands in for its worker: without a `batch_timeout` a batch takes what it takes."""
+    return Limits(batch_s=math.inf if batch_timeout is None else batch_timeout, late_tries=1)

@@ -6,6 +6,7 @@ does, when nobody has sent a batch for long, or when it is killed: the lock on `
 
 import os
 import pickle
+import signal
 import socket
 import sys
 import threading
@@ -27,6 +28,8 @@ _LOOK_EVERY_S = 1.0
 _BACKLOG = 256
 _LOG_BYTES = 16 << 20
 _STDOUT = 1
+_IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
+"""By Python itself."""
 
 
 def main(channel: int, alive: int) -> None:
@@ -34,6 +37,7 @@ def main(channel: int, alive: int) -> None:
 
     Runs on: executor, in a process of its own.
     """
+    _put_signals_back()
     os.set_inheritable(alive, False)
     watch_forks()
     with not_in_forks(alive):
@@ -46,6 +50,14 @@ def main(channel: int, alive: int) -> None:
         with closing(listener), not_in_forks(listener.fileno()):
             _serve(listener, clients, spec)
         _end(spec.place)
+
+
+def _put_signals_back() -> None:
+    """As if nobody had blocked or ignored any: a model in the worker may have, and that is inherited."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    for one in signal.valid_signals() - _IGNORED:
+        if signal.getsignal(one) is signal.SIG_IGN:
+            signal.signal(one, signal.SIG_DFL)
 
 
 def _say(worker: socket.socket, what: bytes) -> None:

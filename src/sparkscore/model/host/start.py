@@ -1,4 +1,4 @@
-"""Starts the model process: a fresh Python, with nothing of the worker's but the import path. Runs in a worker.
+"""Starts the model process: a fresh Python, with nothing of the models that its worker has loaded. Runs in a worker.
 
 A limit on the worker's memory (spark.executor.pyspark.memory) is inherited. What the process takes counts as the
 executor's overhead (spark.executor.memoryOverhead).
@@ -13,10 +13,10 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from sparkscore.model.host.executor import Process
 from sparkscore.model.host.failures import retold
+from sparkscore.model.host.heritage import Heritage, heritage
 from sparkscore.model.host.place import Place
 from sparkscore.model.host.wire import PeerGoneError
 from sparkscore.model.shipped import ShippedModel
@@ -70,7 +70,15 @@ def start(spec: Spec, *, alive: int, until: float) -> None:
     raise PeerGoneError(f"ended with {process.returncode} while it loaded the model; its log is {spec.place.log}")
 
 
+def reap(process: Process) -> None:
+    """Wait for the end of a process that this worker has started and ended: else it stays as a zombie."""
+    for one in _started:
+        if one.pid == process.pid:
+            one.wait()
+
+
 def _process(spec: Spec, alive: int, channel: int) -> subprocess.Popen[bytes]:
+    inherited = heritage()
     log = os.open(spec.place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(  # noqa: S603 - our own module
@@ -80,8 +88,9 @@ def _process(spec: Spec, alive: int, channel: int) -> subprocess.Popen[bytes]:
             stderr=log,
             pass_fds=(channel, alive),
             start_new_session=True,
-            env=environment(dict(os.environ), cores=spec.cores, device=spec.device),
+            env=environment(inherited, cores=spec.cores, device=spec.device),
             cwd="/",
+            umask=inherited.umask,
         )
     finally:
         os.close(log)
@@ -103,15 +112,16 @@ def _answer(channel: socket.socket, question: bytes, until: float) -> bytes:
         return answer
 
 
-def environment(given: dict[str, str], *, cores: int, device: str | None) -> dict[str, str]:
-    """The process's environment: the worker's without Spark's variables and without secrets.
+def environment(inherited: Heritage, *, cores: int, device: str | None) -> dict[str, str]:
+    """The process's environment: the worker's own without Spark's variables and without secrets.
 
     Threads: Spark says OMP_NUM_THREADS=1 or so for the worker; here each batch may use the cores of the task that sent
     it. A GPU: the process sees that one alone, numbered as Spark's discovery scripts do.
     """
+    given = inherited.environment
     kept = {name: value for name, value in given.items() if not name.startswith(_SPARKS) and not _SECRET.search(name)}
     kept |= dict.fromkeys(VARIABLES, str(cores))
-    kept["PYTHONPATH"] = os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry)
+    kept["PYTHONPATH"] = os.pathsep.join(entry for entry in inherited.path if entry)
     kept["TMPDIR"] = tempfile.gettempdir()
     if device is not None:
         kept |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}

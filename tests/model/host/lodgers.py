@@ -1,0 +1,98 @@
+"""What stand-ins for Python workers do with several models. Light: they import this."""
+
+import json
+import os
+import sys
+import threading
+import types
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pyarrow as pa
+from pyspark import SparkFiles
+
+from sparkscore.errors import SparkscoreError
+from sparkscore.model import resident as room
+from sparkscore.model.host import start
+from sparkscore.model.host.client import cpu_beside_s
+from sparkscore.model.resident import resident
+from sparkscore.model.ship import _archive
+from sparkscore.model.shipped import ShippedModel
+from tests.model.host.node import eventually, runs
+
+ROW = [pa.array([0.0])]
+
+
+def packed(folder: Path, model: ShippedModel) -> ShippedModel:
+    """The model as Spark would bring it: a zip beside its files."""
+    _archive(folder, f"{model.digest}.zip")
+    return replace(model, archive=f"{model.digest}.zip")
+
+
+def become_worker(root: str) -> None:
+    """Have Spark's files in this process as a Python worker has them."""
+    SparkFiles._root_directory, SparkFiles._is_running_on_worker = root, True
+
+
+def score_in_turn(root: str, models: Sequence[ShippedModel], *, imported: Sequence[str] = ()) -> str:
+    """Load all, then score with all; answers, how often each was loaded, and how many processes that has taken."""
+    become_worker(root)
+    sys.modules.update({name: types.ModuleType(name) for name in imported})
+    loads = [0] * len(models)
+    scorers = [resident(model, partial(_count, loads, place)) for place, model in enumerate(models)]
+    answers = [score(ROW).to_pylist()[0] for score in scorers]
+    said = {"answers": answers, "loads": loads, "started": len(start._started), "cpu_beside_s": cpu_beside_s()}
+    return json.dumps(said)
+
+
+def score_each(root: str, models: Sequence[ShippedModel]) -> str:
+    """Load each model only when the one before it has scored; their answers."""
+    become_worker(root)
+    return json.dumps([resident(model, _nothing)(ROW).to_pylist()[0] for model in models])
+
+
+def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
+    """Score with each model where only the newest has room; whether each other's process has ended by then."""
+    become_worker(root)
+    room.__dict__["memory_budget"] = lambda cores: 1
+    pids, ended, occupied, loads = [], [], [], [0] * len(models)
+    for place, model in enumerate(models):
+        pids.append(resident(model, partial(_count, loads, place))(ROW).to_pylist()[0])
+        ended.append([not runs(pid) for pid in pids])
+        occupied.append([one.occupied for one in room._residents.values()])
+    return json.dumps({"pids": pids, "ended": ended, "occupied": occupied, "loads": loads})
+
+
+def stay_with(root: str, models: Sequence[ShippedModel], answered: Path) -> str:
+    """Score with each model, say what they answered, and stay."""
+    become_worker(root)
+    answers = [resident(model, _nothing)(ROW).to_pylist()[0] for model in models]
+    answered.with_suffix(".part").write_text(json.dumps(answers))
+    answered.with_suffix(".part").rename(answered)
+    threading.Event().wait()
+    return ""
+
+
+def fail_with(root: str, models: Sequence[ShippedModel], *, on_linux: bool = True) -> str:
+    """Score with each model; class and words of the error that ends it, and processes that were left."""
+    become_worker(root)
+    if not on_linux:
+        del os.memfd_create
+    try:
+        for model in models:
+            resident(model, _nothing)(ROW)
+    except SparkscoreError as error:
+        pids = [one.pid for one in start._started]
+        left = [] if eventually(lambda: not any(map(runs, pids)), within_s=3) else pids
+        return json.dumps([type(error).__name__, *error.args, left])
+    return json.dumps(None)
+
+
+def _count(loads: list[int], place: int) -> None:
+    loads[place] += 1
+
+
+def _nothing() -> None:
+    """Nobody counts."""
