@@ -24,13 +24,14 @@ from sparkscore.errors import (
     TemporaryError,
     UnsureScan,
 )
+from sparkscore.ingest.part_reader import PartReader, RangeBatch
 from sparkscore.model.loading import loaded
 from sparkscore.model.patience import patient
 from sparkscore.model.scorer import in_process
 from sparkscore.model.ship import ship
 from sparkscore.model.shipped import ShippedModel
 from sparkscore.model.threads import VARIABLES
-from sparkscore.records import FileScan, ModelInput, PinnedModel, RunReport
+from sparkscore.records import FileScan, ModelInput, PinnedModel, Position, RunReport
 from sparkscore.schemas import REJECT
 from sparkscore.scoring import arrow, pandas_udf, scan
 from sparkscore.scoring.counters import Counters
@@ -84,6 +85,14 @@ class Splits:
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch({"x": np.arange(float(ROWS)), "t": pa.array([FORGED] * ROWS)})
+
+    def part(self, split: bytes, first: Position, last: Position | None) -> PartReader:
+        return PartReader(
+            lambda *_: iter([RangeBatch(next(self(split)), ROWS, (ROWS, ROWS))]), [{"length": 1}], first, last
+        )
+
+    def lengths(self, split: bytes) -> tuple[int, ...]:
+        return (1,)
 
     def named(self, split: bytes) -> str:
         return "a split"
