@@ -173,6 +173,12 @@ class TestThroughSpark:
         assert type(error) is PredictError
         assert error.found.startswith("the model could not be loaded on an executor: TemporaryError: ")
 
+    def test_so_is_a_worker_that_it_ends_whatever_code_it_names(self, spark: SparkSession, tmp_path: Path) -> None:
+        model = ship(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
+        error = failure(frame_of(spark, "scan", model).toArrow, model)
+        assert type(error) is PredictError
+        assert error.found.startswith("a Python worker ended without a word")
+
     def test_a_whole_run_ends_as_the_models_failure_and_nothing_says_try_again(
         self, world: World, shelf: Shelf, tmp_path: Path
     ) -> None:

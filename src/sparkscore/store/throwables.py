@@ -16,6 +16,7 @@ _QUOTING_STATES = ("21", "22", "23", "38", "39", "P0")
 _QUOTING_KINDS = ("java.lang.", "java.time.", "java.util.", "scala.")
 """Packages whose exceptions quote what they could not use: `For input string: "…"`."""
 _SPARK_EXCEPTION = "org.apache.spark.SparkException"
+_OF_A_JOB = "Job aborted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +84,14 @@ def _jvm_chain(error: BaseException) -> list[Any]:
 
 def _throwable(cause: Any) -> Throwable:
     kind, condition = str(cause.getClass().getName()), _asked(cause, "getCondition")
+    message = str(cause.getMessage() or "")
     if condition:
         quotes = _asked(cause, "getSqlState").startswith(_QUOTING_STATES)
     else:
-        # without a condition, Spark's own message of a job holds those of all causes, which follow by themselves
-        whole = kind == _SPARK_EXCEPTION and cause.getCause() is not None
-        quotes = whole or kind.startswith(_QUOTING_KINDS)
-    return Throwable(kind, condition, "" if quotes else str(cause.getMessage() or ""))
+        # what Spark says of a job holds the messages of its causes, which follow by themselves
+        of_job = kind == _SPARK_EXCEPTION and message.startswith(_OF_A_JOB) and cause.getCause() is not None
+        quotes = of_job or kind.startswith(_QUOTING_KINDS)
+    return Throwable(kind, condition, "" if quotes else message)
 
 
 def _asked(cause: Any, method: str) -> str:
