@@ -33,7 +33,7 @@ class Coded(PythonModel):
         np.random.seed(self.version)
         os.environ.setdefault("OWN_VERSION", str(self.version))
         json.__dict__.setdefault("own_registry", self.version)
-        if self.version == 1:
+        if self.telling and self.version == 1:  # raises, so that Spark would try the task again, in another worker
             np.seterr(divide="raise")
 
     def predict(self, context, model_input, params=None):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201 - MLflow warns
