@@ -3,12 +3,12 @@
 import sys
 import tempfile
 
-from sparkscore.session import local_session
+from sparkscore.spark.session import start_local_session
 
 
 def main() -> None:
     """A session that writes a Delta table, merges into it and reads it."""
-    spark = local_session("classes", master="local[2]")
+    spark = start_local_session("classes", master="local[2]")
     with tempfile.TemporaryDirectory() as folder:
         rows = spark.range(10).selectExpr("id", "id % 3 as part", "cast(id as string) as text")
         rows.write.format("delta").partitionBy("part").save(folder)

@@ -12,7 +12,10 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 source ci/setup.sh
 
 step_format() { python -m ruff format --check .; }
-step_lint() { python -m ruff check .; }
+step_lint() {
+    python -m ruff check .
+    python ci/names.py
+}
 step_shell() {
     local script scripts=(spark-submit.sh ci/*.sh .ci/run)
     for script in "${scripts[@]}"; do bash -n "$script"; done

@@ -3,7 +3,7 @@
 ./spark-submit.sh jobs/rollback.py --help
 """
 
-from sparkscore.entrypoint import main
+from sparkscore.cli.main import main
 
 if __name__ == "__main__":
     main("rollback")

@@ -6,10 +6,10 @@
 
 # COMMAND ----------
 
-from sparkscore import Settings
-from sparkscore.session import job_session, register_tables
+from sparkscore import Settings, register_tables
+from sparkscore.spark.session import get_job_session
 
-spark = job_session("read predictions")
+spark = get_job_session("read predictions")
 names = register_tables(spark, Settings.load("conf/quickstart.yaml"))
 print(*names)
 

@@ -72,9 +72,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local session: two slots, tasks tried up to four times."""
-    from sparkscore.session import local_session
+    from sparkscore.spark.session import start_local_session
 
-    session = local_session("tests", master="local[2,4]")
+    session = start_local_session("tests", master="local[2,4]")
     yield session
     session.stop()
 

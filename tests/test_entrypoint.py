@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from sparkscore import entrypoint
+from sparkscore.cli import main
 from sparkscore.errors import ConfigError
 from tests.world import AS_OF, SOURCE, World, source_rows
 
@@ -27,14 +27,14 @@ def config(world: World) -> str:
 def call(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, Mapping[str, Any], str]:
     """Exit code, result and stderr of one command."""
     capfd.readouterr()
-    code = entrypoint.run(words[0], words[1:])
+    code = main.run_verb(words[0], words[1:])
     shown = capfd.readouterr()
     assert len(shown.out.splitlines()) == 1, shown.out
     return code, json.loads(shown.out), shown.err
 
 
 def test_verbs_are_the_jobs() -> None:
-    assert sorted(entrypoint.VERBS) == sorted(file.stem for file in JOBS.glob("*.py"))
+    assert sorted(main.VERBS) == sorted(file.stem for file in JOBS.glob("*.py"))
 
 
 def test_a_job_is_a_page_of_at_most_thirty_lines_that_names_its_verb() -> None:
@@ -56,13 +56,13 @@ def test_score_publishes_and_prints_one_line_of_json(
 
 
 def test_success_returns_instead_of_exiting(world: World, config: str) -> None:
-    entrypoint.main("score", ["--config", config, "--as-of", AS_OF])
-    entrypoint.console(["runs", "--config", config])
+    main.main("score", ["--config", config, "--as-of", AS_OF])
+    main.run_console(["runs", "--config", config])
 
 
 def test_a_failure_exits_with_the_errors_code(world: World, config: str) -> None:
     with pytest.raises(SystemExit) as caught:
-        entrypoint.main("score", ["--config", config, "--as-of", AS_OF, "--source.table", "nowhere"])
+        main.main("score", ["--config", config, "--as-of", AS_OF, "--source.table", "nowhere"])
     assert caught.value.code == 2
 
 
@@ -112,7 +112,7 @@ def test_a_bug_is_exit_code_one_with_a_hint(
     def broken(_: object) -> str:
         raise KeyError("a bug")
 
-    monkeypatch.setitem(entrypoint._VERBS, "score", broken)
+    monkeypatch.setitem(main._VERB_HANDLERS, "score", broken)
     code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
     assert (code, result["error"]["class"]) == (1, "KeyError")
     assert "--debug" in said
@@ -339,13 +339,13 @@ def test_rejects_of_a_run_that_is_not_there_are_an_error(
 
 
 def test_the_help_of_rejects_says_what_a_retry_is_not_for(capfd: pytest.CaptureFixture[str]) -> None:
-    entrypoint.console(["rejects", "--help"])
+    main.run_console(["rejects", "--help"])
     assert "score --replace" in "".join(capfd.readouterr())
 
 
-@pytest.mark.parametrize("verb", entrypoint.VERBS)
+@pytest.mark.parametrize("verb", main.VERBS)
 def test_help_has_examples_and_every_setting(verb: str, capfd: pytest.CaptureFixture[str]) -> None:
-    entrypoint.console([verb, "--help"])
+    main.run_console([verb, "--help"])
     shown = capfd.readouterr()
     assert "examples:" in shown.out + shown.err
     assert "--source.table" in shown.out + shown.err
@@ -353,9 +353,9 @@ def test_help_has_examples_and_every_setting(verb: str, capfd: pytest.CaptureFix
 
 def test_the_console_without_a_known_verb_tells_the_verbs(capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        entrypoint.console(["scoer"])
+        main.run_console(["scoer"])
     assert caught.value.code == 2
     assert "score" in capfd.readouterr().err
-    entrypoint.console(["--help"])
+    main.run_console(["--help"])
     shown = capfd.readouterr().err
-    assert all(verb in shown for verb in entrypoint.VERBS)
+    assert all(verb in shown for verb in main.VERBS)

@@ -14,7 +14,7 @@ import pytest
 import structlog
 import yaml
 
-from sparkscore import entrypoint
+from sparkscore.cli import main
 from sparkscore.monitor.screen import people_screen
 from sparkscore.monitor.visible import visible_text
 from tests.monitor.hostile import RAW, VALUES
@@ -67,7 +67,7 @@ def config_of(world: World, **groups: Any) -> str:
 def call(capfd: pytest.CaptureFixture[str], *words: str) -> tuple[int, Mapping[str, Any], str]:
     """Exit code, result and stderr of one command; stdout holds one line of ASCII, stderr nothing that steers."""
     capfd.readouterr()
-    code = entrypoint.run(words[0], words[1:])
+    code = main.run_verb(words[0], words[1:])
     shown = capfd.readouterr()
     assert shown.out.isascii()
     assert len(shown.out.splitlines()) == 1, shown.out
@@ -126,7 +126,7 @@ def test_a_run_whose_stderr_is_broken_is_published_and_ends_with_zero(
 ) -> None:
     config = config_of(world)
     monkeypatch.setattr(sys, "stderr", Broken())
-    assert entrypoint.run("score", ["--config", config, "--as-of", AS_OF]) == 0
+    assert main.run_verb("score", ["--config", config, "--as-of", AS_OF]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "published"
 
 
@@ -140,7 +140,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
             log.warning(value, value=value, several=(value,))
         return line
 
-    monkeypatch.setitem(entrypoint._VERBS, "score", verb)
+    monkeypatch.setitem(main._VERB_HANDLERS, "score", verb)
 
 
 LINE = json.dumps({"schema": 1, "told": VALUES, "a line": "one\u2028two", "share": float("nan")}, ensure_ascii=False)
@@ -161,7 +161,7 @@ def test_the_result_is_one_line_of_strict_json_whatever_it_tells(
 
 
 def test_a_line_of_the_log_is_one_line_and_no_secret_and_no_control(capfd: pytest.CaptureFixture[str]) -> None:
-    entrypoint._log_to_stderr()
+    main._log_to_stderr()
     capfd.readouterr()
     structlog.get_logger("sparkscore").info("a\nb", why="c\n12:00:00 [info] published", who="\x1b[2J", url="s3://k:v@x")
     (line,) = capfd.readouterr().err.splitlines()
@@ -175,7 +175,7 @@ def test_a_result_file_that_is_full_by_the_end_changes_no_exit_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fake(monkeypatch, LINE)
-    monkeypatch.setattr(entrypoint, "_result_file", lambda _: Path("/dev/full"))
+    monkeypatch.setattr(main, "_create_result_file", lambda _: Path("/dev/full"))
     code, _, said = call(capfd, "score", "--as-of", AS_OF)
     assert code == 0
     assert "the result is not in /dev/full" in said
@@ -187,7 +187,7 @@ def test_stack_traces_and_errors_show_what_they_quote_as_text(
     def verb(_: object) -> str:
         raise RuntimeError("[/y] \x1b[2J\u202e :smile: \ud800 %s {x}")
 
-    monkeypatch.setitem(entrypoint._VERBS, "score", verb)
+    monkeypatch.setitem(main._VERB_HANDLERS, "score", verb)
     code, result, said = call(capfd, "score", "--as-of", AS_OF, "--debug")
     shown = "[/y] \\x1b[2J\\u202e :smile: \\ud800 %s {x}"
     assert code == 1
@@ -197,7 +197,7 @@ def test_stack_traces_and_errors_show_what_they_quote_as_text(
 
 
 def test_help_shows_a_percent_sign_as_it_is(capfd: pytest.CaptureFixture[str]) -> None:
-    entrypoint.console(["score", "--help"])
+    main.run_console(["score", "--help"])
     assert "%%" not in "".join(capfd.readouterr())
 
 
@@ -257,7 +257,7 @@ def test_a_run_that_spark_submit_configures_for_others_publishes_all_the_same_wi
         "PYTHONIOENCODING": "ascii:strict",
     }
     words = ["score", "--config", config_of(world), "--as-of", AS_OF]
-    script = "import sys; from sparkscore.entrypoint import main; main(sys.argv[1], sys.argv[2:])"
+    script = "import sys; from sparkscore.cli.main import main; main(sys.argv[1], sys.argv[2:])"
     done = subprocess.run(
         ["bash", "-c", '"$0" -c "$@" 2>&-', sys.executable, script, *words],
         cwd=Path(__file__).parents[1],

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import Pins, RuleVerdict, Run, RunReport, Verdict, digest, utc_text
+from sparkscore.records import Pins, RuleVerdict, Run, RunReport, Verdict, json_digest, to_utc_text
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
@@ -16,7 +16,7 @@ PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=6))
 def test_a_digest_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
-    assert digest(value) == digest(dict(reversed(value.items())))
+    assert json_digest(value) == json_digest(dict(reversed(value.items())))
 
 
 def test_every_pin_is_part_of_the_run_and_of_the_stage() -> None:
@@ -41,7 +41,7 @@ def test_attempts_of_a_run_share_its_identity() -> None:
 
 def test_as_of_is_a_moment_not_its_spelling() -> None:
     elsewhere = AS_OF.astimezone(timezone(timedelta(hours=9)))
-    assert utc_text(elsewhere) == "2013-12-31T00:00:00Z"
+    assert to_utc_text(elsewhere) == "2013-12-31T00:00:00Z"
     assert PINS.run_id("job", elsewhere, 1) == PINS.run_id("job", AS_OF, 1)
 
 

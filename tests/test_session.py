@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkscore import session
 from sparkscore.errors import UnsupportedSession
-from sparkscore.store.isolation import refuse_connect, run_session
+from sparkscore.spark import session
+from sparkscore.spark.isolated_session import create_run_session, refuse_connect
 
 CONF = Path(__file__).resolve().parents[1] / "conf" / "spark"
 
@@ -21,11 +21,11 @@ def test_the_console_and_spark_submit_fetch_the_same_jars(name: str) -> None:
 
 
 def test_a_job_takes_the_session_that_is_there(spark: SparkSession) -> None:
-    assert session.job_session("another name").sparkContext is spark.sparkContext
+    assert session.get_job_session("another name").sparkContext is spark.sparkContext
 
 
 def test_a_run_has_a_session_of_its_own_on_the_same_context(spark: SparkSession) -> None:
-    own = run_session(spark)
+    own = create_run_session(spark)
     assert own is not spark
     assert own.sparkContext is spark.sparkContext
     assert own.conf.get("spark.sql.session.timeZone") == "UTC"
@@ -35,7 +35,7 @@ def test_a_run_has_a_session_of_its_own_on_the_same_context(spark: SparkSession)
 def test_spark_connect_is_refused_before_it_starts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, "sc://127.0.0.1:15002")
     with pytest.raises(UnsupportedSession, match="Connect"):
-        session.job_session("tests")
+        session.get_job_session("tests")
 
 
 def test_a_spark_connect_session_is_refused_with_the_cure() -> None:

@@ -24,13 +24,13 @@ def prepared(home: Path, log: Path) -> dict[str, Any]:
 def main(home: Path) -> None:
     """Tables, model, options."""
     from sparkscore.demo import flights, registry
-    from sparkscore.demo.train import train
-    from sparkscore.session import local_session
+    from sparkscore.demo.train import train_champion
+    from sparkscore.spark.session import start_local_session
 
     uri = f"sqlite:///{home}/mlflow.db"
     frames = flights.load_tables()
-    flights.write_tables(local_session("bench flights", master="local[2]"), str(home), frames=frames)
-    train(frames.flights, tracking_uri=uri, artifact_root=f"{home}/mlartifacts")
+    flights.write_tables(start_local_session("bench flights", master="local[2]"), str(home), frames=frames)
+    train_champion(frames.flights, tracking_uri=uri, artifact_root=f"{home}/mlartifacts")
     options = {
         "config": str(CONFIG),
         "home": str(home),

@@ -9,8 +9,8 @@ SparkscoreError                 1
 │   ├── UnsupportedSession          Spark Connect, or no Java
 │   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
 │   ├── PinsConflict                published with other pins
-│   └── TableChanged                a published table changed behind our back
-├── UnsureScan                  1   files that only Spark is sure to read; the caller reads them with Spark instead
+│   └── TableChanged                a published table was changed by someone else
+├── ScanUnsupported             1   files that only Spark is sure to read; the caller reads them with Spark instead
 ├── GateFailed                  3   the data was judged bad
 │   ├── DuplicateKeys
 │   └── TooManyRejects
@@ -26,7 +26,7 @@ SparkscoreError                 1
     ├── PublishConflict
     └── DeadlinePassed              stopped with its chunks kept
 
-A run that is published and broke a promise is no error: it ends with PROMISE_BROKEN, and its result says which one.
+A run that is published and broke a promise is no error: it ends with MONITORING_BREACH, and its result says which one.
 """
 
 import re
@@ -38,27 +38,33 @@ _ASSIGNED_SECRET = re.compile(
 )
 
 
-PROMISE_BROKEN = 5
+MONITORING_BREACH = 5
 """Exit code of a published run that broke a binding promise about drift or SLA, and of `check_sla`."""
 
-UNTOLD = "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
+MESSAGE_HIDDEN = (
+    "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
+)
 """What to do about an error of which only the class is told."""
 
 
-def redacted(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """The text with user info of URLs and values assigned to secret-looking names replaced by `***`."""
     return _ASSIGNED_SECRET.sub(r"\1***", _USER_INFO.sub("***", text))
 
 
-def encodable(text: str) -> str:
+def escape_lone_surrogates(text: str) -> str:
     """The text with halves of characters (lone surrogates), which no encoding has, as Python writes them."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def facts(error: BaseException) -> dict[str, object]:
+def to_error_dict(error: BaseException) -> dict[str, object]:
     """What a result line and a run event tell of an error: class, message, retryable."""
     retryable = isinstance(error, SparkscoreError) and error.retryable
-    return {"class": type(error).__name__, "message": encodable(redacted(str(error)))[:4000], "retryable": retryable}
+    return {
+        "class": type(error).__name__,
+        "message": escape_lone_surrogates(redact_secrets(str(error)))[:4000],
+        "retryable": retryable,
+    }
 
 
 class SparkscoreError(Exception):
@@ -69,9 +75,9 @@ class SparkscoreError(Exception):
 
     def __init__(self, found: str, expected: str = "", do: str = "") -> None:
         super().__init__(found, expected, do)
-        self.found = redacted(found)
-        self.expected = redacted(expected)
-        self.do = redacted(do)
+        self.found = redact_secrets(found)
+        self.expected = redact_secrets(expected)
+        self.do = redact_secrets(do)
         self.report: object | None = None
         """The `RunReport` of the attempt that failed, where there was one."""
 
@@ -118,7 +124,7 @@ class TableChanged(ConfigError):
     """The prediction table no longer holds what a run published."""
 
 
-class UnsureScan(SparkscoreError):
+class ScanUnsupported(SparkscoreError):
     """Tables or files that are not sure to give Spark's rows when they are read without Spark."""
 
     def __init__(self, found: str, expected: str = "", do: str = "let Spark read it: scoring.transport: arrow") -> None:

@@ -1,4 +1,4 @@
-"""The frozen records that cross rooms. Plain data: no I/O, no Spark, no MLflow, no pandas."""
+"""The frozen records that cross packages. Plain data: no I/O, no Spark, no MLflow, no pandas."""
 
 import hashlib
 import json
@@ -14,21 +14,21 @@ from pyarrow import fs
 RESULT_SCHEMA = 1
 """Version of the result line's shape."""
 
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
-Status = Literal["published", "already_published", "superseded", "nothing_to_score", "dry_run", "failed"]
+FilterOperator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
+RunStatus = Literal["published", "already_published", "superseded", "nothing_to_score", "dry_run", "failed"]
 
 
-def digest(value: object) -> str:
+def json_digest(value: object) -> str:
     """The sha256 of a JSON value, 64 hexadecimal digits: keys sorted, no spaces, so equal values have equal digests."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
 
 
-def utc_text(moment: datetime) -> str:
+def to_utc_text(moment: datetime) -> str:
     """The moment in ISO 8601 with a trailing Z, microseconds only where there are any."""
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-class Watch(Protocol):
+class ProgressReporter(Protocol):
     """Shows the progress of a long part of a run to whoever started it."""
 
     def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
@@ -46,7 +46,7 @@ class TableRef:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class TableLocation:
     """A table's folder that is reached without Spark. `store.place_of` makes it; pickled into tasks."""
 
     uri: str
@@ -64,7 +64,7 @@ class Condition:
     """One typed comparison of a source column; conditions of a filter are joined by AND."""
 
     column: str
-    op: Operator
+    op: FilterOperator
     value: Any = None
     sensitive: bool = False
     """Its value is shown nowhere."""
@@ -93,7 +93,7 @@ class Snapshot:
     where: tuple[Condition, ...] = ()
 
 
-Position = tuple[int, int]
+SplitPosition = tuple[int, int]
 """A place in a split: which of its ranges, and how many of that range's rows lie before it, filtered ones too. A range
 that is read to its end is left behind: then it is the next one's row 0."""
 
@@ -103,8 +103,8 @@ class SplitPart:
     """The rows of a split from one position to another; a whole split where nothing else is said."""
 
     split: int
-    first: Position = (0, 0)
-    last: Position | None = None
+    first: SplitPosition = (0, 0)
+    last: SplitPosition | None = None
     """None: the split's end."""
     share: float = 1.0
     """How much of its split's work it is, about."""
@@ -115,12 +115,12 @@ class ScoredPart:
     """What a task tells of a part: how far it came, and the files that it wrote."""
 
     split: int
-    first: Position
-    last: Position
+    first: SplitPosition
+    last: SplitPosition
     ranges: int
     """How many ranges the split has: `(ranges, 0)` is its end."""
     files: tuple[Mapping[str, Any], ...] = ()
-    """As `scoring.stage_file` tells of them."""
+    """As `stage.file_writer` tells of them."""
     share: float = 1.0
     """As in `SplitPart`, of what was scored."""
     seconds: float = 0.0
@@ -138,7 +138,7 @@ class PartRows(Protocol):
     """The rows of a part of a split, batch by batch, and how far the reading has come."""
 
     ranges: int
-    position: Position
+    position: SplitPosition
     """After the last row that was read."""
     layout: tuple[int, int]
     """Rows of the range that is being read, and of its batches."""
@@ -152,12 +152,12 @@ class PartRows(Protocol):
 
 
 class SplitReader(Protocol):
-    """Reads the splits of a scan on executors. `ingest.reading` has it; pickled into every task."""
+    """Reads the splits of a scan on executors. `ingest.split_reader` has it; pickled into every task."""
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         """The split's rows that meet the filter, as `ingest.frame` would give them."""
 
-    def part(self, split: bytes, first: Position, last: Position | None) -> PartRows:
+    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartRows:
         """The same of a part of it. Parts that meet give each row once."""
 
     def lengths(self, split: bytes) -> tuple[int, ...]:
@@ -172,7 +172,7 @@ class SplitReader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FileScan:
-    """The data files of a snapshot, cut into balanced splits. `ingest.files` makes it."""
+    """The data files of a snapshot, cut into balanced splits. `ingest.file_listing` makes it."""
 
     splits: tuple[bytes, ...]
     """Each names ranges of files; only `read` understands them."""
@@ -234,7 +234,7 @@ class RowRule:
 
 @dataclass(frozen=True, slots=True)
 class RowRules:
-    """Rules as data; `gate.rules` evaluates them in Spark and with pyarrow. The first broken one is the reason."""
+    """Rules as data; `gate.row_rules` evaluates them in Spark and with pyarrow. The first broken one is the reason."""
 
     rules: tuple[RowRule, ...] = ()
 
@@ -252,11 +252,11 @@ class Pins:
 
     def stage_id(self, as_of: datetime) -> str:
         """Identity of the stage: runs with equal pins and as_of share it."""
-        return digest([asdict(self), utc_text(as_of)])
+        return json_digest([asdict(self), to_utc_text(as_of)])
 
     def run_id(self, job: str, as_of: datetime, revision: int) -> str:
         """Identity of the run."""
-        return digest([job, utc_text(as_of), revision, asdict(self)])
+        return json_digest([job, to_utc_text(as_of), revision, asdict(self)])
 
     def differences(self, other: "Pins") -> list[str]:
         """One line per pin that differs: `model_version: 3 here, 4 there`."""
@@ -291,7 +291,7 @@ class Run:
     @property
     def guard(self) -> str:
         """Delta's application id of the commits of this as_of; the revision is its version."""
-        return f"sparkscore/{self.job}/{utc_text(self.as_of)}"
+        return f"sparkscore/{self.job}/{to_utc_text(self.as_of)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,7 +362,7 @@ class Publication:
 
 
 @dataclass(frozen=True, slots=True)
-class Changes:
+class RowChanges:
     """What readers of an as_of see change when other rows take the place of those of now: counts of keys."""
 
     rows_now: int
@@ -432,7 +432,7 @@ class RunReport:
 
     job: str
     as_of: str | None
-    status: Status
+    status: RunStatus
     exit_code: int = 0
     run_id: str | None = None
     revision: int | None = None
@@ -475,13 +475,13 @@ class RunReport:
         return json.dumps(asdict(self), default=str)
 
 
-LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
+QUANTILE_LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Of the quantiles that a profile tells."""
 
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """What a column holds in one slice of a run. Profiles of several runs merge: `monitor.profile.merged`."""
+    """What a column holds in one slice of a run. Profiles of several runs merge: `monitor.column_profiles.merged`."""
 
     column: str
     log_type: Literal["input", "prediction"]
@@ -593,7 +593,7 @@ class RunPage:
 
 
 @dataclass(frozen=True, slots=True)
-class Skipped:
+class SkippedStep:
     """Something that upkeep left as it is, and why."""
 
     step: str
@@ -602,7 +602,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
-class UpkeepReport:
+class MaintenanceReport:
     """The result of `maintain`: the JSON line on stdout. After a dry run, what would be done."""
 
     job: str
@@ -625,7 +625,7 @@ class UpkeepReport:
     files_compacted: int = 0
     """Small files that became parts of bigger ones."""
     files_vacuumed: int = 0
-    skipped: tuple[Skipped, ...] = ()
+    skipped: tuple[SkippedStep, ...] = ()
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per step, `total` among them."""

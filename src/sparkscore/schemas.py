@@ -12,7 +12,7 @@ TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
+class ContractColumn:
     """One column of a contract."""
 
     name: str
@@ -26,7 +26,7 @@ class TableContract:
     """One table of the suite: its grain, its columns in order, its partition columns."""
 
     comment: str
-    columns: tuple[Column, ...]
+    columns: tuple[ContractColumn, ...]
     partitioned_by: tuple[str, ...] = ()
 
     @property
@@ -40,160 +40,181 @@ class TableContract:
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
 
 
-LINEAGE: tuple[Column, ...] = (
-    Column("model_name", pa.string(), "Registered name of the model."),
-    Column("model_version", pa.string(), "Version of the model in the registry."),
-    Column("model_id", pa.string(), "MLflow's id of the logged model; empty for models logged before MLflow 3."),
-    Column("run_id", pa.string(), "The scoring run that published this row."),
-    Column("source_version", pa.int64(), "Delta version of the source table that was scored."),
-    Column("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
-    Column("as_of_date", pa.date32(), "Partition: the UTC date of as_of.", nullable=False),
-    Column("scored_at", TIMESTAMP, "When the run was published, UTC."),
+LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
+    ContractColumn("model_name", pa.string(), "Registered name of the model."),
+    ContractColumn("model_version", pa.string(), "Version of the model in the registry."),
+    ContractColumn(
+        "model_id", pa.string(), "MLflow's id of the logged model; empty for models logged before MLflow 3."
+    ),
+    ContractColumn("run_id", pa.string(), "The scoring run that published this row."),
+    ContractColumn("source_version", pa.int64(), "Delta version of the source table that was scored."),
+    ContractColumn("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
+    ContractColumn("as_of_date", pa.date32(), "Partition: the UTC date of as_of.", nullable=False),
+    ContractColumn("scored_at", TIMESTAMP, "When the run was published, UTC."),
 )
 """Constant for a run; added by the publish, never written to the stage."""
 
-REJECT = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
+PREDICTION_COLUMN = "prediction"
+REJECT_COLUMN = "_reject"
+"""Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
+REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
 NULL in the stage for rows with a prediction."""
 
-_WINDOW = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
-_MONITORED: tuple[Column, ...] = (
-    Column("window", _WINDOW, "The logical time that is described: from start to end, both within.", nullable=False),
-    Column("granularity", pa.string(), "What the window is: run (one as_of), or baseline.", nullable=False),
-    Column("slice_key", pa.string(), "The column by which rows are told apart; NULL: all rows."),
-    Column("slice_value", pa.string(), "Its value in these rows."),
-    Column("column_name", pa.string(), "The column that is described.", nullable=False),
-    Column("log_type", pa.string(), "input or prediction.", nullable=False),
+_WINDOW_TYPE = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
+_MONITORING_COLUMNS: tuple[ContractColumn, ...] = (
+    ContractColumn(
+        "window", _WINDOW_TYPE, "The logical time that is described: from start to end, both within.", nullable=False
+    ),
+    ContractColumn("granularity", pa.string(), "What the window is: run (one as_of), or baseline.", nullable=False),
+    ContractColumn("slice_key", pa.string(), "The column by which rows are told apart; NULL: all rows."),
+    ContractColumn("slice_value", pa.string(), "Its value in these rows."),
+    ContractColumn("column_name", pa.string(), "The column that is described.", nullable=False),
+    ContractColumn("log_type", pa.string(), "input or prediction.", nullable=False),
 )
 """Named as in the tables of Databricks' monitors."""
 
-PROFILE = TableContract(
+PROFILE_CONTRACT = TableContract(
     comment="What the columns of each run held. One row per (run_id, log_type, column_name, slice_key, slice_value).",
     columns=(
-        *_MONITORED,
-        Column("data_type", pa.string(), "Spark's type of the column."),
-        Column("sampled_share", pa.float64(), "Share of the run's rows that were looked at, 0 to 1."),
-        Column("count", pa.int64(), "Rows that were looked at.", nullable=False),
-        Column("num_nulls", pa.int64(), "Rows with NULL.", nullable=False),
-        Column("num_nan", pa.int64(), "Rows with NaN.", nullable=False),
-        Column("percent_null", pa.float64(), "Of the rows, how many are NULL, 0 to 100."),
-        Column("min", pa.float64(), "Least value. Moments are seconds, dates days since 1970; NULL for text."),
-        Column("max", pa.float64(), "Greatest value."),
-        Column("avg", pa.float64(), "Mean of the values."),
-        Column("stddev", pa.float64(), "Standard deviation of the values, of the population."),
-        Column("median", pa.float64(), "Half of the values are at most this."),
-        Column("quantiles", pa.list_(pa.float64()), "At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99."),
-        Column("distinct_count", pa.float64(), "Different values; an estimate where there are many."),
-        Column(
+        *_MONITORING_COLUMNS,
+        ContractColumn("data_type", pa.string(), "Spark's type of the column."),
+        ContractColumn("sampled_share", pa.float64(), "Share of the run's rows that were looked at, 0 to 1."),
+        ContractColumn("count", pa.int64(), "Rows that were looked at.", nullable=False),
+        ContractColumn("num_nulls", pa.int64(), "Rows with NULL.", nullable=False),
+        ContractColumn("num_nan", pa.int64(), "Rows with NaN.", nullable=False),
+        ContractColumn("percent_null", pa.float64(), "Of the rows, how many are NULL, 0 to 100."),
+        ContractColumn("min", pa.float64(), "Least value. Moments are seconds, dates days since 1970; NULL for text."),
+        ContractColumn("max", pa.float64(), "Greatest value."),
+        ContractColumn("avg", pa.float64(), "Mean of the values."),
+        ContractColumn("stddev", pa.float64(), "Standard deviation of the values, of the population."),
+        ContractColumn("median", pa.float64(), "Half of the values are at most this."),
+        ContractColumn("quantiles", pa.list_(pa.float64()), "At 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99."),
+        ContractColumn("distinct_count", pa.float64(), "Different values; an estimate where there are many."),
+        ContractColumn(
             "frequent_items",
             pa.list_(pa.struct([("item", pa.string()), ("count", pa.int64())])),
             "The most frequent values of text and booleans, with their rows.",
         ),
-        Column(
+        ContractColumn(
             "points", pa.list_(pa.float64()), "Ascending values that stand for all of them; profiles merge by them."
         ),
-        Column("weights", pa.list_(pa.float64()), "How many rows each point stands for."),
-        Column("hashes", pa.list_(pa.int64()), "The smallest hashes of the values; distinct counts merge by them."),
-        *LINEAGE,
+        ContractColumn("weights", pa.list_(pa.float64()), "How many rows each point stands for."),
+        ContractColumn(
+            "hashes", pa.list_(pa.int64()), "The smallest hashes of the values; distinct counts merge by them."
+        ),
+        *LINEAGE_COLUMNS,
     ),
     partitioned_by=("as_of_date",),
 )
 
-DRIFT = TableContract(
+DRIFT_CONTRACT = TableContract(
     comment="How far the columns of each run are from what they were."
     " One row per (run_id, drift_type, log_type, column_name, slice_key, slice_value).",
     columns=(
-        *_MONITORED,
-        Column("drift_type", pa.string(), "BASELINE, or CONSECUTIVE: against the run before.", nullable=False),
-        Column("against", pa.string(), "What it is compared with, in words.", nullable=False),
-        Column("count", pa.int64(), "Rows of this run that were looked at.", nullable=False),
-        Column("count_cmp", pa.int64(), "Rows of the other side.", nullable=False),
-        Column("population_stability_index", pa.float64(), "0 and more; 0.1 and 0.25 are limits by convention."),
-        Column("js_distance", pa.float64(), "Jensen-Shannon distance, base 2, 0 to 1."),
-        Column("ks_statistic", pa.float64(), "Kolmogorov-Smirnov distance of numbers, 0 to 1."),
-        Column("wasserstein_distance", pa.float64(), "Of numbers, in standard deviations of the other side."),
-        Column("cramers_v", pa.float64(), "Cramér's V of the chi-squared statistic, 0 to 1."),
-        Column("drifted", pa.bool_(), "A distance is above its threshold.", nullable=False),
-        Column("note", pa.string(), "Which distance is above which threshold, or why nothing was said."),
-        Column("bins", pa.list_(pa.string()), "The bins, in words."),
-        Column("shares", pa.list_(pa.float64()), "Of this run's rows in each bin."),
-        Column("shares_cmp", pa.list_(pa.float64()), "Of the other side's rows in each bin."),
-        *LINEAGE,
+        *_MONITORING_COLUMNS,
+        ContractColumn("drift_type", pa.string(), "BASELINE, or CONSECUTIVE: against the run before.", nullable=False),
+        ContractColumn("against", pa.string(), "What it is compared with, in words.", nullable=False),
+        ContractColumn("count", pa.int64(), "Rows of this run that were looked at.", nullable=False),
+        ContractColumn("count_cmp", pa.int64(), "Rows of the other side.", nullable=False),
+        ContractColumn(
+            "population_stability_index", pa.float64(), "0 and more; 0.1 and 0.25 are limits by convention."
+        ),
+        ContractColumn("js_distance", pa.float64(), "Jensen-Shannon distance, base 2, 0 to 1."),
+        ContractColumn("ks_statistic", pa.float64(), "Kolmogorov-Smirnov distance of numbers, 0 to 1."),
+        ContractColumn("wasserstein_distance", pa.float64(), "Of numbers, in standard deviations of the other side."),
+        ContractColumn("cramers_v", pa.float64(), "Cramér's V of the chi-squared statistic, 0 to 1."),
+        ContractColumn("drifted", pa.bool_(), "A distance is above its threshold.", nullable=False),
+        ContractColumn("note", pa.string(), "Which distance is above which threshold, or why nothing was said."),
+        ContractColumn("bins", pa.list_(pa.string()), "The bins, in words."),
+        ContractColumn("shares", pa.list_(pa.float64()), "Of this run's rows in each bin."),
+        ContractColumn("shares_cmp", pa.list_(pa.float64()), "Of the other side's rows in each bin."),
+        *LINEAGE_COLUMNS,
     ),
     partitioned_by=("as_of_date",),
 )
 
-RESERVED = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE)})
+RESERVED_NAMES = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE_COLUMNS)})
 """Names that keys and pass-through columns may not take."""
 
 
-def predictions(
-    keys: Sequence[Column], output: pa.DataType, passthrough: Sequence[Column], *, threshold: float | None
+def prediction_contract(
+    keys: Sequence[ContractColumn],
+    output: pa.DataType,
+    passthrough: Sequence[ContractColumn],
+    *,
+    threshold: float | None,
 ) -> TableContract:
     """The prediction table of a job.
 
     Grain: one row per (keys, as_of).
     """
-    columns = [*keys, Column("prediction", output, "The model's output.")]
+    columns = [*keys, ContractColumn("prediction", output, "The model's output.")]
     if threshold is not None:
-        columns[-1] = Column("prediction", pa.float64(), "Probability of the positive class, 0 to 1.")
+        columns[-1] = ContractColumn("prediction", pa.float64(), "Probability of the positive class, 0 to 1.")
         columns.append(
-            Column("label", pa.int32(), f"1 where prediction >= the run's threshold ({threshold} at creation), else 0.")
+            ContractColumn(
+                "label", pa.int32(), f"1 where prediction >= the run's threshold ({threshold} at creation), else 0."
+            )
         )
     return TableContract(
         comment=f"Predictions of a sparkscore job. One row per ({', '.join(key.name for key in keys)}, as_of).",
-        columns=(*columns, *passthrough, *LINEAGE),
+        columns=(*columns, *passthrough, *LINEAGE_COLUMNS),
         partitioned_by=("as_of_date",),
     )
 
 
-RUNS = TableContract(
+RUNS_CONTRACT = TableContract(
     comment="Run events of a sparkscore job, append only. One row per (as_of, revision, attempt, event).",
     columns=(
-        Column("job", pa.string(), "Name of the job.", nullable=False),
-        Column("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
-        Column(
+        ContractColumn("job", pa.string(), "Name of the job.", nullable=False),
+        ContractColumn("as_of", TIMESTAMP, "The logical time that the run stands for, UTC.", nullable=False),
+        ContractColumn(
             "revision",
             pa.int64(),
             "1 for the first publication of an as_of; --replace and --force take the next.",
             False,
         ),
-        Column("attempt", pa.int64(), "Counts the processes that worked on the revision, from 1.", nullable=False),
-        Column("event", pa.string(), "started, staged, published, failed or aborted.", nullable=False),
-        Column("at", TIMESTAMP, "When it happened, UTC.", nullable=False),
-        Column("run_id", pa.string(), "sha256 of job, as_of, revision and pins; NULL before the pins are known."),
-        Column("source_id", pa.string(), "Delta's id of the source table."),
-        Column("source_table", pa.string(), "Name of the source table."),
-        Column("source_version", pa.int64(), "Delta version of the source table."),
-        Column("model_name", pa.string(), "Registered name of the model."),
-        Column("model_version", pa.string(), "Version of the model in the registry."),
-        Column("model_id", pa.string(), "MLflow's id of the logged model."),
-        Column("model_digest", pa.string(), "sha256 over the model's files."),
-        Column("scoring_digest", pa.string(), "sha256 over the settings that can change a row or a value."),
-        Column("rows_read", pa.int64(), "Rows of the source after the filter."),
-        Column("rows_scored", pa.int64(), "Rows with a prediction."),
-        Column("rows_rejected", pa.int64(), "Rows kept aside with a reason."),
-        Column("table_version", pa.int64(), "Delta version of the prediction table that made the run visible."),
-        Column("exit_code", pa.int64(), "Exit code of the attempt, where it ended."),
-        Column("error", pa.string(), "Class of the error, where it failed."),
-        Column("message", pa.string(), "Message of the error, without secrets."),
-        Column("details", pa.string(), "JSON: verb, verdicts, seconds per part, model loads, transport."),
+        ContractColumn(
+            "attempt", pa.int64(), "Counts the processes that worked on the revision, from 1.", nullable=False
+        ),
+        ContractColumn("event", pa.string(), "started, staged, published, failed or aborted.", nullable=False),
+        ContractColumn("at", TIMESTAMP, "When it happened, UTC.", nullable=False),
+        ContractColumn(
+            "run_id", pa.string(), "sha256 of job, as_of, revision and pins; NULL before the pins are known."
+        ),
+        ContractColumn("source_id", pa.string(), "Delta's id of the source table."),
+        ContractColumn("source_table", pa.string(), "Name of the source table."),
+        ContractColumn("source_version", pa.int64(), "Delta version of the source table."),
+        ContractColumn("model_name", pa.string(), "Registered name of the model."),
+        ContractColumn("model_version", pa.string(), "Version of the model in the registry."),
+        ContractColumn("model_id", pa.string(), "MLflow's id of the logged model."),
+        ContractColumn("model_digest", pa.string(), "sha256 over the model's files."),
+        ContractColumn("scoring_digest", pa.string(), "sha256 over the settings that can change a row or a value."),
+        ContractColumn("rows_read", pa.int64(), "Rows of the source after the filter."),
+        ContractColumn("rows_scored", pa.int64(), "Rows with a prediction."),
+        ContractColumn("rows_rejected", pa.int64(), "Rows kept aside with a reason."),
+        ContractColumn("table_version", pa.int64(), "Delta version of the prediction table that made the run visible."),
+        ContractColumn("exit_code", pa.int64(), "Exit code of the attempt, where it ended."),
+        ContractColumn("error", pa.string(), "Class of the error, where it failed."),
+        ContractColumn("message", pa.string(), "Message of the error, without secrets."),
+        ContractColumn("details", pa.string(), "JSON: verb, verdicts, seconds per part, model loads, transport."),
     ),
 )
 
-REJECTS = TableContract(
+REJECTS_CONTRACT = TableContract(
     comment="Rows that a run did not score. One row per rejected source row of a run.",
     columns=(
-        Column("key", pa.string(), "The row's key columns as a JSON object.", nullable=False),
-        Column(
+        ContractColumn("key", pa.string(), "The row's key columns as a JSON object.", nullable=False),
+        ContractColumn(
             "code",
             pa.string(),
             "Reason: null_key, predict_failed, batch_timeout, or the rule that the row broke.",
             nullable=False,
         ),
-        Column("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
-        Column("message", pa.string(), "The reason in words, without values."),
-        *LINEAGE,
+        ContractColumn("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
+        ContractColumn("message", pa.string(), "The reason in words, without values."),
+        *LINEAGE_COLUMNS,
     ),
     partitioned_by=("as_of_date",),
 )

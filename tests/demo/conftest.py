@@ -6,7 +6,7 @@ import pytest
 from sparkscore.demo import recipe
 from sparkscore.demo.flights import FlightTables, load_tables
 from sparkscore.demo.registry import Candidate
-from sparkscore.demo.train import fit
+from sparkscore.demo.train import fit_candidate
 
 
 @pytest.fixture(scope="session")
@@ -24,4 +24,4 @@ def sample(frames: FlightTables) -> pd.DataFrame:
 @pytest.fixture(scope="session")
 def candidate(frames: FlightTables) -> Candidate:
     """The model of the quickstart."""
-    return fit(recipe.with_outcome(frames.flights), fingerprint="full")
+    return fit_candidate(recipe.with_outcome(frames.flights), fingerprint="full")

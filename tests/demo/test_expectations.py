@@ -12,10 +12,10 @@ from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.demo import contracts
 from sparkscore.demo.flights import FlightTables, arrow_table
-from sparkscore.demo.recipe import LAST_TRAINING_MONTH, inputs
+from sparkscore.demo.recipe import LAST_TRAINING_MONTH, flight_inputs
 from sparkscore.demo.registry import Candidate
-from sparkscore.gate.judge import judge
-from sparkscore.gate.suite import Suite, load_suite
+from sparkscore.gate.suites import Suite, load_suite
+from sparkscore.gate.verdicts import judge_suite
 from sparkscore.records import Verdict
 
 SUITES = Path(__file__).parents[2] / "conf" / "expectations"
@@ -28,7 +28,7 @@ def quarter(frames: FlightTables) -> pd.DataFrame:
 
 @pytest.fixture(scope="module")
 def probabilities(quarter: pd.DataFrame, candidate: Candidate) -> list[float]:
-    found: list[float] = candidate.model.predict_proba(inputs(quarter))[:, 1].tolist()
+    found: list[float] = candidate.model.predict_proba(flight_inputs(quarter))[:, 1].tolist()
     return found
 
 
@@ -65,7 +65,7 @@ def test_the_flights_of_the_quarter_meet_every_rule(
     # From a file, of which each of the many Spark jobs reads only its columns.
     pq.write_table(arrow_table(quarter, contracts.FLIGHTS), tmp_path / "flights.parquet")
     frame = spark.read.parquet(str(tmp_path))
-    assert broken(judge(frame, flights_suite, gate="input")) == []
+    assert broken(judge_suite(frame, flights_suite, gate="input")) == []
 
 
 def test_every_rule_over_the_flights_can_fail(spark: SparkSession, quarter: pd.DataFrame, flights_suite: Suite) -> None:
@@ -75,7 +75,7 @@ def test_every_rule_over_the_flights_can_fail(spark: SparkSession, quarter: pd.D
     bad |= {"dewp": 20.0, "wind_speed": 1048.0, "temp": [-40.0, None] * 20, "pressure": [1.0, None] * 20}
     bad |= {"carrier": ["??"] * 20 + [None] * 20}
     frame = spark.createDataFrame(arrow_table(rows.assign(**bad), contracts.FLIGHTS))
-    assert broken(judge(frame, flights_suite, gate="input")) == all_of(flights_suite)
+    assert broken(judge_suite(frame, flights_suite, gate="input")) == all_of(flights_suite)
 
 
 def test_the_predictions_of_the_quarter_meet_every_rule(
@@ -83,17 +83,17 @@ def test_the_predictions_of_the_quarter_meet_every_rule(
 ) -> None:
     labels = [int(probability >= 0.34) for probability in probabilities]
     frame = staged(spark, quarter["flight_id"].tolist(), probabilities, labels)
-    assert broken(judge(frame, predictions_suite, gate="output")) == []
+    assert broken(judge_suite(frame, predictions_suite, gate="output")) == []
 
 
 def test_every_rule_over_the_predictions_can_fail(spark: SparkSession, predictions_suite: Suite) -> None:
     frame = staged(spark, [None, 1, 1, 2], [None, 1.5, 1.5, 1.5], [None, 2, 2, 2])
-    assert broken(judge(frame, predictions_suite, gate="output")) == all_of(predictions_suite)
+    assert broken(judge_suite(frame, predictions_suite, gate="output")) == all_of(predictions_suite)
 
 
 def test_one_prediction_that_is_nan_breaks_the_range(
     spark: SparkSession, quarter: pd.DataFrame, probabilities: list[float], predictions_suite: Suite
 ) -> None:
     frame = staged(spark, quarter["flight_id"].tolist(), [float("nan"), *probabilities[1:]], [0] * len(quarter))
-    found = broken(judge(frame, predictions_suite, gate="output"))
+    found = broken(judge_suite(frame, predictions_suite, gate="output"))
     assert "expect_column_values_to_be_between(prediction)" in found

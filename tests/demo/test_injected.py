@@ -13,10 +13,10 @@ from sparkscore import Settings, score
 from sparkscore.demo import flights
 from sparkscore.demo.flights import FlightTables
 from sparkscore.demo.recipe import LAST_TRAINING_MONTH
-from sparkscore.demo.train import train
+from sparkscore.demo.train import train_champion
 from sparkscore.errors import GateFailed
 from sparkscore.records import TableRef
-from sparkscore.store.tables import load
+from sparkscore.store.delta_tables import load_table
 
 AS_OF = "2013-12-31"
 CONF = Path(__file__).parents[2] / "conf"
@@ -31,7 +31,7 @@ def injected(
 ) -> tuple[Path, dict[int, str]]:
     """A home with the quickstart's tables and model; the flights that were made impossible, and in which column."""
     home = tmp_path_factory.mktemp("injected")
-    train(frames.flights, tracking_uri=f"sqlite:///{home}/mlflow.db", artifact_root=f"{home}/mlartifacts")
+    train_champion(frames.flights, tracking_uri=f"sqlite:///{home}/mlflow.db", artifact_root=f"{home}/mlartifacts")
     table = frames.flights.copy()
     scored = table.index[table["month"] > LAST_TRAINING_MONTH].to_numpy()
     chosen = np.random.default_rng(6).permutation(scored)
@@ -71,7 +71,7 @@ def test_exactly_the_wrong_flights_are_rejected_where_the_rules_reject(
     home, wrong = injected
     report = score(spark, settings(home, rejects=True), as_of=AS_OF)
     assert (report.status, report.transport, report.rows_rejected) == ("published", "scan", len(wrong))
-    rows = load(spark, TableRef("r", str(home / "tables" / "flight_delay_predictions_rejects"))).collect()
+    rows = load_table(spark, TableRef("r", str(home / "tables" / "flight_delay_predictions_rejects"))).collect()
     found = {int(json.loads(row["key"])["flight_id"]): row["code"] for row in rows}
     assert set(found) == set(wrong)
     assert all(code.endswith(f"({wrong[key]})") for key, code in found.items())

@@ -6,32 +6,32 @@ import pandas as pd
 import pyarrow as pa
 
 from sparkscore.demo.flights import FlightTables
-from sparkscore.demo.recipe import inputs
+from sparkscore.demo.recipe import flight_inputs
 from sparkscore.demo.registry import Candidate
-from sparkscore.monitor.drift import drifts
-from sparkscore.monitor.profile import SIZE, profiles
-from sparkscore.monitor.summary import Summary, summary
+from sparkscore.monitor.column_profiles import SIZE, build_profiles
+from sparkscore.monitor.column_summary import ColumnSummary, summarise_column
+from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 
 
 def profiled(frame: pd.DataFrame, *, segment: str | None = None) -> tuple[ColumnProfile, ...]:
     """The profiles of all columns, and of them by the values of one."""
-    found: dict[tuple[str, tuple[str | None, str | None]], Summary] = {}
+    found: dict[tuple[str, tuple[str | None, str | None]], ColumnSummary] = {}
     for column in frame.columns:
-        found[column, (None, None)] = summary(pa.array(frame[column], from_pandas=True), size=SIZE)
+        found[column, (None, None)] = summarise_column(pa.array(frame[column], from_pandas=True), size=SIZE)
         for value, rows in frame.groupby(segment) if segment and column != segment else ():
-            found[column, (segment, str(value))] = summary(pa.array(rows[column], from_pandas=True), size=SIZE)
-    return profiles(found, log_type="input", types={})
+            found[column, (segment, str(value))] = summarise_column(pa.array(rows[column], from_pandas=True), size=SIZE)
+    return build_profiles(found, log_type="input", types={})
 
 
 def compared(now: pd.DataFrame, before: pd.DataFrame, *, segment: str | None = None) -> tuple[Drift, ...]:
     sides = (profiled(now, segment=segment), profiled(before, segment=segment))
-    return drifts(*sides, drift_type="CONSECUTIVE", against="before", limits=DriftSettings())
+    return measure_drifts(*sides, drift_type="CONSECUTIVE", against="before", limits=DriftSettings())
 
 
 def months(frames: FlightTables, wanted: Iterable[int]) -> pd.DataFrame:
-    return inputs(frames.flights[frames.flights["month"].isin(list(wanted))])
+    return flight_inputs(frames.flights[frames.flights["month"].isin(list(wanted))])
 
 
 def test_winter_is_not_summer(frames: FlightTables) -> None:
@@ -49,7 +49,7 @@ def test_what_is_no_weather_stays_as_it_was(frames: FlightTables) -> None:
 
 def test_a_storm_day_is_seen_in_the_predictions(frames: FlightTables, candidate: Candidate) -> None:
     def predicted(day: pd.DataFrame) -> pd.DataFrame:
-        return pd.DataFrame({"prediction": candidate.model.predict_proba(inputs(day))[:, 1]})
+        return pd.DataFrame({"prediction": candidate.model.predict_proba(flight_inputs(day))[:, 1]})
 
     october = frames.flights[frames.flights["month"] == 10]
     calm = october[october["day"].between(1, 4)]
@@ -62,7 +62,7 @@ def test_a_storm_day_is_seen_in_the_predictions(frames: FlightTables, candidate:
 def test_weather_tells_segments_apart(frames: FlightTables, candidate: Candidate) -> None:
     def told(wanted: Iterable[int]) -> pd.DataFrame:
         flights = frames.flights[frames.flights["month"].isin(list(wanted))]
-        features = inputs(flights)
+        features = flight_inputs(flights)
         fog = (features["visib"] < 5).map({True: "fog", False: "clear"})
         return features[["temp"]].assign(sight=fog, prediction=candidate.model.predict_proba(features)[:, 1])
 

@@ -15,8 +15,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from sparkscore.demo import registry
-from sparkscore.demo.recipe import INPUTS, inputs
-from sparkscore.demo.train import LeakSuspected, TrainedModel, train
+from sparkscore.demo.recipe import INPUTS, flight_inputs
+from sparkscore.demo.train import LeakSuspected, TrainedModel, train_champion
 from sparkscore.errors import ModelError
 
 
@@ -30,7 +30,7 @@ def copied(registry_file: Path, folder: Path) -> Path:
 
 
 def trained_in(home: Path, flights: pd.DataFrame) -> TrainedModel:
-    return train(flights, tracking_uri=tracking_uri(home), artifact_root=f"{home}/mlartifacts")
+    return train_champion(flights, tracking_uri=tracking_uri(home), artifact_root=f"{home}/mlartifacts")
 
 
 def champion_files(home: Path) -> str:
@@ -77,7 +77,7 @@ def test_the_signature_names_every_input_with_its_type(home: Path, trained: Trai
 def test_pyfunc_and_sklearn_give_the_same_probabilities(
     home: Path, trained: TrainedModel, sample: pd.DataFrame
 ) -> None:
-    given = inputs(sample.head(1000))
+    given = flight_inputs(sample.head(1000))
     through_pyfunc = mlflow.pyfunc.load_model(champion_files(home)).predict(given)
     natively = mlflow.sklearn.load_model(champion_files(home)).predict_proba(given)
     assert through_pyfunc.shape == (1000, 2)
@@ -145,4 +145,4 @@ def test_a_registry_that_fails_is_not_taken_for_an_empty_one(home: Path, monkeyp
     client = MlflowClient(tracking_uri(home))
     monkeypatch.setattr(client, "get_model_version_by_alias", down)
     with pytest.raises(MlflowException, match="no answer"):
-        registry.champion(client)
+        registry.find_champion(client)

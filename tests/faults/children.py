@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from sparkscore.model.host.executor import Process, process_of
+from sparkscore.model.host.executor_process import Process, find_process
 from tests.faults.points import Order, eventually
 from tests.faults.runner import order_line
 
@@ -42,7 +42,7 @@ class Child:
         if self._jvm is None:
             told = self._line(_START_S)
             assert told is not None, self.log.read_text()[-3000:]
-            self._jvm = process_of(int(told["jvm"]))
+            self._jvm = find_process(int(told["jvm"]))
         return self._jvm
 
     def begin(self, order: Order) -> None:

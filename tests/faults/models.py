@@ -60,9 +60,9 @@ class Watched(BaseEstimator):  # type: ignore[misc]
         if kind != ["die"]:
             (self.folder / "trap").unlink(missing_ok=True)
         if kind[0] == "executor":
-            from sparkscore.model.host.executor import executor_of
+            from sparkscore.model.host.executor_process import find_executor_process
 
-            executor_of(os.getpid()).end()
+            find_executor_process(os.getpid()).end()
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
-from sparkscore.model.host.executor import Process, executor_of, process_of
+from sparkscore.model.host.executor_process import Process, find_executor_process, find_process
 from sparkscore.settings import Settings
 
 _EVERY_S = 0.0005
@@ -56,7 +56,7 @@ def executors_of(spark: SparkSession) -> set[Process]:
 
     def own(_: object) -> Process:
         time.sleep(0.2)  # else the first one does all
-        return executor_of(os.getpid())
+        return find_executor_process(os.getpid())
 
     return set(spark.sparkContext.parallelize(range(2 * slots), 2 * slots).map(own).collect())
 
@@ -78,7 +78,7 @@ def hurt(spark: SparkSession, order: Order) -> Iterator[None]:
 
 
 def _killed(spark: SparkSession, order: Order) -> Callable[[], None]:
-    jvm = process_of(jvm_of(spark))
+    jvm = find_process(jvm_of(spark))
 
     def kill() -> None:
         Path(order.marker).touch()
@@ -236,17 +236,17 @@ def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
 
 
 POINTS: Mapping[str, Point] = {
-    "pinned": _after("sparkscore.pipelines.pinning:pinned"),
-    "started": _after("sparkscore.pipelines.attempt:Attempt.begin"),
-    "scoring": _when("sparkscore.pipelines.staging:staged", _trapped),
-    "before stage": _before("sparkscore.store.files:commit_files"),
-    "chunk staged": _after("sparkscore.store.files:commit_files"),
-    "staged": _after("sparkscore.pipelines.staging:staged"),
-    "before publish": _before("sparkscore.publish.merge:publish"),
-    "in merge": _when("sparkscore.publish.merge:publish", _new_file),
-    "published": _after("sparkscore.publish.merge:publish"),
-    "before monitoring": _before("sparkscore.pipelines.watching:watched"),
-    "profiled": _after("sparkscore.store.monitored:keep_profiles"),
-    "expired": _after("sparkscore.store.retention:expire"),
+    "pinned": _after("sparkscore.pipelines.shared.pinning:pin_run"),
+    "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.begin"),
+    "scoring": _when("sparkscore.pipelines.scoring.staging:score_missing_rows", _trapped),
+    "before stage": _before("sparkscore.store.file_commit:commit_files"),
+    "chunk staged": _after("sparkscore.store.file_commit:commit_files"),
+    "staged": _after("sparkscore.pipelines.scoring.staging:score_missing_rows"),
+    "before publish": _before("sparkscore.publish.publish_run:publish_run"),
+    "in merge": _when("sparkscore.publish.publish_run:publish_run", _new_file),
+    "published": _after("sparkscore.publish.publish_run:publish_run"),
+    "before monitoring": _before("sparkscore.pipelines.monitoring.run_monitoring:monitor_run"),
+    "profiled": _after("sparkscore.store.monitoring_tables:keep_profiles"),
+    "expired": _after("sparkscore.store.retention:delete_expired_rows"),
 }
 """By name, in the order of a run, then of an upkeep: how it gets hurt there."""

@@ -14,34 +14,36 @@ from typing import Any, TextIO
 from pyspark.sql import SparkSession
 
 from sparkscore import score
-from sparkscore.errors import SparkscoreError, facts
-from sparkscore.ingest import splits
+from sparkscore.errors import SparkscoreError, to_error_dict
+from sparkscore.ingest import file_ranges
+from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.maintain import maintain
-from sparkscore.records import RunReport, UpkeepReport
-from sparkscore.scoring import pace
-from sparkscore.session import local_session
+from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.scoring import task_sizing
 from sparkscore.settings import Settings
-from sparkscore.store.runs import Wishes
+from sparkscore.spark.session import start_local_session
 from tests.faults.points import Order, hurt, jvm_of
 
-_SPLITS, _TASK_S = (splits.LARGEST, splits.SMALLEST), pace.TASK_S
+_SPLITS, _TASK_S = (file_ranges.MAX_SPLIT_BYTES, file_ranges.MIN_SPLIT_BYTES), task_sizing.TASK_S
 
 
 def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
     """The report of the order's run, or what it failed with."""
-    splits.LARGEST, splits.SMALLEST = (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
-    pace.TASK_S = 1e-9 if order.split_bytes else _TASK_S
+    file_ranges.MAX_SPLIT_BYTES, file_ranges.MIN_SPLIT_BYTES = (
+        (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
+    )
+    task_sizing.TASK_S = 1e-9 if order.split_bytes else _TASK_S
     try:
         with hurt(spark, order):
             report = _did(spark, order)
     except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
         code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
-        return {"status": "failed", "exit_code": code, "error": facts(error)}
+        return {"status": "failed", "exit_code": code, "error": to_error_dict(error)}
     found: Mapping[str, Any] = json.loads(report.to_json())
     return found
 
 
-def _did(spark: SparkSession, order: Order) -> RunReport | UpkeepReport:
+def _did(spark: SparkSession, order: Order) -> RunReport | MaintenanceReport:
     settings = Settings(**order.settings)
     if order.verb == "maintain":
         return maintain(spark, settings)
@@ -50,7 +52,7 @@ def _did(spark: SparkSession, order: Order) -> RunReport | UpkeepReport:
 
 def main(master: str, orders: list[str], answers: TextIO) -> None:
     """Do the orders; those of stdin where none are given."""
-    spark = local_session("faults", master=master)
+    spark = start_local_session("faults", master=master)
     spark.range(1).collect()  # the first job of a session takes a second more than others: it is over when it is ready
     _tell(answers, {"python": os.getpid(), "jvm": jvm_of(spark)})
     for line in orders or sys.stdin:

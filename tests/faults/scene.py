@@ -13,9 +13,9 @@ from deltalake import DeltaTable
 
 from sparkscore import score
 from sparkscore.errors import TemporaryError
+from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
-from sparkscore.store.runs import PLAIN, Wishes
 from tests.faults.checker import Expected, check
 from tests.faults.children import Child, Crew
 from tests.faults.models import Traps
@@ -62,7 +62,7 @@ class Scene:
         told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes") if name in groups}
         return Order(plain(self.settings(**groups)), as_of, at=at, do=do, wishes=wishes, **told)
 
-    def run(self, wishes: Wishes = PLAIN, *, as_of: str = AS_OF, **groups: Any) -> RunReport:
+    def run(self, wishes: Wishes = PLAIN_RUN, *, as_of: str = AS_OF, **groups: Any) -> RunReport:
         """An undisturbed run in the test's own session."""
         return score(self.world.spark, self.settings(**groups), as_of=as_of, wishes=wishes)
 

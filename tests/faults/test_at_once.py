@@ -6,7 +6,7 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore.errors import ConfigError, PinsConflict
-from sparkscore.store.runs import Wishes
+from sparkscore.lifecycle import Wishes
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene
 from tests.world import AS_OF, source_rows

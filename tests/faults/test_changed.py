@@ -7,13 +7,13 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore.errors import ConfigError, ForeignTable, TableChanged
-from sparkscore.store.runs import Wishes
+from sparkscore.lifecycle import Wishes
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene
 from tests.world import AS_OF, source_rows
 
 FORCE = Wishes(force=True)
-STAGING = "sparkscore.pipelines.staging:staged"
+STAGING = "sparkscore.pipelines.scoring.staging:score_missing_rows"
 
 
 class TestSource:

@@ -8,7 +8,7 @@ import pytest
 from deltalake import DeltaTable
 
 from sparkscore.errors import ConfigError
-from sparkscore.model.host.executor import process_of
+from sparkscore.model.host.executor_process import find_process
 from sparkscore.pipelines.maintain import maintain
 from tests.faults.checker import Expected
 from tests.faults.points import eventually
@@ -26,7 +26,7 @@ def kill(scene: Scene, at: str) -> None:
         scene.traps.set("hold", after=3)
     scene.killed(at)
     if at == "scoring":
-        caught = [process_of(pid) for pid in scene.traps.caught()]
+        caught = [find_process(pid) for pid in scene.traps.caught()]
         assert caught
         assert eventually(lambda: not any(one.alive for one in caught))  # workers end with their driver
         scene.traps.free()

@@ -10,12 +10,12 @@ import pytest
 from mlflow import MlflowClient
 
 from sparkscore.errors import DigestMismatch, PinsConflict, PredictError, RegistryUnreachable
-from sparkscore.store.runs import Wishes
+from sparkscore.lifecycle import Wishes
 from tests.faults.checker import Expected
 from tests.faults.scene import Scene
 from tests.world import MODEL, Registry
 
-STAGING = "sparkscore.pipelines.staging:staged"
+STAGING = "sparkscore.pipelines.scoring.staging:score_missing_rows"
 RESTART = Wishes(restart=True)
 
 

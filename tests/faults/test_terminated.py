@@ -12,14 +12,14 @@ from pathlib import Path
 import pytest
 import yaml
 
-from sparkscore.model.host.executor import Process, process_of
+from sparkscore.model.host.executor_process import Process, find_process
 from tests.faults.children import ROOT
 from tests.faults.points import eventually
 from tests.faults.scene import Scene, plain
 from tests.world import AS_OF
 
 SUBMITTED = ("./spark-submit.sh", "--master", "local[2,4]", "jobs/score.py")
-CONSOLE = (sys.executable, "-c", "from sparkscore.entrypoint import console; console()", "score")
+CONSOLE = (sys.executable, "-c", "from sparkscore.cli.main import console; console()", "score")
 
 
 def below(pid: int, word: str) -> Process:
@@ -28,7 +28,7 @@ def below(pid: int, word: str) -> Process:
         try:
             parent = int(folder.joinpath("stat").read_text().rpartition(")")[2].split()[1])
             if parent == pid and word in folder.joinpath("cmdline").read_text():
-                return process_of(int(folder.name))
+                return find_process(int(folder.name))
         except (OSError, ValueError):
             continue
     raise AssertionError(f"no {word} below {pid}")
@@ -75,7 +75,7 @@ def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_a
             other.end()  # as a system does that runs out of memory
         assert process.wait(240) == code
         assert eventually(lambda: not other.alive)
-        workers = [process_of(pid) for pid in scene.traps.caught()]
+        workers = [find_process(pid) for pid in scene.traps.caught()]
         assert eventually(lambda: not any(worker.alive for worker in workers))
     assert "BrokenPipeError" not in (scene.world.home / "job.log").read_text()
     if code != -signal.SIGTERM:  # else nobody was left to write it

@@ -6,44 +6,52 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import DuplicateKeys, GateFailed
-from sparkscore.gate.integrity import ALL_ROWS, NO_GAPS, UNIQUE_KEYS, integrity, require
-from sparkscore.schemas import REJECT
-from sparkscore.store.types import spark_type
+from sparkscore.gate.stage_integrity import (
+    NO_MISSING_PREDICTIONS_RULE,
+    ROWS_READ_RULE,
+    UNIQUE_KEYS_RULE,
+    check_stage_integrity,
+    require_stage_integrity,
+)
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.spark.type_mapping import arrow_to_spark_type
 
 NULL_KEY = ("null_key", None, "the key id is NULL")
 
 
 def stage(spark: SparkSession, rows: list[tuple[Any, ...]], *, output: str = "double") -> DataFrame:
     """A staged frame with two keys, one of them with a hostile name."""
-    reject = spark_type(REJECT).simpleString()
+    reject = arrow_to_spark_type(REJECT_TYPE).simpleString()
     schema = f"id bigint, `a ``b``.c` string, prediction {output}, carrier string, _reject {reject}"
     return spark.createDataFrame(rows, schema)
 
 
 def test_a_whole_stage_passes(spark: SparkSession) -> None:
-    found = integrity(
+    found = check_stage_integrity(
         stage(spark, [(1, "a", 0.1, "x", None), (1, "b", 0.2, "x", None)]), keys=["id", "a `b`.c"], rows_read=2
     )
-    require(found)
+    require_stage_integrity(found)
     assert [(rule.rule, rule.passed) for rule in found.verdict.rules] == [
-        (UNIQUE_KEYS, True),
-        (ALL_ROWS, True),
-        (NO_GAPS, True),
+        (UNIQUE_KEYS_RULE, True),
+        (ROWS_READ_RULE, True),
+        (NO_MISSING_PREDICTIONS_RULE, True),
     ]
     assert (found.verdict.gate, found.verdict.failed, found.duplicates) == ("output", (), ())
 
 
 def test_of_sensitive_keys_no_example_is_shown(spark: SparkSession) -> None:
     rows = [(1, "secret", 0.1, "x", None)] * 2
-    found = integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=2, sensitive=["a `b`.c", "carrier"])
+    found = check_stage_integrity(
+        stage(spark, rows), keys=["id", "a `b`.c"], rows_read=2, sensitive=["a `b`.c", "carrier"]
+    )
     assert found.duplicates == ("id=1, a `b`.c=***",)
 
 
 def test_duplicate_keys_are_refused_naming_at_most_three(spark: SparkSession) -> None:
     rows = [(key, "a", 0.1, "x", None) for key in (5, 4, 3, 2, 1, 5, 4, 3, 2, 5)]
-    found = integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=10)
+    found = check_stage_integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=10)
     with pytest.raises(DuplicateKeys) as caught:
-        require(found)
+        require_stage_integrity(found)
     assert caught.value.exit_code == 3
     assert caught.value.found == (
         "duplicate keys among the scored rows: 4 keys on 9 rows, for example "
@@ -55,18 +63,18 @@ def test_duplicate_keys_are_refused_naming_at_most_three(spark: SparkSession) ->
 
 def test_rejected_rows_are_outside_uniqueness_and_predictions(spark: SparkSession) -> None:
     rows = [(None, "a", None, "x", NULL_KEY), (None, "a", None, "x", NULL_KEY), (1, "a", 0.5, "x", None)]
-    found = integrity(stage(spark, rows), keys=["id"], rows_read=3)
-    require(found)
+    found = check_stage_integrity(stage(spark, rows), keys=["id"], rows_read=3)
+    require_stage_integrity(found)
     assert found.verdict.rules[1].observed == "1 scored + 2 rejected = 3"
 
 
 @pytest.mark.parametrize("rows_read", [1, 3])
 def test_lost_or_added_rows_are_refused(spark: SparkSession, rows_read: int) -> None:
-    found = integrity(
+    found = check_stage_integrity(
         stage(spark, [(1, "a", 0.1, "x", None), (None, "a", None, "x", NULL_KEY)]), keys=["id"], rows_read=rows_read
     )
     with pytest.raises(GateFailed, match=rf"1 scored \+ 1 rejected = 2; expected {rows_read} rows read"):
-        require(found)
+        require_stage_integrity(found)
 
 
 @pytest.mark.parametrize(
@@ -86,10 +94,10 @@ def test_lost_or_added_rows_are_refused(spark: SparkSession, rows_read: int) -> 
 )
 def test_predictions_that_are_missing_are_counted(spark: SparkSession, output: str, good: Any, bad: list[Any]) -> None:
     rows = [(place, "a", value, "x", None) for place, value in enumerate([good, *bad])]
-    found = integrity(stage(spark, rows, output=output), keys=["id"], rows_read=len(rows))
+    found = check_stage_integrity(stage(spark, rows, output=output), keys=["id"], rows_read=len(rows))
     with pytest.raises(GateFailed, match=f"{len(bad)} of {len(rows)} scored rows without a prediction; expected none"):
-        require(found)
+        require_stage_integrity(found)
 
 
 def test_an_empty_stage_is_whole(spark: SparkSession) -> None:
-    require(integrity(stage(spark, []), keys=["id"], rows_read=0))
+    require_stage_integrity(check_stage_integrity(stage(spark, []), keys=["id"], rows_read=0))

@@ -11,9 +11,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
-from sparkscore.gate.engine import evaluated
-from sparkscore.gate.judge import judge, require
-from sparkscore.gate.suite import Expectation, Severity, Suite
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx
+from sparkscore.gate.suites import Expectation, Severity, Suite
+from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.records import Verdict
 
 PRIVATE = "Smith"
@@ -38,7 +38,7 @@ def rule(kind: str, severity: Severity = "critical", **kwargs: Any) -> Expectati
 
 def verdict_of(rows: DataFrame, *expectations: Expectation) -> Verdict:
     """The input gate's verdict."""
-    return judge(rows, Suite("flights", expectations), gate="input")
+    return judge_suite(rows, Suite("flights", expectations), gate="input")
 
 
 def test_of_sensitive_columns_only_counts_are_told(rows: DataFrame) -> None:
@@ -47,7 +47,7 @@ def test_of_sensitive_columns_only_counts_are_told(rows: DataFrame) -> None:
         rule("column_values_to_be_in_set", column="name", value_set=["x", "Secret"]),
         rule("column_max_to_be_between", column="a `b`.c", max_value=5),
     )
-    verdict = judge(rows, Suite("flights", rules), gate="input", sensitive=["id", "name"])
+    verdict = judge_suite(rows, Suite("flights", rules), gate="input", sensitive=["id", "name"])
     assert [(one.observed, one.expected) for one in verdict.rules] == [
         ("***", "column max to be between"),
         ("0.1 % of 1,000 rows outside (1)", "column values to be in set"),
@@ -64,7 +64,7 @@ def test_rules_that_hold_let_the_run_pass(rows: DataFrame) -> None:
         rule("column_values_to_not_be_null", column="a.b", mostly=0.99),
         rule("compound_columns_to_be_unique", column_list=["id", "a `b`.c"]),
     )
-    require(verdict)
+    require_passed_verdict(verdict)
     assert (verdict.gate, verdict.suite, verdict.failed, verdict.warned) == ("input", "flights", (), ())
     assert [(one.observed, one.expected) for one in verdict.rules] == [
         ("all 1,000 rows", "between 0 and 999"),
@@ -85,7 +85,7 @@ def test_broken_rules_are_named_with_observed_and_expected(rows: DataFrame) -> N
         rule("column_values_to_be_unique", column="id"),
     )
     with pytest.raises(GateFailed) as caught:
-        require(verdict)
+        require_passed_verdict(verdict)
     assert caught.value.exit_code == 3
     assert str(caught.value).splitlines() == [
         "the input gate stopped the run, 3 of 4 rules of flights are broken",
@@ -104,11 +104,11 @@ def test_severity_decides_whether_a_broken_rule_stops_warns_or_is_only_noted(row
         rule("column_values_to_be_between", "warning", **broken),
         rule("column_values_to_be_between", "info", **{**broken, "max_value": 500}),
     )
-    require(verdict)
+    require_passed_verdict(verdict)
     assert [one.passed for one in verdict.rules] == [False, False]
     assert [one.severity for one in verdict.warned] == ["warning"]
     with pytest.raises(GateFailed, match="1 of 1 rules"):
-        require(verdict_of(rows, rule("column_values_to_be_between", "critical", **broken)))
+        require_passed_verdict(verdict_of(rows, rule("column_values_to_be_between", "critical", **broken)))
 
 
 def test_rules_about_columns_being_there_are_judged(rows: DataFrame) -> None:
@@ -192,7 +192,7 @@ def test_no_value_of_a_row_gets_out(rows: DataFrame) -> None:
     verdict = verdict_of(rows, *rules)
     assert len(verdict.failed) == len(rules)
     assert PRIVATE not in repr(verdict)
-    assert PRIVATE not in str(evaluated(rows, rules))
+    assert PRIVATE not in str(evaluate_with_gx(rows, rules))
 
 
 def test_judging_is_quiet_and_leaves_session_and_logging_as_they_were(
@@ -223,7 +223,7 @@ def test_a_frame_of_another_session_is_judged_with_its_own_settings(spark: Spark
     other = spark.newSession()
     other.conf.set("spark.sql.session.timeZone", "Asia/Tokyo")
     frame = other.sql("SELECT hour(timestamp'2013-01-01T00:00:00Z') AS hour")
-    require(verdict_of(frame, rule("column_values_to_be_in_set", column="hour", value_set=[9])))
+    require_passed_verdict(verdict_of(frame, rule("column_values_to_be_in_set", column="hour", value_set=[9])))
     assert spark.conf.get("spark.sql.session.timeZone") != "Asia/Tokyo"
 
 

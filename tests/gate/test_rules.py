@@ -10,11 +10,16 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from sparkscore.gate.compiled.conditions import CONDITIONS
-from sparkscore.gate.rules import arrow_reject, row_rules, spark_reject, without_arrow_form
-from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.row_rules import (
+    compile_arrow_reject,
+    row_rules,
+    rule_codes_without_arrow_form,
+    spark_reject_column,
+)
+from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.records import RowRule, RowRules
-from sparkscore.schemas import REJECT
-from sparkscore.store.types import arrow_schema, spark_type
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
 from tests.gate.compiled.suites import ROWS as SUITE_ROWS
 from tests.gate.compiled.suites import SCHEMA as SUITE_SCHEMA
 from tests.gate.compiled.suites import suites
@@ -67,13 +72,13 @@ def plain(found: pa.Array | None, rows: int) -> list[Any]:
 
 
 def test_a_row_that_breaks_no_rule_has_no_reason() -> None:
-    found = arrow_reject(row_rules(["id"], SCHEMA), SCHEMA)(batch_of([(1, None, None, None, None)]))
+    found = compile_arrow_reject(row_rules(["id"], SCHEMA), SCHEMA)(batch_of([(1, None, None, None, None)]))
     assert found is None
 
 
 def test_the_first_broken_rule_is_the_reason() -> None:
     batch = batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
-    found = arrow_reject(row_rules([HOSTILE, "id"], SCHEMA), SCHEMA)(batch)
+    found = compile_arrow_reject(row_rules([HOSTILE, "id"], SCHEMA), SCHEMA)(batch)
     assert plain(found, 2) == [
         {"code": "null_key", "error": None, "message": f"the key {HOSTILE} is NULL"},
         {"code": "null_key", "error": None, "message": "the key id is NULL"},
@@ -87,7 +92,7 @@ def test_a_key_declared_not_null_needs_no_rule() -> None:
 
 def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> None:
     lacking = "{'pydantic', 'yaml', 'mlflow', 'great_expectations', 'delta'}"
-    modules = "sparkscore.gate.reasons, sparkscore.gate.compiled.in_arrow"
+    modules = "sparkscore.gate.reject_reasons, sparkscore.gate.compiled.in_arrow"
     code = f"import sys, {modules}; print({lacking} & set(sys.modules) or 'nothing')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "nothing"
@@ -101,19 +106,21 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
     def collect(generated: list[tuple[Any, ...]]) -> None:
         for rules in RULE_SETS:
             batch = batch_of(generated)
-            found = arrow_reject(rules, SCHEMA)(batch)
-            assert found is None or found.type == REJECT
+            found = compile_arrow_reject(rules, SCHEMA)(batch)
+            assert found is None or found.type == REJECT_TYPE
             assert plain(found, len(generated)) == [reason(rules, row) for row in generated]
         rows.extend(generated)
 
     collect()
     batch = batch_of(rows)
     frame = spark.createDataFrame(pa.Table.from_batches([batch]))
-    marked = frame.select(*[spark_reject(rules, SCHEMA).alias(str(place)) for place, rules in enumerate(RULE_SETS)])
-    assert {field.dataType for field in marked.schema} == {spark_type(REJECT)}
+    marked = frame.select(
+        *[spark_reject_column(rules, SCHEMA).alias(str(place)) for place, rules in enumerate(RULE_SETS)]
+    )
+    assert {field.dataType for field in marked.schema} == {arrow_to_spark_type(REJECT_TYPE)}
     by_spark = marked.toArrow()
     for place, rules in enumerate(RULE_SETS):
-        assert by_spark.column(place).to_pylist() == plain(arrow_reject(rules, SCHEMA)(batch), len(rows))
+        assert by_spark.column(place).to_pylist() == plain(compile_arrow_reject(rules, SCHEMA)(batch), len(rows))
 
 
 def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
@@ -137,16 +144,19 @@ def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkS
     @given(st.lists(SUITE_ROWS, min_size=20, max_size=20), suites())
     def agree(parts: list[list[tuple[Any, ...]]], drawn: list[Expectation]) -> None:
         frame = spark.createDataFrame([row for part in parts for row in part], SUITE_SCHEMA)
-        schema, batch = arrow_schema(frame.schema), frame.toArrow().combine_chunks()
+        schema, batch = spark_to_arrow_schema(frame.schema), frame.toArrow().combine_chunks()
         rules = rejecting([one for one in drawn if one.type in CONDITIONS]).rules
-        exact = [one for one in rules if not without_arrow_form(RowRules((one,)), schema)]
+        exact = [one for one in rules if not rule_codes_without_arrow_form(RowRules((one,)), schema)]
         compared.update(one.kind for one in exact)
         marked = frame.select(
-            *[spark_reject(RowRules((one,)), schema)["code"].alias(str(place)) for place, one in enumerate(exact)]
+            *[
+                spark_reject_column(RowRules((one,)), schema)["code"].alias(str(place))
+                for place, one in enumerate(exact)
+            ]
         ).toArrow()
         for place, one in enumerate(exact):
             for whole in batch.to_batches():
-                found = plain(arrow_reject(RowRules((one,)), schema)(whole), whole.num_rows)
+                found = plain(compile_arrow_reject(RowRules((one,)), schema)(whole), whole.num_rows)
                 codes = [None if reason is None else reason["code"] for reason in found]
                 assert codes == marked.column(place).to_pylist(), one
 
@@ -156,4 +166,6 @@ def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkS
 
 def test_a_regular_expression_is_javas_and_has_no_form_in_arrow() -> None:
     rules = rejecting([Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": "^a"})])
-    assert without_arrow_form(rules, pa.schema({"s": pa.string()})) == ["expect_column_values_to_match_regex(s)"]
+    assert rule_codes_without_arrow_form(rules, pa.schema({"s": pa.string()})) == [
+        "expect_column_values_to_match_regex(s)"
+    ]

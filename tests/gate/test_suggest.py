@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.gate.check import check
-from sparkscore.gate.suggest import suggested
-from sparkscore.gate.suite import Suite, load_suite
+from sparkscore.gate.suite_check import check_suite
+from sparkscore.gate.suite_suggestion import suggest_suite
+from sparkscore.gate.suites import Suite, load_suite
 
 ROWS = [
     (number, f"N{number:04}", ["EWR", "JFK"][number % 2], float("nan") if number % 10 == 0 else number / 7, None)
@@ -23,13 +23,13 @@ def flights(spark: SparkSession) -> DataFrame:
 
 def read(frame: DataFrame, folder: Path, sensitive: tuple[str, ...] = ()) -> tuple[str, Suite]:
     file = folder / "suite.json"
-    file.write_text(json.dumps(suggested(frame, name="flights", version=3, sensitive=sensitive)))
+    file.write_text(json.dumps(suggest_suite(frame, name="flights", version=3, sensitive=sensitive)))
     return file.read_text(), load_suite(str(file))
 
 
 def test_the_table_meets_it(flights: DataFrame, tmp_path: Path) -> None:
     _, suite = read(flights, tmp_path)
-    verdict, _ = check(flights, suite)
+    verdict, _ = check_suite(flights, suite)
     assert [rule.rule for rule in verdict.rules if not rule.passed] == []
 
 
@@ -50,7 +50,7 @@ def test_it_says_what_the_columns_are_like(flights: DataFrame, tmp_path: Path) -
 
 
 def test_each_rule_has_its_reason(flights: DataFrame) -> None:
-    assert all(rule["notes"] for rule in suggested(flights, name="flights", version=3)["expectations"])
+    assert all(rule["notes"] for rule in suggest_suite(flights, name="flights", version=3)["expectations"])
 
 
 def test_of_sensitive_columns_no_value_is_told(flights: DataFrame, tmp_path: Path) -> None:
@@ -62,13 +62,13 @@ def test_of_sensitive_columns_no_value_is_told(flights: DataFrame, tmp_path: Pat
 
 def test_an_empty_table_suggests_little_and_breaks_nothing(flights: DataFrame, tmp_path: Path) -> None:
     _, suite = read(flights.limit(0), tmp_path)
-    assert check(flights.limit(0), suite)[0].failed == ()
+    assert check_suite(flights.limit(0), suite)[0].failed == ()
 
 
 def test_a_check_shows_how_much_fails_and_which_rows(flights: DataFrame, tmp_path: Path) -> None:
     _, suite = read(flights, tmp_path)
     other = flights.replace("EWR", "LGA", ["origin"])
-    _, lines = check(other, suite, keys=["id"])
+    _, lines = check_suite(other, suite, keys=["id"])
     (line,) = [one for one in lines if one.verdict.rule == "expect_column_values_to_be_in_set(origin)"]
     assert (line.verdict.passed, line.share) == (False, 0.5)
     assert line.examples == ("id=0", "id=2", "id=4")
@@ -76,7 +76,7 @@ def test_a_check_shows_how_much_fails_and_which_rows(flights: DataFrame, tmp_pat
 
 def test_a_check_never_shows_sensitive_keys(flights: DataFrame, tmp_path: Path) -> None:
     _, suite = read(flights, tmp_path)
-    _, lines = check(flights.replace("EWR", "LGA", ["origin"]), suite, keys=["id"], sensitive=["id", "origin"])
+    _, lines = check_suite(flights.replace("EWR", "LGA", ["origin"]), suite, keys=["id"], sensitive=["id", "origin"])
     shown = " ".join(str(line) for line in lines if line.verdict.rule.endswith("(origin)"))
     assert "id=***" in shown
     assert "LGA" not in shown

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sparkscore.errors import ConfigError
-from sparkscore.gate.suite import Expectation, Suite, check_columns, load_suite
+from sparkscore.gate.suites import Expectation, Suite, check_suite_columns, load_suite
 
 BETWEEN = {
     "type": "expect_column_values_to_be_between",
@@ -134,7 +134,7 @@ def test_a_column_that_is_not_there_is_found_before_any_job() -> None:
         Expectation("expect_compound_columns_to_be_unique", {"column_list": ["origin", "carrier"]}),
     )
     with pytest.raises(ConfigError) as caught:
-        check_columns(Suite("flights", expectations), ["distance", "origin", "dest"])
+        check_suite_columns(Suite("flights", expectations), ["distance", "origin", "dest"])
     assert caught.value.found == (
         "the suite flights judges columns that are not there: "
         "Distance in expect_column_values_to_not_be_null(Distance) (nearest: distance); "
@@ -149,10 +149,11 @@ def test_rules_about_columns_being_there_are_left_to_the_judge() -> None:
         Expectation("expect_table_columns_to_match_ordered_list", {"column_list": ["nope"]}),
         Expectation("expect_table_columns_to_match_set", {"column_set": ["nope"]}),
     )
-    check_columns(Suite("flights", expectations), ["distance"])
+    check_suite_columns(Suite("flights", expectations), ["distance"])
 
 
 def test_importing_the_room_does_not_import_great_expectations() -> None:
-    code = "import sys, sparkscore.gate.judge, sparkscore.gate.integrity; print('great_expectations' in sys.modules)"
+    modules = "sparkscore.gate.verdicts, sparkscore.gate.stage_integrity"
+    code = f"import sys, {modules}; print('great_expectations' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

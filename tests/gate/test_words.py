@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from sparkscore.gate.raised import gist, is_rules_fault, raised
-from sparkscore.gate.suite import Expectation
-from sparkscore.gate.words import expected, number, observed
+from sparkscore.gate.gx.gx_exceptions import gx_exception_text, is_rule_fault, summarize_rule_error
+from sparkscore.gate.suites import Expectation
+from sparkscore.gate.verdict_formatting import format_expected, format_observed, format_verdict_number
 
 
 @dataclass
@@ -36,7 +36,7 @@ class Found:
     ],
 )
 def test_numbers_read_well(value: object, words: str) -> None:
-    assert number(value) == words
+    assert format_verdict_number(value) == words
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_numbers_read_well(value: object, words: str) -> None:
     ],
 )
 def test_what_was_expected_is_said_in_words(kind: str, kwargs: dict[str, Any], words: str) -> None:
-    assert expected(Expectation(kind, kwargs)) == words
+    assert format_expected(Expectation(kind, kwargs)) == words
 
 
 @pytest.mark.parametrize(
@@ -111,11 +111,11 @@ def test_what_was_expected_is_said_in_words(kind: str, kwargs: dict[str, Any], w
     ],
 )
 def test_what_was_observed_is_said_without_values_of_rows(kind: str, result: dict[str, Any], words: str) -> None:
-    assert observed(Expectation(kind, {}), Found(result)) == words
+    assert format_observed(Expectation(kind, {}), Found(result)) == words
 
 
 def test_what_has_no_number_is_met_or_not() -> None:
-    assert observed(Expectation("expect_column_to_exist", {}), Found(success=True)) == "met"
+    assert format_observed(Expectation("expect_column_to_exist", {}), Found(success=True)) == "met"
 
 
 @pytest.mark.parametrize(
@@ -145,12 +145,12 @@ def test_what_has_no_number_is_met_or_not() -> None:
     ],
 )
 def test_what_was_raised_is_one_line_without_values_of_rows(text: str, line: str | None, fault: bool) -> None:
-    assert gist(text) == (text if line is None else line)
-    assert is_rules_fault(text) is fault
+    assert summarize_rule_error(text) == (text if line is None else line)
+    assert is_rule_fault(text) is fault
 
 
 def test_what_was_raised_is_found_in_both_of_its_shapes() -> None:
     flat = {"raised_exception": True, "exception_message": "x", "exception_traceback": "y"}
-    assert raised(flat) == "x"
-    assert raised({"metric a": flat, "metric b": flat}) == "x\nx"
-    assert raised({"raised_exception": False, "exception_message": None, "exception_traceback": None}) == ""
+    assert gx_exception_text(flat) == "x"
+    assert gx_exception_text({"metric a": flat, "metric b": flat}) == "x\nx"
+    assert gx_exception_text({"raised_exception": False, "exception_message": None, "exception_traceback": None}) == ""

@@ -20,15 +20,21 @@ from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import AccessDenied, ConfigError, UnsureScan
-from sparkscore.ingest.arrow_filters import holds
-from sparkscore.ingest.files import listed
-from sparkscore.ingest.filters import arrow_conditions, predicate
-from sparkscore.ingest.reading import Reading
-from sparkscore.ingest.snapshot import frame, pin
-from sparkscore.ingest.splits import LARGEST, OPEN_COST, SMALLEST, ranges, target_bytes
+from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported
+from sparkscore.ingest.file_listing import plan_file_scan
+from sparkscore.ingest.file_ranges import (
+    MAX_SPLIT_BYTES,
+    MIN_SPLIT_BYTES,
+    OPEN_COST_BYTES,
+    build_file_splits,
+    target_bytes,
+)
+from sparkscore.ingest.snapshot import pin_source, snapshot_frame
+from sparkscore.ingest.split_reader import ParquetSplitReader
+from sparkscore.predicates.arrow_filter import evaluate_arrow_conditions
+from sparkscore.predicates.spark_filter import to_arrow_conditions, to_spark_filter
 from sparkscore.records import Condition, FileScan, Snapshot, TableRef
-from sparkscore.store.isolation import run_session
+from sparkscore.spark.isolated_session import create_run_session
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
@@ -57,7 +63,7 @@ ROWS: Sequence[Sequence[Any]] = [
 
 @pytest.fixture(scope="module")
 def session(spark: SparkSession) -> SparkSession:
-    return run_session(spark)
+    return create_run_session(spark)
 
 
 def at(folder: Path) -> TableRef:
@@ -69,7 +75,7 @@ def pinned(
 ) -> Snapshot:
     """The newest version with all of its columns, or some."""
     names = columns or spark.read.format("delta").load(str(folder)).columns
-    return pin(spark, at(folder), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
+    return pin_source(spark, at(folder), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
 
 
 RANGE_ROWS = (1_000, 0, 700, 64)
@@ -77,7 +83,7 @@ RANGE_ROWS = (1_000, 0, 700, 64)
 
 
 @pytest.fixture(scope="module")
-def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reading, bytes]:
+def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[ParquetSplitReader, bytes]:
     """A split of four ranges of three files, the first of which has row groups of 300 rows; the filter keeps thirds."""
     folder, first, listing = tmp_path_factory.mktemp("cut"), 0, []
     for number, rows in enumerate(RANGE_ROWS):
@@ -88,8 +94,8 @@ def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[Reading, bytes]
         listing.append({"path": path.name, "size_bytes": size, "start": 0, "length": size if rows else 1})
         first += rows
     schema = pa.schema([("id", pa.int64()), ("third", pa.int64())])
-    where = arrow_conditions([Condition("third", "=", 0)], schema)
-    return Reading(str(folder), None, schema, 1, (), where), stream(pa.Table.from_pylist(listing))
+    where = to_arrow_conditions([Condition("third", "=", 0)], schema)
+    return ParquetSplitReader(str(folder), None, schema, 1, (), where), stream(pa.Table.from_pylist(listing))
 
 
 def scanned(scan: FileScan) -> pa.Table:
@@ -104,7 +110,7 @@ def by_id(table: pa.Table, key: str = "id") -> list[dict[str, Any]]:
 
 def assert_reads_as_spark(spark: SparkSession, snapshot: Snapshot) -> pa.Table:
     """Same names, types, rows and values; NaN equals NaN, -0.0 does not equal 0.0."""
-    ours, theirs = scanned(listed(spark, snapshot)), frame(spark, snapshot).toArrow()
+    ours, theirs = scanned(plan_file_scan(spark, snapshot)), snapshot_frame(spark, snapshot).toArrow()
     assert ours.schema.names == theirs.schema.names
     key = snapshot.keys[0]
     assert repr(by_id(ours, key)) == repr(by_id(theirs, key))
@@ -171,11 +177,11 @@ class TestParity:
         session.range(5).write.format("delta").save(str(tmp_path / "t"))
         snapshot = pinned(session, tmp_path / "t")
         session.range(100, 109).write.format("delta").mode("overwrite").save(str(tmp_path / "t"))
-        assert sorted(scanned(listed(session, snapshot)).column("id").to_pylist()) == [0, 1, 2, 3, 4]
+        assert sorted(scanned(plan_file_scan(session, snapshot)).column("id").to_pylist()) == [0, 1, 2, 3, 4]
 
     def test_an_empty_table_has_no_split(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(0).write.format("delta").save(str(tmp_path / "t"))
-        assert listed(session, pinned(session, tmp_path / "t")).splits == ()
+        assert plan_file_scan(session, pinned(session, tmp_path / "t")).splits == ()
 
 
 FILTERS = st.one_of(
@@ -239,23 +245,23 @@ class TestFilters:
     ) -> None:
         where = [Condition(c, op, tuple(v) if isinstance(v, list) else v) for c, op, v in filters]
         snapshot = pinned(session, many, *where, columns=["id"])
-        ours = sorted(row["id"] for row in scanned(listed(session, snapshot)).to_pylist())
-        assert ours == sorted(row["id"] for row in frame(session, snapshot).collect())
+        ours = sorted(row["id"] for row in scanned(plan_file_scan(session, snapshot)).to_pylist())
+        assert ours == sorted(row["id"] for row in snapshot_frame(session, snapshot).collect())
 
     def test_files_whose_statistics_exclude_the_filter_are_left_out(self, session: SparkSession, many: Path) -> None:
-        scan = listed(session, pinned(session, many, Condition("n", "<", -4), columns=["id"]))
+        scan = plan_file_scan(session, pinned(session, many, Condition("n", "<", -4), columns=["id"]))
         assert (scan.files, scan.pruned) == (2, 10)
 
     def test_the_greatest_time_of_a_file_is_known_to_milliseconds_only(self, session: SparkSession, many: Path) -> None:
         late = Condition("t", ">", "2013-06-01T00:00:00.000500Z")
-        assert listed(session, pinned(session, many, late, columns=["id"])).pruned < 12
-        assert scanned(listed(session, pinned(session, many, late, columns=["id"]))).num_rows == 12
+        assert plan_file_scan(session, pinned(session, many, late, columns=["id"])).pruned < 12
+        assert scanned(plan_file_scan(session, pinned(session, many, late, columns=["id"]))).num_rows == 12
 
     def test_partitions_that_the_filter_excludes_are_left_out(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(10).withColumn("p", F.col("id") % 5).write.format("delta").partitionBy("p").save(
             str(tmp_path / "t")
         )
-        scan = listed(session, pinned(session, tmp_path / "t", Condition("p", "in", (1, 3)), columns=["id"]))
+        scan = plan_file_scan(session, pinned(session, tmp_path / "t", Condition("p", "in", (1, 3)), columns=["id"]))
         assert {row["id"] for row in scanned(scan).to_pylist()} == {1, 3, 6, 8}
         assert scan.pruned >= 3
 
@@ -311,26 +317,28 @@ class TestWhatIsNotSure:
         self, session: SparkSession, tmp_path: Path, made: Callable[[SparkSession, Path], Path], why: str
     ) -> None:
         snapshot = pinned(session, made(session, tmp_path / "t"))
-        with pytest.raises(UnsureScan, match=why):
-            listed(session, snapshot)
+        with pytest.raises(ScanUnsupported, match=why):
+            plan_file_scan(session, snapshot)
 
     def test_a_column_of_fixed_length_that_is_not_read_does_not_matter(
         self, session: SparkSession, tmp_path: Path
     ) -> None:
         snapshot = pinned(session, with_fixed_length(session, tmp_path / "t"), columns=["id"])
-        assert scanned(listed(session, snapshot)).to_pylist() == [{"id": 1}]
+        assert scanned(plan_file_scan(session, snapshot)).to_pylist() == [{"id": 1}]
 
     @pytest.mark.parametrize("uri", ["hdfs://host/t", "abfss://c@a.dfs.core.windows.net/t"])
     def test_other_stores_are_read_by_spark(self, session: SparkSession, tmp_path: Path, uri: str) -> None:
         session.range(1).write.format("delta").save(str(tmp_path / "t"))
         snapshot = pinned(session, tmp_path / "t")
-        with pytest.raises(UnsureScan, match="lies on"):
-            listed(session, Snapshot(TableRef(uri, uri), snapshot.table_id, 0, snapshot.schema, ("id",), ("id",)))
+        with pytest.raises(ScanUnsupported, match="lies on"):
+            plan_file_scan(
+                session, Snapshot(TableRef(uri, uri), snapshot.table_id, 0, snapshot.schema, ("id",), ("id",))
+            )
 
     def test_a_catalogs_table_is_read_by_spark(self, session: SparkSession, tmp_path: Path) -> None:
         schema = pa.schema([("id", pa.int64())])
-        with pytest.raises(UnsureScan, match="a catalog's table"):
-            listed(session, Snapshot(TableRef("lake.t", None), "id", 0, schema, ("id",), ("id",)))
+        with pytest.raises(ScanUnsupported, match="a catalog's table"):
+            plan_file_scan(session, Snapshot(TableRef("lake.t", None), "id", 0, schema, ("id",), ("id",)))
 
     def test_a_file_with_dates_of_the_julian_calendar_is_seen_when_it_is_opened(
         self, session: SparkSession, tmp_path: Path
@@ -338,9 +346,9 @@ class TestWhatIsNotSure:
         session.conf.set("spark.sql.parquet.datetimeRebaseModeInWrite", "LEGACY")
         session.sql("select 1L id, date'1500-01-01' d").coalesce(1).write.format("delta").save(str(tmp_path / "t"))
         session.conf.unset("spark.sql.parquet.datetimeRebaseModeInWrite")
-        with pytest.raises(UnsureScan, match="Julian"):
-            scanned(listed(session, pinned(session, tmp_path / "t")))
-        assert scanned(listed(session, pinned(session, tmp_path / "t", columns=["id"]))).num_rows == 1
+        with pytest.raises(ScanUnsupported, match="Julian"):
+            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
+        assert scanned(plan_file_scan(session, pinned(session, tmp_path / "t", columns=["id"]))).num_rows == 1
 
     def test_a_file_of_another_type_than_its_table_is_seen_when_it_is_opened(
         self, session: SparkSession, tmp_path: Path
@@ -348,20 +356,20 @@ class TestWhatIsNotSure:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
         file = next((tmp_path / "t").glob("*.parquet"))
         pq.write_table(pa.table({"id": ["a"]}), file)
-        with pytest.raises(UnsureScan, match="a column of string"):
-            scanned(listed(session, pinned(session, tmp_path / "t")))
+        with pytest.raises(ScanUnsupported, match="a column of string"):
+            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
 
     def test_a_file_that_writes_a_column_in_another_case_is_seen(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
         pq.write_table(pa.table({"ID": [1]}), next((tmp_path / "t").glob("*.parquet")))
-        with pytest.raises(UnsureScan, match="in case"):
-            scanned(listed(session, pinned(session, tmp_path / "t")))
+        with pytest.raises(ScanUnsupported, match="in case"):
+            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
 
 
 class TestDamage:
     def test_a_file_that_is_gone_is_named(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-        scan = listed(session, pinned(session, tmp_path / "t"))
+        scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
         file = next((tmp_path / "t").glob("*.parquet"))
         file.unlink()
         with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone"):
@@ -369,7 +377,7 @@ class TestDamage:
 
     def test_a_file_that_is_cut_short_is_named(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-        scan = listed(session, pinned(session, tmp_path / "t"))
+        scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
         file = next((tmp_path / "t").glob("*.parquet"))
         file.write_bytes(file.read_bytes()[:-9])
         with pytest.raises(ConfigError, match=f"{file.name} cannot be read"):
@@ -382,40 +390,40 @@ class TestDamage:
         snapshot = pinned(session, tmp_path / "t")
         shutil.rmtree(tmp_path / "t")
         write_deltalake(str(tmp_path / "t"), pa.table({"id": [9]}))
-        with pytest.raises(UnsureScan, match="another id"):
-            listed(session, snapshot)
+        with pytest.raises(ScanUnsupported, match="another id"):
+            plan_file_scan(session, snapshot)
 
 
 class TestSplits:
     @settings(max_examples=200)
     @given(
-        sizes=st.lists(st.integers(1, 3 * LARGEST), min_size=1, max_size=60),
+        sizes=st.lists(st.integers(1, 3 * MAX_SPLIT_BYTES), min_size=1, max_size=60),
         slots=st.integers(1, 64),
     )
     def test_ranges_cover_every_byte_once_and_splits_are_balanced(self, sizes: list[int], slots: int) -> None:
         files = pa.table({"path": [str(i) for i in range(len(sizes))], "size_bytes": pa.array(sizes, pa.int64())})
         target = target_bytes(np.array(sizes), slots=slots)
-        splits = ranges(files, target)
-        assert SMALLEST <= target <= LARGEST
+        splits = build_file_splits(files, target)
+        assert MIN_SPLIT_BYTES <= target <= MAX_SPLIT_BYTES
         covered = dict.fromkeys(files.column("path").to_pylist(), 0)
         for part in (row for split in splits for row in split.to_pylist()):
             assert part["start"] == covered[part["path"]]
             covered[part["path"]] += part["length"]
         assert list(covered.values()) == sizes
-        work = [sum(row["length"] + OPEN_COST for row in split.to_pylist()) for split in splits]
-        assert all(0 < one <= 2 * target + 2 * OPEN_COST for one in work)
+        work = [sum(row["length"] + OPEN_COST_BYTES for row in split.to_pylist()) for split in splits]
+        assert all(0 < one <= 2 * target + 2 * OPEN_COST_BYTES for one in work)
 
     def test_a_hundred_thousand_small_files_become_a_bounded_number_of_splits(self) -> None:
         sizes = np.full(100_000, 1_000)
         files = pa.table({"path": [str(i) for i in range(100_000)], "size_bytes": sizes})
-        splits = ranges(files, target_bytes(sizes, slots=2))
+        splits = build_file_splits(files, target_bytes(sizes, slots=2))
         assert sum(split.num_rows for split in splits) == 100_000
         assert len(splits) < 1_000
 
     @settings(deadline=None, max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_parts_that_meet_give_each_row_of_a_split_once_and_in_order(
-        self, data: st.DataObject, cut_split: tuple[Reading, bytes]
+        self, data: st.DataObject, cut_split: tuple[ParquetSplitReader, bytes]
     ) -> None:
         reading, split = cut_split
         batch_rows, filtered = data.draw(st.integers(50, 900)), data.draw(st.booleans())
@@ -438,7 +446,7 @@ class TestSplits:
     @settings(deadline=None, max_examples=20)
     @given(data=st.data())
     def test_a_part_that_is_left_in_its_middle_says_where_the_next_one_begins(
-        self, data: st.DataObject, cut_split: tuple[Reading, bytes]
+        self, data: st.DataObject, cut_split: tuple[ParquetSplitReader, bytes]
     ) -> None:
         reading, split = cut_split
         reading = replace(reading, batch_rows=data.draw(st.integers(50, 900)), where=())
@@ -464,17 +472,17 @@ class TestSplits:
                 entry["add"]["size"] = size
         log.write_text("\n".join(json.dumps(entry) for entry in entries))
         snapshot = pinned(session, tmp_path / "t")
-        whole = listed(session, snapshot)
+        whole = plan_file_scan(session, snapshot)
         assert len(whole.splits) == 1
         listing = pa.ipc.open_stream(whole.splits[0]).read_all().drop_columns(["start", "length"])
         for pieces in (2, 7, 100):
-            splits = ranges(listing, -(-size // pieces) + OPEN_COST)
-            cut = [part for split in ranges(listing, -(-size // pieces)) for part in split.to_pylist()]
+            splits = build_file_splits(listing, -(-size // pieces) + OPEN_COST_BYTES)
+            cut = [part for split in build_file_splits(listing, -(-size // pieces)) for part in split.to_pylist()]
             assert len(cut) == pieces
             assert len(splits) >= 1
             read = [
                 batch.column("id")
-                for split in ranges(listing, -(-size // pieces))
+                for split in build_file_splits(listing, -(-size // pieces))
                 for batch in whole.read(stream(split))
             ]
             ids = pa.chunked_array(read).to_numpy()
@@ -493,32 +501,32 @@ def test_batches_of_long_rows_are_cut_by_their_bytes(session: SparkSession, tmp_
     rng = np.random.default_rng(0)
     rows = pa.table({"id": np.arange(64), "blob": pa.array([rng.bytes(4 << 20) for _ in range(64)], pa.binary())})
     write_deltalake(str(tmp_path / "t"), rows)
-    scan = listed(session, pinned(session, tmp_path / "t"))
+    scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
     sizes = [batch.nbytes for split in scan.splits for batch in scan.read(split)]
     assert len(sizes) > 3
     assert max(sizes) < 80 << 20
 
 
 def test_no_condition_holds_for_every_row() -> None:
-    assert holds((), {}, 2).to_pylist() == [True, True]
+    assert evaluate_arrow_conditions((), {}, 2).to_pylist() == [True, True]
 
 
 def test_conditions_of_arrow_and_of_spark_are_made_of_the_same_values() -> None:
     schema = pa.schema([("day", pa.date32())])
     where = [Condition("day", "in", ("2013-01-01", "2013-01-02"))]
-    assert arrow_conditions(where, schema)[0].values.to_pylist() == [date(2013, 1, 1), date(2013, 1, 2)]
-    assert "2013-01-01" in str(predicate(where, schema))
+    assert to_arrow_conditions(where, schema)[0].values.to_pylist() == [date(2013, 1, 1), date(2013, 1, 2)]
+    assert "2013-01-01" in str(to_spark_filter(where, schema))
 
 
 def test_a_file_that_may_not_be_read_is_said_to_be_so(
     session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-    scan = listed(session, pinned(session, tmp_path / "t"))
+    scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
 
     def denied(*_: object, **__: object) -> Any:
         raise PermissionError
 
-    monkeypatch.setattr("sparkscore.ingest.reading.pq.ParquetFile", denied)  # root may read everything
+    monkeypatch.setattr("sparkscore.ingest.split_reader.pq.ParquetFile", denied)  # root may read everything
     with pytest.raises(AccessDenied, match="no access"):
         scanned(scan)

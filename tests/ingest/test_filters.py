@@ -9,9 +9,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
-from sparkscore.ingest.filters import predicate
+from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition
-from sparkscore.store.types import arrow_schema
+from sparkscore.spark.type_mapping import spark_to_arrow_schema
 
 HOSTILE = "a `b`.c' or 1=1 -- \" ; reflect(x)"
 
@@ -34,7 +34,9 @@ def rows(spark: SparkSession) -> DataFrame:
 
 def ids(rows: DataFrame, *conditions: Condition) -> list[int]:
     """The ids of the rows that meet the conditions."""
-    return sorted(row["id"] for row in rows.where(predicate(conditions, arrow_schema(rows.schema))).collect())
+    return sorted(
+        row["id"] for row in rows.where(to_spark_filter(conditions, spark_to_arrow_schema(rows.schema))).collect()
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +90,7 @@ def test_no_condition_keeps_every_row(rows: DataFrame) -> None:
 @pytest.mark.parametrize("value", ["reflect('java.lang.System', 'exit', '1')", "10 OR 1=1", "10"])
 def test_sql_text_for_a_number_is_refused(rows: DataFrame, value: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        predicate([Condition("n", "=", value)], arrow_schema(rows.schema))
+        to_spark_filter([Condition("n", "=", value)], spark_to_arrow_schema(rows.schema))
     assert f"the filter n = {value!r} (str)" in caught.value.found
     assert caught.value.expected == "a whole number in its range: the column's type is int32"
     assert "source.where" in caught.value.do
@@ -101,13 +103,13 @@ def test_sql_text_for_a_text_column_is_only_text(rows: DataFrame, value: str) ->
 
 def test_one_bad_value_of_a_list_is_named(rows: DataFrame) -> None:
     with pytest.raises(ConfigError, match=r"n in 1\.5 \(float\)"):
-        predicate([Condition("n", "in", (1, 1.5))], arrow_schema(rows.schema))
+        to_spark_filter([Condition("n", "in", (1, 1.5))], spark_to_arrow_schema(rows.schema))
 
 
 def test_a_list_column_can_only_be_asked_for_null() -> None:
     schema = pa.schema([("l", pa.list_(pa.int32()))])
     with pytest.raises(ConfigError, match="only 'is null' or 'is not null'"):
-        predicate([Condition("l", "=", 1)], schema)
+        to_spark_filter([Condition("l", "=", 1)], schema)
 
 
 def test_a_filter_reaches_the_files_as_typed_values(
@@ -116,5 +118,5 @@ def test_a_filter_reaches_the_files_as_typed_values(
     path = str(tmp_path_factory.mktemp("pushed") / "t")
     spark.range(10).write.parquet(path)
     frame = spark.read.parquet(path)
-    plan = frame.where(predicate([Condition("id", ">", 3)], arrow_schema(frame.schema)))
+    plan = frame.where(to_spark_filter([Condition("id", ">", 3)], spark_to_arrow_schema(frame.schema)))
     assert "GreaterThan(id,3)" in plan._jdf.queryExecution().toString()

@@ -13,9 +13,9 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError, TableNotFound
-from sparkscore.ingest.snapshot import SAMPLE_LIMIT, count, frame, pin, sample
+from sparkscore.ingest.snapshot import SAMPLE_LIMIT, count_snapshot_rows, pin_source, sample_snapshot, snapshot_frame
 from sparkscore.records import Condition, Snapshot, TableRef
-from sparkscore.store.tables import table_id
+from sparkscore.store.delta_tables import load_table_id
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 HOSTILE = ("a b", "a.b", "a`b", "a'b", 'a"b', "reflect('x')", "ü")
@@ -59,7 +59,7 @@ def pinned(spark: SparkSession, table: TableRef, **changed: Any) -> Snapshot:
         "where": [],
         "columns": ["id", "Month"],
     }
-    return pin(spark, table, **{**wishes, **changed})
+    return pin_source(spark, table, **{**wishes, **changed})
 
 
 def ids(rows: DataFrame) -> list[int]:
@@ -79,15 +79,15 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
 
 def test_the_latest_version_is_pinned_as_an_integer(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pinned(spark, flights)
-    assert (snapshot.version, snapshot.table_id) == (2, table_id(spark, flights))
+    assert (snapshot.version, snapshot.table_id) == (2, load_table_id(spark, flights))
     assert snapshot.schema.names == ["id", "Month", "ratio", "list", "carrier", "label", "at"]
-    assert ids(frame(spark, snapshot)) == list(range(20, 30))
+    assert ids(snapshot_frame(spark, snapshot)) == list(range(20, 30))
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_an_older_version_is_read_as_it_was(spark: SparkSession, flights: TableRef, version: int) -> None:
     snapshot = pinned(spark, flights, version=version)
-    assert ids(frame(spark, snapshot)) == list(range(version * 10, version * 10 + 10))
+    assert ids(snapshot_frame(spark, snapshot)) == list(range(version * 10, version * 10 + 10))
 
 
 @pytest.mark.parametrize("version", [3, -1, 10**9])
@@ -124,12 +124,12 @@ def test_a_source_overwritten_after_pinning_changes_nothing(spark: SparkSession,
     table = TableRef("moving", str(folder / "moving"))
     written(spark.range(5), table)
     snapshot = pinned(spark, table, where=[Condition("Month", ">=", 1)])
-    before = frame(spark, snapshot)
+    before = snapshot_frame(spark, snapshot)
     written(spark.range(100, 200), table)
     assert pinned(spark, table).version == 1
-    assert ids(before) == ids(frame(spark, snapshot)) == [1, 2, 3, 4]
-    assert count(spark, snapshot) == 4
-    assert ids(sample(spark, snapshot, 10)) == [1, 2, 3, 4]
+    assert ids(before) == ids(snapshot_frame(spark, snapshot)) == [1, 2, 3, 4]
+    assert count_snapshot_rows(spark, snapshot) == 4
+    assert ids(sample_snapshot(spark, snapshot, 10)) == [1, 2, 3, 4]
 
 
 def test_a_table_of_the_catalog_is_pinned_too(spark: SparkSession, folder: Path) -> None:
@@ -140,7 +140,7 @@ def test_a_table_of_the_catalog_is_pinned_too(spark: SparkSession, folder: Path)
                 "lake.c"
             )
         snapshot = pinned(spark, TableRef("lake.c", None), version=0, columns=["id"])
-        assert ids(frame(spark, snapshot)) == [0]
+        assert ids(snapshot_frame(spark, snapshot)) == [0]
     finally:
         spark.sql("DROP SCHEMA lake CASCADE")
 
@@ -153,12 +153,12 @@ def test_a_folder_without_a_delta_table_is_refused(spark: SparkSession, folder: 
 def test_a_frame_has_exactly_the_columns_that_are_read_in_their_order(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pinned(spark, flights, columns=["id", "ratio", "carrier", "id", "Month"])
     assert snapshot.columns == ("id", "ratio", "carrier", "Month")
-    assert frame(spark, snapshot).columns == ["id", "ratio", "carrier", "Month"]
+    assert snapshot_frame(spark, snapshot).columns == ["id", "ratio", "carrier", "Month"]
 
 
 def test_a_filter_column_need_not_be_read(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pinned(spark, flights, where=[Condition("Month", "<", 22)], columns=["id"])
-    assert ids(frame(spark, snapshot)) == [20, 21]
+    assert ids(snapshot_frame(spark, snapshot)) == [20, 21]
 
 
 def test_hostile_column_names_are_only_names(spark: SparkSession, folder: Path) -> None:
@@ -167,9 +167,9 @@ def test_hostile_column_names_are_only_names(spark: SparkSession, folder: Path) 
     rows.write.format("delta").option("delta.columnMapping.mode", "name").save(path)
     where = [Condition(name, ">=", place + 2) for place, name in enumerate(HOSTILE)]
     snapshot = pinned(spark, TableRef("hostile", path), keys=HOSTILE, where=where, columns=HOSTILE, passthrough=["id"])
-    assert frame(spark, snapshot).columns == list(HOSTILE)
-    assert count(spark, snapshot) == 4
-    assert sample(spark, snapshot, 1).columns == list(HOSTILE)
+    assert snapshot_frame(spark, snapshot).columns == list(HOSTILE)
+    assert count_snapshot_rows(spark, snapshot) == 4
+    assert sample_snapshot(spark, snapshot, 1).columns == list(HOSTILE)
 
 
 def test_all_missing_columns_are_named_with_the_nearest_ones(spark: SparkSession, flights: TableRef) -> None:
@@ -228,7 +228,7 @@ def test_a_sample_is_cut_before_anything_runs_on_it(spark: SparkSession, flights
         calls.add(1)
         return value
 
-    cut = sample(spark, pinned(spark, flights, columns=["id", "at"]), 3)
+    cut = sample_snapshot(spark, pinned(spark, flights, columns=["id", "at"]), 3)
     shutil.move(str(flights.path), str(folder / "elsewhere"))
     try:
         assert len(cut.select(counted("id")).collect()) == 3
@@ -244,23 +244,23 @@ def test_a_sample_keeps_types_and_instants_where_the_clock_goes_back(
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
-        cut = sample(spark, snapshot, 10)
+        cut = sample_snapshot(spark, snapshot, 10)
         instants = cut.select(F.unix_micros("at")).distinct().collect()
     finally:
         monkeypatch.undo()
         time.tzset()
-    assert cut.schema == frame(spark, snapshot).schema
+    assert cut.schema == snapshot_frame(spark, snapshot).schema
     assert [row[0] for row in instants] == [1383456600000000]
 
 
 def test_a_sample_of_nothing_is_empty_and_typed(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pinned(spark, flights, where=[Condition("Month", "<", 0)])
-    assert sample(spark, snapshot, 5).collect() == []
-    assert sample(spark, snapshot, 5).schema == frame(spark, snapshot).schema
-    assert count(spark, snapshot) == 0
+    assert sample_snapshot(spark, snapshot, 5).collect() == []
+    assert sample_snapshot(spark, snapshot, 5).schema == snapshot_frame(spark, snapshot).schema
+    assert count_snapshot_rows(spark, snapshot) == 0
 
 
 @pytest.mark.parametrize("rows", [0, -1, SAMPLE_LIMIT + 1])
 def test_a_sample_that_does_not_fit_the_driver_is_refused(spark: SparkSession, flights: TableRef, rows: int) -> None:
     with pytest.raises(ConfigError, match="1 to 10,000"):
-        sample(spark, pinned(spark, flights), rows)
+        sample_snapshot(spark, pinned(spark, flights), rows)

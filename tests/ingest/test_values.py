@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.ingest.values import Unfit, fitted
+from sparkscore.predicates.value_fitting import UnfitValue, fit_filter_value
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 LOCAL_TIME = pa.timestamp("us")
@@ -44,7 +44,7 @@ LOCAL_TIME = pa.timestamp("us")
     ],
 )
 def test_a_value_that_fits_becomes_an_exact_literal(value: object, kind: pa.DataType, literal: object) -> None:
-    found = fitted(value, kind)
+    found = fit_filter_value(value, kind)
     assert found == literal
     assert type(found) is type(literal)
 
@@ -97,16 +97,16 @@ def test_a_value_that_fits_becomes_an_exact_literal(value: object, kind: pa.Data
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_with_what_would(value: object, kind: pa.DataType, expected: str) -> None:
-    with pytest.raises(Unfit, match=expected):
-        fitted(value, kind)
+    with pytest.raises(UnfitValue, match=expected):
+        fit_filter_value(value, kind)
 
 
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.dates() | st.datetimes() | st.none(), st.data())
 def test_whatever_is_taken_for_a_whole_number_is_equal_to_it(value: Any, data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from([pa.int8(), pa.int16(), pa.int32(), pa.int64()]))
     try:
-        found = fitted(value, kind)
-    except Unfit:
+        found = fit_filter_value(value, kind)
+    except UnfitValue:
         return
     assert found == value
     assert pa.scalar(found, kind).as_py() == value

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.ingest.filters import arrow_conditions, predicate
+from sparkscore.predicates.spark_filter import to_arrow_conditions, to_spark_filter
 from sparkscore.records import Condition
 from sparkscore.settings import Settings
 
@@ -68,7 +68,7 @@ def test_a_value_that_yaml_changes_is_refused_with_the_form_to_write(
     tmp_path: Path, value: str, kind: pa.DataType, read: str, do: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        predicate([condition_of(value, tmp_path)], pa.schema([("c", kind)]))
+        to_spark_filter([condition_of(value, tmp_path)], pa.schema([("c", kind)]))
     assert f"the filter c = {read}" in caught.value.found
     assert caught.value.expected.endswith(f"the column's type is {kind}")
     assert do in caught.value.do
@@ -98,7 +98,7 @@ def test_a_value_that_yaml_changes_is_refused_with_the_form_to_write(
 )
 def test_a_value_in_one_reading_is_taken(tmp_path: Path, value: str, kind: pa.DataType, taken: object) -> None:
     condition = condition_of(value, tmp_path)
-    predicate([condition], pa.schema([("c", kind)]))
+    to_spark_filter([condition], pa.schema([("c", kind)]))
     assert (condition.value, type(condition.value)) == (taken, type(taken))
 
 
@@ -109,8 +109,8 @@ def test_a_value_in_one_reading_is_taken(tmp_path: Path, value: str, kind: pa.Da
 def test_a_date_or_a_time_without_quotes_is_taken(tmp_path: Path, value: str, kind: pa.DataType) -> None:
     schema = pa.schema([("c", kind)])
     plain, quoted = condition_of(value, tmp_path), condition_of(f'"{value}"', tmp_path)
-    predicate([plain], schema)
-    assert arrow_conditions([plain], schema)[0].values.equals(arrow_conditions([quoted], schema)[0].values)
+    to_spark_filter([plain], schema)
+    assert to_arrow_conditions([plain], schema)[0].values.equals(to_arrow_conditions([quoted], schema)[0].values)
 
 
 @pytest.mark.usefixtures("spark")
@@ -119,7 +119,7 @@ def test_a_changed_value_of_a_list_is_named(tmp_path: Path) -> None:
     file.write_text(CONFIG.format(value="[AA, NO, 'no']").replace("column: c", 'column: c, op: "in"'))
     condition = Settings.load(file, environ={}).source.where[0].condition()
     with pytest.raises(ConfigError, match=r"c in False \(bool\): YAML reads NO as that") as caught:
-        predicate([condition], pa.schema([("c", pa.string())]))
+        to_spark_filter([condition], pa.schema([("c", pa.string())]))
     assert 'write "NO", in quotes' in caught.value.do
 
 
@@ -129,7 +129,7 @@ def test_a_changed_value_of_a_sensitive_column_is_not_shown(tmp_path: Path) -> N
     hidden = Condition(condition.column, condition.op, condition.value, sensitive=True, written=condition.written)
     for kind in (pa.string(), pa.int32()):
         with pytest.raises(ConfigError) as caught:
-            predicate([hidden], pa.schema([("c", kind)]))
+            to_spark_filter([hidden], pa.schema([("c", kind)]))
         assert "the filter c = *** (int, as YAML has read it)" in caught.value.found
         assert "1234" not in str(caught.value)
         assert "668" not in str(caught.value)
@@ -137,11 +137,11 @@ def test_a_changed_value_of_a_sensitive_column_is_not_shown(tmp_path: Path) -> N
 
 @pytest.mark.usefixtures("spark")
 def test_a_value_from_python_has_no_other_reading() -> None:
-    predicate([Condition("c", "=", 668)], pa.schema([("c", pa.int32())]))
+    to_spark_filter([Condition("c", "=", 668)], pa.schema([("c", pa.int32())]))
 
 
 @given(st.integers(-(2**31), 2**31 - 1) | st.floats(allow_nan=False, allow_infinity=False))
 def test_whatever_yaml_dumps_is_in_one_reading(spark: SparkSession, value: Any) -> None:
     text = yaml.safe_dump(value).partition("\n")[0]
     assert yaml.safe_load(text) == value
-    predicate([Condition("c", "=", value, written=(text,))], pa.schema([("c", pa.float64())]))
+    to_spark_filter([Condition("c", "=", value, written=(text,))], pa.schema([("c", pa.float64())]))

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from sparkscore.model import threads
+from sparkscore.model.runtimes import thread_limits
 from tests.model.shelf import Shelf
 
 
@@ -17,6 +17,6 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Shelf:
 @pytest.fixture
 def own_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     """What loading a model sets for its process is undone: here the process is everybody's."""
-    for name in (*threads.VARIABLES, "ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_SCHEMA_DETAILS"):
+    for name in (*thread_limits.THREAD_VARIABLES, "ORT_DISABLE_TELEMETRY", "MLFLOW_DISABLE_SCHEMA_DETAILS"):
         monkeypatch.setenv(name, os.environ.get(name, "1"))
-    monkeypatch.setattr(threads, "_limited", None)
+    monkeypatch.setattr(thread_limits, "_applied_thread_limit", None)

@@ -19,13 +19,13 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from pyspark.sql import SparkSession
 from sklearn.base import BaseEstimator
 
-from sparkscore.model.artifact import read_mlmodel
-from sparkscore.model.choice import runtime_file
-from sparkscore.model.loading import loaded
-from sparkscore.model.registry import resolve
-from sparkscore.model.scorer import Scorer
-from sparkscore.model.ship import ship
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.runtimes.model_loading import load_verified_scorer
+from sparkscore.model.runtimes.runtime_selection import runtime_file
+from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.records import PinnedModel
 from tests import world
 
@@ -64,7 +64,7 @@ class Placed:
 
     def scorer(self, *, cores: int = 1, device: str | None = None) -> Scorer:
         """The model, loaded into this process."""
-        return loaded(self.model, self.folder, cores=cores, device=device)
+        return load_verified_scorer(self.model, self.folder, cores=cores, device=device)
 
 
 @dataclass(frozen=True)
@@ -111,18 +111,18 @@ class Shelf:
 
     def pinned(self, uri: str, *, runtime: str = "auto", **params: Any) -> PinnedModel:
         """The model resolved."""
-        return resolve(uri, tracking_uri=self.uri, runtime=runtime, params=params, copies=self.copies)
+        return resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params=params, copies=self.copies)
 
     def placed(self, uri: str, *, runtime: str = "auto", inputs: Mapping[str, str] | None = None) -> Placed:
         """The model as an executor would have it, without Spark."""
-        model = resolve(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
+        model = resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
         file = runtime_file(model.runtime, read_mlmodel(model.path), model.path)
         parts = (model.digest, "", model.runtime, model.inputs, model.tensor, model.output)
         return Placed(ShippedModel(*parts, file=file), model.path)
 
     def shipped(self, spark: SparkSession, uri: str, *, runtime: str = "auto", **params: Any) -> ShippedModel:
         """The model resolved and given to Spark."""
-        return ship(spark, self.pinned(uri, runtime=runtime, **params), params=params)
+        return ship_model(spark, self.pinned(uri, runtime=runtime, **params), params=params)
 
 
 class Returns(PythonModel):

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from sparkscore.errors import ModelError
-from sparkscore.model.artifact import read_mlmodel
+from sparkscore.model.trust.mlmodel_file import read_mlmodel
 
 
 def mlmodel(pyfunc: dict[str, Any] | None = None, **sklearn: Any) -> dict[str, Any]:

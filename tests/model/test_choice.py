@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from sparkscore.errors import ConfigError, ModelError
-from sparkscore.model.choice import chosen_runtime, runtime_file
-from sparkscore.model.shipped import SklearnFile, TorchFile
+from sparkscore.model.distribution.shipped_model import SklearnFile, TorchFile
+from sparkscore.model.runtimes.runtime_selection import choose_runtime, runtime_file
 from tests.model.test_artifact import mlmodel
 
 NOWHERE = Path("nowhere")
@@ -13,7 +13,7 @@ NOWHERE = Path("nowhere")
 
 class TestSklearn:
     def test_auto_takes_sklearn_itself_where_it_can(self) -> None:
-        assert chosen_runtime("auto", mlmodel(), {}, NOWHERE) == "sklearn"
+        assert choose_runtime("auto", mlmodel(), {}, NOWHERE) == "sklearn"
         assert runtime_file("sklearn", mlmodel(), NOWHERE) == SklearnFile("model.skops", "skops", None, "predict_proba")
 
     def test_the_models_trusted_types_are_taken_and_nothing_more(self) -> None:
@@ -23,16 +23,16 @@ class TestSklearn:
 
     def test_another_runtime_is_refused(self) -> None:
         with pytest.raises(ConfigError, match="the runtime 'tensorflow'"):
-            chosen_runtime("tensorflow", mlmodel(), {}, NOWHERE)
+            choose_runtime("tensorflow", mlmodel(), {}, NOWHERE)
 
     @pytest.mark.parametrize("runtime", ["onnx", "torch"])
     def test_another_librarys_runtime_is_refused_and_told_why(self, runtime: str) -> None:
         with pytest.raises(ModelError, match=f"runtime {runtime}, but the model is not loaded by mlflow") as caught:
-            chosen_runtime(runtime, mlmodel(), {}, NOWHERE)
+            choose_runtime(runtime, mlmodel(), {}, NOWHERE)
         assert (caught.value.exit_code, caught.value.do) == (4, "set model.runtime to auto or pyfunc")
 
     def test_pyfunc_is_what_was_asked_for(self) -> None:
-        assert chosen_runtime("pyfunc", mlmodel(), {}, NOWHERE) == "pyfunc"
+        assert choose_runtime("pyfunc", mlmodel(), {}, NOWHERE) == "pyfunc"
 
     @pytest.mark.parametrize(
         ("said", "params", "reason"),
@@ -48,9 +48,9 @@ class TestSklearn:
         ],
     )
     def test_anything_else_goes_through_mlflow(self, said: dict[str, Any], params: dict[str, Any], reason: str) -> None:
-        assert chosen_runtime("auto", said, params, NOWHERE) == "pyfunc"
+        assert choose_runtime("auto", said, params, NOWHERE) == "pyfunc"
         with pytest.raises(ModelError, match=reason):
-            chosen_runtime("sklearn", said, params, NOWHERE)
+            choose_runtime("sklearn", said, params, NOWHERE)
 
 
 def torch_model(folder: Path, *, file: str = "model.pth", pickled_by: str = "pickle", **pyfunc: Any) -> dict[str, Any]:
@@ -67,12 +67,12 @@ class TestTorch:
     @pytest.mark.parametrize("pickled_by", ["pickle", "cloudpickle", "mlflow.pytorch.pickle_module"])
     def test_auto_takes_torch_itself_where_it_can(self, tmp_path: Path, pickled_by: str) -> None:
         said = torch_model(tmp_path, pickled_by=pickled_by)
-        assert chosen_runtime("auto", said, {}, tmp_path) == chosen_runtime("torch", said, {}, tmp_path) == "torch"
+        assert choose_runtime("auto", said, {}, tmp_path) == choose_runtime("torch", said, {}, tmp_path) == "torch"
         assert runtime_file("torch", said, tmp_path) == TorchFile("data", "pickle")
 
     def test_an_exported_module_is_told_apart(self, tmp_path: Path) -> None:
         said = torch_model(tmp_path, file="model.pt2")
-        assert chosen_runtime("auto", said, {}, tmp_path) == "torch"
+        assert choose_runtime("auto", said, {}, tmp_path) == "torch"
         assert runtime_file("torch", said, tmp_path) == TorchFile("data", "pt2")
 
     @pytest.mark.parametrize(
@@ -88,12 +88,12 @@ class TestTorch:
         self, tmp_path: Path, parts: dict[str, Any], params: dict[str, Any], reason: str
     ) -> None:
         said = torch_model(tmp_path, **parts)
-        assert chosen_runtime("auto", said, params, tmp_path) == "pyfunc"
+        assert choose_runtime("auto", said, params, tmp_path) == "pyfunc"
         with pytest.raises(ModelError, match=f"runtime torch, but .*{reason}"):
-            chosen_runtime("torch", said, params, tmp_path)
+            choose_runtime("torch", said, params, tmp_path)
 
     def test_named_tensors_are_not_for_mlflows_flavour(self, tmp_path: Path) -> None:
         said = torch_model(tmp_path)
         said["signature"] = {"inputs": said["signature"]["inputs"].replace("[{", '[{"name": "x", ', 1)}
         with pytest.raises(ModelError, match="names its tensors"):
-            chosen_runtime("torch", said, {}, tmp_path)
+            choose_runtime("torch", said, {}, tmp_path)

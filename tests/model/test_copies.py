@@ -7,8 +7,13 @@ from typing import Any
 import pytest
 
 from sparkscore.errors import ModelError
-from sparkscore.model.copies import private_copy, remove, size_of, unused
-from sparkscore.model.digest import digest_of
+from sparkscore.model.registry.private_copies import (
+    copy_bytes,
+    fetch_private_copy,
+    list_unused_copies,
+    remove_private_copy,
+)
+from sparkscore.model.trust.model_digest import compute_model_digest
 
 
 def fetch(place: Path) -> Path:
@@ -20,18 +25,18 @@ def fetch(place: Path) -> Path:
 
 
 def test_a_copy_is_made_once_and_used_again(tmp_path: Path) -> None:
-    folder, digest = private_copy(fetch, str(tmp_path / "new" / "copies"))
+    folder, digest = fetch_private_copy(fetch, str(tmp_path / "new" / "copies"))
     inode = folder.stat().st_ino
-    assert private_copy(fetch, str(tmp_path / "new" / "copies")) == (folder, digest)
+    assert fetch_private_copy(fetch, str(tmp_path / "new" / "copies")) == (folder, digest)
     assert folder.stat().st_ino == inode
     assert [entry.name for entry in folder.parent.iterdir()] == [digest]
 
 
 def test_a_copy_with_a_link_in_it_is_replaced(tmp_path: Path) -> None:
-    folder, digest = private_copy(fetch, str(tmp_path))
+    folder, digest = fetch_private_copy(fetch, str(tmp_path))
     (folder / "passwd").symlink_to("/etc/passwd")
-    private_copy(fetch, str(tmp_path))
-    assert digest_of(folder) == digest
+    fetch_private_copy(fetch, str(tmp_path))
+    assert compute_model_digest(folder) == digest
 
 
 def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:
@@ -40,7 +45,7 @@ def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:
         raise ModelError("lost")
 
     with pytest.raises(ModelError, match="lost"):
-        private_copy(broken, str(tmp_path))
+        fetch_private_copy(broken, str(tmp_path))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -62,14 +67,14 @@ def rival(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_another_process_may_be_faster(tmp_path: Path, rival: Path) -> None:
     (rival / "MLmodel").write_text("flavors: {}")
-    folder, digest = private_copy(fetch, str(tmp_path / "copies"))
-    assert digest_of(folder) == digest
+    folder, digest = fetch_private_copy(fetch, str(tmp_path / "copies"))
+    assert compute_model_digest(folder) == digest
 
 
 def test_another_process_that_put_something_else_there_is_an_error(tmp_path: Path, rival: Path) -> None:
     (rival / "MLmodel").write_text("other")
     with pytest.raises(OSError, match="not empty"):
-        private_copy(fetch, str(tmp_path / "copies"))
+        fetch_private_copy(fetch, str(tmp_path / "copies"))
 
 
 WEEK_AGO = datetime.now(UTC) - timedelta(days=7)
@@ -86,25 +91,25 @@ def test_old_copies_and_fetches_of_no_pinned_digest_are_unused(tmp_path: Path) -
         folder.mkdir()
     (tmp_path / ("d" * 64)).symlink_to(old)
     aged(old, pinned, fetch_left, tmp_path / "notes")
-    assert unused(str(tmp_path), pinned={pinned.name}, before=WEEK_AGO) == [fetch_left, old]
-    assert unused(str(tmp_path / "nowhere"), pinned=(), before=WEEK_AGO) == []
+    assert list_unused_copies(str(tmp_path), pinned={pinned.name}, before=WEEK_AGO) == [fetch_left, old]
+    assert list_unused_copies(str(tmp_path / "nowhere"), pinned=(), before=WEEK_AGO) == []
 
 
 def test_a_copy_that_is_asked_for_again_is_in_use(tmp_path: Path) -> None:
-    folder, _ = private_copy(fetch, str(tmp_path))
+    folder, _ = fetch_private_copy(fetch, str(tmp_path))
     aged(folder)
-    private_copy(fetch, str(tmp_path))
-    assert unused(str(tmp_path), pinned=(), before=WEEK_AGO) == []
+    fetch_private_copy(fetch, str(tmp_path))
+    assert list_unused_copies(str(tmp_path), pinned=(), before=WEEK_AGO) == []
 
 
 def test_a_copy_is_removed_with_its_links_and_not_what_they_point_to(tmp_path: Path) -> None:
-    folder, _ = private_copy(fetch, str(tmp_path / "copies"))
+    folder, _ = fetch_private_copy(fetch, str(tmp_path / "copies"))
     kept = tmp_path / "kept"
     kept.mkdir()
     (kept / "file").write_text("x" * 1000)
     (folder / "link").symlink_to(kept)
-    assert size_of(folder) < 1000
-    remove(folder)
-    remove(folder)
+    assert copy_bytes(folder) < 1000
+    remove_private_copy(folder)
+    remove_private_copy(folder)
     assert not folder.exists()
     assert (kept / "file").exists()

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkscore.errors import ModelError
-from sparkscore.model.digest import digest_of, former_digest_of, framed
+from sparkscore.model.trust.model_digest import compute_model_digest, former_digest_of, frame_parts
 
 
 @pytest.fixture
@@ -25,45 +25,45 @@ def test_equal_files_have_equal_digests_wherever_they_lie(
     (other / "empty").mkdir()
     (other / "data" / "model.bin").write_bytes(b"\x00\x01")
     (other / "MLmodel").write_text("flavors: {}")
-    assert digest_of(folder) == digest_of(str(other))
-    assert len(digest_of(folder)) == 64
+    assert compute_model_digest(folder) == compute_model_digest(str(other))
+    assert len(compute_model_digest(folder)) == 64
 
 
 def test_one_flipped_bit_changes_the_digest(folder: Path) -> None:
-    before = digest_of(folder)
+    before = compute_model_digest(folder)
     (folder / "data" / "model.bin").write_bytes(b"\x00\x00")
-    assert digest_of(folder) != before
+    assert compute_model_digest(folder) != before
 
 
 def test_a_renamed_file_changes_the_digest(folder: Path) -> None:
-    before = digest_of(folder)
+    before = compute_model_digest(folder)
     (folder / "data" / "model.bin").rename(folder / "data" / "other.bin")
-    assert digest_of(folder) != before
+    assert compute_model_digest(folder) != before
 
 
 def test_a_file_more_changes_the_digest(folder: Path) -> None:
-    before = digest_of(folder)
+    before = compute_model_digest(folder)
     (folder / "data" / "sitecustomize.py").touch()
-    assert digest_of(folder) != before
+    assert compute_model_digest(folder) != before
 
 
 def test_a_link_is_refused(folder: Path) -> None:
     (folder / "data" / "passwd").symlink_to("/etc/passwd")
     with pytest.raises(ModelError, match="passwd among the model's files is a link"):
-        digest_of(folder)
+        compute_model_digest(folder)
 
 
 def test_a_linked_folder_is_refused(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     (folder / "code").symlink_to(tmp_path_factory.mktemp("elsewhere"))
     with pytest.raises(ModelError, match="code among the model's files is a link"):
-        digest_of(folder)
+        compute_model_digest(folder)
 
 
 @pytest.mark.parametrize("name", ["nothing", "absent"])
 def test_no_files_are_no_model(tmp_path: Path, name: str) -> None:
     (tmp_path / "nothing").mkdir()
     with pytest.raises(ModelError, match="no model files"):
-        digest_of(tmp_path / name)
+        compute_model_digest(tmp_path / name)
 
 
 def test_a_name_that_holds_what_joined_two_files_is_another_model(tmp_path: Path) -> None:
@@ -73,22 +73,22 @@ def test_a_name_that_holds_what_joined_two_files_is_another_model(tmp_path: Path
     (two / "x").write_bytes(b"first")
     (two / "y").write_bytes(b"second")
     (one / f"x\n{hashlib.sha256(b'second').hexdigest()}  y").write_bytes(b"first")
-    assert digest_of(one) != digest_of(two)
+    assert compute_model_digest(one) != compute_model_digest(two)
     assert former_digest_of(one) is None
 
 
 def test_the_former_digest_of_files_is_the_one_that_older_pins_hold(folder: Path) -> None:
     lines = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("MLmodel", "data/model.bin")}
     joined = "".join(f"{content}  {name}\n" for name, content in lines.items())
-    assert former_digest_of(folder) == hashlib.sha256(joined.encode()).hexdigest() != digest_of(folder)
+    assert former_digest_of(folder) == hashlib.sha256(joined.encode()).hexdigest() != compute_model_digest(folder)
 
 
 def test_a_name_that_is_no_utf_8_counts_as_it_is(folder: Path) -> None:
-    before = digest_of(folder)
+    before = compute_model_digest(folder)
     Path(f"{folder}/caf\udce9").touch()
-    first = digest_of(folder)
+    first = compute_model_digest(folder)
     Path(f"{folder}/caf\udce9").rename(f"{folder}/caf\udce8")
-    assert len({before, first, digest_of(folder)}) == 3
+    assert len({before, first, compute_model_digest(folder)}) == 3
     assert former_digest_of(folder) != former_digest_of(folder / "data")
 
 
@@ -98,12 +98,12 @@ FILES = st.dictionaries(PARTS, PARTS, max_size=4)
 
 @given(FILES, FILES)
 def test_no_two_sets_of_files_are_framed_alike(one: dict[bytes, bytes], two: dict[bytes, bytes]) -> None:
-    assert (framed(one.items()) == framed(two.items())) == (one == two)
+    assert (frame_parts(one.items()) == frame_parts(two.items())) == (one == two)
 
 
 @given(FILES)
 def test_what_is_framed_can_be_told_apart_again(files: dict[bytes, bytes]) -> None:
-    text, parts = framed(files.items()).removeprefix(b"sparkscore-model-2\0"), []
+    text, parts = frame_parts(files.items()).removeprefix(b"sparkscore-model-2\0"), []
     while text:
         end = 8 + int.from_bytes(text[:8], "big")
         parts.append(text[8:end])
@@ -113,4 +113,4 @@ def test_what_is_framed_can_be_told_apart_again(files: dict[bytes, bytes]) -> No
 
 @given(FILES)
 def test_the_order_of_files_counts_for_nothing(files: dict[bytes, bytes]) -> None:
-    assert framed(files.items()) == framed(reversed(files.items()))
+    assert frame_parts(files.items()) == frame_parts(reversed(files.items()))

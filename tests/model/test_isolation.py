@@ -9,16 +9,16 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import ModelError
-from sparkscore.model import isolation
-from sparkscore.model.isolation import (
+from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, SklearnFile, TorchFile
+from sparkscore.model.host import process_sharing
+from sparkscore.model.host.process_sharing import (
     admit_here,
     admits_here,
     can_share_process,
-    imported,
-    modules_brought,
+    find_imported_modules,
+    list_model_modules,
     refuse_imported,
 )
-from sparkscore.model.shipped import OnnxFile, ShippedModel, SklearnFile, TorchFile
 
 PYFUNC = ShippedModel("a" * 64, "a.zip", "pyfunc", (), tensor=False, output=pa.float64())
 ONNX = replace(PYFUNC, runtime="onnx", file=OnnxFile("model.onnx", (None,)))
@@ -28,7 +28,7 @@ OTHER = replace(PYFUNC, digest="c" * 64)
 
 @pytest.fixture(autouse=True)
 def nothing_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(isolation, "_tenants", [])
+    monkeypatch.setattr(process_sharing, "_tenants", [])
 
 
 class TestSharing:
@@ -88,17 +88,17 @@ class TestModulesBrought:
         for path in ("__init__.py", "__main__.py", "data.csv", "not-a-name.py", "pack/__pycache__/x.pyc"):
             (tmp_path / "code" / path).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "code" / path).touch()
-        found = modules_brought(flavors(python_function="code"), tmp_path)
+        found = list_model_modules(flavors(python_function="code"), tmp_path)
         assert found == ("fast", "one", "pack", "shared.deep.two", "shared.three")
 
     def test_of_every_flavour(self, tmp_path: Path) -> None:
         for folder in ("code", "more"):
             (tmp_path / folder).mkdir()
             (tmp_path / folder / f"of_{folder}.py").touch()
-        assert modules_brought(flavors(a="code", b="more", c="code", d="gone"), tmp_path) == ("of_code", "of_more")
+        assert list_model_modules(flavors(a="code", b="more", c="code", d="gone"), tmp_path) == ("of_code", "of_more")
 
     def test_a_model_without_code_brings_none(self, tmp_path: Path) -> None:
-        assert modules_brought(flavors(), tmp_path) == ()
+        assert list_model_modules(flavors(), tmp_path) == ()
 
 
 class TestImported:
@@ -110,8 +110,8 @@ class TestImported:
         for module in (own, other):
             monkeypatch.setitem(sys.modules, module.__name__, module)
         names = (own.__name__, other.__name__)
-        assert imported(names) == [*names]
-        assert imported(names, elsewhere_than=tmp_path) == [other.__name__]
+        assert find_imported_modules(names) == [*names]
+        assert find_imported_modules(names, elsewhere_than=tmp_path) == [other.__name__]
         refuse_imported(names[:1], tmp_path)
 
     def test_others_are_refused_by_name(self, tmp_path: Path) -> None:

@@ -18,10 +18,10 @@ from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier
 
 from sparkscore.errors import ModelError, PredictError, SignatureError
-from sparkscore.model.artifact import read_mlmodel
-from sparkscore.model.choice import chosen_runtime
-from sparkscore.model.onnx_session import opened
-from sparkscore.model.shipped import OnnxFile
+from sparkscore.model.distribution.shipped_model import OnnxFile
+from sparkscore.model.runtimes.onnx.onnx_runtime import open_onnx_session
+from sparkscore.model.runtimes.runtime_selection import choose_runtime
+from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from tests.model.graphs import (
     BOOL,
     DOUBLE,
@@ -313,7 +313,7 @@ class TestWhatDoesNotFit:
         self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         uri = put(shelf, "onnx-late", WIDE, signature(columns(a="double"), named(("y", "float"))))
-        monkeypatch.setattr("sparkscore.model.onnx_file.find_spec", lambda _: None)
+        monkeypatch.setattr("sparkscore.model.runtimes.onnx.graph_file.find_spec", lambda _: None)
         placed = shelf.placed(uri)
         with pytest.raises(SignatureError, match=r"takes \(rows, 4\) as x"):
             placed.scorer()
@@ -334,7 +334,7 @@ class TestWhatDoesNotFit:
         saved(model, shelf.files("onnx-outside") / "model.onnx")
         with pytest.raises(ModelError, match="weights that are not in the model's folder"):
             shelf.pinned(uri)
-        monkeypatch.setattr("sparkscore.model.onnx_file.find_spec", lambda _: None)
+        monkeypatch.setattr("sparkscore.model.runtimes.onnx.graph_file.find_spec", lambda _: None)
         with pytest.raises(Exception, match="External data path"):  # onnxruntime's own, of no class that it exports
             shelf.placed(uri).scorer()
 
@@ -350,7 +350,7 @@ class TestSession:
     def test_threads_are_the_tasks_cores(self, tmp_path: Path, cores: int) -> None:
         path = saved(WIDE, tmp_path / "model.onnx")
         file = OnnxFile("model.onnx", (None,), 1, (("session.intra_op.allow_spinning", "1"), ("session.x", "7")))
-        options = opened(path, file, cores=cores, device=None).get_session_options()
+        options = open_onnx_session(path, file, cores=cores, device=None).get_session_options()
         assert (options.intra_op_num_threads, options.inter_op_num_threads) == (cores, 1)
         assert options.get_session_config_entry("session.intra_op.allow_spinning") == "0"
         assert options.get_session_config_entry("session.x") == "7"
@@ -365,7 +365,7 @@ class TestSession:
     def test_a_gpu_that_is_not_there_is_missed(self, tmp_path: Path, device: str, why: str) -> None:
         path = saved(WIDE, tmp_path / "model.onnx")
         with pytest.raises(ModelError, match=f"a GPU asked for .address {device}. and missing: .*{why}") as caught:
-            opened(path, OnnxFile("model.onnx", (None,)), cores=1, device=device)
+            open_onnx_session(path, OnnxFile("model.onnx", (None,)), cores=1, device=device)
         assert caught.value.exit_code == 4
 
     def test_a_gpu_is_asked_for_by_its_number(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -379,7 +379,7 @@ class TestSession:
                 return ["CUDAExecutionProvider", "CPUExecutionProvider"]
 
         monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
-        session = opened(tmp_path / "model.onnx", OnnxFile("model.onnx", (None,)), cores=3, device="6")
+        session = open_onnx_session(tmp_path / "model.onnx", OnnxFile("model.onnx", (None,)), cores=3, device="6")
         assert isinstance(session, Session)
         assert asked == [(str(tmp_path / "model.onnx"), 3, [("CUDAExecutionProvider", {"device_id": "6"})])]
 
@@ -397,9 +397,9 @@ def test_a_worker_needs_neither_mlflow_nor_pandas_and_leaves_nothing_in_the_home
                     raise ModuleNotFoundError(name)
         sys.meta_path.insert(0, Absent())
         import pyarrow as pa
-        from sparkscore.model.loading import loaded
+        from sparkscore.model.runtimes.model_loading import load_verified_scorer
         model = pickle.loads({pickle.dumps(placed.model)!r})
-        score = loaded(model, {placed.folder!r}, cores=1, device=None)
+        score = load_verified_scorer(model, {placed.folder!r}, cores=1, device=None)
         print(score([pa.array([1.0])] * 4).to_pylist()[0], os.listdir(os.environ["HOME"]))
     """
     kept = ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")  # not CI, which switches onnxruntime's telemetry off, too
@@ -417,12 +417,12 @@ class TestChoice:
         uri = put(shelf, "onnx-choice", WIDE, signature(DOUBLES, named(("y", "float"))))
         folder = shelf.pinned(uri).path
         said = dict(read_mlmodel(folder))
-        assert chosen_runtime("auto", said, {}, folder) == chosen_runtime("onnx", said, {}, folder) == "onnx"
-        assert chosen_runtime("auto", said, {"n": 1}, folder) == "pyfunc"
-        assert chosen_runtime("auto", said, {}, tmp_path) == "pyfunc"
+        assert choose_runtime("auto", said, {}, folder) == choose_runtime("onnx", said, {}, folder) == "onnx"
+        assert choose_runtime("auto", said, {"n": 1}, folder) == "pyfunc"
+        assert choose_runtime("auto", said, {}, tmp_path) == "pyfunc"
         for params, where, reason in (({"n": 1}, folder, "params are given"), ({}, tmp_path, "is not one file")):
             with pytest.raises(ModelError, match=f"runtime onnx, but .*{reason}") as caught:
-                chosen_runtime("onnx", said, params, where)
+                choose_runtime("onnx", said, params, where)
             assert caught.value.exit_code == 4
 
     def test_a_runtime_of_another_library_is_refused(self, shelf: Shelf) -> None:

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import BatchTimeout, RowsNotPredicted
-from sparkscore.model import patience
-from sparkscore.model.patience import patient
+from sparkscore.model.runtimes import batch_timeout
+from sparkscore.model.runtimes.batch_timeout import limit_batch_time
 
 ROW = [pa.array([3.0])]
 
@@ -20,8 +20,8 @@ ROW = [pa.array([3.0])]
 @pytest.fixture(autouse=True)
 def unwatched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Here a process that hangs is not to end: it runs the tests."""
-    monkeypatch.setattr(patience, "_helpers", [])
-    monkeypatch.setattr(patience, "limit_threads", lambda _: None)
+    monkeypatch.setattr(batch_timeout, "_batch_threads", [])
+    monkeypatch.setattr(batch_timeout, "limit_threads", lambda _: None)
     yield
     faulthandler.cancel_dump_traceback_later()
 
@@ -30,9 +30,9 @@ def test_answers_and_errors_pass_as_they_are() -> None:
     def raising(columns: Sequence[pa.Array]) -> pa.Array:
         raise RowsNotPredicted("broke", raised="TimeoutError")
 
-    assert patient(lambda columns: columns[0], 20, cores=1, where="here")(ROW) is ROW[0]
+    assert limit_batch_time(lambda columns: columns[0], 20, cores=1, where="here")(ROW) is ROW[0]
     with pytest.raises(RowsNotPredicted, match="broke"):
-        patient(raising, 20, cores=1, where="here")(ROW)
+        limit_batch_time(raising, 20, cores=1, where="here")(ROW)
 
 
 def test_a_time_out_of_the_models_own_is_no_batch_timeout() -> None:
@@ -40,7 +40,7 @@ def test_a_time_out_of_the_models_own_is_no_batch_timeout() -> None:
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        patient(raising, 20, cores=1, where="here")(ROW)
+        limit_batch_time(raising, 20, cores=1, where="here")(ROW)
 
 
 def test_all_batches_are_scored_by_one_thread() -> None:
@@ -51,9 +51,9 @@ def test_all_batches_are_scored_by_one_thread() -> None:
         return columns[0]
 
     for _ in range(3):
-        patient(score, 20, cores=1, where="here")(ROW)
+        limit_batch_time(score, 20, cores=1, where="here")(ROW)
     assert seen == {"sparkscore-model"}
-    assert len(patience._helpers) == 1
+    assert len(batch_timeout._batch_threads) == 1
 
 
 def test_a_batch_that_takes_longer_is_told_with_where_it_was_and_the_next_is_not_queued_behind_it() -> None:
@@ -66,8 +66,8 @@ def test_a_batch_that_takes_longer_is_told_with_where_it_was_and_the_next_is_not
 
     try:
         with pytest.raises(BatchTimeout, match=r"within 0\.1 s for a batch of 2 rows in partition 7"):
-            patient(score, 0.1, cores=1, where="partition 7")([pa.array([1.0, 2.0])])
-        assert patient(score, 20, cores=1, where="here")(ROW) is ROW[0]
+            limit_batch_time(score, 0.1, cores=1, where="partition 7")([pa.array([1.0, 2.0])])
+        assert limit_batch_time(score, 20, cores=1, where="here")(ROW) is ROW[0]
     finally:
         go_on.set()
 
@@ -78,13 +78,13 @@ def test_a_model_that_keeps_pythons_lock_ends_the_process_by_a_watchdog_and_no_o
         import ctypes, sys, os
         import pyarrow as pa
         from sparkscore.errors import BatchTimeout
-        from sparkscore.model.patience import patient
+        from sparkscore.model.runtimes.batch_timeout import limit_batch_time
 
         def score(columns):
             ctypes.{call}(None).sleep(60)
 
         try:
-            patient(score, 0.5, cores=1, where="here")([pa.array([1.0])])
+            limit_batch_time(score, 0.5, cores=1, where="here")([pa.array([1.0])])
         except BatchTimeout:
             os._exit(3)
     """

@@ -25,8 +25,8 @@ from sparkscore.errors import (
     SignatureError,
     SparkscoreError,
 )
-from sparkscore.model.digest import digest_of
-from sparkscore.model.registry import ModelUri, newest_version, parsed, resolve
+from sparkscore.model.registry.model_resolution import ModelUri, look_up_model_version, parse_model_uri, resolve_model
+from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.records import ModelInput, PinnedModel
 from tests.model.shelf import Returns, Shelf, columns, signature, tensor
 
@@ -46,13 +46,15 @@ def line(shelf: Shelf) -> None:
 
 
 def asked(uri: str, tracking_uri: str, copies: Path) -> PinnedModel:
-    return resolve(uri, tracking_uri=tracking_uri, runtime="auto", params={}, copies=str(copies))
+    return resolve_model(uri, tracking_uri=tracking_uri, runtime="auto", params={}, copies=str(copies))
 
 
 class TestUri:
     def test_a_model_by_alias_or_by_version(self) -> None:
-        assert parsed("models:/main.lake.flight delay@champion") == ModelUri("main.lake.flight delay", "champion", None)
-        assert parsed("models:/late/12") == ModelUri("late", None, "12")
+        assert parse_model_uri("models:/main.lake.flight delay@champion") == ModelUri(
+            "main.lake.flight delay", "champion", None
+        )
+        assert parse_model_uri("models:/late/12") == ModelUri("late", None, "12")
 
     @pytest.mark.parametrize(
         "uri",
@@ -74,7 +76,7 @@ class TestUri:
     )
     def test_anything_else_is_refused_with_the_forms(self, uri: str) -> None:
         with pytest.raises(ConfigError, match="the model URI") as caught:
-            parsed(uri)
+            parse_model_uri(uri)
         assert caught.value.expected.startswith("models:/<name>@<alias> or models:/<name>/<version>")
 
 
@@ -92,12 +94,12 @@ class TestResolving:
         assert shelf.pinned("models:/line/2").digest != model.digest
 
     def test_an_alias_that_moved_is_seen_without_a_download(self, shelf: Shelf) -> None:
-        assert newest_version("models:/line@challenger", shelf.uri) == "2"
-        assert newest_version("models:/line/1", shelf.uri) == "1"
+        assert look_up_model_version("models:/line@challenger", shelf.uri) == "2"
+        assert look_up_model_version("models:/line/1", shelf.uri) == "1"
 
     def test_the_copy_is_private_and_named_by_its_digest(self, shelf: Shelf) -> None:
         folder = Path(shelf.pinned("models:/line/1").path)
-        assert folder.name == digest_of(folder)
+        assert folder.name == compute_model_digest(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
         assert stat.S_IMODE(folder.parent.stat().st_mode) == 0o700
         assert not list(folder.parent.glob(".fetch-*"))
@@ -106,7 +108,7 @@ class TestResolving:
         model = shelf.pinned("models:/line/1")
         (Path(model.path) / "model.pkl").write_bytes(b"changed")
         assert shelf.pinned("models:/line/1") == model
-        assert digest_of(model.path) == model.digest
+        assert compute_model_digest(model.path) == model.digest
 
     def test_a_leading_zero_names_the_same_version(self, shelf: Shelf) -> None:
         assert shelf.pinned("models:/line/01").version == "1"
@@ -123,7 +125,7 @@ class TestResolving:
     def test_without_an_address_mlflows_own_is_taken(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", shelf.uri)
         monkeypatch.setattr("mlflow.tracking._tracking_service.utils._tracking_uri", None)
-        assert newest_version("models:/line@champion", None) == "1"
+        assert look_up_model_version("models:/line@champion", None) == "1"
 
     def test_params_decide_the_runtime_and_are_checked(self, shelf: Shelf) -> None:
         uri = shelf.put(
@@ -200,7 +202,7 @@ class TestNoAnswer:
 
     def test_a_server_that_never_answers(self, tmp_path: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent, self.quickly(RegistryUnreachable, "no answer"):
-            newest_version("models:/line@champion", f"http://127.0.0.1:{silent.getsockname()[1]}")
+            look_up_model_version("models:/line@champion", f"http://127.0.0.1:{silent.getsockname()[1]}")
 
     @pytest.mark.parametrize(
         ("status", "kind"),

@@ -22,18 +22,18 @@ from sklearn.linear_model import LinearRegression
 from skops.io.exceptions import UntrustedTypesFoundException
 
 from sparkscore.errors import DigestMismatch, ModelError
-from sparkscore.model import isolation, loading
-from sparkscore.model import resident as room
-from sparkscore.model import unpacked as unpacking
-from sparkscore.model.digest import digest_of
-from sparkscore.model.host import heritage, start
-from sparkscore.model.host.client import HostedModel
-from sparkscore.model.resident import resident
-from sparkscore.model.room import size_of
-from sparkscore.model.runtimes import load_sklearn
-from sparkscore.model.ship import _archive, ship
-from sparkscore.model.shipped import ShippedModel, SklearnFile
-from sparkscore.model.unpacked import unpacked
+from sparkscore.model.distribution import unpacked_model as unpacking
+from sparkscore.model.distribution.model_cache_limits import folder_bytes
+from sparkscore.model.distribution.model_shipping import _zip_model_folder, ship_model
+from sparkscore.model.distribution.shipped_model import ShippedModel, SklearnFile
+from sparkscore.model.distribution.unpacked_model import unpack_model
+from sparkscore.model.host import host_start, inherited_environment, process_sharing
+from sparkscore.model.host import resident_model as room
+from sparkscore.model.host.host_client import HostedModel
+from sparkscore.model.host.resident_model import get_resident_scorer
+from sparkscore.model.runtimes import model_loading
+from sparkscore.model.runtimes.pyfunc_runtime import load_sklearn
+from sparkscore.model.trust.model_digest import compute_model_digest
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Returns, Shelf, columns, loads_in, signature, tensor
 
@@ -48,14 +48,14 @@ SHARES = {"serialization_format": "skops"}
 def nobody_resident(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """These tests load models into this very process, which has `SparkFiles` as a worker has, on a node of its own."""
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path_factory.mktemp("node")))
-    monkeypatch.setattr(unpacking, "_uses", {})
-    monkeypatch.setattr(room, "_residents", type(room._residents)())
-    monkeypatch.setattr(isolation, "_tenants", [])
-    monkeypatch.setattr(heritage, "_kept", [])
+    monkeypatch.setattr(unpacking, "_use_descriptors", {})
+    monkeypatch.setattr(room, "_resident_models", type(room._resident_models)())
+    monkeypatch.setattr(process_sharing, "_tenants", [])
+    monkeypatch.setattr(inherited_environment, "_kept", [])
     monkeypatch.setattr(room, "limit_threads", lambda _: None)
-    monkeypatch.setattr(loading, "limit_threads", lambda _: None)
+    monkeypatch.setattr(model_loading, "limit_threads", lambda _: None)
     yield
-    for one in room._residents.values():
+    for one in room._resident_models.values():
         if isinstance(one.score, HostedModel):
             one.score.end()
 
@@ -66,29 +66,29 @@ def nothing() -> None:
 
 def copy_of(shipped: ShippedModel) -> Path:
     """The files on this node."""
-    return Path(unpacked(SparkFiles.get(shipped.archive), shipped.digest))
+    return Path(unpack_model(SparkFiles.get(shipped.archive), shipped.digest))
 
 
 class TestShipping:
     def test_a_model_travels_once_per_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("travels", LINE, SIGNED))
-        assert ship(spark, model, params={}) == ship(spark, model, params={})
+        assert ship_model(spark, model, params={}) == ship_model(spark, model, params={})
         assert sum(model.digest in name for name in spark.sparkContext.listFiles) == 1
 
     def test_what_arrives_has_the_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         shipped = shelf.shipped(spark, shelf.put("arrives", LINE, SIGNED))
 
         def here(_: Iterable[int]) -> Iterable[str]:
-            yield digest_of(unpacked(SparkFiles.get(shipped.archive), shipped.digest))
+            yield compute_model_digest(unpack_model(SparkFiles.get(shipped.archive), shipped.digest))
 
         assert spark.sparkContext.parallelize([0], 1).mapPartitions(here).collect() == [shipped.digest]
 
     def test_the_archive_has_the_same_bytes_every_time(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("same", LINE, SIGNED))
-        archive = Path(model.path).with_name(ship(spark, model, params={}).archive)
+        archive = Path(model.path).with_name(ship_model(spark, model, params={}).archive)
         before = archive.read_bytes()
         archive.unlink()
-        assert _archive(Path(model.path), archive.name).read_bytes() == before
+        assert _zip_model_folder(Path(model.path), archive.name).read_bytes() == before
         assert all(entry.date_time[0] == 1980 for entry in zipfile.ZipFile(archive).infolist())
 
     def test_workers_of_the_sklearn_runtime_need_not_read_the_mlmodel_file(
@@ -104,21 +104,21 @@ class TestResidence:
         uri = shelf.put("once", Returns(lambda frame: frame["x"] * 2, tmp_path), SIGNED)
         shipped, loads = shelf.shipped(spark, uri), []
         for _ in range(3):
-            assert resident(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
+            assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
         assert len(loads) == len(loads_in(tmp_path)) == 1
 
     def test_other_params_are_another_resident(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(x="double"), tensor("float64"), n=2.0)
         uri = shelf.put("params", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
-        assert resident(shelf.shipped(spark, uri), nothing)(ROW).to_pylist() == [6.0]
-        assert resident(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).to_pylist() == [9.0]
+        assert get_resident_scorer(shelf.shipped(spark, uri), nothing)(ROW).to_pylist() == [6.0]
+        assert get_resident_scorer(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).to_pylist() == [9.0]
 
     def test_params_that_are_equal_in_python_only_are_others(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(x="double"), tensor("float64"), n=2.0)
         uri = shelf.put("alike", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
         for n in (1, 1.0):
-            resident(shelf.shipped(spark, uri, n=n), nothing)
-        assert len(room._residents) == 2
+            get_resident_scorer(shelf.shipped(spark, uri, n=n), nothing)
+        assert len(room._resident_models) == 2
 
     def test_the_one_not_used_longest_makes_room(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
@@ -126,12 +126,12 @@ class TestResidence:
         names = ("room-a", "room-b", "room-c")
         a, b, c = (shelf.shipped(spark, shelf.put(name, LINE, SIGNED, **SHARES)) for name in names)
         monkeypatch.setattr(room, "resident_bytes", lambda: 0)
-        monkeypatch.setattr(room, "memory_budget", lambda cores: int(2.5 * size_of(copy_of(a))))
+        monkeypatch.setattr(room, "memory_budget", lambda cores: int(2.5 * folder_bytes(copy_of(a))))
         loads: list[str] = []
         for shipped in (a, b, a, c, a, b):
-            resident(shipped, partial(loads.append, shipped.digest))
+            get_resident_scorer(shipped, partial(loads.append, shipped.digest))
         assert loads == [a.digest, b.digest, c.digest, b.digest]
-        assert set(unpacking._uses) == {a.digest, b.digest}
+        assert set(unpacking._use_descriptors) == {a.digest, b.digest}
 
     def test_one_that_is_larger_than_the_budget_stays_alone(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
@@ -139,16 +139,16 @@ class TestResidence:
         monkeypatch.setattr(room, "memory_budget", lambda cores: 1)
         for name in ("large-a", "large-b"):
             shipped = shelf.shipped(spark, shelf.put(name, LINE, SIGNED, **SHARES))
-            assert resident(shipped, nothing) is resident(shipped, nothing)
-            assert [one.digest for one in room._residents.values()] == [shipped.digest]
+            assert get_resident_scorer(shipped, nothing) is get_resident_scorer(shipped, nothing)
+            assert [one.digest for one in room._resident_models.values()] == [shipped.digest]
 
     def test_a_model_that_unfolds_in_memory_counts_with_what_it_takes_there(
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sizes = iter([10_000_000, 90_000_000])
         monkeypatch.setattr(room, "resident_bytes", lambda: next(sizes))
-        resident(shelf.shipped(spark, shelf.put("unfolds", LINE, SIGNED)), nothing)
-        assert [one.occupied for one in room._residents.values()] == [80_000_000]
+        get_resident_scorer(shelf.shipped(spark, shelf.put("unfolds", LINE, SIGNED)), nothing)
+        assert [one.occupied for one in room._resident_models.values()] == [80_000_000]
 
     @pytest.mark.parametrize("runtime", ["sklearn", "pyfunc"])
     def test_a_changed_file_is_replaced_before_anything_is_loaded(
@@ -156,13 +156,13 @@ class TestResidence:
     ) -> None:
         shipped = shelf.shipped(spark, shelf.put(f"tampered-{runtime}", LINE, SIGNED), runtime=runtime)
         flip(copy_of(shipped) / "model.pkl")
-        assert resident(shipped, nothing)(ROW).to_pylist() == pytest.approx([6.0])
-        assert digest_of(copy_of(shipped)) == shipped.digest
+        assert get_resident_scorer(shipped, nothing)(ROW).to_pylist() == pytest.approx([6.0])
+        assert compute_model_digest(copy_of(shipped)) == shipped.digest
 
     def test_a_file_more_is_seen(self, spark: SparkSession, shelf: Shelf) -> None:
         shipped = shelf.shipped(spark, shelf.put("more", LINE, SIGNED))
         (copy_of(shipped) / "sitecustomize.py").touch()
-        resident(shipped, nothing)
+        get_resident_scorer(shipped, nothing)
         assert not (copy_of(shipped) / "sitecustomize.py").exists()
 
     def test_where_the_archive_was_changed_too_nothing_is_loaded(self, spark: SparkSession, shelf: Shelf) -> None:
@@ -172,28 +172,28 @@ class TestResidence:
         flip(archive)
         try:
             with pytest.raises(DigestMismatch, match="in the archive on this executor") as caught:
-                resident(shipped, nothing)
+                get_resident_scorer(shipped, nothing)
         finally:
             flip(archive)  # Spark compares it, whatever the next job is
         assert shipped.digest[:12] in caught.value.expected
-        assert not room._residents
+        assert not room._resident_models
 
 
 class TestResidencyExecutor:
     def test_the_model_is_loaded_in_another_process(
         self, spark: SparkSession, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(start, "_started", [])
+        monkeypatch.setattr(host_start, "_host_processes", [])
         uri = shelf.put("hosted", Returns(lambda frame: frame["x"] * 2, tmp_path), SIGNED)
         shipped, loads = replace(shelf.shipped(spark, uri), residency="executor"), []
         flip(copy_of(shipped) / "MLmodel")  # the process is given the right files all the same
         try:
             for _ in range(3):
-                assert resident(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
+                assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
             assert len(loads) == len(loads_in(tmp_path)) == 1
             assert loads_in(tmp_path) != [str(os.getpid())]
         finally:
-            for process in start._started:
+            for process in host_start._host_processes:
                 process.kill()
                 process.wait()
 
@@ -238,8 +238,8 @@ class TestRuntimes:
         uri = shelf.put("own-code", Returns(answer), SIGNED, code_paths=[str(tmp_path / "own_code.py")])
         shipped = shelf.shipped(spark, uri)
         try:
-            assert resident(shipped, nothing)(ROW).to_pylist() == [6.0]
-            assert digest_of(copy_of(shipped)) == shipped.digest
+            assert get_resident_scorer(shipped, nothing)(ROW).to_pylist() == [6.0]
+            assert compute_model_digest(copy_of(shipped)) == shipped.digest
         finally:
             sys.path = [entry for entry in sys.path if shipped.digest not in entry]
             sys.modules.pop("own_code", None)

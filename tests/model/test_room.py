@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkscore.model import room
-from sparkscore.model.room import memory_budget, resident_bytes
+from sparkscore.model.distribution import model_cache_limits
+from sparkscore.model.distribution.model_cache_limits import memory_budget, process_rss_bytes
 
 GIB = 1 << 30
 
@@ -19,8 +19,8 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "memory.max").write_text(f"{16 * GIB}\n")
     (tmp_path / "unlimited").write_text("max\n")
     names = tuple(str(tmp_path / name) for name in ("memory.max", "unlimited", "nowhere"))
-    monkeypatch.setattr(room, "_CGROUPS", names)
-    monkeypatch.setattr(os, "sysconf", lambda name: 64 * GIB // room._PAGE)
+    monkeypatch.setattr(model_cache_limits, "_CGROUP_LIMIT_FILES", names)
+    monkeypatch.setattr(os, "sysconf", lambda name: 64 * GIB // model_cache_limits._MEMORY_PAGE_BYTES)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
 
 
@@ -39,14 +39,14 @@ def test_a_limit_on_the_worker_itself_counts_half(monkeypatch: pytest.MonkeyPatc
 
 
 def test_what_a_process_occupies_is_measured() -> None:
-    before = resident_bytes()
+    before = process_rss_bytes()
     held = bytearray(b"1" * (64 << 20))
-    assert resident_bytes() - before > len(held) // 2
+    assert process_rss_bytes() - before > len(held) // 2
 
 
 def test_batches_of_megabytes_cause_no_page_faults_once_memory_is_kept() -> None:
     code = (
-        "import resource, numpy; from sparkscore.model.room import keep_freed_memory\n"
+        "import resource, numpy; from sparkscore.model.distribution.model_cache_limits import keep_freed_memory\n"
         "keep_freed_memory()\n"
         "def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt\n"
         "def batch(): return sum(len(one) for one in [numpy.ones(1_000_000) for _ in range(6)])\n"
@@ -63,4 +63,4 @@ def test_batches_of_megabytes_cause_no_page_faults_once_memory_is_kept() -> None
 def test_an_environment_that_says_how_memory_is_kept_is_left_alone(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
     monkeypatch.setattr(ctypes, "CDLL", None)
-    room.keep_freed_memory()
+    model_cache_limits.keep_freed_memory()

@@ -11,8 +11,8 @@ from mlflow.types import ColSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array, DataType, Map, Object, Property
 
 from sparkscore.errors import SignatureError
-from sparkscore.model.signature import check_columns, check_params
-from sparkscore.model.spec import Signature, in_one_column, signature_of
+from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
+from sparkscore.model.signature.signature_check import check_model_params, match_input_columns
 from sparkscore.records import ModelInput, PinnedModel
 from tests.model.shelf import columns, positions, signature, tensor
 
@@ -21,7 +21,7 @@ NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
 
 
 def read(signed: ModelSignature) -> Signature:
-    return signature_of({"signature": signed.to_dict()})
+    return read_mlflow_signature({"signature": signed.to_dict()})
 
 
 def output(predictions: Any) -> pa.DataType:
@@ -95,12 +95,12 @@ class TestInputs:
 
     def test_one_column_may_bring_all_of_a_tensor(self) -> None:
         four = (ModelInput(None, pa.float32(), True),) * 4
-        assert in_one_column(four, {"0": "embedding"}) == (ModelInput(None, pa.list_(pa.float32()), True, (4,)),)
+        assert merge_tensor_inputs(four, {"0": "embedding"}) == (ModelInput(None, pa.list_(pa.float32()), True, (4,)),)
         for mapping in ({}, {"0": "a", "1": "b"}, {"1": "a"}):
-            assert in_one_column(four, mapping) == four
-        assert in_one_column(four[:1], {"0": "a"}) == four[:1]
+            assert merge_tensor_inputs(four, mapping) == four
+        assert merge_tensor_inputs(four[:1], {"0": "a"}) == four[:1]
         named = (ModelInput("x", pa.list_(pa.float32()), True, (4,)),)
-        assert in_one_column(named, {"0": "a"}) == named
+        assert merge_tensor_inputs(named, {"0": "a"}) == named
 
     @pytest.mark.parametrize(
         "schema", [tensor("float64", -1), tensor("float64", 2, -1), Schema([TensorSpec(np.dtype("float64"), (3, 2))])]
@@ -117,7 +117,7 @@ class TestInputs:
     @pytest.mark.parametrize("signed", [None, {}, {"inputs": "[]", "outputs": None}, {"outputs": '[{"type": "long"}]'}])
     def test_no_signature_tells_how_to_add_one(self, signed: Any) -> None:
         with pytest.raises(SignatureError, match="no inputs") as caught:
-            signature_of({"signature": signed})
+            read_mlflow_signature({"signature": signed})
         assert "infer_signature" in caught.value.do
 
     def test_no_outputs_tell_how_to_add_them(self) -> None:
@@ -127,7 +127,7 @@ class TestInputs:
     @pytest.mark.parametrize("inputs", ["{", '[{"name": "x"}]', '["x"]', "7"])
     def test_a_damaged_signature_is_refused(self, inputs: str) -> None:
         with pytest.raises(SignatureError, match="cannot be read"):
-            signature_of({"signature": {"inputs": inputs, "outputs": '[{"type": "long"}]'}})
+            read_mlflow_signature({"signature": {"inputs": inputs, "outputs": '[{"type": "long"}]'}})
 
 
 class TestOutputs:
@@ -161,16 +161,16 @@ class TestParams:
     signed = read(signature(columns(a="double"), tensor("float64"), k=1, t=0.5, s="x", b=True))
 
     def test_params_of_the_signature_are_taken(self) -> None:
-        check_params(self.signed, {"k": 2, "t": 1, "s": "y", "b": False})
+        check_model_params(self.signed, {"k": 2, "t": 1, "s": "y", "b": False})
 
     @pytest.mark.parametrize("params", [{"k": "2"}, {"k": 2.5}, {"k": True}, {"t": "x"}, {"s": 1}, {"b": 1}])
     def test_a_param_of_another_type_is_refused(self, params: dict[str, Any]) -> None:
         with pytest.raises(SignatureError, match="the param"):
-            check_params(self.signed, params)
+            check_model_params(self.signed, params)
 
     def test_an_unknown_param_is_refused_and_the_known_ones_are_named(self) -> None:
         with pytest.raises(SignatureError, match="the param depth") as caught:
-            check_params(self.signed, {"depth": 1})
+            check_model_params(self.signed, {"depth": 1})
         assert "k, t, s, b" in caught.value.expected
 
 
@@ -181,24 +181,24 @@ class TestColumns:
 
     def test_columns_come_in_the_models_order(self) -> None:
         asked = model(ModelInput("name", pa.string(), True), ModelInput("x", pa.float64(), True))
-        assert check_columns(asked, self.source, {}) == ("name", "x")
+        assert match_input_columns(asked, self.source, {}) == ("name", "x")
 
     def test_names_are_mapped(self) -> None:
         asked = model(ModelInput("x1", pa.float64(), True), ModelInput("x2", pa.float64(), True))
-        assert check_columns(asked, self.source, {"x1": "x", "x2": "Y"}) == ("x", "Y")
+        assert match_input_columns(asked, self.source, {"x1": "x", "x2": "Y"}) == ("x", "Y")
 
     def test_positions_are_mapped(self) -> None:
         asked = model(ModelInput(None, pa.float64(), True), ModelInput(None, pa.float64(), True))
-        assert check_columns(asked, self.source, {"0": "Y", "1": "x"}) == ("Y", "x")
+        assert match_input_columns(asked, self.source, {"0": "Y", "1": "x"}) == ("Y", "x")
 
     def test_positions_that_are_not_mapped_are_refused_with_the_cure(self) -> None:
         with pytest.raises(SignatureError, match=r"input 1 has no name: .* model.inputs: \{'1': column\}"):
-            check_columns(model(*[ModelInput(None, pa.float64(), True)] * 2), self.source, {"0": "x"})
+            match_input_columns(model(*[ModelInput(None, pa.float64(), True)] * 2), self.source, {"0": "x"})
 
     def test_a_tensor_without_columns_is_told_both_ways(self) -> None:
         inputs = (ModelInput(None, pa.float32(), True),) * 384
         with pytest.raises(SignatureError) as caught:
-            check_columns(replace(model(*inputs), tensor=True), self.source, {})
+            match_input_columns(replace(model(*inputs), tensor=True), self.source, {})
         problem = (
             "the 384 inputs have no names: say which columns they are, model.inputs: {'0': column, …, '383': column}"
         )
@@ -211,11 +211,11 @@ class TestColumns:
         block = pa.list_(pa.list_(pa.float64()))
         asked = replace(model(ModelInput("block", block, True, (2, 3))), tensor=True)
         fits = pa.schema([("block", pa.list_(pa.list_(pa.float32())))])
-        assert check_columns(asked, fits, {}) == ("block",)
+        assert match_input_columns(asked, fits, {}) == ("block",)
         with pytest.raises(
             SignatureError, match=r"block: list<item: list<item: double>> of sizes \(2, 3\) in the model"
         ):
-            check_columns(asked, pa.schema([("block", pa.list_(pa.float64()))]), {})
+            match_input_columns(asked, pa.schema([("block", pa.list_(pa.float64()))]), {})
 
     def test_all_problems_are_told_at_once(self) -> None:
         asked = model(
@@ -228,7 +228,7 @@ class TestColumns:
             ModelInput("x", pa.float64(), True),
         )
         with pytest.raises(SignatureError) as caught:
-            check_columns(asked, self.source, {"amount": "big", "nam": "x"})
+            match_input_columns(asked, self.source, {"amount": "big", "nam": "x"})
         assert caught.value.exit_code == 4
         assert caught.value.found.splitlines() == [
             "the source does not fit late version 3:",
@@ -247,7 +247,7 @@ class TestColumns:
     def test_a_column_that_is_there_twice_is_refused(self) -> None:
         twice = pa.schema([("x", pa.float64()), ("x", pa.float64())])
         with pytest.raises(SignatureError, match="twice in the source"):
-            check_columns(model(ModelInput("x", pa.float64(), True)), twice, {})
+            match_input_columns(model(ModelInput("x", pa.float64(), True)), twice, {})
 
     def test_what_the_spec_says_is_plain_json(self) -> None:
         assert json.loads(signature(columns(a="double"), tensor("float64")).to_dict()["inputs"])[0]["name"] == "a"

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import threadpoolctl
 
-from sparkscore.model import threads
-from sparkscore.model.threads import limit_threads
+from sparkscore.model.runtimes import thread_limits
+from sparkscore.model.runtimes.thread_limits import limit_threads
 
 pytestmark = pytest.mark.usefixtures("own_environment")
 
@@ -24,7 +24,7 @@ def limits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_as_many_threads_as_cores_whatever_the_library() -> None:
     work = """
         import os
-        from sparkscore.model.threads import limit_threads
+        from sparkscore.model.runtimes.thread_limits import limit_threads
         limit_threads(2)
         import numpy, scipy.linalg, sklearn.ensemble
         limit_threads(2)
@@ -33,7 +33,7 @@ def test_as_many_threads_as_cores_whatever_the_library() -> None:
         limit_threads(1)
         print(max(library["num_threads"] for library in threadpool_info()), os.environ["OMP_NUM_THREADS"])
     """
-    environment = {name: value for name, value in os.environ.items() if name not in threads.VARIABLES}
+    environment = {name: value for name, value in os.environ.items() if name not in thread_limits.THREAD_VARIABLES}
     lines = [line.strip() for line in work.splitlines()]
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(lines)], env=environment, capture_output=True, text=True, check=True
@@ -50,7 +50,7 @@ def test_libraries_are_looked_for_once_while_nothing_changes(
     monkeypatch.setitem(sys.modules, "a_new_library", import_module("json"))
     limit_threads(1)
     assert limits == [2, 1, 1]
-    assert {os.environ[name] for name in threads.VARIABLES} == {"1"}
+    assert {os.environ[name] for name in thread_limits.THREAD_VARIABLES} == {"1"}
 
 
 def test_pytorch_is_told_where_it_is_there(limits: list[int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,8 +11,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
 from sparkscore.errors import ModelError, PredictError
-from sparkscore.model import torch_module
-from sparkscore.model.shipped import TorchFile
+from sparkscore.model.distribution.shipped_model import TorchFile
+from sparkscore.model.runtimes import torch_runtime
 from tests.model.shelf import Shelf, columns, positions, signature, tensor
 
 torch = pytest.importorskip("torch", reason="the extra gpu is not installed")
@@ -133,13 +133,13 @@ class TestLoading:
     def test_a_gpu_is_taken_by_its_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
-        assert torch_module._place(torch, "6") == torch.device("cuda:6")
+        assert torch_runtime._select_torch_device(torch, "6") == torch.device("cuda:6")
 
     def test_an_exported_module_stays_where_it_was(self) -> None:
         module = mlp()
-        assert torch_module._on(torch.device("cpu"), module) is module
+        assert torch_runtime._check_exported_device(torch.device("cpu"), module) is module
         with pytest.raises(ModelError, match="exported on cpu") as caught:
-            torch_module._on(torch.device("cuda:0"), module)
+            torch_runtime._check_exported_device(torch.device("cuda:0"), module)
         assert 'model.to("cuda")' in caught.value.do
 
     @pytest.mark.parametrize("cores", [2, 1])

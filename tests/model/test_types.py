@@ -13,10 +13,10 @@ from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import Array, DataType, Object, Property
 
 from sparkscore.errors import SignatureError
-from sparkscore.model.inputs import features
-from sparkscore.model.shipped import ShippedModel
-from sparkscore.model.signature import check_columns
-from sparkscore.model.spec import signature_of
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.signature.mlflow_signature import read_mlflow_signature
+from sparkscore.model.signature.model_inputs import build_features
+from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.records import ModelInput, PinnedModel
 from tests.model.shelf import signature, tensor
 
@@ -124,14 +124,14 @@ def shipped(*inputs: ModelInput) -> ShippedModel:
 def test_a_type_is_taken_with_all_its_values_or_refused_by_the_columns_name(source: str, signed: str) -> None:
     kind, values = SOURCES[source]
     told = signature(Schema([ColSpec(SIGNED[signed], "x")]), tensor("float64"))
-    (one,) = signature_of({"signature": told.to_dict()}).inputs
+    (one,) = read_mlflow_signature({"signature": told.to_dict()}).inputs
     schema = pa.schema([("column", kind)])
     if not all(holds(value, SIGNED[signed]) for value in values):
         with pytest.raises(SignatureError, match=r"x \(column column\): .* no cast keeps every value"):
-            check_columns(pinned(one), schema, {"x": "column"})
+            match_input_columns(pinned(one), schema, {"x": "column"})
         return
-    assert check_columns(pinned(one), schema, {"x": "column"}) == ("column",)
-    frame = features([pa.array(values, kind)], shipped(one))
+    assert match_input_columns(pinned(one), schema, {"x": "column"}) == ("column",)
+    frame = build_features([pa.array(values, kind)], shipped(one))
     assert isinstance(frame, pd.DataFrame)
     assert [plain(value) for value in frame["x"]] == [expected(value, SIGNED[signed]) for value in values]
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from sparkscore.errors import AccessDenied, DigestMismatch, ModelError
-from sparkscore.model import private
-from sparkscore.model import unpacked as room
-from sparkscore.model.digest import digest_of
-from sparkscore.model.private import locked, private_folder
-from sparkscore.model.room import make_room
-from sparkscore.model.unpacked import released, unpacked, use
+from sparkscore.model.distribution import locked_directory
+from sparkscore.model.distribution import unpacked_model as room
+from sparkscore.model.distribution.locked_directory import acquire_file_lock, ensure_private_folder
+from sparkscore.model.distribution.model_cache_limits import evict_unpacked_models
+from sparkscore.model.distribution.unpacked_model import mark_model_used, release_model, unpack_model
+from sparkscore.model.trust.model_digest import compute_model_digest
 
 FILES = {"MLmodel": "flavors: {}", "data/weights": "123"}
 
@@ -27,12 +27,12 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A temporary folder that nobody else has."""
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
-    monkeypatch.setattr(room, "_uses", {})
+    monkeypatch.setattr(room, "_use_descriptors", {})
     return tmp_path
 
 
 def models() -> Path:
-    return private_folder("models")
+    return ensure_private_folder("models")
 
 
 def packed(node: Path, files: Mapping[str, str] = FILES, *, method: int = zipfile.ZIP_STORED) -> tuple[Path, str]:
@@ -45,27 +45,28 @@ def packed(node: Path, files: Mapping[str, str] = FILES, *, method: int = zipfil
     with zipfile.ZipFile(archive, "w", method) as written:
         for name, content in files.items():
             written.writestr(name, content)
-    return archive, digest_of(source)
+    return archive, compute_model_digest(source)
 
 
 class TestUnpacking:
     def test_it_happens_once_per_node(self, node: Path) -> None:
         archive, digest = packed(node)
-        folder = Path(unpacked(archive, digest))
+        folder = Path(unpack_model(archive, digest))
         archive.unlink()  # nobody looks at it again
-        assert unpacked(archive, digest) == str(folder)
-        assert digest_of(folder) == digest == folder.name
+        assert unpack_model(archive, digest) == str(folder)
+        assert compute_model_digest(folder) == digest == folder.name
 
     def test_nobody_else_can_look_into_the_folder(self, node: Path) -> None:
-        folder = Path(unpacked(*packed(node)))
+        folder = Path(unpack_model(*packed(node)))
         assert {stat.S_IMODE(one.stat().st_mode) for one in (folder, *list(folder.parents)[:2])} == {0o700}
         assert folder.parents[1] == node / "tmp" / f"sparkscore-{os.geteuid()}"
 
     def test_processes_that_ask_at_once_unpack_once(self, node: Path) -> None:
         archive, digest = packed(node)
         code = (
-            "import sys; from pathlib import Path; from sparkscore.model.unpacked import unpacked; "
-            "print(Path(unpacked(*sys.argv[1:])).stat().st_ino)"
+            "import sys; from pathlib import Path; "
+            "from sparkscore.model.distribution.unpacked_model import unpack_model; "
+            "print(Path(unpack_model(*sys.argv[1:])).stat().st_ino)"
         )
         environ = os.environ | {"TMPDIR": tempfile.gettempdir()}
         command = [sys.executable, "-c", code, str(archive), digest]
@@ -75,27 +76,27 @@ class TestUnpacking:
     def test_what_a_killed_process_left_is_never_used(self, node: Path) -> None:
         archive, digest = packed(node)
         code = (
-            "import os, shutil, sys; from sparkscore.model.unpacked import unpacked; "
-            f"shutil.copyfileobj = lambda *_: os.kill(os.getpid(), {signal.SIGKILL}); unpacked(*sys.argv[1:])"
+            "import os, shutil, sys; from sparkscore.model.distribution.unpacked_model import unpack_model; "
+            f"shutil.copyfileobj = lambda *_: os.kill(os.getpid(), {signal.SIGKILL}); unpack_model(*sys.argv[1:])"
         )
         environ = os.environ | {"TMPDIR": tempfile.gettempdir()}
         done = subprocess.run([sys.executable, "-c", code, str(archive), digest], env=environ, check=False)
         assert done.returncode == -signal.SIGKILL
         assert [one.name for one in models().iterdir() if one.is_dir()] == [f".{digest}"]
-        assert digest_of(unpacked(archive, digest)) == digest
+        assert compute_model_digest(unpack_model(archive, digest)) == digest
         assert [one.name for one in models().iterdir() if one.is_dir()] == [digest]
 
     def test_files_that_were_changed_are_replaced_when_they_are_doubted(self, node: Path) -> None:
         archive, digest = packed(node)
-        folder = Path(unpacked(archive, digest))
+        folder = Path(unpack_model(archive, digest))
         (folder / "data" / "weights").write_text("124")
         (folder / "more").touch()
-        assert digest_of(unpacked(archive, digest, doubted=True)) == digest
+        assert compute_model_digest(unpack_model(archive, digest, doubted=True)) == digest
 
     def test_files_that_are_right_are_left_alone_when_they_are_doubted(self, node: Path) -> None:
         archive, digest = packed(node)
-        before = Path(unpacked(archive, digest)).stat().st_ino
-        assert Path(unpacked(archive, digest, doubted=True)).stat().st_ino == before
+        before = Path(unpack_model(archive, digest)).stat().st_ino
+        assert Path(unpack_model(archive, digest, doubted=True)).stat().st_ino == before
 
 
 class TestRefusals:
@@ -103,24 +104,24 @@ class TestRefusals:
         archive, _ = packed(node)
         _, digest = packed(node, {"MLmodel": "flavors: {}"})
         with pytest.raises(DigestMismatch, match="in the archive on this executor have the digest"):
-            unpacked(archive, digest)
+            unpack_model(archive, digest)
         assert not [one for one in models().iterdir() if one.is_dir()]
 
     def test_an_archive_that_is_none(self, node: Path) -> None:
         (node / "none.zip").write_bytes(b"PK")
         with pytest.raises(DigestMismatch, match="cannot be read"):
-            unpacked(node / "none.zip", "0" * 64)
+            unpack_model(node / "none.zip", "0" * 64)
 
     def test_an_archive_that_is_not_there(self, node: Path) -> None:
         with pytest.raises(ModelError, match="could not be unpacked"):
-            unpacked(node / "nowhere.zip", "0" * 64)
+            unpack_model(node / "nowhere.zip", "0" * 64)
 
     @pytest.mark.parametrize("name", ["/etc/x", "../x", "a/../../x", "a\\x", "folder/"])
     def test_members_outside_the_folder(self, node: Path, name: str) -> None:
         with zipfile.ZipFile(node / "odd.zip", "w") as written:
             written.writestr(name, "")
         with pytest.raises(DigestMismatch, match="cannot be read"):
-            unpacked(node / "odd.zip", "0" * 64)
+            unpack_model(node / "odd.zip", "0" * 64)
 
     def test_members_that_are_links(self, node: Path) -> None:
         entry = zipfile.ZipInfo("link")
@@ -128,11 +129,11 @@ class TestRefusals:
         with zipfile.ZipFile(node / "odd.zip", "w") as written:
             written.writestr(entry, "/etc/passwd")
         with pytest.raises(DigestMismatch, match="cannot be read"):
-            unpacked(node / "odd.zip", "0" * 64)
+            unpack_model(node / "odd.zip", "0" * 64)
 
     def test_members_that_could_swell(self, node: Path) -> None:
         with pytest.raises(DigestMismatch, match="cannot be read"):
-            unpacked(*packed(node, method=zipfile.ZIP_DEFLATED))
+            unpack_model(*packed(node, method=zipfile.ZIP_DEFLATED))
 
     @pytest.mark.filterwarnings("ignore:Duplicate name")
     def test_members_that_come_twice(self, node: Path) -> None:
@@ -140,7 +141,7 @@ class TestRefusals:
             written.writestr("a", "1")
             written.writestr("a", "2")
         with pytest.raises(DigestMismatch, match="cannot be read"):
-            unpacked(node / "odd.zip", "0" * 64)
+            unpack_model(node / "odd.zip", "0" * 64)
 
 
 class TestForeignFolders:
@@ -148,26 +149,26 @@ class TestForeignFolders:
         (node / "elsewhere").mkdir(mode=0o700)
         (node / "tmp" / f"sparkscore-{os.geteuid()}").symlink_to(node / "elsewhere")
         with pytest.raises(AccessDenied, match="is a link"):
-            unpacked(*packed(node))
+            unpack_model(*packed(node))
 
     def test_a_folder_of_another_user_is_refused(self, node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         other = os.geteuid() + 1
         monkeypatch.setattr(os, "geteuid", lambda: other)
         (node / "tmp" / f"sparkscore-{os.geteuid()}").mkdir(mode=0o700)
         with pytest.raises(AccessDenied, match="belongs to the user") as caught:
-            unpacked(*packed(node))
+            unpack_model(*packed(node))
         assert "spark.executorEnv.TMPDIR" in caught.value.do
 
     def test_a_folder_that_is_open_to_others_is_refused(self, node: Path) -> None:
         (node / "tmp" / f"sparkscore-{os.geteuid()}").mkdir()
         (node / "tmp" / f"sparkscore-{os.geteuid()}").chmod(0o770)
         with pytest.raises(AccessDenied, match="mode 770"):
-            unpacked(*packed(node))
+            unpack_model(*packed(node))
 
     def test_a_temporary_folder_that_is_not_there_is_refused(self, node: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tempfile, "tempdir", str(node / "nowhere"))
         with pytest.raises(AccessDenied, match="No such file"):
-            unpacked(*packed(node))
+            unpack_model(*packed(node))
 
 
 class TestRoom:
@@ -176,8 +177,8 @@ class TestRoom:
         digests = []
         for place in range(3):
             archive, digest = packed(node, {"MLmodel": f"{place}" * 1000})
-            unpacked(archive, digest)
-            released(digest)
+            unpack_model(archive, digest)
+            release_model(digest)
             os.utime(models() / f"{digest}.used", (time.time(), time.time() - 100 + place))
             digests.append(digest)
         return digests
@@ -187,27 +188,27 @@ class TestRoom:
 
     def test_the_longest_unused_go_first_until_the_rest_fits(self, node: Path) -> None:
         _, second, third = self.three(node)
-        make_room(models(), most=2500)
+        evict_unpacked_models(models(), most=2500)
         assert self.left() == {f"{digest}{ending}" for digest in (second, third) for ending in ("", ".used", ".lock")}
 
     def test_one_in_use_stays_even_where_there_is_no_room(self, node: Path) -> None:
         first, _, _ = self.three(node)
-        use(models() / first)
-        make_room(models(), most=0)
+        mark_model_used(models() / first)
+        evict_unpacked_models(models(), most=0)
         assert self.left() == {first, f"{first}.used", f"{first}.lock"}
 
     def test_one_that_is_being_made_stays(self, node: Path) -> None:
         first, _, _ = self.three(node)
-        held = locked(models() / f"{first}.lock")
+        held = acquire_file_lock(models() / f"{first}.lock")
         assert held is not None
-        make_room(models(), most=0)
+        evict_unpacked_models(models(), most=0)
         os.close(held)
         assert first in self.left()
 
     def test_one_that_nobody_used_for_a_week_goes_although_there_is_room(self, node: Path) -> None:
         first, second, third = self.three(node)
         os.utime(models() / f"{second}.used", (0, time.time() - 8 * 24 * 3600))
-        make_room(models(), most=10**9)
+        evict_unpacked_models(models(), most=10**9)
         assert {first, third} < self.left()
         assert second not in self.left()
 
@@ -222,7 +223,7 @@ class TestLocks:
     def test_a_lock_on_a_file_that_was_removed_meanwhile_is_none(
         self, node: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        free = private._free
+        free = locked_directory._try_file_lock
         asked: list[int] = []
 
         def removed_at_first(descriptor: int, *, shared: bool) -> bool:
@@ -231,15 +232,15 @@ class TestLocks:
             asked.append(descriptor)
             return free(descriptor, shared=shared)
 
-        monkeypatch.setattr(private, "_free", removed_at_first)
-        held = locked(node / "lock")
+        monkeypatch.setattr(locked_directory, "_try_file_lock", removed_at_first)
+        held = acquire_file_lock(node / "lock")
         assert held is not None
         assert len(asked) == 2
         assert os.path.samestat(os.fstat(held), (node / "lock").stat())
         os.close(held)
 
     def test_somebody_elses_lock_is_waited_for_until_a_moment(self, node: Path) -> None:
-        held = locked(node / "lock")
+        held = acquire_file_lock(node / "lock")
         assert held is not None
-        assert locked(node / "lock", until=time.monotonic() + 0.1) is None
+        assert acquire_file_lock(node / "lock", until=time.monotonic() + 0.1) is None
         os.close(held)

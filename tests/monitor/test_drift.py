@@ -8,9 +8,9 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from sparkscore.monitor.drift import binned, drifts
-from sparkscore.monitor.profile import SIZE, profiles
-from sparkscore.monitor.summary import summary
+from sparkscore.monitor.column_profiles import SIZE, build_profiles
+from sparkscore.monitor.column_summary import summarise_column
+from sparkscore.monitor.drift_detection import bin_profiles, measure_drifts
 from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 
@@ -19,14 +19,17 @@ LIMITS = DriftSettings()
 
 def profile(values: Any, *, column: str = "x", slice_: tuple[str | None, str | None] = (None, None)) -> ColumnProfile:
     array = values if isinstance(values, pa.Array) else pa.array(values)
-    found = {(column, slice_): summary(array, size=SIZE), (column, (None, None)): summary(array, size=SIZE)}
-    made = profiles(found, log_type="input", types={column: str(array.type)})
+    found = {
+        (column, slice_): summarise_column(array, size=SIZE),
+        (column, (None, None)): summarise_column(array, size=SIZE),
+    }
+    made = build_profiles(found, log_type="input", types={column: str(array.type)})
     return next(one for one in made if (one.slice_key, one.slice_value) == slice_)
 
 
 def drift(now: Any, before: Any, limits: DriftSettings = LIMITS) -> Drift:
     kind: Literal["BASELINE"] = "BASELINE"
-    return drifts([profile(now)], [profile(before)], drift_type=kind, against="before", limits=limits)[0]
+    return measure_drifts([profile(now)], [profile(before)], drift_type=kind, against="before", limits=limits)[0]
 
 
 def normal(shift: float = 0.0, *, seed: int, rows: int = 20_000) -> Any:
@@ -56,7 +59,7 @@ class TestNumbers:
         assert sum(alarms) == 0
 
     def test_bins_hold_equal_shares_of_the_reference_and_the_ends_are_their_own(self) -> None:
-        found = binned(profile([-5.0, 20.0, 3.0, None, math.nan]), profile([float(n) for n in range(10)] * 10))
+        found = bin_profiles(profile([-5.0, 20.0, 3.0, None, math.nan]), profile([float(n) for n in range(10)] * 10))
         before = dict(zip(found.names, found.before, strict=True))
         now = dict(zip(found.names, found.now, strict=True))
         assert now["below 0"] == 1
@@ -112,7 +115,7 @@ class TestText:
         assert not found.drifted
 
     def test_a_value_that_is_called_null_is_told_from_null(self) -> None:
-        found = binned(profile(["NULL", None]), profile(["NULL", None, None]))
+        found = bin_profiles(profile(["NULL", None]), profile(["NULL", None, None]))
         assert dict(zip(found.names, found.now, strict=True)) == {'"NULL"': 1, "NULL": 1}
 
 
@@ -142,10 +145,10 @@ class TestVerdicts:
 
     def test_a_column_that_the_reference_lacks_is_told(self) -> None:
         other = [profile([1.0], column="y")]
-        found = drifts([profile([1.0])], other, drift_type="BASELINE", against="before", limits=LIMITS)
+        found = measure_drifts([profile([1.0])], other, drift_type="BASELINE", against="before", limits=LIMITS)
         assert [one.note for one in found] == ["the reference has no such column"]
 
     def test_a_slice_that_the_reference_has_not_seen_is_left_out(self) -> None:
         now = [profile([1.0] * 600), profile([1.0] * 600, slice_=("carrier", "ZZ"))]
-        found = drifts(now, now[:1], drift_type="CONSECUTIVE", against="before", limits=LIMITS)
+        found = measure_drifts(now, now[:1], drift_type="CONSECUTIVE", against="before", limits=LIMITS)
         assert [(one.slice_key, one.drifted) for one in found] == [(None, False)]

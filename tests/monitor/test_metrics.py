@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from sparkscore.monitor.metrics import Success, metrics_text
+from sparkscore.monitor.metrics import LastSuccess, metrics_text
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.records import RuleVerdict, RunReport, Verdict
 from tests.monitor.hostile import VALUES
@@ -139,7 +139,7 @@ class TestText:
         assert "executor_cpu_ratio" not in told(replace(GOOD, seconds={"score_and_stage": 0.0}), cores=2)
 
     def test_a_failure_keeps_the_last_success_and_a_back_fill_the_newest_as_of(self) -> None:
-        earlier = Success(1000.0, AS_OF + 86400)
+        earlier = LastSuccess(1000.0, AS_OF + 86400)
         failed, filled = told(BAD, earlier=earlier), told(GOOD, earlier=earlier)
         assert failed["last_success_timestamp_seconds"] == 1000
         assert failed["last_success_as_of_timestamp_seconds"] == filled["last_success_as_of_timestamp_seconds"]

@@ -5,21 +5,21 @@ import time
 
 import pytest
 
-from sparkscore.monitor import progress
+from sparkscore.monitor import progress_reporter
 from sparkscore.monitor.screen import Screen
 
 
 def watched(console: Screen, steps: list[int]) -> str:
     values = iter(steps)
     last = steps[-1]
-    with progress.watch_on(console)("score_and_stage", total=100, done=lambda: next(values, last)):
+    with progress_reporter.console_progress(console)("score_and_stage", total=100, done=lambda: next(values, last)):
         time.sleep(0.2)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
 
 def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
     shown = watched(Screen(io.StringIO(), terminal=True, width=120), [10, 40, 100])
     assert "score and stage" in shown
     assert "100/100" in shown
@@ -27,7 +27,7 @@ def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: p
 
 
 def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(progress, "PLAIN_SECONDS", 0.05)
+    monkeypatch.setattr(progress_reporter, "PLAIN_SECONDS", 0.05)
     assert watched(Screen(io.StringIO()), [0, 50]) == ""
     shown = capsys.readouterr()
     lines = (shown.out + shown.err).splitlines()
@@ -36,21 +36,21 @@ def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_more_rows_than_expected_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
     shown = watched(Screen(io.StringIO(), terminal=True, width=120), [170])
     assert "100/100" in shown
 
 
 def test_a_failure_inside_ends_the_display_and_is_not_swallowed() -> None:
-    watch = progress.watch_on(Screen(io.StringIO(), terminal=True))
+    watch = progress_reporter.console_progress(Screen(io.StringIO(), terminal=True))
     with pytest.raises(KeyError), watch("part", total=1, done=lambda: 0):
         raise KeyError("inside")
 
 
 def test_the_name_of_a_part_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
     console = Screen(io.StringIO(), terminal=True, width=120)
-    with progress.watch_on(console)("[/y] {x} \x1b[2J :a:", total=1, done=lambda: 1):
+    with progress_reporter.console_progress(console)("[/y] {x} \x1b[2J :a:", total=1, done=lambda: 1):
         time.sleep(0.05)
     assert isinstance(console.file, io.StringIO)
     assert "[/y] {x} \\x1b[2J :a:" in console.file.getvalue()

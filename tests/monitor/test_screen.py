@@ -118,7 +118,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 
 
 TREES = {file.relative_to(SOURCE).as_posix(): ast.parse(file.read_text()) for file in SOURCE.rglob("*.py")}
-PRINTING = {"monitor/screen.py", "monitor/words.py", "monitor/progress.py"}
+PRINTING = {"monitor/screen.py", "monitor/formatting.py", "monitor/progress_reporter.py"}
 
 
 def test_only_the_screen_makes_a_console() -> None:
@@ -152,13 +152,13 @@ def test_no_markup_is_asked_for_anywhere() -> None:
 
 def test_print_is_used_by_the_entry_point_alone_and_never_without_its_stream() -> None:
     found = [(file, ast.unparse(call)) for file, call in calls("print") if isinstance(call.func, ast.Name)]
-    assert {file for file, _ in found} == {"entrypoint.py"}
+    assert {file for file, _ in found} == {"cli/main.py"}
     assert all("file=" in text for _, text in found)
 
 
 def test_log_lines_are_shaped_by_the_entry_point_alone() -> None:
-    assert {file for file, _ in calls("ConsoleRenderer")} == {"entrypoint.py"}
-    assert {file for file, _ in calls("PrintLogger")} == {"entrypoint.py"}
+    assert {file for file, _ in calls("ConsoleRenderer")} == {"cli/main.py"}
+    assert {file for file, _ in calls("PrintLogger")} == {"cli/main.py"}
 
 
 def test_raw_values_are_hostile() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from sparkscore.monitor.tracking import RUN_TAG, log_run
+from sparkscore.monitor.mlflow_run import RUN_TAG, log_run
 from sparkscore.records import Drift, Pins, Run, RunReport
 from tests.monitor.hostile import VALUES
 
@@ -35,6 +35,6 @@ def test_values_are_text_in_tags_params_and_names_of_metrics(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("value", VALUES)
 def test_a_column_of_any_name_has_a_metric(value: str, tmp_path: Path) -> None:
-    from sparkscore.monitor.tracking import _plain
+    from sparkscore.monitor.mlflow_run import _mlflow_metric_name
 
-    assert _plain(value).encode()
+    assert _mlflow_metric_name(value).encode()

@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from sparkscore.monitor.alerts import Alert
-from sparkscore.monitor.posting import host_of
-from sparkscore.monitor.webhook import Sent, send
+from sparkscore.monitor.http_post import url_host
+from sparkscore.monitor.webhook import DeliveryResult, send_alerts
 from tests.monitor.loopback import Answer, Server, serving, status
 
 ALERT = Alert("drift", "flight-delay", "2013-12-31T00:00:00Z", "f" * 64, "2 columns have drifted")
@@ -36,10 +36,10 @@ def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name.upper(), raising=False)
 
 
-def told(url: str, *, timeout_s: float = DEADLINE) -> Sent:
+def told(url: str, *, timeout_s: float = DEADLINE) -> DeliveryResult:
     """What became of the alert; fails where that took longer than it may, or where the thread outlives the deadline."""
     begun = time.monotonic()
-    sending = send([ALERT], url, timeout_s=timeout_s)
+    sending = send_alerts([ALERT], url, timeout_s=timeout_s)
     assert sending is not None
     assert time.monotonic() - begun < 0.5
     sent = sending.finish(within_s=timeout_s + SLACK)
@@ -76,14 +76,14 @@ def closing(_: socket.socket) -> None:
 
 def test_what_the_server_takes_is_told() -> None:
     with serving(OK) as server:
-        assert told(server.url()) == Sent((ALERT.key,))
+        assert told(server.url()) == DeliveryResult((ALERT.key,))
     assert server.texts == [ALERT.words]
     assert "application/json" in server.heads[0]
 
 
 def test_nothing_to_tell_starts_nothing() -> None:
     before = threading.active_count()
-    assert send([], "http://127.0.0.1:1/") is None
+    assert send_alerts([], "http://127.0.0.1:1/") is None
     assert threading.active_count() == before
 
 
@@ -104,19 +104,19 @@ def test_nothing_to_tell_starts_nothing() -> None:
 )
 def test_a_server_that_misbehaves_is_survived_and_named(answer: Answer, problem: str, tries: int) -> None:
     with serving(answer) as server:
-        assert told(server.url()) == Sent(problem=f"127.0.0.1: {problem}")
+        assert told(server.url()) == DeliveryResult(problem=f"127.0.0.1: {problem}")
     assert len(server.bodies) == tries
 
 
 @pytest.mark.parametrize("drop", [b"x", b"X-A: b\r\n"])
 def test_of_an_answer_whose_headers_never_end_the_status_counts(drop: bytes) -> None:
     with serving(dripping(b"HTTP/1.1 200 OK\r\n", drop)) as server:
-        assert told(server.url()) == Sent((ALERT.key,))
+        assert told(server.url()) == DeliveryResult((ALERT.key,))
 
 
 def test_an_answer_without_an_end_is_not_read() -> None:
     with serving(endless) as server:
-        assert told(server.url()) == Sent((ALERT.key,))
+        assert told(server.url()) == DeliveryResult((ALERT.key,))
 
 
 def test_a_server_that_reads_nothing_is_survived() -> None:
@@ -126,18 +126,18 @@ def test_a_server_that_reads_nothing_is_survived() -> None:
 
 def test_a_second_try_after_a_hiccup_is_enough() -> None:
     with serving(status("503 Service Unavailable"), OK) as server:
-        assert told(server.url(), timeout_s=2) == Sent((ALERT.key,))
+        assert told(server.url(), timeout_s=2) == DeliveryResult((ALERT.key,))
     assert len(server.bodies) == 2
 
 
 def test_a_tls_handshake_that_never_ends_is_survived() -> None:
     with serving(silent) as server:
-        assert told(server.url("https")) == Sent(problem="127.0.0.1: no answer in time")
+        assert told(server.url("https")) == DeliveryResult(problem="127.0.0.1: no answer in time")
 
 
 def test_a_tls_handshake_that_drips_is_survived() -> None:
     with serving(dripping(b"\x16\x03\x03\x40\x00", b"\x02"), reads=False) as server:
-        assert told(server.url("https")) == Sent(problem="127.0.0.1: no answer in time")
+        assert told(server.url("https")) == DeliveryResult(problem="127.0.0.1: no answer in time")
 
 
 @pytest.fixture(scope="module")
@@ -176,14 +176,16 @@ def test_a_server_is_told_over_tls_where_its_certificate_is_trusted(
 
     with serving(answer, reads=False) as server:
         sent = told(server.url("https"), timeout_s=5)
-    assert sent == (Sent((ALERT.key,)) if trusted else Sent(problem="127.0.0.1: SSLCertVerificationError"))
+    assert sent == (
+        DeliveryResult((ALERT.key,)) if trusted else DeliveryResult(problem="127.0.0.1: SSLCertVerificationError")
+    )
     assert server.texts == ([ALERT.words] if trusted else [])
 
 
 def test_nobody_listens() -> None:
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    assert told(f"http://127.0.0.1:{port}/SECRET") == Sent(problem="127.0.0.1: ConnectionRefusedError")
+    assert told(f"http://127.0.0.1:{port}/SECRET") == DeliveryResult(problem="127.0.0.1: ConnectionRefusedError")
 
 
 @pytest.mark.parametrize(
@@ -215,15 +217,15 @@ def test_the_url_is_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert shown.count("alerts not told") == 5
     assert "127.0.0.1" in shown
     assert "SECRET" not in shown
-    assert host_of("http://user:SECRET@hooks.example/SECRET") == "hooks.example"
+    assert url_host("http://user:SECRET@hooks.example/SECRET") == "hooks.example"
 
 
 def test_a_run_waits_no_longer_than_it_wants_to() -> None:
     with serving(silent) as server:
-        sending = send([ALERT], server.url(), timeout_s=1.5)
+        sending = send_alerts([ALERT], server.url(), timeout_s=1.5)
         assert sending is not None
         begun = time.monotonic()
-        assert sending.finish(within_s=0.1) == Sent(problem="127.0.0.1: no answer in time")
+        assert sending.finish(within_s=0.1) == DeliveryResult(problem="127.0.0.1: no answer in time")
         assert time.monotonic() - begun < 1
         assert sending._thread.daemon
         sending.finish(within_s=5)
@@ -232,7 +234,7 @@ def test_a_run_waits_no_longer_than_it_wants_to() -> None:
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving(OK) as proxy:
         monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{proxy.port}")
-        assert told("http://hooks.example/services") == Sent((ALERT.key,))
+        assert told("http://hooks.example/services") == DeliveryResult((ALERT.key,))
     assert proxy.heads[0].startswith("POST http://hooks.example/services ")
 
 
@@ -245,10 +247,10 @@ def test_a_name_that_nobody_can_look_up_in_time_is_survived(monkeypatch: pytest.
         raise socket.gaierror("gone")
 
     monkeypatch.setattr(socket, "getaddrinfo", stuck)
-    sending = send([ALERT], "http://hooks.example/", timeout_s=0.2)
+    sending = send_alerts([ALERT], "http://hooks.example/", timeout_s=0.2)
     assert sending is not None
     assert asked.wait(5)
-    assert sending.finish(within_s=0.3) == Sent(problem="hooks.example: no answer in time")
+    assert sending.finish(within_s=0.3) == DeliveryResult(problem="hooks.example: no answer in time")
     go.set()
     sending.finish(within_s=5)
     assert not sending._thread.is_alive()

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 import pytest
 from rich.table import Table
 
-from sparkscore.monitor.screen import Screen
-from sparkscore.monitor.visible import visible_text
-from sparkscore.monitor.words import (
-    checked_table,
+from sparkscore.monitor.formatting import (
+    describe_run,
     events_table,
+    maintenance_table,
     rejects_table,
     rows_table,
     sla_table,
-    summary,
-    upkeep_table,
+    suite_check_table,
 )
-from sparkscore.records import RejectCount, RuleVerdict, RunEvent, RunReport, Skipped, SlaRule, UpkeepReport
+from sparkscore.monitor.screen import Screen
+from sparkscore.monitor.visible import visible_text
+from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunEvent, RunReport, SkippedStep, SlaRule
 from tests.monitor.hostile import RAW, VALUES
 
 REPORT = RunReport(
@@ -44,7 +44,7 @@ def printed(table: Table | str) -> str:
 
 
 def test_a_publication_tells_counts_seconds_model_source_and_table() -> None:
-    said = summary(REPORT)
+    said = describe_run(REPORT)
     for part in (
         "84,292 predictions",
         "3 rows rejected",
@@ -58,20 +58,20 @@ def test_a_publication_tells_counts_seconds_model_source_and_table() -> None:
 
 
 def test_something_newer_is_told_with_what_takes_it() -> None:
-    said = summary(replace(REPORT, status="already_published", newer={"model_version": "2"}))
+    said = describe_run(replace(REPORT, status="already_published", newer={"model_version": "2"}))
     assert "nothing done" in said
     assert "newer meanwhile: model_version 2 (--replace takes it)" in said
 
 
 def test_nothing_to_score_is_told_without_a_table() -> None:
-    said = summary(RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", seconds={"total": 1.0}))
+    said = describe_run(RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", seconds={"total": 1.0}))
     assert said.startswith("nothing to score")
     assert "table" not in said
 
 
 def test_a_retry_without_success_does_not_blame_the_source() -> None:
     report = RunReport("job", "2013-12-31T00:00:00Z", "nothing_to_score", rows_read=60, seconds={"total": 1.0})
-    assert "no rejected row could be scored" in summary(report)
+    assert "no rejected row could be scored" in describe_run(report)
 
 
 def test_rejects_are_a_line_per_run_and_reason() -> None:
@@ -105,9 +105,11 @@ def test_floats_of_a_row_have_four_digits() -> None:
 
 
 def test_an_upkeep_tells_what_each_step_did_and_what_it_left() -> None:
-    skipped = Skipped("vacuum", "predictions", "the job second reads version 3")
-    report = UpkeepReport("job", "maintained", expired_before="2013-12-01", as_of_expired=2, predictions_expired=84292)
-    said = printed(upkeep_table(replace(report, files_vacuumed=7, skipped=(skipped,))))
+    skipped = SkippedStep("vacuum", "predictions", "the job second reads version 3")
+    report = MaintenanceReport(
+        "job", "maintained", expired_before="2013-12-01", as_of_expired=2, predictions_expired=84292
+    )
+    said = printed(maintenance_table(replace(report, files_vacuumed=7, skipped=(skipped,))))
     for part in (
         "2 as_of before 2013-12-01: 84,292 predictions",
         "7 files",
@@ -115,7 +117,7 @@ def test_an_upkeep_tells_what_each_step_did_and_what_it_left() -> None:
         "second reads version 3",
     ):
         assert part in said
-    planned = printed(upkeep_table(UpkeepReport("job", "dry_run")))
+    planned = printed(maintenance_table(MaintenanceReport("job", "dry_run")))
     assert "would do" in planned
     assert "everything is kept" in planned
 
@@ -125,13 +127,17 @@ def test_no_value_is_markup_in_what_any_verb_shows(value: str) -> None:
     moment = datetime(2013, 12, 31, tzinfo=UTC)
     failed = RunEvent("job", moment, 1, 1, "failed", moment, message=value.replace("\u2028", ""))
     shown: dict[str, Table | str] = {
-        "score": summary(replace(REPORT, model={"name": value, "version": "1"}, sla_broken=(value,), report=value)),
+        "score": describe_run(
+            replace(REPORT, model={"name": value, "version": "1"}, sla_broken=(value,), report=value)
+        ),
         "sample": rows_table([value], [(value,)]),
         "runs": events_table([failed]),
-        "gate": checked_table([(RuleVerdict(value, False, value, value), 0.5, False, [value])]),
+        "gate": suite_check_table([(RuleVerdict(value, False, value, value), 0.5, False, [value])]),
         "sla": sla_table([SlaRule(value, False, value, value)]),
         "rejects": rejects_table([RejectCount(moment, "f" * 64, "predict_failed", value, 1)]),
-        "maintain": upkeep_table(UpkeepReport("job", "maintained", skipped=(Skipped("vacuum", value, value),))),
+        "maintain": maintenance_table(
+            MaintenanceReport("job", "maintained", skipped=(SkippedStep("vacuum", value, value),))
+        ),
     }
     for verb, one in shown.items():
         said = printed(one)

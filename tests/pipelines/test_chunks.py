@@ -13,13 +13,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, DeadlinePassed, TooManyRejects
-from sparkscore.ingest import splits
-from sparkscore.pipelines.limits import Limits
-from sparkscore.pipelines.preview import plan
+from sparkscore.ingest import file_ranges
+from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines.score import score
+from sparkscore.pipelines.scoring.plan_preview import preview_plan
+from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.records import RunReport
-from sparkscore.scoring import pace
-from sparkscore.store.runs import PLAIN, Wishes
+from sparkscore.scoring import task_sizing
 from tests.faults.models import Traps, watched_registry
 from tests.world import AS_OF, SOURCE, Registry, World, assert_published, source_rows
 
@@ -29,14 +29,14 @@ FILES, SPLITS = 6, 18
 @pytest.fixture
 def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with its 60 rows in six files of one row group, each cut into three splits: two have no rows."""
-    monkeypatch.setattr(splits, "SMALLEST", 1)
-    monkeypatch.setattr(splits, "LARGEST", 1)
+    monkeypatch.setattr(file_ranges, "MIN_SPLIT_BYTES", 1)
+    monkeypatch.setattr(file_ranges, "MAX_SPLIT_BYTES", 1)
     frame = world.spark.createDataFrame(source_rows()).repartitionByRange(FILES, "id")
     frame.write.format("delta").mode("overwrite").save(world.path("flights"))
     return world
 
 
-def run(world: World, wishes: Wishes = PLAIN, **groups: Any) -> RunReport:
+def run(world: World, wishes: Wishes = PLAIN_RUN, **groups: Any) -> RunReport:
     return score(world.spark, world.settings(**groups), as_of=AS_OF, wishes=wishes)
 
 
@@ -87,7 +87,7 @@ def tasks_of_a_run(world: World, **groups: Any) -> set[int]:
 
 
 def test_of_a_slow_model_each_split_is_a_task_of_its_own(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pace, "TASK_S", 1e-9)
+    monkeypatch.setattr(task_sizing, "TASK_S", 1e-9)
     slots = many.spark.sparkContext.defaultParallelism
     assert {slots, SPLITS - slots} <= tasks_of_a_run(many)
 
@@ -123,8 +123,8 @@ def test_the_tables_of_readers_show_nothing_of_a_run_that_stopped(many: World) -
 
 def test_a_cluster_of_another_size_goes_on_with_the_same_splits(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     kept = stopped(many)
-    monkeypatch.setattr(splits, "SMALLEST", 1 << 30)
-    monkeypatch.setattr(splits, "LARGEST", 1 << 30)
+    monkeypatch.setattr(file_ranges, "MIN_SPLIT_BYTES", 1 << 30)
+    monkeypatch.setattr(file_ranges, "MAX_SPLIT_BYTES", 1 << 30)
     report = run(many)
     assert (report.chunks_reused, report.transport) == (1, "scan")
     assert f"{SPLITS} splits" in str(report.transport_reason)
@@ -180,13 +180,13 @@ def test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on(
 def test_a_scan_is_stopped_by_its_rejects_while_it_scores(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     many.write_source(with_null_keys(source_rows(), 10))
     seen: list[int] = []
-    check = Limits.check
+    check = RunLimits.check
 
-    def checked(limits: Limits, *, rejected: int) -> None:
+    def checked(limits: RunLimits, *, rejected: int) -> None:
         seen.append(rejected)
         check(limits, rejected=rejected)
 
-    monkeypatch.setattr(Limits, "check", checked)
+    monkeypatch.setattr(RunLimits, "check", checked)
     with pytest.raises(TooManyRejects):
         run(many)
     assert seen[-1] > 6
@@ -203,7 +203,7 @@ def one_split(
     spark: SparkSession, watched: tuple[Registry, Traps], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> World:
     """A source of one file with one row group of 600 rows, and a model as slow as can be: a task keeps each batch."""
-    monkeypatch.setattr(pace, "TASK_S", 1e-9)
+    monkeypatch.setattr(task_sizing, "TASK_S", 1e-9)
     world = World(spark, tmp_path / "home", watched[0])
     frame = spark.createDataFrame(source_rows(600))
     frame.coalesce(1).write.format("delta").save(world.path("flights"))
@@ -218,7 +218,7 @@ def test_of_a_split_that_is_scored_in_part_each_batch_is_kept_and_none_is_paid_t
 ) -> None:
     before, traps = watched[1].paid(), watched[1]
     with monkeypatch.context() as patch:
-        patch.setattr(Limits, "check", deadline_with_something_kept)
+        patch.setattr(RunLimits, "check", deadline_with_something_kept)
         with pytest.raises(DeadlinePassed):
             run(one_split, **SLOW)
     assert (staged_rows(one_split), traps.paid() - before) == (50, 50)  # one task, one batch
@@ -227,7 +227,7 @@ def test_of_a_split_that_is_scored_in_part_each_batch_is_kept_and_none_is_paid_t
     assert (report.chunks_reused, traps.paid() - before) == (1, 600)
 
 
-def deadline_with_something_kept(limits: Limits, *, rejected: int) -> None:
+def deadline_with_something_kept(limits: RunLimits, *, rejected: int) -> None:
     """What `Limits.check` does when a run's time is over as soon as anything is in the stage."""
     if inspect.stack()[1].frame.f_locals["chunks"].progress.rows:
         raise DeadlinePassed("the run's time is over")
@@ -249,7 +249,7 @@ def test_what_a_slow_model_leaves_of_a_single_split_is_dealt_out_to_all_slots(on
 
 def test_the_plan_says_whether_what_is_done_is_kept(many: World) -> None:
     def chunks(**scoring: Any) -> str:
-        _, lines = plan(many.spark, many.settings(scoring=scoring), as_of=AS_OF)
+        _, lines = preview_plan(many.spark, many.settings(scoring=scoring), as_of=AS_OF)
         return dict(lines)["chunks"]
 
     assert chunks() == "kept every 5 minutes"

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import pytest
 
-from sparkscore import entrypoint
+from sparkscore.cli import main
 from sparkscore.errors import ConfigError, TableNotFound
-from sparkscore.pipelines.gates import check, suggest
+from sparkscore.pipelines.gates import check_table_with_suite, suggest_suite_for_table
 from tests.world import World, source_rows
 
 
 def suggested(world: World) -> str:
     file = Path(world.path("suggested.json"))
-    file.write_text(json.dumps(suggest(world.spark, world.settings(), table="flights")))
+    file.write_text(json.dumps(suggest_suite_for_table(world.spark, world.settings(), table="flights")))
     return str(file)
 
 
 def test_a_suggested_suite_is_met_by_the_table_it_was_suggested_for(world: World) -> None:
-    verdict, lines = check(world.spark, world.settings(), table="flights", suite=suggested(world))
+    verdict, lines = check_table_with_suite(world.spark, world.settings(), table="flights", suite=suggested(world))
     assert verdict.failed == verdict.warned == ()
     assert len(lines) > len(source_rows().schema)
 
@@ -26,7 +26,7 @@ def test_a_suggested_suite_is_met_by_the_table_it_was_suggested_for(world: World
 def test_a_check_names_keys_of_rows_that_fail(world: World) -> None:
     suite = suggested(world)
     world.write_source(source_rows(8).set_column(1, "carrier", [["AA"] * 6 + ["ZZ"] * 2]))
-    _, lines = check(world.spark, world.settings(), table="flights", suite=suite)
+    _, lines = check_table_with_suite(world.spark, world.settings(), table="flights", suite=suite)
     (line,) = [one for one in lines if one.verdict.rule == "expect_column_values_to_be_in_set(carrier)"]
     assert (line.share, set(line.examples)) == (0.25, {"id=6", "id=7"})
 
@@ -35,12 +35,12 @@ def test_a_suite_for_another_table_is_an_error_of_the_config(world: World) -> No
     suite = suggested(world)
     world.write_source(source_rows(8).rename_columns(["number", "airline", "x1", "x2"]), name="others")
     with pytest.raises(ConfigError, match="judges columns that are not there"):
-        check(world.spark, world.settings(), table="others", suite=suite)
+        check_table_with_suite(world.spark, world.settings(), table="others", suite=suite)
 
 
 def test_a_table_that_is_not_there_is_told(world: World) -> None:
     with pytest.raises(TableNotFound):
-        suggest(world.spark, world.settings(), table="nowhere")
+        suggest_suite_for_table(world.spark, world.settings(), table="nowhere")
 
 
 def test_a_broken_critical_rule_ends_the_command_with_3_after_its_table(
@@ -50,7 +50,7 @@ def test_a_broken_critical_rule_ends_the_command_with_3_after_its_table(
     config.write_text(world.settings().model_dump_json(exclude_none=True))
     rule = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "id", "max_value": 50}}
     suite.write_text(json.dumps({"name": "ids", "expectations": [rule]}))
-    code = entrypoint.run("gate", ["check", "flights", "--config", str(config), "--suite", str(suite)])
+    code = main.run_verb("gate", ["check", "flights", "--config", str(config), "--suite", str(suite)])
     told = capsys.readouterr()
     assert code == 3
     assert json.loads(told.out.splitlines()[-1])["error"]["class"] == "GateFailed"
@@ -59,7 +59,7 @@ def test_a_broken_critical_rule_ends_the_command_with_3_after_its_table(
 
 
 def test_wrong_words_are_told_with_the_right_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert entrypoint.run("gate", ["check", "flights", "--job", "j"]) == 2
+    assert main.run_verb("gate", ["check", "flights", "--job", "j"]) == 2
     assert "gate check <table> --suite FILE" in capsys.readouterr().err
 
 
@@ -68,7 +68,5 @@ def test_a_suite_that_cannot_be_written_is_an_error_of_the_config(
 ) -> None:
     config = tmp_path / "job.json"
     config.write_text(world.settings().model_dump_json(exclude_none=True))
-    assert (
-        entrypoint.run("gate", ["suggest", "flights", "--config", str(config), "--suite", "/proc/no/suite.json"]) == 2
-    )
+    assert main.run_verb("gate", ["suggest", "flights", "--config", str(config), "--suite", "/proc/no/suite.json"]) == 2
     assert "--suite /proc/no/suite.json" in capsys.readouterr().err

@@ -13,12 +13,12 @@ from delta.tables import DeltaTable
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableChanged, TemporaryError
-from sparkscore.pipelines import publishing as page
+from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.maintain import maintain
-from sparkscore.records import Pins, RunEvent, RunReport, TableRef, UpkeepReport
-from sparkscore.store import events, retention
-from sparkscore.store.runs import Wishes
-from sparkscore.store.tables import table_id
+from sparkscore.pipelines.shared import publishing as page
+from sparkscore.records import MaintenanceReport, Pins, RunEvent, RunReport, TableRef
+from sparkscore.store import retention, run_events
+from sparkscore.store.delta_tables import load_table_id
 from tests.world import SOURCE, World, assert_published, source_rows
 
 NOW = datetime.now(UTC)
@@ -39,7 +39,7 @@ def run(world: World, as_of: str = NEW, *, wishes: Wishes | None = None, **group
 
 def upkeep(
     world: World, *, days: int | None = None, now: datetime | None = None, dry_run: bool = False
-) -> UpkeepReport:
+) -> MaintenanceReport:
     settings = world.settings(output={"retention_days": days})
     return maintain(world.spark, settings, now=now, dry_run=dry_run)
 
@@ -51,7 +51,7 @@ def broken(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, **na
         raise error
 
     with monkeypatch.context() as patch:
-        patch.setattr(page, "publish", fails)
+        patch.setattr(page, "publish_run", fails)
         with pytest.raises(type(error)):
             run(world, **named)
 
@@ -159,7 +159,7 @@ class TestRetention:
     ) -> None:
         run(world, OLD)
         run(world, NEW)
-        expire, done = retention.expire, list[None]()
+        expire, done = retention.delete_expired_rows, list[None]()
 
         def fails(*given: Any, **named: Any) -> None:
             if done:
@@ -167,11 +167,11 @@ class TestRetention:
             done.append(expire(*given, **named))
 
         with monkeypatch.context() as patch:
-            patch.setattr(retention, "expire", fails)
+            patch.setattr(retention, "delete_expired_rows", fails)
             with pytest.raises(PublishConflict) as caught:
                 upkeep(world, days=30)
         report = caught.value.report
-        assert isinstance(report, UpkeepReport)
+        assert isinstance(report, MaintenanceReport)
         assert (report.status, report.exit_code, report.predictions_expired, report.events_expired) == (
             "failed",
             75,
@@ -372,7 +372,7 @@ class TestTables:
         assert {(one.step, "second_runs" in one.reason) for one in done.skipped} == {("models", True), ("vacuum", True)}
 
     def event_of_another_job(self, world: World, version: int) -> RunEvent:
-        source = table_id(world.spark, TableRef("predictions", world.path("predictions")))
+        source = load_table_id(world.spark, TableRef("predictions", world.path("predictions")))
         pins = Pins(source, version, "model", "1", "digest", "scoring")
         event = RunEvent("second", NOW, 1, 1, "started", NOW, "run", pins)
         self.write(world, event)
@@ -380,8 +380,8 @@ class TestTables:
 
     def write(self, world: World, event: RunEvent) -> None:
         table = TableRef("second_runs", world.path("second_runs"))
-        events.prepare(world.spark, table, job="second")
-        events.record(world.spark, table, event)
+        run_events.ensure_events_table(world.spark, table, job="second")
+        run_events.record_event(world.spark, table, event)
 
 
 class TestWhole:
@@ -408,7 +408,7 @@ class TestWhole:
         run(world)
         with pytest.raises(ForeignTable, match="late-flights") as caught:
             maintain(world.spark, world.settings(job="other"))
-        assert isinstance(caught.value.report, UpkeepReport)
+        assert isinstance(caught.value.report, MaintenanceReport)
 
     def test_the_callers_session_stays_as_it_is(self, world: World) -> None:
         run(world, OLD)

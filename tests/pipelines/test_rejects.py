@@ -13,22 +13,23 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DuplicateKeys, PinsConflict, TemporaryError
-from sparkscore.pipelines import publishing, staging
+from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines import rejects as page
 from sparkscore.pipelines import score as scoring
-from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import scored_frame
-from sparkscore.pipelines.pinning import Plan
-from sparkscore.pipelines.rejects import rejects, retry
+from sparkscore.pipelines.rejects import list_rejects, retry_rejects
 from sparkscore.pipelines.rollback import rollback
-from sparkscore.publish import mend
-from sparkscore.publish import stage as stages
-from sparkscore.publish.merge import publish
-from sparkscore.publish.progress import Progress
+from sparkscore.pipelines.scoring import staging
+from sparkscore.pipelines.scoring.transport_choice import scored_frame
+from sparkscore.pipelines.shared import publishing
+from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import RunReport
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.store.runs import PLAIN, Wishes
+from sparkscore.stage import reject_repair
+from sparkscore.stage import stage_store as stages
+from sparkscore.stage.stage_progress import StageProgress
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
 FAILED = (7, 23)
@@ -39,7 +40,7 @@ def reject(code: str, error: str, message: str) -> Column:
     return F.struct(F.lit(code).alias("code"), F.lit(error).alias("error"), F.lit(message).alias("message"))
 
 
-def run(world: World, settings: Settings | None = None, *, wishes: Wishes = PLAIN) -> RunReport:
+def run(world: World, settings: Settings | None = None, *, wishes: Wishes = PLAIN_RUN) -> RunReport:
     return score(world.spark, settings or world.settings(), as_of=AS_OF, wishes=wishes)
 
 
@@ -50,15 +51,15 @@ def broken(
 
     key = F.col(f"`{(settings or world.settings()).source.keys[0]}`")
 
-    def staged(attempt: Attempt, plan: Plan, *given: Any) -> Progress:
-        staging.staged(attempt, plan, *given)
+    def staged(attempt: Attempt, plan: Plan, *given: Any) -> StageProgress:
+        staging.score_missing_rows(attempt, plan, *given)
         where = (attempt.spark, plan.run, attempt.settings.stage_uri)
         table = DeltaTable.forPath(world.spark, str(stages.stage_table(*where[1:]).path))
         table.update(key.isin(*ids), {"_reject": reject(*REASON), "prediction": F.lit(None)})
-        return stages.progress_of(*where)
+        return stages.load_stage_progress(*where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(scoring, "staged", staged)
+        patch.setattr(scoring, "score_missing_rows", staged)
         return run(world, settings)
 
 
@@ -75,7 +76,7 @@ def still_failing(monkeypatch: pytest.MonkeyPatch, *ids: int) -> None:
 
 
 def again(world: World, report: RunReport, settings: Settings | None = None) -> RunReport:
-    return retry(world.spark, settings or world.settings(), run=str(report.run_id)[:12])
+    return retry_rejects(world.spark, settings or world.settings(), run=str(report.run_id)[:12])
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Counters]:
@@ -95,7 +96,7 @@ class TestListing:
         extra = pa.table({"id": [None], "carrier": ["AA"], "x1": [1.0], "x2": [1.0]}, schema=SOURCE)
         world.write_source(pa.concat_tables([source_rows(), extra]))
         report = broken(world, monkeypatch)
-        found = rejects(world.spark, world.settings())
+        found = list_rejects(world.spark, world.settings())
         assert {(one.run_id, one.code, one.error, one.rows) for one in found} == {
             (report.run_id, "predict_failed", "ImportError", 2),
             (report.run_id, "null_key", None, 1),
@@ -104,7 +105,7 @@ class TestListing:
 
     def test_a_job_without_rejects_has_none(self, world: World) -> None:
         run(world)
-        assert rejects(world.spark, world.settings()) == []
+        assert list_rejects(world.spark, world.settings()) == []
 
 
 class TestRetrying:
@@ -198,7 +199,7 @@ class TestRefusals:
     def test_a_run_that_is_not_there_is_an_error(self, world: World, run_id: str) -> None:
         first = run(world)
         with pytest.raises(ConfigError, match=str(first.run_id)[:12]):
-            retry(world.spark, world.settings(), run=run_id)
+            retry_rejects(world.spark, world.settings(), run=run_id)
 
     def test_a_run_that_readers_do_not_see_is_an_error_that_names_theirs(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -271,11 +272,11 @@ class TestKilled:
     @pytest.mark.parametrize(
         ("where", "moment", "predicted"),
         [
-            ((page, "pinned"), after_it, 2),
-            ((mend, "mended"), before_it, 2),
-            ((mend, "mended"), after_it, 0),
-            ((page, "published"), before_it, 0),
-            ((publishing, "publish"), before_it, 0),
+            ((page, "pin_run"), after_it, 2),
+            ((reject_repair, "replace_rejected_rows"), before_it, 2),
+            ((reject_repair, "replace_rejected_rows"), after_it, 0),
+            ((page, "publish_stage"), before_it, 0),
+            ((publishing, "publish_run"), before_it, 0),
         ],
     )
     def test_before_its_commit_the_same_command_finishes_it(
@@ -292,7 +293,7 @@ class TestKilled:
     def test_after_its_commit_the_same_command_finds_it_done(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = self.killed(world, monkeypatch, (publishing, "told"))
+        first = self.killed(world, monkeypatch, (publishing, "finish_publication"))
         before = world.version()
         report = again(world, first)
         assert (report.status, report.revision, world.version()) == ("already_published", 2, before)
@@ -301,7 +302,7 @@ class TestKilled:
     def test_a_score_in_between_leaves_readers_what_they_see_and_says_so(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        first = self.killed(world, monkeypatch, (publishing, "publish"))
+        first = self.killed(world, monkeypatch, (publishing, "publish_run"))
         settled = run(world)
         assert (settled.status, settled.run_id) == ("already_published", first.run_id)
         assert "an attempt of `rejects` began revision 2 and did not end" in settled.warnings[0]
@@ -313,12 +314,12 @@ class TestKilled:
         first = broken(world, monkeypatch)
         with monkeypatch.context() as patch:
             still_failing(patch, 23)
-            patch.setattr(publishing, "publish", before_it(publish))
+            patch.setattr(publishing, "publish_run", before_it(publish_run))
             with pytest.raises(KeyboardInterrupt):
                 again(world, first)
         report = again(world, first)
         assert (report.rows_scored, report.rows_rejected) == (59, 1)
-        assert [one.rows for one in rejects(world.spark, world.settings()) if one.run_id == report.run_id] == [1]
+        assert [one.rows for one in list_rejects(world.spark, world.settings()) if one.run_id == report.run_id] == [1]
         assert_published(world, again(world, report), source_rows())
 
     def test_a_failure_that_a_retry_may_help_is_retried(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -327,7 +328,7 @@ class TestKilled:
 
         first = broken(world, monkeypatch)
         with monkeypatch.context() as patch:
-            patch.setattr(publishing, "publish", away)
+            patch.setattr(publishing, "publish_run", away)
             with pytest.raises(TemporaryError):
                 again(world, first)
         assert_published(world, again(world, first), source_rows())

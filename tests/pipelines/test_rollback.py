@@ -11,12 +11,12 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import AccessDenied, ConfigError, PinsConflict, TableChanged, VersionGone
+from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines import rollback as page
-from sparkscore.pipelines.rollback import Lines, rollback
-from sparkscore.publish.merge import publish
+from sparkscore.pipelines.rollback import RollbackLines, rollback
+from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
-from sparkscore.store.runs import PLAIN, Wishes
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
 REPLACE = Wishes(replace=True)
@@ -24,7 +24,7 @@ KILLED = KeyboardInterrupt()
 OLD, NEW = source_rows(60), source_rows(20, first=50)
 
 
-def run(world: World, *, as_of: str = AS_OF, wishes: Wishes = PLAIN, **groups: Any) -> RunReport:
+def run(world: World, *, as_of: str = AS_OF, wishes: Wishes = PLAIN_RUN, **groups: Any) -> RunReport:
     return score(world.spark, world.settings(**groups), as_of=as_of, wishes=wishes)
 
 
@@ -34,7 +34,7 @@ def back(world: World, *, to: str | None = None, dry_run: bool = False, settings
 
 def shown(
     world: World, *, to: str | None = None, dry_run: bool = False, settings: Settings | None = None
-) -> tuple[RunReport, Lines]:
+) -> tuple[RunReport, RollbackLines]:
     return rollback(world.spark, settings or world.settings(), as_of=AS_OF, to=to, dry_run=dry_run)
 
 
@@ -235,7 +235,7 @@ class TestKilled:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         twice(world)
-        ends(world, monkeypatch, "publish", KILLED)
+        ends(world, monkeypatch, "publish_run", KILLED)
         assert set(world.predictions()["model_version"]) == {"2"}
         report = back(world)
         assert (report.status, report.revision, report.attempt) == ("published", 3, 2)
@@ -246,7 +246,7 @@ class TestKilled:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         _, second = twice(world)
-        ends(world, monkeypatch, "publish", KILLED)
+        ends(world, monkeypatch, "publish_run", KILLED)
         before = versions(world)
         again = run(world)
         assert (again.status, again.run_id) == ("already_published", second.run_id)
@@ -258,7 +258,7 @@ class TestKilled:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         twice(world)
-        ends(world, monkeypatch, "told", KILLED)
+        ends(world, monkeypatch, "finish_publication", KILLED)
         before = world.version()
         report = back(world)
         assert (report.status, report.revision, world.version()) == ("already_published", 3, before)
@@ -267,7 +267,7 @@ class TestKilled:
 
     def test_after_its_commit_a_score_finds_it_published(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         twice(world)
-        ends(world, monkeypatch, "told", KILLED)
+        ends(world, monkeypatch, "finish_publication", KILLED)
         report = run(world)
         assert (report.status, report.revision) == ("already_published", 3)
         assert_published(world, report, OLD, version=1)
@@ -286,10 +286,10 @@ class TestKilled:
         def overtaken(*given: Any, **named: Any) -> Any:
             monkeypatch.undo()
             run(world, wishes=REPLACE)
-            return publish(*given, **named)
+            return publish_run(*given, **named)
 
         twice(world)
-        monkeypatch.setattr(page, "publish", overtaken)
+        monkeypatch.setattr(page, "publish_run", overtaken)
         with pytest.raises(PinsConflict, match="another run published first"):
             back(world)
         seen = world.predictions()

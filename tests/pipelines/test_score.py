@@ -15,7 +15,7 @@ import pytest
 from delta.tables import DeltaTable
 from pyspark.sql import functions as F
 
-from sparkscore import score
+from sparkscore import register_tables, score
 from sparkscore.errors import (
     AccessDenied,
     ConfigError,
@@ -34,23 +34,22 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
-from sparkscore.model.digest import former_digest_of
-from sparkscore.pipelines import pinning
-from sparkscore.pipelines import publishing as page
-from sparkscore.pipelines.attempt import Attempt
-from sparkscore.publish.merge import publish
+from sparkscore.lifecycle import PLAIN_RUN, Wishes
+from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.pipelines.shared import pinning
+from sparkscore.pipelines.shared import publishing as page
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import Pins, RunReport
-from sparkscore.schemas import LINEAGE
-from sparkscore.session import register_tables
+from sparkscore.schemas import LINEAGE_COLUMNS
 from sparkscore.settings import Settings
-from sparkscore.store.runs import PLAIN, Wishes
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
 BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 REPLACE, FORCE, RESTART = Wishes(replace=True), Wishes(force=True), Wishes(restart=True)
 
 
-def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, wishes: Wishes = PLAIN) -> RunReport:
+def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, wishes: Wishes = PLAIN_RUN) -> RunReport:
     return score(world.spark, settings or world.settings(), as_of=as_of, wishes=wishes)
 
 
@@ -80,7 +79,7 @@ class TestPublishing:
 
     def test_the_table_has_its_contract_and_is_readable_by_the_plainest_reader(self, world: World) -> None:
         run(world)
-        names = ["id", "prediction", "label", "carrier", *(column.name for column in LINEAGE)]
+        names = ["id", "prediction", "label", "carrier", *(column.name for column in LINEAGE_COLUMNS)]
         assert world.table().columns == names
         detail = DeltaTable.forPath(world.spark, world.path("predictions")).detail().collect()[0]
         assert (detail["minReaderVersion"], detail["partitionColumns"]) == (1, ["as_of_date"])
@@ -255,7 +254,7 @@ class TestResuming:
             raise error
 
         with monkeypatch.context() as patch:
-            patch.setattr(page, "ensure", fails)
+            patch.setattr(page, "ensure_table", fails)
             with pytest.raises(type(error)):
                 run(world)
 
@@ -314,9 +313,9 @@ class TestResuming:
             monkeypatch.undo()
             run(world)
             run(world, wishes=REPLACE)
-            return publish(*given, **named)
+            return publish_run(*given, **named)
 
-        monkeypatch.setattr(page, "publish", overtaken)
+        monkeypatch.setattr(page, "publish_run", overtaken)
         report = run(world)
         assert (report.status, report.exit_code) == ("superseded", 0)
         assert set(world.predictions()["run_id"]) != {report.run_id}
@@ -535,10 +534,10 @@ class TestBadInput:
             run(world, as_of="yesterday")
 
     def test_a_threshold_needs_a_probability(self, world: World) -> None:
-        from sparkscore.publish.columns import contract
+        from sparkscore.publish.postprocessing import derive_table_contract
 
         with pytest.raises(ConfigError, match="threshold"):
-            contract(SOURCE, keys=["id"], output=pa.int64(), passthrough=[], threshold=0.5)
+            derive_table_contract(SOURCE, keys=["id"], output=pa.int64(), passthrough=[], threshold=0.5)
 
     def test_a_pass_through_without_a_zone_would_raise_the_reader_version(self, world: World) -> None:
         frame = world.spark.createDataFrame(source_rows()).withColumn(

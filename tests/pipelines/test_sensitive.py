@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from sparkscore import score
-from sparkscore.errors import UNTOLD, ConfigError, RowsNotPredicted, SparkscoreError
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, RowsNotPredicted, SparkscoreError
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.world import AS_OF, World
 
@@ -183,7 +183,7 @@ def test_what_spark_says_of_a_row_is_not_told(people: People) -> None:
     )
     with pytest.raises(SparkscoreError) as caught:
         score(spark, settings, as_of=later)
-    assert (caught.value.exit_code, caught.value.do, caught.value.__cause__) == (1, UNTOLD, None)
+    assert (caught.value.exit_code, caught.value.do, caught.value.__cause__) == (1, MESSAGE_HIDDEN, None)
     told = str(caught.value) + people.world.table("checked_runs").toPandas().to_json()
     assert [shown for shown in SHOWN_AS if shown in told] == []
 

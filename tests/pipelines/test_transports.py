@@ -12,12 +12,12 @@ import pytest
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DuplicateKeys
-from sparkscore.pipelines import preview, staging
-from sparkscore.pipelines.frames import way_of
-from sparkscore.publish import stage as stages
-from sparkscore.records import Place, RunReport, Stage
-from sparkscore.schemas import LINEAGE
-from sparkscore.store.files import prepare
+from sparkscore.pipelines.scoring import plan_preview, staging
+from sparkscore.pipelines.scoring.transport_choice import choose_transport
+from sparkscore.records import RunReport, Stage, TableLocation
+from sparkscore.schemas import LINEAGE_COLUMNS
+from sparkscore.stage import stage_store as stages
+from sparkscore.store.file_commit import create_write_folder
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.world import AS_OF, World, assert_published, source_rows
 
@@ -35,7 +35,7 @@ def with_null_keys(rows: pa.Table) -> pa.Table:
 
 def test_predictions_and_rejects_are_the_same_on_each(world: World) -> None:
     world.write_source(with_null_keys(source_rows(60)))
-    constant = [column.name for column in LINEAGE]
+    constant = [column.name for column in LINEAGE_COLUMNS]
     published, rejected = [], []
     for day, transport in enumerate(TRANSPORTS, 1):
         report = run(world, transport, as_of=f"2013-01-0{day}")
@@ -85,7 +85,7 @@ def test_rows_that_the_model_raises_on_are_the_same_rejects_on_each(
         report = score(world.spark, settings, as_of=f"2013-01-0{day}")
         scored = int((~bad & ~null).sum())
         assert (report.transport, report.rows_scored, report.rows_rejected) == (transport, scored, 60 - scored)
-        published.append(world.predictions(as_of=f"2013-01-0{day}").drop(columns=[one.name for one in LINEAGE]))
+        published.append(world.predictions(as_of=f"2013-01-0{day}").drop(columns=[one.name for one in LINEAGE_COLUMNS]))
         rejects = world.table("predictions_rejects").where(f"run_id = '{report.run_id}'")
         rejected.append(sorted(tuple(row) for row in rejects.select("key", "code", "error", "message").collect()))
     for other in (1, 2):
@@ -117,7 +117,7 @@ def test_auto_leaves_a_table_to_spark_that_only_spark_is_sure_to_read_and_says_w
 
 
 def test_the_plan_names_the_transport_and_why(world: World) -> None:
-    report, lines = preview.plan(world.spark, world.settings(scoring={"transport": "arrow"}), as_of=AS_OF)
+    report, lines = plan_preview.preview_plan(world.spark, world.settings(scoring={"transport": "arrow"}), as_of=AS_OF)
     assert dict(lines)["transport"] == "arrow: as configured"
     assert report.transport == "arrow"
 
@@ -144,14 +144,14 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
 ) -> None:
     file = next(Path(world.path("flights")).glob("*.parquet"))
     content = file.read_bytes()
-    listing = way_of
+    listing = choose_transport
 
     def listed_then_deleted(*given: Any, **named: Any) -> Any:
         way = listing(*given, **named)
         file.unlink()
         return way
 
-    monkeypatch.setattr(staging, "way_of", listed_then_deleted)
+    monkeypatch.setattr(staging, "choose_transport", listed_then_deleted)
     with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone") as caught:
         run(world, "scan")
     assert caught.value.exit_code == 2
@@ -164,11 +164,11 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
 def test_files_that_a_lost_task_left_in_the_stages_folder_are_in_no_stage(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_an_orphan(place: Place) -> None:
-        prepare(place)
+    def with_an_orphan(place: TableLocation) -> None:
+        create_write_folder(place)
         (Path(place.root) / "part-0.parquet").write_bytes(b"half a file")
 
-    monkeypatch.setattr(staging, "prepare", with_an_orphan)
+    monkeypatch.setattr(staging, "create_write_folder", with_an_orphan)
     assert_published(world, run(world, "scan"), source_rows())
 
 
@@ -182,7 +182,7 @@ def test_duplicate_keys_are_found_whatever_order_they_come_in(world: World, tran
 def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World) -> None:
     settings = world.settings(scoring={"transport": "scan"})
     seen: list[bool] = []
-    original = stages.whole
+    original = stages.build_stage_record
 
     def whole(*given: Any, **named: Any) -> Stage:
         stage = original(*given, **named)
@@ -190,7 +190,7 @@ def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World
         return stage
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "whole", whole)
+        patch.setattr(stages, "build_stage_record", whole)
         score(world.spark, settings, as_of="2013-01-01")
         world.write_source(source_rows(60).take(pa.array(np.random.default_rng(0).permutation(60))))
         score(world.spark, settings, as_of="2013-01-02")
@@ -200,7 +200,7 @@ def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World
 def test_a_scan_to_a_store_that_only_spark_writes_to_returns_its_rows_to_spark(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "place", lambda *_: None)
+    monkeypatch.setattr(stages, "find_stage_location", lambda *_: None)
     report = run(world)
     assert report.transport == "scan"
     assert_published(world, report, source_rows())

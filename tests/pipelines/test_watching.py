@@ -17,14 +17,15 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, GateFailed, TooManyRejects
-from sparkscore.monitor.tracking import RUN_TAG
-from sparkscore.pipelines import publishing, watching
+from sparkscore.lifecycle import Wishes
+from sparkscore.monitor.mlflow_run import RUN_TAG
 from sparkscore.pipelines.check_sla import check_sla
-from sparkscore.pipelines.report import report_of_job, report_of_run
+from sparkscore.pipelines.monitoring import run_monitoring
+from sparkscore.pipelines.report import write_job_report, write_run_report
 from sparkscore.pipelines.rollback import rollback
+from sparkscore.pipelines.shared import publishing
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
-from sparkscore.store.runs import Wishes
 from tests.world import UNWATCHED, World, source_rows, tracking
 
 FIRST, SECOND, THIRD = "2013-12-29", "2013-12-30", "2013-12-31"
@@ -166,7 +167,7 @@ class TestDrift:
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
         against = flights.table("predictions_drift").where(f"as_of_date = '{SECOND}'").collect()[0]["against"]
         assert against == f"run {str(back.run_id)[:12]} of 2013-12-29T00:00:00Z"
-        page = report_of_run(flights.spark, settings, run=str(back.run_id))
+        page = write_run_report(flights.spark, settings, run=str(back.run_id))
         assert f"{ROWS:,} predictions" in Path(page).read_text()
 
     def test_a_missing_baseline_leaves_the_comparison_with_the_run_before(self, flights: World) -> None:
@@ -258,7 +259,7 @@ class TestNoHarm:
         def failing(*_: Any) -> str:
             raise RuntimeError("no chart")
 
-        monkeypatch.setattr(watching, "keep_page", failing)
+        monkeypatch.setattr(run_monitoring, "write_run_page", failing)
         report = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
         assert (report.status, report.report) == ("published", None)
         assert "no report: no chart" in report.warnings
@@ -267,7 +268,7 @@ class TestNoHarm:
         self, flights: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with monkeypatch.context() as patch:
-            patch.setattr(publishing, "watched", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+            patch.setattr(publishing, "monitor_run", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
             with pytest.raises(KeyboardInterrupt):
                 run(flights)
         report = run(flights)
@@ -299,9 +300,9 @@ class TestPages:
         page = Path(str(report.report))
         page.unlink()
         settings = watching_settings(flights)
-        assert report_of_run(flights.spark, settings, run=str(report.run_id)[:8]) == str(page)
+        assert write_run_report(flights.spark, settings, run=str(report.run_id)[:8]) == str(page)
         assert str(report.run_id) in page.read_text()
-        assert report_of_job(flights.spark, settings) == str(page.parent / "index.html")
+        assert write_job_report(flights.spark, settings) == str(page.parent / "index.html")
 
     def test_a_failed_run_has_a_page_on_request(self, world: World) -> None:
         settings = world.settings(scoring={"max_rejects": 0, "max_reject_ratio": 1})
@@ -311,12 +312,12 @@ class TestPages:
             score(world.spark, settings, as_of=FIRST)
         found = failed.value.report
         assert isinstance(found, RunReport)
-        where = report_of_run(world.spark, settings, run=str(found.run_id))
+        where = write_run_report(world.spark, settings, run=str(found.run_id))
         assert "TooManyRejects" in Path(where).read_text()
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="no run of the job"):
-            report_of_run(world.spark, world.settings(), run="0" * 12)
+            write_run_report(world.spark, world.settings(), run="0" * 12)
 
 
 class TestMlflow:
@@ -339,7 +340,7 @@ class TestMlflow:
         def failing(*_: Any, **__: Any) -> str:
             raise RuntimeError("no server")
 
-        monkeypatch.setattr(watching, "log_run", failing)
+        monkeypatch.setattr(run_monitoring, "log_run", failing)
         report = run(world, monitor={"report": False, "mlflow": True}, profile={"rows": "none"})
         assert (report.status, "no MLflow run: no server" in report.warnings) == ("published", True)
 

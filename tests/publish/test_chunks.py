@@ -10,16 +10,16 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import PublishConflict
 from sparkscore.ingest.part_reader import PartReader
-from sparkscore.publish import stage as stages
-from sparkscore.publish.chunks import Chunks
-from sparkscore.records import FileScan, Place, Position, ScoredPart, SplitPart, Stage
-from sparkscore.schemas import REJECT
-from sparkscore.scoring.stage_file import written
-from sparkscore.store.files import prepare
-from sparkscore.store.isolation import run_session
+from sparkscore.records import FileScan, ScoredPart, SplitPart, SplitPosition, Stage, TableLocation
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.stage import stage_store as stages
+from sparkscore.stage.chunk_committer import ChunkCommitter
+from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.store.file_commit import create_write_folder
 from tests.publish.test_merge import RUN
 
-SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 
 
 class Nothing:
@@ -28,7 +28,7 @@ class Nothing:
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         return iter(())
 
-    def part(self, split: bytes, first: Position, last: Position | None) -> PartReader:
+    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
         return PartReader(lambda *_: iter(()), (), first, last)
 
     def lengths(self, split: bytes) -> tuple[int, ...]:
@@ -49,27 +49,27 @@ class Bench:
     """A stage of four splits with ten rows each."""
 
     def __init__(self, spark: SparkSession, folder: Path) -> None:
-        self.spark, self.root = run_session(spark), str(folder)
-        place = stages.place(self.spark, RUN, self.root)
+        self.spark, self.root = create_run_session(spark), str(folder)
+        place = stages.find_stage_location(self.spark, RUN, self.root)
         assert place is not None
-        self.place: Place = place
-        prepare(place)
+        self.place: TableLocation = place
+        create_write_folder(place)
 
-    def attempt(self, scan: FileScan = SCAN) -> Chunks:
-        return Chunks(self.spark, RUN, self.root, place=self.place, schema=SCHEMA, scan=scan)
+    def attempt(self, scan: FileScan = SCAN) -> ChunkCommitter:
+        return ChunkCommitter(self.spark, RUN, self.root, place=self.place, schema=SCHEMA, scan=scan)
 
     def split(self, number: int) -> ScoredPart:
         """All of it: two ranges of five rows."""
         return self.part(number, (0, 0), (2, 0))
 
-    def part(self, number: int, first: Position, last: Position) -> ScoredPart:
+    def part(self, number: int, first: SplitPosition, last: SplitPosition) -> ScoredPart:
         places = range(first[0] * 5 + first[1], last[0] * 5 + last[1])
         rows = [{"id": number * 10 + one, "prediction": 0.5, "_reject": None} for one in places]
-        files = written(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
+        files = write_stage_files(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
         return ScoredPart(number, first, last, 2, tuple(files))
 
     def stage(self) -> Stage | None:
-        return stages.found(self.spark, RUN, self.root)
+        return stages.find_complete_stage(self.spark, RUN, self.root)
 
     def ids(self) -> list[int]:
         table = stages.stage_table(RUN, self.root)
@@ -88,7 +88,7 @@ def test_what_is_done_within_the_time_of_a_chunk_is_one_commit(bench: Bench) -> 
     assert chunks.progress.version == -1
     chunks.commit()
     assert (chunks.progress.version, chunks.missing) == (0, [])
-    assert bench.stage() == stages.whole(bench.spark, RUN, bench.root, chunks.progress, chunks_reused=1)
+    assert bench.stage() == stages.build_stage_record(bench.spark, RUN, bench.root, chunks.progress, chunks_reused=1)
     assert bench.ids() == list(range(40))
 
 
@@ -163,7 +163,7 @@ def test_splits_without_rows_make_a_whole_stage_without_rows(bench: Bench) -> No
 def test_a_stage_that_is_thrown_away_is_begun_again_in_the_same_place(bench: Bench) -> None:
     chunks = bench.attempt()
     chunks.add([bench.split(0)], every_s=0)
-    past = stages.emptied(bench.spark, RUN, bench.root, past=chunks.progress)
+    past = stages.reset_stage(bench.spark, RUN, bench.root, past=chunks.progress)
     assert (past.begun, past.version, bench.ids()) == (False, 1, [])
     again = bench.attempt()
     again.add([bench.split(part.split) for part in again.missing], every_s=0)

@@ -6,8 +6,8 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.publish.columns import contract, postprocessed
-from sparkscore.schemas import LINEAGE, TableContract
+from sparkscore.publish.postprocessing import derive_table_contract, postprocess_predictions
+from sparkscore.schemas import LINEAGE_COLUMNS, TableContract
 
 SOURCE = pa.schema([("id", pa.int64()), ("carrier", pa.string()), ("local", pa.timestamp("us"))])
 TWO_CLASSES = pa.list_(pa.float64(), 2)
@@ -15,7 +15,7 @@ SCHEMA = "id long, carrier string, extra int, prediction {kind}, _reject struct<
 
 
 def shape(output: pa.DataType, threshold: float | None = 0.5) -> TableContract:
-    return contract(SOURCE, keys=["id"], output=output, passthrough=["carrier"], threshold=threshold)
+    return derive_table_contract(SOURCE, keys=["id"], output=output, passthrough=["carrier"], threshold=threshold)
 
 
 def frame(spark: SparkSession, kind: str, *predictions: object) -> DataFrame:
@@ -24,7 +24,7 @@ def frame(spark: SparkSession, kind: str, *predictions: object) -> DataFrame:
 
 
 def test_the_contract_is_keys_prediction_label_pass_through_and_lineage() -> None:
-    names = ("id", "prediction", "label", "carrier", *(column.name for column in LINEAGE))
+    names = ("id", "prediction", "label", "carrier", *(column.name for column in LINEAGE_COLUMNS))
     assert shape(TWO_CLASSES).names == names
     assert shape(pa.string(), None).names == tuple(name for name in names if name != "label")
 
@@ -39,7 +39,7 @@ def test_keys_are_never_null() -> None:
 
 def test_of_two_classes_the_second_ones_probability_stands_with_its_label(spark: SparkSession) -> None:
     given = frame(spark, "array<double>", [0.7, 0.3], [0.5, 0.5], [0.1, 0.9], None)
-    made = postprocessed(given, shape(TWO_CLASSES), output=TWO_CLASSES, threshold=0.5)
+    made = postprocess_predictions(given, shape(TWO_CLASSES), output=TWO_CLASSES, threshold=0.5)
     expected = spark.createDataFrame(
         [(0, 0.3, 0, "AA"), (1, 0.5, 1, "AA"), (2, 0.9, 1, "AA"), (3, None, None, "AA")],
         "id long, prediction double, label int, carrier string",
@@ -48,19 +48,25 @@ def test_of_two_classes_the_second_ones_probability_stands_with_its_label(spark:
 
 
 def test_one_float_is_a_probability_too(spark: SparkSession) -> None:
-    made = postprocessed(frame(spark, "float", 0.25, 0.75), shape(pa.float32()), output=pa.float32(), threshold=0.5)
+    made = postprocess_predictions(
+        frame(spark, "float", 0.25, 0.75), shape(pa.float32()), output=pa.float32(), threshold=0.5
+    )
     assert [(row["prediction"], row["label"]) for row in made.orderBy("id").collect()] == [(0.25, 0), (0.75, 1)]
 
 
 def test_a_list_that_has_not_two_classes_becomes_null_which_the_output_gate_refuses(spark: SparkSession) -> None:
     kind = pa.list_(pa.float64())
-    made = postprocessed(frame(spark, "array<double>", [0.2, 0.3, 0.5]), shape(kind), output=kind, threshold=0.5)
+    made = postprocess_predictions(
+        frame(spark, "array<double>", [0.2, 0.3, 0.5]), shape(kind), output=kind, threshold=0.5
+    )
     assert made.collect()[0]["prediction"] is None
 
 
 def test_without_a_threshold_nothing_is_changed_and_columns_of_no_contract_are_left_out(spark: SparkSession) -> None:
     kind = pa.list_(pa.float64())
-    made = postprocessed(frame(spark, "array<double>", [0.2, 0.3, 0.5]), shape(kind, None), output=kind, threshold=None)
+    made = postprocess_predictions(
+        frame(spark, "array<double>", [0.2, 0.3, 0.5]), shape(kind, None), output=kind, threshold=None
+    )
     assert made.columns == ["id", "prediction", "carrier", "_reject"]
     assert made.collect()[0]["prediction"] == [0.2, 0.3, 0.5]
 
@@ -73,6 +79,6 @@ def test_a_threshold_on_something_else_than_a_probability_is_refused(output: pa.
 
 def test_a_type_that_plain_readers_cannot_read_is_refused_with_its_column() -> None:
     with pytest.raises(ConfigError, match="local"):
-        contract(SOURCE, keys=["id"], output=pa.float64(), passthrough=["local"], threshold=None)
+        derive_table_contract(SOURCE, keys=["id"], output=pa.float64(), passthrough=["local"], threshold=None)
     with pytest.raises(ConfigError, match="prediction"):
         shape(pa.timestamp("us"), None)

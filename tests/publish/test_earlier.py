@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.publish.earlier import changes
-from sparkscore.records import Changes
+from sparkscore.publish.earlier_publication import count_row_changes
+from sparkscore.records import RowChanges
 
 
 def frame(spark: SparkSession, *rows: tuple[Any, ...], value: str = "double") -> DataFrame:
@@ -16,11 +16,13 @@ def frame(spark: SparkSession, *rows: tuple[Any, ...], value: str = "double") ->
 def test_keys_vanish_appear_and_change(spark: SparkSession) -> None:
     now = frame(spark, (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4))
     then = frame(spark, (3, 0.3), (4, 0.5), (5, 0.5))
-    assert changes(then, now, keys=["id"]) == Changes(rows_now=4, rows_then=3, vanish=2, appear=1, change=1)
+    assert count_row_changes(then, now, keys=["id"]) == RowChanges(
+        rows_now=4, rows_then=3, vanish=2, appear=1, change=1
+    )
 
 
 def test_rows_without_any_counterpart_are_no_change(spark: SparkSession) -> None:
-    assert changes(frame(spark), frame(spark, (1, 0.1)), keys=["id"]) == Changes(1, 0, 1, 0, 0)
+    assert count_row_changes(frame(spark), frame(spark, (1, 0.1)), keys=["id"]) == RowChanges(1, 0, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
@@ -34,9 +36,9 @@ def test_rows_without_any_counterpart_are_no_change(spark: SparkSession) -> None
 def test_values_of_any_type_are_compared(spark: SparkSession, value: str, same: Any, other: Any) -> None:
     now = frame(spark, (1, same), (2, same), value=value)
     then = frame(spark, (1, same), (2, other), value=value)
-    assert changes(then, now, keys=["id"]).change == 1
+    assert count_row_changes(then, now, keys=["id"]).change == 1
 
 
 def test_names_with_dots_are_columns_like_others(spark: SparkSession) -> None:
     now, then = (frame(spark, (1, value)).toDF("the.key", "it's.value") for value in (0.1, 0.2))
-    assert changes(then, now, keys=["the.key"]).change == 1
+    assert count_row_changes(then, now, keys=["the.key"]).change == 1

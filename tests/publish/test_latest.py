@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pyspark.sql import SparkSession
 
-from sparkscore.publish.latest import latest
+from sparkscore.publish.latest_view import latest_predictions
 
 ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=8, unique=True)
 
@@ -15,11 +15,11 @@ ROWS = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max
 def test_each_key_has_exactly_its_row_of_the_greatest_as_of(spark: SparkSession, rows: list[tuple[int, int]]) -> None:
     greatest = {key: max(as_of for other, as_of in rows if other == key) for key, _ in rows}
     expected = spark.createDataFrame(list(greatest.items()), "id long, as_of long")
-    made = latest(spark.createDataFrame(rows, "id long, as_of long"), keys=["id"])
+    made = latest_predictions(spark.createDataFrame(rows, "id long, as_of long"), keys=["id"])
     assert_df_equality(made, expected, ignore_row_order=True)
 
 
 def test_a_back_fill_never_changes_a_key_that_has_a_newer_as_of(spark: SparkSession) -> None:
     rows = [(1, 20131231, "new"), (1, 20130101, "back-fill"), (2, 20130101, "only")]
-    made = latest(spark.createDataFrame(rows, "id long, as_of long, run string"), keys=["id"])
+    made = latest_predictions(spark.createDataFrame(rows, "id long, as_of long, run string"), keys=["id"])
     assert {(row["id"], row["run"]) for row in made.collect()} == {(1, "new"), (2, "only")}

@@ -12,23 +12,23 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged
-from sparkscore.publish import stage as stages
-from sparkscore.publish.columns import contract
-from sparkscore.publish.merge import Rows, publish
+from sparkscore.publish.postprocessing import derive_table_contract
+from sparkscore.publish.publish_run import RowsToPublish, publish_run
 from sparkscore.records import Pins, Publication, Run, TableRef
-from sparkscore.store import history
-from sparkscore.store.isolation import run_session
-from sparkscore.store.tables import ensure
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.stage import stage_store as stages
+from sparkscore.store import commit_history
+from sparkscore.store.delta_tables import ensure_table
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 RUN = Run("job", AS_OF, 1, 1, Pins("id", 0, "model", "1", "digest", "scoring"), "flights", "m-1")
 SCHEMA = pa.schema([("id", pa.int64())])
-CONTRACT = contract(SCHEMA, keys=["id"], output=pa.float64(), passthrough=[], threshold=None)
+CONTRACT = derive_table_contract(SCHEMA, keys=["id"], output=pa.float64(), passthrough=[], threshold=None)
 
 
 class Shelf:
     def __init__(self, spark: SparkSession, folder: Path) -> None:
-        self.spark, self.folder = run_session(spark), folder
+        self.spark, self.folder = create_run_session(spark), folder
         self.target = TableRef("p", str(folder / "p"))
 
     def publish(self, run: Run, *, rows: int = 4) -> Publication:
@@ -36,12 +36,14 @@ class Shelf:
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
         staged = frame.withColumn("_reject", F.lit(None).cast("struct<code:string,error:string,message:string>"))
         where = (self.spark, run, root)
-        past = stages.progress_of(*where)
-        now = past if past.whole else stages.written(self.spark, staged, run, root, past=past)
-        stage = stages.whole(*where, now, chunks_reused=0)
-        ensure(self.spark, self.target, CONTRACT, job=run.job)
-        made = Rows(lambda session: stages.accepted(session, stage), CONTRACT.names, stage.scored, stage.rejected)
-        return publish(self.spark, made, run, self.target, keys=["id"])
+        past = stages.load_stage_progress(*where)
+        now = past if past.whole else stages.write_stage(self.spark, staged, run, root, past=past)
+        stage = stages.build_stage_record(*where, now, chunks_reused=0)
+        ensure_table(self.spark, self.target, CONTRACT, job=run.job)
+        made = RowsToPublish(
+            lambda session: stages.load_scored_rows(session, stage), CONTRACT.names, stage.scored, stage.rejected
+        )
+        return publish_run(self.spark, made, run, self.target, keys=["id"])
 
 
 @pytest.fixture
@@ -62,14 +64,14 @@ def test_a_slow_attempt_finds_itself_superseded_by_a_later_revision(shelf: Shelf
     shelf.publish(later)
     found = shelf.publish(RUN)
     assert (found.run_id, found.revision) == (later.run_id, 2)
-    assert history.held(shelf.spark, shelf.target, AS_OF) == {later.run_id: 4}
+    assert commit_history.count_rows_by_run(shelf.spark, shelf.target, AS_OF) == {later.run_id: 4}
 
 
 def test_another_run_of_the_same_revision_is_refused_never_mixed(shelf: Shelf) -> None:
     shelf.publish(RUN)
     with pytest.raises(PinsConflict, match="another run published first"):
         shelf.publish(replace(RUN, pins=replace(RUN.pins, source_version=1)), rows=6)
-    assert history.held(shelf.spark, shelf.target, AS_OF) == {RUN.run_id: 4}
+    assert commit_history.count_rows_by_run(shelf.spark, shelf.target, AS_OF) == {RUN.run_id: 4}
 
 
 def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> None:

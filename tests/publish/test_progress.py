@@ -9,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.publish.progress import NOTHING, chunk_note, numbers, progress, ranges
 from sparkscore.records import ScoredPart
+from sparkscore.stage.stage_progress import (
+    NO_PROGRESS,
+    chunk_note,
+    format_number_ranges,
+    parse_number_ranges,
+    progress_from_commits,
+)
 
 Note = Mapping[str, Any]
 
@@ -43,11 +49,11 @@ def test_parts_in_any_order_make_a_split_whole_with_the_last_of_them(data: st.Da
     inner = data.draw(st.lists(st.sampled_from(POSITIONS[1:-1]), unique=True).map(sorted))
     ends = [POSITIONS[0], *inner, POSITIONS[-1]]
     spans = data.draw(st.permutations(list(pairwise(ends))))
-    found = NOTHING
+    found = NO_PROGRESS
     for version, (first, last) in enumerate(spans):
         assert found.lacks(ScoredPart(0, first, last, 3))
         assert not found.whole
-        found = progress([(version, note(ScoredPart(0, first, last, 3, (file(),)), of=1))], found)
+        found = progress_from_commits([(version, note(ScoredPart(0, first, last, 3, (file(),)), of=1))], found)
         assert not found.lacks(ScoredPart(0, first, last, 3))
         missing = {(gap.first, gap.last or (3, 0)) for gap in found.missing_of(0)}
         assert all(low < high for low, high in missing)
@@ -58,19 +64,19 @@ def test_parts_in_any_order_make_a_split_whole_with_the_last_of_them(data: st.Da
 
 
 def test_a_part_that_overlaps_with_what_is_there_is_not_lacking() -> None:
-    found = progress([(0, note(ScoredPart(0, (0, 0), (1, 2), 3)))])
+    found = progress_from_commits([(0, note(ScoredPart(0, (0, 0), (1, 2), 3)))])
     assert not found.lacks(ScoredPart(0, (1, 0), (3, 0), 3))
     assert found.lacks(ScoredPart(0, (1, 2), (3, 0), 3))
 
 
 def test_notes_without_parts_are_read_as_before() -> None:
     older = {name: value for name, value in chunk(0, 1, of=2).items() if name != "parts"}
-    assert progress([(0, older)]).whole
+    assert progress_from_commits([(0, older)]).whole
 
 
 @given(st.frozensets(st.integers(0, 400)))
 def test_numbers_as_ranges_are_the_same_numbers(some: frozenset[int]) -> None:
-    assert numbers(ranges(some)) == some
+    assert parse_number_ranges(format_number_ranges(some)) == some
 
 
 @given(
@@ -81,7 +87,7 @@ def test_a_stage_is_whole_when_each_split_is_in_a_chunk_and_not_before(plan: tup
     chunks = [[split for split in range(of) if places[split] == place] for place in range(5)]
     notes = [chunk(*splits, of=of) for splits in chunks if splits]
     for count in range(len(notes) + 1):
-        found = progress(enumerate(notes[:count]))
+        found = progress_from_commits(enumerate(notes[:count]))
         assert found.rows == 10 * len(found.done)
         assert found.whole == (count == len(notes))
     assert found.done == frozenset(range(of))
@@ -89,27 +95,27 @@ def test_a_stage_is_whole_when_each_split_is_in_a_chunk_and_not_before(plan: tup
 
 
 def test_no_commit_is_no_stage() -> None:
-    assert progress([]) == NOTHING
-    assert not NOTHING.whole
+    assert progress_from_commits([]) == NO_PROGRESS
+    assert not NO_PROGRESS.whole
 
 
 def test_a_split_without_rows_is_done_all_the_same() -> None:
-    found = progress([(0, chunk(0, 1, of=2, files=0))])
+    found = progress_from_commits([(0, chunk(0, 1, of=2, files=0))])
     assert (found.whole, found.rows) == (True, 0)
 
 
 def test_a_reset_forgets_what_was_before_it_and_the_versions_go_on() -> None:
-    found = progress([(0, chunk(0, 1)), (1, {"stage": "reset"}), (2, chunk(3))])
+    found = progress_from_commits([(0, chunk(0, 1)), (1, {"stage": "reset"}), (2, chunk(3))])
     assert (found.version, found.done, found.rows, found.chunks) == (2, frozenset({3}), 10, 1)
 
 
 def test_a_stage_that_spark_wrote_is_whole_and_has_to_be_counted() -> None:
-    found = progress([(0, {"stage": "whole"})])
+    found = progress_from_commits([(0, {"stage": "whole"})])
     assert (found.whole, found.rows, found.keys_ascend) == (True, None, False)
 
 
 def test_after_a_commit_of_somebody_else_the_rows_have_to_be_counted() -> None:
-    found = progress([(0, chunk(0, 1, 2, 3)), (1, {})])
+    found = progress_from_commits([(0, chunk(0, 1, 2, 3)), (1, {})])
     assert (found.whole, found.rows) == (True, None)
 
 
@@ -118,9 +124,9 @@ def test_keys_of_several_chunks_are_unique_where_their_files_do_not_overlap(
     ends: list[tuple[int, int]], proven: bool
 ) -> None:
     notes = [chunk_note("plan", 1, 2, [split(n, file(first=low, last=high))]) for n, (low, high) in enumerate(ends)]
-    assert progress(enumerate(notes)).keys_ascend == proven
+    assert progress_from_commits(enumerate(notes)).keys_ascend == proven
 
 
 def test_one_file_whose_keys_do_not_ascend_leaves_the_proof_to_a_count() -> None:
     notes = [chunk_note("plan", 1, 2, [split(0, file(first=0, last=9))]), chunk_note("plan", 1, 2, [split(1, file())])]
-    assert not progress(enumerate(notes)).keys_ascend
+    assert not progress_from_commits(enumerate(notes)).keys_ascend

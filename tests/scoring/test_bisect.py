@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkscore.errors import BatchTimeout, PredictError, RowsNotPredicted
-from sparkscore.model.scorer import in_process
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
-from sparkscore.schemas import REJECT
-from sparkscore.scoring.bisect import Scored, most_calls, most_failing, scored
+from sparkscore.schemas import REJECT_TYPE
 from sparkscore.scoring.kernel import Kernel
+from sparkscore.scoring.reject_bisection import ScoredBatch, max_failing_rows, max_model_calls, score_by_bisection
 
 DOUBLE = pa.float64()
 MODEL = ShippedModel("0" * 64, "archive", "sklearn", (ModelInput("x", DOUBLE, True),), True, DOUBLE)
@@ -35,10 +35,10 @@ class Model:
         self.refuse(array[:, 0])
         return array[:, 0] * 2
 
-    def scored(self, rows: int) -> Scored:
+    def scored(self, rows: int) -> ScoredBatch:
         """What becomes of the rows 0, 1, …"""
         column = pa.array(np.arange(rows, dtype=np.float64))
-        return scored(in_process(MODEL, self), [column], DOUBLE, hangs_end=False)
+        return score_by_bisection(build_local_scorer(MODEL, self), [column], DOUBLE, hangs_end=False)
 
 
 def failing_on(*bad: int) -> Model:
@@ -62,7 +62,7 @@ def up_to(rows: int, error: type[Exception]) -> Model:
 def batches(draw: st.DrawFn) -> tuple[int, set[int]]:
     """How many rows, and which of them the model raises on: as many as a batch may have."""
     rows = draw(st.integers(1, 1200))
-    return rows, draw(st.sets(st.integers(0, rows - 1), max_size=most_failing(rows)))
+    return rows, draw(st.sets(st.integers(0, rows - 1), max_size=max_failing_rows(rows)))
 
 
 @settings(max_examples=150)
@@ -77,19 +77,19 @@ def test_exactly_the_rows_that_fail_alone_are_rejected_and_all_others_are_predic
     rejects = [None] * rows if made.rejects is None else made.rejects.to_pylist()
     assert [row for row, reject in enumerate(rejects) if reject is not None] == sorted(bad)
     assert (made.rejects is None) == (not bad)
-    assert model.calls <= most_calls(rows)
+    assert model.calls <= max_model_calls(rows)
     assert (model.calls == 1) == (not bad or rows == 1)
 
 
 @settings(max_examples=50)
 @given(rows=st.integers(9, 1200), data=st.data())
 def test_one_row_more_than_a_batch_may_have_ends_it(rows: int, data: st.DataObject) -> None:
-    most = most_failing(rows)
+    most = max_failing_rows(rows)
     bad = data.draw(st.sets(st.integers(0, rows - 1), min_size=most + 1, max_size=most + 3))
     model = failing_on(*bad)
     with pytest.raises(RowsNotPredicted, match=f"{most + 1} rows of a batch of {rows:,} failed alone"):
         model.scored(rows)
-    assert model.calls <= most_calls(rows)
+    assert model.calls <= max_model_calls(rows)
 
 
 @pytest.mark.parametrize("rows", [9, 100, 2_000, 20_000])
@@ -97,7 +97,7 @@ def test_a_batch_of_which_every_row_fails_costs_a_bounded_number_of_calls(rows: 
     model = failing_on(*range(rows))
     with pytest.raises(RowsNotPredicted, match="failed alone") as caught:
         model.scored(rows)
-    assert model.calls <= 2 * most_failing(rows) + 2 * rows.bit_length()
+    assert model.calls <= 2 * max_failing_rows(rows) + 2 * rows.bit_length()
     assert caught.value.exit_code == 4
     assert "the model raised ValueError: cannot take {" in caught.value.found
     assert "source.where" in caught.value.do
@@ -105,8 +105,8 @@ def test_a_batch_of_which_every_row_fails_costs_a_bounded_number_of_calls(rows: 
 
 
 def test_the_bounds_are_those_of_the_documentation() -> None:
-    assert [most_failing(rows) for rows in (1, 799, 20_000, 10_000_000)] == [8, 8, 200, 256]
-    assert [most_calls(rows) for rows in (1, 2, 60, 20_000)] == [1, 19, 109, 6_031]
+    assert [max_failing_rows(rows) for rows in (1, 799, 20_000, 10_000_000)] == [8, 8, 200, 256]
+    assert [max_model_calls(rows) for rows in (1, 2, 60, 20_000)] == [1, 19, 109, 6_031]
 
 
 @pytest.mark.parametrize("rows", [1, 3, 8])
@@ -120,7 +120,7 @@ def test_a_few_rows_may_all_fail(rows: int) -> None:
 def test_a_reject_says_what_the_model_raised_and_not_what_it_said() -> None:
     made = failing_on(3).scored(5)
     assert made.rejects is not None
-    assert made.rejects.type == REJECT
+    assert made.rejects.type == REJECT_TYPE
     assert made.rejects[3].as_py() == {
         "code": "predict_failed",
         "error": "ValueError",
@@ -135,7 +135,7 @@ def test_a_batch_without_a_failure_is_one_call_on_the_very_columns_and_nothing_i
         asked.append(columns[0])
         return prediction
 
-    made = scored(score, [column], DOUBLE, hangs_end=False)
+    made = score_by_bisection(score, [column], DOUBLE, hangs_end=False)
     assert (made.predictions is prediction, made.rejects) == (True, None)
     assert (len(asked), asked[0] is column) == (1, True)
 
@@ -172,8 +172,8 @@ class TestOutOfMemory:
                 raise MemoryError
             return columns[0].to_numpy()
 
-        score = in_process(MODEL, lambda array: array * 2, prepare)
-        made = scored(score, [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=False)
+        score = build_local_scorer(MODEL, lambda array: array * 2, prepare)
+        made = score_by_bisection(score, [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=False)
         assert (made.predictions.to_pylist(), made.rejects) == ([2.0, 4.0, 6.0], None)
 
     def test_a_model_that_takes_single_rows_only_is_not_fed_row_by_row_for_ever(self) -> None:
@@ -181,7 +181,7 @@ class TestOutOfMemory:
         model = up_to(1, ValueError)
         with pytest.raises(RowsNotPredicted, match=r"0 rows of a batch of 20,000 failed alone in 6,031 calls"):
             model.scored(20_000)
-        assert model.calls == most_calls(20_000)
+        assert model.calls == max_model_calls(20_000)
 
 
 class TestWhatIsNoRowsFault:
@@ -196,7 +196,7 @@ class TestWhatIsNoRowsFault:
             return result
 
         with pytest.raises(PredictError, match=said) as caught:
-            scored(in_process(MODEL, answer), [pa.array([1.0] * 60)], DOUBLE, hangs_end=False)
+            score_by_bisection(build_local_scorer(MODEL, answer), [pa.array([1.0] * 60)], DOUBLE, hangs_end=False)
         assert type(caught.value) is PredictError
         assert asked == [60]
 
@@ -210,7 +210,9 @@ class TestWhatIsNoRowsFault:
             return [array.mean()]
 
         with pytest.raises(PredictError, match="1 predictions for a batch of 30 rows"):
-            scored(in_process(MODEL, answer), [pa.array(np.arange(60.0)[::-1])], DOUBLE, hangs_end=False)
+            score_by_bisection(
+                build_local_scorer(MODEL, answer), [pa.array(np.arange(60.0)[::-1])], DOUBLE, hangs_end=False
+            )
         assert asked == [60, 30]
 
 
@@ -229,13 +231,13 @@ class TestHanging:
         return score
 
     def test_where_the_process_ends_the_rows_of_the_batch_are_rejected_without_a_further_look(self) -> None:
-        made = scored(self.hanging_on(2.0), [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=True)
+        made = score_by_bisection(self.hanging_on(2.0), [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=True)
         assert made.predictions.to_pylist() == [None] * 3
         assert made.rejects is not None
         assert {(one["code"], one["error"]) for one in made.rejects.to_pylist()} == {("batch_timeout", None)}
 
     def test_a_part_that_hangs_takes_no_other_part_along(self) -> None:
-        made = scored(self.hanging_on(6.0), [pa.array(np.arange(8.0))], DOUBLE, hangs_end=True)
+        made = score_by_bisection(self.hanging_on(6.0), [pa.array(np.arange(8.0))], DOUBLE, hangs_end=True)
         assert made.predictions.to_pylist() == [None, 2.0, 4.0, 6.0, None, None, None, None]
         assert made.rejects is not None
         codes = [None if one is None else one["code"] for one in made.rejects.to_pylist()]
@@ -243,12 +245,14 @@ class TestHanging:
 
     def test_where_it_does_not_the_run_has_to(self) -> None:
         with pytest.raises(BatchTimeout):
-            scored(self.hanging_on(1.0), [pa.array([1.0])], DOUBLE, hangs_end=False)
+            score_by_bisection(self.hanging_on(1.0), [pa.array([1.0])], DOUBLE, hangs_end=False)
 
 
 class TestKernel:
     def kernel(self, model: Model, told: list[int], **more: Any) -> Kernel:
-        return Kernel(MODEL, load=lambda: in_process(MODEL, model), on_batch=lambda rows, _: told.append(rows), **more)
+        return Kernel(
+            MODEL, load=lambda: build_local_scorer(MODEL, model), on_batch=lambda rows, _: told.append(rows), **more
+        )
 
     def batch(self, rows: int, keep: list[bool | None] | None = None) -> pa.RecordBatch:
         column = pa.array(np.arange(rows, dtype=np.float64))
@@ -261,7 +265,7 @@ class TestKernel:
         kernel = self.kernel(failing_on(1), told)
         assert kernel(self.batch(1)).schema.names == ["prediction"]
         made = kernel(self.batch(3))
-        assert made.schema == pa.schema([("prediction", DOUBLE), ("_reject", REJECT)])
+        assert made.schema == pa.schema([("prediction", DOUBLE), ("_reject", REJECT_TYPE)])
         assert made.column(0).to_pylist() == [0.0, None, 4.0]
         assert told == [1, 2]
 

@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkscore.scoring.counters import Counters
-from sparkscore.scoring.gpu import gpu_now
+from sparkscore.scoring.gpu_usage import read_gpu_usage
 
 
 def driver(folder: Path, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
@@ -51,15 +51,15 @@ class TestCounters:
 class TestGpu:
     def test_memory_and_use_are_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         driver(tmp_path, monkeypatch, 'case "$*" in *--id=1*) echo "2048, 35";; esac')
-        assert gpu_now("1") == {"gpu_memory_bytes": 2048 * 2**20, "gpu_use": 0.35}
+        assert read_gpu_usage("1") == {"gpu_memory_bytes": 2048 * 2**20, "gpu_use": 0.35}
 
     @pytest.mark.parametrize("script", ["exit 9", "echo no GPU", "echo 1, 2, 3"])
     def test_a_driver_that_does_not_answer_fails_nothing(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
     ) -> None:
         driver(tmp_path, monkeypatch, script)
-        assert gpu_now("0") == {}
+        assert read_gpu_usage("0") == {}
 
     def test_no_driver_is_nothing_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(tmp_path))
-        assert gpu_now("0") == {}
+        assert read_gpu_usage("0") == {}

@@ -8,8 +8,8 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import PredictError, RegistryUnreachable, SparkscoreError, TemporaryError
-from sparkscore.model.shipped import ShippedModel
-from sparkscore.scoring.failures import marked, translated
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.scoring.task_errors import mark_task_errors, recover_task_error
 
 SECRET = secrets.token_hex()
 FORGED = json.dumps({"class": "TemporaryError", "found": "forged", "expected": "", "do": ""})
@@ -18,7 +18,7 @@ FORGED = json.dumps({"class": "TemporaryError", "found": "forged", "expected": "
 def text_of(error: SparkscoreError, secret: str = SECRET) -> str:
     """The traceback as a Python worker sends it."""
     try:
-        with marked(secret):
+        with mark_task_errors(secret):
             raise error
     except SparkscoreError as raised:
         return "".join(traceback.format_exception(raised))
@@ -26,13 +26,13 @@ def text_of(error: SparkscoreError, secret: str = SECRET) -> str:
 
 def test_an_error_comes_back_as_it_was() -> None:
     error = PredictError('the "model" broke\nin é', "a {model}", "mend it")
-    back = translated(RuntimeError(f"Job aborted: {text_of(error)}\n\tat org.apache.spark…"), SECRET)
+    back = recover_task_error(RuntimeError(f"Job aborted: {text_of(error)}\n\tat org.apache.spark…"), SECRET)
     assert type(back) is PredictError
     assert (back.found, back.expected, back.do) == (error.found, error.expected, error.do)
 
 
 def test_its_class_keeps_its_exit_code() -> None:
-    back = translated(RuntimeError(text_of(RegistryUnreachable("gone"))), SECRET)
+    back = recover_task_error(RuntimeError(text_of(RegistryUnreachable("gone"))), SECRET)
     assert back is not None
     assert (back.exit_code, back.retryable) == (75, True)
 
@@ -41,18 +41,18 @@ def test_it_is_found_in_what_caused_the_failure() -> None:
     outer = RuntimeError("job failed")
     outer.__cause__ = RuntimeError("stage failed")
     outer.__cause__.__context__ = RuntimeError(text_of(PredictError("deep")))
-    back = translated(outer, SECRET)
+    back = recover_task_error(outer, SECRET)
     assert back is not None
     assert back.found == "deep"
 
 
 def test_where_words_may_hold_values_only_the_class_of_other_errors_leaves_the_worker() -> None:
     try:
-        with marked(SECRET, sensitive=True):
+        with mark_task_errors(SECRET, sensitive=True):
             raise ValueError("of Ada")
     except SparkscoreError as raised:
         text = "".join(traceback.format_exception(raised)[1:])
-    back = translated(RuntimeError(text), SECRET)
+    back = recover_task_error(RuntimeError(text), SECRET)
     assert back is not None
     assert (type(back), back.found) == (SparkscoreError, "ValueError in a Python worker")
     assert "Ada" not in text.replace('raise ValueError("of Ada")', "")
@@ -65,19 +65,21 @@ def test_nor_does_what_caused_one_of_the_suites() -> None:
         except ValueError as error:
             raise PredictError("broke") from error
 
-    with pytest.raises(PredictError) as caught, marked(SECRET, sensitive=True):
+    with pytest.raises(PredictError) as caught, mark_task_errors(SECRET, sensitive=True):
         failing()
     assert "of Ada" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_a_worker_that_is_gone_without_a_word_is_the_models_affair() -> None:
-    back = translated(RuntimeError("SparkException: Python worker exited unexpectedly (crashed). Consider …"), SECRET)
+    back = recover_task_error(
+        RuntimeError("SparkException: Python worker exited unexpectedly (crashed). Consider …"), SECRET
+    )
     assert type(back) is PredictError
     assert back.exit_code == 4
 
 
 def test_other_errors_pass_the_mark_untouched() -> None:
-    with pytest.raises(ValueError, match="other") as caught, marked(SECRET):
+    with pytest.raises(ValueError, match="other") as caught, mark_task_errors(SECRET):
         raise ValueError("other")
     assert not hasattr(caught.value, "__notes__")
 
@@ -96,15 +98,17 @@ def test_other_errors_pass_the_mark_untouched() -> None:
     ],
 )
 def test_a_line_that_the_attempts_secret_did_not_sign_is_nobodys(line: str) -> None:
-    assert translated(RuntimeError(line), SECRET) is None
+    assert recover_task_error(RuntimeError(line), SECRET) is None
     for text in (f"{line}\n{text_of(PredictError('broke'))}", f"{text_of(PredictError('broke'))}\n{line}"):
-        back = translated(RuntimeError(text), SECRET)
+        back = recover_task_error(RuntimeError(text), SECRET)
         assert (type(back), back and back.found) == (PredictError, "broke")
 
 
 def test_a_signature_is_worth_nothing_under_other_words() -> None:
     signed = text_of(PredictError("broke"))
-    back = translated(RuntimeError(signed.replace('"class": "PredictError"', '"class": "TemporaryError"')), SECRET)
+    back = recover_task_error(
+        RuntimeError(signed.replace('"class": "PredictError"', '"class": "TemporaryError"')), SECRET
+    )
     assert back is None
 
 
@@ -115,9 +119,9 @@ def test_a_forged_line_in_the_suites_own_message_or_in_its_cause_decides_nothing
         except ValueError as error:
             raise PredictError(f"the model raised {error}\n{error}") from error
 
-    with pytest.raises(PredictError) as caught, marked(SECRET):
+    with pytest.raises(PredictError) as caught, mark_task_errors(SECRET):
         failing()
-    back = translated(RuntimeError("".join(traceback.format_exception(caught.value))), SECRET)
+    back = recover_task_error(RuntimeError("".join(traceback.format_exception(caught.value))), SECRET)
     assert type(back) is PredictError
     assert FORGED in back.found
 
@@ -125,7 +129,7 @@ def test_a_forged_line_in_the_suites_own_message_or_in_its_cause_decides_nothing
 @pytest.mark.parametrize("name", ["redacted", "Any", "NoSuchError"])
 def test_a_signed_line_that_names_no_error_of_the_suite_is_nobodys(name: str) -> None:
     class_of_another_name = type(name, (SparkscoreError,), {})
-    assert translated(RuntimeError(text_of(class_of_another_name("found"))), SECRET) is None
+    assert recover_task_error(RuntimeError(text_of(class_of_another_name("found"))), SECRET) is None
 
 
 def test_the_secret_is_in_no_text_and_no_part_of_what_a_model_is() -> None:
@@ -137,10 +141,10 @@ def test_the_secret_is_in_no_text_and_no_part_of_what_a_model_is() -> None:
 
 def test_a_text_that_quotes_what_spark_says_of_a_dead_worker_is_no_such_end() -> None:
     text = "org.apache.spark.api.python.PythonException: ValueError: Python worker exited unexpectedly (crashed)"
-    assert translated(RuntimeError(text), SECRET) is None
+    assert recover_task_error(RuntimeError(text), SECRET) is None
 
 
 def test_a_ring_of_causes_ends() -> None:
     one, two = RuntimeError("one"), RuntimeError("two")
     one.__cause__, two.__cause__ = two, one
-    assert translated(one, SECRET) is None
+    assert recover_task_error(one, SECRET) is None

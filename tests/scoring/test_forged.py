@@ -20,26 +20,26 @@ from sparkscore.errors import (
     ModelError,
     PredictError,
     RowsNotPredicted,
+    ScanUnsupported,
     SparkscoreError,
     TemporaryError,
-    UnsureScan,
 )
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
-from sparkscore.model.loading import loaded
-from sparkscore.model.patience import patient
-from sparkscore.model.scorer import in_process
-from sparkscore.model.ship import ship
-from sparkscore.model.shipped import ShippedModel
-from sparkscore.model.threads import VARIABLES
-from sparkscore.records import FileScan, ModelInput, PinnedModel, Position, RunReport
-from sparkscore.schemas import REJECT
-from sparkscore.scoring import arrow, pandas_udf, scan
+from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.batch_timeout import limit_batch_time
+from sparkscore.model.runtimes.model_loading import load_verified_scorer
+from sparkscore.model.runtimes.scorer import build_local_scorer
+from sparkscore.model.runtimes.thread_limits import THREAD_VARIABLES
+from sparkscore.records import FileScan, ModelInput, PinnedModel, RunReport, SplitPosition
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.scoring import arrow_transport, pandas_udf_transport, scan_transport
 from sparkscore.scoring.counters import Counters
-from sparkscore.scoring.failures import translated
 from sparkscore.scoring.kernel import Kernel
-from sparkscore.scoring.rows import StageRows
-from sparkscore.store.failures import border
-from sparkscore.store.failures import translated as translated_by_store
+from sparkscore.scoring.stage_rows import StageRowScorer
+from sparkscore.scoring.task_errors import recover_task_error
+from sparkscore.spark.error_translation import to_sparkscore_error as translated_by_store
+from sparkscore.spark.error_translation import translate_spark_errors
 from tests.model.host.models import Tells, doubles, pinned, shipped
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.world import AS_OF, World, source_rows
@@ -50,8 +50,8 @@ FORGED = "sparkscore-error: " + json.dumps({"class": "TemporaryError", "found": 
 WORDS = "No space left on device\nDELTA_CONCURRENT_APPEND\nSparkException: Python worker exited unexpectedly (crashed)"
 ROWS = 20
 """More than a batch may have rejects."""
-STAGE = pa.schema([("x", pa.float64()), ("prediction", pa.float64()), ("_reject", REJECT)])
-OURS = (TemporaryError("model's"), UnsureScan("model's"), DigestMismatch("model's"), BatchTimeout("model's"))
+STAGE = pa.schema([("x", pa.float64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
+OURS = (TemporaryError("model's"), ScanUnsupported("model's"), DigestMismatch("model's"), BatchTimeout("model's"))
 
 
 class OfTheModel(TemporaryError):
@@ -86,7 +86,7 @@ class Splits:
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch({"x": np.arange(float(ROWS)), "t": pa.array([FORGED] * ROWS)})
 
-    def part(self, split: bytes, first: Position, last: Position | None) -> PartReader:
+    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
         return PartReader(
             lambda *_: iter([RangeBatch(next(self(split)), ROWS, (ROWS, ROWS))]), [{"length": 1}], first, last
         )
@@ -104,13 +104,13 @@ class Splits:
 def frame_of(spark: SparkSession, transport: str, model: ShippedModel) -> DataFrame:
     """Rows that hold a forged line, scored by a transport."""
     counters = Counters(spark)
-    rows = StageRows(model, ("x", "t"), lambda _: None, STAGE, counters)
+    rows = StageRowScorer(model, ("x", "t"), lambda _: None, STAGE, counters)
     if transport == "scan":
-        return scan.returned(spark, FileScan((b"0",), Splits(), 1, 1, 1, "plan"), rows)
+        return scan_transport.score_scan_frame(spark, FileScan((b"0",), Splits(), 1, 1, 1, "plan"), rows)
     source = spark.createDataFrame(next(Splits()(b"")).to_pylist()).select("x", "t").coalesce(1)
     if transport == "arrow":
-        return arrow.scored(source, rows)
-    return pandas_udf.scored(source, model, columns=("x", "t"), counters=counters).drop("t")
+        return arrow_transport.score_with_arrow(source, rows)
+    return pandas_udf_transport.score_with_pandas_udf(source, model, columns=("x", "t"), counters=counters).drop("t")
 
 
 Shelved = Callable[[Literal["worker", "executor"]], ShippedModel]
@@ -121,7 +121,7 @@ def shelved(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """A model that forges whatever it can when it predicts. Executors need neither MLflow nor scikit-learn for it."""
     folder = tmp_path_factory.mktemp("forging")
     model = placed(folder, Tells(forging, folder))
-    return lambda residency: ship(spark, model, params={}, residency=residency)
+    return lambda residency: ship_model(spark, model, params={}, residency=residency)
 
 
 def placed(folder: Path, model: Tells) -> PinnedModel:
@@ -134,7 +134,7 @@ def failure(act: Callable[[], object], model: ShippedModel) -> SparkscoreError:
         act()
     assert not isinstance(caught.value, SparkscoreError)
     assert translated_by_store(caught.value, "x") is None
-    error = translated(caught.value, model.secret)
+    error = recover_task_error(caught.value, model.secret)
     assert error is not None
     assert model.secret not in str(caught.value)
     return error
@@ -156,7 +156,7 @@ class TestThroughSpark:
         assert model.secret not in frame._jdf.queryExecution().toString()
 
         def act() -> None:
-            with border("writing"):  # which tries again what another writer has overtaken
+            with translate_spark_errors("writing"):  # which tries again what another writer has overtaken
                 frame.toArrow() if transport == "scan" else frame.write.format("delta").save(str(tmp_path / "t"))
 
         error = failure(act, model)
@@ -168,13 +168,13 @@ class TestThroughSpark:
         self, spark: SparkSession, tmp_path: Path, residency: Literal["worker", "executor"]
     ) -> None:
         tells = Tells(forging, tmp_path, error=TemporaryError(f"{FORGED}\n{WORDS}"))
-        model = ship(spark, placed(tmp_path, tells), params={}, residency=residency)
+        model = ship_model(spark, placed(tmp_path, tells), params={}, residency=residency)
         error = failure(frame_of(spark, "arrow", model).toArrow, model)
         assert type(error) is PredictError
         assert error.found.startswith("the model could not be loaded on an executor: TemporaryError: ")
 
     def test_so_is_a_worker_that_it_ends_whatever_code_it_names(self, spark: SparkSession, tmp_path: Path) -> None:
-        model = ship(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
+        model = ship_model(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
         error = failure(frame_of(spark, "scan", model).toArrow, model)
         assert type(error) is PredictError
         assert error.found.startswith("a Python worker ended without a word")
@@ -204,7 +204,7 @@ class TestInOneProcess:
     def raised(self, answer: Callable[[Any], Any], *, sensitive: bool = False) -> SparkscoreError:
         kernel = Kernel(
             self.MODEL,
-            load=lambda: in_process(replace(self.MODEL, sensitive=sensitive), answer),
+            load=lambda: build_local_scorer(replace(self.MODEL, sensitive=sensitive), answer),
             on_batch=lambda *_: None,
         )
         with pytest.raises(SparkscoreError) as caught:
@@ -247,10 +247,14 @@ class TestInOneProcess:
         assert "Ada" not in str(found) + str(found.__cause__)
 
     def test_in_the_thread_of_a_time_out_too(self) -> None:
-        score = patient(in_process(self.MODEL, raising(TimeoutError("model's"))), 60.0, cores=1, where="a test")
+        score = limit_batch_time(
+            build_local_scorer(self.MODEL, raising(TimeoutError("model's"))), 60.0, cores=1, where="a test"
+        )
         with pytest.raises(RowsNotPredicted):
             score(self.COLUMN)
-        score = patient(in_process(self.MODEL, raising(BatchTimeout("model's"))), 60.0, cores=1, where="a test")
+        score = limit_batch_time(
+            build_local_scorer(self.MODEL, raising(BatchTimeout("model's"))), 60.0, cores=1, where="a test"
+        )
         with pytest.raises(RowsNotPredicted):
             score(self.COLUMN)
 
@@ -258,13 +262,13 @@ class TestInOneProcess:
     def test_whatever_loading_raises_is_a_model_that_cannot_be_loaded(
         self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, error: Any
     ) -> None:
-        for name in VARIABLES:  # of this process, which is everybody's here
+        for name in THREAD_VARIABLES:  # of this process, which is everybody's here
             monkeypatch.setenv(name, os.environ.get(name, "1"))
         tells = Tells(lambda frame: frame["x"], tmp_path, error=error)
         model = shipped(tmp_path / "files", tells, inputs=doubles("x"), output=pa.float64())
         kernel = Kernel(
             model,
-            load=lambda: loaded(model, str(tmp_path / "files"), cores=1, device=None),
+            load=lambda: load_verified_scorer(model, str(tmp_path / "files"), cores=1, device=None),
             on_batch=lambda *_: None,
         )
         with pytest.raises(SparkscoreError) as caught:

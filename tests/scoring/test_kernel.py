@@ -16,8 +16,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from sparkscore.errors import DigestMismatch, PredictError, RowsNotPredicted, SignatureError
-from sparkscore.model.scorer import in_process
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
 from sparkscore.scoring.kernel import Kernel
 
@@ -43,7 +43,7 @@ def batch(*columns: Any, keep: list[Any] | None = None) -> pa.RecordBatch:
 def scored(
     shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch, *, rejects: bool = True
 ) -> pa.Array:
-    load = partial(in_process, shipped, answer)
+    load = partial(build_local_scorer, shipped, answer)
     result = Kernel(shipped, load=load, on_batch=lambda *_: None, rejects=rejects)(rows)
     assert result.schema == pa.schema([("prediction", shipped.output)])
     assert result.num_rows == rows.num_rows

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import Position, ScoredPart, SplitPart
-from sparkscore.scoring.pace import Allowance, Pace, allow, cut_parts, deal_parts, rest_of
+from sparkscore.records import ScoredPart, SplitPart, SplitPosition
+from sparkscore.scoring.task_sizing import Allowance, Pace, choose_allowance, cut_parts, deal_parts, remaining_part
 
 counts = st.integers(0, 3_000)
 paces = st.floats(1e-3, 1e4)
@@ -66,12 +66,12 @@ class TestLeaving:
         assert Allowance(5).is_over(spent_s=spent_s, load_s=0, done=done, left=left) is leaves
 
     def test_where_slots_are_idle_it_leaves_after_a_second(self) -> None:
-        idle, busy = (allow(tasks, slots=2, every_s=300, long=False) for tasks in (1, 2))
+        idle, busy = (choose_allowance(tasks, slots=2, every_s=300, long=False) for tasks in (1, 2))
         assert idle.is_over(spent_s=1.1, load_s=0, done=1, left=3)
         assert not busy.is_over(spent_s=1.1, load_s=0, done=1, left=3)
 
     def test_idle_slots_that_would_load_the_model_longer_than_the_rest_takes_stay_idle(self) -> None:
-        idle = allow(1, slots=2, every_s=300, long=False)
+        idle = choose_allowance(1, slots=2, every_s=300, long=False)
         assert not idle.is_over(spent_s=1.1, load_s=4, done=1, left=3)
         assert not idle.is_over(spent_s=4.1, load_s=4, done=4, left=3)
         assert idle.is_over(spent_s=4.1, load_s=4, done=1, left=3)
@@ -82,7 +82,7 @@ class TestLeaving:
     def test_no_task_goes_on_for_longer_than_what_is_done_may_wait(
         self, every_s: float, long: bool, keep_s: float
     ) -> None:
-        assert allow(2, slots=2, every_s=every_s, long=long).keep_s == keep_s
+        assert choose_allowance(2, slots=2, every_s=every_s, long=long).keep_s == keep_s
 
 
 RANGES, ROWS, BATCH = 3, 1_000, 64
@@ -96,7 +96,7 @@ class TestCutting:
 
     @given(st.lists(positions, min_size=2, max_size=6, unique=True).map(sorted), paces, slots, st.booleans())
     def test_the_pieces_of_a_part_are_the_part(
-        self, ends: list[Position], split_s: float, slots: int, told: bool
+        self, ends: list[SplitPosition], split_s: float, slots: int, told: bool
     ) -> None:
         parts = [SplitPart(1, low, high, 0.3) for low, high in pairwise(ends)]
         layouts = {(1, place): (ROWS, BATCH) for place in range(RANGES)} if told else {}
@@ -157,9 +157,9 @@ class TestRest:
     """What a task has left of its part."""
 
     def test_it_goes_from_where_the_task_stopped_to_the_part_s_end(self) -> None:
-        rest = rest_of(SplitPart(1, share=1.0), ScoredPart(1, (0, 0), (0, 640), 3, share=0.25))
+        rest = remaining_part(SplitPart(1, share=1.0), ScoredPart(1, (0, 0), (0, 640), 3, share=0.25))
         assert rest == SplitPart(1, (0, 640), None, 0.75)
 
     @pytest.mark.parametrize("last", [None, (3, 0), (2, 10)])
-    def test_of_a_part_that_is_done_there_is_none(self, last: Position | None) -> None:
-        assert rest_of(SplitPart(1, last=last), ScoredPart(1, (0, 0), last or (3, 0), 3)) is None
+    def test_of_a_part_that_is_done_there_is_none(self, last: SplitPosition | None) -> None:
+        assert remaining_part(SplitPart(1, last=last), ScoredPart(1, (0, 0), last or (3, 0), 3)) is None

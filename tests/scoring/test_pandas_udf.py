@@ -14,11 +14,11 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import DigestMismatch, RowsNotPredicted, SignatureError, SparkscoreError
-from sparkscore.model.inputs import NULLABLE_INTEGERS
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring.counters import Counters
-from sparkscore.scoring.failures import translated
-from sparkscore.scoring.pandas_udf import scored, udf_of
+from sparkscore.scoring.pandas_udf_transport import make_prediction_udf, score_with_pandas_udf
+from sparkscore.scoring.task_errors import recover_task_error
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor
 
@@ -31,7 +31,7 @@ def session(spark: SparkSession) -> SparkSession:
     """A session as a run has it."""
     own = spark.newSession()
     own.conf.set("spark.sql.session.timeZone", "UTC")
-    own.conf.set(NULLABLE_INTEGERS, "true")
+    own.conf.set(NULLABLE_INTEGERS_CONF, "true")
     return own
 
 
@@ -48,7 +48,7 @@ def fresh_workers(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def predict(frame: DataFrame, shipped: Any, *names: str, **more: Any) -> DataFrame:
-    return scored(frame, shipped, columns=names, counters=Counters(frame.sparkSession), **more)
+    return score_with_pandas_udf(frame, shipped, columns=names, counters=Counters(frame.sparkSession), **more)
 
 
 def values(frame: DataFrame) -> list[Any]:
@@ -61,7 +61,7 @@ class TestLoads:
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("counted", Returns(lambda frame: frame["x"] * 2, tmp_path), DOUBLE))
         counters = Counters(session)
-        sixteen = scored(rows.repartition(16), shipped, columns=["x"], counters=counters)
+        sixteen = score_with_pandas_udf(rows.repartition(16), shipped, columns=["x"], counters=counters)
         assert sixteen.agg(F.sum("prediction")).first() == (9900.0,)
         pids = loads_in(tmp_path)
         assert len(pids) == len(set(pids)) == counters.loads <= 2
@@ -256,7 +256,9 @@ class TestEachRowOnce:
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("filtered", Answers(lambda frame: frame["x"]), DOUBLE))
         counters = Counters(session)
-        frame = scored(rows, shipped, columns=["x"], counters=counters).withColumn("late", F.col("prediction") > 50)
+        frame = score_with_pandas_udf(rows, shipped, columns=["x"], counters=counters).withColumn(
+            "late", F.col("prediction") > 50
+        )
         assert len(frame.where("late and prediction < 60").collect()) == 9
         assert counters.rows == 100
 
@@ -264,7 +266,7 @@ class TestEachRowOnce:
         shipped = shelf.shipped(session, shelf.put("kept", Answers(lambda frame: frame["x"]), DOUBLE))
         counters = Counters(session)
         keep = F.when(F.col("id") < 10, True).when(F.col("id") < 20, None).otherwise(False)
-        seen = scored(rows, shipped, columns=["x"], counters=counters, keep=keep).collect()
+        seen = score_with_pandas_udf(rows, shipped, columns=["x"], counters=counters, keep=keep).collect()
         assert [row["id"] for row in seen if row["prediction"] is not None] == list(range(10))
         assert counters.rows == 10
 
@@ -288,7 +290,7 @@ class TestRejects:
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("refuses", Answers(refusing()), DOUBLE))
         counters = Counters(session)
-        seen = scored(rows, shipped, columns=["x"], counters=counters).collect()
+        seen = score_with_pandas_udf(rows, shipped, columns=["x"], counters=counters).collect()
         assert [row["prediction"] for row in seen] == [None if row["id"] == 7 else row["id"] * 2.0 for row in seen]
         assert {row["id"]: tuple(row["_reject"]) for row in seen if row["_reject"]} == {7: self.FAILED}
         assert counters.rows == 99
@@ -343,7 +345,7 @@ class TestFailures:
     def failure(self, act: Callable[[DataFrame], Any], frame: DataFrame, shipped: ShippedModel) -> SparkscoreError:
         with pytest.raises(Exception, match="Python") as caught:
             act(frame)
-        error = translated(caught.value, shipped.secret)
+        error = recover_task_error(caught.value, shipped.secret)
         assert error is not None
         return error
 
@@ -364,7 +366,7 @@ class TestFailures:
         self, session: SparkSession, shelf: Shelf, rows: DataFrame, act: Callable[[DataFrame], Any]
     ) -> None:
         shipped = shelf.shipped(session, shelf.put("raises-once", Answers(refusing()), DOUBLE))
-        predict = udf_of(shipped)
+        predict = make_prediction_udf(shipped)
         error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")), shipped)
         assert type(error) is RowsNotPredicted
         assert error.found == "the model raised KeyError: 7.0 on a batch of 100 rows"
@@ -389,7 +391,7 @@ class TestFailures:
         shipped = shelf.shipped(spark, uri)
         error = self.failure(DataFrame.collect, predict(frame, shipped, "n"), shipped)
         assert type(error) is SignatureError
-        assert NULLABLE_INTEGERS in error.do
+        assert NULLABLE_INTEGERS_CONF in error.do
 
     def test_an_archive_that_was_changed(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         shipped = shelf.shipped(session, shelf.put("changed", Answers(lambda frame: frame["x"]), DOUBLE))
@@ -408,4 +410,4 @@ def test_other_failures_are_not_the_suites(session: SparkSession) -> None:
 
     with pytest.raises(Exception, match="not ours") as caught:
         session.range(1).mapInPandas(body, "id long").collect()
-    assert translated(caught.value, "secret") is None
+    assert recover_task_error(caught.value, "secret") is None

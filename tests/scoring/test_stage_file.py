@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sparkscore.errors import AccessDenied, PredictError
-from sparkscore.publish.progress import chunk_note, progress
-from sparkscore.records import Place, ScoredPart
-from sparkscore.schemas import REJECT
-from sparkscore.scoring.stage_file import written
+from sparkscore.records import ScoredPart, TableLocation
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.stage.stage_progress import chunk_note, progress_from_commits
 
-SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 
 
 def batch(*ids: int | None, rejected: int = 0) -> pa.RecordBatch:
@@ -27,7 +27,7 @@ def batch(*ids: int | None, rejected: int = 0) -> pa.RecordBatch:
 
 
 def told(folder: Path, *batches: pa.RecordBatch) -> list[dict[str, Any]]:
-    return written(iter(batches), SCHEMA, Place(str(folder), str(folder)), "id")
+    return write_stage_files(iter(batches), SCHEMA, TableLocation(str(folder), str(folder)), "id")
 
 
 def test_a_file_holds_the_rows_and_the_task_tells_how_many(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_task_that_fails_leaves_no_file(tmp_path: Path) -> None:
         raise PredictError("broke")
 
     with pytest.raises(PredictError):
-        written(failing(), SCHEMA, Place(str(tmp_path), str(tmp_path)), "id")
+        write_stage_files(failing(), SCHEMA, TableLocation(str(tmp_path), str(tmp_path)), "id")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -85,6 +85,8 @@ def test_where_keys_are_said_to_be_unique_they_are(
     rising = all(ids == sorted(set(ids)) for ids in files)
     ranges = sorted((ids[0], ids[-1]) for ids in files)
     apart = all(before[1] < after[0] for before, after in pairwise(ranges))
-    proven = progress([(0, chunk_note("plan", 1, 1, [ScoredPart(0, (0, 0), (1, 0), 1, tuple(parts))]))]).keys_ascend
+    proven = progress_from_commits(
+        [(0, chunk_note("plan", 1, 1, [ScoredPart(0, (0, 0), (1, 0), 1, tuple(parts))]))]
+    ).keys_ascend
     assert proven == (rising and apart)
     assert not proven or len(set(keys)) == len(keys)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from sparkscore.scoring.udf import score_udf
+from sparkscore.scoring.score_udf import score_udf
 from tests.model.coded import offset, put_coded
 from tests.model.shelf import Shelf
 

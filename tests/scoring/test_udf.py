@@ -14,10 +14,10 @@ from pyspark.sql.types import ArrayType, DoubleType
 
 import sparkscore
 from sparkscore.errors import ConfigError, ModelNotFound, SignatureError, UnsupportedSession
-from sparkscore.model.inputs import NULLABLE_INTEGERS
-from sparkscore.scoring import udf as room
-from sparkscore.scoring.failures import translated
-from sparkscore.scoring.udf import ScoreUdf, score_udf
+from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
+from sparkscore.scoring import score_udf as room
+from sparkscore.scoring.score_udf import ScoreUdf, score_udf
+from sparkscore.scoring.task_errors import recover_task_error
 from tests import world
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Shelf, Sums, columns, positions, signature, tensor
@@ -104,7 +104,7 @@ class TestCalling:
         predict = made(spark, shelf, minus)
         with pytest.raises(Exception, match="Python") as caught:
             only(frame, predict("a"))
-        error = translated(caught.value, predict._model.secret)
+        error = recover_task_error(caught.value, predict._model.secret)
         assert isinstance(error, SignatureError)
         assert error.found == "1 columns"
 
@@ -114,7 +114,7 @@ class TestCalling:
         predict = made(spark, shelf, minus)
         with pytest.raises(Exception, match="Python") as caught:
             only(frame, predict(F.struct("a", F.lit(1.0).alias("B"))))
-        error = translated(caught.value, predict._model.secret)
+        error = recover_task_error(caught.value, predict._model.secret)
         assert isinstance(error, SignatureError)
         assert error.found == "a struct of a, B, without b"
 
@@ -194,7 +194,7 @@ class TestIntegers:
         uri = shelf.put("whole", Sums(), signature(columns(x="double", n="long", k="integer?"), tensor("float64")))
         with pytest.raises(ConfigError, match=r"the model takes integers \(n, k\)") as caught:
             made(spark, shelf, uri)
-        assert caught.value.do == f'spark.conf.set("{NULLABLE_INTEGERS}", "true")'
+        assert caught.value.do == f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")'
 
     def test_they_are_exact_beside_null(self, spark: SparkSession, shelf: Shelf) -> None:
         session = nullable(spark)
@@ -225,12 +225,12 @@ class TestRefusals:
 
 
 def test_copies_lie_in_one_private_folder_of_the_process() -> None:
-    assert room._copies() == room._copies()
-    assert Path(room._copies()).stat().st_mode & 0o777 == 0o700
+    assert room._temporary_copies_folder() == room._temporary_copies_folder()
+    assert Path(room._temporary_copies_folder()).stat().st_mode & 0o777 == 0o700
 
 
 def nullable(spark: SparkSession) -> SparkSession:
     """A session that hands over integers beside NULL as integers."""
     session = spark.newSession()
-    session.conf.set(NULLABLE_INTEGERS, "true")
+    session.conf.set(NULLABLE_INTEGERS_CONF, "true")
     return session

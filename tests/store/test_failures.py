@@ -16,7 +16,7 @@ from sparkscore.errors import (
     TemporaryError,
     VersionGone,
 )
-from sparkscore.store.failures import border, translated
+from sparkscore.spark.error_translation import to_sparkscore_error, translate_spark_errors
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from sparkscore.store.failures import border, translated
     ],
 )
 def test_a_known_failure_has_its_class_and_tells_what_was_being_done(text: str, kind: type[SparkscoreError]) -> None:
-    error = translated(PySparkException(text), "writing t")
+    error = to_sparkscore_error(PySparkException(text), "writing t")
     assert type(error) is kind
     assert "writing t" in error.found
 
@@ -48,18 +48,18 @@ def test_a_known_failure_has_its_class_and_tells_what_was_being_done(text: str, 
     ],
 )
 def test_an_unknown_failure_stays_what_it_is(error: Exception) -> None:
-    assert translated(error, "x") is None
+    assert to_sparkscore_error(error, "x") is None
 
 
 def test_the_border_translates_and_keeps_the_cause() -> None:
     cause = AnalysisException("[PATH_NOT_FOUND] Path does not exist")
-    with pytest.raises(TableNotFound) as caught, border("reading t"):
+    with pytest.raises(TableNotFound) as caught, translate_spark_errors("reading t"):
         raise cause
     assert caught.value.__cause__ is cause
 
 
 def test_the_border_lets_others_through() -> None:
-    with pytest.raises(PySparkException, match="something else"), border("reading t"):
+    with pytest.raises(PySparkException, match="something else"), translate_spark_errors("reading t"):
         raise PySparkException("something else")
 
 
@@ -95,20 +95,20 @@ def test_a_value_that_spark_or_delta_quotes_decides_nothing(
     with pytest.raises((PySparkException, Py4JJavaError)) as caught:
         deed(spark, value, tmp_path)
     assert VALUES[0] in str(caught.value)
-    assert translated(caught.value, "x") is None
+    assert to_sparkscore_error(caught.value, "x") is None
 
 
 def test_what_the_jvm_raises_is_known_by_its_class_and_message(spark: SparkSession) -> None:
     streams = spark._jvm.java.io  # type: ignore[union-attr]
-    with pytest.raises(TemporaryError, match="no space left while writing"), border("writing"):
+    with pytest.raises(TemporaryError, match="no space left while writing"), translate_spark_errors("writing"):
         streams.FileOutputStream("/dev/full").write(1)
-    with pytest.raises(VersionGone), border("reading"):
+    with pytest.raises(VersionGone), translate_spark_errors("reading"):
         streams.FileInputStream("/absent/carrier=No space left on device/file")
 
 
 def test_a_failure_of_delta_is_known_by_its_condition(spark: SparkSession, tmp_path: Path) -> None:
-    with pytest.raises(TableNotFound), border("reading"):
+    with pytest.raises(TableNotFound), translate_spark_errors("reading"):
         spark.read.format("delta").load(str(tmp_path / "absent"))
     spark.range(1).write.format("delta").save(str(tmp_path / "one"))
-    with pytest.raises(VersionGone), border("reading"):
+    with pytest.raises(VersionGone), translate_spark_errors("reading"):
         spark.read.format("delta").option("versionAsOf", 7).load(str(tmp_path / "one")).collect()

@@ -15,18 +15,18 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from sparkscore.records import RunEvent, TableRef
-from sparkscore.schemas import Column, TableContract
-from sparkscore.store import upkeep
-from sparkscore.store.events import events, prepare, record
-from sparkscore.store.isolation import guarded, run_session
-from sparkscore.store.session_settings import REACHING, changes, is_steering
-from sparkscore.store.tables import delta_table, ensure, load, newest_version
-from sparkscore.store.writes import append, merge
+from sparkscore.schemas import ContractColumn, TableContract
+from sparkscore.spark.isolated_session import create_guarded_session, create_run_session
+from sparkscore.spark.session_settings import REACHING, is_steering, settings_to_change
+from sparkscore.store import file_maintenance
+from sparkscore.store.delta_tables import ensure_table, load_newest_version, load_table, open_delta_table
+from sparkscore.store.guarded_writes import append_rows, merge_into_table
+from sparkscore.store.run_events import ensure_events_table, load_events, record_event
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 DELTA = "spark.databricks.delta."
 PLAIN = TableContract(
-    "a table of this test", (Column("id", pa.int64(), "key"), Column("at", pa.string(), "day")), ("at",)
+    "a table of this test", (ContractColumn("id", pa.int64(), "key"), ContractColumn("at", pa.string(), "day")), ("at",)
 )
 
 
@@ -52,12 +52,12 @@ def caller_with(spark: SparkSession, where: str, conf: Mapping[str, str]) -> Ite
     """A run's session beside a caller that has set these."""
     if where == "spark-submit":
         with submitted(spark, conf) as caller:
-            yield run_session(caller)
+            yield create_run_session(caller)
         return
     caller = spark.newSession()
     for name, value in conf.items():
         caller.conf.set(name, value)
-    yield run_session(caller)
+    yield create_run_session(caller)
 
 
 both = pytest.mark.parametrize("where", ["session", "spark-submit"])
@@ -84,25 +84,25 @@ def operations(table: TableRef) -> list[str]:
 def test_guards_of_the_caller_drop_no_event(spark: SparkSession, table: TableRef, where: str) -> None:
     left_behind = {f"{DELTA}write.txnAppId": "nightly", f"{DELTA}write.txnVersion": "3"}
     with caller_with(spark, where, left_behind) as session:
-        prepare(session, table, job="job")
+        ensure_events_table(session, table, job="job")
         for kind in ("started", "staged", "published"):
-            record(session, table, RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC)))
-        assert [one.event for one in events(session, table, job="job")] == ["started", "staged", "published"]
+            record_event(session, table, RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC)))
+        assert [one.event for one in load_events(session, table, job="job")] == ["started", "staged", "published"]
     assert DeltaTable(str(table.path)).transaction_version("nightly") is None
 
 
 @both
 def test_the_callers_user_metadata_is_on_no_commit_of_ours(spark: SparkSession, table: TableRef, where: str) -> None:
     with caller_with(spark, where, {f"{DELTA}commitInfo.userMetadata": "the caller's"}) as session:
-        append(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), table)
         merge_one(session, table)
     told = [commit.get("userMetadata") for commit in DeltaTable(str(table.path)).history()]
     assert [note for note in told if note == "the caller's"] == []
 
 
 def merge_one(session: SparkSession, table: TableRef) -> None:
-    own = guarded(session, app_id="job", version=1, note={"rows": 1})
-    target = delta_table(own, table)
+    own = create_guarded_session(session, app_id="job", version=1, note={"rows": 1})
+    target = open_delta_table(own, table)
     target.alias("t").merge(frame_of(own, (1, "b")).alias("s"), "t.id = s.id").whenNotMatchedInsertAll().execute()
 
 
@@ -121,10 +121,10 @@ def test_a_new_table_has_the_properties_of_its_contract_and_no_others(
     }
     by_writer = TableRef("w", str(tmp_path / "w"))
     with caller_with(spark, where, {f"{DELTA}properties.defaults.{k}": v for k, v in defaults.items()}) as session:
-        ensure(session, table, PLAIN, job="job")
-        append(frame_of(session, (1, "a")), by_writer)
+        ensure_table(session, table, PLAIN, job="job")
+        append_rows(frame_of(session, (1, "a")), by_writer)
         for one in (table, by_writer):
-            detail = delta_table(session, one).detail().collect()[0]
+            detail = open_delta_table(session, one).detail().collect()[0]
             assert (detail["minReaderVersion"], detail["minWriterVersion"]) == (1, 2)
             named = {
                 name for name, value in detail["properties"].items() if name.startswith("delta.") and value != "false"
@@ -143,7 +143,7 @@ def test_optimized_and_compacted_writes_of_the_caller_leave_our_files_as_we_wrot
     }
     with caller_with(spark, "session", hostile) as session:
         for day in ("a", "b", "c"):
-            append(frame_of(session, (1, day), (2, day)), table)
+            append_rows(frame_of(session, (1, day), (2, day)), table)
     assert operations(table) == ["WRITE"] * 3
     assert len(files(table)) == 3
 
@@ -151,10 +151,10 @@ def test_optimized_and_compacted_writes_of_the_caller_leave_our_files_as_we_wrot
 def test_a_callers_schema_merge_adds_no_column(spark: SparkSession, table: TableRef) -> None:
     hostile = {f"{DELTA}schema.autoMerge.enabled": "true", f"{DELTA}schema.typeCheck.enabled": "false"}
     with caller_with(spark, "session", hostile) as session:
-        append(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), table)
         with pytest.raises(AnalysisException):
-            append(session.createDataFrame([(2, "b", "c")], "id long, at string, more string"), table)
-        assert load(session, table).columns == ["id", "at"]
+            append_rows(session.createDataFrame([(2, "b", "c")], "id long, at string, more string"), table)
+        assert load_table(session, table).columns == ["id", "at"]
 
 
 @both
@@ -164,20 +164,20 @@ def test_an_overwrite_of_ours_replaces_every_partition(spark: SparkSession, tabl
         f"{DELTA}dynamicPartitionOverwrite.enabled": "true",
     }
     with caller_with(spark, where, hostile) as session:
-        ensure(session, table, PLAIN, job="job")
-        append(frame_of(session, (1, "a"), (2, "b")), table)
-        append(frame_of(session, (3, "b")), table, mode="overwrite")
-        assert [tuple(row) for row in load(session, table).collect()] == [(3, "b")]
+        ensure_table(session, table, PLAIN, job="job")
+        append_rows(frame_of(session, (1, "a"), (2, "b")), table)
+        append_rows(frame_of(session, (3, "b")), table, mode="overwrite")
+        assert [tuple(row) for row in load_table(session, table).collect()] == [(3, "b")]
 
 
 @pytest.mark.parametrize("ansi", ["true", "false"])
 def test_a_value_that_does_not_fit_is_an_error_and_never_null(spark: SparkSession, table: TableRef, ansi: str) -> None:
     hostile = {"spark.sql.storeAssignmentPolicy": "LEGACY", "spark.sql.ansi.enabled": ansi}
     with caller_with(spark, "session", hostile) as session:
-        append(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), table)
         with pytest.raises(Exception, match=r"CAST|cast|type|merge"):
-            append(session.createDataFrame([("many", "b")], "id string, at string"), table)
-        assert load(session, table).count() == 1
+            append_rows(session.createDataFrame([("many", "b")], "id string, at string"), table)
+        assert load_table(session, table).count() == 1
 
 
 @both
@@ -198,8 +198,8 @@ def test_files_hold_the_days_and_types_that_every_reader_expects(
             "SELECT DATE'1500-03-01' AS day, TIMESTAMP'2013-12-31 23:30:00.123456' AS at,"
             " CAST(1.5 AS DECIMAL(9, 2)) AS x"
         )
-        append(frame, table)
-        append(frame.withColumnRenamed("day", "DAY"), table)
+        append_rows(frame, table)
+        append_rows(frame.withColumnRenamed("day", "DAY"), table)
     (one, _) = files(table)
     found = pq.read_table(one)
     assert found["day"].to_pylist() == [date(1500, 3, 1)]
@@ -213,8 +213,8 @@ def test_files_hold_the_days_and_types_that_every_reader_expects(
 def test_a_file_that_is_damaged_or_gone_is_an_error_whatever_the_caller_ignores(
     spark: SparkSession, table: TableRef, where: str, name: str
 ) -> None:
-    append(frame_of(spark, (1, "a"), (2, "a")), table)
-    append(frame_of(spark, (3, "a")), table)
+    append_rows(frame_of(spark, (1, "a"), (2, "a")), table)
+    append_rows(frame_of(spark, (3, "a")), table)
     damaged = files(table)[0]
     if "Missing" in name:
         damaged.unlink()
@@ -225,19 +225,19 @@ def test_a_file_that_is_damaged_or_gone_is_an_error_whatever_the_caller_ignores(
         caller_with(spark, where, {name: "true"}) as session,
         pytest.raises(Exception, match=r"FAILED_READ_FILE|Parquet"),
     ):
-        load(session, table).collect()
+        load_table(session, table).collect()
 
 
 def test_a_commit_of_another_is_seen_at_once_whatever_staleness_the_caller_allows(
     spark: SparkSession, table: TableRef
 ) -> None:
     with caller_with(spark, "session", {f"{DELTA}stalenessLimit": "1h"}) as session:
-        append(frame_of(session, (1, "a")), table)
-        assert load(session, table).count() == 1
+        append_rows(frame_of(session, (1, "a")), table)
+        assert load_table(session, table).count() == 1
         more = pa.table({"id": pa.array([2], pa.int64()), "at": ["b"]})
         write_deltalake(str(table.path), more, mode="append")
-        assert newest_version(session, table) == 1
-        assert load(session, table).count() == 2
+        assert load_newest_version(session, table) == 1
+        assert load_table(session, table).count() == 2
 
 
 def test_a_vacuum_finds_what_no_version_needs_whatever_kind_the_caller_has_chosen(
@@ -245,11 +245,11 @@ def test_a_vacuum_finds_what_no_version_needs_whatever_kind_the_caller_has_chose
 ) -> None:
     hostile = {f"{DELTA}vacuum.lite.enabled": "true", f"{DELTA}retentionDurationCheck.enabled": "false"}
     with caller_with(spark, "session", hostile) as session:
-        append(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), table)
         orphan = Path(str(table.path)) / "part-of-nobody.parquet"
         orphan.write_bytes(b"")
         os.utime(orphan, (0, 0))
-        assert upkeep.vacuumable(session, table) == [orphan.name]
+        assert file_maintenance.list_vacuumable_files(session, table) == [orphan.name]
 
 
 @both
@@ -268,15 +268,15 @@ def test_a_merge_inserts_updates_and_deletes_whatever_the_caller_sets_for_merges
     table = TableRef("m", str(tmp_path / "m"))
     with caller_with(spark, where, hostile) as session:
         columns = "id long, as_of timestamp, as_of_date date, x long"
-        append(session.createDataFrame([(1, AS_OF, AS_OF.date(), 1), (2, AS_OF, AS_OF.date(), 2)], columns), table)
-        own = guarded(session, app_id="job", version=1, note={})
+        append_rows(session.createDataFrame([(1, AS_OF, AS_OF.date(), 1), (2, AS_OF, AS_OF.date(), 2)], columns), table)
+        own = create_guarded_session(session, app_id="job", version=1, note={})
         rows = [
             (1, AS_OF, AS_OF.date(), 10, True),
             (2, AS_OF, AS_OF.date(), 20, False),
             (3, AS_OF, AS_OF.date(), 30, False),
         ]
-        merge(own.createDataFrame(rows, f"{columns}, _gone boolean"), table, keys=["id"], as_of=AS_OF)
-        assert sorted((row["id"], row["x"]) for row in load(session, table).collect()) == [(2, 20), (3, 30)]
+        merge_into_table(own.createDataFrame(rows, f"{columns}, _gone boolean"), table, keys=["id"], as_of=AS_OF)
+        assert sorted((row["id"], row["x"]) for row in load_table(session, table).collect()) == [(2, 20), (3, 30)]
 
 
 def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession) -> None:
@@ -297,7 +297,7 @@ def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession
     }
     for where in ("session", "spark-submit"):
         with caller_with(spark, where, wanted) as session:
-            again = guarded(session, app_id="job", version=1, note={})
+            again = create_guarded_session(session, app_id="job", version=1, note={})
             for name, value in wanted.items():
                 if where == "spark-submit" and name in spark.conf.getAll:
                     continue  # what the tests' own session is built with is nearer than the SparkContext's
@@ -308,7 +308,7 @@ def test_the_callers_own_session_keeps_its_settings(spark: SparkSession) -> None
     caller = spark.newSession()
     caller.conf.set(f"{DELTA}write.txnAppId", "mine")
     before = caller.conf.getAll
-    run_session(caller)
+    create_run_session(caller)
     assert caller.conf.getAll == before
 
 
@@ -347,7 +347,7 @@ def test_changes_name_what_is_to_be_set_and_what_has_to_go() -> None:
         "spark.sql.session.timeZone": "Asia/Tokyo",
     }
     found = {f"{DELTA}write.txnVersion": "1", "spark.sql.session.timeZone": "Asia/Tokyo", "spark.app.name": "a"}
-    wanted = changes(theirs, found)
+    wanted = settings_to_change(theirs, found)
     assert wanted[f"{DELTA}write.txnVersion"] is None
     assert f"{DELTA}write.txnAppId" not in wanted
     assert (wanted["spark.sql.shuffle.partitions"], wanted["spark.sql.session.timeZone"]) == ("3", "UTC")

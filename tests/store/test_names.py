@@ -6,16 +6,16 @@ from hypothesis import strategies as st
 
 from sparkscore.errors import NameRefused
 from sparkscore.records import TableRef
-from sparkscore.store.names import beside, quoted, quoted_table, table_ref
+from sparkscore.spark.identifiers import parse_table_ref, quote_identifier, quote_table, sibling_table
 
 
 def test_a_plain_name_is_a_table_under_the_home() -> None:
-    assert table_ref("flights", home="/h") == TableRef("flights", "/h/tables/flights")
+    assert parse_table_ref("flights", home="/h") == TableRef("flights", "/h/tables/flights")
 
 
 @pytest.mark.parametrize("name", ["lake.flights", "main.lake.flights-2013"])
 def test_a_dotted_name_is_the_catalogs(name: str) -> None:
-    assert table_ref(name, home="/h") == TableRef(name, None)
+    assert parse_table_ref(name, home="/h") == TableRef(name, None)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_dotted_name_is_the_catalogs(name: str) -> None:
     ],
 )
 def test_a_path_is_itself(path: str) -> None:
-    assert table_ref(path, home="/h") == TableRef(path, path)
+    assert parse_table_ref(path, home="/h") == TableRef(path, path)
 
 
 @pytest.mark.parametrize(
@@ -43,20 +43,20 @@ def test_a_path_is_itself(path: str) -> None:
 )  # fmt: skip
 def test_any_other_name_is_refused_before_spark_sees_it(name: str) -> None:
     with pytest.raises(NameRefused, match="table name"):
-        table_ref(name, home="/h")
+        parse_table_ref(name, home="/h")
 
 
 def test_a_table_beside_another_keeps_its_kind() -> None:
-    assert beside(TableRef("a.b", None), "_runs") == TableRef("a.b_runs", None)
-    assert beside(TableRef("x", "/h/x/"), "_runs") == TableRef("x_runs", "/h/x_runs")
+    assert sibling_table(TableRef("a.b", None), "_runs") == TableRef("a.b_runs", None)
+    assert sibling_table(TableRef("x", "/h/x/"), "_runs") == TableRef("x_runs", "/h/x_runs")
 
 
 @given(st.text(min_size=1))
 def test_a_quoted_column_is_one_identifier(name: str) -> None:
-    inside = quoted(name)[1:-1]
+    inside = quote_identifier(name)[1:-1]
     assert inside.replace("``", "") == name.replace("`", "")
     assert inside.replace("``", "`") == name
 
 
 def test_each_part_of_a_catalog_name_is_quoted() -> None:
-    assert quoted_table(TableRef("a.b-c", None)) == "`a`.`b-c`"
+    assert quote_table(TableRef("a.b-c", None)) == "`a`.`b-c`"

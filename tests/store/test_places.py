@@ -11,16 +11,16 @@ from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ConfigError, UnsureScan
-from sparkscore.ingest.files import listed
-from sparkscore.records import Condition, Place, Snapshot, TableRef
-from sparkscore.schemas import REJECT
-from sparkscore.scoring.stage_file import written
-from sparkscore.store.files import Guard, commit_files, prepare
-from sparkscore.store.places import place_of
+from sparkscore.errors import ConfigError, ScanUnsupported
+from sparkscore.ingest.file_listing import plan_file_scan
+from sparkscore.records import Condition, Snapshot, TableLocation, TableRef
+from sparkscore.schemas import REJECT_TYPE
+from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.store.file_commit import CommitGuard, commit_files, create_write_folder
+from sparkscore.store.table_location import locate_table
 
 ROWS = pa.table({"id": range(1_000), "x": [float(i) for i in range(1_000)], "day": ["a", "b"] * 500})
-STAGE = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT)])
+STAGE = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 
 
 def at(path: str | None) -> TableRef:
@@ -49,35 +49,35 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def test_folders_of_the_machine_are_reached(spark: SparkSession) -> None:
-    assert place_of(spark, at("/data/my table")) == Place("/data/my table", "/data/my table")
-    assert place_of(spark, at("file:///data/my%20table")) == Place("/data/my table", "/data/my table")
+    assert locate_table(spark, at("/data/my table")) == TableLocation("/data/my table", "/data/my table")
+    assert locate_table(spark, at("file:///data/my%20table")) == TableLocation("/data/my table", "/data/my table")
 
 
 @pytest.mark.parametrize(
     ("path", "why"), [(None, "a catalog's table"), ("hdfs://host/t", "lies on hdfs"), ("gs://b/t", "lies on gs")]
 )
 def test_other_tables_are_sparks(spark: SparkSession, path: str | None, why: str) -> None:
-    with pytest.raises(UnsureScan, match=why):
-        place_of(spark, at(path))
+    with pytest.raises(ScanUnsupported, match=why):
+        locate_table(spark, at(path))
 
 
 def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    with pytest.raises(UnsureScan, match="without keys"):
-        place_of(spark, at("s3a://lake/t"))
+    with pytest.raises(ScanUnsupported, match="without keys"):
+        locate_table(spark, at("s3a://lake/t"))
 
 
 def test_keys_are_in_no_representation(spark: SparkSession, bucket: str) -> None:
-    assert "hush" not in repr(place_of(spark, at(f"{bucket}/t")))
+    assert "hush" not in repr(locate_table(spark, at(f"{bucket}/t")))
 
 
 def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: str) -> None:
-    place = place_of(spark, at(f"{bucket}/flights"))
+    place = locate_table(spark, at(f"{bucket}/flights"))
     write_deltalake(place.uri, ROWS, storage_options=dict(place.options), partition_by=["day"])
     table_id = str(DeltaTable(place.uri, storage_options=dict(place.options)).metadata().id)
     where = (Condition("day", "=", "b"), Condition("x", ">=", 500))
     snapshot = Snapshot(at(f"{bucket}/flights"), table_id, 0, ROWS.schema, ("id", "x"), ("id",), where)
-    scan = listed(spark, snapshot)
+    scan = plan_file_scan(spark, snapshot)
     read = pickle.loads(pickle.dumps(scan.read))  # as it travels to a task
     ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id").to_pylist()]
     assert sorted(ids) == list(range(501, 1_000, 2))
@@ -85,23 +85,23 @@ def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: 
 
 
 def test_a_stage_on_s3_is_written_by_tasks_and_committed_once(spark: SparkSession, bucket: str) -> None:
-    place = place_of(spark, at(f"{bucket}/stage/1"))
-    prepare(place)
+    place = locate_table(spark, at(f"{bucket}/stage/1"))
+    create_write_folder(place)
     rows = [{"id": 1, "prediction": 0.5, "_reject": None}, {"id": 2, "prediction": 0.7, "_reject": None}]
     batches = [pa.RecordBatch.from_pylist([row], schema=STAGE) for row in rows]
-    parts = written(iter(batches), STAGE, place, "id")
-    assert commit_files(place, STAGE, parts, Guard("stage", 1, "{}")) == 0
-    assert commit_files(place, STAGE, parts, Guard("stage", 1, "{}")) is None
+    parts = write_stage_files(iter(batches), STAGE, place, "id")
+    assert commit_files(place, STAGE, parts, CommitGuard("stage", 1, "{}")) == 0
+    assert commit_files(place, STAGE, parts, CommitGuard("stage", 1, "{}")) is None
     found = DeltaTable(place.uri, storage_options=dict(place.options)).to_pyarrow_table()
     assert found.to_pylist() == rows
 
 
 def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) -> None:
-    place = place_of(spark, at(f"{bucket}/gone"))
+    place = locate_table(spark, at(f"{bucket}/gone"))
     write_deltalake(place.uri, ROWS.drop_columns(["day"]), storage_options=dict(place.options))
     table = DeltaTable(place.uri, storage_options=dict(place.options))
     schema = ROWS.schema.remove(2)
-    scan = listed(spark, Snapshot(at(f"{bucket}/gone"), str(table.metadata().id), 0, schema, ("id",), ("id",)))
+    scan = plan_file_scan(spark, Snapshot(at(f"{bucket}/gone"), str(table.metadata().id), 0, schema, ("id",), ("id",)))
     assert place.filesystem is not None
     place.filesystem.delete_file(f"{place.root}/{pa.table(table.get_add_actions())['path'][0].as_py()}")
     with pytest.raises(ConfigError, match="of the pinned version is gone"):
@@ -109,11 +109,11 @@ def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) 
 
 
 def test_two_drivers_that_commit_the_same_stage_make_one_commit(spark: SparkSession, tmp_path: Path) -> None:
-    place = place_of(spark, at(str(tmp_path / "stage")))
-    prepare(place)
+    place = locate_table(spark, at(str(tmp_path / "stage")))
+    create_write_folder(place)
     for key in (1, 1):
         batch = pa.RecordBatch.from_pylist([{"id": key, "prediction": 0.5, "_reject": None}], schema=STAGE)
-        parts = written(iter([batch]), STAGE, place, "id")
-        commit_files(place, STAGE, parts, Guard("stage", 1, "{}"))
+        parts = write_stage_files(iter([batch]), STAGE, place, "id")
+        commit_files(place, STAGE, parts, CommitGuard("stage", 1, "{}"))
     assert DeltaTable(place.uri).version() == 0
     assert DeltaTable(place.uri).to_pyarrow_table().num_rows == 1

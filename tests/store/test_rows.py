@@ -11,21 +11,21 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import UnsureScan
+from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableRef
-from sparkscore.schemas import Column, TableContract
-from sparkscore.store import rows, tables
-from sparkscore.store.writes import append
+from sparkscore.schemas import ContractColumn, TableContract
+from sparkscore.store import delta_tables, small_tables
+from sparkscore.store.guarded_writes import append_rows
 
 FIRST = datetime(2013, 12, 29, 23, 30, tzinfo=UTC)
 CONTRACT = TableContract(
     "a table",
     (
-        Column("as_of", pa.timestamp("us", "UTC"), "time", nullable=False),
-        Column("as_of_date", pa.date32(), "its date", nullable=False),
-        Column("text", pa.string(), "text"),
-        Column("numbers", pa.list_(pa.float64()), "a list"),
-        Column("pair", pa.struct([("low", pa.float64()), ("high", pa.int64())]), "a struct"),
+        ContractColumn("as_of", pa.timestamp("us", "UTC"), "time", nullable=False),
+        ContractColumn("as_of_date", pa.date32(), "its date", nullable=False),
+        ContractColumn("text", pa.string(), "text"),
+        ContractColumn("numbers", pa.list_(pa.float64()), "a list"),
+        ContractColumn("pair", pa.struct([("low", pa.float64()), ("high", pa.int64())]), "a struct"),
     ),
     partitioned_by=("as_of_date",),
 )
@@ -36,19 +36,22 @@ Where = tuple[str, Collection[date]] | None
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     """Two rows of each of three days: one with values, one with NULLs."""
     made = TableRef("t", str(tmp_path / "t"))
-    tables.ensure(spark, made, CONTRACT, job="job")
+    delta_tables.ensure_table(spark, made, CONTRACT, job="job")
     times = [FIRST + timedelta(days=day) for day in range(3)]
     full = [
         {"as_of": at, "as_of_date": at.date(), "text": "a", "numbers": [0.5, None], "pair": {"low": 1.5, "high": 2**60}}
         for at in times
     ]
     empty = [{"as_of": at, "as_of_date": at.date()} for at in times]
-    append(spark.createDataFrame(pa.Table.from_pylist(full + empty, schema=CONTRACT.schema)), made)
+    append_rows(spark.createDataFrame(pa.Table.from_pylist(full + empty, schema=CONTRACT.schema)), made)
     return made
 
 
 def read(spark: SparkSession, table: TableRef, where: Where) -> list[Any]:
-    found = [row | {"as_of": row["as_of"].astimezone(UTC)} for row in rows.rows_of(spark, table, where=where)]
+    found = [
+        row | {"as_of": row["as_of"].astimezone(UTC)}
+        for row in small_tables.load_small_table(spark, table, where=where)
+    ]
     return sorted(found, key=lambda row: (row["as_of"], row["text"] is None))
 
 
@@ -57,12 +60,12 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Each of the two ways, with the other one closed."""
 
     def closed(*_: Any) -> Any:
-        raise UnsureScan("a place that only Spark reaches")
+        raise ScanUnsupported("a place that only Spark reaches")
 
     def unused(*_: Any) -> Any:
         raise AssertionError("Spark was asked")
 
-    monkeypatch.setattr(rows, *(("place_of", closed) if request.param == "spark" else ("load", unused)))
+    monkeypatch.setattr(small_tables, *(("place_of", closed) if request.param == "spark" else ("load", unused)))
     return read
 
 
@@ -93,7 +96,7 @@ def test_rows_have_all_columns_and_only_what_was_asked_for(
 
 
 def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
-    reads = "import sys; from sparkscore.records import TableRef; from sparkscore.store.rows import rows_of"
+    reads = "import sys; from sparkscore.records import TableRef; from sparkscore.store.small_tables import rows_of"
     program = f"{reads}; print(len(rows_of(None, TableRef('t', sys.argv[1]))))"
     for _ in range(4):
         done = subprocess.run(
@@ -105,4 +108,11 @@ def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
 def test_what_pyarrow_would_misread_is_read_by_spark(spark: SparkSession, table: TableRef) -> None:
     spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
     spark.sql(f"ALTER TABLE delta.`{table.path}` RENAME COLUMN text TO words")
-    assert sorted(row["words"] or "" for row in rows.rows_of(spark, table)) == ["", "", "", "a", "a", "a"]
+    assert sorted(row["words"] or "" for row in small_tables.load_small_table(spark, table)) == [
+        "",
+        "",
+        "",
+        "a",
+        "a",
+        "a",
+    ]

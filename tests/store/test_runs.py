@@ -6,8 +6,18 @@ from datetime import UTC, datetime
 import pytest
 
 from sparkscore.errors import ConfigError, TableChanged
+from sparkscore.lifecycle import (
+    PLAIN_RUN,
+    Wishes,
+    decide_next_attempt,
+    decide_retry,
+    decide_rollback,
+    list_publications,
+    select_run_events,
+    unknown_runs,
+    unsettled_events,
+)
 from sparkscore.records import Pins, RunEvent
-from sparkscore.store.runs import PLAIN, Wishes, decide, named, publications, retry, roll_back, unknown_runs, unsettled
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("id", 1, "model", "1", "digest", "scoring")
@@ -22,78 +32,78 @@ def failed(code: int) -> RunEvent:
 
 
 def test_an_as_of_without_a_past_is_revision_one_attempt_one() -> None:
-    decision = decide([], {}, PLAIN)
+    decision = decide_next_attempt([], {}, PLAIN_RUN)
     assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 1, 1, None)
 
 
 def test_a_published_as_of_stays() -> None:
-    decision = decide([STARTED, STAGED, PUBLISHED], SEEN, PLAIN)
+    decision = decide_next_attempt([STARTED, STAGED, PUBLISHED], SEEN, PLAIN_RUN)
     assert (decision.kind, decision.shown) == ("already_published", PUBLISHED)
 
 
 def test_a_slower_attempt_that_failed_after_the_publication_changes_nothing() -> None:
-    assert decide([PUBLISHED, failed(75)], SEEN, PLAIN).kind == "already_published"
+    assert decide_next_attempt([PUBLISHED, failed(75)], SEEN, PLAIN_RUN).kind == "already_published"
 
 
 @pytest.mark.parametrize(
     "past", [[STARTED], [STARTED, STAGED], [STARTED, failed(75)], [STARTED, replace(STARTED, event="aborted")]]
 )
 def test_an_attempt_that_died_or_may_be_retried_hands_its_pins_on(past: list[RunEvent]) -> None:
-    decision = decide(past, {}, PLAIN)
+    decision = decide_next_attempt(past, {}, PLAIN_RUN)
     assert (decision.keep, decision.revision, decision.attempt) == (PINS, 1, 2)
 
 
 def test_an_attempt_that_never_ended_is_to_be_closed() -> None:
-    assert decide([STARTED, STAGED], {}, PLAIN).open == STAGED
-    assert decide([STARTED, failed(3)], {}, PLAIN).open is None
+    assert decide_next_attempt([STARTED, STAGED], {}, PLAIN_RUN).open == STAGED
+    assert decide_next_attempt([STARTED, failed(3)], {}, PLAIN_RUN).open is None
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_an_attempt_that_failed_for_good_is_resolved_anew(code: int) -> None:
-    decision = decide([STARTED, failed(code)], {}, PLAIN)
+    decision = decide_next_attempt([STARTED, failed(code)], {}, PLAIN_RUN)
     assert (decision.keep, decision.attempt) == (None, 2)
 
 
 def test_a_restart_keeps_nothing() -> None:
-    assert decide([STARTED], {}, Wishes(restart=True)).keep is None
+    assert decide_next_attempt([STARTED], {}, Wishes(restart=True)).keep is None
 
 
 def test_a_replacement_takes_the_next_revision() -> None:
-    decision = decide([STARTED, PUBLISHED], SEEN, Wishes(replace=True))
+    decision = decide_next_attempt([STARTED, PUBLISHED], SEEN, Wishes(replace=True))
     assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 2, 1, None)
 
 
 def test_a_replacement_that_died_goes_on_without_being_asked_again() -> None:
     second = replace(STARTED, revision=2, run_id="run-2")
-    decision = decide([PUBLISHED, second], SEEN, PLAIN)
+    decision = decide_next_attempt([PUBLISHED, second], SEEN, PLAIN_RUN)
     assert (decision.revision, decision.attempt, decision.keep) == (2, 2, PINS)
 
 
 def test_a_replacement_that_failed_for_good_leaves_the_publication() -> None:
     second = replace(failed(3), revision=2, run_id="run-2")
-    decision = decide([PUBLISHED, second], SEEN, PLAIN)
+    decision = decide_next_attempt([PUBLISHED, second], SEEN, PLAIN_RUN)
     assert (decision.kind, decision.revision) == ("already_published", 1)
-    again = decide([PUBLISHED, second], SEEN, Wishes(replace=True))
+    again = decide_next_attempt([PUBLISHED, second], SEEN, Wishes(replace=True))
     assert (again.kind, again.revision, again.attempt) == ("work", 2, 2)
 
 
 @pytest.mark.parametrize("visible", [{}, {"run-1": 9}, {"run-1": 10, "other": 1}, {"other": 10}])
 def test_a_table_that_changed_behind_our_back_is_an_error(visible: dict[str, int]) -> None:
     with pytest.raises(TableChanged, match="10 rows of run run-1"):
-        decide([STARTED, PUBLISHED], visible, PLAIN)
+        decide_next_attempt([STARTED, PUBLISHED], visible, PLAIN_RUN)
 
 
 def test_force_publishes_a_changed_table_again() -> None:
-    decision = decide([STARTED, PUBLISHED], {}, Wishes(force=True), committed=1)
+    decision = decide_next_attempt([STARTED, PUBLISHED], {}, Wishes(force=True), committed=1)
     assert (decision.kind, decision.revision) == ("work", 2)
 
 
 def test_force_without_events_steps_over_what_the_table_has_committed() -> None:
-    assert decide([], {}, Wishes(force=True), committed=3).revision == 4
+    assert decide_next_attempt([], {}, Wishes(force=True), committed=3).revision == 4
 
 
 def test_a_publication_of_no_rows_is_consistent_with_an_empty_table() -> None:
-    assert decide([replace(PUBLISHED, rows_scored=0)], {}, PLAIN).kind == "already_published"
+    assert decide_next_attempt([replace(PUBLISHED, rows_scored=0)], {}, PLAIN_RUN).kind == "already_published"
 
 
 def test_rows_of_a_run_that_no_event_published_are_unknown() -> None:
@@ -119,7 +129,7 @@ def test_an_event_is_of_a_score_where_it_does_not_tell_its_verb() -> None:
 
 class TestRollback:
     def test_the_publication_before_the_one_that_readers_see_goes_back_as_the_next_revision(self) -> None:
-        decision = roll_back([PUBLISHED, SECOND], SEEN_SECOND, to=None)
+        decision = decide_rollback([PUBLISHED, SECOND], SEEN_SECOND, to=None)
         assert (decision.earlier, decision.shown) == (PUBLISHED, SECOND)
         assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 1)
 
@@ -127,128 +137,128 @@ class TestRollback:
     def test_a_publication_is_named_by_its_revision_or_its_run(self, to: str) -> None:
         first = replace(PUBLISHED, run_id="run-0001-abc")
         third = replace(PUBLISHED, revision=3, run_id="run-3")
-        assert roll_back([first, SECOND, third], {"run-3": 10}, to=to).earlier == first
+        assert decide_rollback([first, SECOND, third], {"run-3": 10}, to=to).earlier == first
 
     @pytest.mark.parametrize("to", ["7", "run-9999", "run", "0"])
     def test_a_publication_that_is_not_there_is_told_with_those_that_are(self, to: str) -> None:
         with pytest.raises(ConfigError, match=r"run-1.*run-2"):
-            roll_back([PUBLISHED, SECOND], SEEN_SECOND, to=to)
+            decide_rollback([PUBLISHED, SECOND], SEEN_SECOND, to=to)
 
     def test_the_first_publication_has_none_before_it(self) -> None:
         with pytest.raises(ConfigError, match=r"no earlier publication[^*]*1 \(run run-1\)"):
-            roll_back([PUBLISHED], SEEN, to=None)
+            decide_rollback([PUBLISHED], SEEN, to=None)
 
     def test_without_a_publication_there_is_nothing_to_go_back_to(self) -> None:
         with pytest.raises(ConfigError, match="nothing is published"):
-            roll_back([STARTED], {}, to=None)
+            decide_rollback([STARTED], {}, to=None)
 
     def test_a_table_that_changed_behind_our_back_is_an_error(self) -> None:
         with pytest.raises(TableChanged, match="10 rows of run run-2"):
-            roll_back([PUBLISHED, SECOND], {"run-2": 9}, to=None)
+            decide_rollback([PUBLISHED, SECOND], {"run-2": 9}, to=None)
 
     def test_what_readers_see_already_stays(self) -> None:
-        assert roll_back([PUBLISHED, SECOND], SEEN_SECOND, to="2").kind == "already_published"
+        assert decide_rollback([PUBLISHED, SECOND], SEEN_SECOND, to="2").kind == "already_published"
         third = [begun("rollback", "run-1", revision=3), begun("rollback", "run-1", revision=3, event="published")]
         third[1] = replace(third[1], rows_scored=10)
-        again = roll_back([PUBLISHED, SECOND, *third], {"run-3": 10}, to="1")
+        again = decide_rollback([PUBLISHED, SECOND, *third], {"run-3": 10}, to="1")
         assert (again.kind, again.revision) == ("already_published", 3)
 
     def test_an_attempt_that_died_before_its_commit_is_taken_over_and_closed(self) -> None:
         died = begun("rollback", "run-1", revision=3)
-        decision = roll_back([PUBLISHED, SECOND, died], SEEN_SECOND, to=None)
+        decision = decide_rollback([PUBLISHED, SECOND, died], SEEN_SECOND, to=None)
         assert (decision.earlier, decision.revision, decision.attempt, decision.open) == (PUBLISHED, 3, 2, died)
 
     def test_one_that_died_after_its_commit_is_not_taken_back_by_the_command_that_repeats_it(self) -> None:
         recovered = replace(PUBLISHED, revision=3, run_id="run-3")
         past = [PUBLISHED, SECOND, begun("rollback", "run-1", revision=3), recovered]
-        decision = roll_back(past, {"run-3": 10}, to=None, recovered=["run-3"])
+        decision = decide_rollback(past, {"run-3": 10}, to=None, recovered=["run-3"])
         assert (decision.kind, decision.shown) == ("already_published", recovered)
 
     def test_a_rollback_that_is_rolled_back_gives_what_was_before_it(self) -> None:
         done = replace(begun("rollback", "run-1", revision=3, event="published"), rows_scored=10)
-        assert roll_back([PUBLISHED, SECOND, done], {"run-3": 10}, to=None).earlier == SECOND
+        assert decide_rollback([PUBLISHED, SECOND, done], {"run-3": 10}, to=None).earlier == SECOND
 
     @pytest.mark.parametrize("verb", ["rollback", "rejects"])
     def test_a_plain_run_leaves_what_another_verb_has_begun_to_that_verb(self, verb: str) -> None:
         died = begun(verb, "run-1", revision=3)
-        decision = decide([PUBLISHED, SECOND, died], SEEN_SECOND, PLAIN)
+        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, PLAIN_RUN)
         assert (decision.kind, decision.shown, decision.open) == ("already_published", SECOND, died)
 
     def test_a_replacement_takes_over_the_revision_that_a_rollback_began(self) -> None:
         died = begun("rollback", "run-1", revision=3)
-        decision = decide([PUBLISHED, SECOND, died], SEEN_SECOND, Wishes(replace=True))
+        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, Wishes(replace=True))
         assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 2)
         assert (decision.keep, decision.open) == (None, died)
 
 
 class TestRetry:
     def test_it_is_the_next_revision_with_the_same_pins(self) -> None:
-        decision = retry([PUBLISHED], SEEN, run_id="run-1")
+        decision = decide_retry([PUBLISHED], SEEN, run_id="run-1")
         assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 2, 1, PINS)
 
     def test_a_run_that_readers_do_not_see_is_refused_and_theirs_is_named(self) -> None:
         with pytest.raises(ConfigError, match="run run-2, revision 2"):
-            retry([PUBLISHED, SECOND], SEEN_SECOND, run_id="run-1")
+            decide_retry([PUBLISHED, SECOND], SEEN_SECOND, run_id="run-1")
 
     def test_a_run_that_was_retried_stays(self) -> None:
         done = replace(begun("rejects", "run-1", revision=2, event="published"), rows_scored=10)
-        decision = retry([PUBLISHED, done], SEEN_SECOND, run_id="run-1")
+        decision = decide_retry([PUBLISHED, done], SEEN_SECOND, run_id="run-1")
         assert (decision.kind, decision.shown) == ("already_published", done)
 
     def test_one_that_died_before_it_had_staged_scores_again(self) -> None:
         died = begun("rejects", "run-1", revision=2)
-        decision = retry([PUBLISHED, died], SEEN, run_id="run-1")
+        decision = decide_retry([PUBLISHED, died], SEEN, run_id="run-1")
         assert (decision.revision, decision.attempt, decision.open, decision.staged) == (2, 2, died, False)
 
     @pytest.mark.parametrize(("code", "staged"), [(75, True), (3, False)])
     def test_one_that_had_staged_goes_on_unless_it_failed_for_good(self, code: int, staged: bool) -> None:
         past = [begun("rejects", "run-1", revision=2, event=event) for event in ("started", "staged", "failed")]
         past[-1] = replace(past[-1], exit_code=code)
-        decision = retry([PUBLISHED, *past], SEEN, run_id="run-1")
+        decision = decide_retry([PUBLISHED, *past], SEEN, run_id="run-1")
         assert (decision.revision, decision.attempt, decision.staged) == (2, 2, staged)
 
     def test_what_a_score_had_staged_for_the_revision_is_not_taken_for_its_own(self) -> None:
         other = replace(STAGED, revision=2, run_id="run-2")
-        decision = retry([PUBLISHED, other], SEEN, run_id="run-1")
+        decision = decide_retry([PUBLISHED, other], SEEN, run_id="run-1")
         assert (decision.staged, decision.open) == (False, other)
 
 
 def test_a_run_is_named_by_eight_characters_or_more() -> None:
     long = replace(STARTED, run_id="0123456789")
-    assert named([STARTED, long], "01234567") == [long]
+    assert select_run_events([STARTED, long], "01234567") == [long]
     for wrong in ("0123456", "run-1", "9999999999"):
         with pytest.raises(ConfigError, match="one of run-1, 0123456789"):
-            named([STARTED, long], wrong)
+            select_run_events([STARTED, long], wrong)
 
 
 def test_publications_are_one_per_revision_although_an_event_is_there_twice() -> None:
     again = replace(PUBLISHED, message="recorded again")
-    assert [event.revision for event in publications([SECOND, PUBLISHED, again])] == [1, 2]
+    assert [event.revision for event in list_publications([SECOND, PUBLISHED, again])] == [1, 2]
 
 
 def test_an_attempt_without_an_end_or_with_pins_to_keep_is_unsettled() -> None:
-    assert unsettled([STARTED, STAGED]) == [STARTED, STAGED]
-    assert unsettled([STARTED, failed(75)]) == [STARTED, failed(75)]
-    assert unsettled([STARTED, replace(STARTED, event="aborted")])[0] == STARTED
-    assert unsettled([STARTED, failed(3)]) == []
-    assert unsettled([STARTED, STAGED, PUBLISHED]) == []
+    assert unsettled_events([STARTED, STAGED]) == [STARTED, STAGED]
+    assert unsettled_events([STARTED, failed(75)]) == [STARTED, failed(75)]
+    assert unsettled_events([STARTED, replace(STARTED, event="aborted")])[0] == STARTED
+    assert unsettled_events([STARTED, failed(3)]) == []
+    assert unsettled_events([STARTED, STAGED, PUBLISHED]) == []
 
 
 def test_an_attempt_in_doubt_stays_unsettled_beside_a_later_one_that_failed() -> None:
     later = replace(failed(3), attempt=2)
-    assert unsettled([STARTED, STAGED, later]) == [STARTED, STAGED]
-    assert unsettled([STARTED, failed(75), later]) == []
+    assert unsettled_events([STARTED, STAGED, later]) == [STARTED, STAGED]
+    assert unsettled_events([STARTED, failed(75), later]) == []
 
 
 def test_a_publication_settles_the_attempts_of_its_revision_and_of_older_ones() -> None:
     second = replace(PUBLISHED, revision=2, run_id="run-2")
-    assert unsettled([STARTED, STAGED, second]) == []
-    assert unsettled([STARTED, replace(PUBLISHED, attempt=2)]) == []
+    assert unsettled_events([STARTED, STAGED, second]) == []
+    assert unsettled_events([STARTED, replace(PUBLISHED, attempt=2)]) == []
     third = replace(STARTED, revision=3, run_id="run-3")
-    assert unsettled([STARTED, second, third]) == [third]
+    assert unsettled_events([STARTED, second, third]) == [third]
 
 
 def test_each_as_of_is_settled_by_itself() -> None:
     other = replace(STARTED, as_of=datetime(2014, 1, 1, tzinfo=UTC))
-    assert unsettled([STARTED, PUBLISHED, other]) == [other]
-    assert unsettled([]) == []
+    assert unsettled_events([STARTED, PUBLISHED, other]) == [other]
+    assert unsettled_events([]) == []

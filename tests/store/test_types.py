@@ -13,19 +13,19 @@ from pyspark.sql.types import (
 )
 
 from sparkscore.errors import ConfigError
-from sparkscore.store.types import arrow_schema, arrow_type, spark_type
+from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema, spark_to_arrow_type
 
 
 def test_timestamps_carry_utc() -> None:
-    assert arrow_type(TimestampType()) == pa.timestamp("us", "UTC")
-    assert spark_type(pa.timestamp("us", "UTC")) == TimestampType()
+    assert spark_to_arrow_type(TimestampType()) == pa.timestamp("us", "UTC")
+    assert arrow_to_spark_type(pa.timestamp("us", "UTC")) == TimestampType()
 
 
 @pytest.mark.parametrize("kind", [VariantType(), CalendarIntervalType()])
 def test_a_type_that_arrow_does_not_have_is_refused_alone_and_null_in_a_schema(kind: DataType) -> None:
-    assert arrow_schema(StructType([StructField("id", LongType()), StructField("x", kind)])).types == [
+    assert spark_to_arrow_schema(StructType([StructField("id", LongType()), StructField("x", kind)])).types == [
         pa.int64(),
         pa.null(),
     ]
     with pytest.raises(ConfigError, match=kind.simpleString()):
-        arrow_type(kind)
+        spark_to_arrow_type(kind)

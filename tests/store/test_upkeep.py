@@ -15,20 +15,22 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import TableRef
-from sparkscore.schemas import Column, predictions
-from sparkscore.store import folders, history, retention, tables, upkeep, writes
-from sparkscore.store.tables import EXPIRED_PROPERTY
+from sparkscore.schemas import ContractColumn, prediction_contract
+from sparkscore.store import commit_history, delta_tables, file_maintenance, guarded_writes, hadoop_folders, retention
+from sparkscore.store.delta_tables import EXPIRED_PROPERTY
 
 OLD = datetime(2013, 12, 1, 6, tzinfo=UTC)
 NEW = datetime(2013, 12, 31, 6, tzinfo=UTC)
 BETWEEN = date(2013, 12, 15)
-CONTRACT = predictions([Column("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None)
+CONTRACT = prediction_contract(
+    [ContractColumn("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None
+)
 
 
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     ref = TableRef("p", str(tmp_path / "a folder" / "p"))
-    tables.ensure(spark, ref, CONTRACT, job="job")
+    delta_tables.ensure_table(spark, ref, CONTRACT, job="job")
     return ref
 
 
@@ -49,7 +51,7 @@ def rows(spark: SparkSession, as_of: datetime, *, count: int = 4, files: int = 1
 
 
 def write(spark: SparkSession, table: TableRef, as_of: datetime, *, files: int = 1) -> None:
-    writes.append(rows(spark, as_of, count=4 * files, files=files), table)
+    guarded_writes.append_rows(rows(spark, as_of, count=4 * files, files=files), table)
 
 
 def commits(spark: SparkSession, table: TableRef) -> list[tuple[str, int]]:
@@ -72,7 +74,7 @@ def publishing(spark: SparkSession, table: TableRef, as_of: datetime, folder: Pa
     delayed = F.udf(slowly, "double", useArrow=False)
     source = rows(spark.newSession(), as_of).withColumn("prediction", delayed(F.lit(0.7)))
     with ThreadPoolExecutor(1) as pool:
-        merged = pool.submit(writes.merge, source, table, keys=["id"], as_of=as_of)
+        merged = pool.submit(guarded_writes.merge_into_table, source, table, keys=["id"], as_of=as_of)
         try:
             while not begun.exists() and not merged.done():
                 time.sleep(0.05)
@@ -83,7 +85,7 @@ def publishing(spark: SparkSession, table: TableRef, as_of: datetime, folder: Pa
 
 
 def values(spark: SparkSession, table: TableRef) -> list[tuple[date, float]]:
-    found = tables.load(spark, table).select("as_of_date", "prediction").distinct().collect()
+    found = delta_tables.load_table(spark, table).select("as_of_date", "prediction").distinct().collect()
     return sorted((row[0], row[1]) for row in found)
 
 
@@ -91,8 +93,8 @@ def test_expired_rows_are_counted_by_as_of(spark: SparkSession, table: TableRef)
     write(spark, table, OLD)
     write(spark, table, OLD + timedelta(hours=1))
     write(spark, table, NEW)
-    assert retention.expired(spark, table, before=BETWEEN) == {OLD: 4, OLD + timedelta(hours=1): 4}
-    assert retention.expired(spark, TableRef("x", "/nowhere/x"), before=BETWEEN) == {}
+    assert retention.count_expired_rows(spark, table, before=BETWEEN) == {OLD: 4, OLD + timedelta(hours=1): 4}
+    assert retention.count_expired_rows(spark, TableRef("x", "/nowhere/x"), before=BETWEEN) == {}
 
 
 def test_a_publish_of_a_kept_date_is_in_no_conflict_with_the_deletion(
@@ -101,7 +103,7 @@ def test_a_publish_of_a_kept_date_is_in_no_conflict_with_the_deletion(
     write(spark, table, OLD)
     write(spark, table, NEW)
     with publishing(spark, table, NEW, tmp_path):
-        retention.expire(spark, table, before=BETWEEN, job="job")
+        retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
     assert commits(spark, table)[:2] == [("MERGE", 2), ("DELETE", 2)]
     assert values(spark, table) == [(NEW.date(), 0.7)]
 
@@ -111,42 +113,55 @@ def test_a_publish_of_a_date_that_is_compacted_meanwhile_is_tried_again_and_hold
 ) -> None:
     write(spark, table, NEW, files=2)
     with publishing(spark, table, NEW, tmp_path):
-        assert upkeep.compact(spark, table, upkeep.Part(NEW.date(), 2), job="job") == 2
+        assert (
+            file_maintenance.compact_partition(
+                spark, table, file_maintenance.SmallFilePartition(NEW.date(), 2), job="job"
+            )
+            == 2
+        )
     assert commits(spark, table)[:2] == [("MERGE", 2), ("OPTIMIZE", 1)]
-    assert tables.load(spark, table).where("prediction = 0.7").count() == 4
+    assert delta_tables.load_table(spark, table).where("prediction = 0.7").count() == 4
 
 
 def test_only_partitions_with_many_small_files_are_compacted(spark: SparkSession, table: TableRef) -> None:
-    write(spark, table, OLD, files=upkeep.MANY_FILES)
-    write(spark, table, NEW, files=upkeep.MANY_FILES - 1)
-    assert upkeep.many_small_files(spark, table) == [upkeep.Part(OLD.date(), upkeep.MANY_FILES)]
-    assert upkeep.compact(spark, table, upkeep.Part(OLD.date(), 8), job="job") == upkeep.MANY_FILES
-    assert upkeep.many_small_files(spark, table) == []
-    assert len(tables.load(spark, table).inputFiles()) == upkeep.MANY_FILES
+    write(spark, table, OLD, files=file_maintenance.MIN_FILES_TO_COMPACT)
+    write(spark, table, NEW, files=file_maintenance.MIN_FILES_TO_COMPACT - 1)
+    assert file_maintenance.find_small_file_partitions(spark, table) == [
+        file_maintenance.SmallFilePartition(OLD.date(), file_maintenance.MIN_FILES_TO_COMPACT)
+    ]
+    assert (
+        file_maintenance.compact_partition(spark, table, file_maintenance.SmallFilePartition(OLD.date(), 8), job="job")
+        == file_maintenance.MIN_FILES_TO_COMPACT
+    )
+    assert file_maintenance.find_small_file_partitions(spark, table) == []
+    assert len(delta_tables.load_table(spark, table).inputFiles()) == file_maintenance.MIN_FILES_TO_COMPACT
 
 
 def test_files_that_are_not_small_are_left_as_they_are(
     spark: SparkSession, table: TableRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write(spark, table, NEW, files=upkeep.MANY_FILES)
-    monkeypatch.setattr(upkeep, "SMALL_BYTES", 10)
-    assert upkeep.many_small_files(spark, table) == []
-    assert upkeep.compact(spark, table, upkeep.Part(NEW.date(), 8), job="job") == 0
+    write(spark, table, NEW, files=file_maintenance.MIN_FILES_TO_COMPACT)
+    monkeypatch.setattr(file_maintenance, "SMALL_FILE_BYTES", 10)
+    assert file_maintenance.find_small_file_partitions(spark, table) == []
+    assert (
+        file_maintenance.compact_partition(spark, table, file_maintenance.SmallFilePartition(NEW.date(), 8), job="job")
+        == 0
+    )
 
 
 def test_a_vacuum_keeps_what_deltas_retention_needs_and_leaves_no_commit(spark: SparkSession, table: TableRef) -> None:
     write(spark, table, OLD)
-    retention.expire(spark, table, before=BETWEEN, job="job")
-    assert upkeep.vacuumable(spark, table) == []
+    retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
+    assert file_maintenance.list_vacuumable_files(spark, table) == []
     spark.sql(
         f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('delta.deletedFileRetentionDuration'='interval 0 hours')"
     )
-    (name,) = upkeep.vacuumable(spark, table)
+    (name,) = file_maintenance.list_vacuumable_files(spark, table)
     (file,) = Path(str(table.path)).rglob(name)
-    version = tables.newest_version(spark, table)
-    upkeep.vacuum(spark, table)
-    assert (file.exists(), tables.newest_version(spark, table)) == (False, version)
-    assert upkeep.vacuumable(spark, table) == []
+    version = delta_tables.load_newest_version(spark, table)
+    file_maintenance.vacuum_table(spark, table)
+    assert (file.exists(), delta_tables.load_newest_version(spark, table)) == (False, version)
+    assert file_maintenance.list_vacuumable_files(spark, table) == []
 
 
 def test_a_vacuum_would_lose_a_version_only_where_its_files_are_among_those_to_go(
@@ -154,14 +169,14 @@ def test_a_vacuum_would_lose_a_version_only_where_its_files_are_among_those_to_g
 ) -> None:
     write(spark, table, OLD)
     write(spark, table, NEW)
-    gone = [file.rpartition("/")[2] for file in tables.load(spark, table, 1).inputFiles()]
-    retention.expire(spark, table, before=BETWEEN, job="job")
-    assert upkeep.would_lose(spark, table, 1, gone)
-    assert upkeep.would_lose(spark, table, 2, gone)
-    assert not upkeep.would_lose(spark, table, 3, gone)
-    assert not upkeep.would_lose(spark, table, 1, ["another.parquet"])
-    assert upkeep.would_lose(spark, table, 1, [f"{i}.parquet" for i in range(1000)])
-    assert not upkeep.would_lose(spark, table, 17, gone)
+    gone = [file.rpartition("/")[2] for file in delta_tables.load_table(spark, table, 1).inputFiles()]
+    retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
+    assert file_maintenance.can_vacuum_break_version(spark, table, 1, gone)
+    assert file_maintenance.can_vacuum_break_version(spark, table, 2, gone)
+    assert not file_maintenance.can_vacuum_break_version(spark, table, 3, gone)
+    assert not file_maintenance.can_vacuum_break_version(spark, table, 1, ["another.parquet"])
+    assert file_maintenance.can_vacuum_break_version(spark, table, 1, [f"{i}.parquet" for i in range(1000)])
+    assert not file_maintenance.can_vacuum_break_version(spark, table, 17, gone)
 
 
 def test_the_revisions_of_expired_as_ofs_are_remembered_for_force(spark: SparkSession, table: TableRef) -> None:
@@ -169,10 +184,10 @@ def test_the_revisions_of_expired_as_ofs_are_remembered_for_force(spark: SparkSe
     told = spark.range(1, 4).select(F.lit(OLD).alias("as_of"), F.col("id").alias("revision"))
     told.write.format("delta").save(str(runs.path))
     for _ in range(2):
-        retention.remember_revisions(spark, table, runs, before=BETWEEN)
-    assert tables.properties(spark, table)[EXPIRED_PROPERTY] == "3"
-    assert tables.newest_version(spark, table) == 1
-    assert history.committed_revision(spark, table, job="job", as_of=OLD) == 3
+        retention.record_expired_revision(spark, table, runs, before=BETWEEN)
+    assert delta_tables.load_table_properties(spark, table)[EXPIRED_PROPERTY] == "3"
+    assert delta_tables.load_newest_version(spark, table) == 1
+    assert commit_history.load_committed_revision(spark, table, job="job", as_of=OLD) == 3
 
 
 class TestFolders:
@@ -181,19 +196,19 @@ class TestFolders:
         (folder / "_delta_log").mkdir(parents=True)
         (folder / "_delta_log" / "0.json").write_text("{}")
         (folder / "orphan").write_bytes(b"1234")
-        assert folders.contents(spark, str(folder)).bytes == 6
-        folders.remove_table(spark, str(folder), root=str(tmp_path / "root"))
-        folders.remove_table(spark, str(folder), root=str(tmp_path / "root"))
-        assert folders.names(spark, str(tmp_path / "root" / "a job")) == []
+        assert hadoop_folders.measure_folder(spark, str(folder)).bytes == 6
+        hadoop_folders.remove_table_folder(spark, str(folder), root=str(tmp_path / "root"))
+        hadoop_folders.remove_table_folder(spark, str(folder), root=str(tmp_path / "root"))
+        assert hadoop_folders.list_folder_names(spark, str(tmp_path / "root" / "a job")) == []
 
     @pytest.mark.parametrize("place", ["", "other/one", "root/../other/one", "rooted/one"])
     def test_nothing_outside_the_root_is_removed(self, spark: SparkSession, tmp_path: Path, place: str) -> None:
         for name in ("root", "other/one", "rooted/one"):
             (tmp_path / name).mkdir(parents=True)
         with pytest.raises(ConfigError, match="is not below"):
-            folders.remove_table(spark, f"{tmp_path}/{place}", root=f"{tmp_path}/root")
+            hadoop_folders.remove_table_folder(spark, f"{tmp_path}/{place}", root=f"{tmp_path}/root")
         with pytest.raises(ConfigError, match="is not below"):
-            folders.remove_table(spark, f"{tmp_path}/root", root=f"{tmp_path}/root")
+            hadoop_folders.remove_table_folder(spark, f"{tmp_path}/root", root=f"{tmp_path}/root")
         assert (tmp_path / "other/one").is_dir()
         assert (tmp_path / "rooted/one").is_dir()
 
@@ -203,10 +218,10 @@ class TestFolders:
         (kept / "file").write_text("x")
         (tmp_path / "root").mkdir()
         (tmp_path / "root" / "job").symlink_to(tmp_path / "kept")
-        assert folders.names(spark, f"{tmp_path}/root") == []
+        assert hadoop_folders.list_folder_names(spark, f"{tmp_path}/root") == []
         for place in ("job", "job/one"):
             with pytest.raises(ConfigError, match="link"):
-                folders.remove_table(spark, f"{tmp_path}/root/{place}", root=f"{tmp_path}/root")
+                hadoop_folders.remove_table_folder(spark, f"{tmp_path}/root/{place}", root=f"{tmp_path}/root")
         assert (kept / "file").exists()
 
     def test_links_in_a_folder_are_removed_and_not_followed(self, spark: SparkSession, tmp_path: Path) -> None:
@@ -218,10 +233,10 @@ class TestFolders:
         (folder / "file").symlink_to(kept / "file")
         (folder / "folder").symlink_to(kept)
         (folder / "up").symlink_to(tmp_path / "root")
-        folders.contents(spark, str(folder))
-        folders.remove_table(spark, str(folder), root=f"{tmp_path}/root")
+        hadoop_folders.measure_folder(spark, str(folder))
+        hadoop_folders.remove_table_folder(spark, str(folder), root=f"{tmp_path}/root")
         assert not folder.exists()
         assert (kept / "file").read_text() == "x"
 
     def test_a_folder_that_is_not_there_has_no_folders(self, spark: SparkSession) -> None:
-        assert folders.names(spark, "/nowhere/at/all") == []
+        assert hadoop_folders.list_folder_names(spark, "/nowhere/at/all") == []

@@ -10,18 +10,20 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.records import TableRef
-from sparkscore.schemas import Column, predictions
-from sparkscore.store import history, tables, writes
-from sparkscore.store.isolation import guarded, isolated
+from sparkscore.schemas import ContractColumn, prediction_contract
+from sparkscore.spark.isolated_session import create_guarded_session, create_isolated_session
+from sparkscore.store import commit_history, delta_tables, guarded_writes
 
 AS_OF = datetime(2013, 12, 31, 6, tzinfo=UTC)
-CONTRACT = predictions([Column("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None)
+CONTRACT = prediction_contract(
+    [ContractColumn("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None
+)
 
 
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     ref = TableRef("p", str(tmp_path / "p"))
-    tables.ensure(spark, ref, CONTRACT, job="job")
+    delta_tables.ensure_table(spark, ref, CONTRACT, job="job")
     return ref
 
 
@@ -29,14 +31,14 @@ def source(
     spark: SparkSession, ids: range, *, run: str, revision: int = 1, as_of: datetime = AS_OF, value: float = 0.5
 ) -> DataFrame:
     note = {
-        history.NOTE: {
+        commit_history.NOTE_KEY: {
             "run_id": run,
             "revision": revision,
             "job": "job",
             "as_of": as_of.isoformat().replace("+00:00", "Z"),
         }
     }
-    session = guarded(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note)
+    session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note)
     constants = {
         "prediction": F.lit(value),
         "model_name": F.lit("m"),
@@ -52,76 +54,85 @@ def source(
 
 
 def test_a_first_merge_inserts_and_a_later_revision_updates(spark: SparkSession, table: TableRef) -> None:
-    writes.merge(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
-    writes.merge(source(spark, range(2, 6), run="two", revision=2, value=0.7), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(
+        source(spark, range(2, 6), run="two", revision=2, value=0.7), table, keys=["id"], as_of=AS_OF
+    )
     expected = spark.createDataFrame(
         [(0, 0.5), (1, 0.5), (2, 0.7), (3, 0.7), (4, 0.7), (5, 0.7)], "id long not null, prediction double"
     )
     assert_df_equality(
-        tables.load(spark, table).select("id", "prediction"), expected, ignore_row_order=True, ignore_metadata=True
+        delta_tables.load_table(spark, table).select("id", "prediction"),
+        expected,
+        ignore_row_order=True,
+        ignore_metadata=True,
     )
 
 
 def test_rows_flagged_as_gone_are_deleted(spark: SparkSession, table: TableRef) -> None:
-    writes.merge(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
     flagged = source(spark, range(4), run="two", revision=2).withColumn("_gone", F.col("id") > 1)
-    writes.merge(flagged, table, keys=["id"], as_of=AS_OF)
-    assert history.held(spark, table, AS_OF) == {"two": 2}
+    guarded_writes.merge_into_table(flagged, table, keys=["id"], as_of=AS_OF)
+    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"two": 2}
 
 
 def test_the_same_revision_again_is_skipped_and_an_older_one_is_fenced(spark: SparkSession, table: TableRef) -> None:
-    writes.merge(source(spark, range(4), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
-    before = tables.newest_version(spark, table)
-    writes.merge(source(spark, range(9), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
-    writes.merge(source(spark, range(9), run="one", revision=1), table, keys=["id"], as_of=AS_OF)
-    assert tables.newest_version(spark, table) == before
-    assert history.held(spark, table, AS_OF) == {"two": 4}
+    guarded_writes.merge_into_table(source(spark, range(4), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
+    before = delta_tables.load_newest_version(spark, table)
+    guarded_writes.merge_into_table(source(spark, range(9), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(9), run="one", revision=1), table, keys=["id"], as_of=AS_OF)
+    assert delta_tables.load_newest_version(spark, table) == before
+    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"two": 4}
 
 
 def test_an_older_as_of_after_a_newer_one_is_published(spark: SparkSession, table: TableRef) -> None:
     earlier = AS_OF - timedelta(days=300)
-    writes.merge(source(spark, range(4), run="new"), table, keys=["id"], as_of=AS_OF)
-    writes.merge(source(spark, range(4), run="old", as_of=earlier), table, keys=["id"], as_of=earlier)
-    assert history.held(spark, table, earlier) == {"old": 4}
-    assert history.held(spark, table, AS_OF) == {"new": 4}
+    guarded_writes.merge_into_table(source(spark, range(4), run="new"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(
+        source(spark, range(4), run="old", as_of=earlier), table, keys=["id"], as_of=earlier
+    )
+    assert commit_history.count_rows_by_run(spark, table, earlier) == {"old": 4}
+    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"new": 4}
 
 
 def test_two_as_ofs_of_one_date_do_not_touch_each_other(spark: SparkSession, table: TableRef) -> None:
     later = AS_OF + timedelta(hours=6)
-    writes.merge(source(spark, range(4), run="six"), table, keys=["id"], as_of=AS_OF)
-    writes.merge(source(spark, range(4), run="noon", as_of=later), table, keys=["id"], as_of=later)
-    assert history.held(spark, table, AS_OF) == {"six": 4}
-    assert history.held(spark, table, later) == {"noon": 4}
+    guarded_writes.merge_into_table(source(spark, range(4), run="six"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="noon", as_of=later), table, keys=["id"], as_of=later)
+    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"six": 4}
+    assert commit_history.count_rows_by_run(spark, table, later) == {"noon": 4}
 
 
 def test_a_commit_tells_its_run_and_the_history_its_greatest_revision(spark: SparkSession, table: TableRef) -> None:
-    writes.merge(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
-    found = history.commit_of(spark, table, "one")
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
+    found = commit_history.find_run_commit(spark, table, "one")
     assert found is not None
     assert (found[0], found[1]["revision"]) == (1, 1)
-    assert history.commit_of(spark, table, "none") is None
-    assert history.committed_revision(spark, table, job="job", as_of=AS_OF) == 1
-    assert history.committed_revision(spark, table, job="other", as_of=AS_OF) == 0
+    assert commit_history.find_run_commit(spark, table, "none") is None
+    assert commit_history.load_committed_revision(spark, table, job="job", as_of=AS_OF) == 1
+    assert commit_history.load_committed_revision(spark, table, job="other", as_of=AS_OF) == 0
 
 
 def test_a_table_that_is_not_there_holds_nothing(spark: SparkSession) -> None:
     nowhere = TableRef("x", "/nowhere/x")
-    assert history.held(spark, nowhere, AS_OF) == {}
-    assert history.committed_revision(spark, nowhere, job="job", as_of=AS_OF) == 0
+    assert commit_history.count_rows_by_run(spark, nowhere, AS_OF) == {}
+    assert commit_history.load_committed_revision(spark, nowhere, job="job", as_of=AS_OF) == 0
 
 
 def test_an_append_happens_once(spark: SparkSession, tmp_path: Path) -> None:
     ref = TableRef("s", str(tmp_path / "s"))
     for _ in range(2):
-        writes.append_once(spark.range(3).toDF("id"), ref, app_id="stage", version=1)
-    assert tables.load(spark, ref).count() == 3
+        guarded_writes.append_rows_once(spark.range(3).toDF("id"), ref, app_id="stage", version=1)
+    assert delta_tables.load_table(spark, ref).count() == 3
 
 
 def test_a_demo_table_holds_exactly_its_frame_with_comments(spark: SparkSession, tmp_path: Path) -> None:
     path = str(tmp_path / "demo")
     for rows in (5, 3):
-        writes.overwrite_table(spark.range(rows).toDF("id"), path, comment="a table", column_comments={"id": "the key"})
-    frame = tables.load(spark, TableRef(path, path))
+        guarded_writes.overwrite_table(
+            spark.range(rows).toDF("id"), path, comment="a table", column_comments={"id": "the key"}
+        )
+    frame = delta_tables.load_table(spark, TableRef(path, path))
     assert frame.count() == 3
     assert frame.schema["id"].metadata["comment"] == "the key"
 
@@ -129,7 +140,7 @@ def test_a_demo_table_holds_exactly_its_frame_with_comments(spark: SparkSession,
 def test_a_session_of_its_own_has_the_callers_settings_and_keeps_its_own(spark: SparkSession) -> None:
     spark.conf.set("spark.sql.shuffle.partitions", "3")
     try:
-        session = isolated(spark, {"spark.sql.session.timeZone": "Asia/Tokyo"})
+        session = create_isolated_session(spark, {"spark.sql.session.timeZone": "Asia/Tokyo"})
         assert session.conf.get("spark.sql.shuffle.partitions") == "3"
         assert session.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo"
         assert spark.conf.get("spark.sql.session.timeZone") == "UTC"

@@ -9,9 +9,9 @@ from pyspark.sql import functions as F
 
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
-from sparkscore.gate.engine import evaluated
-from sparkscore.gate.judge import judged
-from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdicts import evaluate_suite
 
 Broken = Mapping[int, int]
 """How many rows break a rule, by the rule's place; of those that count rows."""
@@ -65,12 +65,12 @@ def _rule(place: int, column: str) -> Expectation:
 
 def ours(frame: DataFrame, suite: list[Expectation]) -> Broken:
     """The gate's own computation."""
-    return _counts(judged(frame, Suite("bench", tuple(suite)), gate="input"))
+    return _counts(evaluate_suite(frame, Suite("bench", tuple(suite)), gate="input"))
 
 
 def engine(frame: DataFrame, suite: list[Expectation]) -> Broken:
     """Great Expectations' own engine, as quiet and as lean as it can be made."""
-    return _counts(evaluated(frame, suite))
+    return _counts(evaluate_with_gx(frame, suite))
 
 
 def bare(frame: DataFrame, suite: list[Expectation]) -> Broken:

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
 from sparkscore import Settings, score, score_udf
-from sparkscore.pipelines.attempt import Attempt
+from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import RunReport, Stage
 
 FIRST_DAY = date(2020, 1, 1)
@@ -85,22 +85,22 @@ class _StagedError(Exception):
 @contextmanager
 def _seen_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
     """A block in which the stage of a run is seen when it is judged."""
-    from sparkscore.pipelines import publishing as page
+    from sparkscore.pipelines.shared import publishing as page
 
-    judge, seen = vars(page)["_judge"], list[tuple[RunReport, Stage]]()
+    judge, seen = vars(page)["_judge_stage"], list[tuple[RunReport, Stage]]()
 
     def judging(attempt: Attempt, plan: Any, stage: Stage, *rest: Any) -> None:
         seen.append((attempt.report, stage))
         judge(attempt, plan, stage, *rest)
 
-    with patch.object(page, "_judge", judging):
+    with patch.object(page, "_judge_stage", judging):
         yield seen
 
 
 @contextmanager
 def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
     """A block in which a run ends with `_StagedError` where its stage would be judged."""
-    from sparkscore.pipelines import publishing as page
+    from sparkscore.pipelines.shared import publishing as page
 
     seen = list[tuple[RunReport, Stage]]()
 
@@ -108,7 +108,7 @@ def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
         seen.append((attempt.report, stage))
         raise _StagedError
 
-    with patch.object(page, "_judge", judging):
+    with patch.object(page, "_judge_stage", judging):
         yield seen
 
 

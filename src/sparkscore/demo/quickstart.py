@@ -6,21 +6,21 @@ import structlog
 from pyspark.sql import functions as F
 
 from sparkscore.demo import flights
-from sparkscore.demo.recipe import learned_from, with_outcome
-from sparkscore.demo.train import TrainedModel, train
+from sparkscore.demo.recipe import training_flights, with_outcome
+from sparkscore.demo.train import TrainedModel, train_champion
 from sparkscore.errors import ConfigError
-from sparkscore.monitor.progress import watch_on
+from sparkscore.monitor.formatting import describe_run, rows_table
+from sparkscore.monitor.progress_reporter import console_progress
 from sparkscore.monitor.screen import Screen
-from sparkscore.monitor.words import rows_table, summary
 from sparkscore.pipelines.score import score
 from sparkscore.records import RunReport, TableRef
-from sparkscore.session import job_session
 from sparkscore.settings import Settings
-from sparkscore.store.names import beside, table_ref
-from sparkscore.store.tables import load
+from sparkscore.spark.identifiers import parse_table_ref, sibling_table
+from sparkscore.spark.session import get_job_session
+from sparkscore.store.delta_tables import load_table
 
 AS_OF = "2013-12-31"
-EXAMPLES = 10
+EXAMPLE_FLIGHTS = 10
 
 log = structlog.get_logger("sparkscore")
 
@@ -39,7 +39,7 @@ def config_file() -> Path:
     )
 
 
-def quickstart(settings: Settings, screen: Screen) -> RunReport:
+def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
     """The report of the main job on October to December 2013; everything that it needs is made before, once.
 
     Jobs:    loads the tables, then those of `score`.
@@ -54,38 +54,38 @@ def quickstart(settings: Settings, screen: Screen) -> RunReport:
         )
     log.info("loading the flights of 2013")
     frames = flights.load_tables()
-    spark = job_session("sparkscore quickstart")
+    spark = get_job_session("sparkscore quickstart")
     rows = flights.write_tables(spark, home, frames=frames)
     log.info("tables are there", **{name: f"{count:,} rows" for name, count in rows.items()})
     log.info("training on January to September")
-    trained_on = flights.write_training(spark, home, learned_from(with_outcome(frames.flights)))
+    trained_on = flights.write_training(spark, home, training_flights(with_outcome(frames.flights)))
     artifacts = f"{home}/mlartifacts"
-    trained = train(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
+    trained = train_champion(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
-    report = score(spark, settings, as_of=AS_OF, watch=watch_on(screen))
-    target = table_ref(settings.output.table, home=home)
-    shown = load(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
-    shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLES)
+    report = score(spark, settings, as_of=AS_OF, watch=console_progress(screen))
+    target = parse_table_ref(settings.output.table, home=home)
+    shown = load_table(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
+    shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)
     columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
     examples = shown.select(*columns).collect()
-    screen.print(f"\nThe {EXAMPLES} flights that are most likely late:\n")
+    screen.print(f"\nThe {EXAMPLE_FLIGHTS} flights that are most likely late:\n")
     screen.print(rows_table(columns, examples))
-    screen.print(_story(report, trained, target, home), soft_wrap=True)
+    screen.print(_describe_quickstart(report, trained, target, home), soft_wrap=True)
     return report
 
 
-def _story(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
+def _describe_quickstart(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
     """What happened, where it is, what to try next."""
     return f"""
-{summary(report)}
+{describe_run(report)}
 
 The model learned from {trained.rows_train:,} flights of January to September. On {trained.rows_test:,} of October to
 December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arrived 15 minutes late or more.
 
   predictions   {target.path}
-  run events    {beside(target, "_runs").path}
-  profiles      {beside(target, "_profile").path}
-  drift         {beside(target, "_drift").path}
+  run events    {sibling_table(target, "_runs").path}
+  profiles      {sibling_table(target, "_profile").path}
+  drift         {sibling_table(target, "_drift").path}
   the report    {report.report}
   flights       {home}/tables/flights
   models        {home}/mlflow.db

@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, QuantileTransformer
 
-CATEGORIES: Mapping[str, str] = {
+CATEGORY_INPUTS: Mapping[str, str] = {
     "carrier": "string",
     "origin": "string",
     "dest": "string",
@@ -27,7 +27,7 @@ CATEGORIES: Mapping[str, str] = {
 }
 """Inputs taken as they are, with their MLflow types. The flights have no NULL in them."""
 
-QUANTITIES: Mapping[str, str] = {
+QUANTITY_INPUTS: Mapping[str, str] = {
     "distance": "long",
     "temp": "double",
     "dewp": "double",
@@ -39,7 +39,7 @@ QUANTITIES: Mapping[str, str] = {
 }
 """Inputs taken in ten steps. Weather has NULLs, which arrive as NaN: so double, also where values are whole."""
 
-INPUTS: Mapping[str, str] = {**CATEGORIES, **QUANTITIES}
+INPUTS: Mapping[str, str] = {**CATEGORY_INPUTS, **QUANTITY_INPUTS}
 """What the model is given, all of it known before departure. Not the month: October to December are not in training."""
 
 LATE_MINUTES = 15
@@ -48,15 +48,15 @@ LATE_MINUTES = 15
 LAST_TRAINING_MONTH = 9
 """The model learns from January to September and is judged on October to December."""
 
-_NUMPY = {"string": "object", "long": "int64", "double": "float64"}
+_NUMPY_TYPES = {"string": "object", "long": "int64", "double": "float64"}
 
 
-def inputs(flights: pd.DataFrame) -> pd.DataFrame:
+def flight_inputs(flights: pd.DataFrame) -> pd.DataFrame:
     """The model's inputs in the types of its signature, as numpy holds them.
 
     Needs:   the columns of `INPUTS`.
     """
-    return flights[list(INPUTS)].astype({name: _NUMPY[kind] for name, kind in INPUTS.items()})
+    return flights[list(INPUTS)].astype({name: _NUMPY_TYPES[kind] for name, kind in INPUTS.items()})
 
 
 def with_outcome(flights: pd.DataFrame) -> pd.DataFrame:
@@ -67,7 +67,7 @@ def with_outcome(flights: pd.DataFrame) -> pd.DataFrame:
     return flights[flights["arr_delay"].notna()]
 
 
-def learned_from(known: pd.DataFrame) -> pd.DataFrame:
+def training_flights(known: pd.DataFrame) -> pd.DataFrame:
     """The flights that the model learns from.
 
     Needs:   month.
@@ -75,7 +75,7 @@ def learned_from(known: pd.DataFrame) -> pd.DataFrame:
     return known[known["month"] <= LAST_TRAINING_MONTH]
 
 
-def late(flights: pd.DataFrame) -> pd.Series:
+def late_labels(flights: pd.DataFrame) -> pd.Series:
     """1 where the flight arrived late, else 0.
 
     Needs:   arr_delay, without NULL.
@@ -83,7 +83,7 @@ def late(flights: pd.DataFrame) -> pd.Series:
     return (flights["arr_delay"] >= LATE_MINUTES).astype("int64")
 
 
-def pipeline() -> Pipeline:
+def delay_pipeline() -> Pipeline:
     """The model, not trained: one-hot categories, and quantities in ten steps of equal share, a missing one in its own.
 
     Shapes:  (n, 13) frame -> predict_proba (n, 2) float64 in [0, 1]. The same row gives the same bits in any batch.
@@ -92,13 +92,15 @@ def pipeline() -> Pipeline:
         QuantileTransformer(n_quantiles=100, subsample=None),
         MinMaxScaler((0, 9)),
         FunctionTransformer(np.rint),
-        _one_hot(),
+        _one_hot_encoder(),
     )
-    columns = ColumnTransformer([("categories", _one_hot(), list(CATEGORIES)), ("steps", steps, list(QUANTITIES))])
+    columns = ColumnTransformer(
+        [("categories", _one_hot_encoder(), list(CATEGORY_INPUTS)), ("steps", steps, list(QUANTITY_INPUTS))]
+    )
     return Pipeline([("columns", columns), ("model", LogisticRegression(max_iter=300, random_state=0))])
 
 
-def fingerprint(flights: pd.DataFrame) -> str:
+def recipe_fingerprint(flights: pd.DataFrame) -> str:
     """sha256 over the rows, this file and sklearn's version: equal means that training again gives the same model.
 
     Needs:   the columns of `INPUTS`, month, arr_delay.
@@ -108,6 +110,6 @@ def fingerprint(flights: pd.DataFrame) -> str:
     return hashlib.sha256(recipe.encode() + rows.to_numpy().tobytes()).hexdigest()
 
 
-def _one_hot() -> OneHotEncoder:
+def _one_hot_encoder() -> OneHotEncoder:
     """Values that fewer than 50 flights have, and values never seen in training, share one column."""
     return OneHotEncoder(handle_unknown="infrequent_if_exist", min_frequency=50)

@@ -13,7 +13,14 @@ from mlflow.data.delta_dataset_source import DeltaDatasetSource
 from sklearn.metrics import roc_auc_score
 
 from sparkscore.demo import recipe, registry
-from sparkscore.demo.recipe import LAST_TRAINING_MONTH, inputs, late, learned_from, pipeline, with_outcome
+from sparkscore.demo.recipe import (
+    LAST_TRAINING_MONTH,
+    delay_pipeline,
+    flight_inputs,
+    late_labels,
+    training_flights,
+    with_outcome,
+)
 from sparkscore.errors import ModelError
 
 LEAK_AUC = 0.85
@@ -43,7 +50,7 @@ class TrainedModel:
     """Whether an earlier training of the same rows by the same recipe was found."""
 
 
-def train(
+def train_champion(
     flights: pd.DataFrame, *, tracking_uri: str, artifact_root: str, trained_on: DeltaDatasetSource | None = None
 ) -> TrainedModel:
     """The champion `flight-delay` for these flights, trained and registered unless it is there already.
@@ -55,38 +62,38 @@ def train(
     Raises:  LeakSuspected before anything is registered.
     """
     known = with_outcome(flights)
-    mark = recipe.fingerprint(known)
-    with _quiet_mlflow():
+    mark = recipe.recipe_fingerprint(known)
+    with _redirect_mlflow_output():
         client = MlflowClient(tracking_uri, registry_uri=tracking_uri)
-        there = registry.champion(client)
-        if there is not None and there.tags.get(registry.FINGERPRINT) == mark:
-            return _record(str(there.version), registry.metrics_of(client, there), reused=True)
-        candidate = fit(known, fingerprint=mark)
-        version = registry.register(client, candidate, artifact_root=artifact_root, trained_on=trained_on)
-        return _record(version, candidate.metrics, reused=False)
+        there = registry.find_champion(client)
+        if there is not None and there.tags.get(registry.FINGERPRINT_TAG) == mark:
+            return _trained_model(str(there.version), registry.load_training_metrics(client, there), reused=True)
+        candidate = fit_candidate(known, fingerprint=mark)
+        version = registry.register_candidate(client, candidate, artifact_root=artifact_root, trained_on=trained_on)
+        return _trained_model(version, candidate.metrics, reused=False)
 
 
-def fit(known: pd.DataFrame, *, fingerprint: str) -> registry.Candidate:
+def fit_candidate(known: pd.DataFrame, *, fingerprint: str) -> registry.Candidate:
     """The trained pipeline with its metrics: auc, base_rate, rows_train, rows_test, seconds.
 
     Raises:  LeakSuspected.
     """
-    learn, judge = learned_from(known), known[known["month"] > LAST_TRAINING_MONTH]
+    learn, judge = training_flights(known), known[known["month"] > LAST_TRAINING_MONTH]
     started = time.monotonic()
-    model = pipeline().fit(inputs(learn), late(learn))
+    model = delay_pipeline().fit(flight_inputs(learn), late_labels(learn))
     seconds = time.monotonic() - started
-    outcome = late(judge)
+    outcome = late_labels(judge)
     metrics = {
-        "auc": checked_auc(roc_auc_score(outcome, model.predict_proba(inputs(judge))[:, 1])),
+        "auc": check_auc(roc_auc_score(outcome, model.predict_proba(flight_inputs(judge))[:, 1])),
         "base_rate": float(outcome.mean()),
         "rows_train": len(learn),
         "rows_test": len(judge),
         "seconds": seconds,
     }
-    return registry.Candidate(model, inputs(known.head(_EXAMPLE_ROWS)), metrics, fingerprint)
+    return registry.Candidate(model, flight_inputs(known.head(_EXAMPLE_ROWS)), metrics, fingerprint)
 
 
-def checked_auc(auc: float) -> float:
+def check_auc(auc: float) -> float:
     """The AUC, where it can be true.
 
     Raises:  LeakSuspected.
@@ -100,7 +107,7 @@ def checked_auc(auc: float) -> float:
     return float(auc)
 
 
-def _record(version: str, metrics: Mapping[str, float], *, reused: bool) -> TrainedModel:
+def _trained_model(version: str, metrics: Mapping[str, float], *, reused: bool) -> TrainedModel:
     return TrainedModel(
         name=registry.MODEL_NAME,
         version=version,
@@ -114,7 +121,7 @@ def _record(version: str, metrics: Mapping[str, float], *, reused: bool) -> Trai
 
 
 @contextmanager
-def _quiet_mlflow() -> Iterator[None]:
+def _redirect_mlflow_output() -> Iterator[None]:
     """MLflow's notes below a warning are kept off, and its links off stdout, which holds the result alone."""
     logger = logging.getLogger("mlflow")
     level = logger.level

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from sparkscore.records import Position
+from sparkscore.records import SplitPosition
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class PartReader:
     """The rows of a part of a split, batch by batch, and how far the reading has come: `records.PartRows`."""
 
     def __init__(
-        self, read: ReadRange, ranges: Sequence[Mapping[str, Any]], first: Position, last: Position | None
+        self, read: ReadRange, ranges: Sequence[Mapping[str, Any]], first: SplitPosition, last: SplitPosition | None
     ) -> None:
         self._read, self._ranges = read, ranges
         self.ranges = len(self._ranges)
@@ -58,7 +58,7 @@ class PartReader:
         begin, now, end = (self._bytes_before(position) for position in (self._first, self.position, self._last))
         return (now - begin) / (end - begin) if end > begin else 0.0
 
-    def _bytes_before(self, position: Position) -> float:
+    def _bytes_before(self, position: SplitPosition) -> float:
         """Rows of a range of which nothing was read yet count as if it had `layout`'s."""
         place, row = position
         before = float(sum(one["length"] for one in self._ranges[:place]))

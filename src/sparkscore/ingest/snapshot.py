@@ -9,21 +9,21 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
 
 from sparkscore.errors import ConfigError
-from sparkscore.ingest.columns import check_columns
-from sparkscore.ingest.filters import predicate
+from sparkscore.ingest.column_checks import check_source_columns
+from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot, TableRef
-from sparkscore.store.failures import border, refuse_unsafe_reads
-from sparkscore.store.names import quoted
-from sparkscore.store.tables import load, newest_version, table_id, version_at
-from sparkscore.store.types import arrow_schema
+from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_mapping import spark_to_arrow_schema
+from sparkscore.store.delta_tables import find_version_at, load_newest_version, load_table, load_table_id
 
 SAMPLE_LIMIT = 10_000
 """Rows of a sample pass through the driver's memory."""
 
-_UNSAFE = ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles")
+_UNSAFE_READ_SETTINGS = ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles")
 
 
-def pin(  # noqa: PLR0913 -- a run's wishes, each a plain value
+def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     spark: SparkSession,
     table: TableRef,
     *,
@@ -43,39 +43,40 @@ def pin(  # noqa: PLR0913 -- a run's wishes, each a plain value
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
-    refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE})
-    newest = newest_version(spark, table)
-    pinned = _pinned(spark, table, version, as_of=as_of, newest=newest)
-    schema = arrow_schema(load(spark, table, pinned).schema)
+    refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
+    newest = load_newest_version(spark, table)
+    pinned = _resolve_source_version(spark, table, version, as_of=as_of, newest=newest)
+    schema = spark_to_arrow_schema(load_table(spark, table, pinned).schema)
     named = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
-    check_columns(schema, table=f"{table.name} at version {pinned}", where=where, **named)
-    predicate(where, schema)
+    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **named)
+    to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
-    return Snapshot(table, table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))
+    return Snapshot(table, load_table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))
 
 
-def frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
+def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
     """The rows of the pinned version that meet the filter, with exactly the snapshot's columns, in order.
 
     Grain:   as the source table.
     Jobs:    none.
     """
-    rows = load(spark, snapshot.table, snapshot.version).where(predicate(snapshot.where, snapshot.schema))
-    return rows.select(*[F.col(quoted(column)) for column in snapshot.columns])
+    rows = load_table(spark, snapshot.table, snapshot.version).where(to_spark_filter(snapshot.where, snapshot.schema))
+    return rows.select(*[F.col(quote_identifier(column)) for column in snapshot.columns])
 
 
-def count(spark: SparkSession, snapshot: Snapshot) -> int:
+def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot) -> int:
     """How many rows a run reads. Without a filter Delta may answer from its log, even when the files are gone.
 
     Jobs:    one Spark job over the data, and small ones of Delta over its log.
-    Raises:  AccessDenied, and whatever else `store.failures` knows of a source that cannot be read.
+    Raises:  AccessDenied, and whatever else `spark.error_translation` knows of a source that cannot be read.
     """
-    with border(f"counting the rows of {snapshot.table.name}"):
-        return frame(spark, snapshot).count()
+    with translate_spark_errors(f"counting the rows of {snapshot.table.name}"):
+        return snapshot_frame(spark, snapshot).count()
 
 
-def sample(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataFrame:
-    """At most so many rows of `frame`, cut before anything is built on top: whatever is scored of it, no more is read.
+def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataFrame:
+    """At most so many rows of `snapshot_frame`, cut before anything is built on top: whatever is scored of it, no
+    more is read.
 
     Jobs:    one small job per widening of the search, usually one; the result holds its rows, no plan of the source.
     Raises:  ConfigError beyond 10,000 rows.
@@ -86,17 +87,17 @@ def sample(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataFrame:
             f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver",
             "ask for fewer, or run the whole job",
         )
-    cut = frame(spark, snapshot).limit(rows)
-    with border(f"reading rows of {snapshot.table.name}"):
+    cut = snapshot_frame(spark, snapshot).limit(rows)
+    with translate_spark_errors(f"reading rows of {snapshot.table.name}"):
         collected = cut.collect()
-    return spark.createDataFrame([_zoned(row, cut.schema) for row in collected], cut.schema)
+    return spark.createDataFrame([_to_utc_row(row, cut.schema) for row in collected], cut.schema)
 
 
-def _pinned(
+def _resolve_source_version(
     spark: SparkSession, table: TableRef, version: int | Literal["latest", "as_of"], *, as_of: datetime, newest: int
 ) -> int:
     if version == "as_of":
-        return version_at(spark, table, as_of)
+        return find_version_at(spark, table, as_of)
     if version == "latest":
         return newest
     if not 0 <= version <= newest:
@@ -104,7 +105,7 @@ def _pinned(
     return version
 
 
-def _zoned(row: Row, schema: StructType) -> tuple[Any, ...]:
+def _to_utc_row(row: Row, schema: StructType) -> tuple[Any, ...]:
     """The row with its timestamps in UTC: Spark gives them in the driver's zone, where one hour comes twice a year."""
     return tuple(
         value.astimezone(UTC) if isinstance(field.dataType, TimestampType) and value is not None else value

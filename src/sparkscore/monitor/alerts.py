@@ -6,19 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sparkscore.errors import PROMISE_BROKEN, GateFailed
+from sparkscore.errors import MONITORING_BREACH, GateFailed
 from sparkscore.monitor.visible import visible_line
-from sparkscore.records import RunReport, digest
+from sparkscore.records import RunReport, json_digest
 
-Kind = Literal["gate_failed", "drift", "sla", "run_failed"]
+AlertKind = Literal["gate_failed", "drift", "sla", "run_failed"]
 
-TITLES: dict[Kind, str] = {
+ALERT_TITLES: dict[AlertKind, str] = {
     "gate_failed": "gate failed, nothing was published",
     "drift": "drift",
     "sla": "SLA broken",
     "run_failed": "run failed",
 }
-TEXT_AT_MOST = 600
+MAX_ALERT_CHARS = 600
 """Characters of one alert: a message is read on a telephone."""
 _TO_ALL = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 """By which Mattermost, Discord and others wake up a whole channel."""
@@ -28,7 +28,7 @@ _TO_ALL = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 class Alert:
     """One thing that somebody has to be told. Grain: one per kind and run."""
 
-    kind: Kind
+    kind: AlertKind
     job: str
     as_of: str | None
     run_id: str | None
@@ -37,36 +37,37 @@ class Alert:
     @property
     def key(self) -> str:
         """What makes it the same alert: not the run, which may be another one after a retry with the same outcome."""
-        return digest([self.job, self.as_of, self.kind, self.text])[:32]
+        return json_digest([self.job, self.as_of, self.kind, self.text])[:32]
 
     @property
     def words(self) -> str:
         """One line for people."""
         run = f" (run {self.run_id[:12]})" if self.run_id else ""
-        return f"{TITLES[self.kind]}: {self.job}, {self.as_of or 'no as_of'}: {self.text}{run}"
+        return f"{ALERT_TITLES[self.kind]}: {self.job}, {self.as_of or 'no as_of'}: {self.text}{run}"
 
 
-def alerts_of(report: RunReport) -> list[Alert]:
+def alerts_for_report(report: RunReport) -> list[Alert]:
     """The alerts of a run that has ended, the gravest first; none for a dry run."""
     if report.status == "dry_run":
         return []
     return [
-        Alert(kind, report.job, report.as_of, report.run_id, text[:TEXT_AT_MOST]) for kind, text in _reasons(report)
+        Alert(kind, report.job, report.as_of, report.run_id, text[:MAX_ALERT_CHARS])
+        for kind, text in _alert_reasons(report)
     ]
 
 
-def _reasons(report: RunReport) -> Iterator[tuple[Kind, str]]:
+def _alert_reasons(report: RunReport) -> Iterator[tuple[AlertKind, str]]:
     if report.exit_code == GateFailed.exit_code:
-        yield "gate_failed", _error(report)
-    elif report.status == "failed" and report.exit_code != PROMISE_BROKEN:
-        yield "run_failed", _error(report)
+        yield "gate_failed", _alert_error_text(report)
+    elif report.status == "failed" and report.exit_code != MONITORING_BREACH:
+        yield "run_failed", _alert_error_text(report)
     if report.drifted:
         yield "drift", f"{report.drifted} column{'s have' if report.drifted > 1 else ' has'} drifted"
     if report.sla_broken:
         yield "sla", "; ".join(report.sla_broken)
 
 
-def _error(report: RunReport) -> str:
+def _alert_error_text(report: RunReport) -> str:
     """The class and the first line: what was expected and what to do are in the result, for who repairs it."""
     error = report.error or {}
     lines = str(error.get("message") or "").splitlines()
@@ -74,12 +75,12 @@ def _error(report: RunReport) -> str:
     return f"{name}: {lines[0]}" if lines else name
 
 
-def not_told(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
+def unsent_alerts(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
     """The alerts whose keys are not among those that were told before: a scheduler's retry tells nothing twice."""
     return [alert for alert in alerts if alert.key not in told]
 
 
-def message(alerts: Sequence[Alert]) -> bytes:
+def slack_message(alerts: Sequence[Alert]) -> bytes:
     """The alerts as one message in the JSON that Slack, and what is compatible with it, takes: a line per alert.
 
     What an alert quotes is text: it calls nobody, is not formatted, and no link in it is fetched.

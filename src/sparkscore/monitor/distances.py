@@ -22,7 +22,7 @@ def psi(now: Numbers, before: Numbers) -> float | None:
     Shapes:  (b,), (b,) counts.
     Source:  Yurdakul, Statistical properties of population stability index, 2018; sum of (p - q) ln(p / q).
     """
-    p, q = _shares(now, fill=0.5), _shares(before, fill=0.5)
+    p, q = _bin_shares(now, fill=0.5), _bin_shares(before, fill=0.5)
     return None if p is None or q is None else float(((p - q) * np.log(p / q)).sum())
 
 
@@ -34,11 +34,11 @@ def jensen_shannon(now: Numbers, before: Numbers) -> float | None:
     Shapes:  (b,), (b,) counts.
     Source:  Lin, Divergence measures based on the Shannon entropy, 1991; Endres and Schindelin, 2003.
     """
-    p, q = _shares(now), _shares(before)
+    p, q = _bin_shares(now), _bin_shares(before)
     if p is None or q is None:
         return None
     middle = (p + q) / 2
-    return math.sqrt(max(0.0, (_entropy_to(p, middle) + _entropy_to(q, middle)) / 2))
+    return math.sqrt(max(0.0, (_kl_divergence(p, middle) + _kl_divergence(q, middle)) / 2))
 
 
 def cramers_v(now: Numbers, before: Numbers) -> float | None:
@@ -70,7 +70,7 @@ def kolmogorov_smirnov(now: Numbers, now_rows: Numbers, before: Numbers, before_
     Needs:   ascending values, and how many rows each stands for.
     Source:  Kolmogorov, 1933; Smirnov, 1948: the statistic D of two samples.
     """
-    ends = _cumulated(now, now_rows, before, before_rows)
+    ends = _cumulative_shares(now, now_rows, before, before_rows)
     return None if ends is None else float(np.abs(ends[1] - ends[2]).max())
 
 
@@ -82,13 +82,13 @@ def wasserstein(now: Numbers, now_rows: Numbers, before: Numbers, before_rows: N
     Needs:   ascending values, and how many rows each stands for.
     Source:  Vallender, Calculation of the Wasserstein distance between probability distributions on the line, 1974.
     """
-    ends = _cumulated(now, now_rows, before, before_rows)
+    ends = _cumulative_shares(now, now_rows, before, before_rows)
     if ends is None or not np.isfinite(ends[0]).all():
         return None
     return float((np.abs(ends[1] - ends[2])[:-1] * np.diff(ends[0])).sum())
 
 
-def _shares(counts: Numbers, *, fill: float = 0.0) -> npt.NDArray[np.float64] | None:
+def _bin_shares(counts: Numbers, *, fill: float = 0.0) -> npt.NDArray[np.float64] | None:
     found = np.asarray(counts, dtype=float)
     if not found.sum():
         return None
@@ -96,12 +96,12 @@ def _shares(counts: Numbers, *, fill: float = 0.0) -> npt.NDArray[np.float64] | 
     return np.asarray(found / found.sum())
 
 
-def _entropy_to(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
+def _kl_divergence(p: npt.NDArray[np.float64], q: npt.NDArray[np.float64]) -> float:
     there = p > 0
     return float((p[there] * np.log2(p[there] / q[there])).sum())
 
 
-def _cumulated(
+def _cumulative_shares(
     now: Numbers, now_rows: Numbers, before: Numbers, before_rows: Numbers
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], npt.NDArray[np.float64]] | None:
     """All values, and at each the share of either side's rows that are at most it."""

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, Success, metrics_text
+from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, LastSuccess, metrics_text
 from sparkscore.records import RunReport, Verdict
 
-READ_AT_MOST = 256 * 1024
+MAX_METRICS_FILE_BYTES = 256 * 1024
 """Bytes of the file before; ours have 10 kB."""
-AHEAD = 86_400.0
+MAX_AS_OF_AHEAD_S = 86_400.0
 """Seconds that an as_of of the file before may lie in the future: a mistyped one must not stay the newest for ever."""
 
 
@@ -31,12 +31,12 @@ def write_metrics(
     """
     path = Path(folder) / f"{report.job}.prom"
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = metrics_text(report, at=at, verdicts=verdicts, cores=cores, earlier=_told_before(path, at.timestamp()))
-    _replace(path, text)
+    text = metrics_text(report, at=at, verdicts=verdicts, cores=cores, earlier=_read_last_success(path, at.timestamp()))
+    _replace_metrics_file(path, text)
     return path
 
 
-def _replace(path: Path, text: str) -> None:
+def _replace_metrics_file(path: Path, text: str) -> None:
     # a name that does not end in .prom is nothing to the collector, which may look at any moment
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:
@@ -51,20 +51,24 @@ def _replace(path: Path, text: str) -> None:
         raise
 
 
-def _told_before(path: Path, now: float) -> Success | None:
+def _read_last_success(path: Path, now: float) -> LastSuccess | None:
     """The last success that the file tells. Others may write there, too: what makes no sense is as good as absent."""
     try:
         if not path.is_file():
             return None
         with path.open("rb") as file:
-            text = file.read(READ_AT_MOST).decode(errors="replace")
+            text = file.read(MAX_METRICS_FILE_BYTES).decode(errors="replace")
     except OSError:
         return None
-    at = _value(text, LAST_SUCCESS, path.stem, latest=now)
-    return None if at is None else Success(at, _value(text, LAST_SUCCESS_AS_OF, path.stem, latest=now + AHEAD))
+    at = _parse_metric_value(text, LAST_SUCCESS, path.stem, latest=now)
+    return (
+        None
+        if at is None
+        else LastSuccess(at, _parse_metric_value(text, LAST_SUCCESS_AS_OF, path.stem, latest=now + MAX_AS_OF_AHEAD_S))
+    )
 
 
-def _value(text: str, name: str, job: str, *, latest: float) -> float | None:
+def _parse_metric_value(text: str, name: str, job: str, *, latest: float) -> float | None:
     line = rf'^{re.escape(name)}{{scoring_job="{re.escape(job)}"}} ([0-9.e+]{{1,32}})$'
     found = re.search(line, text, re.MULTILINE)
     try:

@@ -85,10 +85,10 @@ class SteadyStream(io.TextIOBase):
     def _give_up(self) -> None:
         """Nothing more is written there; what it still holds goes nowhere, else Python's own end would fail on it."""
         stream, self._stream = self._stream, None
-        lose(stream)
+        discard_stream(stream)
 
 
-def lose(stream: TextIO | None) -> None:
+def discard_stream(stream: TextIO | None) -> None:
     """Send what a broken stream still holds nowhere, so that Python's own end does not fail on it."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         number = stream.fileno()  # type: ignore[union-attr]

@@ -18,7 +18,7 @@ def visible_text(text: str) -> str:
 
     Lines and tabs stay.
     """
-    return _HIDDEN.sub(_escaped, text)
+    return _HIDDEN.sub(_escape_match, text)
 
 
 def visible_line(text: str) -> str:
@@ -26,5 +26,5 @@ def visible_line(text: str) -> str:
     return re.sub("[\n\t]", lambda found: _NEW_LINES[found[0]], visible_text(text))
 
 
-def _escaped(found: re.Match[str]) -> str:
+def _escape_match(found: re.Match[str]) -> str:
     return found[0].encode("unicode_escape").decode("ascii")

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from sparkscore.monitor.alerts import Alert, message
-from sparkscore.monitor.posting import host_of, post
+from sparkscore.monitor.alerts import Alert, slack_message
+from sparkscore.monitor.http_post import post_json, url_host
 
 log = structlog.get_logger("sparkscore")
 
@@ -22,7 +22,7 @@ PAUSE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class DeliveryResult:
     """What became of a message."""
 
     told: tuple[str, ...] = ()
@@ -31,16 +31,16 @@ class Sent:
     """In words, without the URL; None where there was none."""
 
 
-class Sending:
-    """A message on its way, in a thread that ends with the process at the latest. `send` makes it."""
+class AlertDelivery:
+    """A message on its way, in a thread that ends with the process at the latest. `send_alerts` makes it."""
 
     def __init__(self, alerts: Sequence[Alert], url: str, *, timeout_s: float) -> None:
-        self._sent = Sent(problem=f"{host_of(url)}: no answer in time")
+        self._sent = DeliveryResult(problem=f"{url_host(url)}: no answer in time")
         arguments = (tuple(alerts), url, time.monotonic() + timeout_s)
         self._thread = threading.Thread(target=self._run, args=arguments, name="sparkscore-webhook", daemon=True)
         self._thread.start()
 
-    def finish(self, within_s: float = 2.0) -> Sent:
+    def finish(self, within_s: float = 2.0) -> DeliveryResult:
         """What became of it, after waiting so long at most. Never raises; a problem is logged as a warning."""
         self._thread.join(timeout=within_s)
         sent = self._sent
@@ -49,20 +49,20 @@ class Sending:
         return sent
 
     def _run(self, alerts: tuple[Alert, ...], url: str, until: float) -> None:
-        body = message(alerts)
-        failed = post(url, body, until=until)
+        body = slack_message(alerts)
+        failed = post_json(url, body, until=until)
         if failed and failed.again and time.monotonic() + PAUSE_S < until:
             time.sleep(PAUSE_S)
-            failed = post(url, body, until=until)
+            failed = post_json(url, body, until=until)
         if failed:
-            self._sent = Sent(problem=f"{host_of(url)}: {failed.why}")
+            self._sent = DeliveryResult(problem=f"{url_host(url)}: {failed.why}")
         else:
-            self._sent = Sent(tuple(alert.key for alert in alerts))
+            self._sent = DeliveryResult(tuple(alert.key for alert in alerts))
 
 
-def send(alerts: Sequence[Alert], url: str, *, timeout_s: float = TIMEOUT_S) -> Sending | None:
+def send_alerts(alerts: Sequence[Alert], url: str, *, timeout_s: float = TIMEOUT_S) -> AlertDelivery | None:
     """Start telling the alerts, as one message; None where there are none. Never raises.
 
     Where no answer comes or the server is at fault there is one more try, so an alert may be told twice.
     """
-    return Sending(alerts, url, timeout_s=timeout_s) if alerts else None
+    return AlertDelivery(alerts, url, timeout_s=timeout_s) if alerts else None

@@ -1,1 +1,1 @@
-"""One page per verb. Pages join the rooms and hand frames to the store; they never import one another."""
+"""One page per verb. Pages join the packages and hand frames to the store; they never import one another."""

@@ -6,20 +6,20 @@ from datetime import UTC, datetime
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.monitor import sla
-from sparkscore.pipelines.attempt import parsed_as_of
-from sparkscore.pipelines.promises import rules_of
+from sparkscore.monitor import sla_rules
+from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
+from sparkscore.pipelines.shared.run_attempt import parse_as_of
 from sparkscore.records import RunEvent, SlaRule
 from sparkscore.settings import Settings
-from sparkscore.store.events import events
-from sparkscore.store.isolation import run_session
-from sparkscore.store.names import beside, table_ref
+from sparkscore.spark.identifiers import parse_table_ref, sibling_table
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.run_events import load_events
 
 
 def check_sla(
     spark: SparkSession, settings: Settings, *, as_of: str | datetime | None = None, now: datetime | None = None
 ) -> tuple[SlaRule, ...]:
-    """The rules of `sla` for one as_of, else for the newest published one; before them every run that is missing.
+    """The rules of `sla_rules` for one as_of, else for the newest published one; before them every run that is missing.
 
     `now` judges what is late.
 
@@ -28,16 +28,16 @@ def check_sla(
     """
     if not settings.sla.promised:
         raise ConfigError("no promise in sla", "one rule at least, sla.published_within_hours for example", "set it")
-    session, target = run_session(spark), table_ref(settings.output.table, home=settings.home_uri)
-    found = events(session, beside(target, "_runs"), job=settings.job)
-    wanted = None if as_of is None else parsed_as_of(as_of)
-    missed = sla.missed(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
+    session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
+    found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
+    wanted = None if as_of is None else parse_as_of(as_of)
+    missed = sla_rules.missed_run_rules(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
     if not found and wanted is None:
         missed = (SlaRule("runs", False, "no run was ever started", "one at least"),)
-    return (*missed, *rules_of(session, settings, _published(found, wanted)))
+    return (*missed, *load_sla_rules(session, settings, _published_events(found, wanted)))
 
 
-def _published(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:
+def _published_events(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:
     """The events of the as_of that is asked for, or of the newest published one; none where it is not published."""
     published = [event.as_of for event in found if event.event == "published"]
     as_of = max(published, default=None) if wanted is None else wanted

@@ -5,17 +5,17 @@ from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.gate import check as checks
-from sparkscore.gate.suggest import suggested
-from sparkscore.gate.suite import load_suite
+from sparkscore.gate import suite_check as checks
+from sparkscore.gate.suite_suggestion import suggest_suite
+from sparkscore.gate.suites import load_suite
 from sparkscore.records import TableRef, Verdict
 from sparkscore.settings import Settings
-from sparkscore.store.isolation import run_session
-from sparkscore.store.names import table_ref
-from sparkscore.store.tables import load, newest_version
+from sparkscore.spark.identifiers import parse_table_ref
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.delta_tables import load_newest_version, load_table
 
 
-def suggest(spark: SparkSession, settings: Settings, *, table: str) -> dict[str, Any]:
+def suggest_suite_for_table(spark: SparkSession, settings: Settings, *, table: str) -> dict[str, Any]:
     """A suite as JSON data for a table as it is now, with the reason beside each rule.
 
     Of columns in `source.sensitive` no value is told.
@@ -23,26 +23,30 @@ def suggest(spark: SparkSession, settings: Settings, *, table: str) -> dict[str,
     Jobs:    two that read the whole table.
     Raises:  TableNotFound, NameRefused.
     """
-    frame, version, ref = _newest(spark, settings, table)
-    return suggested(frame, name=ref.name, version=version, sensitive=settings.source.sensitive)
+    frame, version, ref = _load_newest_table(spark, settings, table)
+    return suggest_suite(frame, name=ref.name, version=version, sensitive=settings.source.sensitive)
 
 
-def check(spark: SparkSession, settings: Settings, *, table: str, suite: str) -> tuple[Verdict, list[checks.Line]]:
+def check_table_with_suite(
+    spark: SparkSession, settings: Settings, *, table: str, suite: str
+) -> tuple[Verdict, list[checks.SuiteCheckLine]]:
     """The verdict of a suite (a file) over a table as it is now, with keys (`source.keys`) of rows that break a rule.
 
-    Jobs:    as `gate.judge`, and one for each broken rule of rows.
+    Jobs:    as `gate.verdicts`, and one for each broken rule of rows.
     Raises:  TableNotFound, NameRefused, ConfigError for a suite that does not fit the table.
     """
-    frame, _, _ = _newest(spark, settings, table)
+    frame, _, _ = _load_newest_table(spark, settings, table)
     found = load_suite(suite, home=settings.home_uri)
-    return checks.check(frame, found, keys=_there(settings.source.keys, frame), sensitive=settings.source.sensitive)
+    return checks.check_suite(
+        frame, found, keys=_present_keys(settings.source.keys, frame), sensitive=settings.source.sensitive
+    )
 
 
-def _newest(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, TableRef]:
-    session, ref = run_session(spark), table_ref(table, home=settings.home_uri)
-    version = newest_version(session, ref)
-    return load(session, ref, version), version, ref
+def _load_newest_table(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, TableRef]:
+    session, ref = create_run_session(spark), parse_table_ref(table, home=settings.home_uri)
+    version = load_newest_version(session, ref)
+    return load_table(session, ref, version), version, ref
 
 
-def _there(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:
+def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:
     return keys if set(keys) <= set(frame.columns) else ()

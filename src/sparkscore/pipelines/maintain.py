@@ -4,17 +4,17 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from sparkscore.pipelines.leftovers import remove_models, remove_stages
-from sparkscore.pipelines.tidying import compact, expire, vacuum
-from sparkscore.pipelines.upkeep import Upkeep
-from sparkscore.records import UpkeepReport
+from sparkscore.pipelines.maintenance.leftover_files import remove_models, remove_stages
+from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
+from sparkscore.pipelines.maintenance.table_maintenance import compact_job_tables, expire_job_tables, vacuum_job_tables
+from sparkscore.records import MaintenanceReport
 from sparkscore.settings import Settings
-from sparkscore.store.neighbours import neighbours
+from sparkscore.store.colocated_jobs import load_colocated_jobs
 
 
 def maintain(
     spark: SparkSession, settings: Settings, *, dry_run: bool = False, now: datetime | None = None
-) -> UpkeepReport:
+) -> MaintenanceReport:
     """The upkeep of a job's tables, stages and copies of models; a second call finds nothing to do.
 
     What a run needs that has not ended, or that the next attempt would go on from, stays. `now` judges what is old.
@@ -23,18 +23,18 @@ def maintain(
     Raises:  ForeignTable, AccessDenied, PublishConflict; what was done until then stands in the error's report, and
              the next call goes on.
     """
-    job = Upkeep.of(spark, settings, dry_run=dry_run, now=now)
+    job = MaintenanceRun.of(spark, settings, dry_run=dry_run, now=now)
     with job.guarded():
         tables = job.own_tables()
         with job.step("expire"):
-            expire(job)
-        told = neighbours(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
+            expire_job_tables(job)
+        told = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
             remove_stages(job, told)
         with job.step("models"):
             remove_models(job, told)
         with job.step("compact"):
-            compact(job, tables, told)
+            compact_job_tables(job, tables, told)
         with job.step("vacuum"):
-            vacuum(job, tables, told)
+            vacuum_job_tables(job, tables, told)
         return job.ended()

@@ -4,104 +4,121 @@ from contextlib import nullcontext
 
 from pyspark.sql import SparkSession
 
+from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.pipelines.attempt import Attempt
-from sparkscore.pipelines.frames import check_suites, scored_frame
-from sparkscore.pipelines.past import as_seen, cured, numbered, past_of, refuse_other_pins, run_of
-from sparkscore.pipelines.pinning import Plan, pinned
-from sparkscore.pipelines.publishing import published
-from sparkscore.publish import mend
-from sparkscore.publish import stage as stages
-from sparkscore.records import RejectCount, RunReport, Stage, Watch
+from sparkscore.pipelines.scoring.transport_choice import check_suites, scored_frame
+from sparkscore.pipelines.shared.pinning import Plan, pin_run
+from sparkscore.pipelines.shared.publishing import publish_stage
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.run_history import (
+    advise_on_error,
+    apply_decision,
+    load_run_history,
+    refuse_other_pins,
+    report_unchanged_run,
+    restore_published_run,
+)
+from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.store import runs
-from sparkscore.store.events import events
-from sparkscore.store.isolation import run_session
-from sparkscore.store.names import beside, table_ref
-from sparkscore.store.rejects import counted
+from sparkscore.spark.identifiers import parse_table_ref, sibling_table
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.stage import reject_repair
+from sparkscore.stage import stage_store as stages
+from sparkscore.store.reject_counts import count_rejects
+from sparkscore.store.run_events import load_events
 
-_CURE = "`score --replace` scores all rows with a model and a source that are there"
+_RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that are there"
 
 
-def rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
+def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
     """How many rows each run of the job has rejected, by reason.
 
     Jobs:    one Spark job.
     Raises:  ForeignTable.
     """
-    target = table_ref(settings.output.table, home=settings.home_uri)
-    return counted(run_session(spark), beside(target, "_rejects"), job=settings.job)
+    target = parse_table_ref(settings.output.table, home=settings.home_uri)
+    return count_rejects(create_run_session(spark), sibling_table(target, "_rejects"), job=settings.job)
 
 
-def retry(spark: SparkSession, settings: Settings, *, run: str, watch: Watch | None = None) -> RunReport:
+def retry_rejects(
+    spark: SparkSession, settings: Settings, *, run: str, watch: ProgressReporter | None = None
+) -> RunReport:
     """The rejected rows of the run that readers see scored again with its pins; all its rows are the next revision.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    two that count, one MERGE into the stage that scores, those that judge, one MERGE.
     Raises:  ConfigError for a run that readers do not see or whose stage is gone, and whatever `score` raises.
     """
-    attempt = _attempt(spark, settings, run)
-    with attempt.guarded(), cured(_CURE, PinsConflict, VersionGone):
-        decision = _decided(attempt)
+    attempt = _open_retry_attempt(spark, settings, run)
+    with attempt.guarded(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
+        decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
-            return as_seen(attempt, decision.shown)
-        stage = _stage(attempt, decision)
+            return report_unchanged_run(attempt, decision.shown)
+        stage = _find_published_stage(attempt, decision)
         with attempt.part("pin"):
-            plan = pinned(attempt, decision)
+            plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
         attempt.begin(plan.run, closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
-            stage = _mended(attempt, plan, stage, watch)
+            stage = _score_rejected_rows(attempt, plan, stage, watch)
         if stage.scored <= seen:
             attempt.event("aborted", message="none of the rejected rows could be scored")
             return attempt.ended("nothing_to_score")
         attempt.know(rows_scored=stage.scored, rows_rejected=stage.rejected)
         attempt.event("staged")
-        return published(attempt, plan, stage, rows_read=read)
+        return publish_stage(attempt, plan, stage, rows_read=read)
 
 
-def _attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
+def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
     """The book of a retry, for the as_of of the run that is named."""
-    table = beside(table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    named = runs.named(events(run_session(spark), table, job=settings.job), run)[-1]
+    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
+    named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
     attempt = Attempt.of(spark, settings, named.as_of)
     attempt.verb, attempt.of_run = "rejects", named.run_id
     return attempt
 
 
-def _decided(attempt: Attempt) -> runs.Decision:
+def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     """What the retry does.
 
     Raises:  PinsConflict where the config asks for other pins than those of what readers see.
     """
-    past = past_of(attempt)
-    decision = numbered(attempt, runs.retry(past.events, past.visible, run_id=attempt.of_run or ""))
+    past = load_run_history(attempt)
+    decision = apply_decision(attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.of_run or ""))
     if decision.keep is not None:
         refuse_other_pins(attempt, decision.keep)
     return decision
 
 
-def _stage(attempt: Attempt, decision: runs.Decision) -> Stage:
+def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
     """The stage of what readers see; runs with equal pins share it."""
-    stage = stages.found(attempt.spark, run_of(attempt, decision.shown), attempt.settings.stage_uri)
+    stage = stages.find_complete_stage(
+        attempt.spark, restore_published_run(attempt, decision.shown), attempt.settings.stage_uri
+    )
     if stage is None:
         raise ConfigError(
-            f"the stage of run {(attempt.of_run or '')[:12]} was removed", "the stage under output.stage", _CURE
+            f"the stage of run {(attempt.of_run or '')[:12]} was removed",
+            "the stage under output.stage",
+            _RESCORE_ADVICE,
         )
     return stage
 
 
-def _mended(attempt: Attempt, plan: Plan, stage: Stage, watch: Watch | None) -> Stage:
+def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
     """The stage with those rejected rows scored that can be scored now; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
     attempt.know(transport="arrow", transport_reason="only rejected rows are scored")
     with attempt.part("score_and_stage"):
-        source, rows = mend.rejected(ingest.frame(attempt.spark, plan.snapshot), stage, keys=keys)
+        source, rows = reject_repair.find_rejected_rows(
+            ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
+        )
         if rows:
             with watch("score_and_stage", total=rows, done=lambda: counters.rows) if watch else nullcontext():
-                stage = mend.mended(scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys)
+                stage = reject_repair.replace_rejected_rows(
+                    scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
+                )
     attempt.know(model_loads=counters.loads, executors=counters.told())
     return stage

@@ -6,76 +6,78 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
+from sparkscore.lifecycle import find_scoring_publications, select_run_events
 from sparkscore.monitor.report.page import job_page
-from sparkscore.pipelines.pages import keep_page, prices, reports, trend
-from sparkscore.records import RuleVerdict, RunEvent, RunPage, RunReport, SlaRule, Verdict, utc_text
+from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
+from sparkscore.records import RuleVerdict, RunEvent, RunPage, RunReport, SlaRule, Verdict, to_utc_text
 from sparkscore.settings import Settings
-from sparkscore.store.events import events
-from sparkscore.store.folders import write_text
-from sparkscore.store.isolation import run_session
-from sparkscore.store.monitored import drifts_of, profiles_of
-from sparkscore.store.names import beside, table_ref
-from sparkscore.store.rejects import counted
-from sparkscore.store.runs import named, scored_by
+from sparkscore.spark.identifiers import parse_table_ref, sibling_table
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.hadoop_folders import write_text_file
+from sparkscore.store.monitoring_tables import load_drifts, load_profiles
+from sparkscore.store.reject_counts import count_rejects
+from sparkscore.store.run_events import load_events
 
 
-def report_of_run(spark: SparkSession, settings: Settings, *, run: str) -> str:
+def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> str:
     """Write the page of a run, and that of its job; where the first one is.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    four small ones.
     Raises:  ConfigError for a run that is not there, ForeignTable, AccessDenied.
     """
-    session, target = run_session(spark), table_ref(settings.output.table, home=settings.home_uri)
-    found = _events(session, settings)
-    mine = named(found, run)
+    session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
+    found = _load_job_events(session, settings)
+    mine = select_run_events(found, run)
     run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
-    before = [event for event in trend(found) if event.as_of < as_of and event.event == "published" and event.run_id]
-    shown = scored_by(found, (mine[-1], *before[-1:]))
+    before = [
+        event for event in trend_events(found) if event.as_of < as_of and event.event == "published" and event.run_id
+    ]
+    shown = find_scoring_publications(found, (mine[-1], *before[-1:]))
     runs = {str(event.run_id): event.as_of for event in shown}
-    profiles = profiles_of(session, beside(target, "_profile"), job=settings.job, runs=runs)
+    profiles = load_profiles(session, sibling_table(target, "_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
-    rejects = counted(session, beside(target, "_rejects"), job=settings.job, run_id=run_id)
+    rejects = count_rejects(session, sibling_table(target, "_rejects"), job=settings.job, run_id=run_id)
     page = RunPage(
-        _report(mine, target.path or target.name),
-        _verdicts(mine),
+        _report_from_events(mine, target.path or target.name),
+        _verdicts_from_events(mine),
         now,
         last[0] if last else (),
-        drifts_of(session, beside(target, "_drift"), job=settings.job, runs={run_id: as_of}),
+        load_drifts(session, sibling_table(target, "_drift"), job=settings.job, runs={run_id: as_of}),
         tuple(rejects),
-        tuple(SlaRule(**rule) for rule in _told(mine, "monitored").get("sla", ())),
-        trend(found),
-        cores=int(_told(mine, "published", "failed").get("cores") or 1),
-        **prices(settings),
+        tuple(SlaRule(**rule) for rule in _last_event_details(mine, "monitored").get("sla", ())),
+        trend_events(found),
+        cores=int(_last_event_details(mine, "published", "failed").get("cores") or 1),
+        **configured_prices(settings),
     )
-    return keep_page(session, settings, page)
+    return write_run_page(session, settings, page)
 
 
-def report_of_job(spark: SparkSession, settings: Settings) -> str:
+def write_job_report(spark: SparkSession, settings: Settings) -> str:
     """Write the page of a job: what changes from run to run; where it is.
 
     Jobs:    one small one.
     Raises:  ConfigError where nothing ran yet, ForeignTable, AccessDenied.
     """
-    session = run_session(spark)
-    found = _events(session, settings)
-    where = f"{reports(settings)}/index.html"
-    write_text(session, where, job_page(settings.job, trend(found)))
+    session = create_run_session(spark)
+    found = _load_job_events(session, settings)
+    where = f"{report_folder(settings)}/index.html"
+    write_text_file(session, where, job_page(settings.job, trend_events(found)))
     return where
 
 
-def _events(session: SparkSession, settings: Settings) -> list[RunEvent]:
-    target = table_ref(settings.output.table, home=settings.home_uri)
-    found = events(session, beside(target, "_runs"), job=settings.job)
+def _load_job_events(session: SparkSession, settings: Settings) -> list[RunEvent]:
+    target = parse_table_ref(settings.output.table, home=settings.home_uri)
+    found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
     if not found:
         raise ConfigError(f"no run of the job {settings.job} yet", "one at least", "run `score`")
     return found
 
 
-def _report(mine: Sequence[RunEvent], table: str) -> RunReport:
+def _report_from_events(mine: Sequence[RunEvent], table: str) -> RunReport:
     """What the events of a run tell of what its last attempt has reported."""
     last = next((one for one in reversed(mine) if one.event != "monitored"), mine[-1])
-    told, seen = last.told, _told(mine, "monitored")
+    told, seen = last.told, _last_event_details(mine, "monitored")
     seconds = told.get("seconds") or {}
     pins = last.pins
     model = (
@@ -94,7 +96,7 @@ def _report(mine: Sequence[RunEvent], table: str) -> RunReport:
     )
     return RunReport(
         last.job,
-        utc_text(last.as_of),
+        to_utc_text(last.as_of),
         "published" if last.event == "published" else "failed",
         exit_code=next((one.exit_code for one in reversed(mine) if one.exit_code is not None), 0),
         run_id=last.run_id,
@@ -111,7 +113,7 @@ def _report(mine: Sequence[RunEvent], table: str) -> RunReport:
         transport_reason=told.get("transport_reason"),
         model_loads=told.get("model_loads"),
         warnings=tuple(told.get("warnings") or ()),
-        seconds={**seconds, "total": _total(mine, last)},
+        seconds={**seconds, "total": _attempt_seconds(mine, last)},
         rows_per_second=None if speed is None else round(speed),
         executors=told.get("executors") or {},
         drifted=seen.get("drifted"),
@@ -120,18 +122,18 @@ def _report(mine: Sequence[RunEvent], table: str) -> RunReport:
     )
 
 
-def _total(mine: Sequence[RunEvent], last: RunEvent) -> float:
+def _attempt_seconds(mine: Sequence[RunEvent], last: RunEvent) -> float:
     """From the start of the attempt to its last word."""
     started = [one.at for one in mine if one.event == "started" and one.attempt == last.attempt]
     return round((last.at - started[0]).total_seconds(), 3) if started else 0.0
 
 
-def _told(mine: Sequence[RunEvent], *kinds: str) -> Mapping[str, Any]:
+def _last_event_details(mine: Sequence[RunEvent], *kinds: str) -> Mapping[str, Any]:
     return next((one.told for one in reversed(mine) if one.event in kinds), {})
 
 
-def _verdicts(mine: Sequence[RunEvent]) -> tuple[Verdict, ...]:
-    told = _told(mine, "published", "failed").get("verdicts") or ()
+def _verdicts_from_events(mine: Sequence[RunEvent]) -> tuple[Verdict, ...]:
+    told = _last_event_details(mine, "published", "failed").get("verdicts") or ()
     return tuple(
         Verdict(one["gate"], one["suite"], tuple(RuleVerdict(**rule) for rule in one["rules"]), one["seconds"])
         for one in told

@@ -6,29 +6,29 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
+from sparkscore.lifecycle import select_run_events
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
-from sparkscore.store.events import events
-from sparkscore.store.isolation import run_session
-from sparkscore.store.names import beside, table_ref
-from sparkscore.store.runs import named
+from sparkscore.spark.identifiers import parse_table_ref, sibling_table
+from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.run_events import load_events
 
 
-def runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
+def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
     """The job's events, oldest first: the last one of every attempt, or all of one run.
 
     Needs:   `run` as a run_id or its beginning, eight characters at least.
     Jobs:    one small Spark job.
     Raises:  ConfigError for a run that is not there, ForeignTable.
     """
-    table = beside(table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    found = events(run_session(spark), table, job=settings.job)
+    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
+    found = load_events(create_run_session(spark), table, job=settings.job)
     if run is None:
-        return _last_words(found)
-    return named(found, run)
+        return _last_attempt_events(found)
+    return select_run_events(found, run)
 
 
-def _last_words(events: Sequence[RunEvent]) -> list[RunEvent]:
+def _last_attempt_events(events: Sequence[RunEvent]) -> list[RunEvent]:
     """The last event of each attempt; what monitoring has found about a publication is its exit code."""
     known: dict[tuple[datetime, int, int], RunEvent] = {}
     for event in events:

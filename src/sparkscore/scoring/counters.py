@@ -10,31 +10,31 @@ import numpy as np
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import SparkSession
 
-from sparkscore.model.host.client import cpu_beside_s
-from sparkscore.model.resident import device, resident
-from sparkscore.model.scorer import Scorer
-from sparkscore.model.shipped import ShippedModel
-from sparkscore.scoring.gpu import gpu_now
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host.host_client import host_cpu_seconds
+from sparkscore.model.host.resident_model import get_resident_scorer, task_gpu_address
+from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.scoring.gpu_usage import read_gpu_usage
 
-_STEP = 1.1
+_BUCKET_RATIO = 1.1
 """From one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
-_BATCH = "batch_s_up_to:"
-_GREATEST = frozenset({"gpu_memory_bytes", "gpu_use"})
+_BATCH_BUCKET_PREFIX = "batch_s_up_to:"
+_MAX_COUNTERS = frozenset({"gpu_memory_bytes", "gpu_use"})
 
 
-_waited = {"s": 0.0}
+_model_wait = {"s": 0.0}
 
 
 class Counters:
     """Rows, batches, loads and seconds so far. A task that is tried again counts again."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._sums: Accumulator[dict[str, float]] = spark.sparkContext.accumulator({}, _Summed())
+        self._sums: Accumulator[dict[str, float]] = spark.sparkContext.accumulator({}, _CounterSumParam())
 
     def add_batch(self, rows: int, seconds: float) -> None:
         """So many rows that the model has predicted, in so many seconds. Runs on: executor."""
-        step = math.ceil(math.log(max(seconds, 1e-6), _STEP))
-        self._sums.add({"rows": rows, "batches": 1, f"{_BATCH}{step}": 1})
+        step = math.ceil(math.log(max(seconds, 1e-6), _BUCKET_RATIO))
+        self._sums.add({"rows": rows, "batches": 1, f"{_BATCH_BUCKET_PREFIX}{step}": 1})
 
     def add_load(self, seconds: float) -> None:
         """A load of the model. Runs on: executor."""
@@ -43,13 +43,13 @@ class Counters:
     @contextmanager
     def task(self) -> Iterator[None]:
         """A block whose seconds of the CPU count, and of the GPU that Spark has given the task. Runs on: executor."""
-        cpu, wall, gpu = _cpu_s(), time.monotonic(), device()
+        cpu, wall, gpu = _cpu_s(), time.monotonic(), task_gpu_address()
         try:
             yield
         finally:
             self._sums.add({"cpu_s": _cpu_s() - cpu})
             if gpu is not None:
-                self._sums.add({"gpu_s": time.monotonic() - wall, **gpu_now(gpu)})
+                self._sums.add({"gpu_s": time.monotonic() - wall, **read_gpu_usage(gpu)})
 
     @property
     def rows(self) -> int:
@@ -67,19 +67,23 @@ class Counters:
         the workers and of the model processes beside them (residency executor).
         """
         sums = self._sums.value
-        own = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH)}
-        steps = sorted((int(name.removeprefix(_BATCH)), rows) for name, rows in sums.items() if name.startswith(_BATCH))
+        own = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH_BUCKET_PREFIX)}
+        steps = sorted(
+            (int(name.removeprefix(_BATCH_BUCKET_PREFIX)), rows)
+            for name, rows in sums.items()
+            if name.startswith(_BATCH_BUCKET_PREFIX)
+        )
         if steps:
-            own |= {"batch_p50_s": _percentile(steps, 0.5), "batch_p99_s": _percentile(steps, 0.99)}
+            own |= {"batch_p50_s": _histogram_percentile(steps, 0.5), "batch_p99_s": _histogram_percentile(steps, 0.99)}
         return own
 
 
 def _cpu_s() -> float:
     """This process's seconds of the CPU, and those of model processes that it was told of."""
-    return time.process_time() + cpu_beside_s()
+    return time.process_time() + host_cpu_seconds()
 
 
-def loading(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:
+def make_model_loader(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:
     """What takes the resident model; `on_load` is told the seconds of a load. One in the middle of a batch, after the
     model's process has died, is part of that batch: told as 0.
 
@@ -88,26 +92,26 @@ def loading(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[
 
     def load() -> Scorer:
         began: list[float] = [time.monotonic()]
-        scorer = resident(model, lambda: on_load(time.monotonic() - began[0] if began else 0.0))
-        _waited["s"] += time.monotonic() - began.pop()
+        scorer = get_resident_scorer(model, lambda: on_load(time.monotonic() - began[0] if began else 0.0))
+        _model_wait["s"] += time.monotonic() - began.pop()
         return scorer
 
     return load
 
 
-def waited_for_models_s() -> float:
+def model_wait_s() -> float:
     """Seconds that this process has waited until models were there, whoever loaded them.
 
     Runs on: executor.
     """
-    return _waited["s"]
+    return _model_wait["s"]
 
 
-class Told:
+class TaskReports:
     """What tasks have told so far, each once: Spark takes it from the first of a task's tries that ends well."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._told: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _Appended())
+        self._told: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _ListAppendParam())
         self._taken = 0
 
     def tell(self, facts: Any) -> None:
@@ -121,25 +125,25 @@ class Told:
         return found
 
 
-def _percentile(steps: list[tuple[int, float]], share: float) -> float:
+def _histogram_percentile(steps: list[tuple[int, float]], share: float) -> float:
     """The bound that at least this share of the batches is within."""
     below = np.cumsum([rows for _, rows in steps])
     step, _ = steps[int(np.searchsorted(below, share * below[-1]))]
-    return float(f"{_STEP**step:.3g}")
+    return float(f"{_BUCKET_RATIO**step:.3g}")
 
 
-class _Summed(AccumulatorParam[dict[str, float]]):
+class _CounterSumParam(AccumulatorParam[dict[str, float]]):
     def zero(self, value: dict[str, float]) -> dict[str, float]:
         return {}
 
     def addInPlace(self, value1: dict[str, float], value2: dict[str, float]) -> dict[str, float]:  # noqa: N802  Spark's
         for name, value in value2.items():
             before = value1.get(name, 0)
-            value1[name] = max(before, value) if name in _GREATEST else before + value
+            value1[name] = max(before, value) if name in _MAX_COUNTERS else before + value
         return value1
 
 
-class _Appended(AccumulatorParam[list[Any]]):
+class _ListAppendParam(AccumulatorParam[list[Any]]):
     def zero(self, value: list[Any]) -> list[Any]:
         return []
 

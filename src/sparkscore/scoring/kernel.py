@@ -11,13 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.errors import SparkscoreError
-from sparkscore.model.scorer import Scorer, not_loaded, seen
-from sparkscore.model.shipped import ShippedModel
-from sparkscore.scoring.bisect import Scored, scored
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.scorer import Scorer, to_load_error, visible_cause
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.scoring.reject_bisection import ScoredBatch, score_by_bisection
 
-KEEP = "_keep"
-PREDICTION = "prediction"
-REJECT_COLUMN = "_reject"
+KEEP_COLUMN = "_keep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +43,25 @@ class Kernel:
                  fails on too many rows of a batch; BatchTimeout. Of values they hold what the model's own message says,
                  where it is told.
         """
-        marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP
+        marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP_COLUMN
         columns, keep = batch.columns[marked:], batch.column(0).fill_null(False) if marked else None
         if keep is not None and pc.all(keep, min_count=0).as_py():
             keep = None  # nearly always: no copies then
         if keep is not None:
             columns = [column.filter(keep) for column in columns]
         rows = batch.num_rows if keep is None else pc.sum(keep, min_count=0).as_py()
-        made = self._scored(columns, rows) if rows else Scored(pa.nulls(0, self.model.output))
+        made = self._scored(columns, rows) if rows else ScoredBatch(pa.nulls(0, self.model.output))
         arrays = [made.predictions] if made.rejects is None else [made.predictions, made.rejects]
         if keep is not None:
-            arrays = [_spread(array, keep) for array in arrays]
-        return pa.record_batch(arrays, [PREDICTION, REJECT_COLUMN][: len(arrays)])
+            arrays = [_spread_kept_rows(array, keep) for array in arrays]
+        return pa.record_batch(arrays, [PREDICTION_COLUMN, REJECT_COLUMN][: len(arrays)])
 
-    def _scored(self, columns: list[pa.Array], rows: int) -> Scored:
+    def _scored(self, columns: list[pa.Array], rows: int) -> ScoredBatch:
         score, output, started = self._loaded(), self.model.output, time.monotonic()
         if self.rejects:
-            made = scored(score, columns, output, hangs_end=self.model.residency == "executor")
+            made = score_by_bisection(score, columns, output, hangs_end=self.model.residency == "executor")
         else:
-            made = Scored(score(columns))
+            made = ScoredBatch(score(columns))
         self.on_batch(rows if made.rejects is None else made.rejects.null_count, time.monotonic() - started)
         return made
 
@@ -72,10 +71,10 @@ class Kernel:
         except SparkscoreError:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a model raises, `from` is there
-            raise not_loaded(error, sensitive=self.model.sensitive) from seen(error, self.model)
+            raise to_load_error(error, sensitive=self.model.sensitive) from visible_cause(error, self.model)
 
 
-def _spread(kept: pa.Array, keep: pa.Array) -> pa.Array:
+def _spread_kept_rows(kept: pa.Array, keep: pa.Array) -> pa.Array:
     """What there is for the kept rows at their places, NULL elsewhere."""
     places = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
     return kept.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))

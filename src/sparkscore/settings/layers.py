@@ -14,16 +14,16 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
-from sparkscore.errors import ConfigError, redacted
+from sparkscore.errors import ConfigError, redact_secrets
 from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_place
 from sparkscore.settings.strict_yaml import PlainScalar, RefusedYaml, bare_value, load_scalars
 
-PREFIX = "SPARKSCORE_"
-_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
-_TEMPLATE = "{{"
+VARIABLE_PREFIX = "SPARKSCORE_"
+_URI_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_TEMPLATE_START = "{{"
 
 
-def leaves(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+def iterate_setting_fields(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Dotted name and field of every setting, in order."""
     for name, info in settings.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
@@ -34,33 +34,33 @@ def leaves(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
 
 def secret_names(settings: type[BaseModel]) -> frozenset[str]:
     """The settings whose values are shown nowhere."""
-    return frozenset(name for name, info in leaves(settings) if not info.repr)
+    return frozenset(name for name, info in iterate_setting_fields(settings) if not info.repr)
 
 
-def variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
+def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that name settings.
 
     Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
     """
-    env = {name: value for name, value in environ.items() if name.upper().startswith(PREFIX)}
+    env = {name: value for name, value in environ.items() if name.upper().startswith(VARIABLE_PREFIX)}
     _check_variables(settings, env)
     _refuse_same_names(env, "the environment variables")
     return env
 
 
-def as_variables(flags: Mapping[str, str]) -> dict[str, str]:
+def to_setting_variables(flags: Mapping[str, str]) -> dict[str, str]:
     """Flags by the names that their variables would have.
 
     Raises:  ConfigError for two that differ in case only.
     """
     _refuse_same_names(flags, "the flags")
-    return {PREFIX + name.replace(".", "__").upper(): value for name, value in flags.items()}
+    return {VARIABLE_PREFIX + name.replace(".", "__").upper(): value for name, value in flags.items()}
 
 
-def text(
+def parse_variables_layer(
     settings: type[BaseSettings], mapping: Mapping[str, str], *, spell: Callable[[str], str] = str
 ) -> dict[str, Any]:
-    """The layer that variables write; lists and mappings are YAML, as `read` gives it.
+    """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
     `spell`: a variable's name as whoever wrote it knows it: `flag_of`.
 
@@ -76,25 +76,25 @@ def flag_of(variable: str) -> str:
 
 def dotted_name(variable: str) -> str:
     """The setting that a variable sets: `source.table`."""
-    return variable[len(PREFIX) :].replace("__", ".").lower()
+    return variable[len(VARIABLE_PREFIX) :].replace("__", ".").lower()
 
 
 def is_uri(path: str) -> bool:
     """Whether a path has a scheme."""
-    return _SCHEME.match(path) is not None
+    return _URI_SCHEME.match(path) is not None
 
 
-def merged(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def merge_layers(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All layers as one mapping, merged at every depth; the later layer wins."""
     one: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():
             below = one.get(name)
-            one[name] = merged([below, value]) if isinstance(below, dict) and isinstance(value, dict) else value
+            one[name] = merge_layers([below, value]) if isinstance(below, dict) and isinstance(value, dict) else value
     return one
 
 
-def read(file: Path) -> dict[str, Any]:
+def read_config_file(file: Path) -> dict[str, Any]:
     """A YAML file's mapping; what is no text in it stands there as a PlainScalar.
 
     Raises:  ConfigError for a file that cannot be read, is not YAML, or does not say one thing: a key stands twice.
@@ -102,7 +102,7 @@ def read(file: Path) -> dict[str, Any]:
     try:
         content = load_scalars(file.read_text(encoding="utf-8"), str(file))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        near = difflib.get_close_matches(file.name, _neighbours(file), n=1)
+        near = difflib.get_close_matches(file.name, _sibling_file_names(file), n=1)
         raise ConfigError(
             f"no config file at {file}",
             "a YAML file",
@@ -122,31 +122,31 @@ def read(file: Path) -> dict[str, Any]:
     return content
 
 
-def _neighbours(file: Path) -> list[str]:
+def _sibling_file_names(file: Path) -> list[str]:
     return [entry.name for entry in file.parent.iterdir()] if file.parent.is_dir() else []
 
 
-def located(settings: type[BaseModel], layer: dict[str, Any], folder: Path) -> dict[str, Any]:
+def resolve_layer_paths(settings: type[BaseModel], layer: dict[str, Any], folder: Path) -> dict[str, Any]:
     """The layer with its relative paths made absolute: they are relative to the file that names them."""
-    located = merged([layer])
-    for name, info in leaves(settings):
+    located = merge_layers([layer])
+    for name, info in iterate_setting_fields(settings):
         group, _, leaf = name.rpartition(".")
         holder = located.get(group) if group else located
         value = holder.get(leaf or name) if isinstance(holder, dict) else None
         is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
         if isinstance(value, str) and (is_path or (leaf == "table" and "/" in value)):
-            holder[leaf or name] = absolute(value, folder)  # type: ignore[index]
+            holder[leaf or name] = to_absolute_path(value, folder)  # type: ignore[index]
     return located
 
 
-def absolute(path: str, folder: Path) -> str:
+def to_absolute_path(path: str, folder: Path) -> str:
     """The path from a folder on; a URI as it is."""
-    return path if _SCHEME.match(path) else os.path.normpath(folder / Path(path).expanduser())
+    return path if _URI_SCHEME.match(path) else os.path.normpath(folder / Path(path).expanduser())
 
 
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
-    known = {PREFIX + name.replace(".", "__").upper() for name, _ in leaves(settings)}
-    groups = {PREFIX + name.upper() for name in settings.model_fields} - known
+    known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
+    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
     for name in sorted(env):
         if name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
@@ -179,17 +179,17 @@ def refuse_templates(value: object, where: str = "") -> None:
     elif isinstance(value, list | tuple):
         for inner in value:
             refuse_templates(inner, where)
-    elif isinstance(value, str) and _TEMPLATE in value:
+    elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
             f"{where} still holds a template: {value}", "a value", "let the scheduler fill it in, or remove the braces"
         )
 
 
-def explained(
+def to_config_error(
     settings: type[BaseModel], error: ValidationError, files: Sequence[str | Path], texts: ScalarTexts
 ) -> ConfigError:
     """pydantic's findings in the words of the config, with the nearest right name for each unknown one."""
-    names = [name for name, _ in leaves(settings)]
+    names = [name for name, _ in iterate_setting_fields(settings)]
     lines = []
     for found in error.errors():
         where = ".".join(str(part) for part in found["loc"] if str(part).isidentifier() or isinstance(part, int))
@@ -215,7 +215,7 @@ def _found_value(settings: type[BaseModel], found: ErrorDetails, texts: ScalarTe
         return ""
     if any(f"{name}.".startswith(f"{place}.") for name in secret_names(settings)):
         return ", found a value that is not shown: there is a secret in it"
-    return f", found {describe_input(found, texts) or redacted(repr(bare_value(found['input'])))[:80]}"
+    return f", found {describe_input(found, texts) or redact_secrets(repr(bare_value(found['input'])))[:80]}"
 
 
 class _TextSource(EnvSettingsSource):
@@ -226,7 +226,7 @@ class _TextSource(EnvSettingsSource):
     ) -> None:
         self._mapping = {name.lower(): value for name, value in mapping.items()}
         self._spelled = {name.lower(): spell(name) for name in mapping}
-        super().__init__(settings_cls, case_sensitive=False, env_prefix=PREFIX, env_nested_delimiter="__")
+        super().__init__(settings_cls, case_sensitive=False, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._mapping

@@ -25,9 +25,9 @@ class RepeatedKey:
         """For people: `gate stands twice: in lines 3 and 9`."""
         times = "twice" if len(self.lines) == 2 else f"{len(self.lines)} times"
         lines = list(dict.fromkeys(self.lines))
-        where = f" in line {lines[0]}" if len(lines) == 1 else f": in lines {_listed(lines)}"
+        where = f" in line {lines[0]}" if len(lines) == 1 else f": in lines {_join_with_and(lines)}"
         spelled = list(dict.fromkeys(self.spellings))
-        return f"{self.path} stands {times}{where}" + (f", as {_listed(spelled)}" if len(spelled) > 1 else "")
+        return f"{self.path} stands {times}{where}" + (f", as {_join_with_and(spelled)}" if len(spelled) > 1 else "")
 
 
 class RepeatedKeys(ValueError):
@@ -117,5 +117,5 @@ class _Open:
         return [RepeatedKey(path, tuple(self._lines[key]), (key,)) for key, path in self._paths.items()]
 
 
-def _listed(parts: Sequence[object]) -> str:
+def _join_with_and(parts: Sequence[object]) -> str:
     return " and ".join([", ".join(map(str, parts[:-1])), str(parts[-1])])

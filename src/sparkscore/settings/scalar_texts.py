@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from sparkscore.errors import ConfigError, redacted
+from sparkscore.errors import ConfigError, redact_secrets
 from sparkscore.settings.strict_yaml import PlainScalar, describe_value
 from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
 
@@ -20,7 +20,7 @@ def separate_texts(layer: Mapping[str, Any]) -> tuple[dict[str, Any], ScalarText
     A filter's values stay together with how they were written: their column's type is not known yet.
     """
     texts: dict[Place, PlainScalar] = {}
-    return _separate(layer, (), texts), texts
+    return _separate_value(layer, (), texts), texts
 
 
 def refuse_other_numbers(texts: ScalarTexts) -> None:
@@ -45,7 +45,7 @@ def describe_input(found: ErrorDetails, texts: ScalarTexts) -> str | None:
         return None
     read = f"{scalar.text or 'nothing'}, which YAML reads as {describe_value(scalar.value)}"
     quoted = f'; as text, write "{scalar.text}" in quotes' if found["type"] == "string_type" else ""
-    return f"{redacted(read)} ({scalar.place}){quoted}"
+    return f"{redact_secrets(read)} ({scalar.place}){quoted}"
 
 
 def dotted_place(place: Sequence[str | int]) -> str:
@@ -53,14 +53,14 @@ def dotted_place(place: Sequence[str | int]) -> str:
     return ".".join(map(str, place))
 
 
-def _separate(value: Any, place: Place, texts: dict[Place, PlainScalar]) -> Any:
+def _separate_value(value: Any, place: Place, texts: dict[Place, PlainScalar]) -> Any:
     if place[:2] == ("source", "where") and place[3:4] == ("value",):
         return value
     if isinstance(value, PlainScalar):
         texts[place] = value
         return value.value
     if isinstance(value, dict):
-        return {name: _separate(inner, (*place, name), texts) for name, inner in value.items()}
+        return {name: _separate_value(inner, (*place, name), texts) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_separate(inner, (*place, index), texts) for index, inner in enumerate(value)]
+        return [_separate_value(inner, (*place, index), texts) for index, inner in enumerate(value)]
     return value

@@ -46,7 +46,7 @@ def load_yaml(text: str) -> Any:
              multiply to more than 10,000 values, and a scalar that is none of its type (a 30th of February);
              yaml.YAMLError.
     """
-    return _load(_Loader(text), "")
+    return _load_document(_Loader(text), "")
 
 
 def load_scalars(text: str, place: str, *, name: str = "") -> Any:
@@ -58,7 +58,7 @@ def load_scalars(text: str, place: str, *, name: str = "") -> Any:
     """
     loader = _ScalarLoader(text)
     loader.place = place
-    return _load(loader, name)
+    return _load_document(loader, name)
 
 
 def bare_value(value: Any) -> Any:
@@ -87,7 +87,7 @@ class _Loader(yaml.SafeLoader):
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             kind = node.tag.rpartition(":")[2]
             raise RefusedYaml(
-                f"line {_line(node)} holds what looks like a YAML {kind} and is none{_reason(error)}",
+                f"line {_line_of(node)} holds what looks like a YAML {kind} and is none{_describe_reason(error)}",
                 f"a value of the type {kind}, or text in quotes",
                 "put it right, or write it in quotes",
             ) from error
@@ -96,7 +96,7 @@ class _Loader(yaml.SafeLoader):
         """What makes a key of a mapping equal to another one."""
         if not isinstance(node, ScalarNode):
             raise RefusedYaml(
-                f"line {_line(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
+                f"line {_line_of(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
                 "keys that are text",
                 "write it in quotes; {{ … }} is a template that nobody has filled in",
             )
@@ -113,7 +113,7 @@ class _ScalarLoader(_Loader):
         value = super().construct_object(node, deep=deep)
         if isinstance(value, str) or not isinstance(node, ScalarNode):
             return value
-        return PlainScalar(value, node.value, f"{self.place}, line {_line(node)}")
+        return PlainScalar(value, node.value, f"{self.place}, line {_line_of(node)}")
 
     def key_of(self, node: Node, path: str) -> Hashable:
         key = super().key_of(node, path)
@@ -121,7 +121,7 @@ class _ScalarLoader(_Loader):
             return key
         name = f"{path}.{key.text}" if path else key.text
         raise RefusedYaml(
-            f"line {_line(node)}: YAML reads the key {name} as {describe_value(key.value)}",
+            f"line {_line_of(node)}: YAML reads the key {name} as {describe_value(key.value)}",
             "keys that are text",
             f'write "{key.text}", in quotes',
         )
@@ -143,7 +143,7 @@ def _construct_equals_sign(loader: Any, node: Any) -> str:
 _Loader.add_constructor("tag:yaml.org,2002:value", _construct_equals_sign)
 
 
-def _load(loader: _Loader, name: str) -> Any:
+def _load_document(loader: _Loader, name: str) -> Any:
     try:
         node = loader.get_single_node()
         if node is None:
@@ -173,7 +173,7 @@ class _Survey:
             known = self._sizes[id(node)]
             if known[0] == 0:
                 raise RefusedYaml(
-                    f"an alias inside of what it names, which begins in line {_line(node)}",
+                    f"an alias inside of what it names, which begins in line {_line_of(node)}",
                     "values that end",
                     "write the value instead of the alias",
                 )
@@ -184,7 +184,7 @@ class _Survey:
             more, deeper = self.visit(inner, inner_path)
             values, levels = values + more, max(levels, deeper + 1)
         if levels > _LEVELS:
-            raise _refused_levels(_line(node))
+            raise _refused_levels(_line_of(node))
         self._refuse_bomb(values, node)
         self._sizes[id(node)] = values, levels
         return values, levels
@@ -214,21 +214,21 @@ class _Survey:
                 self.repeats.append(
                     RepeatedKey(
                         f"{path}.{keys[0].value}" if path else keys[0].value,
-                        tuple(_line(key) for key in keys),
+                        tuple(_line_of(key) for key in keys),
                         tuple(key.value for key in keys),
                     )
                 )
 
     def _refuse_bomb(self, values: int, node: Node) -> None:
-        if values > _ALIASED + _extent(node):
+        if values > _ALIASED + _count_values(node):
             raise RefusedYaml(
-                f"aliases multiply what begins in line {_line(node)} to {values:,} values",
+                f"aliases multiply what begins in line {_line_of(node)} to {values:,} values",
                 f"{_ALIASED:,} at most",
                 "write fewer aliases of aliases",
             )
 
 
-def _extent(node: Node) -> int:
+def _count_values(node: Node) -> int:
     """Characters of the node's own text: it holds no more values than these, but for its aliases."""
     return int(node.end_mark.index - node.start_mark.index)
 
@@ -237,10 +237,10 @@ def _refused_levels(line: int) -> RefusedYaml:
     return RefusedYaml(f"line {line} is nested more than {_LEVELS} levels deep", "a few levels", "write it flatter")
 
 
-def _line(node: Node) -> int:
+def _line_of(node: Node) -> int:
     return int(node.start_mark.line) + 1
 
 
-def _reason(error: Exception) -> str:
+def _describe_reason(error: Exception) -> str:
     """Of Python's own converters, which speak of the value; other errors speak of PyYAML."""
     return f": {str(error).partition(chr(10))[0][:100]}" if isinstance(error, ValueError) else ""

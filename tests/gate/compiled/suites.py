@@ -7,7 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from sparkscore.gate.suite import Expectation
+from sparkscore.gate.suites import Expectation
 
 SCHEMA = "i bigint, j int, d double, e double, s string, t date, m decimal(10,2), b boolean"
 NUMBERS, TIMES, FLOATING = ("i", "j", "d", "m"), ("t",), ("d", "e")

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from sparkscore.gate.compiled.arguments import ARGUMENTS, wrong
-from sparkscore.gate.compiled.plan import COMPILED
+from sparkscore.gate.compiled.arguments import ARGUMENTS, find_wrong_arguments
+from sparkscore.gate.compiled.plan import COMPILED_TYPES
 
 OUTSIDE = {"id", "meta", "notes", "description", "rendered_content", "severity", "library_metadata"}
 NOT_FOR_A_GATE = {"result_format", "catch_exceptions", "condition_parser", "batch_id", "windows"}
@@ -83,7 +83,7 @@ def right(kind: str) -> dict[str, Any]:
 
 
 def test_the_table_names_every_compiled_expectation() -> None:
-    assert set(ARGUMENTS) == COMPILED
+    assert set(ARGUMENTS) == COMPILED_TYPES
 
 
 @pytest.mark.parametrize("kind", sorted(ARGUMENTS))
@@ -97,11 +97,11 @@ def test_arguments_are_those_of_great_expectations(kind: str) -> None:
 @pytest.mark.parametrize("kind", sorted(ARGUMENTS))
 def test_what_fits_and_what_does_not_is_as_great_expectations_has_it(kind: str) -> None:
     fits = right(kind)
-    assert wrong(kind, fits) == []
+    assert find_wrong_arguments(kind, fits) == []
     implementation(kind)(**fits)
     for name in fits.keys() & WRONG.keys():
         unfit = {**fits, name: WRONG[name]}
-        assert wrong(kind, unfit), name
+        assert find_wrong_arguments(kind, unfit), name
         if (kind, name) in TAKEN_THERE:
             continue
         with pytest.raises((ValueError, TypeError, KeyError)):

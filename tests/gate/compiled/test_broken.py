@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import ConfigError, NameRefused, TableNotFound
-from sparkscore.gate.judge import judge
-from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdicts import judge_suite
 
 SCHEMA = (
     "id bigint, name string, day date, at timestamp, share double, m decimal(10,2), flag boolean, tags map<int,int>"
@@ -84,7 +84,7 @@ def test_a_rule_that_does_not_fit_is_a_broken_gate_before_any_job(
 ) -> None:
     spark.sparkContext.setJobGroup("broken", "broken")
     with pytest.raises(ConfigError, match=found) as caught:
-        judge(rows, Suite("s", (rule("column_values_to_not_be_null", column="id"), broken)), gate="output")
+        judge_suite(rows, Suite("s", (rule("column_values_to_not_be_null", column="id"), broken)), gate="output")
     assert caught.value.exit_code == 2
     assert "the output gate is broken" in str(caught.value)
     assert broken.rule in str(caught.value)
@@ -93,14 +93,14 @@ def test_a_rule_that_does_not_fit_is_a_broken_gate_before_any_job(
 
 def test_every_broken_rule_is_named_at_once(rows: DataFrame) -> None:
     with pytest.raises(ConfigError) as caught:
-        judge(rows, Suite("s", tuple(broken for broken, _ in BROKEN)), gate="input")
+        judge_suite(rows, Suite("s", tuple(broken for broken, _ in BROKEN)), gate="input")
     assert all(broken.rule in str(caught.value) for broken, _ in BROKEN)
 
 
 def test_a_missing_column_is_named_also_where_a_condition_compares_it(rows: DataFrame) -> None:
     asked = rule("table_row_count_to_equal", value=1, row_condition=comparison("dayy", ">", "2013-01-01"))
     with pytest.raises(ConfigError, match=r"dayy in expect_table_row_count_to_equal.*nearest: day"):
-        judge(rows, Suite("s", (asked,)), gate="input")
+        judge_suite(rows, Suite("s", (asked,)), gate="input")
 
 
 @pytest.mark.parametrize(
@@ -116,4 +116,6 @@ def test_another_table_is_named_by_the_grammar_of_all_tables(
     rows: DataFrame, name: str, error: type[ConfigError]
 ) -> None:
     with pytest.raises(error):
-        judge(rows, Suite("s", (rule("table_row_count_to_equal_other_table", other_table_name=name),)), gate="input")
+        judge_suite(
+            rows, Suite("s", (rule("table_row_count_to_equal_other_table", other_table_name=name),)), gate="input"
+        )

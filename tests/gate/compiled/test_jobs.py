@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.gate.judge import judge
-from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdicts import judge_suite
 
 COLUMNS = [f"x{place}" for place in range(8)]
 MONTH = {"type": "comparison", "column": {"name": "x1"}, "operator": ">=", "parameter": 3}
@@ -50,7 +50,7 @@ def jobs(rows: DataFrame, expectations: Sequence[Expectation]) -> int:
     """How many jobs judging takes; the rules have to hold, so that something was computed."""
     context, group = rows.sparkSession.sparkContext, str(uuid4())
     context.setJobGroup(group, group)
-    verdict = judge(rows, Suite("s", tuple(expectations)), gate="input")
+    verdict = judge_suite(rows, Suite("s", tuple(expectations)), gate="input")
     assert verdict.failed == ()
     return len(context.statusTracker().getJobIdsForGroup(group))
 
@@ -90,13 +90,13 @@ def test_each_shuffled_column_takes_one_more_job_however_many_its_rules_are(rows
 def test_judging_a_compiled_suite_does_not_import_great_expectations() -> None:
     code = """
 import sys
-from sparkscore.session import local_session
-from sparkscore.gate.judge import judge
-from sparkscore.gate.suite import Expectation, Suite, load_suite
+from sparkscore.spark.session import start_local_session
+from sparkscore.gate.verdicts import judge_suite
+from sparkscore.gate.suites import Expectation, Suite, load_suite
 load_suite("conf/expectations/flights.json")
-frame = local_session("free", master="local[1]").range(5)
+frame = start_local_session("free", master="local[1]").range(5)
 suite = Suite("s", (Expectation("expect_column_values_to_be_unique", {"column": "id"}),))
-print(judge(frame, suite, gate="input").failed, "great_expectations" in sys.modules)
+print(judge_suite(frame, suite, gate="input").failed, "great_expectations" in sys.modules)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True

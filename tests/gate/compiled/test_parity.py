@@ -9,10 +9,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from pyspark.sql import SparkSession
 
-from sparkscore.gate.compiled.plan import COMPILED
-from sparkscore.gate.engine import evaluated
-from sparkscore.gate.judge import judged
-from sparkscore.gate.suite import Expectation, Suite
+from sparkscore.gate.compiled.plan import COMPILED_TYPES
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdicts import evaluate_suite
 from tests.gate.compiled.suites import FLOATING, KINDS, ROWS, SCHEMA, suites
 
 ONLY_HERE = {
@@ -36,7 +36,7 @@ NAN_IS_RIGHT_HERE = {
 
 
 def test_every_compiled_expectation_is_compared_or_cannot_be() -> None:
-    assert KINDS | ONLY_HERE == COMPILED
+    assert KINDS | ONLY_HERE == COMPILED_TYPES
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_verdicts_and_numbers_are_great_expectations_own(
 ) -> None:
     frame = small.createDataFrame(rows, SCHEMA).coalesce(1)
     compared = [one for one in suite if not _nan_decides(one, rows)]
-    ours, theirs = judged(frame, Suite("s", tuple(compared)), gate="input"), evaluated(frame, compared)
+    ours, theirs = evaluate_suite(frame, Suite("s", tuple(compared)), gate="input"), evaluate_with_gx(frame, compared)
     differences = [
         (expectation.type, dict(expectation.kwargs), mine, their.success, their.result or their.exception_info)
         for expectation, mine, their in zip(compared, ours, theirs, strict=True)

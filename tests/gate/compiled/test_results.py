@@ -9,8 +9,8 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.gate.results import validated
-from sparkscore.gate.suite import Expectation, Suite, suite_of
+from sparkscore.gate.gx.gx_results import validate_to_gx_result
+from sparkscore.gate.suites import Expectation, Suite, from_gx_suite
 
 PRIVATE = "Smith"
 PATH = "expect_column_values_to_"
@@ -37,7 +37,7 @@ def result(rows: DataFrame) -> Any:
         Expectation(f"{PATH}be_json_parseable", {"column": "a `b`.c"}),
         Expectation("expect_column_median_to_be_between", {"column": "share", "min_value": 0}),
     )
-    return validated(rows, Suite("flights", expectations), asset="flights")
+    return validate_to_gx_result(rows, Suite("flights", expectations), asset="flights")
 
 
 def test_a_result_is_great_expectations_own(result: Any) -> None:
@@ -136,9 +136,9 @@ def test_a_suite_of_great_expectations_own_classes_is_judged(rows: DataFrame) ->
             gxe.ExpectTableRowCountToEqual(value=7, row_condition=Column("id").is_in([1, 2]) | Column("id").is_null()),
         ],
     )
-    suite = suite_of(built)
+    suite = from_gx_suite(built)
     assert [one.severity for one in suite.expectations] == ["critical", "warning", "critical"]
-    found = validated(rows, suite)
+    found = validate_to_gx_result(rows, suite)
     assert [one.success for one in found.results] == [True, True, False]
     assert found.results[0].result["element_count"] == 5
     assert found.results[2].result == {"observed_value": 2}

@@ -7,10 +7,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.gate.compiled import quantiles
-from sparkscore.gate.compiled.sets import LISTED
-from sparkscore.gate.judge import judge, judged
-from sparkscore.gate.suite import Expectation, Suite
-from sparkscore.gate.words import observed
+from sparkscore.gate.compiled.sets import MAX_SET_LITERALS
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdict_formatting import format_observed
+from sparkscore.gate.verdicts import evaluate_suite, judge_suite
 from tests.world import World, source_rows
 
 NAN = float("nan")
@@ -19,7 +19,7 @@ PATH = "expect_column_values_to_"
 
 def found(rows: DataFrame, kind: str, **kwargs: Any) -> Any:
     """What one expectation finds."""
-    (one,) = judged(rows, Suite("s", (Expectation(kind, kwargs),)), gate="input")
+    (one,) = evaluate_suite(rows, Suite("s", (Expectation(kind, kwargs),)), gate="input")
     return one
 
 
@@ -86,7 +86,7 @@ def test_flags_of_one_pattern_are_not_those_of_the_next(spark: SparkSession) -> 
 def test_patterns_that_backtrack_elsewhere_end_here(spark: SparkSession, regex: str) -> None:
     rows = spark.createDataFrame([("a" * 40 + "b",)], "s string")
     asked = Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": regex})
-    (rule,) = judge(rows, Suite("s", (asked,)), gate="input").rules
+    (rule,) = judge_suite(rows, Suite("s", (asked,)), gate="input").rules
     assert not rule.passed
 
 
@@ -118,10 +118,10 @@ def test_an_approximate_value_is_marked(spark: SparkSession, monkeypatch: pytest
     monkeypatch.setattr(quantiles, "EXACT_ROWS", 10)
     median = Expectation("expect_column_median_to_be_between", {"column": "id", "min_value": 40})
     rows = spark.range(101)
-    (one,) = judged(rows, Suite("s", (median,)), gate="input")
-    assert one.result["details"] == {"approximate": True, "rank_error": 1 / quantiles.ACCURACY}
-    assert observed(median, one) == "about 50"
-    assert observed(median, found(rows.limit(9), median.type, **median.kwargs)) == "4"
+    (one,) = evaluate_suite(rows, Suite("s", (median,)), gate="input")
+    assert one.result["details"] == {"approximate": True, "rank_error": 1 / quantiles.SKETCH_ACCURACY}
+    assert format_observed(median, one) == "about 50"
+    assert format_observed(median, found(rows.limit(9), median.type, **median.kwargs)) == "4"
 
 
 def test_like_patterns_are_judged(spark: SparkSession) -> None:
@@ -138,7 +138,7 @@ def test_like_patterns_are_judged(spark: SparkSession) -> None:
     ("type_", "make"), [("bigint", int), ("double", float), ("string", str), ("decimal(20,1)", int), ("float", float)]
 )
 def test_large_sets_are_judged_like_small_ones(spark: SparkSession, type_: str, make: Any) -> None:
-    count = LISTED + 100 if type_.startswith("decimal") else 100_000 if type_ == "string" else 5_000
+    count = MAX_SET_LITERALS + 100 if type_.startswith("decimal") else 100_000 if type_ == "string" else 5_000
     rows = spark.range(20).select((F.col("id") * 997).cast(type_).alias("x")).union(spark.sql("SELECT NULL"))
     values = [make(2 * one) for one in range(count)]
     inside = sum(997 * one in range(0, 2 * count, 2) for one in range(20))
@@ -149,10 +149,10 @@ def test_large_sets_are_judged_like_small_ones(spark: SparkSession, type_: str, 
 def test_the_number_of_rows_is_judged_against_another_table(world: World) -> None:
     same = Expectation("expect_table_row_count_to_equal_other_table", {"other_table_name": "flights"})
     rows = world.spark.range(60)
-    verdict = judge(rows, Suite("s", (same,), home=str(world.home)), gate="input")
+    verdict = judge_suite(rows, Suite("s", (same,), home=str(world.home)), gate="input")
     assert [(one.passed, one.observed) for one in verdict.rules] == [(True, "60 rows here, 60 there")]
     world.write_source(source_rows(61))
-    verdict = judge(rows, Suite("s", (same,), home=str(world.home)), gate="input")
+    verdict = judge_suite(rows, Suite("s", (same,), home=str(world.home)), gate="input")
     assert [(one.passed, one.observed) for one in verdict.rules] == [(False, "60 rows here, 61 there")]
 
 

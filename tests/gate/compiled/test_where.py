@@ -10,10 +10,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
-from sparkscore.gate.compiled.where import columns_of, refused, words
-from sparkscore.gate.judge import judge
-from sparkscore.gate.suite import Expectation, Suite, load_suite
-from sparkscore.gate.words import expected
+from sparkscore.gate.compiled.where import condition_columns, find_condition_fault, format_row_condition
+from sparkscore.gate.suites import Expectation, Suite, load_suite
+from sparkscore.gate.verdict_formatting import format_expected
+from sparkscore.gate.verdicts import judge_suite
 
 LATE = {"type": "comparison", "column": {"name": "a `b`.c"}, "operator": ">=", "parameter": 10}
 KNOWN = {"type": "nullity", "column": {"name": "carrier"}, "is_null": False}
@@ -44,15 +44,15 @@ EITHER = {"type": "or", "conditions": [BOTH, LISTED]}
     ],
 )
 def test_what_is_no_typed_condition_is_refused(condition: Any, found: str) -> None:
-    assert re.search(found, refused(condition) or "")
+    assert re.search(found, find_condition_fault(condition) or "")
 
 
 def test_conditions_are_read_and_told_in_words() -> None:
-    assert refused(EITHER) is None
-    assert columns_of(EITHER) == ("a `b`.c", "carrier")
-    assert words(EITHER) == "(a `b`.c >= 10 and carrier is not NULL) or carrier not in AA, UA"
+    assert find_condition_fault(EITHER) is None
+    assert condition_columns(EITHER) == ("a `b`.c", "carrier")
+    assert format_row_condition(EITHER) == "(a `b`.c >= 10 and carrier is not NULL) or carrier not in AA, UA"
     rule = Expectation("expect_table_row_count_to_equal", {"value": 5, "row_condition": KNOWN})
-    assert expected(rule) == "table row count to equal: value 5 where carrier is not NULL"
+    assert format_expected(rule) == "table row count to equal: value 5 where carrier is not NULL"
 
 
 def test_a_condition_is_refused_as_text_and_taken_as_data(tmp_path: Path) -> None:
@@ -82,7 +82,7 @@ def test_conditions_choose_rows_in_both_engines(spark: SparkSession) -> None:
                 ),
             ),
         )
-        here, there = judge(rows, suite, gate="input").rules
+        here, there = judge_suite(rows, suite, gate="input").rules
         assert (here.passed, here.slow, there.slow) == (True, False, True)
         assert there.observed == f"100 % of {count} rows outside ({count})"
 

@@ -16,8 +16,8 @@ import pyarrow as pa
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from sparkscore.model.resident import resident
-from sparkscore.model.ship import ship
+from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.host.resident_model import get_resident_scorer
 from sparkscore.records import PinnedModel
 
 Residency = Literal["worker", "executor"]
@@ -50,11 +50,11 @@ class Outcome:
 def scored(spark: SparkSession, application: Application, residency: Residency) -> Outcome:
     """The outcome of one job."""
     before = set(application.loads.iterdir())
-    shipped = ship(spark, application.model, params={}, residency=residency)
+    shipped = ship_model(spark, application.model, params={}, residency=residency)
     counted = spark.sparkContext.accumulator(0)
 
     def task(rows: Iterable[int]) -> Iterator[float]:
-        load = cache(lambda: resident(shipped, lambda: counted.add(1)))
+        load = cache(lambda: get_resident_scorer(shipped, lambda: counted.add(1)))
         for row in rows:
             yield load()([pa.array([float(row)])])[0].as_py()
 

@@ -14,12 +14,12 @@ import pyarrow as pa
 from pyspark import SparkFiles
 
 from sparkscore.errors import SparkscoreError
-from sparkscore.model import resident as room
-from sparkscore.model.host import start
-from sparkscore.model.host.client import cpu_beside_s
-from sparkscore.model.resident import resident
-from sparkscore.model.ship import _archive
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.model_shipping import _zip_model_folder
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host import host_start
+from sparkscore.model.host import resident_model as room
+from sparkscore.model.host.host_client import host_cpu_seconds
+from sparkscore.model.host.resident_model import get_resident_scorer
 from tests.model.host.node import eventually, runs
 
 ROW = [pa.array([0.0])]
@@ -27,7 +27,7 @@ ROW = [pa.array([0.0])]
 
 def packed(folder: Path, model: ShippedModel) -> ShippedModel:
     """The model as Spark would bring it: a zip beside its files."""
-    _archive(folder, f"{model.digest}.zip")
+    _zip_model_folder(folder, f"{model.digest}.zip")
     return replace(model, archive=f"{model.digest}.zip")
 
 
@@ -41,16 +41,21 @@ def score_in_turn(root: str, models: Sequence[ShippedModel], *, imported: Sequen
     become_worker(root)
     sys.modules.update({name: types.ModuleType(name) for name in imported})
     loads = [0] * len(models)
-    scorers = [resident(model, partial(_count, loads, place)) for place, model in enumerate(models)]
+    scorers = [get_resident_scorer(model, partial(_count, loads, place)) for place, model in enumerate(models)]
     answers = [score(ROW).to_pylist()[0] for score in scorers]
-    said = {"answers": answers, "loads": loads, "started": len(start._started), "cpu_beside_s": cpu_beside_s()}
+    said = {
+        "answers": answers,
+        "loads": loads,
+        "started": len(host_start._host_processes),
+        "cpu_beside_s": host_cpu_seconds(),
+    }
     return json.dumps(said)
 
 
 def score_each(root: str, models: Sequence[ShippedModel]) -> str:
     """Load each model only when the one before it has scored; their answers."""
     become_worker(root)
-    return json.dumps([resident(model, _nothing)(ROW).to_pylist()[0] for model in models])
+    return json.dumps([get_resident_scorer(model, _nothing)(ROW).to_pylist()[0] for model in models])
 
 
 def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
@@ -59,16 +64,16 @@ def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
     room.__dict__["memory_budget"] = lambda cores: 1
     pids, ended, occupied, loads = [], [], [], [0] * len(models)
     for place, model in enumerate(models):
-        pids.append(resident(model, partial(_count, loads, place))(ROW).to_pylist()[0])
+        pids.append(get_resident_scorer(model, partial(_count, loads, place))(ROW).to_pylist()[0])
         ended.append([not runs(pid) for pid in pids])
-        occupied.append([one.occupied for one in room._residents.values()])
+        occupied.append([one.occupied for one in room._resident_models.values()])
     return json.dumps({"pids": pids, "ended": ended, "occupied": occupied, "loads": loads})
 
 
 def stay_with(root: str, models: Sequence[ShippedModel], answered: Path) -> str:
     """Score with each model, say what they answered, and stay."""
     become_worker(root)
-    answers = [resident(model, _nothing)(ROW).to_pylist()[0] for model in models]
+    answers = [get_resident_scorer(model, _nothing)(ROW).to_pylist()[0] for model in models]
     answered.with_suffix(".part").write_text(json.dumps(answers))
     answered.with_suffix(".part").rename(answered)
     threading.Event().wait()
@@ -82,9 +87,9 @@ def fail_with(root: str, models: Sequence[ShippedModel], *, on_linux: bool = Tru
         del os.memfd_create
     try:
         for model in models:
-            resident(model, _nothing)(ROW)
+            get_resident_scorer(model, _nothing)(ROW)
     except SparkscoreError as error:
-        pids = [one.pid for one in start._started]
+        pids = [one.pid for one in host_start._host_processes]
         left = [] if eventually(lambda: not any(map(runs, pids)), within_s=3) else pids
         return json.dumps([type(error).__name__, *error.args, left])
     return json.dumps(None)

@@ -11,8 +11,8 @@ from uuid import uuid4
 import cloudpickle
 import pyarrow as pa
 
-from sparkscore.model.digest import digest_of
-from sparkscore.model.shipped import ShippedModel, SklearnFile
+from sparkscore.model.distribution.shipped_model import ShippedModel, SklearnFile
+from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.records import ModelInput, PinnedModel
 
 Answer = Callable[[Any], Any]
@@ -52,7 +52,7 @@ def shipped(folder: Path, model: Any, *, inputs: Sequence[ModelInput], output: p
     folder.mkdir(exist_ok=True)
     (folder / "model.pkl").write_bytes(cloudpickle.dumps(model))
     return ShippedModel(
-        digest=digest_of(folder),
+        digest=compute_model_digest(folder),
         archive="none",
         runtime="sklearn",
         inputs=tuple(inputs),

@@ -13,15 +13,15 @@ from typing import Any
 import cloudpickle
 import pyarrow as pa
 
-from sparkscore.model.host.client import hosted
-from sparkscore.model.host.executor import process_of
-from sparkscore.model.host.limits import Limits
-from sparkscore.model.scorer import Scorer
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host.executor_process import find_process
+from sparkscore.model.host.host_client import open_host_scorer
+from sparkscore.model.host.time_limits import HostTimeLimits
+from sparkscore.model.runtimes.scorer import Scorer
 from tests.model.host.models import Answer, Tells, doubles, shipped
 
 ROW = [pa.array([3.0])]
-QUICK = Limits(batch_s=20, load_s=30, idle_s=60)
+QUICK = HostTimeLimits(batch_s=20, load_s=30, idle_s=60)
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,12 @@ class Node:
         """Where the model's files lie."""
         return str(self.folder / "files")
 
-    def host(self, model: ShippedModel, *, device: str | None = None, limits: Limits = QUICK, cores: int = 1) -> Scorer:
+    def host(
+        self, model: ShippedModel, *, device: str | None = None, limits: HostTimeLimits = QUICK, cores: int = 1
+    ) -> Scorer:
         """One more client."""
         told = partial(self.told.append, 1)
-        score = hosted(model, self.files, cores=cores, device=device, on_load=told, limits=limits)
+        score = open_host_scorer(model, self.files, cores=cores, device=device, on_load=told, limits=limits)
         self.clients.append(score)
         return score
 
@@ -81,7 +83,7 @@ class Node:
             process.communicate()
         for pid in self.loads:
             if pid != os.getpid() and "sparkscore.model.host" in _command(pid):
-                process_of(pid).end()
+                find_process(pid).end()
 
 
 def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
@@ -94,7 +96,7 @@ def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
 
 def runs(pid: int) -> bool:
     """Whether a process of this number runs; a zombie does not."""
-    return process_of(pid).alive
+    return find_process(pid).alive
 
 
 def _command(pid: int) -> str:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from sparkscore.model.host import executor
-from sparkscore.model.host.executor import Process, executor_of, process_of, wait_for_end
+from sparkscore.model.host import executor_process
+from sparkscore.model.host.executor_process import Process, find_executor_process, find_process, wait_for_process_end
 
 
 @pytest.fixture
@@ -40,37 +40,39 @@ class TestWhichExecutor:
         assert jvm.stdout is not None
         below = [int(pid) for pid in jvm.stdout.readline().split()]
         try:
-            assert [executor_of(pid) for pid in below] == [process_of(jvm.pid)] * 2
+            assert [find_executor_process(pid) for pid in below] == [find_process(jvm.pid)] * 2
         finally:
             for pid in below:
-                process_of(pid).end()
+                find_process(pid).end()
             jvm.kill()
             jvm.communicate()
 
     def test_the_parent_where_there_is_no_jvm(self, sleeper: subprocess.Popen[bytes]) -> None:
-        assert executor_of(sleeper.pid) == process_of(os.getpid())
+        assert find_executor_process(sleeper.pid) == find_process(os.getpid())
 
 
 class TestLife:
     def test_a_process_lives_until_it_ends_and_a_zombie_does_not(
         self, sleeper: subprocess.Popen[bytes], kernel: str
     ) -> None:
-        process = process_of(sleeper.pid)
+        process = find_process(sleeper.pid)
         assert process.alive
         process.end()
-        wait_for_end(process, every_s=0.02)
-        assert process_of(sleeper.pid).alive is False
+        wait_for_process_end(process, every_s=0.02)
+        assert find_process(sleeper.pid).alive is False
         process.end()  # nothing happens
 
     def test_a_later_process_of_the_same_number_is_another(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
-        earlier = Process(sleeper.pid, process_of(sleeper.pid).started - 1)
+        earlier = Process(sleeper.pid, find_process(sleeper.pid).started - 1)
         assert not earlier.alive
-        wait_for_end(earlier)
+        wait_for_process_end(earlier)
         earlier.end()
         assert sleeper.poll() is None
 
     def test_its_end_is_seen(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
-        waiting = threading.Thread(target=wait_for_end, args=(process_of(sleeper.pid),), kwargs={"every_s": 0.02})
+        waiting = threading.Thread(
+            target=wait_for_process_end, args=(find_process(sleeper.pid),), kwargs={"every_s": 0.02}
+        )
         waiting.start()
         waiting.join(0.2)
         assert waiting.is_alive()
@@ -79,5 +81,5 @@ class TestLife:
         assert not waiting.is_alive()
 
     def test_a_process_that_never_was_is_not_alive(self) -> None:
-        assert not process_of(2**22 + 1).alive
-        assert executor._ancestor(2**22 + 1).pid == 0
+        assert not find_process(2**22 + 1).alive
+        assert executor_process._read_parent_stat(2**22 + 1).pid == 0

@@ -28,10 +28,10 @@ from sparkscore.errors import (
     TemporaryError,
     UnsupportedSession,
 )
-from sparkscore.model.host import client, connection, serving
-from sparkscore.model.host.limits import Limits, limits_here
-from sparkscore.model.loading import loaded
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host import client_threads, host_client, host_connection
+from sparkscore.model.host.time_limits import HostTimeLimits, read_host_time_limits
+from sparkscore.model.runtimes.model_loading import load_verified_scorer
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import QUICK, ROW, Node, eventually, runs
 
@@ -87,11 +87,11 @@ class TestTheProcess:
                 pass
             return [time.process_time()] * len(frame)
 
-        before = client.cpu_beside_s()
+        before = host_client.host_cpu_seconds()
         score = node.host(node.put(spin))
         spent = [score(ROW)[0].as_py() for _ in range(3)]
         assert spent[-1] - spent[0] >= 0.4
-        assert client.cpu_beside_s() - before == pytest.approx(spent[-1], abs=0.1)
+        assert host_client.host_cpu_seconds() - before == pytest.approx(spent[-1], abs=0.1)
 
     def test_it_has_nothing_of_the_workers_and_imports_neither_spark_nor_mlflow(
         self, node: Node, monkeypatch: pytest.MonkeyPatch
@@ -142,7 +142,7 @@ class TestTheProcess:
         assert listing(node, "*") == []
 
     def test_it_ends_when_nobody_has_sent_a_batch_for_long_and_the_next_batch_starts_another(self, node: Node) -> None:
-        score = node.host(node.put(lambda frame: frame["x"]), limits=Limits(batch_s=20, load_s=30, idle_s=2))
+        score = node.host(node.put(lambda frame: frame["x"]), limits=HostTimeLimits(batch_s=20, load_s=30, idle_s=2))
         score(ROW)
         assert eventually(lambda: not runs(node.loads[0]))
         assert listing(node, "*") == []
@@ -193,7 +193,7 @@ class TestWhatIsSurvived:
         os.kill(int(child.read_text()), signal.SIGKILL)
 
     def test_a_stopped_process_is_ended_and_replaced(self, node: Node) -> None:
-        score = node.host(node.put(lambda frame: frame["x"] * 2), limits=Limits(batch_s=1, load_s=30))
+        score = node.host(node.put(lambda frame: frame["x"] * 2), limits=HostTimeLimits(batch_s=1, load_s=30))
         os.kill(node.loads[0], signal.SIGSTOP)
         assert score(ROW).to_pylist() == [6.0]
         assert len(node.loads) == 2
@@ -206,15 +206,17 @@ class TestWhatIsSurvived:
         assert len(node.loads) == 3
 
     def test_a_batch_that_never_ends_is_tried_three_times(self, node: Node) -> None:
-        score = node.host(node.put(lambda frame: threading.Event().wait()), limits=Limits(batch_s=0.5, load_s=30))
+        score = node.host(
+            node.put(lambda frame: threading.Event().wait()), limits=HostTimeLimits(batch_s=0.5, load_s=30)
+        )
         with pytest.raises(PredictError, match=r"did not answer within 0\.5 s, and was ended"):
             score(ROW)
         assert eventually(lambda: not any(runs(pid) for pid in node.loads))
 
     def test_a_time_out_can_be_set_for_an_executor(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        assert limits_here().batch_s == 600
+        assert read_host_time_limits().batch_s == 600
         monkeypatch.setenv("SPARKSCORE_HOST_TIMEOUT_S", "2.5")
-        assert limits_here().batch_s == 2.5
+        assert read_host_time_limits().batch_s == 2.5
 
 
 class TestBatchTimeout:
@@ -227,7 +229,9 @@ class TestBatchTimeout:
         return replace(model, batch_timeout=seconds)
 
     def host(self, node: Node, model: ShippedModel) -> Any:
-        score = client.hosted(model, node.files, cores=1, device=None, on_load=lambda: node.told.append(1))
+        score = host_client.open_host_scorer(
+            model, node.files, cores=1, device=None, on_load=lambda: node.told.append(1)
+        )
         node.clients.append(score)
         return score
 
@@ -255,15 +259,15 @@ class TestBatchTimeout:
         assert {type(future.exception()) for future in bad} == {BatchTimeout}
 
     def test_it_needs_no_variable_of_the_executors(self) -> None:
-        assert limits_here(2.5).batch_s == 2.5
+        assert read_host_time_limits(2.5).batch_s == 2.5
 
 
 class TestErrors:
     def test_what_a_model_raises_on_a_batch_arrives_as_in_process(self, node: Node) -> None:
         model = node.put(lambda frame: 1 / 0)
-        score, here = node.host(model), loaded(model, node.files(doubted=False), cores=1, device=None)
+        score, here = node.host(model), load_verified_scorer(model, node.files(doubted=False), cores=1, device=None)
         assert failure(partial(score, ROW)) == failure(partial(here, ROW))
-        assert score.__class__ is client.HostedModel
+        assert score.__class__ is host_client.HostedModel
 
     def test_the_class_of_what_it_raises_arrives_too(self, node: Node) -> None:
         with pytest.raises(RowsNotPredicted) as caught:
@@ -337,7 +341,7 @@ class TestErrors:
             (node.folder / "files" / "more").unlink() if doubted else (node.folder / "files" / "more").touch()
             return str(node.folder / "files")
 
-        score = client.hosted(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
+        score = host_client.open_host_scorer(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
         node.clients.append(score)
         assert score(ROW).to_pylist() == [3.0]
         assert asked == [False, True]
@@ -367,14 +371,14 @@ class TestTrust:
 
     def test_a_process_of_another_user_is_refused(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         model = node.put(lambda frame: frame)
-        monkeypatch.setattr(connection, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        monkeypatch.setattr(host_connection, "peer_of", lambda channel: (1, os.geteuid() + 1))
         with pytest.raises(AccessDenied, match="a model process of the user"):
             node.host(model)
 
     def test_a_client_of_another_user_is_not_served(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(serving, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        monkeypatch.setattr(client_threads, "peer_of", lambda channel: (1, os.geteuid() + 1))
         theirs, ours = socket.socketpair()
-        serving.Clients(lambda columns: columns[0]).welcome(ours)
+        client_threads.ClientThreads(lambda columns: columns[0]).welcome(ours)
         with theirs:
             assert theirs.recv(1) == b""
 
@@ -406,7 +410,7 @@ class TestBatches:
         mlp.feature_names_in_ = np.array([one.name for one in inputs], dtype=object)
         model = shipped(node.folder / "files", mlp, inputs=inputs, output=pa.float64())
         batch = [pa.array(column) for column in random.normal(size=(20, rows))]
-        here = loaded(model, node.files(doubted=False), cores=1, device=None)
+        here = load_verified_scorer(model, node.files(doubted=False), cores=1, device=None)
         assert node.host(model)(batch).equals(here(batch))
 
 
@@ -435,6 +439,6 @@ def failure(act: Any) -> tuple[Any, ...]:
 
 def shipped_again(node: Node, model: ShippedModel) -> ShippedModel:
     """The model with the digest that its files have now."""
-    from sparkscore.model.digest import digest_of
+    from sparkscore.model.trust.model_digest import compute_model_digest
 
-    return replace(model, digest=digest_of(node.folder / "files"))
+    return replace(model, digest=compute_model_digest(node.folder / "files"))

@@ -14,20 +14,28 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import AccessDenied, DigestMismatch, PredictError, RowsNotPredicted
-from sparkscore.model.host import heritage as heritage_module
-from sparkscore.model.host.executor import Process, process_of
-from sparkscore.model.host.failures import retold, told
-from sparkscore.model.host.heritage import Heritage, heritage, keep_heritage
-from sparkscore.model.host.place import Place, forget_old_places, place_of
-from sparkscore.model.host.serving import HELLO, LOADED_BEFORE, LOADED_NOW, Clients
-from sparkscore.model.host.start import environment
-from sparkscore.model.host.wire import Header, Kind, Region, peer_of, receive, received, send
-from sparkscore.model.private import locked, private_folder
-from sparkscore.model.scorer import not_loaded
+from sparkscore.model.distribution.locked_directory import acquire_file_lock, ensure_private_folder
+from sparkscore.model.host import inherited_environment as heritage_module
+from sparkscore.model.host.client_threads import CLIENT_HELLO, LOADED_BEFORE, LOADED_NOW, ClientThreads
+from sparkscore.model.host.error_messages import decode_host_error, encode_host_error
+from sparkscore.model.host.executor_process import Process, find_process
+from sparkscore.model.host.host_directory import HostDirectory, locate_host_directory, remove_old_host_directories
+from sparkscore.model.host.host_start import build_host_environment
+from sparkscore.model.host.inherited_environment import Heritage, current_heritage, keep_heritage
+from sparkscore.model.host.wire_format import (
+    MessageHeader,
+    MessageKind,
+    Region,
+    read_peer_credentials,
+    receive_bytes,
+    receive_header,
+    send_header,
+)
+from sparkscore.model.runtimes.scorer import to_load_error
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import Node
 
-ME = process_of(os.getpid())
+ME = find_process(os.getpid())
 
 
 class TestRegion:
@@ -38,9 +46,9 @@ class TestRegion:
             batch = pa.record_batch(
                 [pa.array(np.arange(rows)), pa.array([str(row) for row in range(rows)])], ["a", "b"]
             )
-            asked = ours.write(batch, kind=Kind.BATCH)
+            asked = ours.write(batch, kind=MessageKind.BATCH)
             assert its.batch(asked).equals(batch)
-            answer = its.write(batch, kind=Kind.PREDICTIONS, start=asked.after)
+            answer = its.write(batch, kind=MessageKind.PREDICTIONS, start=asked.after)
             assert answer.start % 64 == 0
             assert pa.ipc.open_stream(ours.copy(answer)).read_next_batch().equals(batch)
             assert its.batch(asked).equals(batch)
@@ -64,13 +72,13 @@ class TestRegion:
     def test_every_type_arrives(self, column: pa.Array) -> None:
         region = Region.new()
         batch = pa.record_batch([column], ["c"])
-        there = region.batch(region.write(batch, kind=Kind.BATCH)).column(0)
+        there = region.batch(region.write(batch, kind=MessageKind.BATCH)).column(0)
         assert (there.type, repr(there.to_pylist())) == (column.type, repr(column.to_pylist()))
         region.close()
 
     def test_nobody_can_make_it_smaller(self) -> None:
         region = Region.new()
-        region.write(pa.record_batch([pa.array([1])], ["a"]), kind=Kind.BATCH)
+        region.write(pa.record_batch([pa.array([1])], ["a"]), kind=MessageKind.BATCH)
         with pytest.raises(PermissionError):
             os.ftruncate(region.descriptor, 0)
         assert fcntl.fcntl(region.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
@@ -80,21 +88,21 @@ class TestRegion:
 class TestSocket:
     def test_headers_arrive_and_the_end_of_the_other_side_is_an_error(self) -> None:
         ours, its = socket.socketpair()
-        send(ours, Header(Kind.ERROR, 64, 2**40))
-        assert receive(its) == Header(Kind.ERROR, 64, 2**40)
+        send_header(ours, MessageHeader(MessageKind.ERROR, 64, 2**40))
+        assert receive_header(its) == MessageHeader(MessageKind.ERROR, 64, 2**40)
         ours.close()
         with pytest.raises(ConnectionError):
-            receive(its)
+            receive_header(its)
         its.close()
 
     def test_the_kernel_says_who_is_there(self) -> None:
         ours, its = socket.socketpair()
         with ours, its:
-            assert peer_of(ours) == (os.getpid(), os.geteuid())
+            assert read_peer_credentials(ours) == (os.getpid(), os.geteuid())
 
 
 class TestClients:
-    def connected(self, clients: Clients, region: Region, word: bytes = HELLO) -> socket.socket:
+    def connected(self, clients: ClientThreads, region: Region, word: bytes = CLIENT_HELLO) -> socket.socket:
         ours, its = socket.socketpair()
         ours.settimeout(10)
         clients.welcome(its)
@@ -109,20 +117,20 @@ class TestClients:
             gone_on.wait(10)
             return columns[0]
 
-        clients, region = Clients(score), Region.new()
+        clients, region = ClientThreads(score), Region.new()
         with self.connected(clients, region) as one, self.connected(clients, region) as other:
-            assert {received(one, 1), received(other, 1)} == {LOADED_NOW, LOADED_BEFORE}
+            assert {receive_bytes(one, 1), receive_bytes(other, 1)} == {LOADED_NOW, LOADED_BEFORE}
             assert clients.idle_s() > 0
-            send(one, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=Kind.BATCH))
+            send_header(one, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
             going.wait(10)
             assert clients.idle_s() == 0
             gone_on.set()
-            assert region.batch(receive(one)).column(0).to_pylist() == [1.0]
+            assert region.batch(receive_header(one)).column(0).to_pylist() == [1.0]
         region.close()
 
     def test_whoever_says_another_word_is_not_served(self) -> None:
         region = Region.new()
-        with self.connected(Clients(lambda columns: columns[0]), region, b"hullo") as channel:
+        with self.connected(ClientThreads(lambda columns: columns[0]), region, b"hullo") as channel:
             assert channel.recv(1) == b""
         region.close()
 
@@ -131,12 +139,12 @@ class TestClients:
             raise MemoryError
 
         region = Region.new()
-        with self.connected(Clients(score), region) as channel:
-            received(channel, 1)
-            send(channel, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=Kind.BATCH))
-            header = receive(channel)
-            assert header.kind == Kind.ERROR
-            error = retold(region.copy(header).decode())
+        with self.connected(ClientThreads(score), region) as channel:
+            receive_bytes(channel, 1)
+            send_header(channel, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
+            header = receive_header(channel)
+            assert header.kind == MessageKind.ERROR
+            error = decode_host_error(region.copy(header).decode())
         assert type(error) is PredictError
         assert "MemoryError" in error.found
         region.close()
@@ -144,30 +152,30 @@ class TestClients:
 
 class TestErrors:
     def test_the_suites_own_come_back_as_they_were(self) -> None:
-        error = retold(told(DigestMismatch("found", "expected", "do")))
+        error = decode_host_error(encode_host_error(DigestMismatch("found", "expected", "do")))
         assert type(error) is DigestMismatch
         assert error.args == ("found", "expected", "do")
 
     def test_that_rows_are_at_fault_comes_back_with_what_the_model_raised(self) -> None:
-        error = retold(told(RowsNotPredicted("found", "expected", "do", raised="KeyError")))
+        error = decode_host_error(encode_host_error(RowsNotPredicted("found", "expected", "do", raised="KeyError")))
         assert isinstance(error, RowsNotPredicted)
         assert (error.args, error.raised) == (("found", "expected", "do"), "KeyError")
 
     def test_of_others_only_the_class_is_told_where_the_rest_may_hold_values(self) -> None:
-        assert "KeyError: 'secret'" in retold(told(KeyError("secret"))).found
-        assert "secret" not in told(KeyError("secret"), sensitive=True)
-        assert str(not_loaded(KeyError("secret"), sensitive=True)).count("secret") == 0
+        assert "KeyError: 'secret'" in decode_host_error(encode_host_error(KeyError("secret"))).found
+        assert "secret" not in encode_host_error(KeyError("secret"), sensitive=True)
+        assert str(to_load_error(KeyError("secret"), sensitive=True)).count("secret") == 0
 
     def test_what_a_load_raises_is_the_suites_own(self) -> None:
         denied = AccessDenied("x")
-        assert not_loaded(denied) is denied
-        assert "ImportError: no torch" in str(not_loaded(ImportError("no torch")))
+        assert to_load_error(denied) is denied
+        assert "ImportError: no torch" in str(to_load_error(ImportError("no torch")))
 
 
 class TestPlace:
-    def place(self, folder: Path, executor: Process = ME, device: str | None = None) -> Place:
+    def place(self, folder: Path, executor: Process = ME, device: str | None = None) -> HostDirectory:
         model = shipped(folder / "files", object(), inputs=doubles("x"), output=pa.float64())
-        return place_of(executor, model, device)
+        return locate_host_directory(executor, model, device)
 
     def test_it_is_one_per_executor_model_and_gpu(self, node: Node) -> None:
         assert self.place(node.folder) == self.place(node.folder)
@@ -186,12 +194,12 @@ class TestPlace:
 
     def test_what_was_left_behind_is_removed_after_a_day_and_what_lives_is_not(self, node: Node) -> None:
         dead, alive, fresh = (self.place(node.folder, Process(1, number)) for number in range(3))
-        held = locked(alive.alive)
+        held = acquire_file_lock(alive.alive)
         for place in (dead, alive):
             os.utime(place.folder, (0, 0))
         assert fresh.folder.exists()
-        forget_old_places()
-        assert {one.name for one in private_folder("hosts").iterdir()} == {alive.name, fresh.name}
+        remove_old_host_directories()
+        assert {one.name for one in ensure_private_folder("hosts").iterdir()} == {alive.name, fresh.name}
         assert held is not None
         os.close(held)
 
@@ -205,19 +213,19 @@ class TestPlace:
     def test_a_process_that_leaves_while_the_next_one_starts_leaves_the_locks(self, node: Node) -> None:
         place = self.place(node.folder)
         (place.folder / "socket").touch()
-        held = locked(place.lock)
+        held = acquire_file_lock(place.lock)
         assert held is not None
         place.left()
         assert [one.name for one in place.folder.iterdir()] == ["lock"]
         os.close(held)
         place.left()
-        assert list(private_folder("hosts").iterdir()) == []
+        assert list(ensure_private_folder("hosts").iterdir()) == []
 
 
 class TestEnvironment:
     def test_it_is_the_workers_without_what_is_sparks_or_secret(self) -> None:
         given = {"PATH": "p", "SPARK_X": "1", "PYSPARK_Y": "1", "MY_API_KEY": "1", "db_password": "1", "LANG": "C"}
-        made = environment(Heritage(given, (), 0o22), cores=3, device=None)
+        made = build_host_environment(Heritage(given, (), 0o22), cores=3, device=None)
         assert {name: made[name] for name in made.keys() & given.keys()} == {"PATH": "p", "LANG": "C"}
         assert made["OMP_NUM_THREADS"] == "3"
         assert "CUDA_VISIBLE_DEVICES" not in made
@@ -225,11 +233,11 @@ class TestEnvironment:
     def test_the_import_path_is_the_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(heritage_module, "_kept", [])
         monkeypatch.setattr(sys, "path", ["", "relative", "/absolute.zip"])
-        made = environment(heritage(), cores=1, device=None)
+        made = build_host_environment(current_heritage(), cores=1, device=None)
         assert made["PYTHONPATH"] == f"{Path('relative').absolute()}:/absolute.zip"
 
     def test_it_shows_one_gpu_numbered_as_spark_does(self) -> None:
-        made = environment(Heritage({"CUDA_VISIBLE_DEVICES": "0,1"}, (), 0o22), cores=1, device="1")
+        made = build_host_environment(Heritage({"CUDA_VISIBLE_DEVICES": "0,1"}, (), 0o22), cores=1, device="1")
         assert (made["CUDA_VISIBLE_DEVICES"], made["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
 
 
@@ -250,14 +258,14 @@ class TestHeritage:
             monkeypatch.setenv("ADDED", "1")
             sys.path = ["/models/a/code", "/driver"]
             keep_heritage("/spark/files")
-            found = heritage()
+            found = current_heritage()
         finally:
             os.umask(before)
         assert (found.environment["KEPT"], "ADDED" in found.environment) == ("before", False)
         assert (found.path, found.umask) == (("/driver", "/site"), 0o027)
 
     def test_files_that_spark_adds_later_do_and_unpacked_models_never(self) -> None:
-        files = str(private_folder("models").parent)  # even where the one lies in the other
+        files = str(ensure_private_folder("models").parent)  # even where the one lies in the other
         keep_heritage(files)
-        sys.path = ["/elsewhere", str(private_folder("models", "a")), "/driver", f"{files}/new.zip", "/site"]
-        assert heritage().path == ("/driver", f"{files}/new.zip", "/site")
+        sys.path = ["/elsewhere", str(ensure_private_folder("models", "a")), "/driver", f"{files}/new.zip", "/site"]
+        assert current_heritage().path == ("/driver", f"{files}/new.zip", "/site")

@@ -15,8 +15,8 @@ from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 from sklearn.linear_model import LinearRegression
 
-from sparkscore.model.host.executor import process_of
-from sparkscore.model.shipped import ShippedModel
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host.executor_process import find_process
 from tests.model.coded import offset, put_coded
 from tests.model.host.lodgers import fail_with, packed, score_each, score_in_turn, score_with_little_memory, stay_with
 from tests.model.host.models import Tells, doubles, pids, shipped
@@ -57,7 +57,7 @@ def told(coded: list[ShippedModel], tmp_path_factory: pytest.TempPathFactory) ->
     models = [*coded, replace(coded[1], residency="executor")]
     told = said(node, score_in_turn, SparkFiles.getRootDirectory(), models)
     yield told | {"worker": node.started[0].pid}
-    process_of(told["answers"][2]["pid"]).end()
+    find_process(told["answers"][2]["pid"]).end()
 
 
 class TestOwnCode:

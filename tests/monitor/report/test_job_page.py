@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 
-from sparkscore.monitor.report.history import runs
+from sparkscore.monitor.report.history import summarise_runs
 from sparkscore.monitor.report.page import job_page
 from tests.monitor.report.pages import AS_OF, event, tags, words
 
@@ -37,14 +37,14 @@ def test_a_lost_attempt_tells_why_in_one_line() -> None:
 
 def test_several_events_of_an_attempt_are_one_run() -> None:
     later = replace(event(0, "monitored", told={"drifted": 7}), at=AS_OF + timedelta(hours=1))
-    (told,) = runs((later, event(0)))
+    (told,) = summarise_runs((later, event(0)))
     assert told.published
     assert told.drifted == 7
     assert told.scored == 842
 
 
 def test_the_newest_revision_speaks_for_an_as_of() -> None:
-    (told,) = runs((replace(event(0, rows_scored=5), revision=2), event(0)))
+    (told,) = summarise_runs((replace(event(0, rows_scored=5), revision=2), event(0)))
     assert told.scored == 5
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparkscore.gate.compiled.values import Unfit, exact, time_text
-from sparkscore.gate.compiled.where import refused
+from sparkscore.gate.compiled.values import UnfitArgument, to_exact_decimal, to_time_text
+from sparkscore.gate.compiled.where import find_condition_fault
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
+class ArgumentSpec:
     """What an argument has to be."""
 
     what: str
@@ -20,123 +20,134 @@ class Argument:
     required: bool = False
 
 
-def _number(value: object) -> bool:
+def _is_finite_number(value: object) -> bool:
     try:
-        return not isinstance(value, bool) and exact(value).is_finite()
-    except Unfit:
+        return not isinstance(value, bool) and to_exact_decimal(value).is_finite()
+    except UnfitArgument:
         return False
 
 
-def _time(value: object) -> bool:
+def _is_date_or_time(value: object) -> bool:
     try:
-        return bool(time_text(value))
-    except Unfit:
+        return bool(to_time_text(value))
+    except UnfitArgument:
         return False
 
 
-def _text(value: object) -> bool:
+def _is_nonempty_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _texts(value: object, *, least: int = 1) -> bool:
-    return isinstance(value, list) and len(value) >= least and all(_text(one) for one in value)
+def _is_text_list(value: object, *, least: int = 1) -> bool:
+    return isinstance(value, list) and len(value) >= least and all(_is_nonempty_text(one) for one in value)
 
 
-def _whole(value: object) -> bool:
-    return _number(value) and exact(value) == exact(value).to_integral_value()
+def _is_integer_value(value: object) -> bool:
+    return _is_finite_number(value) and to_exact_decimal(value) == to_exact_decimal(value).to_integral_value()
 
 
-def _pair(value: object) -> bool:
+def _is_value_pair(value: object) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2
 
 
-def _ranges(value: object) -> bool:
+def _is_quantile_ranges(value: object) -> bool:
     if not isinstance(value, dict) or set(value) != {"quantiles", "value_ranges"}:
         return False
     shares, ranges = value["quantiles"], value["value_ranges"]
     listed = isinstance(shares, list) and isinstance(ranges, list) and len(shares) == len(ranges) > 0
     return (
         listed
-        and all(_number(share) and 0 <= float(exact(share)) <= 1 for share in shares)
-        and all(_pair(one) and all(end is None or _number(end) for end in one) for one in ranges)
+        and all(_is_finite_number(share) and 0 <= float(to_exact_decimal(share)) <= 1 for share in shares)
+        and all(_is_value_pair(one) and all(end is None or _is_finite_number(end) for end in one) for one in ranges)
     )
 
 
-def _maybe(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
+def _allow_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: value is None or holds(value)
 
 
-NAME = Argument("a column's name", _text, required=True)
-FLAG = Argument("true or false", lambda value: isinstance(value, bool))
-MAYBE_FLAG = Argument("true, false or null", _maybe(lambda value: isinstance(value, bool)))
-CONDITION = Argument(
+COLUMN_NAME = ArgumentSpec("a column's name", _is_nonempty_text, required=True)
+FLAG = ArgumentSpec("true or false", lambda value: isinstance(value, bool))
+OPTIONAL_FLAG = ArgumentSpec("true, false or null", _allow_none(lambda value: isinstance(value, bool)))
+TYPED_CONDITION = ArgumentSpec(
     "a typed condition of Great Expectations, such as {type: comparison, column: {name: month}, operator: '>=',"
     " parameter: 10}",
-    _maybe(lambda value: refused(value) is None),
+    _allow_none(lambda value: find_condition_fault(value) is None),
 )
-SHARE = Argument("a share from 0 to 1", lambda value: _number(value) and 0 <= float(exact(value)) <= 1)
-BOUND = Argument("a number", _maybe(_number))
-WHOLE_BOUND = Argument("a whole number", _maybe(_whole))
-TIME_BOUND = Argument("a number, a date or a time", _maybe(lambda value: _number(value) or _time(value)))
-VALUES = Argument("a list of values", lambda value: isinstance(value, list), required=True)
-SOME_VALUES = Argument("a list of at least one value", lambda value: isinstance(value, list) and value != [], True)
-REGEX = Argument("a regular expression", lambda value: isinstance(value, str))
-TEXT = Argument("text", lambda value: isinstance(value, str), required=True)
-TEXTS = Argument("a list of at least one text", _texts, required=True)
-ONE_CHARACTER = Argument("one character", _maybe(lambda value: isinstance(value, str) and len(value) == 1))
-PAIR_IGNORE = Argument(
+ROW_SHARE = ArgumentSpec(
+    "a share from 0 to 1", lambda value: _is_finite_number(value) and 0 <= float(to_exact_decimal(value)) <= 1
+)
+NUMBER_BOUND = ArgumentSpec("a number", _allow_none(_is_finite_number))
+INTEGER_BOUND = ArgumentSpec("a whole number", _allow_none(_is_integer_value))
+TIME_BOUND = ArgumentSpec(
+    "a number, a date or a time", _allow_none(lambda value: _is_finite_number(value) or _is_date_or_time(value))
+)
+VALUE_LIST = ArgumentSpec("a list of values", lambda value: isinstance(value, list), required=True)
+NONEMPTY_VALUE_LIST = ArgumentSpec(
+    "a list of at least one value", lambda value: isinstance(value, list) and value != [], True
+)
+REGEX_TEXT = ArgumentSpec("a regular expression", lambda value: isinstance(value, str))
+TEXT_VALUE = ArgumentSpec("text", lambda value: isinstance(value, str), required=True)
+TEXT_LIST = ArgumentSpec("a list of at least one text", _is_text_list, required=True)
+ONE_CHARACTER = ArgumentSpec("one character", _allow_none(lambda value: isinstance(value, str) and len(value) == 1))
+PAIR_IGNORE = ArgumentSpec(
     "both_values_are_missing, either_value_is_missing or neither",
     lambda value: value in ("both_values_are_missing", "either_value_is_missing", "neither"),
 )
-LIST_IGNORE = Argument(
+LIST_IGNORE = ArgumentSpec(
     "all_values_are_missing, any_value_is_missing or never",
     lambda value: value in ("all_values_are_missing", "any_value_is_missing", "never"),
 )
-COLUMNS = Argument("a list of at least two columns", lambda value: _texts(value, least=2), required=True)
+COLUMN_LIST = ArgumentSpec("a list of at least two columns", lambda value: _is_text_list(value, least=2), required=True)
 
-_WHERE = {"row_condition": CONDITION}
+_WHERE = {"row_condition": TYPED_CONDITION}
 _STRICT = {"strict_min": FLAG, "strict_max": FLAG}
-_MAP = {"column": NAME, "mostly": SHARE, **_WHERE}
-_PAIR = {"column_A": NAME, "column_B": NAME, "mostly": SHARE, "ignore_row_if": PAIR_IGNORE, **_WHERE}
-_MULTI = {"column_list": COLUMNS, "mostly": SHARE, "ignore_row_if": LIST_IGNORE, **_WHERE}
-_AGGREGATE = {"column": NAME, **_WHERE}
-_BETWEEN = {"min_value": BOUND, "max_value": BOUND, **_STRICT}
+_MAP = {"column": COLUMN_NAME, "mostly": ROW_SHARE, **_WHERE}
+_PAIR = {"column_A": COLUMN_NAME, "column_B": COLUMN_NAME, "mostly": ROW_SHARE, "ignore_row_if": PAIR_IGNORE, **_WHERE}
+_MULTI = {"column_list": COLUMN_LIST, "mostly": ROW_SHARE, "ignore_row_if": LIST_IGNORE, **_WHERE}
+_AGGREGATE = {"column": COLUMN_NAME, **_WHERE}
+_BETWEEN = {"min_value": NUMBER_BOUND, "max_value": NUMBER_BOUND, **_STRICT}
 _TIMES_BETWEEN = {"min_value": TIME_BOUND, "max_value": TIME_BOUND, **_STRICT}
-_WHOLE_BETWEEN = {"min_value": WHOLE_BOUND, "max_value": WHOLE_BOUND, **_STRICT}
+_INTEGER_BETWEEN = {"min_value": INTEGER_BOUND, "max_value": INTEGER_BOUND, **_STRICT}
 _ESCAPED = {"escape": ONE_CHARACTER}
-_ANY_OR_ALL = {"match_on": Argument("any or all", lambda value: value in ("any", "all"))}
-_COLUMN_NAMES = Argument("a list of columns", _maybe(lambda value: isinstance(value, list)))
-_WHOLE = Argument("a whole number", _whole, required=True)
+_ANY_OR_ALL = {"match_on": ArgumentSpec("any or all", lambda value: value in ("any", "all"))}
+_OPTIONAL_COLUMN_LIST = ArgumentSpec("a list of columns", _allow_none(lambda value: isinstance(value, list)))
+_INTEGER_VALUE = ArgumentSpec("a whole number", _is_integer_value, required=True)
 
-ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
+ARGUMENTS: Mapping[str, Mapping[str, ArgumentSpec]] = {
     "expect_column_values_to_not_be_null": _MAP,
     "expect_column_values_to_be_null": _MAP,
     "expect_column_values_to_be_unique": _MAP,
     "expect_column_values_to_be_between": {**_MAP, **_TIMES_BETWEEN},
-    "expect_column_values_to_be_in_set": {**_MAP, "value_set": VALUES},
-    "expect_column_values_to_not_be_in_set": {**_MAP, "value_set": VALUES},
-    "expect_column_values_to_match_regex": {**_MAP, "regex": REGEX},
-    "expect_column_values_to_not_match_regex": {**_MAP, "regex": TEXT},
-    "expect_column_values_to_match_regex_list": {**_MAP, "regex_list": TEXTS, **_ANY_OR_ALL},
-    "expect_column_values_to_not_match_regex_list": {**_MAP, "regex_list": TEXTS},
-    "expect_column_values_to_match_like_pattern": {**_MAP, "like_pattern": TEXT, **_ESCAPED},
-    "expect_column_values_to_not_match_like_pattern": {**_MAP, "like_pattern": TEXT, **_ESCAPED},
-    "expect_column_values_to_match_like_pattern_list": {**_MAP, "like_pattern_list": TEXTS, **_ANY_OR_ALL, **_ESCAPED},
-    "expect_column_values_to_not_match_like_pattern_list": {**_MAP, "like_pattern_list": TEXTS, **_ESCAPED},
-    "expect_column_value_lengths_to_be_between": {**_MAP, **_WHOLE_BETWEEN},
-    "expect_column_value_lengths_to_equal": {**_MAP, "value": _WHOLE},
-    "expect_column_values_to_be_of_type": {**_MAP, "type_": TEXT},
+    "expect_column_values_to_be_in_set": {**_MAP, "value_set": VALUE_LIST},
+    "expect_column_values_to_not_be_in_set": {**_MAP, "value_set": VALUE_LIST},
+    "expect_column_values_to_match_regex": {**_MAP, "regex": REGEX_TEXT},
+    "expect_column_values_to_not_match_regex": {**_MAP, "regex": TEXT_VALUE},
+    "expect_column_values_to_match_regex_list": {**_MAP, "regex_list": TEXT_LIST, **_ANY_OR_ALL},
+    "expect_column_values_to_not_match_regex_list": {**_MAP, "regex_list": TEXT_LIST},
+    "expect_column_values_to_match_like_pattern": {**_MAP, "like_pattern": TEXT_VALUE, **_ESCAPED},
+    "expect_column_values_to_not_match_like_pattern": {**_MAP, "like_pattern": TEXT_VALUE, **_ESCAPED},
+    "expect_column_values_to_match_like_pattern_list": {
+        **_MAP,
+        "like_pattern_list": TEXT_LIST,
+        **_ANY_OR_ALL,
+        **_ESCAPED,
+    },
+    "expect_column_values_to_not_match_like_pattern_list": {**_MAP, "like_pattern_list": TEXT_LIST, **_ESCAPED},
+    "expect_column_value_lengths_to_be_between": {**_MAP, **_INTEGER_BETWEEN},
+    "expect_column_value_lengths_to_equal": {**_MAP, "value": _INTEGER_VALUE},
+    "expect_column_values_to_be_of_type": {**_MAP, "type_": TEXT_VALUE},
     "expect_column_values_to_be_in_type_list": {
         **_MAP,
-        "type_list": Argument("a list of types, or null", _maybe(_texts)),
+        "type_list": ArgumentSpec("a list of types, or null", _allow_none(_is_text_list)),
     },
-    "expect_column_type_to_be": {"column": NAME, "type_": TEXT},
-    "expect_column_pair_values_a_to_be_greater_than_b": {**_PAIR, "or_equal": MAYBE_FLAG},
+    "expect_column_type_to_be": {"column": COLUMN_NAME, "type_": TEXT_VALUE},
+    "expect_column_pair_values_a_to_be_greater_than_b": {**_PAIR, "or_equal": OPTIONAL_FLAG},
     "expect_column_pair_values_to_be_equal": _PAIR,
     "expect_column_pair_values_to_be_in_set": {
         **_PAIR,
-        "value_pairs_set": Argument(
-            "a list of pairs", lambda value: isinstance(value, list) and all(map(_pair, value)), required=True
+        "value_pairs_set": ArgumentSpec(
+            "a list of pairs", lambda value: isinstance(value, list) and all(map(_is_value_pair, value)), required=True
         ),
     },
     "expect_select_column_values_to_be_unique_within_record": _MULTI,
@@ -149,43 +160,45 @@ ARGUMENTS: Mapping[str, Mapping[str, Argument]] = {
     "expect_column_max_to_be_between": {**_AGGREGATE, **_TIMES_BETWEEN},
     "expect_column_proportion_of_non_null_values_to_be_between": {**_AGGREGATE, **_BETWEEN},
     "expect_column_proportion_of_unique_values_to_be_between": {**_AGGREGATE, **_BETWEEN},
-    "expect_column_unique_value_count_to_be_between": {**_AGGREGATE, **_WHOLE_BETWEEN},
-    "expect_column_distinct_values_to_be_in_set": {**_AGGREGATE, "value_set": SOME_VALUES},
-    "expect_column_distinct_values_to_contain_set": {**_AGGREGATE, "value_set": VALUES},
-    "expect_column_distinct_values_to_equal_set": {**_AGGREGATE, "value_set": VALUES},
-    "expect_column_most_common_value_to_be_in_set": {**_AGGREGATE, "value_set": VALUES, "ties_okay": MAYBE_FLAG},
+    "expect_column_unique_value_count_to_be_between": {**_AGGREGATE, **_INTEGER_BETWEEN},
+    "expect_column_distinct_values_to_be_in_set": {**_AGGREGATE, "value_set": NONEMPTY_VALUE_LIST},
+    "expect_column_distinct_values_to_contain_set": {**_AGGREGATE, "value_set": VALUE_LIST},
+    "expect_column_distinct_values_to_equal_set": {**_AGGREGATE, "value_set": VALUE_LIST},
+    "expect_column_most_common_value_to_be_in_set": {**_AGGREGATE, "value_set": VALUE_LIST, "ties_okay": OPTIONAL_FLAG},
     "expect_column_quantile_values_to_be_between": {
         **_AGGREGATE,
-        "quantile_ranges": Argument("quantiles, and as many value_ranges", _ranges, required=True),
-        "allow_relative_error": Argument("false: quantiles are exact where they can be", lambda value: value is False),
-    },
-    "expect_column_to_exist": {
-        "column": NAME,
-        "column_index": Argument(
-            "a place, or null", _maybe(lambda value: isinstance(value, int) and value is not True)
+        "quantile_ranges": ArgumentSpec("quantiles, and as many value_ranges", _is_quantile_ranges, required=True),
+        "allow_relative_error": ArgumentSpec(
+            "false: quantiles are exact where they can be", lambda value: value is False
         ),
     },
-    "expect_table_columns_to_match_ordered_list": {"column_list": _COLUMN_NAMES},
-    "expect_table_columns_to_match_set": {"column_set": _COLUMN_NAMES, "exact_match": MAYBE_FLAG},
-    "expect_table_column_count_to_equal": {"value": _WHOLE},
-    "expect_table_column_count_to_be_between": {"min_value": WHOLE_BOUND, "max_value": WHOLE_BOUND},
-    "expect_table_row_count_to_equal": {"value": _WHOLE, **_WHERE},
-    "expect_table_row_count_to_be_between": {**_WHOLE_BETWEEN, **_WHERE},
+    "expect_column_to_exist": {
+        "column": COLUMN_NAME,
+        "column_index": ArgumentSpec(
+            "a place, or null", _allow_none(lambda value: isinstance(value, int) and value is not True)
+        ),
+    },
+    "expect_table_columns_to_match_ordered_list": {"column_list": _OPTIONAL_COLUMN_LIST},
+    "expect_table_columns_to_match_set": {"column_set": _OPTIONAL_COLUMN_LIST, "exact_match": OPTIONAL_FLAG},
+    "expect_table_column_count_to_equal": {"value": _INTEGER_VALUE},
+    "expect_table_column_count_to_be_between": {"min_value": INTEGER_BOUND, "max_value": INTEGER_BOUND},
+    "expect_table_row_count_to_equal": {"value": _INTEGER_VALUE, **_WHERE},
+    "expect_table_row_count_to_be_between": {**_INTEGER_BETWEEN, **_WHERE},
     "expect_table_row_count_to_equal_other_table": {
-        "other_table_name": Argument("a table's name", _text, required=True),
+        "other_table_name": ArgumentSpec("a table's name", _is_nonempty_text, required=True),
         **_WHERE,
     },
 }
 """By the expectation's type."""
 
-_NEED_A_BOUND = frozenset({"expect_column_values_to_be_between", "expect_column_value_lengths_to_be_between"})
+_TYPES_WITH_A_BOUND = frozenset({"expect_column_values_to_be_between", "expect_column_value_lengths_to_be_between"})
 
 
-def wrong(kind: str, arguments: Mapping[str, Any]) -> list[str]:
+def find_wrong_arguments(kind: str, arguments: Mapping[str, Any]) -> list[str]:
     """What is wrong with the arguments of an expectation of `ARGUMENTS`, whose names are right."""
     known = ARGUMENTS[kind]
     found = [f"{name} field required" for name, about in known.items() if about.required and name not in arguments]
     found += [f"{name} is not {known[name].what}" for name, value in arguments.items() if not known[name].holds(value)]
-    if kind in _NEED_A_BOUND and arguments.get("min_value") is None and arguments.get("max_value") is None:
+    if kind in _TYPES_WITH_A_BOUND and arguments.get("min_value") is None and arguments.get("max_value") is None:
         found.append("min_value and max_value cannot both be None")
     return found

@@ -11,43 +11,43 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType
 
 from sparkscore.gate.compiled.values import (
-    NUMBERS,
-    TIMES,
-    Unfit,
-    exact,
+    NUMBER_KINDS,
+    TIME_KINDS,
+    UnfitArgument,
+    column_value_kind,
+    integer_range,
     is_floating,
-    kind_of,
-    named,
-    range_of,
-    time_literal,
-    time_text,
+    spark_type_name,
+    to_exact_decimal,
+    to_time_literal,
+    to_time_text,
 )
 
 BOUNDS = ("min_value", "max_value")
-_DIGITS = 38
+_MAX_DECIMAL_DIGITS = 38
 """Of Spark's decimals."""
 
 
-def within(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Column:
+def is_within_bounds(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Column:
     """Whether a value is between `min_value` and `max_value`: true or false, NULL where the value is NULL.
 
     Jobs:    none.
     Raises:  Unfit for bounds of another sort than the column's values, and for bounds that nothing can meet.
     """
-    _require_order(kwargs)
-    parts = list(_parts(column, type_, kwargs)) or [_always(column, met=True)]
+    _require_ordered_bounds(kwargs)
+    parts = list(_bound_conditions(column, type_, kwargs)) or [_constant_unless_null(column, met=True)]
     if is_floating(type_) and kwargs.get("max_value") is None:
         parts.append(~F.isnan(column))  # greater than every number in Spark, so within any lower bound
     return reduce(Column.__and__, parts)
 
 
-def whole_limit(bound: object, least: int, greatest: int, *, above: bool, strict: bool) -> int | bool:
+def integer_limit(bound: object, least: int, greatest: int, *, above: bool, strict: bool) -> int | bool:
     """The first (`above`) or the last whole number within a bound; True where all of a type's numbers are, False: none.
 
     Needs:   `least` and `greatest`: what the type holds.
     Raises:  Unfit.
     """
-    number = exact(bound)
+    number = to_exact_decimal(bound)
     if not number.is_finite():
         return (number < 0) == above
     if above:
@@ -57,93 +57,93 @@ def whole_limit(bound: object, least: int, greatest: int, *, above: bool, strict
     return last if least <= last < greatest else last >= greatest
 
 
-def number_within(value: float | None, kwargs: Mapping[str, Any]) -> bool:
+def is_number_within_bounds(value: float | None, kwargs: Mapping[str, Any]) -> bool:
     """The same for one number that is known on the driver; no number and NaN are within no bounds.
 
     Raises:  Unfit.
     """
     if value is None or math.isnan(value):
         return False
-    low, high = (None if kwargs.get(name) is None else exact(kwargs[name]) for name in BOUNDS)
-    number = exact(value)
+    low, high = (None if kwargs.get(name) is None else to_exact_decimal(kwargs[name]) for name in BOUNDS)
+    number = to_exact_decimal(value)
     above = low is None or (number > low if kwargs.get("strict_min") else number >= low)
     return above and (high is None or (number < high if kwargs.get("strict_max") else number <= high))
 
 
-def require_numbers(kwargs: Mapping[str, Any]) -> None:
+def require_number_bounds(kwargs: Mapping[str, Any]) -> None:
     """Refuse bounds that are no numbers, or that no number can meet.
 
     Raises:  Unfit.
     """
     for name in BOUNDS:
         if kwargs.get(name) is not None:
-            exact(kwargs[name])
-    _require_order(kwargs)
+            to_exact_decimal(kwargs[name])
+    _require_ordered_bounds(kwargs)
 
 
-def _require_order(kwargs: Mapping[str, Any]) -> None:
+def _require_ordered_bounds(kwargs: Mapping[str, Any]) -> None:
     if any(kwargs.get(name) is None for name in BOUNDS):
         return
-    low, high = (_ordered(kwargs[name]) for name in BOUNDS)
+    low, high = (_to_orderable_bound(kwargs[name]) for name in BOUNDS)
     if isinstance(low, str) != isinstance(high, str):
-        raise Unfit("min_value and max_value are of two sorts")
+        raise UnfitArgument("min_value and max_value are of two sorts")
     if low > high:
-        raise Unfit("min_value is greater than max_value")
+        raise UnfitArgument("min_value is greater than max_value")
     if low == high and (kwargs.get("strict_min") or kwargs.get("strict_max")):
-        raise Unfit("min_value equals max_value and one of them is strict: nothing is between them")
+        raise UnfitArgument("min_value equals max_value and one of them is strict: nothing is between them")
 
 
-def _ordered(bound: object) -> Any:
+def _to_orderable_bound(bound: object) -> Any:
     """A bound as something that Python orders: numbers as decimals, times as ISO text."""
     try:
-        return exact(bound)
-    except Unfit:
-        return time_text(bound).replace(" ", "T")
+        return to_exact_decimal(bound)
+    except UnfitArgument:
+        return to_time_text(bound).replace(" ", "T")
 
 
-def _parts(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Iterator[Column]:
+def _bound_conditions(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Iterator[Column]:
     low, high = (kwargs.get(name) for name in BOUNDS)
-    limits = _whole if kind_of(type_) == "whole" else _other
+    limits = _compare_to_integer_bound if column_value_kind(type_) == "whole" else _compare_to_bound
     if low is not None:
         yield limits(column, type_, low, above=True, strict=bool(kwargs.get("strict_min")))
     if high is not None:
         yield limits(column, type_, high, above=False, strict=bool(kwargs.get("strict_max")))
 
 
-def _always(column: Column, *, met: bool) -> Column:
+def _constant_unless_null(column: Column, *, met: bool) -> Column:
     return F.when(column.isNotNull(), F.lit(met))
 
 
-def _whole(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
+def _compare_to_integer_bound(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
     """Against a whole number of the column's own type: no row is cast, and nothing is rounded beyond 2^53."""
-    limit = whole_limit(bound, *range_of(type_), above=above, strict=strict)
+    limit = integer_limit(bound, *integer_range(type_), above=above, strict=strict)
     if isinstance(limit, bool):
-        return _always(column, met=limit)
+        return _constant_unless_null(column, met=limit)
     return column >= F.lit(limit).cast(type_) if above else column <= F.lit(limit).cast(type_)
 
 
-def _other(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
-    value = _literal(bound, type_)
+def _compare_to_bound(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
+    value = _bound_literal(bound, type_)
     if above:
         return column > value if strict else column >= value
     return column < value if strict else column <= value
 
 
-def _literal(bound: object, type_: DataType) -> Column | Decimal | float:
-    kind = kind_of(type_)
-    if kind in TIMES:
-        return time_literal(bound, type_)
-    if kind not in NUMBERS:
-        raise Unfit(f"bounds cannot be computed on a column of type {named(type_)}")
-    number = exact(bound)
+def _bound_literal(bound: object, type_: DataType) -> Column | Decimal | float:
+    kind = column_value_kind(type_)
+    if kind in TIME_KINDS:
+        return to_time_literal(bound, type_)
+    if kind not in NUMBER_KINDS:
+        raise UnfitArgument(f"bounds cannot be computed on a column of type {spark_type_name(type_)}")
+    number = to_exact_decimal(bound)
     # Floating columns are compared as doubles: exact for float, too.
-    return number if isinstance(type_, DecimalType) and _comparable(number, type_) else float(number)
+    return number if isinstance(type_, DecimalType) and _is_decimal_comparable(number, type_) else float(number)
 
 
-def _comparable(number: Decimal, type_: DecimalType) -> bool:
+def _is_decimal_comparable(number: Decimal, type_: DecimalType) -> bool:
     """Whether Spark can compare the column with the number as decimals: both have to fit into 38 digits at once."""
     if not number.is_finite():
         return False
     scale = max(0, -int(number.as_tuple().exponent))
     ahead = max(number.adjusted() + 1, type_.precision - type_.scale)
-    return ahead + max(scale, type_.scale) <= _DIGITS and int(number.as_tuple().exponent) <= 0
+    return ahead + max(scale, type_.scale) <= _MAX_DECIMAL_DIGITS and int(number.as_tuple().exponent) <= 0

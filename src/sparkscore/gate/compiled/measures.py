@@ -10,15 +10,15 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from sparkscore.gate.compiled.values import is_floating
-from sparkscore.gate.compiled.where import ALL_ROWS, Where
-from sparkscore.store.names import quoted
+from sparkscore.gate.compiled.where import ALL_ROWS, RowCondition
+from sparkscore.spark.identifiers import quote_identifier
 
-Values = Mapping[str, Any]
+MeasuredValues = Mapping[str, Any]
 """What was measured, by the measures' names."""
 
 
 @dataclass(frozen=True, slots=True)
-class Measure:
+class RuleMeasure:
     """One aggregate. Its column is made when it is taken: once, however many rules share it."""
 
     name: str
@@ -26,7 +26,7 @@ class Measure:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RuleResult:
     """What an expectation found: the two parts of Great Expectations' own result that say it."""
 
     success: bool
@@ -34,59 +34,59 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Shuffle:
+class RuleShuffle:
     """What an expectation needs of its columns' values, which a shuffle brings together."""
 
     columns: tuple[str, ...]
-    where: Where = ALL_ROWS
-    tallies: tuple[Measure, ...] = ()
+    where: RowCondition = ALL_ROWS
+    tallies: tuple[RuleMeasure, ...] = ()
     """Aggregates over one row per value: `value(0)` and the following, and how many rows hold it, `held(where)`."""
-    sketches: Callable[[Values], tuple[Measure, ...]] | None = None
+    sketches: Callable[[MeasuredValues], tuple[RuleMeasure, ...]] | None = None
     """Aggregates over the rows, which depend on how many there are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class CompiledRule:
     """An expectation that is ready to be computed."""
 
-    verdict: Callable[[Values], Found]
-    measures: tuple[Measure, ...] = ()
-    shuffle: Shuffle | None = None
+    verdict: Callable[[MeasuredValues], RuleResult]
+    measures: tuple[RuleMeasure, ...] = ()
+    shuffle: RuleShuffle | None = None
 
 
-def rows(where: Where) -> Measure:
+def row_count_measure(where: RowCondition) -> RuleMeasure:
     """How many rows there are."""
-    return Measure(f"rows{where.mark}", where.rows)
+    return RuleMeasure(f"rows{where.mark}", where.rows)
 
 
-def nulls(column: str, where: Where) -> Measure:
+def null_count_measure(column: str, where: RowCondition) -> RuleMeasure:
     """How many rows hold NULL."""
-    return Measure(f"nulls {column} {where.mark}", lambda: where.counted(F.col(quoted(column)).isNull()))
+    return RuleMeasure(f"nulls {column} {where.mark}", lambda: where.counted(F.col(quote_identifier(column)).isNull()))
 
 
-def missing(column: str, schema: StructType, where: Where) -> Measure:
+def missing_count_measure(column: str, schema: StructType, where: RowCondition) -> RuleMeasure:
     """How many rows hold NULL or NaN."""
     if not is_floating(schema[column].dataType):
-        return nulls(column, where)
+        return null_count_measure(column, where)
 
     def counted() -> Column:
-        value = F.col(quoted(column))
+        value = F.col(quote_identifier(column))
         return where.counted(value.isNull() | F.isnan(value))
 
-    return Measure(f"missing {column} {where.mark}", counted)
+    return RuleMeasure(f"missing {column} {where.mark}", counted)
 
 
-def value(place: int) -> Column:
+def shuffled_value(place: int) -> Column:
     """One of the columns whose values a shuffle has brought together."""
     return F.col(f"value{place}")
 
 
-def held(where: Where) -> Column:
+def value_row_count(where: RowCondition) -> Column:
     """How many of the rows hold the value; 0 where only other rows do."""
-    return F.col(quoted(rows(where).name))
+    return F.col(quote_identifier(row_count_measure(where).name))
 
 
-def map_found(*, elements: int, nonnull: int | None, broken: int, mostly: float = 1) -> Found:
+def map_rule_result(*, elements: int, nonnull: int | None, broken: int, mostly: float = 1) -> RuleResult:
     """The result of a rule over rows, as Great Expectations words it in the format BASIC, without examples.
 
     `nonnull`: how many rows were judged; None where NULL is what is judged.
@@ -95,23 +95,23 @@ def map_found(*, elements: int, nonnull: int | None, broken: int, mostly: float 
     found: dict[str, Any] = {
         "element_count": elements,
         "unexpected_count": broken,
-        "unexpected_percent": _percent(broken, judged),
+        "unexpected_percent": _percent_or_none(broken, judged),
         "partial_unexpected_list": [],
     }
     if nonnull is not None:
         found |= {
             "missing_count": elements - nonnull,
-            "missing_percent": _percent(elements - nonnull, elements),
-            "unexpected_percent_total": _percent(broken, elements),
+            "missing_percent": _percent_or_none(elements - nonnull, elements),
+            "unexpected_percent_total": _percent_or_none(broken, elements),
             "unexpected_percent_nonmissing": found["unexpected_percent"],
         }
-    return Found(judged == 0 or (judged - broken) / judged >= mostly, found)
+    return RuleResult(judged == 0 or (judged - broken) / judged >= mostly, found)
 
 
-def observed(success: bool, value: Any) -> Found:
+def observed_value_result(success: bool, value: Any) -> RuleResult:
     """The result of a rule over one number; NaN is no number."""
-    return Found(success, {"observed_value": None if isinstance(value, float) and math.isnan(value) else value})
+    return RuleResult(success, {"observed_value": None if isinstance(value, float) and math.isnan(value) else value})
 
 
-def _percent(part: int, whole: int) -> float | None:
+def _percent_or_none(part: int, whole: int) -> float | None:
     return part / whole * 100 if whole else None

@@ -8,71 +8,90 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from sparkscore.gate.compiled.measures import Found, Measure, Rule, Shuffle, Values, rows
+from sparkscore.gate.compiled.measures import (
+    CompiledRule,
+    MeasuredValues,
+    RuleMeasure,
+    RuleResult,
+    RuleShuffle,
+    row_count_measure,
+)
 from sparkscore.gate.compiled.other_table import OTHER_TABLE, other_table_rule
-from sparkscore.gate.compiled.scalars import SCALARS
-from sparkscore.gate.compiled.schemas import SCHEMAS
-from sparkscore.gate.compiled.shuffles import SHUFFLES
-from sparkscore.store.isolation import setting
-from sparkscore.store.names import quoted
+from sparkscore.gate.compiled.scalars import SCALAR_RULES
+from sparkscore.gate.compiled.schema_rules import SCHEMA_RULES
+from sparkscore.gate.compiled.shuffles import SHUFFLE_RULES
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.isolated_session import override_setting
 
-_RULES: Mapping[str, Callable[[str, Mapping[str, Any], StructType], Rule]] = {**SCALARS, **SCHEMAS, **SHUFFLES}
-COMPILED = frozenset({*_RULES, OTHER_TABLE})
+_RULE_COMPILERS: Mapping[str, Callable[[str, Mapping[str, Any], StructType], CompiledRule]] = {
+    **SCALAR_RULES,
+    **SCHEMA_RULES,
+    **SHUFFLE_RULES,
+}
+COMPILED_TYPES = frozenset({*_RULE_COMPILERS, OTHER_TABLE})
 """The expectations that are computed here; all others are left to Great Expectations' own engine."""
 
-_FIELDS = "spark.sql.codegen.maxFields"
-_MOST_FIELDS = "100000"
+_CODEGEN_FIELDS_KEY = "spark.sql.codegen.maxFields"
+_MAX_CODEGEN_FIELDS = "100000"
 """Spark is to compile an aggregation of more than a hundred measures, too: else it interprets, and 256 measures over
 1 M rows took 29 s instead of 10 at first, 6.7 instead of 5 once warm."""
 
 
-def compiled(kind: str, kwargs: Mapping[str, Any], schema: StructType, *, home: str | None = None) -> Rule:
+def compile_expectation(
+    kind: str, kwargs: Mapping[str, Any], schema: StructType, *, home: str | None = None
+) -> CompiledRule:
     """An expectation, ready to be computed. `home`: the folder in which the plain name of another table is one.
 
-    Needs:   an expectation of `COMPILED` whose arguments were checked; its columns in `schema`.
+    Needs:   an expectation of `COMPILED_TYPES` whose arguments were checked; its columns in `schema`.
     Jobs:    none.
     Raises:  Unfit for arguments that do not fit the columns; ConfigError for another table that is not there.
     """
     if kind == OTHER_TABLE:
         return other_table_rule(kwargs, schema, home=home)
-    return _RULES[kind](kind, kwargs, schema)
+    return _RULE_COMPILERS[kind](kind, kwargs, schema)
 
 
-def computed(frame: DataFrame, rules: Sequence[Rule]) -> list[Found]:
+def compute_compiled_rules(frame: DataFrame, rules: Sequence[CompiledRule]) -> list[RuleResult]:
     """What the rules found, in order.
 
     Jobs:    one for all measures that a pass over the rows takes, none where there are none; one more for each
              column, or list of columns, whose values are brought together; one for each other table.
     """
-    values = dict(_passed(frame, [measure for rule in rules for measure in rule.measures]))
-    shuffles: dict[tuple[str, ...], list[Shuffle]] = {}
+    values = dict(_aggregate_rule_measures(frame, [measure for rule in rules for measure in rule.measures]))
+    shuffles: dict[tuple[str, ...], list[RuleShuffle]] = {}
     for rule in rules:
         if rule.shuffle is not None:
             shuffles.setdefault(rule.shuffle.columns, []).append(rule.shuffle)
     for columns, wanted in shuffles.items():
-        values |= _shuffled(frame, columns, wanted, values)
+        values |= _aggregate_rule_shuffles(frame, columns, wanted, values)
     return [rule.verdict(values) for rule in rules]
 
 
-def _passed(frame: DataFrame, measures: Iterable[Measure]) -> Values:
-    taken = _once(measures)
+def _aggregate_rule_measures(frame: DataFrame, measures: Iterable[RuleMeasure]) -> MeasuredValues:
+    taken = _deduplicate_measures(measures)
     if not taken:
         return {}
-    with setting(frame.sparkSession, _FIELDS, _MOST_FIELDS):
-        found = frame.agg(*_aliased(taken)).collect()[0]
+    with override_setting(frame.sparkSession, _CODEGEN_FIELDS_KEY, _MAX_CODEGEN_FIELDS):
+        found = frame.agg(*_alias_measures(taken)).collect()[0]
     return dict(zip(taken, found, strict=True))
 
 
-def _shuffled(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[Shuffle], values: Values) -> Values:
+def _aggregate_rule_shuffles(
+    frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[RuleShuffle], values: MeasuredValues
+) -> MeasuredValues:
     """Both kinds of aggregates in one query: a row of one column each, below one another."""
-    tallies = _once(measure for shuffle in wanted for measure in shuffle.tallies)
-    sketches = _once(one for shuffle in wanted if shuffle.sketches is not None for one in shuffle.sketches(values))
+    tallies = _deduplicate_measures(measure for shuffle in wanted for measure in shuffle.tallies)
+    sketches = _deduplicate_measures(
+        one for shuffle in wanted if shuffle.sketches is not None for one in shuffle.sketches(values)
+    )
     parts = []
     if tallies:
-        parts.append((tallies, _groups(frame, columns, wanted)))
+        parts.append((tallies, _group_rows_by_value(frame, columns, wanted)))
     if sketches:
         parts.append((sketches, frame))
-    frames = [rows_.agg(F.struct(*_aliased(taken)).alias(f"part{place}")) for place, (taken, rows_) in enumerate(parts)]
+    frames = [
+        rows_.agg(F.struct(*_alias_measures(taken)).alias(f"part{place}")) for place, (taken, rows_) in enumerate(parts)
+    ]
     found = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames).collect()
     return {
         name: value
@@ -81,18 +100,18 @@ def _shuffled(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[Shuff
     }
 
 
-def _groups(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[Shuffle]) -> DataFrame:
+def _group_rows_by_value(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[RuleShuffle]) -> DataFrame:
     """Grain: one row per value of the columns, with the number of rows that hold it for each row condition."""
-    counts = _once(rows(shuffle.where) for shuffle in wanted)
-    keys = [F.col(quoted(name)).alias(f"value{place}") for place, name in enumerate(columns)]
+    counts = _deduplicate_measures(row_count_measure(shuffle.where) for shuffle in wanted)
+    keys = [F.col(quote_identifier(name)).alias(f"value{place}") for place, name in enumerate(columns)]
     return frame.groupBy(*keys).agg(*[column.alias(name) for name, column in counts.items()])
 
 
-def _once(measures: Iterable[Measure]) -> dict[str, Column]:
+def _deduplicate_measures(measures: Iterable[RuleMeasure]) -> dict[str, Column]:
     each = {measure.name: measure for measure in measures}
     return {name: measure.column() for name, measure in each.items()}
 
 
-def _aliased(measures: Mapping[str, Column]) -> list[Column]:
+def _alias_measures(measures: Mapping[str, Column]) -> list[Column]:
     """Short names: those of the measures hold a whole set."""
     return [column.alias(f"m{place}") for place, column in enumerate(measures.values())]

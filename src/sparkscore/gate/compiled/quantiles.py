@@ -7,91 +7,106 @@ from typing import Any
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
-from sparkscore.gate.compiled.bounds import number_within, require_numbers
-from sparkscore.gate.compiled.measures import Found, Measure, Rule, Shuffle, Values, observed, rows
-from sparkscore.gate.compiled.values import NUMBERS, Unfit, exact, is_floating, kind_of, named
-from sparkscore.gate.compiled.where import Where, where
-from sparkscore.store.names import quoted
+from sparkscore.gate.compiled.bounds import is_number_within_bounds, require_number_bounds
+from sparkscore.gate.compiled.measures import (
+    CompiledRule,
+    MeasuredValues,
+    RuleMeasure,
+    RuleResult,
+    RuleShuffle,
+    observed_value_result,
+    row_count_measure,
+)
+from sparkscore.gate.compiled.values import (
+    NUMBER_KINDS,
+    UnfitArgument,
+    column_value_kind,
+    is_floating,
+    spark_type_name,
+    to_exact_decimal,
+)
+from sparkscore.gate.compiled.where import RowCondition, compile_row_condition
+from sparkscore.spark.identifiers import quote_identifier
 
-Kwargs = Mapping[str, Any]
+RuleKwargs = Mapping[str, Any]
 
 EXACT_ROWS = 1_000_000
 """Up to here quantiles are exact: each task then keeps at most so many numbers, 32 MB."""
-ACCURACY = 20_000
+SKETCH_ACCURACY = 20_000
 """Beyond, a quantile's rank is off by at most one in so many rows."""
 
 
-def median_rule(kind: str, kwargs: Kwargs, schema: StructType) -> Rule:
+def median_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """The middle number, or the mean of the two.
 
     Raises:  Unfit.
     """
-    require_numbers(kwargs)
-    return _sketched(kind, kwargs, schema, _middle)
+    require_number_bounds(kwargs)
+    return _sketch_rule(kind, kwargs, schema, _median_result)
 
 
-def quantile_rule(kind: str, kwargs: Kwargs, schema: StructType) -> Rule:
+def quantile_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """Quantiles, each one of the column's numbers.
 
     Raises:  Unfit.
     """
     ranges = kwargs["quantile_ranges"]
     for low, high in ranges["value_ranges"]:
-        require_numbers({"min_value": low, "max_value": high})
-    return _sketched(kind, kwargs, schema, _ranged, tuple(ranges["quantiles"]))
+        require_number_bounds({"min_value": low, "max_value": high})
+    return _sketch_rule(kind, kwargs, schema, _quantile_result, tuple(ranges["quantiles"]))
 
 
-def _sketched(
+def _sketch_rule(
     kind: str,
-    kwargs: Kwargs,
+    kwargs: RuleKwargs,
     schema: StructType,
-    verdict: Callable[..., Found],
+    verdict: Callable[..., RuleResult],
     shares: tuple[float, ...] | None = None,
-) -> Rule:
-    name, only = kwargs["column"], where(kwargs, schema)
-    type_, total = schema[name].dataType, rows(only)
-    if kind_of(type_) not in NUMBERS:
-        raise Unfit(f"a column of type {named(type_)} where a number belongs")
+) -> CompiledRule:
+    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
+    type_, total = schema[name].dataType, row_count_measure(only)
+    if column_value_kind(type_) not in NUMBER_KINDS:
+        raise UnfitArgument(f"a column of type {spark_type_name(type_)} where a number belongs")
     sketch = f"{kind} {name} {only.mark} {shares}"
-    shuffle = Shuffle((name,), only, (), partial(_sketch, name, type_, only, total, sketch, shares))
-    return Rule(partial(verdict, kwargs, total, sketch), (total,), shuffle)
+    shuffle = RuleShuffle((name,), only, (), partial(_sketch_measures, name, type_, only, total, sketch, shares))
+    return CompiledRule(partial(verdict, kwargs, total, sketch), (total,), shuffle)
 
 
-def _sketch(
+def _sketch_measures(
     name: str,
     type_: DataType,
-    only: Where,
-    total: Measure,
+    only: RowCondition,
+    total: RuleMeasure,
     sketch: str,
     shares: tuple[float, ...] | None,
-    values: Values,
-) -> tuple[Measure, ...]:
+    values: MeasuredValues,
+) -> tuple[RuleMeasure, ...]:
     """Quantiles that are values of the column; exact where a sketch keeps them all. NULL and NaN have no rank."""
-    column, count = F.col(quoted(name)), values[total.name]
+    column, count = F.col(quote_identifier(name)), values[total.name]
     ranked = F.when(~F.isnan(column), only.only(column)) if is_floating(type_) else only.only(column)
     asked = shares or (0.5, 0.5 + 1 / (2 + 2 * count))  # the two middle ones: the same where the count is odd
-    accuracy = 2 * count + 2 if count <= EXACT_ROWS else ACCURACY
-    return (Measure(sketch, lambda: F.percentile_approx(ranked, [float(share) for share in asked], accuracy)),)
+    accuracy = 2 * count + 2 if count <= EXACT_ROWS else SKETCH_ACCURACY
+    return (RuleMeasure(sketch, lambda: F.percentile_approx(ranked, [float(share) for share in asked], accuracy)),)
 
 
-def _middle(kwargs: Kwargs, total: Measure, sketch: str, values: Values) -> Found:
+def _median_result(kwargs: RuleKwargs, total: RuleMeasure, sketch: str, values: MeasuredValues) -> RuleResult:
     found = values[sketch]
-    median = None if found is None else float(sum(map(exact, found)) / len(found))
-    met = observed(number_within(median, kwargs), median)
-    return Found(met.success, {**met.result, **_details(values[total.name])})
+    median = None if found is None else float(sum(map(to_exact_decimal, found)) / len(found))
+    met = observed_value_result(is_number_within_bounds(median, kwargs), median)
+    return RuleResult(met.success, {**met.result, **_approximation_details(values[total.name])})
 
 
-def _ranged(kwargs: Kwargs, total: Measure, sketch: str, values: Values) -> Found:
+def _quantile_result(kwargs: RuleKwargs, total: RuleMeasure, sketch: str, values: MeasuredValues) -> RuleResult:
     ranges = kwargs["quantile_ranges"]
     found = [None] * len(ranges["quantiles"]) if values[sketch] is None else [float(one) for one in values[sketch]]
     met = [
-        number_within(one, {"min_value": low, "max_value": high})
+        is_number_within_bounds(one, {"min_value": low, "max_value": high})
         for one, (low, high) in zip(found, ranges["value_ranges"], strict=True)
     ]
-    details = _details(values[total.name]).get("details", {})
+    details = _approximation_details(values[total.name]).get("details", {})
     told = {"observed_value": {"quantiles": ranges["quantiles"], "values": found}}
-    return Found(all(met), {**told, "details": {"success_details": met, **details}})
+    return RuleResult(all(met), {**told, "details": {"success_details": met, **details}})
 
 
-def _details(count: int) -> Mapping[str, Any]:
-    return {"details": {"approximate": True, "rank_error": 1 / ACCURACY}} if count > EXACT_ROWS else {}
+def _approximation_details(count: int) -> Mapping[str, Any]:
+    return {"details": {"approximate": True, "rank_error": 1 / SKETCH_ACCURACY}} if count > EXACT_ROWS else {}

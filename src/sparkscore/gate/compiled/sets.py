@@ -9,11 +9,11 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, FloatType
 
-from sparkscore.gate.compiled.values import Kind, fitted, kind_of, literal
+from sparkscore.gate.compiled.values import ColumnValueKind, column_value_kind, fit_set_values, to_typed_literal
 
-LISTED = 500
+MAX_SET_LITERALS = 500
 """More values are handed to the JVM at once: one by one through py4j, 100,000 took twice as long (2 cores)."""
-_SENT: dict[Kind, tuple[pa.DataType, str, str]] = {
+_JVM_SET_TYPES: dict[ColumnValueKind, tuple[pa.DataType, str, str]] = {
     "whole": (pa.int64(), "bigint", "LONG"),
     "floating": (pa.float64(), "double", "DOUBLE"),
     "text": (pa.string(), "string", "STRING"),
@@ -22,25 +22,25 @@ _SENT: dict[Kind, tuple[pa.DataType, str, str]] = {
 """How a kind's values travel: as Arrow's type, compared as Spark's type, read by which encoder."""
 
 
-def among(column: Column, type_: DataType, values: Iterable[object]) -> Column:
+def is_in_value_set(column: Column, type_: DataType, values: Iterable[object]) -> Column:
     """Whether a value is in the set: true or false, NULL where the value is NULL. NULL is in no set.
 
     Jobs:    none.
     Raises:  Unfit for a value of another sort than the column's.
     """
-    held = fitted(values, type_)
+    held = fit_set_values(values, type_)
     if not held:
         return F.when(column.isNotNull(), F.lit(False))
-    if len(held) > LISTED and kind_of(type_) in _SENT:
-        return _sent(column, type_, held)
-    return column.isin(*[literal(value, type_) for value in held])
+    if len(held) > MAX_SET_LITERALS and column_value_kind(type_) in _JVM_SET_TYPES:
+        return _is_in_jvm_set(column, type_, held)
+    return column.isin(*[to_typed_literal(value, type_) for value in held])
 
 
-def _sent(column: Column, type_: DataType, values: Sequence[Any]) -> Column:
+def _is_in_jvm_set(column: Column, type_: DataType, values: Sequence[Any]) -> Column:
     """The values travel as one Arrow table, of which Spark makes a list on the driver: no job."""
     from pyspark.sql.classic.column import Column as ClassicColumn
 
-    arrow, compared, encoder = _SENT[kind_of(type_)]
+    arrow, compared, encoder = _JVM_SET_TYPES[column_value_kind(type_)]
     held = [float(np.float32(value)) for value in values] if isinstance(type_, FloatType) else values
     spark: Any = SparkSession.active()
     table: Any = spark.createDataFrame(pa.table({"value": pa.array(held, arrow)}))

@@ -12,22 +12,22 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
 from sparkscore.gate.compiled.values import (
-    NUMBERS,
-    TIMES,
-    Unfit,
-    exact,
-    fitted,
-    kind_of,
-    literal,
-    named,
-    time_literal,
+    NUMBER_KINDS,
+    TIME_KINDS,
+    UnfitArgument,
+    column_value_kind,
+    fit_set_values,
+    spark_type_name,
+    to_exact_decimal,
+    to_time_literal,
+    to_typed_literal,
 )
-from sparkscore.store.names import quoted
+from sparkscore.spark.identifiers import quote_identifier
 
-MOST_CONDITIONS = 100
+MAX_CONDITIONS = 100
 """Great Expectations' own limit."""
 
-_OPERATORS: Mapping[str, Callable[[Column, Column], Column]] = {
+_SPARK_OPERATORS: Mapping[str, Callable[[Column, Column], Column]] = {
     "==": operator.eq,
     "!=": operator.ne,
     "<": operator.lt,
@@ -35,9 +35,9 @@ _OPERATORS: Mapping[str, Callable[[Column, Column], Column]] = {
     ">": operator.gt,
     ">=": operator.ge,
 }
-_LISTS = ("IN", "NOT_IN")
-_JOINED: Mapping[str, Callable[[Column, Column], Column]] = {"and": Column.__and__, "or": Column.__or__}
-_SHAPES: Mapping[str, frozenset[str]] = {
+_LIST_OPERATORS = ("IN", "NOT_IN")
+_SPARK_JOINS: Mapping[str, Callable[[Column, Column], Column]] = {"and": Column.__and__, "or": Column.__or__}
+_CONDITION_FIELDS: Mapping[str, frozenset[str]] = {
     "comparison": frozenset({"type", "column", "operator", "parameter"}),
     "nullity": frozenset({"type", "column", "is_null"}),
     "and": frozenset({"type", "conditions"}),
@@ -46,7 +46,7 @@ _SHAPES: Mapping[str, frozenset[str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Where:
+class RowCondition:
     """The rows that an expectation is about."""
 
     mark: str = ""
@@ -67,46 +67,46 @@ class Where:
         return value if self.met is None else F.when(self.met, value)
 
 
-ALL_ROWS = Where()
+ALL_ROWS = RowCondition()
 
 
-def where(kwargs: Mapping[str, Any], schema: StructType) -> Where:
+def compile_row_condition(kwargs: Mapping[str, Any], schema: StructType) -> RowCondition:
     """The rows that an expectation's `row_condition` leaves.
 
     NULL as in SQL: a comparison with NULL leaves the row out. NaN as in Spark: greater than every number.
 
-    Needs:   a condition that `refused` lets pass, of columns in `schema`.
+    Needs:   a condition that `find_condition_fault` lets pass, of columns in `schema`.
     Jobs:    none.
     Raises:  Unfit for a value that does not fit its column.
     """
     condition = kwargs.get("row_condition")
     if condition is None:
         return ALL_ROWS
-    return Where(json.dumps(condition, sort_keys=True, default=str), _met(condition, schema))
+    return RowCondition(json.dumps(condition, sort_keys=True, default=str), _row_condition_column(condition, schema))
 
 
-def refused(condition: object) -> str | None:
+def find_condition_fault(condition: object) -> str | None:
     """What is wrong with the form of a condition; None where it is right."""
     if isinstance(condition, str):
         return "SQL text: it would run in the session"
     try:
-        leaves = list(_leaves(condition))
-    except Unfit as unfit:
+        leaves = list(_condition_leaves(condition))
+    except UnfitArgument as unfit:
         return str(unfit)
-    return None if len(leaves) <= MOST_CONDITIONS else f"{len(leaves)} comparisons, {MOST_CONDITIONS} at most"
+    return None if len(leaves) <= MAX_CONDITIONS else f"{len(leaves)} comparisons, {MAX_CONDITIONS} at most"
 
 
-def columns_of(condition: object) -> tuple[str, ...]:
+def condition_columns(condition: object) -> tuple[str, ...]:
     """The columns that a condition compares, each once."""
     if condition is None:
         return ()
-    return tuple(dict.fromkeys(leaf["column"]["name"] for leaf in _leaves(condition)))
+    return tuple(dict.fromkeys(leaf["column"]["name"] for leaf in _condition_leaves(condition)))
 
 
-def words(condition: Any) -> str:
+def format_row_condition(condition: Any) -> str:
     """A condition for people: `month >= 10 and carrier is not NULL`."""
-    if condition["type"] in _JOINED:
-        parts = [words(part) for part in condition["conditions"]]
+    if condition["type"] in _SPARK_JOINS:
+        parts = [format_row_condition(part) for part in condition["conditions"]]
         return f" {condition['type']} ".join(f"({part})" if " and " in part else part for part in parts)
     name = condition["column"]["name"]
     if condition["type"] == "nullity":
@@ -116,76 +116,80 @@ def words(condition: Any) -> str:
     return f"{name} {condition['operator'].replace('_', ' ').lower()} {shown}"
 
 
-def _leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
+def _condition_leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
     """The comparisons of a condition.
 
     Raises:  Unfit for anything that is not of Great Expectations' form.
     """
     kind = str(condition.get("type")) if isinstance(condition, dict) else ""
-    if kind not in _SHAPES:
-        raise Unfit(f"a condition of type {kind}" if kind else "something else than a typed condition")
-    if set(condition) != _SHAPES[kind]:
-        raise Unfit(f"a {kind} of {', '.join(sorted(condition))}: {', '.join(sorted(_SHAPES[kind]))} belong there")
-    if kind in _JOINED:
+    if kind not in _CONDITION_FIELDS:
+        raise UnfitArgument(f"a condition of type {kind}" if kind else "something else than a typed condition")
+    if set(condition) != _CONDITION_FIELDS[kind]:
+        raise UnfitArgument(
+            f"a {kind} of {', '.join(sorted(condition))}: {', '.join(sorted(_CONDITION_FIELDS[kind]))} belong there"
+        )
+    if kind in _SPARK_JOINS:
         if kind == "or" and within:
-            raise Unfit(f"an or within an {within[-1]}")
+            raise UnfitArgument(f"an or within an {within[-1]}")
         if not isinstance(condition["conditions"], list) or not condition["conditions"]:
-            raise Unfit(f"an {kind} without conditions")
+            raise UnfitArgument(f"an {kind} without conditions")
         for part in condition["conditions"]:
-            yield from _leaves(part, (*within, kind))
+            yield from _condition_leaves(part, (*within, kind))
         return
-    _check_leaf(condition, kind)
+    _check_condition_leaf(condition, kind)
     yield condition
 
 
-def _check_leaf(condition: Mapping[str, Any], kind: str) -> None:
+def _check_condition_leaf(condition: Mapping[str, Any], kind: str) -> None:
     column = condition["column"]
     if not isinstance(column, dict) or not isinstance(column.get("name"), str):
-        raise Unfit("a condition without the name of a column")
+        raise UnfitArgument("a condition without the name of a column")
     if kind == "nullity":
         if not isinstance(condition["is_null"], bool):
-            raise Unfit("is_null is neither true nor false")
+            raise UnfitArgument("is_null is neither true nor false")
         return
     values = condition["parameter"]
-    if condition["operator"] in _LISTS:
-        if not isinstance(values, list) or not values or not all(_plain(value) for value in values):
-            raise Unfit(f"{condition['operator']} without a list of at least one value")
-    elif condition["operator"] not in _OPERATORS or not _plain(values):
-        raise Unfit(f"the comparison {condition['operator']}, or what is compared, is unknown")
+    if condition["operator"] in _LIST_OPERATORS:
+        if not isinstance(values, list) or not values or not all(_is_condition_scalar(value) for value in values):
+            raise UnfitArgument(f"{condition['operator']} without a list of at least one value")
+    elif condition["operator"] not in _SPARK_OPERATORS or not _is_condition_scalar(values):
+        raise UnfitArgument(f"the comparison {condition['operator']}, or what is compared, is unknown")
 
 
-def _plain(value: object) -> bool:
+def _is_condition_scalar(value: object) -> bool:
     return isinstance(value, bool | int | float | str)
 
 
-def _met(condition: Mapping[str, Any], schema: StructType) -> Column:
-    if condition["type"] in _JOINED:
-        return reduce(_JOINED[condition["type"]], [_met(part, schema) for part in condition["conditions"]])
+def _row_condition_column(condition: Mapping[str, Any], schema: StructType) -> Column:
+    if condition["type"] in _SPARK_JOINS:
+        return reduce(
+            _SPARK_JOINS[condition["type"]], [_row_condition_column(part, schema) for part in condition["conditions"]]
+        )
     name = condition["column"]["name"]
-    column, type_ = F.col(quoted(name)), schema[name].dataType
+    column, type_ = F.col(quote_identifier(name)), schema[name].dataType
     if condition["type"] == "nullity":
         return column.isNull() if condition["is_null"] else column.isNotNull()
     try:
-        return _compared(column, type_, condition["operator"], condition["parameter"])
-    except Unfit as unfit:
-        raise Unfit(f"row_condition compares {name} with {unfit}") from None
+        return _comparison_column(column, type_, condition["operator"], condition["parameter"])
+    except UnfitArgument as unfit:
+        raise UnfitArgument(f"row_condition compares {name} with {unfit}") from None
 
 
-def _compared(column: Column, type_: DataType, comparison: str, value: Any) -> Column:
-    if comparison in _LISTS:
-        values = [literal(one, type_) for one in fitted(value, type_)]
+def _comparison_column(column: Column, type_: DataType, comparison: str, value: Any) -> Column:
+    if comparison in _LIST_OPERATORS:
+        values = [to_typed_literal(one, type_) for one in fit_set_values(value, type_)]
         listed = column.isin(*values) if values else F.lit(False)
         return listed if comparison == "IN" else column.isNotNull() & ~listed
-    return _OPERATORS[comparison](column, _parameter(value, type_))
+    return _SPARK_OPERATORS[comparison](column, _parameter_literal(value, type_))
 
 
-def _parameter(value: Any, type_: DataType) -> Column:
-    kind = kind_of(type_)
-    if kind in TIMES:
-        return time_literal(value, type_)
-    if kind in NUMBERS:
-        held = fitted([value], type_)
-        return literal(held[0], type_) if held else F.lit(float(exact(value)))
+def _parameter_literal(value: Any, type_: DataType) -> Column:
+    kind = column_value_kind(type_)
+    if kind in TIME_KINDS:
+        return to_time_literal(value, type_)
+    if kind in NUMBER_KINDS:
+        held = fit_set_values([value], type_)
+        return to_typed_literal(held[0], type_) if held else F.lit(float(to_exact_decimal(value)))
     if kind == "other":
-        raise Unfit(f"a value, and is of type {named(type_)}")
-    return literal(fitted([value], type_)[0], type_)
+        raise UnfitArgument(f"a value, and is of type {spark_type_name(type_)}")
+    return to_typed_literal(fit_set_values([value], type_)[0], type_)

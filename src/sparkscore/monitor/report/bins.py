@@ -7,12 +7,12 @@ from math import ceil, floor, isfinite, log10
 
 from sparkscore.records import ColumnProfile
 
-BINS = 24
+TARGET_BINS = 24
 """About so many: steps are 1, 2 or 5 times a power of ten."""
 
 
 @dataclass(frozen=True, slots=True)
-class Bin:
+class HistogramBin:
     """What share of the values of each run lies from `low` to `high`."""
 
     low: float
@@ -21,39 +21,39 @@ class Bin:
     then: float | None
 
 
-def binned(now: ColumnProfile, last: ColumnProfile | None) -> tuple[Bin, ...]:
+def histogram_bins(now: ColumnProfile, last: ColumnProfile | None) -> tuple[HistogramBin, ...]:
     """Shares per bin; empty where all values are one, or none. The outermost thousandths fall into the outer bins."""
     profiles = [one for one in (now, last) if one is not None and sum(one.weights) > 0]
     ends = [end for one in profiles for end in (one.quantile(0.001), one.quantile(0.999))]
     found = [end for end in ends if end is not None and isfinite(end)]
     if not sum(now.weights) or not found or min(found) == max(found):
         return ()
-    edges = _edges(min(found), max(found))
-    mine = _shares(now, edges)
-    others = _shares(last, edges) if last in profiles and last is not None else [None] * len(mine)
-    return tuple(Bin(*parts) for parts in zip(edges, edges[1:], mine, others, strict=False))
+    edges = _histogram_edges(min(found), max(found))
+    mine = _histogram_shares(now, edges)
+    others = _histogram_shares(last, edges) if last in profiles and last is not None else [None] * len(mine)
+    return tuple(HistogramBin(*parts) for parts in zip(edges, edges[1:], mine, others, strict=False))
 
 
-def _edges(low: float, high: float) -> list[float]:
-    rough = (high - low) / BINS
+def _histogram_edges(low: float, high: float) -> list[float]:
+    rough = (high - low) / TARGET_BINS
     power = 10.0 ** floor(log10(rough))
     step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough * 0.999)
     first, last = floor(low / step + 1e-9), max(ceil(high / step - 1e-9), floor(low / step + 1e-9) + 1)
     return [step * at for at in range(first, last + 1)]
 
 
-def _shares(profile: ColumnProfile, edges: Sequence[float]) -> list[float]:
+def _histogram_shares(profile: ColumnProfile, edges: Sequence[float]) -> list[float]:
     """Points of few values are those values; of many, the rows of each lie evenly between it and the one before."""
     exact = profile.distinct is not None and profile.distinct <= len(profile.points)
     mass, total = [0.0] * (len(edges) - 1), sum(profile.weights)
     points = [min(max(point, edges[0]), edges[-1]) for point in profile.points]
     for start, point, weight in zip(points if exact else points[:1] + points, points, profile.weights, strict=False):
-        first, last = _bin_of(start, edges), _bin_of(point, edges)
+        first, last = _bin_index(start, edges), _bin_index(point, edges)
         for at in range(first, last + 1):
             inside = min(point, edges[at + 1]) - max(start, edges[at])
             mass[at] += weight * (inside / (point - start) if first != last else 1)
     return [part / total for part in mass]
 
 
-def _bin_of(value: float, edges: Sequence[float]) -> int:
+def _bin_index(value: float, edges: Sequence[float]) -> int:
     return min(max(bisect_right(edges, value) - 1, 0), len(edges) - 2)

@@ -4,19 +4,19 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
-from sparkscore.monitor.report.bins import Bin
-from sparkscore.monitor.report.drawing import BLUE, INK, QUIET, SKY, SMALL, TRACK, VERMILION, WIDTH, drawn
-from sparkscore.monitor.report.words import share, shortened
+from sparkscore.monitor.report.bins import HistogramBin
+from sparkscore.monitor.report.drawing import BLUE, INK, QUIET, SKY, SMALL, TRACK, VERMILION, WIDTH, render_svg
+from sparkscore.monitor.report.words import share_text, shorten_name
 
 if TYPE_CHECKING:
     import altair as alt
 
-_LETTERS = 52
+_ROW_LETTERS = 52
 """Of a name and the words at its right: what has room beside each other."""
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class BarRow:
     """One line of a list of bars: a name, what is told of it at the right, the bar's length, whether it stands out."""
 
     label: str
@@ -26,7 +26,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class DotPair:
     """Something that has one value now and had another then."""
 
     label: str
@@ -35,34 +35,36 @@ class Pair:
     then: float
 
 
-def bars(rows: Sequence[Row]) -> str:
+def bar_chart(rows: Sequence[BarRow]) -> str:
     """A bar per row, below its name; of a row that stands out in another colour, with its words in bold."""
     import altair as alt
 
     greatest = max((row.value for row in rows), default=0) or 1
-    base = _lines(rows)
+    base = _row_chart(rows)
     length = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, greatest], range=[0, WIDTH]))
     colour = alt.ExprRef(f"datum.strong ? '{VERMILION}' : '{BLUE}'")
     bar = base.mark_bar(height=7, yOffset=9, color=colour).encode(x=length)
-    return drawn(alt.layer(_track(base), bar, *_words(base)), autosize="none")
+    return render_svg(alt.layer(_track_mark(base), bar, *_label_marks(base)), autosize="none")
 
 
-def pairs(rows: Sequence[Pair]) -> str:
+def dot_pair_chart(rows: Sequence[DotPair]) -> str:
     """Two dots per row on one scale: filled for now, open for then."""
     import altair as alt
 
     values = [value for row in rows for value in (row.now, row.then)]
     room = (max(values) - min(values)) * 0.03 or 1
     scale = alt.Scale(domain=[min(values) - room, max(values) + room], range=[0, WIDTH])
-    base = _lines(rows)
+    base = _row_chart(rows)
     now, then = (alt.X(f"{name}:Q", axis=None, scale=scale) for name in ("now", "then"))
     between = base.mark_rule(strokeWidth=2, color=BLUE, yOffset=9).encode(x=now, x2=alt.X2("then:Q"))
     filled = base.mark_point(filled=True, opacity=1, size=85, color=BLUE, yOffset=9).encode(x=now)
     opened = base.mark_point(filled=True, opacity=1, size=70, yOffset=9, fill="white", stroke=INK).encode(x=then)
-    return drawn(alt.layer(_track(base, height=1), between, opened, filled, *_words(base)), autosize="none")
+    return render_svg(
+        alt.layer(_track_mark(base, height=1), between, opened, filled, *_label_marks(base)), autosize="none"
+    )
 
 
-def histogram(bins: Sequence[Bin]) -> str:
+def histogram_chart(bins: Sequence[HistogramBin]) -> str:
     """Filled bars for now, a dashed line in steps for the last run."""
     import altair as alt
 
@@ -81,17 +83,19 @@ def histogram(bins: Sequence[Bin]) -> str:
             interpolate="step-after", color=INK, strokeWidth=1.8, strokeDash=[5, 3]
         )
         layers.append(line.encode(x=alt.X("low:Q"), y=alt.Y("then:Q")))
-    return drawn(alt.layer(*layers), autosize="fit")
+    return render_svg(alt.layer(*layers), autosize="fit")
 
 
-def shares(names: Sequence[str], now: Sequence[float], then: Sequence[float] | None, *, strong: bool = False) -> str:
+def share_chart(
+    names: Sequence[str], now: Sequence[float], then: Sequence[float] | None, *, strong: bool = False
+) -> str:
     """A small picture: per name a bar for its share now, a mark where it was then."""
     import altair as alt
 
     greatest = max(*now, *(then or ()), 1e-9)
     before: Sequence[float | None] = then or [None] * len(now)
     told = [
-        {"at": at, "label": shortened(name, 17), "now": mine, "then": other, "text": share(mine)}
+        {"at": at, "label": shorten_name(name, 17), "now": mine, "then": other, "text": share_text(mine)}
         for at, (name, mine, other) in enumerate(zip(names, now, before, strict=True))
     ]
     y = alt.Y("at:O", axis=None, scale=alt.Scale(padding=0))
@@ -105,22 +109,22 @@ def shares(names: Sequence[str], now: Sequence[float], then: Sequence[float] | N
     mark = base.mark_tick(thickness=2.5, size=17, color=INK, opacity=1).encode(
         x=alt.X("then:Q", axis=None, scale=scale)
     )
-    return drawn(alt.layer(label, text, bar, *([mark] if then else [])), autosize="none")
+    return render_svg(alt.layer(label, text, bar, *([mark] if then else [])), autosize="none")
 
 
-def _lines(rows: Sequence[Row | Pair]) -> "alt.Chart":
+def _row_chart(rows: Sequence[BarRow | DotPair]) -> "alt.Chart":
     import altair as alt
 
-    told = [_line(at, row) for at, row in enumerate(rows)]
+    told = [_row_datum(at, row) for at, row in enumerate(rows)]
     y = alt.Y("at:O", axis=None, scale=alt.Scale(padding=0))
     return alt.Chart(alt.InlineData(told), width=WIDTH, height=alt.Step(38)).encode(y=y)
 
 
-def _line(at: int, row: Row | Pair) -> dict[str, object]:
-    return asdict(row) | {"at": at, "label": shortened(row.label, _LETTERS - len(row.text))}
+def _row_datum(at: int, row: BarRow | DotPair) -> dict[str, object]:
+    return asdict(row) | {"at": at, "label": shorten_name(row.label, _ROW_LETTERS - len(row.text))}
 
 
-def _words(base: "alt.Chart") -> "tuple[alt.Chart, alt.Chart]":
+def _label_marks(base: "alt.Chart") -> "tuple[alt.Chart, alt.Chart]":
     import altair as alt
 
     bold = alt.ExprRef("datum.strong ? 700 : 400")
@@ -130,7 +134,7 @@ def _words(base: "alt.Chart") -> "tuple[alt.Chart, alt.Chart]":
     )
 
 
-def _track(base: "alt.Chart", height: int = 7) -> "alt.Chart":
+def _track_mark(base: "alt.Chart", height: int = 7) -> "alt.Chart":
     import altair as alt
 
     return base.mark_bar(height=height, yOffset=9, color=TRACK).encode(x=alt.XValue(0), x2=alt.X2Value(WIDTH))

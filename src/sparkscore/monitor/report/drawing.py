@@ -31,7 +31,7 @@ _CONFIG = {
 }
 
 
-def drawn(chart: "alt.Chart | alt.LayerChart", *, autosize: Literal["none", "fit"]) -> str:
+def render_svg(chart: "alt.Chart | alt.LayerChart", *, autosize: Literal["none", "fit"]) -> str:
     """The SVG element. Its texts are escaped by Vega; nothing in it is fetched."""
     import vl_convert
 

@@ -9,7 +9,7 @@ from sparkscore.records import RunEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class RunSummary:
     """What the events of an as_of tell of its newest revision's last attempt."""
 
     as_of: datetime
@@ -31,28 +31,28 @@ class Told:
         return self.event == "published"
 
 
-def runs(history: Sequence[RunEvent]) -> tuple[Told, ...]:
+def summarise_runs(history: Sequence[RunEvent]) -> tuple[RunSummary, ...]:
     """One per as_of, oldest first."""
     ordered = sorted(history, key=lambda event: (event.as_of, event.revision, event.attempt, event.at))
-    return tuple(_told(list(events)) for _, events in groupby(ordered, key=lambda event: event.as_of))
+    return tuple(_summarise_run(list(events)) for _, events in groupby(ordered, key=lambda event: event.as_of))
 
 
-def lost(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
+def lost_attempts(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
     """Attempts that failed or were aborted, whatever came of the next."""
     return tuple(sorted((one for one in history if one.event in ("failed", "aborted")), key=lambda one: one.as_of))
 
 
-def _told(events: Sequence[RunEvent]) -> Told:
+def _summarise_run(events: Sequence[RunEvent]) -> RunSummary:
     last = events[-1]
     mine = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
     told = {name: value for one in mine for name, value in one.told.items() if value is not None}
     seconds: dict[str, float] = {}
     for one in mine:
         seconds |= {part: value for part, value in (one.told.get("seconds") or {}).items() if value is not None}
-    known = {name: value for one in mine for name in _COLUMNS if (value := getattr(one, name)) is not None}
+    known = {name: value for one in mine for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None}
     kinds = [one.event for one in mine if one.event != "monitored"]
     scored, scoring = known.get("rows_scored"), seconds.get("score_and_stage")
-    return Told(
+    return RunSummary(
         as_of=last.as_of,
         run_id=known.get("run_id"),
         event=kinds[-1] if kinds else "published",
@@ -65,4 +65,4 @@ def _told(events: Sequence[RunEvent]) -> Told:
     )
 
 
-_COLUMNS = ("run_id", "rows_scored", "rows_rejected", "message")
+_KNOWN_COLUMNS = ("run_id", "rows_scored", "rows_rejected", "message")

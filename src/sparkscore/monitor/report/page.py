@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from sparkscore.monitor.report.cost import cost
-from sparkscore.monitor.report.drift import drifted
-from sparkscore.monitor.report.job import job_head, runs_table, trends
-from sparkscore.monitor.report.job import throughput as over_time
-from sparkscore.monitor.report.judged import judged, rejected
-from sparkscore.monitor.report.parts import Head, Section
-from sparkscore.monitor.report.predictions import predicted
-from sparkscore.monitor.report.top import head, read
+from sparkscore.monitor.report.cost import cost_section
+from sparkscore.monitor.report.drift import drift_section
+from sparkscore.monitor.report.job import job_head, runs_section, trends_section
+from sparkscore.monitor.report.job import throughput_section as over_time
+from sparkscore.monitor.report.judged import rejects_section, verdicts_section
+from sparkscore.monitor.report.parts import PageHead, Section
+from sparkscore.monitor.report.predictions import predictions_section
+from sparkscore.monitor.report.top import run_head, source_section
 from sparkscore.monitor.visible import visible_text
 from sparkscore.records import RunEvent, RunPage
 
@@ -25,8 +25,16 @@ def run_page(page: RunPage) -> str:
     Jobs:    none.
     Runs on: driver.
     """
-    sections = (read, judged, predicted, drifted, over_time, rejected, cost)
-    return _drawn(head(page), [section(page) for section in sections])
+    sections = (
+        source_section,
+        verdicts_section,
+        predictions_section,
+        drift_section,
+        over_time,
+        rejects_section,
+        cost_section,
+    )
+    return _render_page(run_head(page), [section(page) for section in sections])
 
 
 def job_page(job: str, history: Sequence[RunEvent]) -> str:
@@ -36,22 +44,22 @@ def job_page(job: str, history: Sequence[RunEvent]) -> str:
     Jobs:    none.
     Runs on: driver.
     """
-    return _drawn(job_head(job, history), [trends(history), runs_table(history)])
+    return _render_page(job_head(job, history), [trends_section(history), runs_section(history)])
 
 
-def _drawn(top: Head, sections: Sequence[Section]) -> str:
-    return _template().render(head=top, sections=sections)
+def _render_page(top: PageHead, sections: Sequence[Section]) -> str:
+    return _load_page_template().render(head=top, sections=sections)
 
 
 @cache
-def _template() -> "Template":
+def _load_page_template() -> "Template":
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     loader = PackageLoader("sparkscore.monitor.report", ".")
     environment = Environment(
         loader=loader,
         autoescape=True,
-        finalize=_visible,
+        finalize=_make_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -59,6 +67,6 @@ def _template() -> "Template":
     return environment.get_template("page.html.jinja")
 
 
-def _visible(value: Any) -> Any:
+def _make_visible(value: Any) -> Any:
     """Texts without marks that turn the letters beside them around; what is markup of ours, pictures, as it is."""
     return visible_text(value) if type(value) is str else value

@@ -40,7 +40,7 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class PageTable:
     """Rows below a head; `numbers` are the columns that are aligned at the right."""
 
     title: str
@@ -64,11 +64,11 @@ class Section:
     """The key that all figures share."""
     small: tuple[Figure, ...] = ()
     """Small multiples, side by side where there is room."""
-    tables: tuple[Table, ...] = ()
+    tables: tuple[PageTable, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class PageHead:
     """The top of a page: what it is of, how it ended, the figures that matter most."""
 
     kind: str

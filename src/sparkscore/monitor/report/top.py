@@ -1,10 +1,10 @@
 """The top of a run's page, what it read and which model, what it cost."""
 
-from sparkscore.monitor.report.parts import Fact, Head, Section
-from sparkscore.monitor.report.words import UNKNOWN, counted, day, duration, number, share
+from sparkscore.monitor.report.parts import Fact, PageHead, Section
+from sparkscore.monitor.report.words import UNKNOWN, count_text, day_text, duration_text, number_text, share_text
 from sparkscore.records import RunPage, RunReport
 
-_STATES = {
+_STATUS_TITLES = {
     "published": "Published",
     "already_published": "Published already",
     "superseded": "Superseded by a newer revision",
@@ -14,7 +14,7 @@ _STATES = {
 }
 
 
-def head(page: RunPage) -> Head:
+def run_head(page: RunPage) -> PageHead:
     """What happened, in one sentence and a few figures."""
     report = page.report
     error = report.error or {}
@@ -22,65 +22,67 @@ def head(page: RunPage) -> Head:
     good = report.status in ("published", "already_published")
     identity = [f"run {report.run_id or UNKNOWN}", f"as of {report.as_of or UNKNOWN}"]
     identity += [f"{name} {value}" for name in ("revision", "attempt") if (value := getattr(report, name)) is not None]
-    return Head(
+    return PageHead(
         kind=f"Run report of {report.job}",
-        title=day(report.as_of),
-        says=_sentence(report),
+        title=day_text(report.as_of),
+        says=_run_sentence(report),
         mark="good" if good else "bad" if report.status == "failed" else "",
-        state=_STATES.get(report.status, report.status),
+        state=_STATUS_TITLES.get(report.status, report.status),
         error=(str(error.get("class", "")), str(error.get("message", "")), retry) if error else (),
         warnings=tuple(report.warnings),
-        facts=_figures(page),
+        facts=_run_facts(page),
         small=" · ".join(identity),
     )
 
 
-def _sentence(report: RunReport) -> str:
-    took = f" in {duration(report.seconds['total'])}" if report.seconds.get("total") is not None else ""
+def _run_sentence(report: RunReport) -> str:
+    took = f" in {duration_text(report.seconds['total'])}" if report.seconds.get("total") is not None else ""
     if report.status == "failed":
         return f"The run ended with exit code {report.exit_code}{took.replace(' in ', ' after ', 1)}."
     model = report.model or {}
     by = f" by {model.get('name', UNKNOWN)} version {model.get('version', UNKNOWN)}" if model else ""
-    return f"{counted(report.rows_scored or 0, 'row')} scored{by}{took}."
+    return f"{count_text(report.rows_scored or 0, 'row')} scored{by}{took}."
 
 
-def _figures(page: RunPage) -> tuple[Fact, ...]:
+def _run_facts(page: RunPage) -> tuple[Fact, ...]:
     report = page.report
-    rejected = share(report.rows_rejected, report.rows_read) if report.rows_rejected else ""
+    rejected = share_text(report.rows_rejected, report.rows_read) if report.rows_rejected else ""
     compared = len({(one.column, one.log_type) for one in page.drifts if one.slice_key is None})
     broken = [rule for rule in page.sla if not rule.kept]
     kept = "bad" if broken or report.sla_broken else "good" if page.sla else ""
     return (
-        Fact("Rows read", number(report.rows_read)),
-        Fact("Scored", number(report.rows_scored)),
-        Fact("Rejected", number(report.rows_rejected), f"{rejected} of the rows read" if rejected else ""),
-        Fact("Rows per second", _rounded(report.rows_per_second), "while scoring" if report.rows_per_second else ""),
+        Fact("Rows read", number_text(report.rows_read)),
+        Fact("Scored", number_text(report.rows_scored)),
+        Fact("Rejected", number_text(report.rows_rejected), f"{rejected} of the rows read" if rejected else ""),
+        Fact(
+            "Rows per second", _rounded_text(report.rows_per_second), "while scoring" if report.rows_per_second else ""
+        ),
         Fact(
             "Drifted columns",
-            number(report.drifted),
+            number_text(report.drifted),
             f"of {compared} compared" if compared else "nothing was compared",
             "" if report.drifted is None else "bad" if report.drifted else "good",
         ),
         Fact(
             "Promises broken",
-            number(len(broken) or len(report.sla_broken)) if kept else UNKNOWN,
+            number_text(len(broken) or len(report.sla_broken)) if kept else UNKNOWN,
             f"of {len(page.sla)}" if page.sla else "none were checked" if not kept else "",
             kept,  # type: ignore[arg-type]
         ),
     )
 
 
-def read(page: RunPage) -> Section:
+def source_section(page: RunPage) -> Section:
     """Source, model and table, by name and version."""
     report = page.report
     source, model, newer = report.source or {}, report.model or {}, report.newer or {}
     loads = page.report.model_loads
     facts = [
-        Fact("Source", str(source.get("table", UNKNOWN)), _version(source.get("version"))),
-        Fact("Model", str(model.get("name", UNKNOWN)), _version(model.get("version"))),
-        Fact("Predictions", report.table or UNKNOWN, _version(report.table_version)),
+        Fact("Source", str(source.get("table", UNKNOWN)), _version_text(source.get("version"))),
+        Fact("Model", str(model.get("name", UNKNOWN)), _version_text(model.get("version"))),
+        Fact("Predictions", report.table or UNKNOWN, _version_text(report.table_version)),
         Fact("Transport", report.transport or UNKNOWN, report.transport_reason or ""),
-        Fact("Model loaded", UNKNOWN if loads is None else counted(loads, "time")),
+        Fact("Model loaded", UNKNOWN if loads is None else count_text(loads, "time")),
         Fact(
             "Model digest",
             model.get("digest", UNKNOWN)[:12],
@@ -88,15 +90,15 @@ def read(page: RunPage) -> Section:
         ),
     ]
     if report.chunks_reused:
-        facts.append(Fact("Taken from an earlier attempt", counted(report.chunks_reused, "chunk")))
+        facts.append(Fact("Taken from an earlier attempt", count_text(report.chunks_reused, "chunk")))
     if newer:
         facts.append(Fact("Newer meanwhile", ", ".join(f"{name} {value}" for name, value in newer.items())))
     return Section("What was read, which model", facts=tuple(facts))
 
 
-def _rounded(value: float | None) -> str:
-    return number(None if value is None else round(value))
+def _rounded_text(value: float | None) -> str:
+    return number_text(None if value is None else round(value))
 
 
-def _version(version: object) -> str:
+def _version_text(version: object) -> str:
     return "" if version is None else f"version {version}"

@@ -7,7 +7,7 @@ from sparkscore.monitor.visible import visible_line
 UNKNOWN = "–"
 
 
-def number(value: float | None) -> str:
+def number_text(value: float | None) -> str:
     """Thousands with commas; three digits that count, where there is a fraction."""
     if value is None or not isfinite(value):
         return UNKNOWN
@@ -16,7 +16,7 @@ def number(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def share(part: float | None, whole: float | None = 1.0) -> str:
+def share_text(part: float | None, whole: float | None = 1.0) -> str:
     """A percentage: `12%`, `0.3%`; less than that is told as less."""
     if part is None or not whole:
         return UNKNOWN
@@ -26,7 +26,7 @@ def share(part: float | None, whole: float | None = 1.0) -> str:
     return f"{percent:.1f}%" if 0 < percent < 10 or 99 < percent < 100 else f"{percent:.0f}%"
 
 
-def duration(seconds: float | None) -> str:
+def duration_text(seconds: float | None) -> str:
     """Seconds up to two minutes, then minutes, then hours."""
     if seconds is None:
         return UNKNOWN
@@ -36,22 +36,22 @@ def duration(seconds: float | None) -> str:
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
-def rate(rows_per_second: float | None) -> str:
+def rate_text(rows_per_second: float | None) -> str:
     """Rows per second."""
-    return UNKNOWN if rows_per_second is None else f"{number(round(rows_per_second))} rows/s"
+    return UNKNOWN if rows_per_second is None else f"{number_text(round(rows_per_second))} rows/s"
 
 
-def counted(many: int, one: str, more: str = "") -> str:
+def count_text(many: int, one: str, more: str = "") -> str:
     """`1 column`, `3 columns`."""
     return f"{many:,} {one if many == 1 else more or one + 's'}"
 
 
-def day(moment: str | None) -> str:
+def day_text(moment: str | None) -> str:
     """An as_of without the midnight that most of them have."""
     return (moment or UNKNOWN).removesuffix("T00:00:00Z")
 
 
-def shortened(name: str, letters: int = 48) -> str:
+def shorten_name(name: str, letters: int = 48) -> str:
     """A name that fits beside a picture: the middle is left out, as names often differ at their end."""
     name = visible_line(name)
     half = (letters - 1) // 2

@@ -1,0 +1,1 @@
+"""Arguments -> settings -> session -> pipeline -> result line -> exit code."""

@@ -1,0 +1,95 @@
+"""Rules that the schema answers: which columns there are, in which order, of which types. No job."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from itertools import zip_longest
+from typing import Any
+
+from pyspark.sql import types
+from pyspark.sql.types import DataType, StructType
+
+from sparkscore.gate.compiled.bounds import is_number_within_bounds, require_number_bounds
+from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, RuleResult, observed_value_result
+from sparkscore.gate.compiled.values import UnfitArgument, spark_type_name
+
+RuleKwargs = Mapping[str, Any]
+
+
+def _known_result(found: RuleResult, _: MeasuredValues) -> RuleResult:
+    return found
+
+
+def _to_schema_rule(
+    judge: Callable[[RuleKwargs, StructType], RuleResult],
+) -> Callable[[str, RuleKwargs, StructType], CompiledRule]:
+    return lambda _, kwargs, schema: CompiledRule(partial(_known_result, judge(kwargs, schema)))
+
+
+def _judge_column_exists(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    place = kwargs.get("column_index")
+    if place is None:
+        return RuleResult(kwargs["column"] in schema.names, {})
+    there = -len(schema.names) <= place < len(schema.names)
+    return RuleResult(there and schema.names[place] == kwargs["column"], {})
+
+
+def _judge_column_count(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    asked = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
+    require_number_bounds(asked)
+    return observed_value_result(is_number_within_bounds(len(schema.names), asked), len(schema.names))
+
+
+def _judge_column_set(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    wanted, there = set(kwargs.get("column_set") or ()), set(schema.names)
+    lists = {"unexpected": sorted(there - wanted), "missing": sorted(wanted - there)}
+    mismatched = {name: names for name, names in lists.items() if names}
+    exact = kwargs.get("exact_match", True)
+    met = not mismatched if exact else not lists["missing"]
+    details = {"details": {"mismatched": mismatched}} if mismatched else {}
+    return RuleResult(met, {"observed_value": sorted(there), **details})
+
+
+def _judge_column_order(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    wanted, there = kwargs.get("column_list"), list(schema.names)
+    if wanted is None or list(wanted) == there:
+        return RuleResult(True, {"observed_value": there})
+    mismatched = [
+        {"Expected Column Position": place, "Expected": asked, "Found": found}
+        for place, (asked, found) in enumerate(zip_longest(wanted, there))
+        if asked != found
+    ]
+    return RuleResult(False, {"observed_value": there, "details": {"mismatched": mismatched}})
+
+
+def _judge_column_type(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    return _judge_type_among([kwargs["type_"]], kwargs, schema)
+
+
+def _judge_column_type_list(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    return _judge_type_among(kwargs.get("type_list"), kwargs, schema)
+
+
+def _judge_type_among(names: list[str] | None, kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    found = schema[kwargs["column"]].dataType
+    wanted = None if names is None else tuple(_find_spark_type_class(name) for name in names)
+    return observed_value_result(wanted is None or isinstance(found, wanted), spark_type_name(found))
+
+
+def _find_spark_type_class(name: str) -> type[DataType]:
+    found = getattr(types, name, None)
+    if isinstance(found, type) and issubclass(found, DataType):
+        return found
+    raise UnfitArgument(f"{name}, which is no type of Spark, such as LongType or StringType")
+
+
+SCHEMA_RULES: Mapping[str, Callable[[str, RuleKwargs, StructType], CompiledRule]] = {
+    "expect_column_to_exist": _to_schema_rule(_judge_column_exists),
+    "expect_column_type_to_be": _to_schema_rule(_judge_column_type),
+    "expect_column_values_to_be_of_type": _to_schema_rule(_judge_column_type),
+    "expect_column_values_to_be_in_type_list": _to_schema_rule(_judge_column_type_list),
+    "expect_table_column_count_to_be_between": _to_schema_rule(_judge_column_count),
+    "expect_table_column_count_to_equal": _to_schema_rule(_judge_column_count),
+    "expect_table_columns_to_match_ordered_list": _to_schema_rule(_judge_column_order),
+    "expect_table_columns_to_match_set": _to_schema_rule(_judge_column_set),
+}
+"""By the expectation's type."""

@@ -1,0 +1,1 @@
+"""Great Expectations' own engine and result objects."""

@@ -1,0 +1,88 @@
+"""Predictions against those of the last published run: how far their mean and their mix of labels have moved."""
+
+import math
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import NumericType
+
+from sparkscore.gate.verdict_formatting import format_verdict_number
+from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.settings import Settings
+
+_MAX_SHIFT_LABELS = 1_000
+"""More are no labels; they are cut off, the rarest first."""
+
+
+def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings) -> Verdict:
+    """Whether predictions are as those before, by `gate.mean_shift` and `gate.label_shift`.
+
+    The mean moves in standard deviations of the predictions before; a mix of labels by its total variation distance:
+    half of the sum of all differences of shares, 0 where it is equal, 1 where no label is in both.
+
+    Needs:   `prediction`, and `label` where there is a threshold; else predictions of text or whole numbers are labels.
+    Jobs:    one for each frame and rule.
+    """
+    started, gate = time.monotonic(), settings.gate
+    rules: list[RuleVerdict] = []
+    if gate.mean_shift is not None and isinstance(now.schema["prediction"].dataType, NumericType):
+        rules.append(
+            _mean_shift_verdict(
+                _measure_mean_and_stddev(now), _measure_mean_and_stddev(before), gate.mean_shift, gate.shift_severity
+            )
+        )
+    label = _label_column_name(now)
+    if gate.label_shift is not None and label is not None:
+        rules.append(
+            _label_shift_verdict(
+                _measure_label_shares(now, label),
+                _measure_label_shares(before, label),
+                gate.label_shift,
+                gate.shift_severity,
+            )
+        )
+    return Verdict("output", "last run", tuple(rules), round(time.monotonic() - started, 3))
+
+
+def _label_column_name(frame: DataFrame) -> str | None:
+    if "label" in frame.columns:
+        return "label"
+    kind = frame.schema["prediction"].dataType.typeName()
+    return "prediction" if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
+
+
+def _measure_mean_and_stddev(frame: DataFrame) -> Any:
+    there = F.when(~F.isnan(F.col("prediction").cast("double")), F.col("prediction"))
+    return frame.agg(F.mean(there).alias("mean"), F.stddev_pop(there).alias("deviation")).collect()[0]
+
+
+def _mean_shift_verdict(now: Any, before: Any, most: float, severity: Any) -> RuleVerdict:
+    wanted = f"at most {format_verdict_number(most)} standard deviations from the last published run"
+    if now["mean"] is None or before["mean"] is None:
+        found, met = "no mean: one of the runs has no predictions", before["mean"] is None
+    else:
+        moved, deviation = abs(now["mean"] - before["mean"]), before["deviation"]
+        distance = moved / deviation if deviation else (0.0 if moved == 0 else math.inf)
+        met = distance <= most
+        means = [format_verdict_number(one["mean"]) for one in (now, before)]
+        found = f"{format_verdict_number(distance)}: a mean of {means[0]} after {means[1]}"
+    return RuleVerdict("mean of predictions against the last run", met, found, wanted, severity=severity)
+
+
+def _measure_label_shares(frame: DataFrame, label: str) -> Mapping[Any, float]:
+    counted = frame.groupBy(label).count().orderBy(F.desc("count"), label).limit(_MAX_SHIFT_LABELS).collect()
+    total = sum(row["count"] for row in counted)
+    return {row[label]: row["count"] / total for row in counted}
+
+
+def _label_shift_verdict(
+    now: Mapping[Any, float], before: Mapping[Any, float], most: float, severity: Any
+) -> RuleVerdict:
+    distance = sum(abs(now.get(label, 0) - before.get(label, 0)) for label in {*now, *before}) / 2
+    moved = max({*now, *before}, key=lambda label: abs(now.get(label, 0) - before.get(label, 0)), default=None)
+    found = f"{format_verdict_number(distance)}: {moved} had {before.get(moved, 0):.1%}, has {now.get(moved, 0):.1%}"
+    wanted = f"a distance of at most {format_verdict_number(most)} from the last published run"
+    return RuleVerdict("mix of labels against the last run", distance <= most, found, wanted, severity=severity)

@@ -1,0 +1,56 @@
+"""Why rows of a batch are not to be scored. Runs on executors, and brings nothing that they may lack."""
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkscore.schemas import REJECT_TYPE
+
+REASON_COLUMN = "_sparkscore_reason"
+"""The column in which Spark hands over what it has judged."""
+
+BrokenRowsFunction = Callable[[pa.RecordBatch], pa.Array | None]
+"""A batch -> whether each row breaks a rule: true or false; None where no row does."""
+
+_ConditionMaskFunction = Callable[[pa.RecordBatch], pa.Array]
+
+
+def find_reject_reasons(
+    rules: Sequence[tuple[str, str, BrokenRowsFunction]], batch: pa.RecordBatch
+) -> pa.StructArray | None:
+    """The reason of the first broken rule, for each row of a batch, NULL where all hold; None where no row breaks one.
+
+    Shapes:  n rows -> n structs of type `REJECT_TYPE`.
+    Needs:   `rules` as (code, message, whether a row breaks it).
+    """
+    judged = [(code, message, breaks(batch)) for code, message, breaks in rules]
+    found = [one for one in judged if one[2] is not None and pc.any(one[2]).as_py()]
+    if not found:
+        return None
+    codes = messages = pa.nulls(batch.num_rows, pa.string())
+    for code, message, mask in reversed(found):
+        codes = pc.if_else(mask, pa.scalar(code), codes)
+        messages = pc.if_else(mask, pa.scalar(message), messages)
+    errors = pa.nulls(batch.num_rows, pa.string())
+    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT_TYPE), mask=codes.is_null())
+
+
+def spark_reject_reasons(batch: pa.RecordBatch) -> pa.StructArray | None:
+    """The reasons that Spark has put beside the rows; None where no row breaks a rule."""
+    reasons = batch.column(REASON_COLUMN)
+    return None if reasons.null_count == batch.num_rows else reasons
+
+
+def null_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:
+    """Whether a value is NULL; None where none is: nearly always, for keys."""
+    values = batch.column(column)
+    return values.is_null() if values.null_count else None
+
+
+def unmet_rows_mask(
+    met: _ConditionMaskFunction, about: _ConditionMaskFunction | None, batch: pa.RecordBatch
+) -> pa.Array:
+    """Whether a row is known not to meet a condition; `about`: the rows that it is about, all if None."""
+    broken = pc.invert(met(batch)).fill_null(False)
+    return broken if about is None else pc.and_(broken, about(batch).fill_null(False))

@@ -1,0 +1,174 @@
+"""Row rules: data with two evaluators that agree. A row that breaks one is rejected, not scored."""
+
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial, reduce
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import StructField, StructType
+
+from sparkscore.gate.compiled.conditions import expectation_condition
+from sparkscore.gate.compiled.in_arrow import NoArrowForm, arrow_expectation_condition, arrow_row_condition
+from sparkscore.gate.compiled.where import compile_row_condition, condition_columns
+from sparkscore.gate.reject_reasons import BrokenRowsFunction, find_reject_reasons, null_rows_mask, unmet_rows_mask
+from sparkscore.gate.suites import Suite
+from sparkscore.gate.verdict_formatting import format_expected
+from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.spark.identifiers import quote_identifier
+
+NULL_KEY = "null_key"
+_MESSAGE_PREFIX = "not as expected: "
+_SPARK_REJECT_TYPE = "struct<code:string,error:string,message:string>"
+
+
+def row_rules(
+    keys: Sequence[str], schema: pa.Schema, suite: Suite | None = None, *, sensitive: Collection[str] = ()
+) -> RowRules:
+    """One `null_key` rule per key that the table does not declare NOT NULL; then what of the suite rejects rows.
+
+    Needs:   the keys in `schema`.
+    """
+    absent = [
+        RowRule(NULL_KEY, f"the key {key} is NULL", NULL_KEY, {"column": key})
+        for key in keys
+        if schema.field(key).nullable
+    ]
+    asked = [
+        RowRule(
+            one.rule,
+            f"{_MESSAGE_PREFIX}{format_expected(one, hidden=one.names(sensitive))}",
+            one.type,
+            dict(one.kwargs),
+        )
+        for one in (suite.rejecting if suite else ())
+    ]
+    return RowRules((*absent, *asked))
+
+
+def rule_codes_without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
+    """The codes of the rules that only Spark is sure to compute.
+
+    Needs:   the rules' columns in `schema`.
+    """
+    return [rule.code for rule in rules.rules if _compile_rule_to_arrow(rule, schema) is None]
+
+
+def spark_reject_column(rules: RowRules, schema: pa.Schema) -> Column:
+    """The reason of the first broken rule; NULL where all hold.
+
+    Needs:   the rules' columns in `schema`; in a session in UTC.
+    Adds:    nothing by itself: struct<code, error, message>.
+    Jobs:    none.
+    Runs on: driver.
+    """
+    reasons = [
+        F.when(
+            _is_broken_in_spark(rule, _spark_schema_of_rule(rule, schema)),
+            F.struct(
+                F.lit(rule.code).alias("code"),
+                F.lit(None).cast("string").alias("error"),
+                F.lit(rule.message).alias("message"),
+            ),
+        )
+        for rule in rules.rules
+    ]
+    return F.coalesce(*reasons, F.lit(None).cast(_SPARK_REJECT_TYPE))
+
+
+def has_null_key(rules: RowRules) -> Column:
+    """Whether a row breaks a `null_key` rule.
+
+    Jobs:    none.
+    Runs on: driver.
+    """
+    absent = [F.col(quote_identifier(rule.kwargs["column"])).isNull() for rule in rules.rules if rule.kind == NULL_KEY]
+    return reduce(Column.__or__, absent, F.lit(False))
+
+
+def compile_arrow_reject(rules: RowRules, schema: pa.Schema) -> Callable[[pa.RecordBatch], pa.StructArray | None]:
+    """A function on batches: the reason of the first broken rule, NULL where all hold; None where no row breaks one.
+
+    It can be pickled, and runs on executors: n rows -> n structs of type `REJECT`.
+
+    Needs:   the rules' columns in `schema`; no rule of `rule_codes_without_arrow_form`.
+    Runs on: driver.
+    """
+    compiled = [(rule.code, rule.message, _compile_rule_to_arrow(rule, schema)) for rule in rules.rules]
+    return partial(
+        find_reject_reasons, [(code, message, breaks) for code, message, breaks in compiled if breaks is not None]
+    )
+
+
+def is_expectation_broken(kind: str, kwargs: Mapping[str, Any], schema: StructType) -> Column:
+    """Whether a row breaks an expectation, true or false: what is not judged is not broken.
+
+    Needs:   an expectation of `CONDITIONS`; its columns in `schema`.
+    """
+    return F.coalesce(
+        compile_row_condition(kwargs, schema).only(~expectation_condition(kind, kwargs, schema)), F.lit(False)
+    )
+
+
+def judge_rejected_rows(rules: RowRules, stage: DataFrame, *, rows: int) -> Verdict:
+    """How many rows each rule has rejected: a warning where there are some.
+
+    Needs:   `_reject`.
+    Jobs:    one.
+    """
+    started = time.monotonic()
+    counted = stage.groupBy(F.col("_reject.code").alias("code")).count().collect()
+    broken_by = {row["code"]: row["count"] for row in counted}
+    verdicts = [
+        RuleVerdict(
+            rule.code,
+            rule.code not in broken_by,
+            _format_rejected_share(broken_by.get(rule.code, 0), rows),
+            _message_without_prefix(rule),
+            "warning",
+        )
+        for rule in rules.rules
+        if rule.kind != NULL_KEY
+    ]
+    return Verdict("input", "rows rejected", tuple(verdicts), round(time.monotonic() - started, 3))
+
+
+def _message_without_prefix(rule: RowRule) -> str:
+    return rule.message.removeprefix(_MESSAGE_PREFIX)
+
+
+def _format_rejected_share(rejected: int, rows: int) -> str:
+    return f"{rejected:,} of {rows:,} rows rejected ({rejected / max(rows, 1):.2%})"
+
+
+def _is_broken_in_spark(rule: RowRule, schema: StructType) -> Column:
+    if rule.kind == NULL_KEY:
+        return F.col(quote_identifier(rule.kwargs["column"])).isNull()
+    return is_expectation_broken(rule.kind, rule.kwargs, schema)
+
+
+def _compile_rule_to_arrow(rule: RowRule, schema: pa.Schema) -> BrokenRowsFunction | None:
+    if rule.kind == NULL_KEY:
+        return partial(null_rows_mask, rule.kwargs["column"])
+    asked, types = rule.kwargs.get("row_condition"), _spark_schema_of_rule(rule, schema)
+    try:
+        met = arrow_expectation_condition(rule.kind, rule.kwargs, types)
+        return partial(unmet_rows_mask, met, None if asked is None else arrow_row_condition(asked, types))
+    except NoArrowForm:
+        return None
+
+
+def _spark_schema_of_rule(rule: RowRule, schema: pa.Schema) -> StructType:
+    types = {
+        name: from_arrow_type(schema.field(name).type, prefer_timestamp_ntz=True) for name in _columns_of_rule(rule)
+    }
+    return StructType([StructField(name, type_) for name, type_ in types.items()])
+
+
+def _columns_of_rule(rule: RowRule) -> tuple[str, ...]:
+    named: list[Any] = [rule.kwargs.get(name, ()) for name in ("column", "column_A", "column_B", "column_list")]
+    flat = [name for value in named for name in ([value] if isinstance(value, str) else value)]
+    return tuple(dict.fromkeys((*flat, *condition_columns(rule.kwargs.get("row_condition")))))

@@ -1,0 +1,177 @@
+"""Verdicts of a suite over a frame: computed here, and what is not known here by Great Expectations' own engine."""
+
+import time
+from collections.abc import Collection, Sequence
+from typing import Any, Literal
+
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
+
+from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
+from sparkscore.gate.compiled.measures import CompiledRule, RuleResult
+from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation, compute_compiled_rules
+from sparkscore.gate.compiled.values import UnfitArgument
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx
+from sparkscore.gate.gx.gx_exceptions import gx_exception_text, is_rule_fault, summarize_rule_error
+from sparkscore.gate.gx.gx_output import suppress_gx_output
+from sparkscore.gate.suites import Expectation, Suite, check_suite_columns
+from sparkscore.gate.verdict_formatting import format_expected, format_observed
+from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.spark.error_translation import to_sparkscore_error
+
+Gate = Literal["input", "output"]
+
+
+def judge_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> Verdict:
+    """The verdict of each expectation over a frame, in the suite's order.
+
+    Needs:   the columns that the suite judges. Of `sensitive` ones only counts are told, neither what was observed nor
+             the values that the suite names.
+    Jobs:    one for all rules that a pass over the rows answers, one more per shuffled column; several for what only
+             Great Expectations' own engine can compute. Nothing is cached.
+    Raises:  ConfigError for a suite that cannot be computed; SparkscoreError where Spark failed; never because the
+             data is bad.
+    """
+    started = time.monotonic()
+    results = evaluate_suite(frame, suite, gate=gate, sensitive=sensitive)
+    return to_suite_verdict(suite, results, gate=gate, sensitive=sensitive, seconds=time.monotonic() - started)
+
+
+def to_suite_verdict(
+    suite: Suite, found: Sequence[Any], *, gate: Gate, sensitive: Collection[str] = (), seconds: float = 0.0
+) -> Verdict:
+    """What was found, in words. `found`: of `evaluate_suite`."""
+    rules = tuple(_to_rule_verdict(one, what, sensitive) for one, what in zip(suite.expectations, found, strict=True))
+    return Verdict(gate, suite.name, rules, round(seconds, 3))
+
+
+def evaluate_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> list[Any]:
+    """What each expectation found, in the suite's order: a `RuleResult`, or a result of Great Expectations' own engine.
+
+    Jobs, Raises: as `judge_suite`.
+    """
+    rules = compile_suite(suite, frame.schema, gate=gate, sensitive=sensitive)
+    found = iter(_compute_suite_rules(frame, [rule for rule in rules if rule is not None], gate))
+    rest = [one for one, rule in zip(suite.expectations, rules, strict=True) if rule is None]
+    left = iter(_evaluate_remaining_rules(frame, suite, rest, gate, hidden=bool(sensitive)))
+    return [next(left if rule is None else found) for rule in rules]
+
+
+def compile_suite(
+    suite: Suite, schema: StructType, *, gate: Gate, sensitive: Collection[str] = ()
+) -> Sequence[CompiledRule | None]:
+    """The rules of a suite, in order, ready to be computed; None where only Great Expectations' own engine can.
+
+    Jobs:    none.
+    Raises:  ConfigError naming each rule that does not fit the columns.
+    """
+    check_suite_columns(suite, schema.names)
+    rules: list[CompiledRule | None] = []
+    broken: list[str] = []
+    for one in suite.expectations:
+        try:
+            rules.append(
+                compile_expectation(one.type, one.kwargs, schema, home=suite.home)
+                if one.type in COMPILED_TYPES
+                else None
+            )
+        except UnfitArgument as unfit:
+            words = "does not fit its columns" if one.names(sensitive) else str(unfit)
+            broken.append(f"{one.rule}: {words}")
+    if broken:
+        raise _broken_suite_error(suite, gate, "; ".join(broken))
+    return rules
+
+
+def require_passed_verdict(verdict: Verdict) -> None:
+    """Let pass what met its critical expectations.
+
+    Raises:  GateFailed naming each broken rule with what was observed and expected.
+    """
+    if verdict.failed:
+        count = f"{len(verdict.failed)} of {len(verdict.rules)} rules of {verdict.suite} are broken"
+        broken = [f"{rule.rule}: {rule.observed}; expected {rule.expected}" for rule in verdict.failed]
+        raise GateFailed(
+            "\n  ".join([f"the {verdict.gate} gate stopped the run, {count}", *broken]),
+            "data that meets the suite; nothing was published",
+            f"repair the data, or change the rule in gate.{verdict.gate}",
+        )
+
+
+def _compute_suite_rules(frame: DataFrame, rules: Sequence[CompiledRule], gate: Gate) -> Sequence[Any]:
+    try:
+        with suppress_gx_output():
+            return compute_compiled_rules(frame, rules)
+    except (PySparkException, Py4JJavaError) as error:
+        failed = SparkscoreError(
+            f"Spark failed in the {gate} gate: {summarize_rule_error(str(error))}",
+            "a frame that can be read",
+            "see Spark's log",
+        )
+        raise to_sparkscore_error(error, f"judging the {gate} gate") or failed from error
+
+
+def _evaluate_remaining_rules(
+    frame: DataFrame, suite: Suite, expectations: Sequence[Expectation], gate: Gate, *, hidden: bool
+) -> Sequence[Any]:
+    """What Great Expectations' own engine finds. `hidden`: its words may hold values that nobody may see."""
+    if not expectations:
+        return []
+    try:
+        results = evaluate_with_gx(frame, expectations)
+    except Exception as error:
+        # Great Expectations has no base class for what it raises, and does not say for which rule.
+        crashing = _find_crashing_rules(frame, suite, expectations)
+        words = "" if hidden else f": {summarize_rule_error(str(error))}"
+        found = f"{crashing} raised {type(error).__name__}{words}"
+        raise to_sparkscore_error(error, f"judging the {gate} gate") or _broken_suite_error(
+            suite, gate, found
+        ) from error
+    _refuse_raising_rules(suite, expectations, results, gate, hidden=hidden)
+    return results
+
+
+def _find_crashing_rules(frame: DataFrame, suite: Suite, expectations: Sequence[Expectation]) -> str:
+    """The rules that crash Great Expectations even without rows."""
+    rules = [rule.rule for rule in expectations if _is_rule_crashing(frame.limit(0), rule)]
+    return ", ".join(rules) or f"a rule of {suite.name}"
+
+
+def _is_rule_crashing(frame: DataFrame, rule: Expectation) -> bool:
+    try:
+        evaluate_with_gx(frame, [rule])
+    except Exception:  # noqa: BLE001 -- whatever it is, it was raised before and is on its way to the caller
+        return True
+    return False
+
+
+def _refuse_raising_rules(
+    suite: Suite, expectations: Sequence[Expectation], results: Sequence[Any], gate: Gate, *, hidden: bool
+) -> None:
+    """A rule that raised says nothing about the data."""
+    texts = [gx_exception_text(result.exception_info) for result in results]
+    broken = [(rule.rule, text) for rule, text in zip(expectations, texts, strict=True) if text]
+    found = "; ".join(f"{rule}: {summarize_rule_error(text, sensitive=hidden)}" for rule, text in broken)
+    if not all(is_rule_fault(text) for _, text in broken):
+        raise SparkscoreError(
+            f"Spark failed in the {gate} gate: {found}", "a frame that can be read", "see Spark's log"
+        )
+    if broken:
+        raise _broken_suite_error(suite, gate, found)
+
+
+def _broken_suite_error(suite: Suite, gate: Gate, found: str) -> ConfigError:
+    return ConfigError(
+        f"the {gate} gate is broken, rules of {suite.name} cannot be computed: {found}",
+        "rules that fit the columns' types",
+        "change the suite; what Great Expectations' own engine computes together may break together",
+    )
+
+
+def _to_rule_verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:
+    hidden = expectation.names(sensitive)
+    words = format_observed(expectation, result, hidden=hidden), format_expected(expectation, hidden=hidden)
+    slow = not isinstance(result, RuleResult)
+    return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity, slow=slow)

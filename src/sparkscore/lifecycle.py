@@ -1,0 +1,259 @@
+"""What the run events of an as_of and the rows that readers see mean for the next attempt. Pure: no Spark, no I/O."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Literal
+
+from sparkscore.errors import ConfigError, TableChanged, TemporaryError
+from sparkscore.records import Pins, RunEvent
+
+_FINAL_EVENTS = ("failed", "aborted", "published")
+_MIN_RUN_ID_LENGTH = 8
+"""A run may be named by so many characters of its run_id, or more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What the caller asked for beyond the plain run."""
+
+    replace: bool = False
+    force: bool = False
+    restart: bool = False
+
+
+PLAIN_RUN = Wishes()
+"""A run without any wish: publishes once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the next attempt does."""
+
+    kind: Literal["already_published", "work"]
+    revision: int
+    attempt: int
+    keep: Pins | None = None
+    """Pins of an attempt that did not end; None: resolve anew."""
+    shown: RunEvent | None = None
+    """The publication that readers see now."""
+    open: RunEvent | None = None
+    """The last event of an attempt that never ended; to be closed as aborted."""
+    earlier: RunEvent | None = None
+    """The publication whose rows a rollback publishes again."""
+    staged: bool = False
+    """An attempt of the same verb, with these pins, has staged what is to be published."""
+
+
+def unknown_runs(events: Sequence[RunEvent], visible: Mapping[str, int]) -> list[str]:
+    """Runs whose rows readers see although no event says that they were published."""
+    published = {event.run_id for event in events if event.event == "published"}
+    return sorted(run_id for run_id in visible if run_id not in published)
+
+
+def decide_next_attempt(
+    events: Sequence[RunEvent], visible: Mapping[str, int], wishes: Wishes, *, committed: int = 0
+) -> Decision:
+    """What the next attempt of an as_of does.
+
+    Needs:   the as_of's `events`, oldest first, and `visible` rows by run_id, none unknown; with `force` the greatest
+             revision `committed` to the table, which Delta would skip.
+    Raises:  TableChanged when readers do not see what was published, unless forced.
+    """
+    shown = _current_publication(events)
+    if shown is not None and not wishes.force:
+        _refuse_changed_rows(shown, visible)
+    newest = max((event.revision for event in events), default=0)
+    mine = [event for event in events if event.revision == newest]
+    attempt = max((event.attempt for event in mine), default=0)
+    last = _last_attempt_event(mine, attempt)
+    done = shown is not None and shown.revision == newest
+    if done and (wishes.replace or wishes.force):
+        return Decision("work", max(newest, committed) + 1, 1, shown=shown)
+    if wishes.force and committed >= max(newest, 1):
+        return Decision("work", committed + 1, 1, shown=shown)
+    keep = None if done or wishes.restart else _reusable_pins(mine, last)
+    unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
+    if shown is not None and (done or (keep is None and not (wishes.replace or wishes.force))):
+        return replace(_decide_no_work(shown), open=None if done else unfinished)
+    return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=shown, open=unfinished)
+
+
+def decide_rollback(
+    events: Sequence[RunEvent], visible: Mapping[str, int], *, to: str | None, recovered: Sequence[str] = ()
+) -> Decision:
+    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless readers see it.
+
+    Without `to` it is the publication before the one that readers see. A rollback that died after its commit is
+    one of the runs `recovered` just now, and is not taken back by the command that repeats it.
+
+    Needs:   as `decide_next_attempt`; `to` as a revision, or a run_id or its beginning.
+    Raises:  ConfigError where nothing earlier is published, TableChanged.
+    """
+    shown = _require_current_publication(events, visible)
+    if to is None and shown.run_id in recovered and _origin_run_id(events, shown, "rollback"):
+        return _decide_no_work(shown)
+    earlier = _find_earlier_publication(events, to)
+    if earlier.run_id in (shown.run_id, _origin_run_id(events, shown, "rollback")):
+        return _decide_no_work(shown)
+    return replace(_decide_next_revision(events, shown, "rollback"), earlier=earlier)
+
+
+def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_id: str) -> Decision:
+    """What a retry of a run's rejects does: with the run's pins, the next revision. Retried already: nothing.
+
+    Needs:   as `decide_next_attempt`.
+    Raises:  ConfigError where readers see another run, TableChanged.
+    """
+    shown = _require_current_publication(events, visible)
+    if shown.run_id == run_id:
+        decision = _decide_next_revision(events, shown, "rejects")
+        return replace(decision, keep=shown.pins, staged=decision.staged and decision.keep == shown.pins)
+    if _origin_run_id(events, shown, "rejects") == run_id:
+        return _decide_no_work(shown)
+    raise ConfigError(
+        f"readers do not see run {run_id[:12]}",
+        f"run {(shown.run_id or '')[:12]}, revision {shown.revision}: what they see of this as_of",
+        "retry the rejects of that run",
+    )
+
+
+def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
+    """The events of one run, named by its run_id or the beginning of it.
+
+    Raises:  ConfigError where no run is called so.
+    """
+    found = [event for event in events if len(run) >= _MIN_RUN_ID_LENGTH and (event.run_id or "").startswith(run)]
+    if not found:
+        known = list(dict.fromkeys(event.run_id[:12] for event in events if event.run_id))
+        raise ConfigError(
+            f"no run {run}",
+            f"one of {', '.join(known[-10:]) or 'none so far'}",
+            f"give {_MIN_RUN_ID_LENGTH} characters at least; `runs` lists them",
+        )
+    return found
+
+
+def find_scoring_publications(events: Sequence[RunEvent], shown: Sequence[RunEvent]) -> list[RunEvent]:
+    """The publications that scored what these show: themselves, or the ones whose rows a rollback published again."""
+    published = {event.run_id: event for event in events if event.event == "published"}
+
+    def scored(event: RunEvent) -> RunEvent:
+        while event.verb == "rollback" and event.of_run in published:
+            event = published[event.of_run]
+        return event
+
+    return [scored(event) for event in shown]
+
+
+def list_publications(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """The publications of an as_of, one per revision, oldest first."""
+    found = {event.revision: event for event in events if event.event == "published"}
+    return [found[revision] for revision in sorted(found)]
+
+
+def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> RunEvent:
+    published = list_publications(events)
+    if to is not None and not (to.isdigit() and len(to) < _MIN_RUN_ID_LENGTH):
+        return select_run_events(published, to)[-1]
+    found = published[-2:-1] if to is None else [event for event in published if event.revision == int(to)]
+    if not found:
+        listed = ", ".join(f"{event.revision} (run {(event.run_id or '')[:12]})" for event in published)
+        raise ConfigError(
+            "no earlier publication of this as_of" if to is None else f"no publication {to} of this as_of",
+            f"one of the published revisions {listed}",
+            "name one by --to, or score again with --replace",
+        )
+    return found[0]
+
+
+def _origin_run_id(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> str | None:
+    """The run that a verb started from when it made what readers see; None where it was made by another verb."""
+    mine = (event.of_run for event in events if event.run_id == shown.run_id and event.verb == verb)
+    return next((run_id for run_id in mine if run_id is not None), None)
+
+
+def _require_current_publication(events: Sequence[RunEvent], visible: Mapping[str, int]) -> RunEvent:
+    shown = _current_publication(events)
+    if shown is None:
+        raise ConfigError("nothing is published for this as_of", "an as_of with a publication", "`runs` lists them")
+    _refuse_changed_rows(shown, visible)
+    return shown
+
+
+def _current_publication(events: Sequence[RunEvent]) -> RunEvent | None:
+    return next((event for event in reversed(events) if event.event == "published"), None)
+
+
+def _decide_no_work(shown: RunEvent) -> Decision:
+    return Decision("already_published", shown.revision, shown.attempt, shown=shown)
+
+
+def _decide_next_revision(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> Decision:
+    """The next revision; one that was begun and not published is taken over, whichever verb began it."""
+    newest = max(event.revision for event in events)
+    if newest == shown.revision:
+        return Decision("work", newest + 1, 1, shown=shown)
+    mine = [event for event in events if event.revision == newest]
+    attempt = max(event.attempt for event in mine)
+    last = _last_attempt_event(mine, attempt)
+    keep = _reusable_pins(mine, last, verb)
+    staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in mine)
+    unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
+    return Decision("work", newest, attempt + 1, keep=keep, shown=shown, open=unfinished, staged=staged)
+
+
+def unsettled_events(events: Sequence[RunEvent]) -> list[RunEvent]:
+    """Events, with pins, of the attempts that may still publish or whose pins the next attempt would keep.
+
+    An attempt of a revision that is published, or of an older one, is settled: Delta's guard skips its commit.
+
+    Needs:   the events of one job's table, oldest first.
+    """
+    found: list[RunEvent] = []
+    for _, past in groupby(events, key=lambda event: event.as_of):
+        attempts = [list(mine) for _, mine in groupby(past, key=lambda event: (event.revision, event.attempt))]
+        done = max((mine[0].revision for mine in attempts if any(one.event == "published" for one in mine)), default=0)
+        for mine in attempts:
+            if mine[0].revision > done and _can_attempt_continue(mine, newest=mine is attempts[-1]):
+                found += [event for event in mine if event.pins is not None]
+    return found
+
+
+def _can_attempt_continue(attempt: Sequence[RunEvent], *, newest: bool) -> bool:
+    last = _last_attempt_event(attempt, attempt[0].attempt)
+    return (
+        last is None
+        or last.event not in _FINAL_EVENTS
+        or (newest and _reusable_pins(attempt, last, last.verb) is not None)
+    )
+
+
+def _refuse_changed_rows(shown: RunEvent, visible: Mapping[str, int]) -> None:
+    expected = {shown.run_id: shown.rows_scored} if shown.rows_scored else {}
+    if dict(visible) == expected:
+        return
+    seen = ", ".join(f"{rows:,} of run {run_id[:12]}" for run_id, rows in visible.items()) or "none"
+    raise TableChanged(
+        f"the prediction table changed behind our back: it holds {seen} for this as_of",
+        f"{shown.rows_scored or 0:,} rows of run {(shown.run_id or '')[:12]}, as published",
+        "look at the table's history; --force publishes again",
+    )
+
+
+def _last_attempt_event(events: Sequence[RunEvent], attempt: int) -> RunEvent | None:
+    """The event that ends an attempt, else its newest one."""
+    mine = [event for event in events if event.attempt == attempt]
+    return next((event for event in reversed(mine) if event.event in _FINAL_EVENTS), mine[-1] if mine else None)
+
+
+def _reusable_pins(events: Sequence[RunEvent], last: RunEvent | None, verb: str = "score") -> Pins | None:
+    """The pins of the last attempt, when it died, was aborted, or failed in a way that a retry may help.
+
+    What another verb has begun is that verb's to finish: a plain run never goes on with a rollback.
+    """
+    if last is None or last.verb != verb or (last.event == "failed" and last.exit_code != TemporaryError.exit_code):
+        return None
+    return next(
+        (event.pins for event in reversed(events) if event.attempt == last.attempt and event.pins is not None), None
+    )

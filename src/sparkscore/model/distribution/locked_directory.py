@@ -1,0 +1,85 @@
+"""Folders of this node that belong to one user alone, and locks on files in them. Holds only that I/O."""
+
+import fcntl
+import math
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+
+from sparkscore.errors import AccessDenied
+
+_LOCK_RETRY_S = 0.05
+
+
+def ensure_private_folder(*names: str) -> Path:
+    """The folder `<temporary folder>/sparkscore-<uid>/<names>`, made where it is missing, open to its owner alone.
+
+    Runs on: executor.
+    Raises:  AccessDenied where it, or a folder above it up to `sparkscore-<uid>`, is a link, another user's, or open
+             to others: whoever can write there chooses what is unpickled.
+    """
+    folder = Path(tempfile.gettempdir(), f"sparkscore-{os.geteuid()}")
+    _ensure_owned_folder(folder)
+    for name in names:
+        folder = folder / name
+        _ensure_owned_folder(folder)
+    return folder
+
+
+def acquire_file_lock(path: Path, *, shared: bool = False, until: float = math.inf) -> int | None:
+    """The descriptor that holds a lock on the file; closing it, or the end of all processes that have it, frees it.
+
+    Needs:   `until`: moment of `time.monotonic()`; one that is past asks once.
+    Returns: None where somebody else held the lock until then.
+    Raises:  FileNotFoundError where the folder is gone.
+    """
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        if _try_file_lock(descriptor, shared=shared):
+            if _is_same_lock_file(path, descriptor):
+                return descriptor
+            os.close(descriptor)  # removed while we were asking: a lock on it excludes nobody
+            continue
+        os.close(descriptor)
+        if time.monotonic() >= until:
+            return None
+        time.sleep(_LOCK_RETRY_S)
+
+
+def _ensure_owned_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+    except OSError as error:
+        raise _unsafe_folder_error(f"no folder {folder}: {error.strerror}") from error
+    if not stat.S_ISDIR(found.st_mode):
+        raise _unsafe_folder_error(f"{folder} is a link")
+    if found.st_uid != os.geteuid():
+        raise _unsafe_folder_error(f"{folder} belongs to the user {found.st_uid}")
+    if found.st_mode & 0o077:
+        raise _unsafe_folder_error(f"{folder} is open to other users (mode {stat.S_IMODE(found.st_mode):o})")
+
+
+def _unsafe_folder_error(found: str) -> AccessDenied:
+    return AccessDenied(
+        found,
+        f"a folder of the user {os.geteuid()}, mode 700",
+        "remove it, or give executors another temporary folder: spark.executorEnv.TMPDIR",
+    )
+
+
+def _try_file_lock(descriptor: int, *, shared: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is_same_lock_file(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(descriptor))
+    except FileNotFoundError:
+        return False

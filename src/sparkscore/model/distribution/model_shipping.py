@@ -1,0 +1,68 @@
+"""Hands a model to Spark's own file distribution. Runs on the driver."""
+
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pyspark.sql import SparkSession
+
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host.process_sharing import list_model_modules
+from sparkscore.model.runtimes.runtime_selection import runtime_file
+from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.records import PinnedModel
+
+_ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+def ship_model(
+    spark: SparkSession,
+    model: PinnedModel,
+    *,
+    params: Mapping[str, Any],
+    residency: Literal["worker", "executor"] = "worker",
+    batch_timeout: float | None = None,
+    sensitive: bool = False,
+) -> ShippedModel:
+    """The model as workers find it; added to the SparkContext once per digest.
+
+    As a file, not as an archive, which Spark would unpack once more in each executor: `unpacked.py` does it per node.
+
+    Jobs:    none.
+    Runs on: driver.
+    """
+    name = f"sparkscore-{model.digest}.zip"
+    context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
+    if not any(str(there).endswith(f"/{name}") for there in context.listFiles):
+        context.addFile(_zip_model_folder(Path(model.path), name).as_uri())
+    return ShippedModel(
+        digest=model.digest,
+        archive=name,
+        runtime=model.runtime,
+        inputs=model.inputs,
+        tensor=model.tensor,
+        output=model.output,
+        params=tuple(sorted(params.items())),
+        residency=residency,
+        file=runtime_file(model.runtime, mlmodel, model.path),
+        batch_timeout=batch_timeout,
+        sensitive=sensitive,
+        code=list_model_modules(mlmodel, model.path),
+    )
+
+
+def _zip_model_folder(folder: Path, name: str) -> Path:
+    """A zip of the folder, beside it; equal files give equal bytes. It appears all at once: no run sees a part."""
+    target = folder.with_name(name).absolute()
+    with tempfile.TemporaryDirectory(dir=target.parent) as workplace:
+        partial = Path(workplace, target.name)
+        with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:
+            for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+                entry = zipfile.ZipInfo(path.relative_to(folder).as_posix(), _ZIP_EPOCH)
+                with path.open("rb") as content, archive.open(entry, "w", force_zip64=True) as packed:
+                    shutil.copyfileobj(content, packed)
+        partial.replace(target)
+    return target

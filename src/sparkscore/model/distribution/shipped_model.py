@@ -1,0 +1,66 @@
+"""What a worker knows about a model that Spark has distributed. Light: pickled into every task."""
+
+import secrets
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pyarrow as pa
+
+from sparkscore.records import ModelInput
+
+
+@dataclass(frozen=True, slots=True)
+class SklearnFile:
+    """A scikit-learn object in a model's folder."""
+
+    path: str
+    format: str
+    trusted: tuple[str, ...] | None
+    """Types that the model's author told skops to load; nothing is added."""
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxFile:
+    """An ONNX graph in a model's folder."""
+
+    path: str
+    outputs: tuple[str | None, ...]
+    """The names that the signature gives its outputs."""
+    optimisation: int | None = None
+    """The author's graph_optimization_level; None: onnxruntime's own."""
+    config: tuple[tuple[str, str], ...] = ()
+    """The author's further session options."""
+
+
+@dataclass(frozen=True, slots=True)
+class TorchFile:
+    """A PyTorch module in a model's folder."""
+
+    path: str
+    format: Literal["pickle", "pt2"]
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedModel:
+    """A model that every executor can unpack, and how it is executed there."""
+
+    digest: str
+    archive: str
+    """Name of the zip among Spark's files."""
+    runtime: Literal["pyfunc", "sklearn", "onnx", "torch"]
+    inputs: tuple[ModelInput, ...]
+    tensor: bool
+    output: pa.DataType
+    params: tuple[tuple[str, Any], ...] = ()
+    residency: Literal["worker", "executor"] = "worker"
+    file: SklearnFile | OnnxFile | TorchFile | None = None
+    """What a runtime other than pyfunc loads: workers then need no YAML to find it."""
+    batch_timeout: float | None = None
+    """Seconds that it may take for a batch; None: as long as it takes."""
+    sensitive: bool = False
+    """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    code: tuple[str, ...] = ()
+    """Names of the modules and packages that it brings."""
+    secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
+    """Signs the errors that tasks send to the driver (`scoring.task_errors`); no part of what the model is."""

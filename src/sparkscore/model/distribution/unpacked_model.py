@@ -1,0 +1,138 @@
+"""A model's files on a node: unpacked once from the archive that Spark brought, and shared by every executor there.
+
+Per digest, in a folder of the user's own: `<digest>/` the files, `<digest>.lock` held while they are made or removed,
+`<digest>.used` held shared by each process that uses them. `.<digest>/` is unfinished: nobody reads it, and whoever
+holds the lock next removes it, so a killed unpacker leaves nothing that could be taken for a model.
+"""
+
+import os
+import shutil
+import stat
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+
+from sparkscore.errors import DigestMismatch, ModelError
+from sparkscore.model.distribution.locked_directory import acquire_file_lock, ensure_private_folder
+from sparkscore.model.distribution.model_cache_limits import evict_unpacked_models
+from sparkscore.model.trust.model_digest import compute_model_digest
+
+_use_descriptors: dict[str, int] = {}
+"""Per digest the descriptor by which this process says that it uses the files."""
+
+
+def unpack_model(archive: str | Path, digest: str, *, doubted: bool = False) -> str:
+    """The folder with the archive's files, in use by this process until it calls `release_model` or ends.
+
+    Needs:   `doubted`: its files were found to have another digest. It is looked at again, and replaced if it is so.
+    Runs on: executor.
+    Raises:  DigestMismatch where the archive itself holds something else; AccessDenied for a folder of another user;
+             ModelError where there is no room.
+    """
+    models = ensure_private_folder("models")
+    folder = models / digest
+    with _lock_model_folder(folder):
+        made = not folder.is_dir() or (doubted and not _has_unpacked_digest(folder, digest))
+        if made:
+            _unpack_archive(Path(archive), folder, digest)
+        mark_model_used(folder)
+    if made:
+        evict_unpacked_models(models)
+    return str(folder)
+
+
+def mark_model_used(folder: str | Path) -> None:
+    """Say that this process uses an unpacked model: nobody removes it until the process ends, or calls
+    `release_model`."""
+    path = Path(folder)
+    marker = path.with_name(f"{path.name}.used")
+    if path.name not in _use_descriptors:
+        descriptor = acquire_file_lock(marker, shared=True)
+        assert descriptor is not None  # noqa: S101 - without an end to the waiting there is always one
+        _use_descriptors[path.name] = descriptor
+    os.utime(marker)
+
+
+def release_model(digest: str) -> None:
+    """Say that this process no longer uses the model."""
+    if digest in _use_descriptors:
+        os.close(_use_descriptors.pop(digest))
+
+
+@contextmanager
+def _lock_model_folder(folder: Path) -> Iterator[None]:
+    descriptor = acquire_file_lock(folder.with_name(f"{folder.name}.lock"))
+    assert descriptor is not None  # noqa: S101 - as above
+    try:
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _has_unpacked_digest(folder: Path, digest: str) -> bool:
+    try:
+        return compute_model_digest(folder) == digest
+    except (ModelError, OSError):
+        return False
+
+
+def _unpack_archive(archive: Path, folder: Path, digest: str) -> None:
+    """The folder appears all at once, and only with the right files."""
+    partial = folder.with_name(f".{folder.name}")
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        partial.mkdir(mode=0o700)
+        _extract_archive(archive, partial)
+        found = compute_model_digest(partial)
+        if found != digest:
+            raise _archive_mismatch_error(f"have the digest {found[:12]}", digest)
+        if folder.exists():
+            _remove_changed_folder(folder, partial)
+        partial.rename(folder)
+    except (zipfile.BadZipFile, NotImplementedError) as error:
+        raise _archive_mismatch_error("cannot be read", digest) from error
+    except OSError as error:
+        raise ModelError(
+            f"the model could not be unpacked in {folder.parent}: {error.strerror}",
+            "a temporary folder with room for the model",
+            "make room, or give executors another one: spark.executorEnv.TMPDIR",
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _remove_changed_folder(folder: Path, partial: Path) -> None:
+    """Out of the way first: a reader finds either all of the old files, or all of the new ones, or no folder."""
+    away = partial / ".changed"
+    folder.rename(away)
+    shutil.rmtree(away)
+
+
+def _extract_archive(archive: Path, target: Path) -> None:
+    with zipfile.ZipFile(archive) as packed:
+        seen: set[str] = set()
+        for entry in packed.infolist():
+            _check_archive_entry(entry, seen)
+            path = target / entry.filename
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with packed.open(entry) as content, path.open("xb") as file:
+                shutil.copyfileobj(content, file, 1 << 20)
+
+
+def _check_archive_entry(entry: zipfile.ZipInfo, seen: set[str]) -> None:
+    """Only what `ship` packs: plain files inside the folder, each once and uncompressed, so that they cannot swell."""
+    path = PurePosixPath(entry.filename)
+    inside = not path.is_absolute() and ".." not in path.parts and "\\" not in entry.filename and path.parts
+    plain = not entry.is_dir() and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
+    if not inside or not plain or entry.filename in seen or entry.compress_type != zipfile.ZIP_STORED:
+        raise zipfile.BadZipFile(f"an odd member: {entry.filename!r}")
+    seen.add(entry.filename)
+
+
+def _archive_mismatch_error(found: str, digest: str) -> DigestMismatch:
+    return DigestMismatch(
+        f"the model's files in the archive on this executor {found}",
+        f"{digest[:12]}, as pinned by the driver",
+        "find out who changed it; a new session ships the model again",
+    )

@@ -1,0 +1,171 @@
+"""The model that stays: in a Python worker, or in a process that all workers of an executor share.
+
+A module of its own: Spark pickles what it finds in `__main__` or in closures, but a module is imported once per worker
+process, so what it holds outlives a task.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import pyarrow as pa
+from pyspark import SparkFiles, TaskContext
+
+from sparkscore.errors import BatchTimeout, DigestMismatch
+from sparkscore.model.distribution.model_cache_limits import (
+    folder_bytes,
+    keep_freed_memory,
+    memory_budget,
+    process_rss_bytes,
+)
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.distribution.unpacked_model import release_model, unpack_model
+from sparkscore.model.host.host_client import HostedModel, open_host_scorer
+from sparkscore.model.host.inherited_environment import keep_heritage
+from sparkscore.model.host.process_sharing import admit_here, admits_here
+from sparkscore.model.runtimes.batch_timeout import late_batch, limit_batch_time
+from sparkscore.model.runtimes.model_loading import load_verified_scorer
+from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.model.runtimes.thread_limits import limit_threads
+
+_Home = Literal["worker", "beside", "executor"]
+"""Where a model is: in this worker, in a process of this worker's own, in one that the executor's workers share."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ResidentModel:
+    digest: str
+    score: Scorer
+    occupied: int
+    """Bytes of memory: its files' size or, where that is more, how much the process grew when it was loaded, or all of
+    a process of the worker's own."""
+
+
+_resident_models: OrderedDict[tuple[Any, ...], _ResidentModel] = OrderedDict()
+"""The one that was not asked for longest first."""
+
+
+def get_resident_scorer(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
+    """The model, loaded at most once per worker process and device, or per executor and device (`model.residency`).
+
+    No model that may bring code is in one process with another (`isolation.py`): a worker that has loaded one gets a
+    process beside it for each further model, which ends with the worker.
+
+    Models that do not fit `memory_budget` together make room for the one asked for, the longest unused first; that one
+    stays, however large. `on_load` is called where this call has caused a load; for a model in a process of its own
+    also later, when it had to be loaded again.
+
+    Runs on: executor.
+    Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading;
+             ModelError for a model whose modules are not those that would run; UnsupportedSession where the model needs
+             a process of its own and the system cannot give it.
+    """
+    cores, gpu = _task_cores(), task_gpu_address()
+    keep_heritage(SparkFiles.getRootDirectory())
+    home = _home_of(model)
+    key = (*_scorer_identity(model, home), gpu)
+    if key not in _resident_models:
+        load = _load_here if home == "worker" else partial(_load_beside, private=home == "beside")
+        _resident_models[key] = load(model, cores, gpu, on_load)
+        _evict_resident_models(0, cores)
+    _resident_models.move_to_end(key)
+    return _prepare_for_task(_resident_models[key].score, model, cores, on_load)
+
+
+def task_gpu_address() -> str | None:
+    """The address of the GPU that Spark has given the task; None where there is none. Runs on: executor."""
+    task = TaskContext.get()
+    gpu = None if task is None else task.resources().get("gpu")
+    return None if gpu is None else gpu.addresses[0]
+
+
+def _home_of(model: ShippedModel) -> _Home:
+    if model.residency == "executor":
+        return "executor"
+    return "worker" if admits_here(model) else "beside"
+
+
+def _scorer_identity(model: ShippedModel, home: _Home) -> tuple[Any, ...]:
+    """What makes a scorer another one. Params as text: 1, 1.0 and True differ."""
+    hosted_for = None if home == "worker" else model.batch_timeout
+    return model.digest, model.runtime, repr(model.params), model.sensitive, home, hosted_for
+
+
+def _prepare_for_task(score: Scorer, model: ShippedModel, cores: int, on_load: Callable[[], None]) -> Scorer:
+    """The scorer as this task has to call it."""
+    if isinstance(score, HostedModel):
+        score.count_loads(on_load)
+        return _named_if_late(score, model.batch_timeout) if model.residency == "worker" else score
+    if model.batch_timeout is None:
+        limit_threads(cores)
+        return score
+    return limit_batch_time(score, model.batch_timeout, cores=cores, where=_partition_label())
+
+
+def _named_if_late(score: Scorer, seconds: float | None) -> Scorer:
+    """The scorer of a process beside the worker, which says of a hang what it would say in the worker."""
+    where = _partition_label()
+
+    def named(columns: Sequence[pa.Array]) -> pa.Array:
+        try:
+            return score(columns)
+        except BatchTimeout:
+            raise late_batch(seconds or 0.0, len(columns[0]), where) from None
+
+    return score if seconds is None else named
+
+
+def _load_here(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _ResidentModel:
+    archive = SparkFiles.get(model.archive)
+    folder = unpack_model(archive, model.digest)
+    files = folder_bytes(folder)
+    keep_freed_memory()
+    _evict_resident_models(files, cores)
+    before = process_rss_bytes()
+    admit_here(model)
+    try:
+        score = load_verified_scorer(model, folder, cores=cores, device=device)
+    except DigestMismatch:  # somebody changed this node's copy; the archive may be as it was
+        score = load_verified_scorer(
+            model, unpack_model(archive, model.digest, doubted=True), cores=cores, device=device
+        )
+    on_load()
+    return _ResidentModel(model.digest, score, max(files, process_rss_bytes() - before))
+
+
+def _load_beside(
+    model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None], *, private: bool
+) -> _ResidentModel:
+    def folder(*, doubted: bool) -> str:
+        return unpack_model(SparkFiles.get(model.archive), model.digest, doubted=doubted)
+
+    files = folder_bytes(folder(doubted=False)) if private else 0
+    if private:
+        _evict_resident_models(files, cores)
+    score = open_host_scorer(model, folder, cores=cores, device=device, on_load=on_load, private=private)
+    return _ResidentModel(model.digest, score, max(files, process_rss_bytes(score.pid)) if private and score.pid else 0)
+
+
+def _evict_resident_models(needed: int, cores: int) -> None:
+    """Let models go until `needed` bytes fit; with nothing needed, the newest stays."""
+    stays = 1 if needed == 0 else 0
+    while len(_resident_models) > stays and needed + sum(
+        one.occupied for one in _resident_models.values()
+    ) > memory_budget(cores):
+        _, gone = _resident_models.popitem(last=False)
+        if isinstance(gone.score, HostedModel):
+            gone.score.end()
+        if all(one.digest != gone.digest for one in _resident_models.values()):
+            release_model(gone.digest)
+
+
+def _partition_label() -> str:
+    task = TaskContext.get()
+    return "no task" if task is None else f"partition {task.partitionId()}"
+
+
+def _task_cores() -> int:
+    task = TaskContext.get()
+    return 1 if task is None else task.cpus()

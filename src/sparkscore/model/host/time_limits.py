@@ -1,0 +1,30 @@
+"""How long a worker waits for the model process, and how long the process waits for work."""
+
+import math
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class HostTimeLimits:
+    """Seconds, all generous: they only have to end what hangs."""
+
+    batch_s: float = 600.0
+    """One batch. A process that takes longer is ended, and another one started."""
+    load_s: float = 1800.0
+    """From the first question to a model that is loaded."""
+    idle_s: float = 300.0
+    """Without a batch. The process holds the model's memory; a new one costs a load."""
+    late_tries: int = 2
+    """Of a batch with a `batch_timeout`: each costs so many seconds."""
+
+
+def read_host_time_limits(batch_timeout: float | None = None) -> HostTimeLimits:
+    """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch."""
+    given = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
+    return HostTimeLimits() if given is None else HostTimeLimits(batch_s=float(given))
+
+
+def private_limits(batch_timeout: float | None) -> HostTimeLimits:
+    """The limits of a process that stands in for its worker: without a `batch_timeout` a batch takes what it takes."""
+    return HostTimeLimits(batch_s=math.inf if batch_timeout is None else batch_timeout, late_tries=1)

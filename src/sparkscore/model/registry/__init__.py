@@ -1,0 +1,1 @@
+"""Resolves a model once: registry, alias, version, private copy, digest."""

@@ -1,0 +1,128 @@
+"""How MLflow is asked: few times, and with its failures translated. Holds only that I/O."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
+
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    ModelNotFound,
+    RegistryUnreachable,
+    SparkscoreError,
+    redact_secrets,
+)
+from sparkscore.model.registry.mlflow_settings import limit_mlflow_retries, suppress_mlflow_output
+
+RegistryAnswer = TypeVar("RegistryAnswer")
+
+_NOT_FOUND_CODES = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
+_ACCESS_DENIED_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+_REFUSED_REQUEST_CODES = ("INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A registry, and MLflow's client for it."""
+
+    uri: str
+    client: Any
+
+
+def open_registry(tracking_uri: str | None) -> Registry:
+    """The registry that belongs to a tracking URI; None takes MLflow's own settings for both.
+
+    Raises:  ModelNotFound for a local database that is not there: MLflow would make an empty one. RegistryUnreachable.
+    """
+    with suppress_mlflow_output():
+        import mlflow
+
+        # for Databricks MLflow knows that the registry is Unity Catalog
+        named = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
+        uri = named or mlflow.get_registry_uri()
+        _refuse_new_database(uri)
+        return Registry(
+            uri,
+            call_registry(
+                lambda: mlflow.MlflowClient(tracking_uri, registry_uri=named), f"the registry at {redact_secrets(uri)}"
+            ),
+        )
+
+
+def call_registry(question: Callable[[], RegistryAnswer], what: str) -> RegistryAnswer:
+    """The registry's answer, asked for at most three times and for about ten seconds.
+
+    Raises:  ModelNotFound, AccessDenied, ConfigError, RegistryUnreachable.
+    """
+    retrying = Retrying(
+        retry=retry_if_exception_type(RegistryUnreachable),
+        stop=stop_after_attempt(3) | stop_after_delay(10),
+        wait=wait_exponential(multiplier=0.25, max=2),
+        reraise=True,
+    )
+    answer: RegistryAnswer = retrying(_call_registry_once, question, what)
+    return answer
+
+
+def _call_registry_once(question: Callable[[], RegistryAnswer], what: str) -> RegistryAnswer:
+    with suppress_mlflow_output(), limit_mlflow_retries():
+        try:
+            return question()
+        except Exception as error:
+            raise _translate_mlflow_error(error, what) from error
+
+
+def download_model_files(registry: Registry, name: str, version: str, place: Path) -> Path:
+    """The folder in which a model version's files now lie, inside `place`.
+
+    Raises:  ModelNotFound where the files are gone; AccessDenied, RegistryUnreachable.
+    """
+    what = f"the files of {name} version {version}"
+    client = registry.client
+    # Unity Catalog lends credentials for the files, which only MLflow's own way for models:/ asks for
+    governed = registry.uri.startswith(("databricks", "uc:"))
+    uri = f"models:/{name}/{version}"
+    if not governed:
+        uri = call_registry(lambda: client.get_model_version_download_uri(name, version), what)
+    with suppress_mlflow_output():
+        from mlflow.artifacts import download_artifacts
+
+        try:
+            where = {"tracking_uri": client.tracking_uri, "registry_uri": registry.uri}
+            path = Path(download_artifacts(artifact_uri=uri, dst_path=str(place), **where))
+        except Exception as error:
+            raise _translate_mlflow_error(error, what) from error
+    (path / "registered_model_meta").unlink(missing_ok=True)  # written by the download, not part of the model
+    return path
+
+
+def _translate_mlflow_error(error: Exception, what: str) -> SparkscoreError:
+    """What a failure of MLflow, of its database or of the network means for a run."""
+    code, text = getattr(error, "error_code", None), redact_secrets(str(error)).strip().partition("\n")[0][:300]
+    no_file = isinstance(error, OSError) and "No such file" in str(error)
+    check = "check model.uri and model.tracking_uri"
+    if code in _NOT_FOUND_CODES or no_file:
+        return ModelNotFound(f"the registry does not have {what}: {text}", "a registered model", check)
+    if code in _ACCESS_DENIED_CODES or isinstance(error, PermissionError):
+        return AccessDenied(
+            f"no access to {what}: {text}", "permission to read the model", "check MLflow's credentials"
+        )
+    if code in _REFUSED_REQUEST_CODES or "out-of-date database schema" in text:
+        return ConfigError(f"the registry refused to give {what}: {text}", "an MLflow registry of this version", check)
+    found = f"no answer for {what}: {type(error).__name__}: {text}"
+    return RegistryUnreachable(found, "a registry that answers", "check model.tracking_uri; run it again")
+
+
+def _refuse_new_database(uri: str) -> None:
+    path = urlsplit(uri).path
+    file = Path(path[1:]) if uri.startswith("sqlite:///") else None
+    if file is not None and not file.exists():
+        raise ModelNotFound(
+            f"no registry at {file}",
+            "an MLflow database that holds the model",
+            "train and register it; `sparkscore quickstart` shows how",
+        )

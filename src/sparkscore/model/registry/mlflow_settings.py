@@ -1,0 +1,57 @@
+"""MLflow without its chatter and without its patience. The settings last for a block; afterwards they are as before."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, redirect_stdout
+
+_QUIET_VARIABLES = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+_SHORT_RETRY_VARIABLES = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
+}
+_DATABASE_ATTEMPTS = 2
+
+
+@contextmanager
+def suppress_mlflow_output() -> Iterator[None]:
+    """No telemetry, no progress bars, nothing of MLflow's on stdout, which holds a job's result alone.
+
+    Its log is off too: it writes tracebacks of failures that are raised anyway.
+    """
+    logger = logging.getLogger("mlflow")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with _set_default_variables(_QUIET_VARIABLES), redirect_stdout(sys.stderr):
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
+def limit_mlflow_retries() -> Iterator[None]:
+    """Few and short retries: by default MLflow asks a server for minutes, and a database ten times over 100 seconds."""
+    import mlflow.store.db.utils as database
+
+    before = database.MAX_RETRY_COUNT  # there is no setting for it
+    database.MAX_RETRY_COUNT = min(before, _DATABASE_ATTEMPTS)
+    try:
+        with _set_default_variables(_SHORT_RETRY_VARIABLES):
+            yield
+    finally:
+        database.MAX_RETRY_COUNT = before
+
+
+@contextmanager
+def _set_default_variables(wanted: Mapping[str, str]) -> Iterator[None]:
+    """The environment with these variables where they were not set."""
+    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name in added:
+            os.environ.pop(name, None)

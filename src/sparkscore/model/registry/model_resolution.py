@@ -1,0 +1,119 @@
+"""The MLflow registry: the only module that asks it. MLflow is imported when it is first needed, two seconds.
+
+Asked through a client of its own, so that the process's global tracking URI stays what it was.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sparkscore.errors import ConfigError, ModelNotFound
+from sparkscore.model.registry.mlflow_client import Registry, call_registry, download_model_files, open_registry
+from sparkscore.model.registry.private_copies import fetch_private_copy
+from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
+from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
+from sparkscore.model.signature.signature_check import check_model_params
+from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.records import PinnedModel
+
+_MODEL_URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUri:
+    """A registered model by alias or by version; exactly one of the two is given."""
+
+    name: str
+    alias: str | None
+    version: str | None
+
+
+def parse_model_uri(uri: str) -> ModelUri:
+    """The parts of `models:/<name>@<alias>` or `models:/<name>/<version>`.
+
+    Raises:  ConfigError.
+    """
+    match = _MODEL_URI.fullmatch(uri)
+    if match is None:
+        raise ConfigError(
+            f"the model URI {uri!r}",
+            "models:/<name>@<alias> or models:/<name>/<version>, the version a number",
+            "register the model and name an alias or a version; stages, latest, runs:/ and paths are not pinned",
+        )
+    return ModelUri(**match.groupdict())
+
+
+def resolve_model(
+    uri: str,
+    *,
+    tracking_uri: str | None,
+    runtime: str,
+    params: Mapping[str, Any],
+    copies: str,
+    inputs: Mapping[str, str] | None = None,
+) -> PinnedModel:
+    """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
+
+    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`).
+    Runs on: driver.
+    Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; AccessDenied;
+             RegistryUnreachable after bounded retries.
+    """
+    named, registry = parse_model_uri(uri), open_registry(tracking_uri)
+    name, version = named.name, _resolve_registry_version(registry, named)
+    entry = call_registry(
+        lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}"
+    )
+    if entry.status != "READY":
+        raise ModelNotFound(
+            f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
+        )
+    folder, digest = fetch_private_copy(lambda place: download_model_files(registry, name, version, place), copies)
+    mlmodel = read_mlmodel(folder)
+    signature = _resolve_signature(mlmodel, inputs or {})
+    check_model_params(signature, params)
+    chosen = choose_runtime(runtime, mlmodel, params, folder)
+    if chosen == "onnx":
+        check_onnx_signature(mlmodel, signature, folder)
+    return PinnedModel(
+        name=name,
+        version=version,
+        model_id=str(mlmodel.get("model_id") or ""),
+        digest=digest,
+        path=str(folder),
+        runtime=chosen,
+        inputs=signature.inputs,
+        tensor=signature.tensor,
+        output=signature.output,
+    )
+
+
+def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
+    """The version that the URI names now. Downloads nothing.
+
+    Runs on: driver.
+    Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
+    """
+    named = parse_model_uri(uri)
+    return named.version if named.version is not None else _resolve_registry_version(open_registry(tracking_uri), named)
+
+
+def _resolve_signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:
+    said = read_mlflow_signature(mlmodel)
+    return replace(said, inputs=merge_tensor_inputs(said.inputs, inputs)) if said.tensor else said
+
+
+def _resolve_registry_version(registry: Registry, named: ModelUri) -> str:
+    """The version itself, or what the alias points to in the one answer that also tells which aliases there are."""
+    if named.version is not None:
+        return str(int(named.version))
+    model = call_registry(lambda: registry.client.get_registered_model(named.name), f"the model {named.name}")
+    if named.alias not in model.aliases:
+        there = ", ".join(sorted(model.aliases)) or "none"
+        raise ModelNotFound(
+            f"no alias {named.alias} on the model {named.name}",
+            f"one of its aliases: {there}",
+            "set the alias in MLflow, or name a version",
+        )
+    return str(model.aliases[named.alias])

@@ -1,0 +1,1 @@
+"""What executes a model: MLflow's pyfunc, scikit-learn, onnxruntime, PyTorch."""

@@ -1,0 +1,40 @@
+"""The border to a model's own code: nothing that it raises is taken for the suite's word. Runs on executors."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sparkscore.errors import SparkscoreError
+
+
+class ForeignError(Exception):
+    """What a model's own code has raised where it would mean something else: an error of the suite's, or an exit."""
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(str(raised))
+        self.raised = raised
+
+
+@contextmanager
+def guard_foreign_code() -> Iterator[None]:
+    """A block that is a model's own code: errors of the suite's classes and exits leave it as `ForeignError`.
+
+    Only the suite may say how a run ends, and a model may not end its process in the middle of a batch.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, SparkscoreError):
+            raise ForeignError(error) from error
+        raise
+    except BaseException as error:
+        raise ForeignError(error) from error
+
+
+def raised_by_model(error: BaseException) -> BaseException:
+    """What the model has raised, behind the border's own error."""
+    return error.raised if isinstance(error, ForeignError) else error
+
+
+def is_exit(error: BaseException) -> bool:
+    """Whether it would end a process (SystemExit, KeyboardInterrupt) rather than tell of rows."""
+    return not isinstance(raised_by_model(error), Exception)

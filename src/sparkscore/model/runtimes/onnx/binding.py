@@ -1,0 +1,55 @@
+"""From Arrow columns to what an ONNX graph is given, and from its results to predictions. Without pandas."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from sparkscore.errors import PredictError
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.onnx.graph_inputs import GraphFeed
+from sparkscore.model.signature.model_inputs import cast_model_inputs, input_names
+from sparkscore.model.signature.numpy_inputs import NumpyArray, numpy_type, to_numpy_matrix, to_numpy_tensor
+
+
+def build_input_feed(
+    plan: tuple[GraphFeed, ...], columns: Sequence[pa.Array], model: ShippedModel
+) -> dict[str, NumpyArray]:
+    """What the graph is given for a batch.
+
+    Runs on: executor.
+    Raises:  SignatureError, PredictError, as `features`; also for NULL in text.
+    """
+    ready, called = cast_model_inputs(columns, model), input_names(model.inputs)
+    return {feed.name: _fill_graph_input(feed, ready, called, model.inputs[feed.places[0]].shape) for feed in plan}
+
+
+def group_results_by_field(results: Sequence[Any], output: pa.DataType, *, several: bool) -> Any:
+    """The graph's results as `predictions` takes them: one, or one per field of a struct."""
+    if not several:
+        return results[0]
+    return dict(zip([field.name for field in output], results, strict=True))
+
+
+def _fill_graph_input(
+    feed: GraphFeed, columns: Sequence[pa.Array], called: Sequence[str], shape: tuple[int, ...] | None
+) -> NumpyArray:
+    given, labels = [columns[place] for place in feed.places], [called[place] for place in feed.places]
+    kind = numpy_type(feed.kind)
+    if shape is not None:
+        array = to_numpy_tensor(given[0], labels[0], shape).astype(kind, copy=False)
+    else:
+        array = to_numpy_matrix(given, labels, kind, rows_first=True).reshape(-1, *feed.row)
+    return array if array.dtype != object else _refuse_null_text(array, feed.name)
+
+
+def _refuse_null_text(text: NumpyArray, name: str) -> NumpyArray:
+    """Texts as they are: where there is none, onnxruntime would read the text "None"."""
+    missing = sum(one is None for one in text.flat)
+    if missing:
+        raise PredictError(
+            f"{missing} of {text.size} texts of a batch for the graph's input {name} are NULL",
+            "no NULL: ONNX has none for text",
+            "filter these rows",
+        )
+    return text

@@ -1,0 +1,57 @@
+"""What an ONNX file in a model's folder says, read on the driver where the package onnx is installed."""
+
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from sparkscore.errors import ModelError
+from sparkscore.model.runtimes.onnx.graph import Graph, NodeArg
+
+
+def read_onnx_graph(path: Path) -> Graph | None:
+    """The graph's inputs and outputs; None where onnx is not installed: executors then find out.
+
+    Runs on: driver.
+    Raises:  ModelError for a file that is no graph, and for weights outside the model's folder.
+    """
+    if find_spec("onnx") is None:
+        return None
+    onnx = import_module("onnx")
+    try:
+        graph = onnx.load(str(path), load_external_data=False).graph
+    except Exception as error:  # protobuf's errors have no class of their own in all versions
+        raise ModelError(
+            f"{path.name} is no ONNX graph: {type(error).__name__}", "a graph that onnx can read", "log the model again"
+        ) from error
+    _refuse_outside_weights(graph, path.parent)
+    weights = {weight.name for weight in graph.initializer}
+    inputs = tuple(_read_node_arg(onnx, one) for one in graph.input if one.name not in weights)
+    return Graph(inputs, tuple(_read_node_arg(onnx, one) for one in graph.output))
+
+
+def _refuse_outside_weights(graph: Any, folder: Path) -> None:
+    for location in _weight_locations(graph):
+        path = PurePosixPath(location)
+        if path.is_absolute() or ".." in path.parts or "\\" in location or not (folder / path).is_file():
+            raise ModelError(
+                "weights that are not in the model's folder",
+                "a graph whose files are all in it",
+                "log the model again, with save_as_external_data=True where it is large",
+            )
+
+
+def _weight_locations(graph: Any) -> Iterator[str]:
+    for weight in graph.initializer:
+        yield from (entry.value for entry in weight.external_data if entry.key == "location")
+
+
+def _read_node_arg(onnx: Any, one: Any) -> NodeArg:
+    kind = one.type.WhichOneof("value")
+    if kind != "tensor_type":
+        return NodeArg(one.name, str(kind), None)
+    tensor = one.type.tensor_type
+    name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
+    sizes = tuple(size.dim_value if size.dim_value > 0 else None for size in tensor.shape.dim)
+    return NodeArg(one.name, f"tensor({name})", sizes if tensor.HasField("shape") else None)

@@ -1,0 +1,55 @@
+"""Which of an ONNX graph's outputs a signature means. The driver asks before a run, executors when they load."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+
+from sparkscore.model.runtimes.onnx.graph import ONNX_TENSOR_TYPES, Graph, NodeArg, graph_mismatch_error, leaf_type
+from sparkscore.model.signature.lossless_casts import is_lossless_cast
+from sparkscore.model.signature.numpy_inputs import list_depth
+
+
+def choose_graph_outputs(graph: Graph, signed: Sequence[str | None], output: pa.DataType) -> tuple[str, ...]:
+    """Which of the graph's outputs are the signature's, in its order: by name; the only one that there is, or fits.
+
+    Raises:  SignatureError where that leaves a choice, or where their types hold more than the signature's.
+    """
+    several = len(signed) > 1
+    chosen = _choose_several_outputs(graph, signed) if several else (_choose_single_output(graph, signed[0], output),)
+    kinds = {node.name: node.kind for node in graph.outputs}
+    types = [field.type for field in output] if several else [output]
+    for name, wanted in zip(chosen, types, strict=True):
+        kind = ONNX_TENSOR_TYPES.get(kinds[name])
+        if kind is not None and not is_lossless_cast(kind, leaf_type(wanted)):
+            raise graph_mismatch_error(f"gives {kinds[name]} as {name}, and the signature says {wanted}")
+    return chosen
+
+
+def _choose_several_outputs(graph: Graph, signed: Sequence[str | None]) -> tuple[str, ...]:
+    there = [node.name for node in graph.outputs]
+    if all(name is None for name in signed) and len(signed) == len(there):
+        return tuple(there)
+    missing = [str(name) for name in signed if name not in there]
+    if missing:
+        raise graph_mismatch_error(f"has no output {', '.join(missing)}, only {', '.join(there)}")
+    return tuple(str(name) for name in signed)
+
+
+def _choose_single_output(graph: Graph, signed: str | None, output: pa.DataType) -> str:
+    there = [node.name for node in graph.outputs]
+    if signed in there:
+        return str(signed)
+    fitting = there if len(there) == 1 else [node.name for node in graph.outputs if _can_give_output_type(node, output)]
+    if len(fitting) != 1:
+        raise graph_mismatch_error(
+            f"has the outputs {', '.join(there)}, and the signature's, {output}, could be {len(fitting)} of them"
+        )
+    return fitting[0]
+
+
+def _can_give_output_type(node: NodeArg, output: pa.DataType) -> bool:
+    kind, nested = ONNX_TENSOR_TYPES.get(node.kind), list_depth(output)
+    if kind is None or not is_lossless_cast(kind, leaf_type(output)):
+        return False
+    upright = nested == 0 and node.shape is not None and node.shape[1:] == (1,)
+    return node.shape is None or upright or len(node.shape) == nested + 1

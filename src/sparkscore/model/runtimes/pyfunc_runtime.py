@@ -1,0 +1,81 @@
+"""What executes a model: MLflow's pyfunc, or scikit-learn itself, which spares executors the import of MLflow.
+
+The other two are in `onnx_session.py` and `torch_module.py`.
+"""
+
+import os
+import pickle
+import sys
+from collections.abc import Callable, Collection, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, Union
+
+from sparkscore.errors import ModelError
+from sparkscore.model.distribution.shipped_model import SklearnFile
+from sparkscore.model.host.process_sharing import refuse_imported
+from sparkscore.model.runtimes.foreign_code import guard_foreign_code
+from sparkscore.model.signature.numpy_inputs import NumpyArray
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Features: TypeAlias = Union["pd.DataFrame", NumpyArray, dict[str, NumpyArray]]
+Predictor = Callable[[Features], Any]
+"""A loaded model: a batch's features -> whatever the model returns, one prediction per row."""
+
+
+def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
+    """The method that predicts, bound to the loaded object. The same call as MLflow's, so the same bits.
+
+    Runs on: executor.
+    Raises:  ModelError where loading is switched off, or a file leaves the folder.
+    """
+    refuse_pickle("set it on the executors, or use another flavour")
+    with guard_foreign_code():
+        model = _read_sklearn_object(Path(folder, file.path), file)
+        method: Predictor = getattr(model, file.method)
+    return method
+
+
+def refuse_pickle(do: str) -> None:
+    """Raise ModelError where this machine's environment forbids MLflow to load pickles."""
+    if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
+        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that is trusted", do)
+
+
+def missing_gpu_error(device: str, why: str) -> ModelError:
+    """What to raise where a task has a GPU by Spark's account and the library has not."""
+    return ModelError(
+        f"a GPU asked for (address {device}) and missing: {why}",
+        "a numbered GPU, CUDA, and a library that is built for it on every executor that has GPU tasks",
+        "install them there; set model.residency to executor where addresses are no numbers; or ask for no GPU",
+    )
+
+
+def _read_sklearn_object(path: Path, file: SklearnFile) -> Any:
+    if file.format == "skops":
+        return import_module("skops.io").load(path, trusted=file.trusted)
+    loader = pickle if file.format == "pickle" else import_module("cloudpickle")
+    with path.open("rb") as content:
+        return loader.load(content)
+
+
+def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str] = ()) -> Predictor:
+    """MLflow's own function for the model, params bound. Importing MLflow costs a worker about two seconds, once.
+
+    `code`: names of the modules that the model brings.
+
+    Runs on: executor.
+    Raises:  ModelError where another module of such a name is imported.
+    """
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")  # else its errors carry rows
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
+    sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
+    pyfunc = import_module("mlflow.pyfunc")
+    refuse_imported(code, folder)
+    with guard_foreign_code():
+        model = pyfunc.load_model(folder, suppress_warnings=True)
+    bound = dict(params) or None
+    return lambda features: model.predict(features, params=bound)

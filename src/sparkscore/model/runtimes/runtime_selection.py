@@ -1,0 +1,148 @@
+"""What executes a model, decided on the driver by what its files say, before anything of it is loaded."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from sparkscore.errors import ConfigError, ModelError
+from sparkscore.model.distribution.shipped_model import OnnxFile, SklearnFile, TorchFile
+from sparkscore.model.runtimes.onnx.graph_file import read_onnx_graph
+from sparkscore.model.runtimes.onnx.graph_inputs import plan_graph_feeds
+from sparkscore.model.runtimes.onnx.graph_outputs import choose_graph_outputs
+from sparkscore.model.signature.mlflow_signature import Signature, output_names, tensor_names
+
+Runtime = Literal["pyfunc", "sklearn", "onnx", "torch"]
+RUNTIMES = ("auto", "pyfunc", "sklearn", "onnx", "torch")
+
+_RUNTIME_BY_LOADER: Mapping[str, Runtime] = {
+    "mlflow.sklearn": "sklearn",
+    "mlflow.onnx": "onnx",
+    "mlflow.pytorch": "torch",
+}
+_NATIVE_MODEL_TEXT = {
+    "sklearn": "a plain scikit-learn model",
+    "onnx": "a model logged by mlflow.onnx, in one graph file",
+    "torch": "a model logged by mlflow.pytorch",
+}
+_SKLEARN_FORMATS = ("skops", "cloudpickle", "pickle")
+_SKLEARN_METHODS = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
+"""What MLflow's wrapper hands to the scikit-learn object unchanged."""
+_LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_module")
+"""Modules whose pickles Python's own can load."""
+
+
+def choose_runtime(asked: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path) -> Runtime:
+    """What executes the model. `auto`: its own library where that does the same without MLflow, else pyfunc.
+
+    Runs on: driver.
+    Raises:  ConfigError for another runtime; ModelError where one is asked for that cannot execute this model.
+    """
+    if asked not in RUNTIMES:
+        raise ConfigError(f"the runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
+    own = _RUNTIME_BY_LOADER.get(mlmodel["flavors"]["python_function"].get("loader_module", ""))
+    if asked == "pyfunc" or (asked == "auto" and own is None):
+        return "pyfunc"
+    wanted = own if asked == "auto" else asked
+    reason = _pyfunc_reason(str(wanted), own, mlmodel, params, Path(folder))
+    if reason is None and own is not None:
+        return own
+    if asked == "auto":
+        return "pyfunc"
+    raise ModelError(f"runtime {asked}, but {reason}", _NATIVE_MODEL_TEXT[asked], "set model.runtime to auto or pyfunc")
+
+
+def runtime_file(
+    runtime: Runtime, mlmodel: Mapping[str, Any], folder: str | Path
+) -> SklearnFile | OnnxFile | TorchFile | None:
+    """What the runtime loads: workers then need not read the MLmodel file.
+
+    Needs:   a model for which `choose_runtime` says this runtime.
+    """
+    pyfunc = mlmodel["flavors"]["python_function"]
+    if runtime == "sklearn":
+        return _sklearn_file(mlmodel["flavors"]["sklearn"], pyfunc)
+    if runtime == "onnx":
+        return _onnx_file(mlmodel, pyfunc)
+    if runtime == "torch":
+        return TorchFile(pyfunc["data"], "pickle" if Path(folder, pyfunc["data"], "model.pth").is_file() else "pt2")
+    return None
+
+
+def check_onnx_signature(mlmodel: Mapping[str, Any], signature: Signature, folder: str | Path) -> None:
+    """Refuse a signature that does not fit the model's ONNX graph. Where onnx is not installed, executors do.
+
+    Needs:   a model whose runtime is onnx.
+    Runs on: driver.
+    Raises:  SignatureError, ModelError.
+    """
+    file = _onnx_file(mlmodel, mlmodel["flavors"]["python_function"])
+    graph = read_onnx_graph(Path(folder, file.path))
+    if graph is not None:
+        plan_graph_feeds(graph, signature.inputs)
+        choose_graph_outputs(graph, file.outputs, signature.output)
+
+
+def _sklearn_file(flavor: Mapping[str, Any], pyfunc: Mapping[str, Any]) -> SklearnFile:
+    trusted = flavor.get("skops_trusted_types")
+    return SklearnFile(
+        path=flavor["pickled_model"],
+        format=flavor["serialization_format"],
+        trusted=None if trusted is None else tuple(trusted),
+        method=pyfunc.get("predict_fn", "predict"),
+    )
+
+
+def _onnx_file(mlmodel: Mapping[str, Any], pyfunc: Mapping[str, Any]) -> OnnxFile:
+    options = mlmodel["flavors"]["onnx"].get("onnx_session_options") or {}
+    more = options.get("extra_session_config") or {}
+    return OnnxFile(
+        path=pyfunc["data"],
+        outputs=output_names(mlmodel),
+        optimisation=options.get("graph_optimization_level") or None,  # as MLflow: 0 is no wish
+        config=tuple(sorted((str(key), str(value)) for key, value in more.items())),
+    )
+
+
+def _pyfunc_reason(
+    runtime: str, own: str | None, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: Path
+) -> str | None:
+    """Why MLflow is needed to predict; None where the library's own call is all that it does."""
+    flavor = mlmodel["flavors"].get("pytorch" if runtime == "torch" else runtime)
+    pyfunc = mlmodel["flavors"]["python_function"]
+    if not isinstance(flavor, dict) or own != runtime:
+        loader = next(name for name, its in _RUNTIME_BY_LOADER.items() if its == runtime)
+        return f"the model is not loaded by {loader}"
+    if params:
+        return "params are given, which only MLflow hands on"
+    if flavor.get("code") or pyfunc.get("code"):
+        return "the model brings code of its own"
+    if runtime == "sklearn":
+        return _sklearn_pyfunc_reason(flavor, pyfunc)
+    return _onnx_pyfunc_reason(pyfunc, folder) if runtime == "onnx" else _torch_pyfunc_reason(mlmodel, pyfunc, folder)
+
+
+def _sklearn_pyfunc_reason(flavor: Mapping[str, Any], pyfunc: Mapping[str, Any]) -> str | None:
+    form, method = flavor.get("serialization_format"), pyfunc.get("predict_fn", "predict")
+    if form not in _SKLEARN_FORMATS or not isinstance(flavor.get("pickled_model"), str):
+        return f"it is saved as {form}"
+    return None if method in _SKLEARN_METHODS else f"its predict_fn is {method}"
+
+
+def _onnx_pyfunc_reason(pyfunc: Mapping[str, Any], folder: Path) -> str | None:
+    path = pyfunc.get("data")
+    return None if isinstance(path, str) and (folder / path).is_file() else f"its graph is not one file: {path}"
+
+
+def _torch_pyfunc_reason(mlmodel: Mapping[str, Any], pyfunc: Mapping[str, Any], folder: Path) -> str | None:
+    path = pyfunc.get("data")
+    data = folder / path if isinstance(path, str) else folder
+    if any(name is not None for name in tensor_names(mlmodel)):
+        return "its signature names its tensors, which MLflow's flavour for PyTorch does not take"
+    if (data / "model.pth").is_file():
+        return _pickle_pyfunc_reason(data / "pickle_module_info.txt")
+    return None if (data / "model.pt2").is_file() else f"there is neither model.pth nor model.pt2 in {path}"
+
+
+def _pickle_pyfunc_reason(info: Path) -> str | None:
+    module = info.read_text(encoding="utf-8").strip() if info.is_file() else "nothing known"
+    return None if module in _LOADABLE_PICKLE_MODULES else f"it was pickled by {module}"

@@ -1,0 +1,95 @@
+"""PyTorch modules without MLflow: loaded and called as its wrapper does, on the task's cores or its GPU."""
+
+import pickle
+import warnings
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from sparkscore.errors import ModelError
+from sparkscore.model.distribution.shipped_model import ShippedModel, TorchFile
+from sparkscore.model.runtimes.foreign_code import guard_foreign_code
+from sparkscore.model.runtimes.pyfunc_runtime import missing_gpu_error, refuse_pickle
+from sparkscore.model.runtimes.scorer import RefusedResultError, Scorer, build_local_scorer
+from sparkscore.model.signature.model_inputs import build_features, cast_model_inputs, input_names
+from sparkscore.model.signature.numpy_inputs import NumpyArray, to_numpy_matrix
+
+
+def load_torch_scorer(model: ShippedModel, folder: str, file: TorchFile, *, cores: int, device: str | None) -> Scorer:
+    """The module as a scorer. `device`: the number of a GPU; None: the CPU.
+
+    Runs on: executor.
+    Raises:  ModelError where a GPU is asked for and missing, where loading pickles is switched off, and for forecasting
+             models, which take frames.
+    """
+    torch = import_module("torch")
+    torch.set_num_threads(cores)
+    place = _select_torch_device(torch, device)
+    module = _load_torch_module(torch, Path(folder, file.path), file.format, place)
+    return build_local_scorer(
+        model, _build_torch_predictor(torch, module, place), build_features if model.tensor else _to_float_matrix
+    )
+
+
+def _select_torch_device(torch: Any, device: str | None) -> Any:
+    if device is None:
+        return torch.device("cpu")
+    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not device.isdecimal() or int(device) >= there:
+        raise missing_gpu_error(device, f"PyTorch sees {there}")
+    return torch.device(f"cuda:{device}")
+
+
+def _load_torch_module(torch: Any, folder: Path, form: str, place: Any) -> Any:
+    """The module, in evaluation mode. MLflow loads it by the same calls."""
+    refuse_pickle("set it on the executors, or set model.runtime to pyfunc: MLflow can look into models saved as pt2")
+    if form == "pt2":
+        with guard_foreign_code():
+            exported = torch.export.load(folder / "model.pt2").module()
+        return _check_exported_device(place, exported)
+    with warnings.catch_warnings(), guard_foreign_code():
+        warnings.filterwarnings("ignore", message=".*TorchScript archive")  # which torch.load takes as well
+        module = torch.load(folder / "model.pth", map_location=place, weights_only=False, pickle_module=pickle)
+    if any(base.__module__.startswith("pytorch_forecasting") for base in type(module).__mro__):
+        raise ModelError(
+            "a model of pytorch_forecasting", "one that takes tensors", "set model.runtime to pyfunc: it takes frames"
+        )
+    with guard_foreign_code():
+        module.eval()
+        return module.to(place)
+
+
+def _check_exported_device(place: Any, exported: Any) -> Any:
+    """An exported module stays where its author had it."""
+    found = {tensor.device.type for tensor in (*exported.parameters(), *exported.buffers())}
+    if found - {place.type}:
+        raise ModelError(
+            f"a model that was exported on {', '.join(sorted(found))}",
+            f"one that was exported on {place.type}, where this task runs",
+            f'log it again: mlflow.pytorch.log_model(model.to("{place.type}"), …)',
+        )
+    return exported
+
+
+def _to_float_matrix(columns: Sequence[pa.Array], model: ShippedModel) -> NumpyArray:
+    """Columns as MLflow's wrapper gives them: floats, column after column in memory, so that the bits are the same."""
+    return to_numpy_matrix(cast_model_inputs(columns, model), input_names(model.inputs), np.float32, rows_first=False)
+
+
+def _build_torch_predictor(torch: Any, module: Any, place: Any) -> Callable[[NumpyArray], Any]:
+    def predict(given: NumpyArray) -> Any:
+        with torch.inference_mode():
+            result = module(torch.from_numpy(given).to(place))
+            if not isinstance(result, torch.Tensor):
+                raise RefusedResultError(
+                    f"the module returned a {type(result).__name__} instead of one tensor",
+                    "one tensor, as MLflow expects of a module",
+                    "log a module whose forward returns one tensor",
+                )
+            return result.cpu().numpy()
+
+    return predict

@@ -1,0 +1,1 @@
+"""Between Arrow and the types of a model's signature."""

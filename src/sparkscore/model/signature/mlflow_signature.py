@@ -1,0 +1,156 @@
+"""The signature in an MLmodel file as Arrow types. Runs on the driver."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sparkscore.errors import SignatureError
+from sparkscore.model.signature.mlflow_types import (
+    INPUT_DATETIME,
+    OUTPUT_DATETIME,
+    column_type,
+    tensor_type,
+    widen_to_spark_type,
+)
+from sparkscore.records import ModelInput
+
+_LOG_SIGNATURE_ADVICE = "log the model with signature=mlflow.models.infer_signature(features, predictions)"
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What a model takes and gives."""
+
+    inputs: tuple[ModelInput, ...]
+    tensor: bool
+    output: pa.DataType
+    params: Mapping[str, str]
+    """Name and MLflow type of each parameter."""
+
+
+def read_mlflow_signature(mlmodel: Mapping[str, Any]) -> Signature:
+    """The signature in an MLmodel file.
+
+    Shapes:  inputs: columns as they are. One tensor (-1, k) without a name -> k inputs without names, from k columns of
+             numbers (`merge_tensor_inputs` makes one of them). Any other tensor (-1, …) -> one input: (-1,) and (-1, 1)
+             a column of numbers, (-1, 2, 3) a column of lists of 2 lists of 3. Several tensors have names.
+             Output: a tensor (-1,) or one column -> scalar, a tensor (-1, k) -> list, several columns -> struct.
+    Runs on: driver.
+    Raises:  SignatureError where there is none, or one that cannot be scored in batches of rows.
+    """
+    try:
+        return _parse_signature(mlmodel.get("signature") or {})
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise SignatureError(
+            f"a signature that cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
+        ) from error
+
+
+def output_names(mlmodel: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """The names that the signature gives its outputs; None for those without.
+
+    Needs:   a signature that `read_mlflow_signature` has read.
+    """
+    return _read_signature_names(mlmodel, "outputs")
+
+
+def tensor_names(mlmodel: Mapping[str, Any]) -> tuple[str | None, ...]:
+    """The names of the input tensors; None for those without. Nothing where the signature is of columns."""
+    return _read_signature_names(mlmodel, "inputs", of="tensor")
+
+
+def _read_signature_names(mlmodel: Mapping[str, Any], side: str, of: str | None = None) -> tuple[str | None, ...]:
+    specs = json.loads((mlmodel.get("signature") or {}).get(side) or "[]")
+    return tuple(spec.get("name") for spec in specs if of is None or spec["type"] == of)
+
+
+def _parse_signature(parts: Mapping[str, Any]) -> Signature:
+    inputs, outputs, params = (json.loads(parts.get(name) or "null") for name in ("inputs", "outputs", "params"))
+    if not inputs or not outputs:
+        raise SignatureError(
+            f"no {'outputs' if inputs else 'inputs'} in the model's signature", "both", _LOG_SIGNATURE_ADVICE
+        )
+    tensor = any(spec["type"] == "tensor" for spec in inputs)
+    return Signature(
+        inputs=_parse_tensor_inputs(inputs)
+        if tensor
+        else tuple(_parse_column_input(spec, place) for place, spec in enumerate(inputs)),
+        tensor=tensor,
+        output=_parse_signature_output(outputs),
+        params={param["name"]: str(param["type"]) for param in params or ()},
+    )
+
+
+def _parse_column_input(spec: Mapping[str, Any], position: int) -> ModelInput:
+    name = spec.get("name")
+    if name is not None and not isinstance(name, str):  # a frame without column names has numbers for names
+        if name != position:
+            raise SignatureError(
+                f"the input name {name!r}, a {type(name).__name__}", "text", "name the columns, and log again"
+            )
+        name = None
+    return ModelInput(name, column_type(spec, INPUT_DATETIME), spec.get("required") is not False)
+
+
+def merge_tensor_inputs(inputs: tuple[ModelInput, ...], mapping: Mapping[str, str]) -> tuple[ModelInput, ...]:
+    """The inputs where one column brings all of a tensor (-1, k): `model.inputs: {"0": embedding}` and nothing more.
+
+    Shapes:  k inputs without names -> one, of lists of k.
+    """
+    first = inputs[0]
+    if len(inputs) == 1 or set(mapping) != {"0"} or any(one != first for one in inputs) or first.name is not None:
+        return inputs
+    return (ModelInput(None, pa.list_(first.type), True, (len(inputs),)),)
+
+
+def _parse_tensor_inputs(specs: Sequence[Mapping[str, Any]]) -> tuple[ModelInput, ...]:
+    names = [spec.get("name") for spec in specs]
+    shapes = [tuple(spec["tensor-spec"]["shape"]) for spec in specs]
+    named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not all(map(_is_row_tensor_shape, shapes)) or not (named or names == [None]):
+        raise SignatureError(
+            f"a signature of {len(specs)} tensor(s), of shape {', '.join(map(str, shapes))}",
+            "tensors of shape (-1, …): rows, and fixed sizes after them; each with a name where there are several",
+            "log the model with a data frame as input example, or wrap it in a mlflow.pyfunc.PythonModel",
+        )
+    kinds = [tensor_type(spec["tensor-spec"]["dtype"]) for spec in specs]
+    if not named and len(shapes[0]) == 2:
+        return tuple([ModelInput(None, kinds[0], required=True)] * shapes[0][1])
+    return tuple(_build_tensor_input(*parts) for parts in zip(names, kinds, shapes, strict=True))
+
+
+def _is_row_tensor_shape(shape: tuple[int, ...]) -> bool:
+    return len(shape) >= 1 and shape[0] == -1 and all(size >= 1 for size in shape[1:])
+
+
+def _build_tensor_input(name: str | None, kind: pa.DataType, shape: tuple[int, ...]) -> ModelInput:
+    row = shape[1:]
+    for _ in row if row != (1,) else ():
+        kind = pa.list_(kind)
+    return ModelInput(name, kind, True, row)
+
+
+def _parse_signature_output(specs: Sequence[Mapping[str, Any]]) -> pa.DataType:
+    types = [_parse_output_type(spec) for spec in specs]
+    if len(types) == 1:
+        return types[0]
+    return pa.struct(
+        [
+            pa.field(str(spec.get("name", position)), kind)
+            for position, (spec, kind) in enumerate(zip(specs, types, strict=True))
+        ]
+    )
+
+
+def _parse_output_type(spec: Mapping[str, Any]) -> pa.DataType:
+    if spec["type"] != "tensor":
+        return column_type(spec, OUTPUT_DATETIME)
+    dtype = spec["tensor-spec"]["dtype"]
+    # labels that are text come as numpy's object; anything else fails when it is predicted
+    kind = pa.string() if dtype == "object" else widen_to_spark_type(tensor_type(dtype))
+    for _ in spec["tensor-spec"]["shape"][1:]:
+        kind = pa.list_(kind)
+    return kind

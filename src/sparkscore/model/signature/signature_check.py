@@ -1,0 +1,127 @@
+"""Whether params and a source's columns fit a model's signature. Runs on the driver."""
+
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import pyarrow as pa
+
+from sparkscore.errors import SignatureError
+from sparkscore.model.signature.lossless_casts import is_lossless_cast
+from sparkscore.model.signature.mlflow_signature import Signature
+from sparkscore.records import ModelInput, PinnedModel
+
+_MAX_SHOWN_COLUMNS = 20
+
+_PARAM_TYPES: Mapping[str, tuple[type, ...]] = {
+    "boolean": (bool,),
+    "integer": (int,),
+    "long": (int,),
+    "float": (int, float),
+    "double": (int, float),
+    "string": (str,),
+}
+
+
+def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
+    """Refuse params that the signature does not have, or of another type: MLflow would only warn.
+
+    Raises:  SignatureError.
+    """
+    for name, value in params.items():
+        kind = signature.params.get(name)
+        if kind is None:
+            raise SignatureError(
+                f"the param {name}",
+                f"one of the model's: {', '.join(signature.params) or 'it has none'}",
+                "check model.params",
+            )
+        if not isinstance(value, _PARAM_TYPES.get(kind, (object,))) or (isinstance(value, bool) and kind != "boolean"):
+            raise SignatureError(f"the param {name} is a {type(value).__name__}", f"a {kind}", "check model.params")
+
+
+def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, str]) -> tuple[str, ...]:
+    """The source column of each model input, in the model's order.
+
+    Needs:   `mapping`: model input -> source column, where names differ; inputs without names are "0", "1", ….
+             A tensor (-1, k) without a name takes k columns of numbers, or one column of arrays of k numbers:
+             `{"0": column}` alone (see `in_one_column`). A tensor of more dimensions, or with a name, takes one column:
+             of numbers for (-1,) and (-1, 1), else of arrays. How long these are is seen when they are read.
+    Runs on: driver.
+    Raises:  SignatureError with every problem at once.
+    """
+    names = tuple(str(position) if one.name is None else one.name for position, one in enumerate(model.inputs))
+    problems = [
+        f"model.inputs names {name}: no such input{_suggest_similar_name(name, names)}"
+        for name in mapping
+        if name not in names
+    ]
+    unnamed = [name for name, one in zip(names, model.inputs, strict=True) if one.name is None and name not in mapping]
+    problems += _unnamed_input_problems(unnamed, names, whole=model.tensor and not mapping)
+    for name, one in zip(names, model.inputs, strict=True):
+        if name not in unnamed:
+            problems += _input_column_problems(name, mapping.get(name, name), one, schema)
+    if problems:
+        problems += _unused_column_notes(schema, [mapping.get(name, name) for name in names])
+        raise SignatureError(
+            "\n  ".join([f"the source does not fit {model.name} version {model.version}:", *problems]),
+            "a column for each input, of a type that the input's type holds without loss",
+            "map names with model.inputs; cast types in the source, or train the model on these",
+        )
+    return tuple(mapping.get(name, name) for name in names)
+
+
+def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, whole: bool) -> list[str]:
+    if whole and len(names) > 1:
+        each, one = f"{{'0': column, …, '{names[-1]}': column}}", "{'0': column}"
+        return [
+            f"the {len(names)} inputs have no names: say which columns they are, model.inputs: {each}, "
+            f"or which one holds arrays of them, model.inputs: {one}"
+        ]
+    return [f"input {name} has no name: say which column it is, model.inputs: {{'{name}': column}}" for name in missing]
+
+
+def _input_column_problems(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:
+    wanted = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(one)} in the model"
+    count = len(schema.get_all_field_indices(column))
+    if count != 1:
+        return [
+            f"{wanted}, {'twice' if count else 'missing'} in the source{_suggest_similar_name(column, schema.names)}"
+        ]
+    source = schema.field(column).type
+    if is_lossless_cast(source, one.type):
+        return []
+    return [
+        f"{wanted}{_format_integer_range(one.type)}, {source}{_format_integer_range(source)} in the source: "
+        "no cast keeps every value"
+    ]
+
+
+def _format_integer_range(kind: pa.DataType) -> str:
+    """What a type of whole numbers holds."""
+    if not pa.types.is_integer(kind):
+        return ""
+    signed = pa.types.is_signed_integer(kind)
+    least, most = (
+        (-(1 << kind.bit_width - 1), (1 << kind.bit_width - 1) - 1) if signed else (0, (1 << kind.bit_width) - 1)
+    )
+    return f" ({least:,} to {most:,})"
+
+
+def _unused_column_notes(schema: pa.Schema, taken: Sequence[str]) -> list[str]:
+    """Columns among which one that was renamed may be."""
+    extra = [name for name in schema.names if name not in taken]
+    shown = ", ".join(extra[:_MAX_SHOWN_COLUMNS]) + (" …" if len(extra) > _MAX_SHOWN_COLUMNS else "")
+    return [f"columns of the source that no input takes: {shown}"] if extra else []
+
+
+def _format_input_type(one: ModelInput) -> str:
+    return str(one.type) if not pa.types.is_list(one.type) or one.shape is None else f"{one.type} of sizes {one.shape}"
+
+
+def _suggest_similar_name(name: str, names: Sequence[str]) -> str:
+    same = [other for other in names if other.lower() == name.lower() and other != name]
+    if same:
+        return f" (did you mean {same[0]}, which differs in case?)"
+    near = get_close_matches(name, names, n=1)
+    return f" (did you mean {near[0]}?)" if near and near[0] != name else ""

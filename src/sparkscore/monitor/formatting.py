@@ -1,0 +1,143 @@
+"""What a run did, in words and tables for a terminal. Never more than a few rows, never a secret."""
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunEvent, RunReport, SlaRule, to_utc_text
+
+
+def describe_run(report: RunReport) -> str:
+    """A few lines: what happened, with which model and source, where it is."""
+    model, source = report.model or {}, report.source or {}
+    head = {
+        "published": f"published {report.rows_scored or 0:,} predictions for {report.as_of}",
+        "already_published": f"{report.as_of} is published already ({report.rows_scored or 0:,} rows): nothing done",
+        "nothing_to_score": f"nothing to score for {report.as_of}: {_nothing_to_score_text(report)}",
+        "superseded": f"{report.as_of} was published by a newer revision meanwhile",
+        "dry_run": f"nothing was written for {report.as_of}",
+    }.get(report.status, report.status)
+    rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
+    rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
+    lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
+    if model:
+        lines.append(f"model {model.get('name')} version {model.get('version')}")
+        lines.append(f"source {source.get('table')} at version {source.get('version')}")
+    if report.newer:
+        newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
+        lines.append(f"newer meanwhile: {newer} (--replace takes it)")
+    if report.drifted is not None:
+        lines.append(f"drift: {report.drifted:,} columns, in all rows or in a segment, are too far from the reference")
+    if report.sla_broken:
+        lines.append(f"SLA broken: {', '.join(report.sla_broken)}")
+    if report.report:
+        lines.append(f"report {report.report}")
+    if report.status in ("published", "already_published"):
+        lines.append(f"table {report.table} at version {report.table_version}")
+    return "\n".join(lines)
+
+
+def events_table(events: Sequence[RunEvent]) -> Table:
+    """Run events, one line each."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("as_of", "revision", "attempt", "event", "at", "run", "scored", "rejected", "exit", "message"):
+        table.add_column(
+            name, justify="right" if name in ("revision", "attempt", "scored", "rejected", "exit") else "left"
+        )
+    for event in events:
+        first = (event.message or "").splitlines()[:1]
+        table.add_row(
+            to_utc_text(event.as_of),
+            str(event.revision),
+            str(event.attempt),
+            event.event,
+            to_utc_text(event.at)[:19],
+            (event.run_id or "")[:12],
+            _optional_count_text(event.rows_scored),
+            _optional_count_text(event.rows_rejected),
+            _optional_count_text(event.exit_code),
+            first[0] if first else "",
+        )
+    return table
+
+
+def maintenance_table(report: MaintenanceReport) -> Table:
+    """What each step of an upkeep did, or would do, and what it left as it is."""
+    expired = (
+        f"{report.as_of_expired:,} as_of before {report.expired_before}: {report.predictions_expired:,} predictions"
+    )
+    rows = [
+        (
+            "expire",
+            "no output.retention_days: everything is kept"
+            if report.expired_before is None
+            else f"{expired}, {report.rejects_expired:,} rejects, {report.profiles_expired:,} profiles and distances,"
+            f" {report.events_expired:,} events",
+        ),
+        ("stages", f"{report.stages_removed:,} removed, {report.stage_bytes_removed / 1e6:,.1f} MB"),
+        ("models", f"{report.models_removed:,} copies removed, {report.model_bytes_removed / 1e6:,.1f} MB"),
+        ("compact", f"{report.files_compacted:,} small files"),
+        ("vacuum", f"{report.files_vacuumed:,} files removed"),
+        *((f"{one.step}: skipped", f"{one.what}: {one.reason}") for one in report.skipped),
+    ]
+    return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
+
+
+def suite_check_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Sequence[str]]]) -> Table:
+    """What each rule of a suite found: the verdict, the share of rows that break it, whether it rejects them, keys."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "rule", "observed", "expected", "rows failed", "examples"):
+        table.add_column(name, justify="right" if name == "rows failed" else "left", overflow="fold")
+    for verdict, share, rejects, examples in lines:
+        broken = (
+            "rejects" if rejects else {"critical": "FAILED", "warning": "warning", "info": "info"}[verdict.severity]
+        )
+        table.add_row(
+            "ok" if verdict.passed else broken,
+            verdict.rule,
+            verdict.observed,
+            verdict.expected,
+            "" if share is None else f"{share:.3%}",
+            "; ".join(examples),
+        )
+    return table
+
+
+def sla_table(rules: Sequence[SlaRule]) -> Table:
+    """Promises, and whether they were kept."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("", "promise", "observed", "expected"):
+        table.add_column(name, overflow="fold")
+    for rule in rules:
+        table.add_row("kept" if rule.kept else "BROKEN", rule.rule, rule.observed, rule.expected)
+    return table
+
+
+def rejects_table(rejects: Sequence[RejectCount]) -> Table:
+    """Rejected rows of runs, a line per reason."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("as_of", "run", "code", "error", "rows"):
+        table.add_column(name, justify="right" if name == "rows" else "left")
+    for one in rejects:
+        table.add_row(
+            to_utc_text(one.as_of), one.run_id[:12], one.code, one.error or "", _optional_count_text(one.rows)
+        )
+    return table
+
+
+def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
+    """A few rows of a frame."""
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*(f"{value:.4f}" if isinstance(value, float) else str(value) for value in row))
+    return table
+
+
+def _nothing_to_score_text(report: RunReport) -> str:
+    return "no rejected row could be scored" if report.rows_read else "the source has no rows after the filter"
+
+
+def _optional_count_text(value: int | None) -> str:
+    return "" if value is None else f"{value:,}"

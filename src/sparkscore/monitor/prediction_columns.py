@@ -1,0 +1,43 @@
+"""The columns of predictions as readers see them, of the stage's as the model returned them. Runs on executors."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+PREDICTION, LABEL = "prediction", "label"
+
+
+def prediction_columns(output: pa.DataType, *, threshold: float | None) -> dict[str, pa.DataType]:
+    """What is profiled of predictions: `prediction`, the parts of a struct, `label` where there is a threshold."""
+    if threshold is not None:
+        return {PREDICTION: pa.float64(), LABEL: pa.int32()}
+    if pa.types.is_struct(output):
+        return {f"{PREDICTION}.{field.name}": field.type for field in output}
+    return {PREDICTION: output}
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionSelector:
+    """Turns batches of the stage into those columns and the segments; rejected rows are left out."""
+
+    threshold: float | None
+    segments: tuple[str, ...]
+
+    def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Needs:   `prediction` as the model returned it, the segments."""
+        there = batch.filter(batch.column(PREDICTION).is_valid())
+        made = self._made(there.column(PREDICTION))
+        made |= {name: there.column(name) for name in self.segments if name not in made}
+        return pa.record_batch(list(made.values()), list(made))
+
+    def _made(self, prediction: pa.Array) -> dict[str, pa.Array]:
+        kind = prediction.type
+        if pa.types.is_struct(kind):
+            fields = [(field.name, kind.get_field_index(field.name)) for field in kind]
+            return {f"{PREDICTION}.{name}": pc.struct_field(prediction, [place]) for name, place in fields}
+        if self.threshold is None:
+            return {PREDICTION: prediction}
+        nested = not pa.types.is_floating(kind)  # the probabilities of two classes
+        probability = (pc.list_element(prediction, 1) if nested else prediction).cast(pa.float64())
+        return {PREDICTION: probability, LABEL: pc.greater_equal(probability, self.threshold).cast(pa.int32())}

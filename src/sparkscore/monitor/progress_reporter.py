@@ -1,0 +1,85 @@
+"""Progress of a long part of a run: a bar on a terminal, plain lines elsewhere."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import structlog
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from sparkscore.monitor.screen import Screen
+from sparkscore.monitor.visible import visible_line
+from sparkscore.records import ProgressReporter
+
+log = structlog.get_logger("sparkscore")
+
+TERMINAL_SECONDS = 0.25
+PLAIN_SECONDS = 10.0
+
+
+class _RowsPerSecond(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:,.0f} rows/s" if speed else "- rows/s")
+
+
+def console_progress(console: Screen) -> ProgressReporter:
+    """A watch for this console: rows done, rows per second, time left.
+
+    Runs on: driver, with a thread of its own; `done()` must be safe to call from it.
+    """
+    return _terminal_progress(console) if console.is_terminal else _log_progress
+
+
+def _terminal_progress(console: Screen) -> ProgressReporter:
+    @contextmanager
+    def watch(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("rows", markup=False),
+            _RowsPerSecond(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=False) as progress:
+            task = progress.add_task(visible_line(part.replace("_", " ")), total=total)
+            with _repeat_in_thread(TERMINAL_SECONDS, lambda: progress.update(task, completed=min(done(), total))):
+                yield
+            progress.update(task, completed=min(done(), total))
+
+    return watch
+
+
+@contextmanager
+def _log_progress(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
+    start = time.monotonic()
+
+    def line() -> None:
+        rows = min(done(), total)
+        speed = rows / (time.monotonic() - start)
+        left = f"{(total - rows) / speed:,.0f} s" if speed else "unknown"
+        log.info(part.replace("_", " "), rows=f"{rows:,} of {total:,}", rows_per_second=f"{speed:,.0f}", left=left)
+
+    with _repeat_in_thread(PLAIN_SECONDS, line):
+        yield
+
+
+@contextmanager
+def _repeat_in_thread(seconds: float, action: Callable[[], None]) -> Iterator[None]:
+    """Run the action again and again beside the block, and stop with it."""
+    stop = threading.Event()
+
+    def loop() -> None:
+        while not stop.wait(seconds):
+            action()
+
+    thread = threading.Thread(target=loop, name="sparkscore-progress", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)

@@ -1,0 +1,70 @@
+"""The steps of `maintain` on what runs leave beside their tables: stages, and private copies of models."""
+
+import re
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from sparkscore.model.registry import private_copies
+from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
+from sparkscore.records import RunEvent
+from sparkscore.stage.stage_store import stage_folder_name
+from sparkscore.store import hadoop_folders
+from sparkscore.store.colocated_jobs import ColocatedJobs
+
+_STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
+
+
+def remove_stages(job: MaintenanceRun, told: ColocatedJobs) -> None:
+    """Remove the stages of settled runs after the grace period, and those that no event knows any more.
+
+    A run that has not ended may have its stage committed, or be about to: its stage stays, however old it is.
+    """
+    root = job.settings.stage_uri
+    mine = f"{root}/{job.settings.job}"
+    if hadoop_folders.is_linked_folder(job.spark, mine):
+        job.skip("stages", mine, "it is a link, and links are not followed")
+        return
+    going, last = _stage_folder_times(told.unsettled), _stage_folder_times(told.events)
+    for name in hadoop_folders.list_folder_names(job.spark, mine):
+        if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
+            continue
+        if name in going:
+            job.skip("stages", name, "its run has not ended, or would be gone on with")
+        else:
+            _remove_stage(job, f"{mine}/{name}", root)
+
+
+def _remove_stage(job: MaintenanceRun, folder: str, root: str) -> None:
+    found = hadoop_folders.measure_folder(job.spark, folder)
+    if found.newest > job.settled_before:
+        return
+    if not job.dry_run:
+        hadoop_folders.remove_table_folder(job.spark, folder, root=root)
+    job.add(stages_removed=1, stage_bytes_removed=found.bytes)
+
+
+def remove_models(job: MaintenanceRun, told: ColocatedJobs) -> None:
+    """Remove private copies of models that no run has used within the grace period, under a local home."""
+    home = job.settings.home_uri
+    if not Path(home).is_absolute():
+        return
+    if told.unread:
+        job.skip("models", f"{home}/models", f"what is pinned is not known: {', '.join(told.unread)} could not be read")
+        return
+    needed = [*told.unsettled, *(event for event in told.events if event.at > job.settled_before)]
+    pinned = {event.pins.model_digest for event in needed if event.pins is not None}
+    for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, before=job.settled_before):
+        size = private_copies.copy_bytes(copy)
+        if not job.dry_run:
+            private_copies.remove_private_copy(copy)
+        job.add(models_removed=1, model_bytes_removed=size)
+
+
+def _stage_folder_times(events: Iterable[RunEvent]) -> dict[str, datetime]:
+    """The folders of the events' stages, and when something was last heard of each."""
+    return {
+        stage_folder_name(event.pins.stage_id(event.as_of)): event.at
+        for event in sorted(events, key=lambda event: event.at)
+        if event.pins is not None
+    }

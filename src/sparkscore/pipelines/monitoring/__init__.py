@@ -1,0 +1,1 @@
+"""The steps of monitoring, once a run is published."""

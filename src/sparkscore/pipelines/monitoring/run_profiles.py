@@ -1,0 +1,117 @@
+"""The profiles of a run: its inputs by a sample of row groups, its predictions in full, from the stage."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import pyarrow as pa
+import structlog
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from sparkscore.ingest import snapshot as ingest
+from sparkscore.ingest.file_listing import plan_file_scan
+from sparkscore.monitor import column_profiles
+from sparkscore.monitor.column_profiles import ColumnSummaries, ProfileRequest
+from sparkscore.monitor.prediction_columns import PREDICTION, PredictionSelector, prediction_columns
+from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.records import ColumnProfile, Snapshot, Stage, TableRef
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from sparkscore.store.delta_tables import load_table, load_table_id
+
+log = structlog.get_logger("sparkscore")
+
+_HASH_SHARES = 1 << 20
+
+
+def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> tuple[ColumnProfile, ...]:
+    """What the columns of a run hold; sensitive ones are left out.
+
+    Jobs:    two that read: a sample of the source, and the stage.
+    """
+    return (*_profile_run_inputs(attempt, plan, rows_read), *_profile_predictions(attempt, plan, stage))
+
+
+def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
+    """What the inputs of the run's model hold in another table: that of its training.
+
+    Jobs:    one that counts, one that reads a sample.
+    """
+    columns = [name for name in _profiled_input_columns(attempt, plan) if name in snapshot.schema.names]
+    segments = [name for name in attempt.settings.profile.segments if name in snapshot.schema.names]
+    rows = ingest.count_snapshot_rows(attempt.spark, snapshot)
+    return _profile_sample(attempt, snapshot, columns, segments, rows=rows)
+
+
+def _profile_run_inputs(attempt: Attempt, plan: Plan, rows_read: int) -> tuple[ColumnProfile, ...]:
+    columns, segments = _profiled_input_columns(attempt, plan), attempt.settings.profile.segments
+    return _profile_sample(attempt, plan.snapshot, columns, segments, rows=rows_read)
+
+
+def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
+    sensitive = attempt.settings.source.sensitive
+    return [name for name in dict.fromkeys(plan.model_columns) if name not in sensitive]
+
+
+def _profile_sample(
+    attempt: Attempt, snapshot: Snapshot, columns: Sequence[str], segments: Sequence[str], *, rows: int
+) -> tuple[ColumnProfile, ...]:
+    most = attempt.settings.profile.rows
+    share = 1.0 if most == "all" or not rows else min(1.0, int(most) / rows)
+    narrow = replace(snapshot, columns=tuple(dict.fromkeys([*columns, *segments])))
+    if not columns:
+        return ()
+    found = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
+    looked_at = max((one.count for one in found.values()), default=0)
+    types = {field.name: field.type for field in narrow.schema}
+    return _build_typed_profiles(
+        found, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
+    )
+
+
+def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
+    spark, ref, settings = attempt.spark, TableRef(stage.path, stage.path), attempt.settings
+    threshold, segments = settings.output.threshold, settings.profile.segments
+    schema = spark_to_arrow_schema(load_table(spark, ref, stage.version).schema)
+    columns = (PREDICTION, *(name for name in segments if name != PREDICTION))
+    snapshot = Snapshot(ref, load_table_id(spark, ref), stage.version, schema, columns, ())
+    kinds = prediction_columns(plan.model.output, threshold=threshold)
+    wanted = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
+    return _build_typed_profiles(_SampledTable(spark, snapshot, 1.0).summaries(wanted), "prediction", kinds, share=1.0)
+
+
+def _build_typed_profiles(
+    found: ColumnSummaries, log_type: Literal["input", "prediction"], kinds: dict[str, pa.DataType], *, share: float
+) -> tuple[ColumnProfile, ...]:
+    types = {name: arrow_to_spark_type(kind).simpleString() for name, kind in kinds.items()}
+    return column_profiles.build_profiles(found, log_type=log_type, types=types, share=share)
+
+
+@dataclass(frozen=True, slots=True)
+class _SampledTable:
+    """A share of a table's rows, by tasks that read its files themselves, or else through Spark."""
+
+    spark: SparkSession
+    snapshot: Snapshot
+    share: float
+
+    def summaries(self, wanted: ProfileRequest) -> ColumnSummaries:
+        try:
+            files = plan_file_scan(self.spark, self.snapshot)
+            read = files.read.sampled(self.share) if self.share < 1 else files.read
+            return column_profiles.summarise_files(self.spark, replace(files, read=read), wanted)
+        except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
+            log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
+            return column_profiles.summarise_rows(self._rows(), wanted)
+
+    def _rows(self) -> DataFrame:
+        """A share by the hash of all columns: which rows it takes does not change from one time to the next."""
+        rows = ingest.snapshot_frame(self.spark, self.snapshot)
+        if self.share >= 1:
+            return rows
+        place = F.pmod(
+            F.xxhash64(*(F.col(quote_identifier(name)) for name in self.snapshot.columns)), F.lit(_HASH_SHARES)
+        )
+        return rows.where(place < F.lit(round(self.share * _HASH_SHARES)))

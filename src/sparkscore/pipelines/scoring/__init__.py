@@ -1,0 +1,1 @@
+"""The steps of scoring: choose the transport, score into the stage, stop at the limits."""

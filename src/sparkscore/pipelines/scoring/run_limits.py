@@ -1,0 +1,67 @@
+"""What ends a run while it scores: too many rejected rows, and its deadline."""
+
+import time
+from dataclasses import dataclass
+
+from sparkscore.errors import DeadlinePassed, TooManyRejects
+from sparkscore.settings import Settings
+from sparkscore.spark.background_job import BackgroundJob, JobResult
+
+_MINUTE_S = 60
+
+
+@dataclass(frozen=True, slots=True)
+class RunLimits:
+    """The limits of one attempt."""
+
+    rejects: int
+    """As many rows may be rejected."""
+    words: str
+    """Which setting says so."""
+    until: float | None
+    """On the monotonic clock; None: no deadline."""
+
+    @classmethod
+    def of(cls, settings: Settings, *, began: float, rows_read: int) -> "RunLimits":
+        """The limits for so many rows of the source."""
+        scoring = settings.scoring
+        share = int(scoring.max_reject_ratio * rows_read)
+        limits = [(share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows")]
+        if scoring.max_rejects is not None:
+            limits.append((scoring.max_rejects, f"scoring.max_rejects {scoring.max_rejects:,}"))
+        rejects, words = min(limits)
+        return cls(rejects, words, None if scoring.deadline is None else began + scoring.deadline * _MINUTE_S)
+
+    def check(self, *, rejected: int) -> None:
+        """Let the run go on.
+
+        Raises:  TooManyRejects, DeadlinePassed.
+        """
+        self.check_rejects(rejected)
+        if self.until is not None and time.monotonic() > self.until:
+            raise DeadlinePassed(
+                "the run's time (scoring.deadline) is over before all rows are scored",
+                "a run within its deadline",
+                "run it again: it goes on from the chunks that are kept; or give it more time",
+            )
+
+    def result(self, job: BackgroundJob[JobResult]) -> JobResult:
+        """What a job gives whose rejects are not known before it ends.
+
+        Raises:  DeadlinePassed, and whatever the job raised.
+        """
+        for _ in job.ticks():
+            self.check(rejected=0)
+        return job.result()
+
+    def check_rejects(self, rejected: int) -> None:
+        """Let the run go on whatever the time is.
+
+        Raises:  TooManyRejects.
+        """
+        if rejected > self.rejects:
+            raise TooManyRejects(
+                f"{rejected:,} rows so far could not be scored",
+                f"at most {self.rejects:,} ({self.words})",
+                "look at the reasons (the stage keeps them), mend the source or the model, or raise the limit",
+            )

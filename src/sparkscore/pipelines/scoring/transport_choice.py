@@ -1,0 +1,127 @@
+"""Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.types import StructField, StructType
+
+from sparkscore.errors import ScanUnsupported
+from sparkscore.gate.reject_reasons import REASON_COLUMN, spark_reject_reasons
+from sparkscore.gate.row_rules import (
+    NULL_KEY,
+    compile_arrow_reject,
+    has_null_key,
+    rule_codes_without_arrow_form,
+    spark_reject_column,
+)
+from sparkscore.gate.verdicts import Gate, compile_suite
+from sparkscore.ingest.file_listing import plan_file_scan
+from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.postprocessing import postprocess_predictions, stage_schema
+from sparkscore.records import FileScan
+from sparkscore.schemas import LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.scoring import arrow_transport, pandas_udf_transport
+from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.stage_rows import StageRowScorer
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_mapping import arrow_to_spark_type
+
+
+@dataclass(frozen=True, slots=True)
+class TransportChoice:
+    """How rows reach the model."""
+
+    transport: str
+    reason: str
+    scan: FileScan | None = None
+
+
+def check_suites(attempt: Attempt, plan: Plan) -> None:
+    """Refuse a suite that names columns which its frame will not have, or whose rules do not fit their types.
+
+    Raises:  ConfigError.
+    """
+    constant = {column.name for column in LINEAGE_COLUMNS}
+    staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
+    source = {field.name: field.type for field in plan.snapshot.schema}
+    gates: Mapping[Gate, Mapping[str, pa.DataType]] = {"input": source, "output": staged}
+    for gate, columns in gates.items():
+        if gate in attempt.suites:
+            schema = StructType([StructField(name, arrow_to_spark_type(kind)) for name, kind in columns.items()])
+            compile_suite(attempt.suites[gate], schema, gate=gate, sensitive=attempt.settings.source.sensitive)
+
+
+def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None) -> TransportChoice:
+    """The fastest transport that is sure to give Spark's rows, or the one that the config names.
+
+    `target`: bytes of a split in the file plan that earlier chunks are of.
+
+    Jobs:    none; the scan's listing of files.
+    """
+    scoring = attempt.settings.scoring
+    if scoring.transport in ("arrow", "pandas_udf"):
+        return TransportChoice(scoring.transport, "as configured")
+    inexact = rule_codes_without_arrow_form(plan.rules, plan.snapshot.schema)
+    if inexact:
+        return TransportChoice("arrow", f"no scan: only Spark is sure to compute {inexact[0]}, which rejects rows")
+    rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
+    try:
+        scan = plan_file_scan(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
+    except ScanUnsupported as unsure:
+        return TransportChoice("arrow", f"no scan: {unsure.found}")
+    found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"
+    return TransportChoice(
+        "scan", found + (f", {scan.pruned:,} files left out by the filter" if scan.pruned else ""), scan
+    )
+
+
+def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False) -> StageRowScorer:
+    """What tasks do with source rows, for the transports in Arrow. `by_spark`: it has judged each row already."""
+    model = attempt.settings.model
+    shipped = ship_model(
+        attempt.spark,
+        plan.model,
+        params=model.params,
+        residency=model.residency,
+        batch_timeout=attempt.settings.scoring.batch_timeout,
+        sensitive=bool(attempt.settings.source.sensitive),
+    )
+    return StageRowScorer(
+        replace(shipped, secret=attempt.secret),
+        plan.model_columns,
+        spark_reject_reasons if by_spark else compile_arrow_reject(plan.rules, plan.snapshot.schema),
+        stage_schema(plan.contract, output=plan.model.output),
+        counters,
+    )
+
+
+def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters, transport: str) -> DataFrame:
+    """The stage's rows for rows of the source as Spark reads them; the model runs when the frame is computed."""
+    broken = spark_reject_column(plan.rules, plan.snapshot.schema)
+    by_spark = any(rule.kind != NULL_KEY for rule in plan.rules.rules)
+    if transport != "pandas_udf":
+        source = source.withColumn(REASON_COLUMN, broken) if by_spark else source
+        return arrow_transport.score_with_arrow(source, prepare_stage_rows(attempt, plan, counters, by_spark=by_spark))
+    # Rows without a key, most often none, stay in Spark, which leaves out files that have no NULL: telling them in the
+    # UDF would take one more column of each row.
+    rows, lacking = prepare_stage_rows(attempt, plan, counters, by_spark=True), has_null_key(plan.rules)
+    keep = broken.isNull() if by_spark else None
+    frame = pandas_udf_transport.score_with_pandas_udf(
+        source.where(~lacking), rows.model, columns=plan.model_columns, counters=counters, keep=keep
+    )
+    nothing = F.lit(None).cast(frame.schema[PREDICTION_COLUMN].dataType)
+    left = source.where(lacking).withColumns({PREDICTION_COLUMN: nothing, REJECT_COLUMN: broken})
+    frame = frame.withColumn(REJECT_COLUMN, F.coalesce(broken, F.col(REJECT_COLUMN))) if by_spark else frame
+    staged = [F.col(quote_identifier(name)) for name in rows.schema.names]
+    return frame.select(*staged).unionByName(left.select(*staged))
+
+
+def output_frame(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
+    """The stage's rows with the columns that readers will see, constants of the run apart."""
+    threshold = attempt.settings.output.threshold
+    return postprocess_predictions(staged, plan.contract, output=plan.model.output, threshold=threshold)

@@ -1,0 +1,145 @@
+"""What a run stands on: resolved once, pinned by versions and digests, checked before a row is read."""
+
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
+from sparkscore.gate.row_rules import row_rules
+from sparkscore.ingest import snapshot as ingest
+from sparkscore.lifecycle import Decision
+from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.signature.signature_check import match_input_columns
+from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.run_history import other_pins
+from sparkscore.publish.postprocessing import derive_table_contract
+from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
+from sparkscore.schemas import TableContract
+from sparkscore.settings import Settings
+from sparkscore.store import delta_tables
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that an attempt has resolved before it reads a row."""
+
+    run: Run
+    model: PinnedModel
+    model_columns: tuple[str, ...]
+    """The source column of each model input, in the model's order."""
+    snapshot: Snapshot
+    contract: TableContract
+    rules: RowRules
+    """What a row must meet to be scored."""
+
+
+def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
+    """The run's pins: those of an attempt that did not end, else resolved now; checked against each other.
+
+    Raises:  ModelError, SignatureError, ConfigError, PinsConflict, RegistryUnreachable.
+    """
+    settings = attempt.settings
+    # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
+    keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
+    try:
+        model = _resolve_run_model(settings, keep, copies or copies_folder(settings))
+        snapshot = _pin_run_source(attempt, model, keep)
+    except (ModelNotFound, ConfigError) as error:
+        if keep is None:
+            raise
+        raise PinsConflict(
+            f"the pins of the attempt before are gone: {error.found}",
+            "the pinned model and source",
+            "--restart resolves anew",
+        ) from error
+    _warn_of_paths(attempt)
+    digest = model.digest if keep is None else _kept_digest(model, keep)
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, attempt.scoring_digest)
+    if keep is not None and keep != pins:
+        raise PinsConflict(
+            "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
+        )
+    columns = match_input_columns(model, snapshot.schema, settings.model.inputs)
+    source = settings.source
+    shape = derive_table_contract(
+        snapshot.schema,
+        keys=source.keys,
+        output=model.output,
+        passthrough=source.passthrough,
+        threshold=settings.output.threshold,
+    )
+    if delta_tables.is_delta_table(attempt.spark, attempt.target):
+        delta_tables.check_table_contract(attempt.spark, attempt.target, shape, job=settings.job)
+    run = Run(
+        settings.job, attempt.as_of, decision.revision, decision.attempt, pins, attempt.source.name, model.model_id
+    )
+    attempt.run = run
+    attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
+    rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
+    return Plan(run, model, columns, snapshot, shape, rules)
+
+
+def _kept_digest(model: PinnedModel, keep: Pins) -> str:
+    """The digest by which the pins name the model's files: runs and stages that older versions began keep their names.
+
+    Raises:  DigestMismatch where the pins name other files.
+    """
+    if keep.model_digest in (model.digest, former_digest_of(model.path)):
+        return keep.model_digest
+    raise DigestMismatch(
+        f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
+        f"{keep.model_digest[:12]}, as the attempt before has pinned them",
+        "find out who changed them and put them back; --restart takes them as they are",
+    )
+
+
+def _warn_of_paths(attempt: Attempt) -> None:
+    sensitive = attempt.settings.source.sensitive
+    if sensitive:
+        named = [
+            name for name in delta_tables.load_partition_columns(attempt.spark, attempt.source) if name in sensitive
+        ]
+        if named:
+            attempt.warn(
+                f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
+                " and Spark's own logs may name such a path"
+            )
+
+
+def copies_folder(settings: Settings) -> str:
+    """Where private copies of models lie: under a local home, else in a folder of this process."""
+    home = settings.home_uri
+    return f"{home}/models" if Path(home).is_absolute() else tempfile.mkdtemp(prefix="sparkscore-models-")
+
+
+def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
+    uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
+    return resolve_model(
+        uri,
+        tracking_uri=settings.tracking_uri,
+        runtime=settings.model.runtime,
+        params=settings.model.params,
+        inputs=settings.model.inputs,
+        copies=copies,
+    )
+
+
+def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
+    source, inputs = attempt.settings.source, attempt.settings.model.inputs
+    wanted = [
+        inputs.get(one.name or str(position), one.name or str(position)) for position, one in enumerate(model.inputs)
+    ]
+    suite = attempt.suites.get("input")
+    judged = [name for one in (suite.rejecting if suite else ()) for name in one.columns]
+    return ingest.pin_source(
+        attempt.spark,
+        attempt.source,
+        version=source.version if keep is None else keep.source_version,
+        as_of=attempt.as_of,
+        keys=source.keys,
+        where=[replace(one.condition(), sensitive=one.column in source.sensitive) for one in source.where],
+        columns=(*source.keys, *wanted, *source.passthrough, *judged),
+        passthrough=source.passthrough,
+        sensitive=source.sensitive,
+    )

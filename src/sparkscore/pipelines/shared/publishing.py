@@ -1,0 +1,96 @@
+"""From a whole stage to readers: judged, published by one MERGE, told in the run events. Every verb that publishes."""
+
+from collections.abc import Callable
+from functools import partial
+
+from pyspark.sql import functions as F
+
+from sparkscore.gate import stage_integrity
+from sparkscore.gate.prediction_shift import judge_prediction_shift
+from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
+from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
+from sparkscore.pipelines.scoring.transport_choice import output_frame
+from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.latest_view import ensure_latest_view
+from sparkscore.publish.publish_run import RowsToPublish, keep_rejects, publish_run
+from sparkscore.records import Publication, Run, RunReport, RunStatus, Stage
+from sparkscore.stage import stage_store as stages
+from sparkscore.store.delta_tables import ensure_table, is_delta_table, load_table
+
+
+def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
+    """The end of an attempt whose stage is whole.
+
+    Jobs:    one that judges, more for a suite; one MERGE.
+    Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
+    """
+    spark, target, keys = attempt.spark, attempt.target, attempt.settings.source.keys
+    sensitive = attempt.settings.source.sensitive
+    _judge_stage(attempt, plan, stage, rows_read)
+    with attempt.part("publish"):
+        ensure_table(spark, target, plan.contract, job=plan.run.job)
+        keep_rejects(spark, stage, plan.run, target, keys=keys, sensitive=sensitive)
+        rows = RowsToPublish(
+            lambda session: output_frame(attempt, plan, stages.load_scored_rows(session, stage)),
+            plan.contract.names,
+            stage.scored,
+            stage.rejected,
+        )
+        publication = publish_run(spark, rows, plan.run, target, keys=keys)
+        ensure_latest_view(spark, target, keys=keys)
+    return finish_publication(
+        attempt, plan.run, publication, then=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
+    )
+
+
+def finish_publication(
+    attempt: Attempt, run: Run, publication: Publication, *, then: Callable[[], None] | None = None
+) -> RunReport:
+    """The last event and the report of an attempt, after its commit or after that of a later revision.
+
+    `then`: what is to be done once readers see the run.
+    """
+    attempt.know(table_version=publication.table_version)
+    if publication.run_id != run.run_id:
+        attempt.event("aborted", message=f"superseded by revision {publication.revision}")
+        return attempt.ended("superseded")
+    attempt.event("published", table_version=publication.table_version)
+    status: RunStatus = "published" if publication.committed else "already_published"
+    attempt.know(status=status)
+    if then is not None:
+        then()
+    return attempt.ended(status)
+
+
+def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> None:
+    with attempt.part("output_gate"):
+        rows = output_frame(attempt, plan, stages.load_stage_rows(attempt.spark, stage))
+        keys, sensitive = attempt.settings.source.keys, attempt.settings.source.sensitive
+        found = stage_integrity.check_stage_integrity(
+            rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive
+        )
+        attempt.judged(found.verdict)
+        stage_integrity.require_stage_integrity(found)
+        suite = attempt.suites.get("output")
+        if suite is not None:
+            accepted = output_frame(attempt, plan, stages.load_scored_rows(attempt.spark, stage))
+            verdict = judge_suite(accepted, suite, gate="output", sensitive=sensitive)
+            attempt.judged(verdict)
+            require_passed_verdict(verdict)
+        _judge_shift(attempt, plan, stage)
+
+
+def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
+    """Against the last as_of before this one that readers see; there is none for a first run."""
+    gate, spark, target = attempt.settings.gate, attempt.spark, attempt.target
+    if (gate.mean_shift is None and gate.label_shift is None) or not is_delta_table(spark, target):
+        return
+    earlier = load_table(spark, target).where(F.col("as_of") < F.lit(attempt.as_of))
+    last = earlier.agg(F.max("as_of")).collect()[0][0]
+    if last is None:
+        return
+    now = output_frame(attempt, plan, stages.load_scored_rows(spark, stage))
+    verdict = judge_prediction_shift(now, earlier.where(F.col("as_of") == F.lit(last)), attempt.settings)
+    attempt.judged(verdict)
+    require_passed_verdict(verdict)

@@ -1,0 +1,149 @@
+"""Typed filters: conditions on columns become one Spark column. Values are data, never SQL text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from functools import reduce
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from sparkscore.errors import ConfigError
+from sparkscore.predicates.arrow_filter import ArrowCondition
+from sparkscore.predicates.value_fitting import UnfitValue, fit_filter_value
+from sparkscore.predicates.yaml_values import advise_form, has_other_meaning
+from sparkscore.records import Condition
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_mapping import arrow_to_spark_type
+
+_SPARK_FILTER_OPERATORS: Mapping[str, Callable[[Column, list[Column]], Column]] = {
+    "=": lambda column, values: column == values[0],
+    "!=": lambda column, values: column != values[0],
+    "<": lambda column, values: column < values[0],
+    "<=": lambda column, values: column <= values[0],
+    ">": lambda column, values: column > values[0],
+    ">=": lambda column, values: column >= values[0],
+    "in": lambda column, values: column.isin(*values),
+    "not in": lambda column, values: ~column.isin(*values),
+    "is null": lambda column, _: column.isNull(),
+    "is not null": lambda column, _: column.isNotNull(),
+}
+
+
+def to_spark_filter(conditions: Sequence[Condition], schema: pa.Schema) -> Column:
+    """The column that is true for the rows that meet all conditions; true everywhere without conditions.
+
+    NULL as in SQL: a comparison with NULL is not true, so `!=` and `not in` skip rows where the column is NULL.
+    NaN as in Spark: greater than every number.
+
+    Needs:   the columns of the conditions in `schema`.
+    Jobs:    none.
+    Raises:  ConfigError naming the column, what was found and what its type takes; for a value of which YAML has made
+             something else, what to write instead.
+    """
+    for condition in conditions:
+        _refuse_changed(condition, schema.field(condition.column).type)
+    return reduce(
+        Column.__and__,
+        [_to_spark_comparison(condition, schema.field(condition.column).type) for condition in conditions],
+        F.lit(True),
+    )
+
+
+def to_arrow_conditions(conditions: Sequence[Condition], schema: pa.Schema) -> tuple[ArrowCondition, ...]:
+    """The same conditions for `predicates.arrow_filter`.
+
+    Needs:   conditions that `to_spark_filter` takes.
+    Jobs:    none.
+    """
+    return tuple(
+        ArrowCondition(one.column, one.op, _arrow_values(one, schema.field(one.column).type)) for one in conditions
+    )
+
+
+def _arrow_values(condition: Condition, kind: pa.DataType) -> pa.Array:
+    values = [
+        _arrow_value(_fit_condition_value(condition, value, kind), kind) for value in _condition_values(condition)
+    ]
+    return pa.array(values, kind)
+
+
+def _arrow_value(fitted_value: Any, kind: pa.DataType) -> object:
+    if pa.types.is_timestamp(kind):
+        return datetime.fromisoformat(fitted_value)
+    return date.fromisoformat(fitted_value) if pa.types.is_date(kind) else fitted_value
+
+
+def _to_spark_comparison(condition: Condition, kind: pa.DataType) -> Column:
+    column, zero = F.col(quote_identifier(condition.column)), _has_zero_value(condition, kind)
+    if zero and condition.op == "in":
+        others = tuple(value for value in condition.value if value != 0)
+        return _is_zero(column, kind) | (
+            _to_spark_comparison(Condition(condition.column, "in", others), kind) if others else F.lit(False)
+        )
+    if zero and condition.op == "not in":
+        return ~_to_spark_comparison(Condition(condition.column, "in", condition.value), kind)
+    if zero and condition.op == "=":
+        return _is_zero(column, kind)
+    if zero and condition.op == ">=":
+        return column >= F.lit(-0.0).cast(arrow_to_spark_type(kind))
+    literals = [
+        F.lit(_fit_condition_value(condition, value, kind)).cast(arrow_to_spark_type(kind))
+        for value in _condition_values(condition)
+    ]
+    return _SPARK_FILTER_OPERATORS[condition.op](column, literals)
+
+
+def _has_zero_value(condition: Condition, kind: pa.DataType) -> bool:
+    """Whether a floating column is compared with zero: Delta skips files as if -0.0 were less than 0.0."""
+    return pa.types.is_floating(kind) and any(
+        _fit_condition_value(condition, value, kind) == 0 for value in _condition_values(condition)
+    )
+
+
+def _is_zero(column: Column, kind: pa.DataType) -> Column:
+    return column.between(F.lit(-0.0).cast(arrow_to_spark_type(kind)), F.lit(0.0).cast(arrow_to_spark_type(kind)))
+
+
+def _condition_values(condition: Condition) -> Sequence[object]:
+    if condition.op in ("is null", "is not null"):
+        return ()
+    return tuple(condition.value) if condition.op in ("in", "not in") else (condition.value,)
+
+
+def _fit_condition_value(condition: Condition, value: object, kind: pa.DataType) -> object:
+    try:
+        return fit_filter_value(value, kind)
+    except UnfitValue as unfit:
+        raise _refused_value_error(condition, value, kind, None, str(unfit)) from unfit
+
+
+def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
+    """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
+    values = _condition_values(condition)
+    for value, text in zip(values, condition.written or (None,) * len(values), strict=True):
+        try:
+            fit_filter_value(value, kind)
+        except UnfitValue as unfit:
+            raise _refused_value_error(condition, value, kind, text, str(unfit)) from unfit
+        if text is not None and has_other_meaning(text, value, kind):
+            raise _refused_value_error(condition, value, kind, text, "a value in one reading")
+
+
+def _refused_value_error(
+    condition: Condition, value: object, kind: pa.DataType, text: str | None, wanted: str
+) -> ConfigError:
+    named = f"the filter {condition.column} {condition.op}"
+    if condition.sensitive:
+        read, do = (
+            "" if text is None else ", as YAML has read it",
+            "change the value in source.where, or put it in quotes",
+        )
+        return ConfigError(f"{named} *** ({type(value).__name__}{read})", f"{wanted}: the column's type is {kind}", do)
+    read = "" if text is None or text == str(value) else f": YAML reads {text or 'nothing'} as that"
+    return ConfigError(
+        f"{named} {value!r:.200} ({type(value).__name__}){read:.300}",
+        f"{wanted}: the column's type is {kind}",
+        advise_form(text, value, kind),
+    )

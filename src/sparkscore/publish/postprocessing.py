@@ -1,0 +1,89 @@
+"""Post-processing: what a model returned becomes the columns of the prediction table."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from sparkscore.errors import ConfigError
+from sparkscore.schemas import REJECT_TYPE, RESERVED_NAMES, ContractColumn, TableContract, prediction_contract
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.store.delta_tables import is_plain_type
+
+BINARY_CLASSES = 2
+
+
+def derive_table_contract(
+    source: pa.Schema, *, keys: Sequence[str], output: pa.DataType, passthrough: Sequence[str], threshold: float | None
+) -> TableContract:
+    """The prediction table of a job, for a source and a model's output.
+
+    Raises:  ConfigError for a threshold on something else than a probability, or a type that plain readers cannot read.
+    """
+    if threshold is not None and not _is_probability_type(output):
+        raise ConfigError(
+            f"output.threshold={threshold} with a model that returns {output}",
+            "a model that returns one floating number, or the probabilities of two classes",
+            "remove output.threshold, or log the model with pyfunc_predict_fn='predict_proba'",
+        )
+    columns = {name: ContractColumn(name, source.field(name).type, "Copied from the source.") for name in passthrough}
+    unreadable = [f"{name} ({column.type})" for name, column in columns.items() if not is_plain_type(column.type)]
+    if unreadable or not is_plain_type(output):
+        raise ConfigError(
+            f"columns that plain Delta readers cannot read: {', '.join(unreadable) or f'prediction ({output})'}",
+            "types of Delta's reader version 1; timestamps with a zone",
+            "cast them in the source, or leave them out of source.passthrough",
+        )
+    key_columns = [
+        ContractColumn(name, source.field(name).type, "Key of the source row.", nullable=False) for name in keys
+    ]
+    return prediction_contract(key_columns, _to_delta_type(output), list(columns.values()), threshold=threshold)
+
+
+def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
+    """The stage of a job: what is neither constant for a run nor computed from other columns.
+
+    Grain:   one row per source row: `prediction` as the model returned it, or `_reject`.
+    """
+    own = [column for column in contract.columns if column.name not in RESERVED_NAMES or column.name == "prediction"]
+    fields = [pa.field(one.name, _to_delta_type(output) if one.name == "prediction" else one.type) for one in own]
+    return pa.schema([*fields, pa.field("_reject", REJECT_TYPE)])
+
+
+def postprocess_predictions(
+    frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
+) -> DataFrame:
+    """A stage's rows with exactly the contract's own columns, and `_reject` where it is there.
+
+    Needs:   keys, `prediction` as the model returned it, pass-through.
+    Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
+    Jobs:    none.
+    """
+    computed: dict[str, Column] = {"prediction": F.col("prediction")}
+    if threshold is not None:
+        computed["prediction"] = _positive_probability(output)
+        computed["label"] = (_positive_probability(output) >= F.lit(threshold)).cast("int")
+    own = [name for name in contract.names if name in computed or name not in RESERVED_NAMES]
+    reject = [name for name in frame.columns if name == "_reject"]
+    return frame.select(*(computed.get(name, F.col(quote_identifier(name))).alias(name) for name in own), *reject)
+
+
+def _is_probability_type(output: pa.DataType) -> bool:
+    if pa.types.is_fixed_size_list(output) and output.list_size != BINARY_CLASSES:
+        return False
+    value = output.value_type if pa.types.is_list(output) or pa.types.is_fixed_size_list(output) else output
+    return bool(pa.types.is_floating(value))
+
+
+def _positive_probability(output: pa.DataType) -> Column:
+    """The positive class's probability; NULL (which the output gate refuses) where there are not two classes."""
+    column = F.col("prediction")
+    if not pa.types.is_floating(output):
+        column = F.when(F.size(column) == BINARY_CLASSES, F.get(column, F.lit(1)))
+    return column.cast("double")
+
+
+def _to_delta_type(output: pa.DataType) -> pa.DataType:
+    """Delta knows lists of any length only."""
+    return pa.list_(output.value_type) if pa.types.is_fixed_size_list(output) else output

@@ -1,0 +1,32 @@
+"""The arrow transport: Spark hands Arrow batches to its Python workers and takes them back. NULL and NaN stay apart."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.pandas.types import from_arrow_schema
+
+from sparkscore.scoring.stage_rows import StageRowScorer
+
+
+def score_with_arrow(frame: DataFrame, rows: StageRowScorer) -> DataFrame:
+    """The stage's rows for a frame of source rows.
+
+    Needs:   the model's columns and those that are carried along, in the frame.
+    Jobs:    none.
+    Runs on: driver; the model runs on executors, once per row each time that the frame is computed.
+    """
+    names = tuple(frame.columns)
+    # mapInArrow looks its columns up by name without quoting them: a dot or a backtick would be syntax
+    numbered = frame.toDF(*(f"c{place}" for place in range(len(names))))
+    return numbered.mapInArrow(_RenamedBatchScorer(rows, names), from_arrow_schema(rows.schema))
+
+
+@dataclass(frozen=True, slots=True)
+class _RenamedBatchScorer:
+    rows: StageRowScorer
+    names: tuple[str, ...]
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        return self.rows(batch.rename_columns(list(self.names)) for batch in batches)

@@ -1,0 +1,131 @@
+"""The pandas_udf transport: Spark hands batches of pandas columns to its Python workers.
+
+pandas cannot tell NULL from NaN in doubles. Integers with NULLs are exact only where the session says
+`spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype=true`.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import cache, reduce
+from typing import Any, Union
+
+import pandas as pd
+import pyarrow as pa
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+from pyspark.sql.pandas.types import from_arrow_type
+from pyspark.sql.types import StringType, StructField, StructType
+
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.scoring.counters import Counters, make_model_loader
+from sparkscore.scoring.kernel import Kernel
+from sparkscore.scoring.pandas_conversion import REASON_SEPARATOR, to_kernel_batch, to_pandas_column, to_pandas_result
+from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
+from sparkscore.scoring.task_errors import mark_task_errors
+from sparkscore.spark.identifiers import quote_identifier
+
+UdfArgument = Union[pd.Series, pd.DataFrame]  # noqa: UP007
+"""What Spark hands over for one argument. In typing's old words: pandas_udf reads no others."""
+
+_RESULT_COLUMN = "_sparkscore_made"
+
+
+def score_with_pandas_udf(
+    frame: DataFrame, model: ShippedModel, *, columns: Sequence[str], counters: Counters, keep: Column | None = None
+) -> DataFrame:
+    """The frame with the model's predictions, and with why it has none of a row.
+
+    Needs:   `columns`: one per model input, in its order.
+    Adds:    `prediction`, of the model's output type; NULL where `keep` is not true, where the row was rejected, and
+             where the model returned NaN, which Spark takes for NULL. `_reject`, of `schemas.REJECT`, NULL elsewhere.
+    Jobs:    none.
+    Runs on: driver; the model runs on executors, once per row each time that the frame is computed. Sorting computes it
+             twice (Spark samples first): write it, then sort.
+    """
+    # not deterministic: else Spark may push a filter on the prediction below it, and predict again
+    predict = _make_rejecting_udf(model, counters, kept=keep is not None).asNondeterministic()
+    inputs = [F.col(quote_identifier(name)) for name in columns]
+    kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
+    made = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(kept, *inputs))
+    reason = F.col(f"{_RESULT_COLUMN}.reason")
+    code = F.substring_index(reason, REASON_SEPARATOR, 1)
+    error = reason.substr(
+        F.length(code) + F.lit(1 + len(REASON_SEPARATOR)), F.length(reason)
+    )  # may hold such lines itself
+    told = F.struct(
+        code.alias("code"), F.nullif(error, F.lit("")).alias("error"), _reject_message(code).alias("message")
+    )
+    reject = F.when(reason.isNotNull(), told)
+    # `when`: a struct of NULLs becomes NULL
+    scored_rows = {
+        PREDICTION_COLUMN: F.when(kept & reason.isNull(), _assemble_prediction(model.output)),
+        REJECT_COLUMN: reject,
+    }
+    return made.withColumns(scored_rows).drop(_RESULT_COLUMN)
+
+
+def make_prediction_udf(model: ShippedModel) -> Any:
+    """The iterator pandas_udf that predicts batches of the model's inputs: a row that the model fails on ends it.
+
+    Nobody counts what it does: whoever calls it has no end at which to ask.
+
+    The model is taken at the first batch, never for an empty partition.
+    Runs on: driver; its body runs on executors.
+    """
+
+    def predictions(batches: Iterator[Any]) -> Iterator[Any]:
+        kernel = Kernel(
+            model, load=cache(make_model_loader(model, _ignore_counts)), on_batch=_ignore_counts, rejects=False
+        )
+        for made in _run_kernel(kernel, batches, kept=False):
+            yield to_pandas_column(made.column(0))
+
+    def series(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.Series]:
+        yield from predictions(batches)
+
+    def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
+        yield from predictions(batches)
+
+    body: Any = frames if pa.types.is_struct(model.output) else series
+    return pandas_udf(body, from_arrow_type(model.output))  # type: ignore[call-overload]
+
+
+def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> Any:
+    """The same with rejects: a struct of the prediction's parts, then `reason`; with `kept`, of a boolean column before
+    the inputs."""
+
+    def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
+        load = cache(make_model_loader(model, counters.add_load))
+        with counters.task():
+            for made in _run_kernel(Kernel(model, load=load, on_batch=counters.add_batch), batches, kept=kept):
+                yield to_pandas_result(made)
+
+    kinds = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
+    fields = [StructField(str(place), from_arrow_type(kind)) for place, kind in enumerate(kinds)]
+    fields += [StructField("reason", StringType())]
+    return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
+
+
+def _run_kernel(kernel: Kernel, batches: Iterator[Any], *, kept: bool) -> Iterator[pa.RecordBatch]:
+    with mark_task_errors(kernel.model.secret, sensitive=kernel.model.sensitive):
+        for batch in batches:
+            parts = batch if isinstance(batch, tuple) else (batch,)
+            yield kernel(to_kernel_batch(parts, kernel.model.inputs, kept=kept))
+
+
+def _ignore_counts(*_: float) -> None:
+    """Nobody asks."""
+
+
+def _assemble_prediction(output: pa.DataType) -> Column:
+    """The prediction of its parts."""
+    if not pa.types.is_struct(output):
+        return F.col(f"{_RESULT_COLUMN}.0")
+    return F.struct(*(F.col(f"{_RESULT_COLUMN}.{place}").alias(field.name) for place, field in enumerate(output)))
+
+
+def _reject_message(code: Column) -> Column:
+    """What a reject says by its code."""
+    words = [(code == known, F.lit(message)) for known, message in REJECT_MESSAGES.items()]
+    return reduce(lambda before, word: before.when(*word), words[1:], F.when(*words[0]))

@@ -1,0 +1,135 @@
+"""A batch on which the model raised: parts that it predicts are kept, rows that it raises on alone become rejects.
+
+Pure functions over a scorer. Wrong shapes and types of what a model returns are errors of the model, never of a row,
+and pass through: a model that aggregates would look right on single rows.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from sparkscore.errors import BatchTimeout, RowsNotPredicted
+from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.schemas import REJECT_TYPE
+
+PREDICT_FAILED = "predict_failed"
+BATCH_TIMEOUT = "batch_timeout"
+REJECT_MESSAGES = {
+    PREDICT_FAILED: "the model raised on this row alone",
+    BATCH_TIMEOUT: "the model did not answer in time for a batch that held this row",
+}
+"""What a reject says by its code: never the model's own words, which may hold values."""
+
+_MIN_FAILURE_LIMIT = 8
+_ROWS_PER_FAILURE = 100
+_MAX_FAILURE_LIMIT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """What became of a batch's rows."""
+
+    predictions: pa.Array
+    """NULL for rejected rows."""
+    rejects: pa.StructArray | None = None
+    """Of type `REJECT_TYPE`, NULL for predicted rows; None where no row was rejected."""
+
+
+def max_failing_rows(rows: int) -> int:
+    """How many rows of a batch may fail alone: one in a hundred, but 8 of any batch, and 256 of none more."""
+    return max(_MIN_FAILURE_LIMIT, min(rows // _ROWS_PER_FAILURE, _MAX_FAILURE_LIMIT))
+
+
+def max_model_calls(rows: int) -> int:
+    """How often the model is called for a batch at most: enough for `max_failing_rows` rows, wherever they lie."""
+    return 1 + 2 * (max_failing_rows(rows) + 1) * (rows - 1).bit_length()
+
+
+def score_by_bisection(
+    score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, hangs_end: bool
+) -> ScoredBatch:
+    """A prediction or a reject for each row. Where nothing fails it is one call and nothing more.
+
+    `hangs_end`: whether the model is in a process of its own, which ends with a hang; then the rows of a part that it
+    hangs on are rejected together: each look for the one at fault would cost a time-out.
+
+    Shapes:  n >= 1 rows -> n predictions; and n rejects, or none.
+    Runs on: executor.
+    Raises:  RowsNotPredicted where more than `max_failing_rows` rows fail alone, or after `max_model_calls`;
+             BatchTimeout; whatever else the scorer raises.
+    """
+    return _BatchBisection(score, columns, output, hangs_end=hangs_end).scored()
+
+
+class _BatchBisection:
+    """A batch while it is looked through, from the first row to the last."""
+
+    def __init__(self, score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, hangs_end: bool) -> None:
+        self._score, self._columns, self._output, self._hangs_end = score, columns, output, hangs_end
+        self._rows = len(columns[0])
+        self._calls = self._failed = 0
+
+    def scored(self) -> ScoredBatch:
+        whole = self._tried(self._columns)
+        return (
+            whole if isinstance(whole, ScoredBatch) else _concat_scored_batches(list(self._parts(0, self._rows, whole)))
+        )
+
+    def _parts(self, start: int, rows: int, failure: RowsNotPredicted) -> Iterator[ScoredBatch]:
+        """What becomes of a part that failed."""
+        if rows == 1:
+            self._failed += 1
+            if self._failed > max_failing_rows(self._rows):
+                raise self._given_up(failure)
+            yield self._rejected(1, PREDICT_FAILED, failure.raised)
+            return
+        half = rows // 2
+        for first, length in ((start, half), (start + half, rows - half)):
+            if self._calls >= max_model_calls(self._rows):
+                raise self._given_up(failure)
+            part = self._tried([column.slice(first, length) for column in self._columns])
+            if isinstance(part, ScoredBatch):
+                yield part
+            else:
+                yield from self._parts(first, length, part)
+
+    def _tried(self, columns: Sequence[pa.Array]) -> ScoredBatch | RowsNotPredicted:
+        self._calls += 1
+        try:
+            return ScoredBatch(self._score(columns))
+        except BatchTimeout:
+            if not self._hangs_end:
+                raise
+            return self._rejected(len(columns[0]), BATCH_TIMEOUT, None)
+        except RowsNotPredicted as error:
+            return error if len(columns[0]) == 1 else _drop_traceback(error)
+
+    def _rejected(self, rows: int, code: str, error: str | None) -> ScoredBatch:
+        reason = pa.scalar({"code": code, "error": error, "message": REJECT_MESSAGES[code]}, REJECT_TYPE)
+        return ScoredBatch(pa.nulls(rows, self._output), pa.repeat(reason, rows))
+
+    def _given_up(self, last: RowsNotPredicted) -> RowsNotPredicted:
+        """So much of the batch fails that it is the model's fault, or that a rule is missing."""
+        error = RowsNotPredicted(
+            f"{last.found}; {self._failed:,} rows of a batch of {self._rows:,} failed alone in {self._calls:,} calls,"
+            " then it was given up",
+            f"a model that raises on at most {max_failing_rows(self._rows):,} rows of such a batch",
+            "keep rows that it cannot take out by a row rule or a filter (source.where), or mend the model",
+            raised=last.raised,
+        )
+        error.__cause__ = last.__cause__
+        return error
+
+
+def _drop_traceback(error: RowsNotPredicted) -> RowsNotPredicted:
+    """The error without its traceback: frames hold what the model was given, and halves may need that memory."""
+    return RowsNotPredicted(error.found, error.expected, error.do, raised=error.raised)
+
+
+def _concat_scored_batches(parts: Sequence[ScoredBatch]) -> ScoredBatch:
+    predictions = pa.concat_arrays([part.predictions for part in parts])
+    if all(part.rejects is None for part in parts):
+        return ScoredBatch(predictions)
+    rejects = [pa.nulls(len(part.predictions), REJECT_TYPE) if part.rejects is None else part.rejects for part in parts]
+    return ScoredBatch(predictions, pa.concat_arrays(rejects))

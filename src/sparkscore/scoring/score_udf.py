@@ -1,0 +1,112 @@
+"""`score_udf`: a model as a column function, a drop-in for `mlflow.pyfunc.spark_udf`. Runs on the driver."""
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import Column, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.types import DataType
+
+from sparkscore.errors import ConfigError, SignatureError
+from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF, input_names
+from sparkscore.records import ModelInput
+from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.isolated_session import refuse_connect
+
+
+class ScoreUdf:
+    """A model that is called with columns, in the order of `input_columns`, or with one struct that has them as fields.
+
+    A string is a column's name, whatever is in it; for a field of a struct pass `F.col("s.f")`. Called with nothing it
+    takes the columns that are named like its inputs. `spark.udf.register` takes it too.
+
+    Raises:  SignatureError when called with another number of columns.
+    """
+
+    def __init__(self, model: ShippedModel) -> None:
+        self._model = model
+        self._udf = make_prediction_udf(model)
+        self.func = self._udf.func
+        self.evalType: int = self._udf.evalType
+        self.deterministic: bool = self._udf.deterministic
+
+    @property
+    def input_columns(self) -> tuple[str, ...]:
+        """Names of the model's inputs; their positions where its signature has no names."""
+        return input_names(self._model.inputs)
+
+    @property
+    def returnType(self) -> DataType:  # noqa: N802 - Spark's name
+        """Spark's type of one prediction."""
+        kind: DataType = self._udf.returnType
+        return kind
+
+    def asNondeterministic(self) -> "ScoreUdf":  # noqa: N802 - Spark's name
+        """Itself, no longer pushed around or merged by Spark's optimiser."""
+        self._udf = self._udf.asNondeterministic()
+        self.deterministic = False
+        return self
+
+    def __call__(self, *columns: str | Column) -> Column:
+        """The predictions as a column."""
+        given = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
+        if len(given) != len(self._model.inputs) and len(given) != 1:
+            raise SignatureError(
+                f"{len(given)} columns",
+                f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
+                "pass one column per model input",
+            )
+        column: Column = self._udf(*(F.col(quote_identifier(one)) if isinstance(one, str) else one for one in given))
+        return column
+
+
+def score_udf(
+    spark: SparkSession,
+    uri: str,
+    *,
+    tracking_uri: str | None = None,
+    runtime: str = "auto",
+    params: Mapping[str, Any] | None = None,
+) -> ScoreUdf:
+    """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
+
+    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
+    Jobs:    none.
+    Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
+    Raises:  UnsupportedSession for Spark Connect; ConfigError where the model takes integers and the session would hand
+             over those with NULLs as doubles; what `resolve_model` raises.
+    """
+    refuse_connect(spark)
+    given = params or {}
+    model = resolve_model(
+        uri, tracking_uri=tracking_uri, runtime=runtime, params=given, copies=_temporary_copies_folder()
+    )
+    _check_integers(spark, model.inputs)
+    return ScoreUdf(ship_model(spark, model, params=given))
+
+
+def _check_integers(spark: SparkSession, inputs: tuple[ModelInput, ...]) -> None:
+    integers = [name for name, one in zip(input_names(inputs), inputs, strict=True) if pa.types.is_integer(one.type)]
+    if integers and str(spark.conf.get(NULLABLE_INTEGERS_CONF, "false")).lower() != "true":
+        raise ConfigError(
+            f"the model takes integers ({', '.join(integers)}), and a batch with one NULL would turn them into doubles",
+            f"{NULLABLE_INTEGERS_CONF}=true",
+            f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")',
+        )
+
+
+@cache
+def _temporary_copies_folder() -> str:
+    """A private folder for copies of models, as long as this process lives."""
+    folder = tempfile.mkdtemp(prefix="sparkscore-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,0 +1,72 @@
+"""Source rows -> stage rows, in Arrow: row rules, kernel, and the columns that are carried along. Runs on executors."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN, REJECT_TYPE
+from sparkscore.scoring.counters import Counters, make_model_loader
+from sparkscore.scoring.kernel import KEEP_COLUMN, Kernel
+from sparkscore.scoring.task_errors import mark_task_errors
+
+RejectFunction = Callable[[pa.RecordBatch], pa.Array | None]
+"""A batch of source rows -> why each is not to be scored, NULL for the others; None where all are to be."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRowScorer:
+    """What a task does with the rows of its part of the source. Pickled into every task."""
+
+    model: ShippedModel
+    columns: Sequence[str]
+    """The source column of each model input, in the model's order."""
+    reject: RejectFunction
+    schema: pa.Schema
+    """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
+    counters: Counters
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """One stage batch per source batch that has rows. The model is taken at the first row that needs it.
+
+        Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
+        """
+        load = make_model_loader(self.model, self.counters.add_load)
+        kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
+        with self.counters.task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
+            for batch in batches:
+                if batch.num_rows:
+                    yield self._scored(kernel, batch)
+
+    def _scored(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
+        reject = self.reject(batch)
+        inputs = [batch.column(name) for name in self.columns]
+        names = [str(place) for place in range(len(inputs))]
+        if reject is not None:
+            inputs, names = [reject.is_null(), *inputs], [KEEP_COLUMN, *names]
+        scored = kernel(pa.record_batch(inputs, names))
+        failed = scored.column(1) if scored.num_columns > 1 else None
+        rejects = _first_reject(reject, failed)
+        made = {
+            PREDICTION_COLUMN: scored.column(0),
+            REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT_TYPE) if rejects is None else rejects,
+        }
+        arrays = [made[field.name] if field.name in made else batch.column(field.name) for field in self.schema]
+        return pa.record_batch(
+            [_cast_array(array, field.type) for array, field in zip(arrays, self.schema, strict=True)],
+            schema=self.schema,
+        )
+
+
+def _first_reject(reject: pa.Array | None, failed: pa.Array | None) -> pa.Array | None:
+    """Why each row is rejected: by a rule, or else by the model, which saw no row that a rule had rejected."""
+    if reject is None or failed is None:
+        return failed if reject is None else reject
+    return pc.if_else(reject.is_valid(), reject, failed)
+
+
+def _cast_array(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type == kind else array.cast(kind)

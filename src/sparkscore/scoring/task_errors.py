@@ -1,0 +1,120 @@
+"""How an error of the suite gets from a Python worker to the driver: Spark carries only the text of a traceback.
+
+In such a text stands, too, what a model has raised, and values that it quotes. The suite's own lines are signed with a
+secret that the driver has made for the attempt and that travels with its tasks: no other line decides how a run ends.
+"""
+
+import hashlib
+import hmac
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sparkscore import errors
+from sparkscore.errors import MESSAGE_HIDDEN, PredictError, SparkscoreError
+from sparkscore.spark.java_throwables import is_from_python, says_from_python, throwables_of
+
+_ERROR_MARK = "sparkscore-error "
+_ERROR_MARK_PATTERN = re.compile(re.escape(_ERROR_MARK) + r"([0-9a-f]{64}): (\{.*\})")
+_WORKER_CRASH_PATTERN = "Python worker exited unexpectedly"
+_SAYS_CRASHED = re.compile(rf"^{_WORKER_CRASH_PATTERN}|SparkException: {_WORKER_CRASH_PATTERN}")
+_MAX_CAUSES = 20
+
+
+@contextmanager
+def mark_task_errors(secret: str, *, sensitive: bool = False) -> Iterator[None]:
+    """Errors of the suite leave the block with one more line in their traceback, which `recover_task_error` reads.
+
+    `secret`: the attempt's; it signs the line, and stands nowhere. `sensitive`: others become one of the suite's that
+    tells their class alone: Spark logs whatever a worker raises.
+
+    Needs:   a block that lets nothing of a model's own through (`model.runtimes.foreign_code`), so that it is the
+             suite that speaks.
+    Runs on: executor.
+    """
+    try:
+        yield
+    except SparkscoreError as error:
+        _add_error_note(error, secret)
+        if sensitive:
+            raise error from None
+        raise
+    except Exception as error:
+        if not sensitive:
+            raise
+        hidden = SparkscoreError(f"{type(error).__name__} in a Python worker", do=MESSAGE_HIDDEN)
+        _add_error_note(hidden, secret)
+        raise hidden from None
+
+
+def recover_task_error(error: Exception, secret: str) -> SparkscoreError | None:
+    """The suite's error that a Python worker raised, as it was there, or what its end means; None for other failures.
+
+    Needs:   the `secret` that the tasks had. A line that is not signed with it is somebody else's.
+    Runs on: driver.
+    """
+    for text in _cause_texts(error):
+        for signature, line in _ERROR_MARK_PATTERN.findall(text):
+            if hmac.compare_digest(signature, _sign_line(line, secret)):
+                return _parse_error_note(line)
+    return _worker_crash_error() if _is_crash(error) else None
+
+
+def _add_error_note(error: SparkscoreError, secret: str) -> None:
+    if not any(note.startswith(_ERROR_MARK) for note in getattr(error, "__notes__", ())):
+        parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
+        line = json.dumps(parts)
+        error.add_note(f"{_ERROR_MARK}{_sign_line(line, secret)}: {line}")
+
+
+def _sign_line(line: str, secret: str) -> str:
+    return hmac.new(secret.encode(), line.encode(), hashlib.sha256).hexdigest()
+
+
+def _is_crash(error: Exception) -> bool:
+    """Whether Spark itself says that a worker is gone: not a message that quotes it."""
+    if is_from_python(error):
+        return False
+    found = throwables_of(error)
+    if not found:
+        return _WORKER_CRASH_PATTERN in str(error) and not says_from_python(str(error))
+    return any(one.kind.endswith(".SparkException") and _SAYS_CRASHED.search(one.message) for one in found)
+
+
+def _worker_crash_error() -> PredictError:
+    return PredictError(
+        "a Python worker ended without a word, as often as Spark tries a task",
+        "workers that live: one that memory ran out for does not, nor one in which the model crashes, nor one in which"
+        " it holds Python's lock beyond scoring.batch_timeout",
+        "see the executors' log; use smaller batches, more memory, or model.residency: executor",
+    )
+
+
+def _parse_error_note(line: str) -> SparkscoreError | None:
+    try:
+        parts = json.loads(line)
+        kind = getattr(errors, parts["class"])
+        return kind(parts["found"], parts["expected"], parts["do"]) if issubclass(kind, SparkscoreError) else None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def _cause_texts(error: BaseException) -> Iterator[str]:
+    """The messages of an error, of what caused it, and of the causes on the JVM's side."""
+    current: BaseException | None = error
+    for _ in range(_MAX_CAUSES):
+        if current is None:
+            return
+        yield str(current)
+        yield from _jvm_cause_texts(getattr(current, "_origin", None) or getattr(current, "java_exception", None))
+        current = current.__cause__ or current.__context__
+
+
+def _jvm_cause_texts(cause: Any) -> Iterator[str]:
+    for _ in range(_MAX_CAUSES):
+        if cause is None:
+            return
+        yield str(cause.toString())
+        cause = cause.getCause()

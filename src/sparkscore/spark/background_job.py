@@ -1,0 +1,69 @@
+"""A Spark job beside the driver's own thread, so that something can be done meanwhile, or the job stopped."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+from uuid import uuid4
+
+from pyspark import InheritableThread
+from pyspark.sql import SparkSession
+
+JobResult = TypeVar("JobResult")
+
+_TICK_S = 0.5
+_STOP_TIMEOUT_S = 60.0
+
+
+class BackgroundJob(Generic[JobResult]):
+    """Work that starts Spark jobs, in a thread of its own."""
+
+    def __init__(self, spark: SparkSession, work: Callable[[], JobResult]) -> None:
+        self._context, self._tag = spark.sparkContext, f"sparkscore-{uuid4().hex}"
+        self._made: list[JobResult] = []
+        self._error: BaseException | None = None
+        self._thread = InheritableThread(target=self._run, args=(work,), daemon=True)
+        self._thread.start()
+
+    def ticks(self) -> Iterator[None]:
+        """Twice a second, and once after the work has ended, well or not."""
+        over = False
+        while not over:
+            self._thread.join(_TICK_S)
+            over = not self._thread.is_alive()
+            yield
+
+    def result(self) -> JobResult:
+        """What the work gave, once it has ended.
+
+        Raises:  whatever it raised.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._made[0]
+
+    def stop(self) -> None:
+        """Cancel the work's Spark jobs where they still run; their tasks end within Spark's own delay."""
+        if self._thread.is_alive():
+            self._context.cancelJobsWithTag(self._tag)
+            self._thread.join(_STOP_TIMEOUT_S)
+
+    def _run(self, work: Callable[[], JobResult]) -> None:
+        try:
+            self._context.addJobTag(self._tag)
+            self._made.append(work())
+        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
+            self._error = error
+
+
+@contextmanager
+def run_in_background(spark: SparkSession, work: Callable[[], JobResult]) -> Iterator[BackgroundJob[JobResult]]:
+    """A block beside which the work runs; whatever of it still runs when the block is left is stopped.
+
+    Runs on: driver.
+    """
+    job = BackgroundJob(spark, work)
+    try:
+        yield job
+    finally:
+        job.stop()

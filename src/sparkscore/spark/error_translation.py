@@ -1,0 +1,145 @@
+"""Failures of Spark and Delta, translated into errors of the suite."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+from py4j.protocol import Py4JError, Py4JJavaError
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    PublishConflict,
+    SparkscoreError,
+    TableNotFound,
+    TemporaryError,
+    VersionGone,
+)
+from sparkscore.spark.java_throwables import is_from_python, says_from_python, throwables_of
+
+_DENIED_PATTERN = re.compile(
+    r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
+    r"|read-only file system|mkdirs failed|PERMISSION_DENIED|INSUFFICIENT_PERMISSIONS|unable to create directory"
+    r"|DELTA_CANNOT_CREATE_LOG_PATH"
+    r"|not a directory",
+    re.IGNORECASE,
+)
+_ABSENT_PATTERN = re.compile(
+    r"DELTA_MISSING_DELTA_TABLE|DELTA_TABLE_NOT_FOUND|DELTA_PATH_DOES_NOT_EXIST|TABLE_OR_VIEW_NOT_FOUND|PATH_NOT_FOUND"
+    r"|is not a Delta table|DELTA_TABLE_ONLY_OPERATION|SCHEMA_NOT_FOUND|EXPECT_TABLE_NOT_VIEW"
+    r"|REQUIRES_SINGLE_PART_NAMESPACE|CATALOG_NOT_FOUND|no such table|DELTA_MISSING_TRANSACTION_LOG"
+    r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
+)
+_DISK_FULL_PATTERN = re.compile(
+    r"(no space left on device|disk quota exceeded)[\s)\]\"'.,;]*(\(os error \d+\))?\W*$", re.IGNORECASE | re.MULTILINE
+)
+"""At a line's end, where the system says it: in the middle of a path it is a folder's name."""
+_GONE_PATTERN = re.compile(
+    r"FAILED_READ_FILE\.FILE_NOT_EXIST|FileNotFoundException|DELTA_VERSION_NOT_FOUND|DELTA_NO_RECREATABLE_HISTORY_FOUND"
+    r"|DELTA_TRUNCATED_TRANSACTION_LOG|DELTA_UNSUPPORTED_TIME_TRAVEL_BEYOND_DELETED_FILE_RETENTION_DURATION"
+)
+_CONFLICT_PATTERN = re.compile(
+    r"DELTA_CONCURRENT|ConcurrentModificationException|Concurrent\w+Exception|ProtocolChangedException|MetadataChangedException"
+)
+
+
+def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
+    """The suite's own error for a failure of Spark or Delta while doing `what`; None where it is not known.
+
+    Told by classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
+    its words are a model's, or a row's.
+    """
+    if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
+        return None
+    found = throwables_of(error)
+    if not found:
+        text = str(error)
+        return None if says_from_python(text) else error_from_text(text, what)
+    names = "\n".join(f"{one.kind} [{one.condition}]" for one in found)
+    if _CONFLICT_PATTERN.search(names):
+        return _conflict_error(what)
+    return _classify_text("\n".join(f"{one.kind}: [{one.condition}] {one.message}" for one in found), what)
+
+
+def error_from_text(text: str, what: str) -> SparkscoreError | None:
+    """The suite's own error for what a message says of a failure while doing `what`; None where it says nothing."""
+    return _conflict_error(what) if _CONFLICT_PATTERN.search(text) else _classify_text(text, what)
+
+
+def _conflict_error(what: str) -> PublishConflict:
+    return PublishConflict(f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage")
+
+
+def _classify_text(text: str, what: str) -> SparkscoreError | None:
+    if _DISK_FULL_PATTERN.search(text):
+        return TemporaryError(f"no space left while {what}", "space for the files", "free space and run it again")
+    if _DENIED_PATTERN.search(text):
+        return AccessDenied(
+            f"no access while {what}: {_matching_line(text, _DENIED_PATTERN)}",
+            "permission to read and write there",
+            "check the path and its owner",
+        )
+    if _GONE_PATTERN.search(text):
+        return VersionGone(
+            f"files or log of the pinned version are gone while {what}",
+            "a version that was not vacuumed",
+            "score a newer version: source.version, or --restart",
+        )
+    if _ABSENT_PATTERN.search(text):
+        return TableNotFound(
+            f"no Delta table while {what}",
+            "a Delta table",
+            "check the name; a plain name means a table under the home folder",
+        )
+    return None
+
+
+def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
+    """What any failure means when Spark itself has ended, by SIGTERM or because its JVM was killed; None while it runs.
+
+    Jobs:    none.
+    """
+    try:
+        if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
+            return None
+    except (Py4JError, OSError):  # so it is, or nobody answers
+        pass
+    return TemporaryError(
+        f"Spark ended while {what}",
+        "a session that lasts as long as the run",
+        "run it again: it goes on from what is kept",
+    )
+
+
+@contextmanager
+def translate_spark_errors(what: str) -> Iterator[None]:
+    """Failures of Spark inside the block become the suite's own errors, with what was being done in the message."""
+    try:
+        yield
+    except (PySparkException, Py4JJavaError) as error:
+        known = to_sparkscore_error(error, what)
+        if known is not None:
+            raise known from error
+        raise
+
+
+def _matching_line(text: str, found: re.Pattern[str]) -> str:
+    """The line of the message that matched, cut short."""
+    line = next((line for line in text.splitlines() if found.search(line)), text)
+    return line.strip()[:200]
+
+
+def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:
+    """Refuse session settings that would drop the rows of a damaged file without a word.
+
+    Raises:  ConfigError.
+    """
+    for name, value in conf.items():
+        if value == "true":
+            raise ConfigError(
+                f"{name}=true in the session",
+                "false",
+                "switch it off: a damaged file must fail the run, not shorten it",
+            )

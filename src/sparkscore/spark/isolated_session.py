@@ -1,0 +1,105 @@
+"""Sessions of one purpose. Delta's guards are session settings: left behind, they would drop the next write.
+
+Whatever writes to a Delta table does so in a session that is made here: of the caller's settings it has those that say
+how to reach storage and how fast to go, and none that steers what is written (`spark.session_settings`).
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import UnsupportedSession
+from sparkscore.spark.session_settings import FIXED, settings_to_change
+
+RUN_CONF: Mapping[str, str] = {
+    **FIXED,
+    "spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype": "true",
+}
+"""What a run needs of its session."""
+
+_USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+
+
+def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) -> SparkSession:
+    """A session of the run's own: what it may take of the caller's settings, and `RUN_CONF`.
+
+    The caller's session stays as it is.
+
+    Raises:  UnsupportedSession for Spark Connect.
+    """
+    refuse_connect(spark)
+    batches = {} if batch_rows is None else {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
+    return create_isolated_session(spark, {**RUN_CONF, **batches})
+
+
+def refuse_connect(spark: object) -> None:
+    """Refuse a Spark Connect session before anything runs.
+
+    Raises:  UnsupportedSession.
+    """
+    if ".connect." in type(spark).__module__:
+        raise connect_session_error()
+
+
+def connect_session_error() -> UnsupportedSession:
+    """The error for Spark Connect, with the cure."""
+    return UnsupportedSession(
+        "a Spark Connect session",
+        "a classic session: the model is shipped by the SparkContext, which Connect does not have",
+        "unset SPARK_REMOTE; on Databricks use a job cluster with dedicated access mode; elsewhere spark-submit",
+    )
+
+
+def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
+    """A new session on the same SparkContext: settings of this one that steer no write, and some of its own.
+
+    It has no temporary views. What steers writes is Spark's default, whether this session or the SparkContext sets it.
+    """
+    session = spark.newSession()
+    for name, value in settings_to_change(spark.conf.getAll, session.conf.getAll).items():
+        with suppress(AnalysisException):  # a static one is the same in all sessions
+            if value is None:
+                session.conf.unset(name)
+            else:
+                session.conf.set(name, value)
+    for name, value in conf.items():
+        session.conf.set(name, value)
+    return session
+
+
+@contextmanager
+def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
+    """A block in which one setting of the session is another; it is put back."""
+    before = spark.conf.get(name)
+    spark.conf.set(name, value)
+    try:
+        yield
+    finally:
+        spark.conf.set(name, str(before))
+
+
+def create_noted_session(spark: SparkSession, note: Mapping[str, object]) -> SparkSession:
+    """A session whose commits carry the note as their `userMetadata`."""
+    return create_isolated_session(spark, {_USER_METADATA: json.dumps(note, sort_keys=True, default=str)})
+
+
+def create_guarded_session(
+    spark: SparkSession, *, app_id: str, version: int, note: Mapping[str, object]
+) -> SparkSession:
+    """A session for exactly one commit: Delta skips it when (app_id, version or a later one) is committed already.
+
+    The note becomes the commit's `userMetadata`.
+    """
+    return create_isolated_session(
+        spark,
+        {
+            "spark.databricks.delta.write.txnAppId": app_id,
+            "spark.databricks.delta.write.txnVersion": str(version),
+            _USER_METADATA: json.dumps(note, sort_keys=True, default=str),
+            # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
+            "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
+        },
+    )

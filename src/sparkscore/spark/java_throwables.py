@@ -1,0 +1,104 @@
+"""What failed on the JVM's side, by classes and conditions: messages quote rows, and what Python code has raised.
+
+Light, without pyspark: it looks at errors by what they have.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+_DEPTH = 20
+_PYTHON = "PythonException"
+_FROM_PYTHON = re.compile(r"org\.apache\.spark\.api\.python\.PythonException")
+_QUOTING_STATES = ("21", "22", "23", "38", "39", "P0")
+"""SQLSTATE classes of errors about data, and of functions that raised: their messages quote values of rows."""
+_QUOTING_KINDS = ("java.lang.", "java.time.", "java.util.", "scala.")
+"""Packages whose exceptions quote what they could not use: `For input string: "…"`."""
+_SPARK_EXCEPTION = "org.apache.spark.SparkException"
+_OF_A_JOB = "Job aborted"
+
+
+@dataclass(frozen=True, slots=True)
+class Throwable:
+    """One exception of the JVM, in a chain of causes."""
+
+    kind: str
+    """Its class."""
+    condition: str
+    """Spark's or Delta's name of the error; empty where it has none."""
+    message: str
+    """Empty where it may quote a value."""
+
+
+def throwables_of(error: BaseException) -> list[Throwable]:
+    """The exceptions of the JVM behind an error of PySpark, the outermost first; none for errors made in Python.
+
+    Runs on: driver.
+    Jobs:    none.
+    """
+    return [_to_throwable(one) for one in _jvm_chain(error)]
+
+
+def is_from_python(error: BaseException) -> bool:
+    """Whether Python code in a task has raised this: whoever sent that code there knows what it means.
+
+    Runs on: driver.
+    """
+    named = any(kind.__name__ == _PYTHON for one in _walk_errors(error) for kind in type(one).__mro__)
+    return named or any(
+        one.getClass().getName().endswith(f".{_PYTHON}") or _quotes_python(one) for one in _jvm_chain(error)
+    )
+
+
+def says_from_python(text: str) -> bool:
+    """The same by the words of an error that has nothing of the JVM with it."""
+    return _FROM_PYTHON.search(text) is not None
+
+
+def _quotes_python(cause: Any) -> bool:
+    """Where Spark could not bring the cause itself, its message has the cause's words."""
+    return cause.getClass().getName() == _SPARK_EXCEPTION and says_from_python(str(cause.getMessage()))
+
+
+def _walk_errors(error: BaseException) -> Iterator[BaseException]:
+    """The error and its causes; a context only where it is what PySpark has made the error of."""
+    current: BaseException | None = error
+    for _ in range(_DEPTH):
+        if current is None:
+            return
+        yield current
+        context = current.__context__
+        current = current.__cause__ or (context if hasattr(context, "java_exception") else None)
+
+
+def _jvm_chain(error: BaseException) -> list[Any]:
+    found: list[Any] = []
+    for one in _walk_errors(error):
+        cause = getattr(one, "_origin", None) or getattr(one, "java_exception", None)
+        while cause is not None and len(found) < _DEPTH:
+            found.append(cause)
+            cause = cause.getCause()
+    return found
+
+
+def _to_throwable(cause: Any) -> Throwable:
+    kind, condition = str(cause.getClass().getName()), _call_getter(cause, "getCondition")
+    message = str(cause.getMessage() or "")
+    if condition:
+        quotes = _call_getter(cause, "getSqlState").startswith(_QUOTING_STATES)
+    else:
+        # what Spark says of a job holds the messages of its causes, which follow by themselves
+        of_job = kind == _SPARK_EXCEPTION and message.startswith(_OF_A_JOB) and cause.getCause() is not None
+        quotes = of_job or kind.startswith(_QUOTING_KINDS)
+    return Throwable(kind, condition, "" if quotes else message)
+
+
+def _call_getter(cause: Any, method: str) -> str:
+    """What Spark's own exceptions tell; others have no such method."""
+    try:
+        return str(getattr(cause, method)() or "")
+    except Exception as error:  # py4j's, which this module does not import
+        if type(error).__name__ == "Py4JError":
+            return ""
+        raise

@@ -1,0 +1,95 @@
+"""Which settings of the caller's session reach the sessions of a run. Pure: names and values.
+
+A run's own session starts from two sources: the conf of the SparkContext (spark-submit's `--conf`, spark-defaults.conf)
+and what the caller has set since. Of both, what steers how Delta writes or reads is left out or put back, so that the
+tables are the same whoever starts the run; what says how to reach storage and how fast to go is kept.
+
+Source:  Delta 4.4 `DeltaSQLConf` (all 343 registered settings), Spark 4.2 `SQLConf`; what Databricks adds, from its
+         documentation. docs/decisions/session-settings.md lists the kinds.
+"""
+
+from collections.abc import Mapping
+
+DELTA = "spark.databricks.delta."
+"""Guards, user metadata, MERGE, defaults of tables, checks that can be switched off: `REACHING` names what is kept."""
+
+REACHING: Mapping[str, str] = {
+    "spark.databricks.delta.snapshotPartitions": "how many tasks read a log",
+    "spark.databricks.delta.snapshotCache.": "where the driver keeps what it has read of a log",
+    "spark.databricks.delta.delta.log.": "how many logs the driver keeps in memory, and how long",
+    "spark.databricks.delta.history.threadPoolSize": "how many threads read a history",
+    "spark.databricks.delta.catalog.": "how the catalog that owns a table is asked and told",
+    "spark.databricks.delta.coordinatedCommits.commitCoordinator.": "how to reach the service that orders commits",
+    "spark.databricks.delta.multiClusterWrites.enabled": "which service of Databricks orders commits on S3",
+    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": (
+        "whether an old version may be read: files of it that are gone are an error all the same"
+    ),
+}
+"""Delta's settings that are kept, by name or by prefix (which ends with a dot), and why."""
+
+STEERING: Mapping[str, str] = {
+    "spark.sql.ansi.": "a cast or an overflow would be NULL or another number, not an error",
+    "spark.sql.caseSensitive": "two columns of one name",
+    "spark.sql.charAsVarchar": "other types in new tables",
+    "spark.sql.decimalOperations.": "other digits",
+    "spark.sql.defaultColumn.": "other values for columns that are absent",
+    "spark.sql.files.ignore": "rows of damaged or missing files would be dropped without a word",
+    "spark.sql.files.maxRecordsPerFile": "how many files a write makes",
+    "spark.sql.legacy.": "behaviour of older Spark versions: casts, NULLs, dates, options of readers and writers",
+    "spark.sql.mapKeyDedupPolicy": "keys of maps would be dropped without a word",
+    "spark.sql.maxConcurrentOutputFileWriters": "how many files a write makes",
+    "spark.sql.parquet.annotateVariantLogicalType": "other types in files",
+    "spark.sql.parquet.binaryAsString": "other types read from files",
+    "spark.sql.parquet.datetimeRebaseMode": "days of another calendar, read and written",
+    "spark.sql.parquet.fieldId.": "columns found by number, not by name",
+    "spark.sql.parquet.ignoreVariantAnnotation": "other types read from files",
+    "spark.sql.parquet.inferTimestampNTZ.": "other types read from files",
+    "spark.sql.parquet.int96": "times of another calendar or zone, read and written",
+    "spark.sql.parquet.mergeSchema": "other columns read from files",
+    "spark.sql.parquet.output": "other types in files, another committer",
+    "spark.sql.parquet.respectSummaryFiles": "other columns read from files",
+    "spark.sql.parquet.timestampNTZ.": "other types in files",
+    "spark.sql.parquet.variant.": "other types in files",
+    "spark.sql.parquet.writeLegacyFormat": "other types in files",
+    "spark.sql.preserveCharVarcharTypeInfo": "other types in new tables",
+    "spark.sql.readSideCharPadding": "other text read from CHAR columns",
+    "spark.sql.retainGroupColumns": "aggregates without their groups",
+    "spark.sql.session.collation.": "how texts compare",
+    "spark.sql.sources.commitProtocolClass": "how files become visible",
+    "spark.sql.sources.default": "the format of tables whose format nobody names",
+    "spark.sql.sources.outputCommitterClass": "how files become visible",
+    "spark.sql.sources.partitionColumnTypeInference.": "other types of partitions",
+    "spark.sql.sources.partitionOverwriteMode": "what an overwrite removes",
+    "spark.sql.sources.validatePartitionColumns": "a check",
+    "spark.sql.storeAssignmentPolicy": "what a MERGE and an append cast without a word",
+    "spark.sql.timeTravel": "the name of the option that pins a version",
+    "spark.sql.timestampType": "what TIMESTAMP means",
+}
+"""Settings that are Spark's defaults in a run's sessions, by name or by the beginning of it, and what they do."""
+
+FIXED: Mapping[str, str] = {
+    "spark.sql.session.timeZone": "UTC",
+    # its default depends on a variable of the environment (SPARK_ANSI_SQL_MODE)
+    "spark.sql.ansi.enabled": "true",
+    # `${name}` in a path is a part of the path, not a setting of the caller
+    "spark.sql.variable.substitute": "false",
+}
+"""Settings with one value in all sessions of a run."""
+
+
+def is_steering(name: str) -> bool:
+    """Whether a setting steers how Delta tables are written or read, so that a run does not take the caller's."""
+    if name.startswith(DELTA):
+        return not any(name == kept or (kept.endswith(".") and name.startswith(kept)) for kept in REACHING)
+    return name.startswith(tuple(STEERING)) or name in FIXED
+
+
+def settings_to_change(theirs: Mapping[str, str], found: Mapping[str, str]) -> Mapping[str, str | None]:
+    """What a new session needs so that it is a run's: a value per setting, None for one that has to go.
+
+    Needs:   `theirs`, the settings of the caller's session; `found`, those of the new one as Spark makes it.
+    """
+    kept = {name: value for name, value in theirs.items() if not is_steering(name)}
+    wanted = {**kept, **FIXED}
+    gone: dict[str, str | None] = {name: None for name in found if is_steering(name) and name not in wanted}
+    return gone | {name: value for name, value in wanted.items() if found.get(name) != value}

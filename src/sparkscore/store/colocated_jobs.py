@@ -1,0 +1,77 @@
+"""The run events of all jobs whose tables lie where this one's do: what their runs pin must outlive our upkeep."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ConfigError, TableNotFound
+from sparkscore.lifecycle import unsettled_events
+from sparkscore.records import RunEvent, TableRef
+from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.identifiers import quote_identifier, sibling_table
+from sparkscore.store.delta_tables import JOB_PROPERTY, load_table_properties
+from sparkscore.store.hadoop_folders import list_folder_names
+from sparkscore.store.run_events import load_events
+
+_RUNS_SUFFIX = "_runs"
+
+
+@dataclass(frozen=True, slots=True)
+class ColocatedJobs:
+    """What all jobs told, this one among them."""
+
+    events: tuple[RunEvent, ...]
+    unsettled: tuple[RunEvent, ...]
+    """Those of attempts that may still publish, or that the next attempt would go on from."""
+    unread: tuple[str, ...]
+    """Tables of run events that could not be read: what their runs pin is not known."""
+
+
+def load_colocated_jobs(spark: SparkSession, target: TableRef, *, home: str, kept_from: date | None) -> ColocatedJobs:
+    """The run events beside a prediction table (in its folder or its catalog's schema) and under the home.
+
+    Its own ones of as_ofs before `kept_from` are as good as deleted.
+
+    Jobs:    one small Spark job per table of run events.
+    Raises:  AccessDenied where the folders themselves cannot be listed.
+    """
+    told: list[RunEvent] = []
+    going: list[RunEvent] = []
+    unread: list[str] = []
+    for table in _find_events_tables(spark, target, home):
+        try:
+            job = load_table_properties(spark, table).get(JOB_PROPERTY)
+            found = [] if job is None else load_events(spark, table, job=job)
+        except TableNotFound:
+            continue
+        except ConfigError:
+            unread.append(table.name)
+            continue
+        if kept_from is not None and table == sibling_table(target, _RUNS_SUFFIX):
+            found = [event for event in found if event.as_of.date() >= kept_from]
+        told += found
+        going += unsettled_events(found)
+    return ColocatedJobs(tuple(told), tuple(going), tuple(unread))
+
+
+def _find_events_tables(spark: SparkSession, target: TableRef, home: str) -> Iterator[TableRef]:
+    folders = {f"{home}/tables"}
+    if target.path is None:
+        yield from _events_tables_in_schema(spark, target.name.rpartition(".")[0])
+    else:
+        folders.add(target.path.rstrip("/").rpartition("/")[0])
+    for folder in sorted(folders):
+        for name in list_folder_names(spark, folder):
+            if name.endswith(_RUNS_SUFFIX):
+                yield TableRef(name, f"{folder}/{name}")
+
+
+def _events_tables_in_schema(spark: SparkSession, schema: str) -> Iterator[TableRef]:
+    shown = ".".join(quote_identifier(part) for part in schema.split("."))
+    with translate_spark_errors(f"listing the tables of {schema}"):
+        rows = spark.sql(f"SHOW TABLES IN {shown} LIKE '*{_RUNS_SUFFIX}'").collect()
+    for row in rows:
+        if not row["isTemporary"]:
+            yield TableRef(f"{schema}.{row['tableName']}", None)

@@ -1,0 +1,107 @@
+"""Commits data files that tasks have written themselves."""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.transaction import AddAction, create_table_with_add_actions
+
+from sparkscore.errors import AccessDenied, PublishConflict
+from sparkscore.records import TableLocation
+from sparkscore.spark.error_translation import error_from_text
+from sparkscore.store.table_location import open_deltalake_table
+
+_FILE_COMMIT_TRIES = 5
+
+
+def create_write_folder(place: TableLocation) -> None:
+    """Make the folder into which tasks write; object stores have none.
+
+    Raises:  AccessDenied.
+    """
+    if place.filesystem is not None:
+        return
+    try:
+        Path(place.root).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise AccessDenied(
+            f"no folder {place.root}: {error.strerror}", "a place that can be written to", "check its owner and mode"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class CommitGuard:
+    """What makes a commit happen once."""
+
+    app_id: str
+    version: int
+    note: str
+    """The commit's `userMetadata`."""
+
+
+def commit_files(
+    place: TableLocation, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], guard: CommitGuard
+) -> int | None:
+    """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
+
+    Needs:   `parts`: path in the place, rows, bytes.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    actions = [_to_add_action(part) for part in parts]
+    for _ in range(_FILE_COMMIT_TRIES):
+        if _committed_guard_version(place, guard.app_id) >= guard.version:
+            return None
+        with suppress(DeltaError):
+            return _commit_add_actions(place, actions, Schema.from_arrow(schema), guard)
+    raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
+
+
+def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
+    # no retries of its own: whoever commits in between may have committed this
+    properties = CommitProperties(
+        {"userMetadata": guard.note},
+        max_commit_retries=0,
+        app_transactions=[Transaction(guard.app_id, guard.version)],
+    )
+    try:
+        table = _find_deltalake_table(place)
+        if table is not None:
+            table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
+            return table.version() + 1
+        create_table_with_add_actions(
+            place.uri,
+            schema,
+            actions,
+            mode="error",
+            storage_options=dict(place.options) or None,
+            commit_properties=properties,
+        )
+        return 0
+    except OSError as error:
+        denied = AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner")
+        raise error_from_text(str(error), f"committing files to {place.uri}") or denied from error
+
+
+def _committed_guard_version(place: TableLocation, app_id: str) -> int:
+    table = _find_deltalake_table(place)
+    found = None if table is None else table.transaction_version(app_id)
+    return -1 if found is None else found
+
+
+def _find_deltalake_table(place: TableLocation) -> DeltaTable | None:
+    try:
+        return open_deltalake_table(place)
+    except TableNotFoundError:
+        return None
+
+
+def _to_add_action(part: Mapping[str, Any]) -> AddAction:
+    now = round(time.time() * 1000)
+    return AddAction(part["path"], part["bytes"], {}, now, True, json.dumps({"numRecords": part["rows"]}))

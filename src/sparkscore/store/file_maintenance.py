@@ -1,0 +1,137 @@
+"""Upkeep of the files of the job's own tables: small ones are compacted, those that no version needs are removed."""
+
+import re
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import DataFrame, SparkSession
+
+from sparkscore.errors import ConfigError
+from sparkscore.records import TableRef
+from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.identifiers import sql_name
+from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
+from sparkscore.store import hadoop_folders
+from sparkscore.store.commit_history import NOTE_KEY
+from sparkscore.store.delta_tables import load_table, open_delta_table
+from sparkscore.store.guarded_writes import retry_on_conflict
+
+SMALL_FILE_BYTES = 16 * 1024 * 1024
+"""A file below this is small."""
+COMPACTED_FILE_BYTES = 128 * 1024 * 1024
+"""So big the compacted ones become: Delta's own goal for tables of this size."""
+MIN_FILES_TO_COMPACT = 8
+"""So many small files in one partition are worth a rewrite."""
+
+_ENFORCE_RETENTION = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
+_DRY_RUN_LIMIT = 1000
+"""Databricks lists no more files of a dry run: a list of so many may be cut."""
+_DATE_PARTITION = re.compile(r"as_of_date=(\d{4}-\d\d-\d\d)")
+
+
+@dataclass(frozen=True, slots=True)
+class SmallFilePartition:
+    """The small files of one partition, or of a table without partitions."""
+
+    as_of_date: date | None
+    small_files: int
+
+
+def find_small_file_partitions(spark: SparkSession, table: TableRef) -> list[SmallFilePartition]:
+    """The partitions that hold many small files, by date.
+
+    Jobs:    none; one listing per partition with many files.
+    """
+    names: dict[str, list[str]] = {}
+    with translate_spark_errors(f"listing the files of {table.name}"):
+        for file in load_table(spark, table).inputFiles():
+            folder, _, name = file.rpartition("/")
+            names.setdefault(folder, []).append(name)
+    many = {folder: found for folder, found in sorted(names.items()) if len(found) >= MIN_FILES_TO_COMPACT}
+    parts = [
+        SmallFilePartition(_partition_date(folder), _count_small_files(spark, folder, found))
+        for folder, found in many.items()
+    ]
+    return [part for part in parts if part.small_files >= MIN_FILES_TO_COMPACT]
+
+
+@retry_on_conflict
+def compact_partition(spark: SparkSession, table: TableRef, part: SmallFilePartition, *, job: str) -> int:
+    """How many files one OPTIMIZE of a partition has made into bigger ones. Files that are not small stay.
+
+    Jobs:    one Spark job that rewrites the small files.
+    Raises:  PublishConflict when other writers keep winning, AccessDenied.
+    """
+    session = create_noted_session(spark, {NOTE_KEY: {"job": job, "upkeep": "compaction"}})
+    session.conf.set("spark.databricks.delta.optimize.minFileSize", str(SMALL_FILE_BYTES))
+    session.conf.set("spark.databricks.delta.optimize.maxFileSize", str(COMPACTED_FILE_BYTES))
+    with translate_spark_errors(f"compacting {table.name}"):
+        builder = open_delta_table(session, table).optimize()
+        if part.as_of_date is not None:
+            builder = builder.where(f"as_of_date = DATE'{part.as_of_date.isoformat()}'")
+        return int(builder.executeCompaction().collect()[0]["metrics"]["numFilesRemoved"])
+
+
+def list_vacuumable_files(spark: SparkSession, table: TableRef) -> list[str]:
+    """The names of the files that a VACUUM would remove now.
+
+    Jobs:    some; they list the table's folder.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"listing what a VACUUM of {table.name} would remove"):
+        rows = _create_vacuum_session(spark).sql(f"VACUUM {sql_name(table)} DRY RUN").collect()
+    names = [str(row["path"]).rstrip("/").rpartition("/")[2] for row in rows]
+    return [name for name in names if "=" not in name]  # empty folders of partitions go along with the next files
+
+
+def vacuum_table(spark: SparkSession, table: TableRef) -> None:
+    """Remove the files that no version within Delta's retention needs, and that are older than it.
+
+    Jobs:    some; they list the table's folder, and remove.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"vacuuming {table.name}"):
+        _create_vacuum_session(spark).sql(f"VACUUM {sql_name(table)}").collect()
+
+
+def can_vacuum_break_version(spark: SparkSession, table: TableRef, version: int, removable: Collection[str]) -> bool:
+    """Whether a VACUUM that removes these files could take any of a version that its log still tells.
+
+    Jobs:    none.
+    """
+    # Delta refuses to read a version beyond its retention: the files may be there all the same, and be read without it
+    session = create_isolated_session(spark, {_ENFORCE_RETENTION: "false"})
+    try:
+        with translate_spark_errors(f"listing the files of {table.name} at version {version}"):
+            pinned = _input_file_names(load_table(session, table, version))
+    except ConfigError:  # its log is gone, and with it whatever could be lost
+        return False
+    old = pinned - _input_file_names(load_table(spark, table))
+    return bool(old) and (len(removable) >= _DRY_RUN_LIMIT or not old.isdisjoint(removable))
+
+
+def _create_vacuum_session(spark: SparkSession) -> SparkSession:
+    return create_isolated_session(
+        spark,
+        {
+            # no two commits that tell of it: they would look like something new to whoever reads the table as a source
+            "spark.databricks.delta.vacuum.logging.enabled": "false",
+            # not 10,000 tasks that list one folder: 7 s instead of 57 for six partitions (2 cores, busy)
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * spark.sparkContext.defaultParallelism),
+        },
+    )
+
+
+def _input_file_names(frame: DataFrame) -> set[str]:
+    return {file.rpartition("/")[2] for file in frame.inputFiles()}
+
+
+def _count_small_files(spark: SparkSession, folder: str, names: Collection[str]) -> int:
+    sizes = hadoop_folders.list_file_sizes(spark, folder)
+    return sum(sizes.get(name, COMPACTED_FILE_BYTES) < SMALL_FILE_BYTES for name in names)
+
+
+def _partition_date(folder: str) -> date | None:
+    found = _DATE_PARTITION.fullmatch(folder.rpartition("/")[2])
+    return None if found is None else date.fromisoformat(found[1])

@@ -1,0 +1,149 @@
+"""The commits: the guarded MERGE, the idempotent append, the replacement of a demo table."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from functools import reduce
+from types import MappingProxyType
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
+
+from sparkscore.errors import ConfigError, PublishConflict
+from sparkscore.records import TableRef
+from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.identifiers import quote_identifier, quote_table
+from sparkscore.store.delta_tables import load_newest_version, open_delta_table
+
+GONE_COLUMN = "_gone"
+"""True in a source row of a MERGE whose key is to be deleted."""
+
+retry_on_conflict = retry(
+    retry=retry_if_exception_type(PublishConflict),
+    stop=stop_after_attempt(5),
+    wait=wait_random_exponential(multiplier=0.5, max=20),
+    reraise=True,
+)
+"""Tries a commit again that another writer's commit has overtaken."""
+
+
+def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
+    """The rows of one as_of, with a literal on the partition: others are neither read nor in conflict."""
+    moment = as_of.astimezone(UTC)
+    return (F.col(f"{prefix}as_of_date") == F.lit(moment.date())) & (F.col(f"{prefix}as_of") == F.lit(moment))
+
+
+@retry_on_conflict
+def merge_into_table(
+    source: DataFrame, table: TableRef, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
+) -> int | None:
+    """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
+
+    Returns how many were inserted; None where Delta skipped a commit that it has seen.
+
+    `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
+
+    Needs:   a `source` of a `guarded` session, with unique keys, the table's columns and perhaps `_gone`.
+    Raises:  PublishConflict when other writers keep winning, ConfigError when they changed the columns, AccessDenied.
+    """
+    columns = [name for name in source.columns if name != GONE_COLUMN]
+    values: dict[str, str | Column] = {quote_identifier(name): F.col(f"s.{quote_identifier(name)}") for name in columns}
+    on = reduce(
+        Column.__and__,
+        (F.col(f"t.{quote_identifier(key)}") == F.col(f"s.{quote_identifier(key)}") for key in keys),
+        as_of_condition(as_of, "t."),
+    )
+    with translate_spark_errors(f"publishing into {table.name}"):
+        target = open_delta_table(source.sparkSession, table)
+        _refuse_other_columns(target, table, columns)
+        builder = target.alias("t").merge(source.alias("s"), on)
+        if GONE_COLUMN in source.columns:
+            builder = builder.whenMatchedDelete(F.col(f"s.{GONE_COLUMN}"))
+            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(
+                ~F.col(f"s.{GONE_COLUMN}"), values=values
+            )
+        elif fresh:
+            builder = builder.whenNotMatchedInsert(values=values)
+        else:
+            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
+        told = builder.execute().collect()
+    return int(told[0]["num_inserted_rows"]) if told else None
+
+
+def update_matched_rows(source: DataFrame, table: TableRef, *, keys: Sequence[str], where: Column) -> None:
+    """One MERGE that only updates: rows of `table` (as `t`) that meet `where` and have the key of a row of `source`.
+
+    Delta keeps the rows of a `source` that is no table while it merges, so that none is computed twice.
+
+    Needs:   unique keys in `source`, none of them NULL.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    values: dict[str, str | Column] = {
+        quote_identifier(name): F.col(f"s.{quote_identifier(name)}") for name in source.columns if name not in keys
+    }
+    on = reduce(
+        Column.__and__, (F.col(f"t.{quote_identifier(key)}") == F.col(f"s.{quote_identifier(key)}") for key in keys)
+    )
+    with translate_spark_errors(f"updating {table.name}"):
+        builder = open_delta_table(source.sparkSession, table).alias("t").merge(source.alias("s"), on)
+        builder.whenMatchedUpdate(where, set=values).execute()
+
+
+def _refuse_other_columns(target: DeltaTable, table: TableRef, columns: Sequence[str]) -> None:
+    """Looked at before each try: whoever won may have changed the table, and one column more would be NULL."""
+    found = set(target.toDF().columns)
+    problems = [f"{name} is not written by the job" for name in sorted(found - set(columns))]
+    problems += [f"{name} is missing" for name in sorted(set(columns) - found)]
+    if problems:
+        raise ConfigError(
+            f"{table.name} was given another shape meanwhile: {'; '.join(problems)}",
+            "the columns of the job's config",
+            "put the table's columns right, or give output.table another name",
+        )
+
+
+def append_rows_once(frame: DataFrame, table: TableRef, *, app_id: str, version: int) -> None:
+    """One append, skipped by Delta when (app_id, version or a later one) is in the table already, its rows or not.
+
+    Jobs:    one Spark job, none where it is skipped.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    append_rows(frame, table, options={"txnAppId": app_id, "txnVersion": str(version)})
+
+
+@retry_on_conflict
+def append_rows(
+    frame: DataFrame, table: TableRef, *, options: Mapping[str, str] = MappingProxyType({}), mode: str = "append"
+) -> None:
+    """One append, or an overwrite; skipped by Delta where `txnAppId` and `txnVersion` are there already.
+
+    Jobs:    one Spark job.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    writer = frame.write.format("delta").mode(mode).options(**options)
+    with translate_spark_errors(f"writing {table.name}"):
+        if table.path is None:
+            writer.saveAsTable(quote_table(table))
+        else:
+            writer.save(table.path)
+
+
+def overwrite_table(frame: DataFrame, path: str, *, comment: str, column_comments: Mapping[str, str]) -> int:
+    """The version that holds exactly `frame`, with comments; for tables that the suite makes as examples."""
+    columns = [
+        F.col(quote_identifier(name)).alias(name, metadata={"comment": column_comments.get(name, "")})
+        for name in frame.columns
+    ]
+    described = frame.select(*columns)
+    table = TableRef(path, path)
+    with translate_spark_errors(f"writing {path}"):
+        builder = (
+            DeltaTable.createIfNotExists(frame.sparkSession)
+            .location(path)
+            .comment(comment)
+            .addColumns(described.schema)
+        )
+        builder.property("delta.enableDeletionVectors", "false").execute()
+        described.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
+    return load_newest_version(frame.sparkSession, table)

@@ -1,0 +1,166 @@
+"""Folders on whatever file system Spark reaches, through Hadoop's own client. Links are never followed."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from py4j.protocol import Py4JJavaError
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import AccessDenied, ConfigError
+from sparkscore.spark.error_translation import translate_spark_errors
+
+LOG_FOLDER = "_delta_log"
+
+
+@dataclass(frozen=True, slots=True)
+class FolderContents:
+    """What lies in a folder, at every depth."""
+
+    bytes: int
+    newest: datetime
+    """When the youngest file was written; the folder itself where it holds none."""
+
+
+def list_folder_names(spark: SparkSession, folder: str) -> list[str]:
+    """The names of the folders in a folder, links left out; none where it is not there.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"listing {folder}"):
+        files, path = _open_hadoop_path(spark, folder)
+        if not files.exists(path):
+            return []
+        return sorted(str(one.getPath().getName()) for one in files.listStatus(path) if _is_folder(one))
+
+
+def is_linked_folder(spark: SparkSession, folder: str) -> bool:
+    """Whether the folder is a link to another one."""
+    files, path = _open_hadoop_path(spark, folder)
+    return _is_symbolic_link(files.makeQualified(path))
+
+
+def list_file_sizes(spark: SparkSession, folder: str) -> dict[str, int]:
+    """Bytes per file that lies in a folder, by its name.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"listing {folder}"):
+        files, path = _open_hadoop_path(spark, folder)
+        return {str(one.getPath().getName()): int(one.getLen()) for one in files.listStatus(path) if one.isFile()}
+
+
+def measure_folder(spark: SparkSession, folder: str) -> FolderContents:
+    """How big a folder is, and how old.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"listing {folder}"):
+        files, path = _open_hadoop_path(spark, folder)
+        found = list(_walk_files(files, path)) or [files.getFileStatus(path)]
+        newest = max(int(one.getModificationTime()) for one in found)
+        total = sum(int(one.getLen()) for one in found if one.isFile())
+    return FolderContents(total, datetime.fromtimestamp(newest / 1000, UTC))
+
+
+def remove_table_folder(spark: SparkSession, folder: str, *, root: str) -> None:
+    """Remove a table's folder below `root`: its log first, so that what is half removed is no table any more.
+
+    Jobs:    none.
+    Raises:  ConfigError for a folder that is not below `root`, or behind a link there; AccessDenied.
+    """
+    with translate_spark_errors(f"removing {folder}"):
+        files, path = _open_hadoop_path(spark, folder)
+        _refuse_outside_root(files.makeQualified(path), files.makeQualified(_hadoop_path(spark, root)))
+        for part in (_hadoop_path(spark, f"{folder}/{LOG_FOLDER}"), path):
+            files.delete(part, True)
+        left = files.exists(path)
+    if left:
+        raise AccessDenied(f"{folder} could not be removed", "a folder that may be removed", "check its owner and mode")
+
+
+def remove_empty_log(spark: SparkSession, folder: str) -> bool:
+    """Remove the log of a table that has no commit: what is left of a driver that died while it made the table, and
+    in the way of all that would make it again. True where it is gone. A commit that gets there meanwhile stays.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"removing {folder}/{LOG_FOLDER}"):
+        files, log = _open_hadoop_path(spark, f"{folder}/{LOG_FOLDER}")
+        if _is_symbolic_link(files.makeQualified(log)):
+            return False
+        found = list(files.listStatus(log))
+        if any(one.isFile() and not one.getPath().getName().startswith(".") for one in found):
+            return False
+        for path in [*(one.getPath() for one in found), log]:
+            with suppress(Py4JJavaError):  # a folder that holds something
+                files.delete(path, False)
+        return not files.exists(log)
+
+
+def _refuse_outside_root(path: Any, root: Any) -> None:
+    steps = [path]
+    while steps[-1] is not None and not steps[-1].equals(root):
+        steps.append(steps[-1].getParent())
+    if steps[-1] is None or len(steps) == 1 or any(_is_symbolic_link(step) for step in steps[:-1]):
+        raise ConfigError(
+            f"{path.toString()} is not below {root.toString()}, or there is a link between them",
+            "a folder below the stages' folder",
+            "look at what lies there, and remove it by hand",
+        )
+
+
+def _walk_files(files: Any, path: Any) -> Iterator[Any]:
+    for one in files.listStatus(path):
+        if _is_folder(one):
+            yield from _walk_files(files, one.getPath())
+        elif one.isFile():
+            yield one
+
+
+def _is_folder(status: Any) -> bool:
+    return bool(status.isDirectory()) and not status.isSymlink() and not _is_symbolic_link(status.getPath())
+
+
+def _is_symbolic_link(path: Any) -> bool:
+    """Hadoop's client tells a link on the machine's own files only by starting a process for each; Python knows."""
+    uri = path.toUri()
+    return uri.getScheme() in (None, "file") and Path(uri.getPath()).is_symlink()
+
+
+def _open_hadoop_path(spark: SparkSession, folder: str) -> tuple[Any, Any]:
+    """The file system and the path there."""
+    path = _hadoop_path(spark, folder)
+    return path.getFileSystem(spark.sparkContext._jsc.hadoopConfiguration()), path  # noqa: SLF001  no public way
+
+
+def _hadoop_path(spark: SparkSession, folder: str) -> Any:
+    jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
+    return jvm.org.apache.hadoop.fs.Path(folder)
+
+
+def write_text_file(spark: SparkSession, file: str, text: str) -> None:
+    """Write a file whole: whoever reads it meanwhile sees the one before. Its folder is made where it is absent.
+
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"writing {file}"):
+        files, path = _open_hadoop_path(spark, file)
+        other = path.suffix(f".{uuid4().hex}.tmp")
+        stream = files.create(other, True)
+        try:
+            stream.write(bytearray(text.encode()))
+        finally:
+            stream.close()
+        files.delete(path, False)
+        if not files.rename(other, path):
+            raise AccessDenied(f"{file} cannot be written", "a folder to write to", "check its owner and mode")

@@ -1,0 +1,199 @@
+"""The profile and drift tables of a job: what runs have found about columns, kept once per run and read again."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from sparkscore.records import QUANTILE_LEVELS, ColumnProfile, Drift, Run, TableRef
+from sparkscore.schemas import DRIFT_CONTRACT, PROFILE_CONTRACT, TableContract
+from sparkscore.store.delta_tables import check_table_owner, ensure_table, is_delta_table
+from sparkscore.store.guarded_writes import append_rows_once
+from sparkscore.store.small_tables import load_small_table
+
+BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
+"""Where the profile of a model's training data stands, which is of no as_of."""
+
+
+def keep_profiles(spark: SparkSession, table: TableRef, run: Run, profiles: Sequence[ColumnProfile]) -> None:
+    """Append a run's profiles, once.
+
+    Jobs:    one small Spark job.
+    Raises:  ForeignTable, PublishConflict, AccessDenied.
+    """
+    _append_run_rows(
+        spark,
+        table,
+        PROFILE_CONTRACT,
+        run,
+        [_window_columns(run.as_of, "run") | _to_profile_row(one) for one in profiles],
+        guard=_monitoring_guard(run, "profile"),
+    )
+
+
+def keep_baseline(spark: SparkSession, table: TableRef, run: Run, name: str, found: Sequence[ColumnProfile]) -> None:
+    """Append the profiles of a model's training data under a name, once, so that later runs need not read it again.
+
+    Jobs:    one small Spark job.
+    Raises:  as `keep_profiles`.
+    """
+    window = {"window": {"start": BASELINE_AS_OF, "end": BASELINE_AS_OF}, "granularity": "baseline"}
+    own = {"run_id": name, "as_of": BASELINE_AS_OF, "as_of_date": BASELINE_AS_OF.date()}
+    rows = [window | _to_profile_row(one) | own for one in found]
+    _append_run_rows(spark, table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.job}/{name}", 0))
+
+
+def keep_drifts(spark: SparkSession, table: TableRef, run: Run, drifts: Sequence[Drift]) -> None:
+    """Append a run's distances, once.
+
+    Jobs:    one small Spark job.
+    Raises:  as `keep_profiles`.
+    """
+    _append_run_rows(
+        spark,
+        table,
+        DRIFT_CONTRACT,
+        run,
+        [_window_columns(run.as_of, "run") | _to_drift_row(one) for one in drifts],
+        guard=_monitoring_guard(run, "drift"),
+    )
+
+
+def load_profiles(
+    spark: SparkSession, table: TableRef, *, job: str, runs: Mapping[str, datetime]
+) -> Mapping[str, tuple[ColumnProfile, ...]]:
+    """The profiles of these runs, by run_id; those of a run that was not profiled are absent.
+
+    Needs:   the as_of of each run.
+    Jobs:    one small Spark job; none for no runs, or where there is no table.
+    Raises:  ForeignTable.
+    """
+    found: dict[str, list[ColumnProfile]] = {}
+    for row in _load_run_rows(spark, table, job, runs):
+        found.setdefault(row["run_id"], []).append(_from_profile_row(row))
+    return {run_id: tuple(many) for run_id, many in found.items()}
+
+
+def load_drifts(spark: SparkSession, table: TableRef, *, job: str, runs: Mapping[str, datetime]) -> tuple[Drift, ...]:
+    """The distances of these runs.
+
+    Needs:   the as_of of each run.
+    Jobs:    as `load_profiles`.
+    Raises:  ForeignTable.
+    """
+    return tuple(_from_drift_row(row) for row in _load_run_rows(spark, table, job, runs))
+
+
+def _append_run_rows(
+    spark: SparkSession,
+    table: TableRef,
+    contract: TableContract,
+    run: Run,
+    rows: list[dict[str, Any]],
+    *,
+    guard: tuple[str, int],
+) -> None:
+    if not rows:
+        return
+    ensure_table(spark, table, contract, job=run.job)
+    lineage = {
+        "model_name": run.pins.model_name,
+        "model_version": run.pins.model_version,
+        "model_id": run.model_id,
+        "run_id": run.run_id,
+        "source_version": run.pins.source_version,
+        "as_of": run.as_of,
+        "as_of_date": run.as_of.astimezone(UTC).date(),
+        "scored_at": datetime.now(UTC),
+    }
+    frame = spark.createDataFrame(pa.Table.from_pylist([lineage | row for row in rows], schema=contract.schema))
+    append_rows_once(frame.coalesce(1), table, app_id=guard[0], version=guard[1])
+
+
+def _monitoring_guard(run: Run, what: str) -> tuple[str, int]:
+    return f"{run.guard}/{what}", run.revision
+
+
+def _load_run_rows(
+    spark: SparkSession, table: TableRef, job: str, runs: Mapping[str, datetime]
+) -> list[dict[str, Any]]:
+    if not runs or not is_delta_table(spark, table):
+        return []
+    check_table_owner(spark, table, job=job)
+    dates = {as_of.astimezone(UTC).date() for as_of in runs.values()}
+    return [row for row in load_small_table(spark, table, where=("as_of_date", dates)) if row["run_id"] in runs]
+
+
+def _window_columns(as_of: datetime, granularity: str) -> dict[str, Any]:
+    return {"window": {"start": as_of, "end": as_of}, "granularity": granularity}
+
+
+def _to_profile_row(one: ColumnProfile) -> dict[str, Any]:
+    return {
+        "slice_key": one.slice_key,
+        "slice_value": one.slice_value,
+        "column_name": one.column,
+        "log_type": one.log_type,
+        "data_type": one.data_type,
+        "sampled_share": one.share,
+        "count": one.count,
+        "num_nulls": one.nulls,
+        "num_nan": one.nans,
+        "percent_null": 100 * one.nulls / one.count if one.count else None,
+        "min": one.min,
+        "max": one.max,
+        "avg": one.mean,
+        "stddev": one.deviation,
+        "median": one.quantile(0.5),
+        "quantiles": [one.quantile(level) for level in QUANTILE_LEVELS] if one.points else None,
+        "distinct_count": one.distinct,
+        "frequent_items": [{"item": item, "count": rows} for item, rows in one.top],
+        "points": one.points,
+        "weights": one.weights,
+        "hashes": one.hashes,
+    }
+
+
+def _from_profile_row(row: Mapping[str, Any]) -> ColumnProfile:
+    return ColumnProfile(
+        row["column_name"],
+        row["log_type"],
+        row["data_type"],
+        row["count"],
+        row["num_nulls"],
+        row["num_nan"],
+        row["slice_key"],
+        row["slice_value"],
+        row["min"],
+        row["max"],
+        row["avg"],
+        row["stddev"],
+        tuple(row["points"] or ()),
+        tuple(row["weights"] or ()),
+        row["distinct_count"],
+        tuple(row["hashes"] or ()),
+        tuple((one["item"], one["count"]) for one in row["frequent_items"] or ()),
+        row["sampled_share"],
+    )
+
+
+_DISTANCE_COLUMNS = {
+    "psi": "population_stability_index",
+    "jensen_shannon": "js_distance",
+    "kolmogorov_smirnov": "ks_statistic",
+    "wasserstein": "wasserstein_distance",
+    "cramers_v": "cramers_v",
+}
+_DRIFT_COLUMNS = {"column": "column_name", **_DISTANCE_COLUMNS}
+
+
+def _to_drift_row(one: Drift) -> dict[str, Any]:
+    return {_DRIFT_COLUMNS.get(name, name): getattr(one, name) for name in Drift.__slots__}
+
+
+def _from_drift_row(row: Mapping[str, Any]) -> Drift:
+    own = {name: row[_DRIFT_COLUMNS.get(name, name)] for name in Drift.__slots__}
+    lists = {name: tuple(own[name] or ()) for name in ("bins", "shares", "shares_cmp")}
+    return Drift(**{**own, **lists})

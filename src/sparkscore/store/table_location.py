@@ -1,0 +1,76 @@
+"""Where tables lie that pyarrow and deltalake reach without Spark: the machine's own files, and S3 with known keys."""
+
+import os
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from deltalake import DeltaTable
+from pyarrow import fs
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import ScanUnsupported
+from sparkscore.records import TableLocation, TableRef
+
+_S3_SCHEMES = ("s3", "s3a")
+_S3A_PREFIX = "spark.hadoop.fs.s3a."
+_S3_OPTIONS: Mapping[str, tuple[str, str]] = {
+    "access_key": ("access.key", "AWS_ACCESS_KEY_ID"),
+    "secret_key": ("secret.key", "AWS_SECRET_ACCESS_KEY"),
+    "session_token": ("session.token", "AWS_SESSION_TOKEN"),
+    "endpoint_override": ("endpoint", "AWS_ENDPOINT_URL"),
+    "region": ("endpoint.region", "AWS_REGION"),
+}
+"""pyarrow's argument: the setting of Spark's S3A, and the variable that AWS's own tools and deltalake read."""
+
+
+def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
+    """The table's folder, for readers and writers beside Spark.
+
+    Jobs:    none; nothing is asked over the network.
+    Raises:  ScanUnsupported for a catalog's table, for stores that only Spark reaches, and for S3 without keys that can
+             be handed on: those of an instance's role, or of one bucket, stay Spark's.
+    """
+    if table.path is None:
+        raise ScanUnsupported(
+            f"{table.name} is a catalog's table", "a table by its path: a catalog may govern its rows"
+        )
+    parts = urlsplit(table.path)
+    if parts.scheme == "":
+        return TableLocation(table.path, table.path)
+    if parts.scheme.lower() == "file" and not parts.netloc:
+        return TableLocation(unquote(parts.path), unquote(parts.path))
+    if parts.scheme.lower() in _S3_SCHEMES:
+        return _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
+    raise ScanUnsupported(f"{table.name} lies on {parts.scheme}", "the machine's own files, or S3")
+
+
+def open_deltalake_table(place: TableLocation, version: int | None = None) -> DeltaTable:
+    """The table there, read by deltalake.
+
+    Raises:  deltalake's TableNotFoundError and DeltaError, OSError.
+    """
+    return DeltaTable(place.uri, version=version, storage_options=dict(place.options) or None)
+
+
+def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
+    if not given.get("access_key") or not given.get("secret_key"):
+        raise ScanUnsupported("S3 without keys that can be handed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID")
+    plain = given.get("endpoint_override", "").startswith("http://")
+    options = {_S3_OPTIONS[name][1]: value for name, value in given.items()}
+    # written only where nothing is: two drivers that make the same commit do not overwrite one another
+    options |= {"aws_conditional_put": "etag", **({"AWS_ALLOW_HTTP": "true"} if plain else {})}
+    return TableLocation(f"s3://{root}", root, fs.S3FileSystem(**given), options)
+
+
+def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
+    """What Spark's S3A is told where it has keys of its own, else what the environment says."""
+    conf = dict(spark.sparkContext.getConf().getAll())
+    special = [
+        name for name in conf if name.startswith((f"{_S3A_PREFIX}bucket.", f"{_S3A_PREFIX}aws.credentials.provider"))
+    ]
+    if special:
+        raise ScanUnsupported(f"S3 with {special[0]}", "plain keys")
+    by_spark = {name: conf.get(_S3A_PREFIX + hadoop) for name, (hadoop, _) in _S3_OPTIONS.items()}
+    by_environment = {name: os.environ.get(variable) for name, (_, variable) in _S3_OPTIONS.items()}
+    chosen = by_spark if by_spark["access_key"] else by_environment
+    return {name: value for name, value in chosen.items() if value}
