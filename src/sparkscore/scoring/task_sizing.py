@@ -38,6 +38,11 @@ class Allowance:
     idle_s: float = math.inf
     """The same where slots are idle that could take some of the rest; infinite where none are."""
 
+    @property
+    def least_s(self) -> float:
+        """Before it no task ends with work left."""
+        return min(self.keep_s, self.idle_s)
+
     def is_over(self, *, spent_s: float, load_s: float, done: float, left: float) -> bool:
         """Whether a task leaves what is left of its work to others.
 
