@@ -47,9 +47,9 @@ def stage_scan_parts(
 
     Leaving it early stops the job. `every_s`: how often what is done is to be kept: no task takes much longer.
 
-    Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two batches,
-             if it is not to be done in as long again; as many more as it takes for what they leave, cut and dealt at
-             the pace of those before. None for no parts.
+    Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two
+             batches, if it is not to be done in as long again; as many more as it takes for what they leave, cut and
+             dealt at the pace of those before. None for no parts.
     Runs on: driver; its tasks run on executors.
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
