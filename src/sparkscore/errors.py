@@ -57,6 +57,18 @@ def escape_lone_surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def find_error_class(name: str) -> "type[SparkscoreError] | None":
+    """The suite's error class of that name; None where there is none."""
+    kind = globals().get(name)
+    return kind if isinstance(kind, type) and issubclass(kind, SparkscoreError) else None
+
+
+def is_retryable(name: str | None, *, exit_code: int | None) -> bool:
+    """Whether a retry may help after an error of which only class and exit code are known, as in a run event."""
+    kind = find_error_class(name or "")
+    return exit_code == TemporaryError.exit_code if kind is None else kind.retryable
+
+
 def to_error_dict(error: BaseException) -> dict[str, object]:
     """What a result line and a run event tell of an error: class, message, retryable."""
     retryable = isinstance(error, SparkscoreError) and error.retryable
