@@ -4,6 +4,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
 from sparkscore.lifecycle import find_scoring_publications, select_run_events
+from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.monitor.report.page import job_page
 from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own_event
 from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
@@ -22,8 +23,9 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    four small ones.
-    Raises:  ConfigError for a run that is not there, ForeignTable, AccessDenied.
+    Raises:  ConfigError for a run that is not there or without the extra `report`, ForeignTable, AccessDenied.
     """
+    require_report_extra()
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
     found = _load_job_events(session, settings)
     mine = select_run_events(found, run)
@@ -57,8 +59,9 @@ def write_job_report(spark: SparkSession, settings: Settings) -> str:
     """Write the page of a job: what changes from run to run; where it is.
 
     Jobs:    one small one.
-    Raises:  ConfigError where nothing ran yet, ForeignTable, AccessDenied.
+    Raises:  ConfigError where nothing ran yet or without the extra `report`, ForeignTable, AccessDenied.
     """
+    require_report_extra()
     session = create_run_session(spark)
     found = _load_job_events(session, settings)
     where = f"{report_folder(settings)}/index.html"
