@@ -1,9 +1,12 @@
 """The error tree."""
 
+import json
 import pickle
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sparkscore import errors
 
@@ -59,3 +62,59 @@ def test_a_message_without_more_to_say_is_one_line() -> None:
 )
 def test_secrets_never_stand_in_a_message(text: str, safe: str) -> None:
     assert errors.ConfigError(text).found == safe
+
+
+@pytest.mark.parametrize("kind", list(_classes()))
+def test_every_error_survives_as_json_with_its_class_and_its_parts(kind: type[errors.SparkscoreError]) -> None:
+    error = errors.SparkscoreError.from_dict(json.loads(json.dumps(kind("found", "expected", "do").to_dict())))
+    assert (type(error), error.found, error.expected, error.do) == (kind, "found", "expected", "do")
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_words_survive_as_json_and_no_secret_comes_back(found: str, expected: str, do: str) -> None:
+    error = errors.PredictError(f"{found} password=hunter2 {found}", expected, do)
+    back = errors.SparkscoreError.from_dict(json.loads(json.dumps(error.to_dict())))
+    assert (back.found, back.expected, back.do) == (error.found, error.expected, error.do)
+    assert "hunter2" not in json.dumps(error.to_dict()) + str(back)
+
+
+def test_what_the_model_raised_survives_as_json() -> None:
+    back = errors.SparkscoreError.from_dict(errors.RowsNotPredicted("found", raised="KeyError").to_dict())
+    assert isinstance(back, errors.RowsNotPredicted)
+    assert back.raised == "KeyError"
+
+
+WORDS = {"found": "f", "expected": "e", "do": "d"}
+
+
+@pytest.mark.parametrize(
+    "parts",
+    [
+        {},
+        WORDS,
+        {"class": "NoSuchError", **WORDS},
+        {"class": "redact_secrets", **WORDS},
+        {"class": "Mapping", **WORDS},
+        {"class": "__name__", **WORDS},
+        {"class": "ConfigError", "found": "f"},
+        {"class": "ConfigError", **WORDS, "do": None},
+        {"class": "ConfigError", **WORDS, "raised": "KeyError"},
+    ],
+)
+def test_what_is_no_error_of_the_suite_is_refused(parts: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match=r"no error of the suite|takes other parts"):
+        errors.SparkscoreError.from_dict(parts)
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "helps"),
+    [
+        ("DeadlinePassed", 75, True),
+        ("GateFailed", 3, False),
+        ("a class of another version", 75, True),
+        ("Py4JJavaError", 1, False),
+        (None, None, False),
+    ],
+)
+def test_class_and_exit_code_tell_whether_a_retry_helps(name: str | None, code: int | None, helps: bool) -> None:
+    assert errors.is_retryable(name, exit_code=code) is helps

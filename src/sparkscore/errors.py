@@ -30,6 +30,7 @@ A run that is published and broke a promise is no error: it ends with MONITORING
 """
 
 import re
+from collections.abc import Mapping
 from typing import ClassVar
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -57,6 +58,18 @@ def escape_lone_surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def find_error_class(name: str) -> "type[SparkscoreError] | None":
+    """The suite's error class of that name; None where there is none."""
+    kind = globals().get(name)
+    return kind if isinstance(kind, type) and issubclass(kind, SparkscoreError) else None
+
+
+def is_retryable(name: str | None, *, exit_code: int | None) -> bool:
+    """Whether a retry may help after an error of which only class and exit code are known, as in a run event."""
+    kind = find_error_class(name or "")
+    return exit_code == TemporaryError.exit_code if kind is None else kind.retryable
+
+
 def to_error_dict(error: BaseException) -> dict[str, object]:
     """What a result line and a run event tell of an error: class, message, retryable."""
     retryable = isinstance(error, SparkscoreError) and error.retryable
@@ -80,6 +93,25 @@ class SparkscoreError(Exception):
         self.do = redact_secrets(do)
         self.report: object | None = None
         """The `RunReport` of the attempt that failed, where there was one."""
+
+    def to_dict(self) -> dict[str, str]:
+        """The error as JSON has it, on its way from one process to another: `from_dict` makes it again."""
+        return {"class": type(self).__name__, "found": self.found, "expected": self.expected, "do": self.do}
+
+    @staticmethod
+    def from_dict(parts: Mapping[str, object]) -> "SparkscoreError":
+        """The error again: of the same class, with the same words.
+
+        Raises:  ValueError for what `to_dict` has not made: a class that is none of the suite's, other parts.
+        """
+        kind = find_error_class(str(parts.get("class")))
+        words = {name: word for name, word in parts.items() if name != "class" and isinstance(word, str)}
+        if kind is None or len(words) != len(parts) - 1 or not words.keys() >= {"found", "expected", "do"}:
+            raise ValueError(f"{parts!r:.300} is no error of the suite: expected what to_dict returns")
+        try:
+            return kind(**words)
+        except TypeError as error:
+            raise ValueError(f"{kind.__name__} takes other parts than {', '.join(words)}") from error
 
     def __str__(self) -> str:
         parts = [self.found, f"expected: {self.expected}" if self.expected else "", f"do: {self.do}" if self.do else ""]
@@ -174,6 +206,10 @@ class RowsNotPredicted(PredictError):
         super().__init__(found, expected, do)
         self.raised = raised
         """Class of what the model raised."""
+
+    def to_dict(self) -> dict[str, str]:
+        """The error as JSON has it, with the class of what the model raised."""
+        return {**super().to_dict(), "raised": self.raised}
 
 
 class BatchTimeout(PredictError):

@@ -15,7 +15,18 @@ RESULT_SCHEMA = 1
 """Version of the result line's shape."""
 
 FilterOperator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
-RunStatus = Literal["published", "already_published", "superseded", "nothing_to_score", "dry_run", "failed"]
+RunStatus = Literal[
+    "published",
+    "already_published",
+    "superseded",
+    "nothing_to_score",
+    "dry_run",
+    "failed",
+    "aborted",
+    "unfinished",
+]
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) are told by pages of earlier attempts,
+never by a result line: an attempt cannot say them of itself."""
 
 
 def json_digest(value: object) -> str:

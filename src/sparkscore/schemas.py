@@ -61,6 +61,21 @@ REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("messag
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
 NULL in the stage for rows with a prediction."""
 
+
+def build_reject_array(codes: pa.Array, errors: pa.Array, messages: pa.Array) -> pa.StructArray:
+    """Rejects of `REJECT_TYPE`, NULL where the code is NULL.
+
+    Shapes:  three times n texts -> n structs.
+    """
+    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT_TYPE), mask=codes.is_null())
+
+
+def repeat_reject(rows: int, code: str, error: str | None, message: str) -> pa.StructArray:
+    """The same reject for each of so many rows."""
+    parts = zip(REJECT_TYPE, (code, error, message), strict=True)
+    return pa.repeat(pa.scalar({field.name: part for field, part in parts}, REJECT_TYPE), rows)
+
+
 _WINDOW_TYPE = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
 _MONITORING_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn(

@@ -1,6 +1,7 @@
 """What is done after a publication: profiles, drift, promises, and their exit code; none of it harms the run."""
 
 import json
+import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from mlflow.models import infer_signature
 from pyspark.sql import functions as F
 
 from sparkscore import score
-from sparkscore.errors import ConfigError, GateFailed, TooManyRejects
+from sparkscore.errors import ConfigError, DeadlinePassed, GateFailed, TooManyRejects
 from sparkscore.lifecycle import Wishes
 from sparkscore.monitor.mlflow_run import RUN_TAG
 from sparkscore.pipelines.check_sla import check_sla
@@ -314,6 +315,26 @@ class TestPages:
         assert isinstance(found, RunReport)
         where = write_run_report(world.spark, settings, run=str(found.run_id))
         assert "TooManyRejects" in Path(where).read_text()
+
+    def test_the_page_of_a_run_past_its_deadline_says_that_a_retry_helps(self, world: World) -> None:
+        settings = world.settings(scoring={"deadline": 1e-6})
+        with pytest.raises(DeadlinePassed) as failed:
+            score(world.spark, settings, as_of=FIRST)
+        assert isinstance(failed.value.report, RunReport)
+        said = Path(write_run_report(world.spark, settings, run=str(failed.value.report.run_id))).read_text()
+        assert "exit code 75" in said
+        assert "A retry may help." in said
+
+    def test_without_the_extra_a_run_is_published_with_a_warning_instead_of_a_page(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, "vl_convert", None)
+        report = score(world.spark, world.settings(monitor={"report": True}), as_of=FIRST)
+        assert (report.status, report.exit_code, report.report) == ("published", 0, None)
+        assert [line for line in report.warnings if line.startswith("no report: ") and "sparkscore[report]" in line]
+        assert not (world.home / "reports").exists()
+        with pytest.raises(ConfigError, match="vl_convert, not installed here"):
+            write_run_report(world.spark, world.settings(), run=str(report.run_id))
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="no run of the job"):

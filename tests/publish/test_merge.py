@@ -16,6 +16,7 @@ from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.publish.publish_run import RowsToPublish, publish_run
 from sparkscore.records import Pins, Publication, Run, TableRef
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.reject_column import null_reject_column
 from sparkscore.stage import stage_store as stages
 from sparkscore.store import commit_history
 from sparkscore.store.delta_tables import ensure_table
@@ -34,7 +35,7 @@ class Shelf:
     def publish(self, run: Run, *, rows: int = 4) -> Publication:
         root = str(self.folder / "stage")
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
-        staged = frame.withColumn("_reject", F.lit(None).cast("struct<code:string,error:string,message:string>"))
+        staged = frame.withColumn("_reject", null_reject_column())
         where = (self.spark, run, root)
         past = stages.load_stage_progress(*where)
         now = past if past.whole else stages.write_stage(self.spark, staged, run, root, past=past)

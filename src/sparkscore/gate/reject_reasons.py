@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.schemas import REJECT_TYPE
+from sparkscore.schemas import build_reject_array
 
 REASON_COLUMN = "_sparkscore_reason"
 """The column in which Spark hands over what it has judged."""
@@ -21,7 +21,7 @@ def find_reject_reasons(
 ) -> pa.StructArray | None:
     """The reason of the first broken rule, for each row of a batch, NULL where all hold; None where no row breaks one.
 
-    Shapes:  n rows -> n structs of type `REJECT_TYPE`.
+    Shapes:  n rows -> n structs of type `schemas.REJECT_TYPE`.
     Needs:   `rules` as (code, message, whether a row breaks it).
     """
     judged = [(code, message, breaks(batch)) for code, message, breaks in rules]
@@ -32,8 +32,7 @@ def find_reject_reasons(
     for code, message, mask in reversed(found):
         codes = pc.if_else(mask, pa.scalar(code), codes)
         messages = pc.if_else(mask, pa.scalar(message), messages)
-    errors = pa.nulls(batch.num_rows, pa.string())
-    return pa.StructArray.from_arrays([codes, errors, messages], fields=list(REJECT_TYPE), mask=codes.is_null())
+    return build_reject_array(codes, pa.nulls(batch.num_rows, pa.string()), messages)
 
 
 def spark_reject_reasons(batch: pa.RecordBatch) -> pa.StructArray | None:

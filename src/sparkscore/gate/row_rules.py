@@ -19,10 +19,10 @@ from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.reject_column import null_reject_column, reject_column
 
 NULL_KEY = "null_key"
 _MESSAGE_PREFIX = "not as expected: "
-_SPARK_REJECT_TYPE = "struct<code:string,error:string,message:string>"
 
 
 def row_rules(
@@ -68,15 +68,11 @@ def spark_reject_column(rules: RowRules, schema: pa.Schema) -> Column:
     reasons = [
         F.when(
             _is_broken_in_spark(rule, _spark_schema_of_rule(rule, schema)),
-            F.struct(
-                F.lit(rule.code).alias("code"),
-                F.lit(None).cast("string").alias("error"),
-                F.lit(rule.message).alias("message"),
-            ),
+            reject_column(F.lit(rule.code), F.lit(None), F.lit(rule.message)),
         )
         for rule in rules.rules
     ]
-    return F.coalesce(*reasons, F.lit(None).cast(_SPARK_REJECT_TYPE))
+    return F.coalesce(*reasons, null_reject_column())
 
 
 def has_null_key(rules: RowRules) -> Column:

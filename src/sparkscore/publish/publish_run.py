@@ -10,9 +10,10 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
 from sparkscore.records import Publication, Run, Stage, TableRef, to_utc_text
-from sparkscore.schemas import LINEAGE_COLUMNS, REJECT_TYPE, REJECTS_CONTRACT
+from sparkscore.schemas import LINEAGE_COLUMNS, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier, sibling_table
 from sparkscore.spark.isolated_session import create_guarded_session
+from sparkscore.spark.reject_column import reject_parts
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.stage.stage_store import load_stage_rows as all_rows
 from sparkscore.store.commit_history import NOTE_KEY, count_rows_by_run, find_run_commit
@@ -102,8 +103,9 @@ def keep_rejects(
     ensure_table(spark, table, REJECTS_CONTRACT, job=run.job)
     told = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
     key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
-    reason = [F.col(f"_reject.{field.name}").alias(field.name) for field in REJECT_TYPE]
-    frame = all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reason, *lineage_literals(run))
+    frame = (
+        all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reject_parts(), *lineage_literals(run))
+    )
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 

@@ -24,6 +24,7 @@ from sparkscore.scoring.pandas_conversion import REASON_SEPARATOR, to_kernel_bat
 from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.reject_column import reject_column
 
 UdfArgument = Union[pd.Series, pd.DataFrame]  # noqa: UP007
 """What Spark hands over for one argument. In typing's old words: pandas_udf reads no others."""
@@ -53,10 +54,7 @@ def score_with_pandas_udf(
     error = reason.substr(
         F.length(code) + F.lit(1 + len(REASON_SEPARATOR)), F.length(reason)
     )  # may hold such lines itself
-    told = F.struct(
-        code.alias("code"), F.nullif(error, F.lit("")).alias("error"), _reject_message(code).alias("message")
-    )
-    reject = F.when(reason.isNotNull(), told)
+    reject = F.when(reason.isNotNull(), reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
     # `when`: a struct of NULLs becomes NULL
     scored_rows = {
         PREDICTION_COLUMN: F.when(kept & reason.isNull(), _assemble_prediction(model.output)),

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sparkscore.errors import BatchTimeout, RowsNotPredicted
 from sparkscore.model.runtimes.scorer import Scorer
-from sparkscore.schemas import REJECT_TYPE
+from sparkscore.schemas import REJECT_TYPE, repeat_reject
 
 PREDICT_FAILED = "predict_failed"
 BATCH_TIMEOUT = "batch_timeout"
@@ -106,8 +106,7 @@ class _BatchBisection:
             return error if len(columns[0]) == 1 else _drop_traceback(error)
 
     def _rejected(self, rows: int, code: str, error: str | None) -> ScoredBatch:
-        reason = pa.scalar({"code": code, "error": error, "message": REJECT_MESSAGES[code]}, REJECT_TYPE)
-        return ScoredBatch(pa.nulls(rows, self._output), pa.repeat(reason, rows))
+        return ScoredBatch(pa.nulls(rows, self._output), repeat_reject(rows, code, error, REJECT_MESSAGES[code]))
 
     def _given_up(self, last: RowsNotPredicted) -> RowsNotPredicted:
         """So much of the batch fails that it is the model's fault, or that a rule is missing."""

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from sparkscore import errors
 from sparkscore.errors import MESSAGE_HIDDEN, PredictError, SparkscoreError
 from sparkscore.spark.java_throwables import is_from_python, says_from_python, throwables_of
 
@@ -64,8 +63,7 @@ def recover_task_error(error: Exception, secret: str) -> SparkscoreError | None:
 
 def _add_error_note(error: SparkscoreError, secret: str) -> None:
     if not any(note.startswith(_ERROR_MARK) for note in getattr(error, "__notes__", ())):
-        parts = {"class": type(error).__name__, "found": error.found, "expected": error.expected, "do": error.do}
-        line = json.dumps(parts)
+        line = json.dumps(error.to_dict())
         error.add_note(f"{_ERROR_MARK}{_sign_line(line, secret)}: {line}")
 
 
@@ -94,10 +92,8 @@ def _worker_crash_error() -> PredictError:
 
 def _parse_error_note(line: str) -> SparkscoreError | None:
     try:
-        parts = json.loads(line)
-        kind = getattr(errors, parts["class"])
-        return kind(parts["found"], parts["expected"], parts["do"]) if issubclass(kind, SparkscoreError) else None
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return SparkscoreError.from_dict(json.loads(line))
+    except ValueError:
         return None
 
 

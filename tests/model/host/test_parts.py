@@ -166,6 +166,11 @@ class TestErrors:
         assert "secret" not in encode_host_error(KeyError("secret"), sensitive=True)
         assert str(to_load_error(KeyError("secret"), sensitive=True)).count("secret") == 0
 
+    def test_a_class_that_only_the_model_knows_is_told_as_what_it_did_to_a_batch(self) -> None:
+        error = decode_host_error(encode_host_error(type("Theirs", (DigestMismatch,), {})("found")))
+        assert type(error) is PredictError
+        assert "Theirs" in error.found
+
     def test_what_a_load_raises_is_the_suites_own(self) -> None:
         denied = AccessDenied("x")
         assert to_load_error(denied) is denied

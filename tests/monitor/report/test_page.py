@@ -33,6 +33,22 @@ def test_only_drawing_pays_for_what_draws() -> None:
     assert told.stdout.strip() == "set()"
 
 
+def test_where_nothing_draws_a_page_is_refused_and_the_extra_named() -> None:
+    """In a process of its own, in which they were never imported."""
+    code = """
+import sys
+sys.modules["altair"] = sys.modules["vl_convert"] = None
+from sparkscore.errors import ConfigError
+from sparkscore.monitor.report.page import job_page
+try:
+    job_page("job", ())
+except ConfigError as error:
+    print(error)
+"""
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert 'altair and vl_convert, not installed here: pip install "sparkscore[report]"' in told.stdout
+
+
 def test_a_browser_is_told_to_fetch_nothing(full: str) -> None:
     assert "default-src 'none'" in full
 

@@ -2,23 +2,21 @@
 
 import json
 
-from sparkscore import errors
-from sparkscore.errors import PredictError, RowsNotPredicted, SparkscoreError
+from sparkscore.errors import PredictError, SparkscoreError, find_error_class
 from sparkscore.model.runtimes.scorer import summarise_model_error
 
 
 def encode_host_error(error: Exception, *, sensitive: bool = False) -> str:
     """The error as text. One that is not the suite's own is told as what it did to a batch."""
-    if not isinstance(error, SparkscoreError):
+    if not isinstance(error, SparkscoreError) or find_error_class(type(error).__name__) is not type(error):
         found = f"scoring failed in the model process: {summarise_model_error(error, sensitive=sensitive)}"
         error = PredictError(found, "predictions", "see the model's code")
-    raised = error.raised if isinstance(error, RowsNotPredicted) else None
-    return json.dumps([type(error).__name__, error.found, error.expected, error.do, raised])
+    return json.dumps(error.to_dict())
 
 
 def decode_host_error(text: str) -> SparkscoreError:
-    """The error again, of the same class and with the same words."""
-    name, found, expected, do, raised = json.loads(text)
-    kind = getattr(errors, name, SparkscoreError)
-    assert issubclass(kind, SparkscoreError)  # noqa: S101 - told says nothing else
-    return kind(found, expected, do) if raised is None else RowsNotPredicted(found, expected, do, raised=raised)
+    """The error again, of the same class and with the same words.
+
+    Raises:  ValueError for a text that `encode_host_error` has not made.
+    """
+    return SparkscoreError.from_dict(json.loads(text))

@@ -11,7 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import ModelError, PredictError
 from sparkscore.model.distribution.shipped_model import SklearnFile
 from sparkscore.model.host.process_sharing import refuse_imported
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
@@ -42,6 +42,21 @@ def refuse_pickle(do: str) -> None:
     """Raise ModelError where this machine's environment forbids MLflow to load pickles."""
     if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
         raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that is trusted", do)
+
+
+def import_runtime_library(name: str, *, install: str) -> Any:
+    """The module that executes a model.
+
+    Raises:  PredictError where it is not installed; `install` says what brings it.
+    """
+    try:
+        return import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise PredictError(
+            f"{name} is not installed in the executors' Python", f"{name}, which the model needs", install
+        ) from error
 
 
 def missing_gpu_error(device: str, why: str) -> ModelError:

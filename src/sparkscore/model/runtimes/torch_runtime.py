@@ -3,7 +3,6 @@
 import pickle
 import warnings
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import pyarrow as pa
 from sparkscore.errors import ModelError
 from sparkscore.model.distribution.shipped_model import ShippedModel, TorchFile
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
-from sparkscore.model.runtimes.pyfunc_runtime import missing_gpu_error, refuse_pickle
+from sparkscore.model.runtimes.pyfunc_runtime import import_runtime_library, missing_gpu_error, refuse_pickle
 from sparkscore.model.runtimes.scorer import RefusedResultError, Scorer, build_local_scorer
 from sparkscore.model.signature.model_inputs import build_features, cast_model_inputs, input_names
 from sparkscore.model.signature.numpy_inputs import NumpyArray, to_numpy_matrix
@@ -26,7 +25,7 @@ def load_torch_scorer(model: ShippedModel, folder: str, file: TorchFile, *, core
     Raises:  ModelError where a GPU is asked for and missing, where loading pickles is switched off, and for forecasting
              models, which take frames.
     """
-    torch = import_module("torch")
+    torch = import_runtime_library("torch", install='pip install torch, or "sparkscore[gpu]"')
     torch.set_num_threads(cores)
     place = _select_torch_device(torch, device)
     module = _load_torch_module(torch, Path(folder, file.path), file.format, place)

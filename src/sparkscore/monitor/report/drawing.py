@@ -5,7 +5,10 @@ colour-blind can tell apart, and none of them is alone: words, dashes or shapes 
 """
 
 import re
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal
+
+from sparkscore.errors import ConfigError
 
 if TYPE_CHECKING:
     import altair as alt
@@ -29,6 +32,20 @@ _CONFIG = {
     "text": {"color": INK, "fontSize": 14},
     "view": {"stroke": None},
 }
+
+
+def require_report_extra() -> None:
+    """Refuse to make a page where what draws its pictures is not installed. Imports nothing.
+
+    Raises:  ConfigError that names the extra.
+    """
+    missing = [name for name in ("altair", "vl_convert") if find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f'pages are drawn by {" and ".join(missing)}, not installed here: pip install "sparkscore[report]"',
+            "the extra report, which pages of runs and jobs need",
+            "install it, or set monitor.report: false",
+        )
 
 
 def render_svg(chart: "alt.Chart | alt.LayerChart", *, autosize: Literal["none", "fit"]) -> str:

@@ -11,6 +11,8 @@ _STATUS_TITLES = {
     "nothing_to_score": "Nothing to score",
     "dry_run": "Dry run: nothing written",
     "failed": "Failed",
+    "aborted": "Aborted",
+    "unfinished": "Not ended",
 }
 
 
@@ -39,6 +41,10 @@ def _run_sentence(report: RunReport) -> str:
     took = f" in {duration_text(report.seconds['total'])}" if report.seconds.get("total") is not None else ""
     if report.status == "failed":
         return f"The run ended with exit code {report.exit_code}{took.replace(' in ', ' after ', 1)}."
+    if report.status == "aborted":
+        return "The attempt ended without a publication."
+    if report.status == "unfinished":
+        return "No event says that the attempt ended: it is still running, or its process died."
     model = report.model or {}
     by = f" by {model.get('name', UNKNOWN)} version {model.get('version', UNKNOWN)}" if model else ""
     return f"{count_text(report.rows_scored or 0, 'row')} scored{by}{took}."

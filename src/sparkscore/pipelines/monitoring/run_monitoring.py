@@ -7,6 +7,7 @@ from typing import Any
 
 from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
 from sparkscore.monitor.mlflow_run import log_run
+from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
 from sparkscore.pipelines.monitoring.run_profiles import profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
@@ -44,6 +45,7 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
         _judge_drift(attempt, found.drifts)
         if attempt.settings.monitor.report:
             with attempt.part("report"), _warn_on_failure(attempt, "report"):
+                require_report_extra()
                 page = collect_run_page(attempt, profiles, found, rules, past)
                 attempt.know(report=write_run_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:

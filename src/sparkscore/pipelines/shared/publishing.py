@@ -11,6 +11,7 @@ from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
 from sparkscore.pipelines.scoring.transport_choice import output_frame
 from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.publish.publish_run import RowsToPublish, keep_rejects, publish_run
@@ -53,7 +54,8 @@ def finish_publication(
     """
     attempt.know(table_version=publication.table_version)
     if publication.run_id != run.run_id:
-        attempt.event("aborted", message=f"superseded by revision {publication.revision}")
+        later = publication.revision
+        attempt.event("aborted", told={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
         return attempt.ended("superseded")
     attempt.event("published", table_version=publication.table_version)
     status: RunStatus = "published" if publication.committed else "already_published"

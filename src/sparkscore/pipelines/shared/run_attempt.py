@@ -1,6 +1,5 @@
 """One attempt of a run: its tables, clock, events and report. Pages of verbs decide the order; this keeps the book."""
 
-import json
 import secrets
 import time
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, SparkscoreError, reda
 from sparkscore.gate.suites import Suite, load_suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
+from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
 from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, to_utc_text
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.task_errors import recover_task_error as from_worker
@@ -136,12 +136,7 @@ class Attempt:
 
     def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Write the run and what it is pinned to into the report."""
-        model = {
-            "name": pins.model_name,
-            "version": pins.model_version,
-            "model_id": model_id,
-            "digest": pins.model_digest,
-        }
+        model = model_of_pins(pins, model_id)
         self.know(run_id=run_id, model=model, source={"table": self.source.name, "version": pins.source_version})
 
     def warn(self, text: str) -> None:
@@ -185,13 +180,9 @@ class Attempt:
     def event(self, kind: str, *, told: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> None:
         """Record one event of this attempt; `told` is what it tells beside the columns."""
         run = self.run
-        known: dict[str, Any] = {
-            "rows_read": self.report.rows_read,
-            "rows_scored": self.report.rows_scored,
-            "rows_rejected": self.report.rows_rejected,
-        }
+        known: dict[str, Any] = {}
         if run is not None:
-            known |= {
+            known = {
                 "run_id": run.run_id,
                 "pins": run.pins,
                 "source_table": run.source_table,
@@ -200,18 +191,12 @@ class Attempt:
         details = {
             "verb": self.verb,
             "of_run": self.of_run,
-            "seconds": dict(self.report.seconds),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "transport": self.report.transport,
-            "transport_reason": self.report.transport_reason,
-            "model_loads": self.report.model_loads,
-            "executors": dict(self.report.executors),
             "cores": self.spark.sparkContext.defaultParallelism,
-            "warnings": self.report.warnings,
             **told,
         }
-        base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC))  # type: ignore[arg-type]
-        self.write(replace(base, **(known | values), details=json.dumps(details, default=str)))
+        base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC), **known)  # type: ignore[arg-type]
+        self.write(replace(encode_run_report(self.report, base, details=details), **values))
 
     def write(self, event: RunEvent) -> None:
         """Append one event, of whichever attempt."""

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from sparkscore.model.runtimes.onnx.binding import build_input_feed, group_resul
 from sparkscore.model.runtimes.onnx.graph import Graph, NodeArg
 from sparkscore.model.runtimes.onnx.graph_inputs import plan_graph_feeds
 from sparkscore.model.runtimes.onnx.graph_outputs import choose_graph_outputs
-from sparkscore.model.runtimes.pyfunc_runtime import missing_gpu_error
+from sparkscore.model.runtimes.pyfunc_runtime import import_runtime_library, missing_gpu_error
 from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer
 from sparkscore.model.signature.numpy_inputs import NumpyArray
 
@@ -60,7 +59,9 @@ def open_onnx_session(path: Path, file: OnnxFile, *, cores: int, device: str | N
 def _import_onnxruntime() -> Any:
     """The module, with nothing sent and nothing written to the home folder."""
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it opens a store when it is imported
-    onnxruntime = import_module("onnxruntime")
+    onnxruntime = import_runtime_library(
+        "onnxruntime", install='pip install "sparkscore[onnx]", or "sparkscore[gpu]" for a GPU; never both'
+    )
     onnxruntime.disable_telemetry_events()
     return onnxruntime
 

@@ -1,0 +1,103 @@
+"""Between the report of an attempt and the run events: what an event keeps of a report, and what it tells again."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sparkscore.errors import is_retryable
+from sparkscore.records import Pins, RunEvent, RunReport, RunStatus, to_utc_text
+
+SUPERSEDED_BY = "superseded_by"
+"""Key of an `aborted` event's details: the revision that was published instead."""
+
+_COLUMNS = ("rows_read", "rows_scored", "rows_rejected")
+_DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnings", "seconds")
+
+
+def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[str, Any]) -> RunEvent:
+    """The event with what it keeps of the report of its attempt; `details`: what it tells besides."""
+    kept = {name: getattr(report, name) for name in _DETAILS}
+    kept |= {"executors": dict(report.executors), "seconds": dict(report.seconds)}
+    columns = {name: getattr(report, name) for name in _COLUMNS}
+    return replace(event, **columns, details=json.dumps({**kept, **details}, default=str))
+
+
+def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
+    """What the events of a run tell of what its last attempt has reported.
+
+    Needs:   the events of one run, one at least, oldest first; `table` as the report names it.
+    """
+    last = last_own_event(events)
+    attempt = [event for event in events if (event.revision, event.attempt) == (last.revision, last.attempt)]
+    kept, columns = last.told, {name: getattr(last, name) for name in _COLUMNS}
+    seconds = kept.get("seconds") or {}
+    monitored = next((event.told for event in reversed(attempt) if event.event == "monitored"), {})
+    stopped = (last.message,) if last.event == "aborted" and last.message else ()
+    return RunReport(
+        last.job,
+        to_utc_text(last.as_of),
+        _status_of_event(last),
+        exit_code=next((event.exit_code for event in reversed(attempt) if event.exit_code is not None), 0),
+        run_id=last.run_id,
+        revision=last.revision,
+        attempt=last.attempt,
+        **columns,
+        model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
+        source=None if last.pins is None else {"table": last.source_table, "version": last.pins.source_version},
+        table=table,
+        table_version=last.table_version,
+        transport=kept.get("transport"),
+        transport_reason=kept.get("transport_reason"),
+        model_loads=kept.get("model_loads"),
+        executors=kept.get("executors") or {},
+        warnings=(*stopped, *(kept.get("warnings") or ())),
+        seconds={**seconds, "total": _attempt_seconds(attempt, last)},
+        rows_per_second=_scoring_rate(last.rows_scored, seconds.get("score_and_stage")),
+        drifted=monitored.get("drifted"),
+        sla_broken=tuple(rule["rule"] for rule in monitored.get("sla", ()) if not rule["kept"]),
+        error=_error_of_event(last),
+    )
+
+
+def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
+    """The newest event that the last attempt wrote about itself: `monitored` says nothing of how far it came."""
+    return next((event for event in reversed(events) if event.event != "monitored"), events[-1])
+
+
+def model_of_pins(pins: Pins, model_id: str) -> dict[str, str]:
+    """The model as a report names it."""
+    return {
+        "name": pins.model_name,
+        "version": pins.model_version,
+        "model_id": model_id,
+        "digest": pins.model_digest,
+    }
+
+
+def _status_of_event(event: RunEvent) -> RunStatus:
+    if event.event == "aborted":
+        return "superseded" if event.told.get(SUPERSEDED_BY) is not None else "aborted"
+    if event.event in ("published", "monitored"):
+        return "published"
+    return "failed" if event.event == "failed" else "unfinished"
+
+
+def _error_of_event(event: RunEvent) -> dict[str, Any] | None:
+    if event.event != "failed" or event.error is None:
+        return None
+    return {
+        "class": event.error,
+        "message": event.message,
+        "retryable": is_retryable(event.error, exit_code=event.exit_code),
+    }
+
+
+def _scoring_rate(rows: int | None, seconds: float | None) -> int | None:
+    return round(rows / seconds) if rows and seconds else None
+
+
+def _attempt_seconds(attempt: Sequence[RunEvent], last: RunEvent) -> float:
+    """From the start of the attempt to its last word."""
+    started = [event.at for event in attempt if event.event == "started"]
+    return round((last.at - started[0]).total_seconds(), 3) if started else 0.0
