@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_a_bug_is_exit_code_one_with_a_hint(
     def broken(_: object) -> str:
         raise KeyError("a bug")
 
-    monkeypatch.setitem(main._VERB_HANDLERS, "score", broken)
+    monkeypatch.setitem(main.VERBS, "score", replace(main.VERBS["score"], execute=broken))
     code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
     assert (code, result["error"]["class"]) == (1, "KeyError")
     assert "--debug" in said
