@@ -116,7 +116,62 @@ def test_a_flag_given_once_on_each_side_of_a_subcommand_is_given_twice() -> None
         parse_command_arguments("runs", VERBS["runs"], ["--home", "/a", "show", "12345678", "--home", "/b"])
 
 
+@pytest.mark.parametrize("name", [name for name, verb in VERBS.items() if verb.subcommands])
+def test_a_verb_knows_all_flags_of_its_subcommands(name: str) -> None:
+    verb = CommandParser(name, VERBS[name])
+    for subcommand in VERBS[name].subcommands.values():
+        assert set(CommandParser(name, subcommand)._option_string_actions) <= set(verb._option_string_actions)
+
+
 def test_a_parser_starts_from_nothing_each_time() -> None:
     parser = CommandParser("sparkscore runs", VERBS["runs"])
     assert parser.parse_args(["show", "12345678", "--config", "a"]).config == ["a"]
     assert parser.parse_args(["--config", "b"]).config == ["b"]
+
+
+@pytest.mark.parametrize(
+    ("command", "found"),
+    [
+        ("score --sourec.table x", "unknown flag --sourec.table (did you mean --source.table?)"),
+        ("score --source.tab=x", "unknown flag --source.tab (did you mean --source.table?)"),
+        ("score --as_of 2013-12-31", "unknown flag --as_of (did you mean --as-of?)"),
+        ("score -config a", "unknown flag -config (did you mean --config?)"),
+        ("score --threshold 0.5", "unknown flag --threshold (did you mean --output.threshold?)"),
+        (
+            "score --replcae --dryrun",
+            "--replcae (did you mean --replace?); unknown flag --dryrun (did you mean --dry-run?)",
+        ),
+        ("runs --confg a show 12345678", "unknown flag --confg (did you mean --config?)"),
+        ("runs show 12345678 --confg a", "unknown flag --confg (did you mean --config?)"),
+        ("gate check t --siute f", "unknown flag --siute (did you mean --suite?)"),
+        ("maintain --qqqqqqqqqqqq", "unknown flag --qqqqqqqqqqqq"),
+    ],
+)
+def test_an_unknown_flag_is_refused_with_the_nearest_right_one(
+    command: str, found: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    name, *words = command.split()
+    assert run_verb(name, words) == ConfigError.exit_code
+    assert found in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--monitor.webhok=https://hidden"],
+        ["--monitor.webhok", "https://hidden"],
+        ["--debug", "--monitor.webhok=a hidden"],
+    ],
+)
+def test_the_value_of_an_unknown_flag_is_not_shown(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
+    assert run_verb("score", ["--as-of", "2013-12-31", *words]) == ConfigError.exit_code
+    shown = "".join(capfd.readouterr())
+    assert "did you mean --monitor.webhook?" in shown
+    assert "hidden" not in shown
+
+
+@pytest.mark.parametrize("value", ["-5", "-0.5", "--x y", "--x=y z", "x=--confg"])
+def test_a_value_is_no_unknown_flag(value: str) -> None:
+    args = parse_command_arguments("maintain", VERBS["maintain"], ["--scoring.deadline", value])
+    assert args is not None
+    assert vars(args)["setting:scoring.deadline"] == value

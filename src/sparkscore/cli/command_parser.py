@@ -1,12 +1,17 @@
 """The words of a command line -> arguments: flags that all commands share, subcommands, help."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, takewhile
 from typing import Any, NoReturn
 
 from sparkscore.cli.command import Command
 from sparkscore.cli.setting_flags import HIDDEN_VALUES, add_setting_flags, is_setting_flag
 from sparkscore.errors import ConfigError
+
+_FLAG = re.compile(r"(--?[A-Za-z][^\s=]*)(=.*)?", re.DOTALL)
 
 
 def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) -> argparse.Namespace | None:
@@ -19,8 +24,11 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
         raise ConfigError(
             f"the argument {unfilled[0]} still holds a template", "a value", "let the scheduler fill it in"
         )
+    parser = CommandParser(f"sparkscore {name}", command)
+    if not {"--help", "-h"} & set(argv):
+        parser.refuse_unknown_flags(argv)
     try:
-        return CommandParser(f"sparkscore {name}", command).parse_args(list(argv))
+        return parser.parse_args(list(argv))
     except SystemExit:
         return None
 
@@ -106,6 +114,23 @@ class CommandParser(argparse.ArgumentParser):
         """Raise what argparse has found as a ConfigError."""
         raise ConfigError(message, "the flags of --help", f"{self.prog} --help")
 
+    def refuse_unknown_flags(self, argv: Sequence[str]) -> None:
+        """Refuse flags that do not exist, before argparse takes what follows one for a subcommand.
+
+        Raises:  ConfigError with the nearest right name of each. Values stay unseen: they may be secret.
+        """
+        known = self._option_string_actions
+        unknown = [_describe_unknown_flag(flag, known) for flag in self._find_flags(argv) if flag not in known]
+        if unknown:
+            raise ConfigError("; ".join(dict.fromkeys(unknown)), "the flags of --help", f"{self.prog} --help")
+
+    def _find_flags(self, argv: Sequence[str]) -> Iterator[str]:
+        """Words that are meant as flags. What follows a flag that takes a value is one, where it holds a space."""
+        for before, word in pairwise(["", *takewhile(lambda word: word != "--", argv)]):
+            found, flag = _FLAG.fullmatch(word), self._option_string_actions.get(before)
+            if found is not None and not (" " in word and flag is not None and flag.nargs != 0):
+                yield found[1]
+
     def parse_known_args(  # type: ignore[override]  # argparse has overloads for namespaces of other types
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
@@ -131,3 +156,9 @@ class _SubcommandParser(CommandParser):
     ) -> tuple[argparse.Namespace, list[str]]:
         """As argparse, with the arguments of the verb."""
         return super().parse_known_args(args, self.verb.arguments)
+
+
+def _describe_unknown_flag(flag: str, known: Iterable[str]) -> str:
+    names = [name.lstrip("-") for name in known]
+    near = difflib.get_close_matches(flag.lstrip("-"), names, n=1, cutoff=0.5)
+    return f"unknown flag {flag}" + (f" (did you mean --{near[0]}?)" if near else "")
