@@ -5,10 +5,11 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from sparkscore.cli.command import Command
-from sparkscore.cli.setting_flags import load_job_settings
+from sparkscore.cli.setting_flags import load_job_settings, setting_values
 from sparkscore.cli.verb_output import write_flag_file
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.screen import people_screen
+from sparkscore.settings import Settings, TableSettings
 
 
 def _add_suite_flag(parser: ArgumentParser) -> None:
@@ -25,12 +26,21 @@ def _add_check_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--suite", metavar="FILE", help="the suite to judge by; required")
 
 
+def _load_table_settings(args: Namespace) -> Settings:
+    """The settings of the job that --config names; without it, those that a table needs."""
+    if args.config:
+        return load_job_settings(args, args.config)
+    settings = TableSettings.load(flags=setting_values(args))
+    args.job = settings.job
+    return settings
+
+
 def _execute_suggest(args: Namespace) -> str:
-    settings = load_job_settings(args, args.config)
+    settings = _load_table_settings(args)
     from sparkscore.pipelines.gates import suggest_suite_for_table
     from sparkscore.spark.session import get_job_session
 
-    spark = get_job_session(f"sparkscore gate {settings.job}")
+    spark = get_job_session(f"sparkscore gate {settings.job}".rstrip())
     suite = suggest_suite_for_table(spark, settings, table=args.table)
     text = json.dumps(suite, indent=2, ensure_ascii=False)
     if args.suite:
@@ -46,13 +56,13 @@ def _execute_check(args: Namespace) -> str:
             "`gate check <table> --suite FILE`",
             "sparkscore gate check --help",
         )
-    settings = load_job_settings(args, args.config)
+    settings = _load_table_settings(args)
     from sparkscore.gate.verdicts import require_passed_verdict
     from sparkscore.monitor.formatting import suite_check_table
     from sparkscore.pipelines.gates import check_table_with_suite
     from sparkscore.spark.session import get_job_session
 
-    spark = get_job_session(f"sparkscore gate {settings.job}")
+    spark = get_job_session(f"sparkscore gate {settings.job}".rstrip())
     verdict, lines = check_table_with_suite(spark, settings, table=args.table, suite=args.suite)
     people_screen().print(suite_check_table([(one.verdict, one.share, one.rejects, one.examples) for one in lines]))
     require_passed_verdict(verdict)
@@ -63,26 +73,34 @@ _AFTER_A_SUGGESTION = "`suggest` writes the suite to the file of --suite, or sho
 _AFTER_A_CHECK = """\
 `check` judges the newest version of the table, shows keys of rows that break a rule (source.keys), never values of
 source.sensitive, and ends with 3 where a critical rule is broken."""
+_WITHOUT_A_JOB = """\
+--config is not required: a plain table name is one under --home, --source.keys are the columns whose values name a row,
+and values of --source.sensitive are not shown. Without them no column is a key or sensitive."""
 
 GATE = Command(
     summary="`gate suggest <table>`: a suite of expectations from a profile; `gate check <table>`: its verdict",
     examples=f"""examples:
-  {{program}} suggest flights --config conf/quickstart.yaml --suite flights.json
+  {{program}} suggest flights --suite flights.json
   {{program}} check flights --config conf/quickstart.yaml --suite conf/expectations/flights.json
 
 {_AFTER_A_SUGGESTION}
 
-{_AFTER_A_CHECK}""",
+{_AFTER_A_CHECK}
+
+{_WITHOUT_A_JOB}""",
     add_arguments=_add_suite_flag,
     execute=None,
     subcommands={
         "suggest": Command(
             summary="make a suite of expectations from a profile of the table",
             examples=f"""examples:
-  {{program}} flights --config conf/quickstart.yaml
+  {{program}} flights
+  {{program}} /data/flights --source.sensitive '[name, pay]' --suite flights.json
   {{program}} flights --config conf/quickstart.yaml --suite flights.json
 
-{_AFTER_A_SUGGESTION}""",
+{_AFTER_A_SUGGESTION}
+
+{_WITHOUT_A_JOB}""",
             add_arguments=_add_suggest_arguments,
             execute=_execute_suggest,
         ),
@@ -90,8 +108,11 @@ GATE = Command(
             summary="judge the table by a suite of expectations",
             examples=f"""examples:
   {{program}} flights --config conf/quickstart.yaml --suite conf/expectations/flights.json
+  {{program}} flights --suite conf/expectations/flights.json --source.keys '[flight_id]'
 
-{_AFTER_A_CHECK}""",
+{_AFTER_A_CHECK}
+
+{_WITHOUT_A_JOB}""",
             add_arguments=_add_check_arguments,
             execute=_execute_check,
         ),
