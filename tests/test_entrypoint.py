@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,7 @@ def test_a_bug_is_exit_code_one_with_a_hint(
     def broken(_: object) -> str:
         raise KeyError("a bug")
 
-    monkeypatch.setitem(main._VERB_HANDLERS, "score", broken)
+    monkeypatch.setitem(main.VERBS, "score", replace(main.VERBS["score"], execute=broken))
     code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF)
     assert (code, result["error"]["class"]) == (1, "KeyError")
     assert "--debug" in said
@@ -349,6 +350,21 @@ def test_help_has_examples_and_every_setting(verb: str, capfd: pytest.CaptureFix
     shown = capfd.readouterr()
     assert "examples:" in shown.out + shown.err
     assert "--source.table" in shown.out + shown.err
+
+
+def test_gates_of_a_table_need_no_config(world: World, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    suite, flags = tmp_path / "suite.json", ("--home", str(world.home))
+    code, result, said = call(capfd, "gate", "suggest", "flights", "--suite", str(suite), *flags)
+    assert (code, result["job"]) == (0, "")
+    assert result["suite"] == json.loads(suite.read_text())
+    assert f"rules in {suite}" in said
+    rule = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "id", "max_value": 50}}
+    suite.write_text(json.dumps({"name": "ids", "expectations": [rule]}))
+    keys = ("--source.keys", "[id]")
+    code, result, said = call(capfd, "gate", "--suite", str(suite), "check", "flights", *flags, *keys)
+    assert (code, result["error"]["class"], "id=51" in said) == (3, "GateFailed", True)
+    code, _, said = call(capfd, "gate", "check", "flights", "--suite", str(suite), *flags)
+    assert (code, "id=51" in said) == (3, False)
 
 
 def test_the_console_without_a_known_verb_tells_the_verbs(capfd: pytest.CaptureFixture[str]) -> None:

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 import yaml
 
 from sparkscore.cli import main
+from sparkscore.cli.verb_output import log_to_stderr
 from sparkscore.monitor.screen import people_screen
 from sparkscore.monitor.visible import visible_text
 from tests.monitor.hostile import RAW, VALUES
@@ -140,7 +142,7 @@ def fake(monkeypatch: pytest.MonkeyPatch, line: str) -> None:
             log.warning(value, value=value, several=(value,))
         return line
 
-    monkeypatch.setitem(main._VERB_HANDLERS, "score", verb)
+    monkeypatch.setitem(main.VERBS, "score", replace(main.VERBS["score"], execute=verb))
 
 
 LINE = json.dumps({"schema": 1, "told": VALUES, "a line": "one\u2028two", "share": float("nan")}, ensure_ascii=False)
@@ -161,7 +163,7 @@ def test_the_result_is_one_line_of_strict_json_whatever_it_tells(
 
 
 def test_a_line_of_the_log_is_one_line_and_no_secret_and_no_control(capfd: pytest.CaptureFixture[str]) -> None:
-    main._log_to_stderr()
+    log_to_stderr()
     capfd.readouterr()
     structlog.get_logger("sparkscore").info("a\nb", why="c\n12:00:00 [info] published", who="\x1b[2J", url="s3://k:v@x")
     (line,) = capfd.readouterr().err.splitlines()
@@ -175,7 +177,7 @@ def test_a_result_file_that_is_full_by_the_end_changes_no_exit_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fake(monkeypatch, LINE)
-    monkeypatch.setattr(main, "_create_result_file", lambda _: Path("/dev/full"))
+    monkeypatch.setattr(main, "create_result_file", lambda _: Path("/dev/full"))
     code, _, said = call(capfd, "score", "--as-of", AS_OF)
     assert code == 0
     assert "the result is not in /dev/full" in said
@@ -187,7 +189,7 @@ def test_stack_traces_and_errors_show_what_they_quote_as_text(
     def verb(_: object) -> str:
         raise RuntimeError("[/y] \x1b[2J\u202e :smile: \ud800 %s {x}")
 
-    monkeypatch.setitem(main._VERB_HANDLERS, "score", verb)
+    monkeypatch.setitem(main.VERBS, "score", replace(main.VERBS["score"], execute=verb))
     code, result, said = call(capfd, "score", "--as-of", AS_OF, "--debug")
     shown = "[/y] \\x1b[2J\\u202e :smile: \\ud800 %s {x}"
     assert code == 1
@@ -203,7 +205,8 @@ def test_help_shows_a_percent_sign_as_it_is(capfd: pytest.CaptureFixture[str]) -
 
 CHILD = """
 import sys, structlog
-from sparkscore import entrypoint
+from dataclasses import replace
+from sparkscore.cli import main
 from sparkscore.monitor.screen import people_screen
 from tests.monitor.hostile import VALUES
 def verb(_):
@@ -212,8 +215,8 @@ def verb(_):
         structlog.get_logger("sparkscore").warning(value, value=value)
         print(value)
     return '{"schema": 1, "told": "\\u00e9"}'
-entrypoint._VERBS["score"] = verb
-entrypoint.main("score", ["--as-of", "2013-12-31"])
+main.VERBS["score"] = replace(main.VERBS["score"], execute=verb)
+main.main("score", ["--as-of", "2013-12-31"])
 """
 
 

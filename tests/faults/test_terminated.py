@@ -19,7 +19,7 @@ from tests.faults.scene import Scene, plain
 from tests.world import AS_OF
 
 SUBMITTED = ("./spark-submit.sh", "--master", "local[2,4]", "jobs/score.py")
-CONSOLE = (sys.executable, "-c", "from sparkscore.cli.main import console; console()", "score")
+CONSOLE = (sys.executable, "-c", "from sparkscore.cli.main import run_console; run_console()", "score")
 
 
 def below(pid: int, word: str) -> Process:

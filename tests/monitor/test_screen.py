@@ -152,13 +152,13 @@ def test_no_markup_is_asked_for_anywhere() -> None:
 
 def test_print_is_used_by_the_entry_point_alone_and_never_without_its_stream() -> None:
     found = [(file, ast.unparse(call)) for file, call in calls("print") if isinstance(call.func, ast.Name)]
-    assert {file for file, _ in found} == {"cli/main.py"}
+    assert {file for file, _ in found} == {"cli/verb_output.py"}
     assert all("file=" in text for _, text in found)
 
 
 def test_log_lines_are_shaped_by_the_entry_point_alone() -> None:
-    assert {file for file, _ in calls("ConsoleRenderer")} == {"cli/main.py"}
-    assert {file for file, _ in calls("PrintLogger")} == {"cli/main.py"}
+    assert {file for file, _ in calls("ConsoleRenderer")} == {"cli/verb_output.py"}
+    assert {file for file, _ in calls("PrintLogger")} == {"cli/verb_output.py"}
 
 
 def test_raw_values_are_hostile() -> None:

@@ -25,9 +25,9 @@ SHOWN_AS = (MARK, "918273645", "918,273,645", "9.18273645")
 BY_NAME = {"keys": ["name"], "passthrough": ["pay"]}
 RUN = """
 import json, sys
-from sparkscore import entrypoint
+from sparkscore.cli import main
 for verb, *words in json.loads(sys.argv[1]):
-    entrypoint.run(verb, words)
+    main.run_verb(verb, words)
 """
 """A file: without one (python -c) PySpark ends the process when Great Expectations looks for its Connect."""
 

@@ -1,1 +1,1 @@
-"""Arguments -> settings -> session -> pipeline -> result line -> exit code."""
+"""Arguments -> settings -> session -> pipeline -> result line -> exit code. One module per verb: `<verb>_verb.py`."""

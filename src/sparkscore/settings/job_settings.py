@@ -30,6 +30,7 @@ from sparkscore.settings import layers
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
 from sparkscore.settings.strict_yaml import PlainScalar, bare_value
 
+JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 _RELATIVE_PATH_NOTE = "relative to the file that names it"
 _NULLS = " (to YAML, ~, null and nothing are NULL; in quotes they are text)"
 
@@ -309,9 +310,7 @@ class Settings(BaseSettings):
 
     model_config = ConfigDict(frozen=True, extra="forbid")  # type: ignore[assignment]
 
-    job: str = Field(
-        description="name of the job; owns its prediction table", pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
-    )
+    job: str = Field(description="name of the job; owns its prediction table", pattern=JOB_NAME)
     home: str = Field(
         default=".sparkscore",
         description="folder of tables, stages and the local registry",

@@ -1,0 +1,41 @@
+"""`check_sla`: hold the run events against what was promised."""
+
+import json
+from argparse import ArgumentParser, Namespace
+from dataclasses import asdict
+
+from sparkscore.cli.command import Command, CommandOutcome
+from sparkscore.cli.setting_flags import load_job_settings
+from sparkscore.errors import MONITORING_BREACH
+from sparkscore.monitor.screen import people_screen
+
+
+def _add_check_sla_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of", metavar="TIME", help="look at this as_of alone; default: the newest, and missing ones"
+    )
+
+
+def _execute_check_sla(args: Namespace) -> CommandOutcome:
+    settings = load_job_settings(args, args.config)
+    from sparkscore.monitor.formatting import sla_table
+    from sparkscore.pipelines.check_sla import check_sla
+    from sparkscore.spark.session import get_job_session
+
+    rules = check_sla(get_job_session(f"sparkscore check_sla {settings.job}"), settings, as_of=args.as_of)
+    people_screen().print(sla_table(rules))
+    broken = [rule.rule for rule in rules if not rule.kept]
+    line = json.dumps({"schema": 1, "job": settings.job, "broken": broken, "rules": [asdict(rule) for rule in rules]})
+    return CommandOutcome(MONITORING_BREACH if broken else 0, line)
+
+
+CHECK_SLA = Command(
+    summary="hold the run events against what sla promises; also finds the run that never started",
+    examples="""examples:
+  {program} --config conf/quickstart.yaml --sla.every_hours 24 --sla.published_within_hours 6
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31
+
+Ends with 5 where a promise is broken. Give it a schedule of its own: a run that never started tells nobody.""",
+    add_arguments=_add_check_sla_arguments,
+    execute=_execute_check_sla,
+)

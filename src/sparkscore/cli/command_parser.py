@@ -1,0 +1,164 @@
+"""The words of a command line -> arguments: flags that all commands share, subcommands, help."""
+
+import argparse
+import difflib
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise, takewhile
+from typing import Any, NoReturn
+
+from sparkscore.cli.command import Command
+from sparkscore.cli.setting_flags import HIDDEN_VALUES, add_setting_flags, is_setting_flag
+from sparkscore.errors import ConfigError
+
+_FLAG = re.compile(r"(--?[A-Za-z][^\s=]*)(=.*)?", re.DOTALL)
+
+
+def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) -> argparse.Namespace | None:
+    """The arguments, with what to do in `execute`; None after --help.
+
+    Raises:  ConfigError.
+    """
+    unfilled = [word for word in argv if "{{" in word]
+    if unfilled:
+        raise ConfigError(
+            f"the argument {unfilled[0]} still holds a template", "a value", "let the scheduler fill it in"
+        )
+    parser = CommandParser(f"sparkscore {name}", command)
+    if not {"--help", "-h"} & set(argv):
+        parser.refuse_unknown_flags(argv)
+    try:
+        return parser.parse_args(list(argv))
+    except SystemExit:
+        return None
+
+
+class StoreOnce(argparse.Action):
+    """The value of a flag that is given once: argparse would take the last one and drop the others."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
+    ) -> None:
+        """Store the value.
+
+        Raises:  ConfigError where the flag has one already.
+        """
+        earlier = getattr(namespace, self.dest, None)
+        if option is not None and earlier is not None:
+            both = f"{earlier} and {values}" if self.dest not in HIDDEN_VALUES else "two values that are not shown"
+            raise ConfigError(
+                f"{option} is given twice: {both}", "each flag once; only --config is repeated", "remove one of them"
+            )
+        setattr(namespace, self.dest, values)
+
+
+class _CommandHelp(argparse.RawDescriptionHelpFormatter):
+    """Help whose usage line has one word for all settings."""
+
+    def add_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[Any],
+        prefix: str | None = None,
+    ) -> None:
+        any_setting = argparse.Action(["--<setting>"], "any_setting", metavar="VALUE ...")
+        named = [action for action in actions if not is_setting_flag(action)]
+        super().add_usage(usage, [*named, any_setting], groups, prefix)
+
+
+class CommandParser(argparse.ArgumentParser):
+    """The parser of a verb. Wrong arguments are an error of the config: a result line and exit code 2."""
+
+    def __init__(self, program: str, command: Command) -> None:
+        super().__init__(
+            prog=program,
+            description=command.summary,
+            epilog=command.examples.format(program=program),
+            formatter_class=_CommandHelp,
+            allow_abbrev=False,
+        )
+        self.register("action", None, StoreOnce)
+        self.add_argument(
+            "--config",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="a YAML file of the job; later ones override, merged deeply",
+        )
+        self.add_argument("--result", metavar="FILE", help="write the result line to this file, too")
+        self.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+        command.add_arguments(self)
+        self._add_subcommands(command)
+        add_setting_flags(self, hidden=command.hidden_settings)
+        self.execute = command.execute
+        self.arguments = argparse.Namespace()
+
+    def _add_subcommands(self, command: Command) -> None:
+        if not command.subcommands:
+            return
+        names = "|".join(command.subcommands)
+        subparsers = self.add_subparsers(
+            title="subcommands",
+            dest="subcommand",
+            metavar=names if command.execute is None else f"[{names}]",
+            required=command.execute is None,
+            parser_class=_SubcommandParser,
+        )
+        for name, subcommand in command.subcommands.items():
+            subparsers.add_parser(
+                name, help=subcommand.summary, program=f"{self.prog} {name}", command=subcommand, verb=self
+            )
+
+    def error(self, message: str) -> NoReturn:
+        """Raise what argparse has found as a ConfigError."""
+        raise ConfigError(message, "the flags of --help", f"{self.prog} --help")
+
+    def refuse_unknown_flags(self, argv: Sequence[str]) -> None:
+        """Refuse flags that do not exist, before argparse takes what follows one for a subcommand.
+
+        Raises:  ConfigError with the nearest right name of each. Values stay unseen: they may be secret.
+        """
+        known = self._option_string_actions
+        unknown = [_describe_unknown_flag(flag, known) for flag in self._find_flags(argv) if flag not in known]
+        if unknown:
+            raise ConfigError("; ".join(dict.fromkeys(unknown)), "the flags of --help", f"{self.prog} --help")
+
+    def _find_flags(self, argv: Sequence[str]) -> Iterator[str]:
+        """Words that are meant as flags. What follows a flag that takes a value is one, where it holds a space."""
+        for before, word in pairwise(["", *takewhile(lambda word: word != "--", argv)]):
+            found, flag = _FLAG.fullmatch(word), self._option_string_actions.get(before)
+            if found is not None and not (" " in word and flag is not None and flag.nargs != 0):
+                yield found[1]
+
+    def parse_known_args(  # type: ignore[override]  # argparse has overloads for namespaces of other types
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse; a subcommand's parser goes on with these arguments."""
+        self.arguments = argparse.Namespace() if namespace is None else namespace
+        self.arguments.execute = self.execute
+        return super().parse_known_args(args, self.arguments)
+
+
+class _SubcommandParser(CommandParser):
+    """The parser of a subcommand: it adds to the verb's arguments.
+
+    argparse would give it arguments of its own and then copy them over the verb's: `--config a show ID --config b`
+    would lose a, and a flag could be given twice.
+    """
+
+    def __init__(self, program: str, command: Command, verb: CommandParser, **_: Any) -> None:
+        super().__init__(program, command)
+        self.verb = verb
+
+    def parse_known_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """As argparse, with the arguments of the verb."""
+        return super().parse_known_args(args, self.verb.arguments)
+
+
+def _describe_unknown_flag(flag: str, known: Iterable[str]) -> str:
+    names = [name.lstrip("-") for name in known]
+    near = difflib.get_close_matches(flag.lstrip("-"), names, n=1, cutoff=0.5)
+    return f"unknown flag {flag}" + (f" (did you mean --{near[0]}?)" if near else "")

@@ -1,0 +1,127 @@
+"""What a verb leaves: the result line and its file, the report of a failure, log lines and words for people.
+
+stdout carries the result line and nothing else.
+"""
+
+import argparse
+import json
+import sys
+import traceback
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TextIO
+
+import structlog
+
+from sparkscore.cli.command import CommandOutcome
+from sparkscore.errors import ConfigError, SparkscoreError, escape_lone_surrogates, redact_secrets, to_error_dict
+from sparkscore.monitor.screen import SteadyStream, discard_stream
+from sparkscore.monitor.visible import visible_line, visible_text
+from sparkscore.records import MaintenanceReport, RunReport
+
+
+def to_result_line(line: str) -> str:
+    """The result as strict JSON in ASCII: every stream can write it, every reader takes it for one line."""
+    return json.dumps(_to_strict_json(json.loads(line, parse_constant=lambda _: None)), allow_nan=False)
+
+
+def _to_strict_json(value: Any) -> Any:
+    """The value without halves of characters, which JSON can write and hardly any reader takes."""
+    if isinstance(value, str):
+        return escape_lone_surrogates(value)
+    if isinstance(value, dict):
+        return {_to_strict_json(name): _to_strict_json(one) for name, one in value.items()}
+    return [_to_strict_json(one) for one in value] if isinstance(value, list) else value
+
+
+def create_result_file(argv: Sequence[str]) -> Path | None:
+    """The file of `--result`, made before anything else: a run never ends without a place for its result.
+
+    Raises:  ConfigError when it cannot be written.
+    """
+    given = [after for word, after in pairwise([*argv, ""]) if word == "--result"]
+    given += [word.removeprefix("--result=") for word in argv if word.startswith("--result=")]
+    if not given or not given[-1]:
+        return None
+    return write_flag_file("--result", given[-1], "")
+
+
+def write_flag_file(flag: str, path: str, text: str) -> Path:
+    """The file of a flag, with this text in it.
+
+    Raises:  ConfigError when it cannot be written.
+    """
+    file = Path(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{flag} {file}: {error.strerror}", "a file that can be written", "give another path"
+        ) from error
+    return file
+
+
+def write_result_file(line: str, file: Path) -> None:
+    """Write the result to its file. What is done is done: a disk that is full by now does not change how it ended."""
+    try:
+        file.write_text(line + "\n", encoding="utf-8")
+    except OSError as error:
+        print(f"sparkscore: the result is not in {visible_text(str(file))}: {error.strerror}", file=sys.stderr)
+
+
+def print_result_line(line: str, stdout: TextIO | None) -> None:
+    """Print the result. Where nobody can read it, the command has ended as it has, all the same."""
+    try:
+        print(line, file=stdout, flush=True)
+    except (OSError, ValueError):  # closed, full, or whoever reads it has ended: under spark-submit the JVM, by SIGTERM
+        discard_stream(stdout)
+
+
+def print_usage(text: str) -> None:
+    """Print to people, on whatever stderr is."""
+    print(text, file=SteadyStream(sys.stderr))
+
+
+def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
+    """The outcome of a command that failed, after people were told why."""
+    known = error if isinstance(error, SparkscoreError) else None
+    report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
+    if report is None:
+        code = known.exit_code if known is not None else SparkscoreError.exit_code
+        report = RunReport(
+            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=to_error_dict(error)
+        )
+    if args.debug:
+        print(visible_text(redact_secrets(traceback.format_exc())), file=sys.stderr)
+    bug = f"{type(error).__name__}: {_first_error_lines(error)}\n  do: run it again with --debug for the stack trace"
+    print(f"sparkscore: {visible_text(redact_secrets(bug if known is None else str(known)))}", file=sys.stderr)
+    return CommandOutcome(report.exit_code, report.to_json())
+
+
+def _first_error_lines(error: Exception) -> str:
+    return "\n".join(str(error).splitlines()[:3])[:500]
+
+
+def log_to_stderr() -> None:
+    """Send log lines to what stderr is when they are written; each stays one line and shows no secret."""
+
+    def redact(_: Any, __: str, event: Any) -> Any:
+        return {visible_line(name): _show_log_value(value) for name, value in event.items()}
+
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
+            redact,
+            structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), pad_event_to=20),
+        ],
+        logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),  # whatever stderr is by then
+        cache_logger_on_first_use=False,
+    )
+
+
+def _show_log_value(value: Any) -> Any:
+    """A value of a log line, on that line; what is no text is shown by Python, which escapes what cannot be seen."""
+    return visible_line(redact_secrets(value)) if isinstance(value, str) else value

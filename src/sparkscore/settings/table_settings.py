@@ -1,0 +1,33 @@
+"""Settings where a table is looked at and no job is: nothing has to be given."""
+
+from pydantic import Field
+
+from sparkscore.settings.job_settings import JOB_NAME, ModelSettings, OutputSettings, Settings, SourceSettings
+
+
+class _AnySource(SourceSettings):
+    """Which columns of the table are keys or sensitive; by default none is."""
+
+    table: str = ""
+    keys: tuple[str, ...] = ()
+
+
+class _AnyModel(ModelSettings):
+    """No model."""
+
+    uri: str = ""
+
+
+class _AnyOutput(OutputSettings):
+    """No predictions."""
+
+    table: str = ""
+
+
+class TableSettings(Settings):
+    """The settings of a job that need not be one: `home`, `source.keys` and `source.sensitive` count."""
+
+    job: str = Field(default="", pattern=JOB_NAME, validate_default=False)
+    source: _AnySource = _AnySource()
+    model: _AnyModel = _AnyModel()
+    output: _AnyOutput = _AnyOutput()
