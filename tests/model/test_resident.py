@@ -125,7 +125,7 @@ class TestResidence:
     ) -> None:
         names = ("room-a", "room-b", "room-c")
         a, b, c = (shelf.shipped(spark, shelf.put(name, LINE, SIGNED, **SHARES)) for name in names)
-        monkeypatch.setattr(room, "resident_bytes", lambda: 0)
+        monkeypatch.setattr(room, "process_rss_bytes", lambda: 0)
         monkeypatch.setattr(room, "memory_budget", lambda cores: int(2.5 * folder_bytes(copy_of(a))))
         loads: list[str] = []
         for shipped in (a, b, a, c, a, b):
@@ -146,7 +146,7 @@ class TestResidence:
         self, spark: SparkSession, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sizes = iter([10_000_000, 90_000_000])
-        monkeypatch.setattr(room, "resident_bytes", lambda: next(sizes))
+        monkeypatch.setattr(room, "process_rss_bytes", lambda: next(sizes))
         get_resident_scorer(shelf.shipped(spark, shelf.put("unfolds", LINE, SIGNED)), nothing)
         assert [one.occupied for one in room._resident_models.values()] == [80_000_000]
 

@@ -65,7 +65,9 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def unused(*_: Any) -> Any:
         raise AssertionError("Spark was asked")
 
-    monkeypatch.setattr(small_tables, *(("place_of", closed) if request.param == "spark" else ("load", unused)))
+    monkeypatch.setattr(
+        small_tables, *(("locate_table", closed) if request.param == "spark" else ("load_table", unused))
+    )
     return read
 
 
@@ -96,8 +98,11 @@ def test_rows_have_all_columns_and_only_what_was_asked_for(
 
 
 def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
-    reads = "import sys; from sparkscore.records import TableRef; from sparkscore.store.small_tables import rows_of"
-    program = f"{reads}; print(len(rows_of(None, TableRef('t', sys.argv[1]))))"
+    reads = (
+        "import sys; from sparkscore.records import TableRef; "
+        "from sparkscore.store.small_tables import load_small_table"
+    )
+    program = f"{reads}; print(len(load_small_table(None, TableRef('t', sys.argv[1]))))"
     for _ in range(4):
         done = subprocess.run(
             [sys.executable, "-c", program, str(table.path)], capture_output=True, text=True, check=False, timeout=120

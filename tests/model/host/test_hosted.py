@@ -371,12 +371,12 @@ class TestTrust:
 
     def test_a_process_of_another_user_is_refused(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         model = node.put(lambda frame: frame)
-        monkeypatch.setattr(host_connection, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        monkeypatch.setattr(host_connection, "read_peer_credentials", lambda channel: (1, os.geteuid() + 1))
         with pytest.raises(AccessDenied, match="a model process of the user"):
             node.host(model)
 
     def test_a_client_of_another_user_is_not_served(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(client_threads, "peer_of", lambda channel: (1, os.geteuid() + 1))
+        monkeypatch.setattr(client_threads, "read_peer_credentials", lambda channel: (1, os.geteuid() + 1))
         theirs, ours = socket.socketpair()
         client_threads.ClientThreads(lambda columns: columns[0]).welcome(ours)
         with theirs:
