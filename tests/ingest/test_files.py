@@ -188,8 +188,9 @@ FILTERS = st.one_of(
     st.tuples(
         st.sampled_from(["d", "f"]),
         st.sampled_from(["=", "!=", "<", "<=", ">", ">="]),
-        st.sampled_from([0.0, -0.0, 0.5, -1.5, 2.0, 1e300]),
+        st.sampled_from([0.0, -0.0, 0.5, -1.5, 2.0]),
     ),
+    st.tuples(st.just("d"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.just(1e300)),  # too large for f
     st.tuples(st.just("d"), st.sampled_from(["in", "not in"]), st.lists(st.sampled_from([0.0, 0.5, 3.0]), min_size=1)),
     st.tuples(st.just("n"), st.sampled_from(["=", "!=", "<", "<=", ">", ">="]), st.integers(-3, 3)),
     st.tuples(st.just("n"), st.sampled_from(["in", "not in"]), st.lists(st.integers(-3, 3), min_size=1, max_size=12)),
