@@ -64,7 +64,7 @@ def test_secrets_never_stand_in_a_message(text: str, safe: str) -> None:
     assert errors.ConfigError(text).found == safe
 
 
-@pytest.mark.parametrize("kind", list(_classes()))
+@pytest.mark.parametrize("kind", [kind for kind in _classes() if kind.__module__ == errors.__name__])
 def test_every_error_survives_as_json_with_its_class_and_its_parts(kind: type[errors.SparkscoreError]) -> None:
     error = errors.SparkscoreError.from_dict(json.loads(json.dumps(kind("found", "expected", "do").to_dict())))
     assert (type(error), error.found, error.expected, error.do) == (kind, "found", "expected", "do")
