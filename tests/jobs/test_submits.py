@@ -276,7 +276,7 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("flags", "code", "said"),
         [
-            (("--sorce.table", "x"), 2, "unrecognized arguments"),
+            (("--sorce.table", "x"), 2, "did you mean --source.table?"),
             (("--replace", "--gate.input", "{suite}"), 3, "expect_table_row_count_to_be_between"),
             (("--replace", "--model.uri", "models:/flight-delay@nobody"), 4, "champion"),
             (("--replace", "--model.tracking_uri", "http://127.0.0.1:9"), 75, "registry"),
