@@ -131,7 +131,7 @@ def test_what_a_model_says_is_in_no_result_line_log_event_or_reject(people: Peop
             "pandas": (4, "RowsNotPredicted", people.call("pandas", "all", scoring={"transport": "pandas_udf"})),
             "hosted": (4, "RowsNotPredicted", people.call("hosted", "all", model={"residency": "executor"})),
             "names": (4, "PredictError", people.call("names", "names")),
-            "odd": (1, "SparkscoreError", people.call("odd", "odd", "--debug")),
+            "odd": (4, "PredictError", people.call("odd", "odd", "--debug")),
         },
     )
     assert [shown for shown in SHOWN_AS if shown in told] == []
