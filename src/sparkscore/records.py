@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
@@ -265,16 +265,39 @@ class Pins:
         """Identity of the stage: runs with equal pins and as_of share it."""
         return json_digest([asdict(self), to_utc_text(as_of)])
 
-    def run_id(self, job: str, as_of: datetime, revision: int) -> str:
-        """Identity of the run."""
-        return json_digest([job, to_utc_text(as_of), revision, asdict(self)])
-
     def differences(self, other: "Pins") -> list[str]:
         """One line per pin that differs: `model_version: 3 here, 4 there`."""
         mine, theirs = asdict(self), asdict(other)
         return [
             f"{name}: {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocessing:
+    """How a run makes the columns that it publishes from what the model returned. No part of its pins."""
+
+    threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is set. Empty where predictions are published as the model returned them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Postprocessing":
+        """The inverse of `to_dict`; names that a newer version may have written are left out."""
+        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
+
+    def differences(self, other: "Postprocessing") -> list[str]:
+        """One line per value that differs: `threshold 0.5 published, 0.4 asked for`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name} {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+NO_POSTPROCESSING = Postprocessing()
+"""Predictions are published as the model returned them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,11 +311,15 @@ class Run:
     pins: Pins
     source_table: str
     model_id: str
+    postprocessing: Postprocessing = NO_POSTPROCESSING
+    """Empty, too, for runs that an older version began: their scoring digest holds the threshold."""
 
     @property
     def run_id(self) -> str:
-        """sha256 of job, as_of, revision and pins."""
-        return self.pins.run_id(self.job, self.as_of, self.revision)
+        """sha256 of job, as_of, revision, pins, and of the post-processing where there is any."""
+        named = [self.job, to_utc_text(self.as_of), self.revision, asdict(self.pins)]
+        applied = self.postprocessing.to_dict()
+        return json_digest([*named, applied] if applied else named)
 
     @property
     def stage_id(self) -> str:
@@ -424,6 +451,11 @@ class RunEvent:
     def verb(self) -> str:
         """The verb whose attempt this is."""
         return str(self.told.get("verb", "score"))
+
+    @property
+    def postprocessing(self) -> Postprocessing:
+        """Of the run: empty where an older version has written the event."""
+        return Postprocessing.from_dict(self.told.get("postprocessing") or {})
 
     @property
     def of_run(self) -> str | None:

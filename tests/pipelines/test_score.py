@@ -192,7 +192,7 @@ class TestAgain:
         run(world)
         world.write_source(source_rows(), name="other")
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
-            ("scoring_digest", {"output": {"threshold": 0.4}}),
+            ("threshold 0.5 published, 0.4 asked for", {"output": {"threshold": 0.4}}),
             ("scoring_digest", {"source": {"passthrough": []}}),
             ("model_version 1 published, 2 asked for", {"model": {"uri": "models:/late/2"}}),
             ("source_version 0 published, 7 asked for", {"source": {"version": 7}}),
@@ -201,6 +201,15 @@ class TestAgain:
         for said, groups in asked:
             with pytest.raises(PinsConflict, match=said):
                 run(world, world.settings(**groups))
+
+    def test_a_replacement_with_another_threshold_predicts_nothing(self, world: World) -> None:
+        run(world)
+        report = run(world, world.settings(output={"threshold": 0.3}), wishes=REPLACE)
+        assert (report.status, report.revision, report.model_loads, report.transport) == ("published", 2, 0, None)
+        seen = world.predictions()
+        assert seen["label"].tolist() == (seen["prediction"] >= 0.3).astype(int).tolist()
+        assert set(seen["run_id"]) == {report.run_id}
+        assert set(seen["label"]) == {0, 1}
 
     def test_a_replacement_supersedes_with_vanished_keys_and_leaves_other_as_ofs(self, world: World) -> None:
         other = run(world, as_of="2013-12-30")

@@ -18,7 +18,16 @@ from sparkscore.gate.suites import Suite, load_suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
-from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, to_utc_text
+from sparkscore.records import (
+    NO_POSTPROCESSING,
+    Pins,
+    Postprocessing,
+    RunEvent,
+    RunReport,
+    TableRef,
+    Verdict,
+    to_utc_text,
+)
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.task_errors import recover_task_error as from_worker
 from sparkscore.settings import Settings
@@ -112,9 +121,25 @@ class Attempt:
     @property
     def scoring_digest(self) -> str:
         """Of the settings and of the rules that reject rows."""
+        return self.settings.scoring_digest(self._rejecting_rules)
+
+    @property
+    def former_scoring_digest(self) -> str:
+        """The same as older versions wrote it into a run's pins."""
+        return self.settings.former_scoring_digest(self._rejecting_rules)
+
+    @property
+    def _rejecting_rules(self) -> list[dict[str, Any]]:
         suite = self.suites.get("input")
-        rules = [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
-        return self.settings.scoring_digest(rules)
+        return [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
+
+    def postprocessing_of(self, pins: Pins) -> Postprocessing:
+        """What the settings make of the predictions of a run with these pins.
+
+        Empty where an older version pinned it: there the scoring digest holds the threshold.
+        """
+        former = pins.scoring_digest != self.scoring_digest
+        return NO_POSTPROCESSING if former else Postprocessing(self.settings.output.threshold)
 
     @property
     def runs_table(self) -> TableRef:
@@ -181,7 +206,9 @@ class Attempt:
         """Record one event of this attempt; `told` is what it tells beside the columns."""
         run = self.run
         known: dict[str, Any] = {}
+        postprocessing: Mapping[str, Any] = {}
         if run is not None:
+            postprocessing = run.postprocessing.to_dict()
             known = {
                 "run_id": run.run_id,
                 "pins": run.pins,
@@ -191,6 +218,7 @@ class Attempt:
         details = {
             "verb": self.verb,
             "of_run": self.of_run,
+            **({"postprocessing": postprocessing} if postprocessing else {}),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "cores": self.spark.sparkContext.defaultParallelism,
             **told,

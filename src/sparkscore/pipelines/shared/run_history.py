@@ -1,5 +1,6 @@
 """What the past of an as_of means: what to do now, and what is published already."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableC
 from sparkscore.lifecycle import Decision, Wishes, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.records import Pins, Postprocessing, Run, RunEvent, RunReport, to_utc_text
 from sparkscore.store import commit_history, delta_tables
 
 
@@ -108,6 +109,7 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
         rows_rejected=note["rejected"],
         table_version=version,
         message="recorded again from the table's history",
+        details=json.dumps({"postprocessing": note["postprocessing"]}) if "postprocessing" in note else None,
     )
     attempt.warn(
         f"run {run_id[:12]} is in the prediction table but was not in the run events;"
@@ -124,7 +126,7 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
     run, unfinished = restore_published_run(attempt, decision.shown), decision.open
-    refuse_other_pins(attempt, run.pins)
+    refuse_other_pins(attempt, run.pins, run.postprocessing)
     if unfinished is not None:
         attempt.warn(
             f"an attempt of `{unfinished.verb}` began revision {unfinished.revision} and did not end: readers see"
@@ -163,7 +165,16 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
             "a publication without pins in the run events", "the event that a run wrote", "--force publishes again"
         )
     source, model_id = event.source_table or attempt.source.name, event.model_id or ""
-    run = Run(attempt.settings.job, attempt.as_of, attempt.revision, attempt.attempt, event.pins, source, model_id)
+    run = Run(
+        attempt.settings.job,
+        attempt.as_of,
+        attempt.revision,
+        attempt.attempt,
+        event.pins,
+        source,
+        model_id,
+        event.postprocessing,
+    )
     attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
     attempt.know(
         source={"table": source, "version": run.pins.source_version},
@@ -184,7 +195,10 @@ def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
 
 
 def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config asks for explicitly and that differs."""
+    """One line per pin that the config asks for explicitly and that differs.
+
+    A scoring digest that an older version wrote for the same settings does not.
+    """
     settings = attempt.settings
     name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
     asked = {
@@ -194,12 +208,17 @@ def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
             settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
             pins.source_version,
         ),
-        "scoring_digest": (attempt.scoring_digest[:12], pins.scoring_digest[:12]),
+        "scoring_digest": (_fitting_digest(attempt, pins)[:12], pins.scoring_digest[:12]),
     }
     return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
 
 
-def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
+def _fitting_digest(attempt: Attempt, pins: Pins) -> str:
+    former = attempt.former_scoring_digest
+    return former if pins.scoring_digest == former else attempt.scoring_digest
+
+
+def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessing) -> None:
     """Refuse a config that asks explicitly for something else than what is published.
 
     Raises:  PinsConflict.
@@ -208,11 +227,13 @@ def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
     source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
+    if pins.scoring_digest == attempt.scoring_digest:
+        differences += postprocessing.differences(attempt.postprocessing_of(pins))
     if differences:
         raise PinsConflict(
             f"this as_of is published with other pins: {'; '.join(differences)}",
-            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold,"
-            " rules that reject rows, batch_timeout of the residency executor)",
+            "the published pins and output.threshold (scoring_digest: filter, keys, inputs, params, runtime,"
+            " pass-through, rules that reject rows, batch_timeout of the residency executor)",
             "--replace supersedes it, or choose another as_of",
         )
 
