@@ -16,7 +16,6 @@ from pyspark.sql import SparkSession
 from sparkscore import score
 from sparkscore.errors import SparkscoreError, to_error_dict
 from sparkscore.ingest import file_ranges
-from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.records import MaintenanceReport, RunReport
 from sparkscore.scoring import task_sizing
@@ -47,7 +46,7 @@ def _did(spark: SparkSession, order: Order) -> RunReport | MaintenanceReport:
     settings = Settings(**order.settings)
     if order.verb == "maintain":
         return maintain(spark, settings)
-    return score(spark, settings, as_of=order.as_of, wishes=Wishes(**order.wishes))
+    return score(spark, settings, as_of=order.as_of, **order.flags)
 
 
 def main(master: str, orders: list[str], answers: TextIO) -> None:

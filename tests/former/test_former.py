@@ -7,7 +7,6 @@ import pytest
 from mlflow import MlflowClient
 from pyspark.sql import SparkSession
 
-from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.rejects import retry_rejects
 from sparkscore.pipelines.rollback import rollback
 from sparkscore.pipelines.score import score
@@ -46,7 +45,7 @@ def test_a_run_that_died_is_gone_on_with_from_its_stage_under_its_name(former: W
 def test_another_threshold_supersedes_it_and_a_rollback_brings_it_back(former: World) -> None:
     before = former.predictions(as_of="2013-12-29")
     other = former.settings(output={"threshold": 0.3})
-    report = score(former.spark, other, as_of="2013-12-29", wishes=Wishes(replace=True))
+    report = score(former.spark, other, as_of="2013-12-29", replace=True)
     assert report.revision == 2
     seen = former.predictions(as_of="2013-12-29")
     assert seen["label"].tolist() == (seen["prediction"] >= 0.3).astype(int).tolist()

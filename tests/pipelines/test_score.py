@@ -34,7 +34,6 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.model.trust.model_digest import former_digest_of
 from sparkscore.pipelines.shared import pinning
 from sparkscore.pipelines.shared import publishing as page
@@ -46,11 +45,10 @@ from sparkscore.settings import Settings
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
 BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
-REPLACE, FORCE, RESTART = Wishes(replace=True), Wishes(force=True), Wishes(restart=True)
 
 
-def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, wishes: Wishes = PLAIN_RUN) -> RunReport:
-    return score(world.spark, settings or world.settings(), as_of=as_of, wishes=wishes)
+def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, **flags: Any) -> RunReport:
+    return score(world.spark, settings or world.settings(), as_of=as_of, **flags)
 
 
 def suite(folder: Path, name: str, *rules: Mapping[str, Any]) -> str:
@@ -204,7 +202,7 @@ class TestAgain:
 
     def test_a_replacement_with_another_threshold_predicts_nothing(self, world: World) -> None:
         run(world)
-        report = run(world, world.settings(output={"threshold": 0.3}), wishes=REPLACE)
+        report = run(world, world.settings(output={"threshold": 0.3}), replace=True)
         assert (report.status, report.revision, report.model_loads, report.transport) == ("published", 2, 0, None)
         seen = world.predictions()
         assert seen["label"].tolist() == (seen["prediction"] >= 0.3).astype(int).tolist()
@@ -216,7 +214,7 @@ class TestAgain:
         run(world)
         world.write_source(source_rows(20, first=50))
         world.registry.alias(2)
-        report = run(world, wishes=REPLACE)
+        report = run(world, replace=True)
         assert (report.status, report.revision) == ("published", 2)
         assert_published(world, report, source_rows(20, first=50), version=2)
         assert_published(world, other, source_rows(), as_of="2013-12-30")
@@ -238,7 +236,7 @@ class TestAgain:
         DeltaTable.forPath(world.spark, world.path("predictions")).delete(condition)
         with pytest.raises(TableChanged, match="changed behind our back"):
             run(world)
-        report = run(world, wishes=FORCE)
+        report = run(world, force=True)
         assert (report.status, report.revision, report.chunks_reused, report.model_loads) == ("published", 2, 1, 0)
         assert_published(world, report, source_rows())
 
@@ -248,7 +246,7 @@ class TestAgain:
         DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
         with pytest.raises(TableChanged):
             run(world)
-        assert run(world, wishes=FORCE).status == "published"
+        assert run(world, force=True).status == "published"
 
     def test_rows_that_nobody_can_explain_are_an_error(self, world: World) -> None:
         run(world)
@@ -280,7 +278,7 @@ class TestResuming:
     def test_a_restart_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.broken(world, monkeypatch, TemporaryError("gone for now"))
         world.registry.alias(2)
-        report = run(world, wishes=RESTART)
+        report = run(world, restart=True)
         assert_published(world, report, source_rows(), version=2)
 
     def test_a_changed_config_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -313,7 +311,7 @@ class TestResuming:
         world.write_source(source_rows())
         with pytest.raises(PinsConflict, match="--restart"):
             run(world)
-        assert run(world, wishes=RESTART).status == "published"
+        assert run(world, restart=True).status == "published"
 
     def test_an_attempt_that_a_later_revision_overtook_ends_well_and_changes_nothing(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -321,7 +319,7 @@ class TestResuming:
         def overtaken(*given: Any, **named: Any) -> Any:
             monkeypatch.undo()
             run(world)
-            run(world, wishes=REPLACE)
+            run(world, replace=True)
             return publish_run(*given, **named)
 
         monkeypatch.setattr(page, "publish_run", overtaken)
@@ -378,7 +376,7 @@ class TestPinsOfOlderVersions:
             TestResuming().broken(world, monkeypatch, TemporaryError("gone for now"))
         with pytest.raises(DigestMismatch, match="--restart takes them as they are"):
             run(world)
-        assert_published(world, run(world, wishes=RESTART), source_rows())
+        assert_published(world, run(world, restart=True), source_rows())
 
     def test_a_publication_whose_model_is_not_there_any_more_stays_and_says_what_it_lacks(
         self, world: World, monkeypatch: pytest.MonkeyPatch

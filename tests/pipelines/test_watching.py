@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DeadlinePassed, GateFailed, TooManyRejects
-from sparkscore.lifecycle import Wishes
 from sparkscore.monitor.mlflow_run import RUN_TAG
 from sparkscore.pipelines.check_sla import check_sla
 from sparkscore.pipelines.monitoring import run_monitoring
@@ -162,7 +161,7 @@ class TestDrift:
         run(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         settings = watching_settings(flights)
-        score(flights.spark, settings, as_of=FIRST, wishes=Wishes(replace=True))
+        score(flights.spark, settings, as_of=FIRST, replace=True)
         back, _ = rollback(flights.spark, settings, as_of=FIRST)
         run(flights, SECOND)
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]

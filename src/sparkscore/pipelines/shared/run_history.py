@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
-from sparkscore.lifecycle import Decision, Wishes, decide_next_attempt, unknown_runs
+from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import Pins, Postprocessing, Run, RunEvent, RunReport, to_utc_text
@@ -45,19 +45,23 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
     return RunHistory(past, visible, tuple(unknown))
 
 
-def decide_run(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
+def decide_run(
+    attempt: Attempt, *, replace: bool = False, force: bool = False, restart: bool = False, records: bool = True
+) -> Decision:
     """What this attempt of `score` does, by the run events and by the rows that readers see.
 
     Raises:  TableChanged, ForeignTable.
     """
     past = load_run_history(attempt, records=records)
-    job, force = attempt.settings.job, wishes.force
+    job = attempt.settings.job
     committed = (
         commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
         if force
         else 0
     )
-    decision = decide_next_attempt(past.events, past.visible, wishes, committed=committed)
+    decision = decide_next_attempt(
+        past.events, past.visible, replace=replace, force=force, restart=restart, committed=committed
+    )
     if decision.kind == "work":
         _refuse_expired(attempt)
     return apply_decision(attempt, decision)
