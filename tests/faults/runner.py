@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from pyspark.sql import SparkSession
 
 from sparkscore import score
-from sparkscore.errors import SparkscoreError, to_error_dict
+from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.ingest import file_ranges
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.records import MaintenanceReport, RunReport
@@ -37,7 +37,7 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
             report = _did(spark, order)
     except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
         code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
-        return {"status": "failed", "exit_code": code, "error": to_error_dict(error)}
+        return {"status": "failed", "exit_code": code, "error": ErrorSummary.from_error(error).to_dict()}
     found: Mapping[str, Any] = json.loads(report.to_json())
     return found
 

@@ -7,6 +7,7 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore.errors import ConfigError, ForeignTable, TableChanged
+from sparkscore.records import ReportedSource
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene
 from tests.world import AS_OF, source_rows
@@ -24,7 +25,7 @@ class TestSource:
         with scene.during(STAGING, lambda: scene.world.write_source(more, mode=mode)):
             report = scene.run(scoring={"transport": transport})
         assert scene.world.version("flights") == 1
-        assert (report.status, report.source) == ("published", {"table": "flights", "version": 0})
+        assert (report.status, report.source) == ("published", ReportedSource("flights", 0))
         scene.check()
 
     @pytest.mark.parametrize("transport", ["scan", "arrow"])

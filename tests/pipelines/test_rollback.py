@@ -14,7 +14,7 @@ from sparkscore.errors import AccessDenied, ConfigError, PinsConflict, TableChan
 from sparkscore.pipelines import rollback as page
 from sparkscore.pipelines.rollback import RollbackLines, rollback
 from sparkscore.publish.publish_run import publish_run
-from sparkscore.records import RunReport
+from sparkscore.records import ReportedSource, RunReport
 from sparkscore.settings import Settings
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
@@ -74,7 +74,7 @@ class TestRollingBack:
         report = back(world)
         rows = world.predictions()
         assert (set(rows["source_version"]), set(rows["model_version"])) == ({0}, {"1"})
-        assert report.source == {"table": "flights", "version": 0}
+        assert report.source == ReportedSource("flights", 0)
         assert world.table().where(F.col("scored_at") < F.lit(before)).count() == 0
 
     def test_it_is_one_commit_and_other_as_ofs_stay(self, world: World) -> None:

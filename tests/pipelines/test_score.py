@@ -68,8 +68,8 @@ class TestPublishing:
         report = run(world)
         assert report.model is not None
         assert report.source is not None
-        assert (report.model["name"], report.model["version"]) == ("late", "1")
-        assert (report.source["table"], report.source["version"]) == ("flights", 0)
+        assert (report.model.name, report.model.version) == ("late", "1")
+        assert (report.source.table, report.source.version) == ("flights", 0)
         assert (report.revision, report.attempt, report.transport, report.table_version) == (1, 1, "scan", 1)
         assert report.model_loads is not None
         assert set(report.seconds) == {"pin", "score_and_stage", "output_gate", "publish", "total"}

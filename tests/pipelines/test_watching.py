@@ -350,9 +350,9 @@ class TestMlflow:
         assert found[0].data.metrics["rows_scored"] == ROWS
         assert found[0].data.params["model_version"] == "1"
         inputs: Any = client.get_run(found[0].info.run_id).inputs
-        assert [one.model_id for one in inputs.model_inputs] == [(report.model or {})["model_id"]]
+        assert [one.model_id for one in inputs.model_inputs] == [report.model and report.model.model_id]
         source = json.loads(inputs.dataset_inputs[0].dataset.source)
-        assert source["delta_table_version"] == (report.source or {})["version"]
+        assert source["delta_table_version"] == (report.source and report.source.version)
         names = [one.path for one in client.list_artifacts(found[0].info.run_id)]
         assert names == [f"{report.run_id}.html"]
 

@@ -9,7 +9,14 @@ from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verd
 from sparkscore.records.maintenance_records import MaintenanceReport, SkippedStep
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
-from sparkscore.records.report_records import RESULT_SCHEMA, RunPage, RunReport, RunStatus
+from sparkscore.records.report_records import (
+    RESULT_SCHEMA,
+    ReportedModel,
+    ReportedSource,
+    RunPage,
+    RunReport,
+    RunStatus,
+)
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
     Pins,
@@ -43,6 +50,8 @@ __all__ = [
     "ProgressReporter",
     "Publication",
     "RejectCount",
+    "ReportedModel",
+    "ReportedSource",
     "RowChanges",
     "RowRule",
     "RowRules",

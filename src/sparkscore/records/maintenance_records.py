@@ -3,8 +3,9 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from sparkscore.errors import ErrorSummary
 from sparkscore.records.report_records import RESULT_SCHEMA
 
 
@@ -45,8 +46,7 @@ class MaintenanceReport:
     warnings: tuple[str, ...] = ()
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per step, `total` among them."""
-    error: Mapping[str, Any] | None = None
-    """class, message, retryable."""
+    error: ErrorSummary | None = None
     schema: int = RESULT_SCHEMA
 
     @property
@@ -57,4 +57,5 @@ class MaintenanceReport:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), default=str)
+        error = None if self.error is None else self.error.to_dict()
+        return json.dumps({**asdict(self), "error": error}, default=str)

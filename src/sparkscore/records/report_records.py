@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from sparkscore.errors import ErrorSummary
 from sparkscore.records.gate_records import Verdict
 from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
 from sparkscore.records.run_records import RejectCount, RunEvent
@@ -27,6 +28,26 @@ never by a result line: an attempt cannot say them of itself."""
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedModel:
+    """The model that a run scored with."""
+
+    name: str
+    version: str
+    model_id: str = ""
+    digest: str = ""
+    """sha256 of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSource:
+    """The table that a run read."""
+
+    table: str
+    version: int | None = None
+    """None before the run pinned one."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunReport:
     """The result of one attempt: the JSON line on stdout."""
 
@@ -40,10 +61,8 @@ class RunReport:
     rows_read: int | None = None
     rows_scored: int | None = None
     rows_rejected: int | None = None
-    model: Mapping[str, str] | None = None
-    """name, version, model_id, digest."""
-    source: Mapping[str, Any] | None = None
-    """table, version."""
+    model: ReportedModel | None = None
+    source: ReportedSource | None = None
     table: str | None = None
     table_version: int | None = None
     transport: str | None = None
@@ -66,13 +85,13 @@ class RunReport:
     """The rules of `sla` that the run broke, in words."""
     report: str | None = None
     """Where the run's page is."""
-    error: Mapping[str, Any] | None = None
-    """class, message, retryable."""
+    error: ErrorSummary | None = None
     schema: int = RESULT_SCHEMA
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), default=str)
+        error = None if self.error is None else self.error.to_dict()
+        return json.dumps({**asdict(self), "error": error}, default=str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, SparkscoreError, redact_secrets, to_error_dict
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
 from sparkscore.gate.suites import Suite, load_suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
@@ -22,6 +22,7 @@ from sparkscore.records import (
     NO_POSTPROCESSING,
     Pins,
     Postprocessing,
+    ReportedSource,
     RunEvent,
     RunReport,
     TableRef,
@@ -96,7 +97,7 @@ class Attempt:
             to_utc_text(moment),
             "failed",
             table=target.path or target.name,
-            source={"table": source.name, "version": None},
+            source=ReportedSource(source.name),
         )
         rows = settings.scoring.batch_rows
         own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
@@ -162,7 +163,7 @@ class Attempt:
     def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Write the run and what it is pinned to into the report."""
         model = model_of_pins(pins, model_id)
-        self.know(run_id=run_id, model=model, source={"table": self.source.name, "version": pins.source_version})
+        self.know(run_id=run_id, model=model, source=ReportedSource(self.source.name, pins.source_version))
 
     def warn(self, text: str) -> None:
         """A warning for the result line and for the log."""
@@ -264,8 +265,8 @@ class Attempt:
             raise known from (None if self.settings.source.sensitive else error)
 
     def _failed(self, error: Exception, code: int, *, records: bool) -> None:
-        told = to_error_dict(error)
-        self.know(status="failed", exit_code=code, error=told, seconds=self.so_far)
+        summary = ErrorSummary.from_error(error)
+        self.know(status="failed", exit_code=code, error=summary, seconds=self.so_far)
         if isinstance(error, SparkscoreError):
             error.report = self.report
         if not records:
@@ -273,7 +274,7 @@ class Attempt:
         alerts = self._alerted()
         if self.run is not None:
             try:
-                facts_of = {"exit_code": code, "error": told["class"], "message": told["message"]}
+                facts_of = {"exit_code": code, "error": summary.class_name, "message": summary.message}
                 self.event("failed", told={"alerts": alerts}, **facts_of)
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(

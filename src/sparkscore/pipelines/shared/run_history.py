@@ -11,7 +11,7 @@ from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableC
 from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, Postprocessing, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.records import Pins, Postprocessing, ReportedSource, Run, RunEvent, RunReport, to_utc_text
 from sparkscore.store import commit_history, delta_tables
 
 
@@ -181,7 +181,7 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
     )
     attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
     attempt.know(
-        source={"table": source, "version": run.pins.source_version},
+        source=ReportedSource(source, run.pins.source_version),
         rows_read=event.rows_read,
         rows_scored=event.rows_scored,
         rows_rejected=event.rows_rejected,
