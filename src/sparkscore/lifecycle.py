@@ -232,7 +232,7 @@ def _refuse_changed_rows(shown: RunEvent, visible: Mapping[str, int]) -> None:
         return
     seen = ", ".join(f"{rows:,} of run {run_id[:12]}" for run_id, rows in visible.items()) or "none"
     raise TableChanged(
-        f"the prediction table changed behind our back: it holds {seen} for this as_of",
+        f"the prediction table was changed by someone else: it holds {seen} for this as_of",
         f"{shown.rows_scored or 0:,} rows of run {(shown.run_id or '')[:12]}, as published",
         "look at the table's history; --force publishes again",
     )

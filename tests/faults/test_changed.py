@@ -74,7 +74,7 @@ class TestPredictionTable:
     ) -> None:
         scene.run()
         change(self, scene)
-        with pytest.raises(TableChanged, match="changed behind our back") as caught:
+        with pytest.raises(TableChanged, match="changed by someone else") as caught:
             scene.run()
         assert "--force" in str(caught.value)
         paid = scene.traps.paid()

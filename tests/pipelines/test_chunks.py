@@ -135,7 +135,7 @@ def test_another_transport_begins_again_and_says_so(many: World) -> None:
     stopped(many)
     report = run(many, scoring={"transport": "arrow"})
     assert report.chunks_reused == 0
-    assert any("thrown away" in warning for warning in report.warnings)
+    assert any("is discarded" in warning for warning in report.warnings)
     assert_published(many, report, source_rows())
 
 

@@ -213,7 +213,7 @@ class TestRefusals:
     def test_a_table_that_changed_behind_our_back_is_an_error(self, world: World) -> None:
         twice(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete("id = 55")
-        with pytest.raises(TableChanged, match="behind our back"):
+        with pytest.raises(TableChanged, match="changed by someone else"):
             back(world)
 
     def test_another_shape_is_told_with_the_difference(self, world: World) -> None:

@@ -234,7 +234,7 @@ class TestAgain:
     def test_an_emptied_table_is_an_error_until_forced(self, world: World, condition: str | None) -> None:
         run(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete(condition)
-        with pytest.raises(TableChanged, match="changed behind our back"):
+        with pytest.raises(TableChanged, match="changed by someone else"):
             run(world)
         report = run(world, force=True)
         assert (report.status, report.revision, report.chunks_reused, report.model_loads) == ("published", 2, 1, 0)

@@ -177,7 +177,7 @@ class TestThroughSpark:
         model = ship_model(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
         error = failure(frame_of(spark, "scan", model).toArrow, model)
         assert type(error) is PredictError
-        assert error.found.startswith("a Python worker ended without a word")
+        assert error.found.startswith("a Python worker ended without an error message")
 
     def test_a_whole_run_ends_as_the_models_failure_and_nothing_says_try_again(
         self, world: World, shelf: Shelf, tmp_path: Path

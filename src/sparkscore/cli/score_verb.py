@@ -18,8 +18,12 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
     shown.add_argument("--dry-run", action="store_true", help="show the plan; read nothing big, write nothing")
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
     parser.add_argument("--replace", action="store_true", help="supersede what is published for this as_of")
-    parser.add_argument("--force", action="store_true", help="publish again although the table changed behind our back")
-    parser.add_argument("--restart", action="store_true", help="do not keep the pins of an attempt that did not end")
+    parser.add_argument(
+        "--force", action="store_true", help="publish again although someone else changed the published rows"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="pin source and model anew after an attempt that did not finish"
+    )
 
 
 def _execute_score(args: Namespace) -> CommandOutcome:

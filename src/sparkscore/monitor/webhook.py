@@ -45,7 +45,7 @@ class AlertDelivery:
         self._thread.join(timeout=within_s)
         sent = self._sent
         if sent.problem is not None:
-            log.warning("alerts not told", why=sent.problem)
+            log.warning("alerts not sent", why=sent.problem)
         return sent
 
     def _run(self, alerts: tuple[Alert, ...], url: str, until: float) -> None:

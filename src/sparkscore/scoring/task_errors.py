@@ -83,9 +83,9 @@ def _is_crash(error: Exception) -> bool:
 
 def _worker_crash_error() -> PredictError:
     return PredictError(
-        "a Python worker ended without a word, as often as Spark tries a task",
-        "workers that live: one that memory ran out for does not, nor one in which the model crashes, nor one in which"
-        " it holds Python's lock beyond scoring.batch_timeout",
+        "a Python worker ended without an error message in every attempt of a task",
+        "workers that keep running: a worker ends if it runs out of memory, if the model crashes it, or if the model"
+        " holds Python's global lock for longer than scoring.batch_timeout",
         "see the executors' log; use smaller batches, more memory, or model.residency: executor",
     )
 

@@ -69,7 +69,9 @@ def error_from_text(text: str, what: str) -> SparkscoreError | None:
 
 
 def _conflict_error(what: str) -> PublishConflict:
-    return PublishConflict(f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage")
+    return PublishConflict(
+        f"another writer committed first while {what}", "no conflict", "run it again: it continues from the stage"
+    )
 
 
 def _classify_text(text: str, what: str) -> SparkscoreError | None:

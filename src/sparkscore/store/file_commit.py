@@ -60,7 +60,9 @@ def commit_files(
             return None
         with suppress(DeltaError):
             return _commit_add_actions(place, actions, Schema.from_arrow(schema), guard)
-    raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
+    raise PublishConflict(
+        f"another writer committed first while committing files to {place.uri}", "no conflict", "run it again"
+    )
 
 
 def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:

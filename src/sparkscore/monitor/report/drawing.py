@@ -42,8 +42,8 @@ def require_report_extra() -> None:
     missing = [name for name in ("altair", "vl_convert") if find_spec(name) is None]
     if missing:
         raise ConfigError(
-            f'pages are drawn by {" and ".join(missing)}, not installed here: pip install "sparkscore[report]"',
-            "the extra report, which pages of runs and jobs need",
+            f'reports need {" and ".join(missing)}, not installed here: pip install "sparkscore[report]"',
+            "the extra report, which draws the reports of runs and jobs",
             "install it, or set monitor.report: false",
         )
 

@@ -40,9 +40,9 @@ class RunLimits:
         self.check_rejects(rejected)
         if self.until is not None and time.monotonic() > self.until:
             raise DeadlinePassed(
-                "the run's time (scoring.deadline) is over before all rows are scored",
-                "a run within its deadline",
-                "run it again: it goes on from the chunks that are kept; or give it more time",
+                "scoring.deadline passed before all rows were scored",
+                "a run that ends before its deadline",
+                "run it again: it continues from the chunks that were kept; or raise scoring.deadline",
             )
 
     def result(self, job: BackgroundJob[JobResult]) -> JobResult:
@@ -63,5 +63,5 @@ class RunLimits:
             raise TooManyRejects(
                 f"{rejected:,} rows so far could not be scored",
                 f"at most {self.rejects:,} ({self.words})",
-                "look at the reasons (the stage keeps them), mend the source or the model, or raise the limit",
+                "look at the reasons (the stage keeps them), repair the source or the model, or raise the limit",
             )

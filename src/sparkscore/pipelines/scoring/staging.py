@@ -64,7 +64,7 @@ class _StageScorer:
             unsure = error if isinstance(error, ScanUnsupported) else recover_task_error(error, self.attempt.secret)
             if not isinstance(unsure, ScanUnsupported):
                 raise
-            self.attempt.warn(f"the scan gave way to arrow: {unsure.found}")
+            self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
             self._known(TransportChoice("arrow", f"no scan: {unsure.found}"))
             return self._by_spark(self._progress(), lambda: self._frame("arrow"))
 
@@ -118,14 +118,14 @@ class _StageScorer:
     def _whole(self, chunks: ChunkCommitter) -> StageProgress:
         if chunks.missing:
             raise TemporaryError(
-                f"{len(chunks.missing):,} parts were scored, but Spark lost what their tasks told",
-                "word from every task",
-                "run it again: it goes on from the chunks that are kept",
+                f"{len(chunks.missing):,} parts were scored, but their results did not reach the driver",
+                "a result from every task",
+                "run it again: it continues from the chunks that were kept",
             )
         return chunks.progress
 
     def _emptied(self, past: StageProgress, why: str) -> StageProgress:
-        self.attempt.warn(f"what an earlier attempt scored is thrown away: {why}")
+        self.attempt.warn(f"what an earlier attempt scored is discarded: {why}")
         return stages.reset_stage(*self._where, past=past)
 
     def _progress(self) -> StageProgress:

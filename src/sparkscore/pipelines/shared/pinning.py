@@ -49,7 +49,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         if keep is None:
             raise
         raise PinsConflict(
-            f"the pins of the attempt before are gone: {error.found}",
+            f"what the previous attempt pinned is gone: {error.found}",
             "the pinned model and source",
             "--restart resolves anew",
         ) from error
