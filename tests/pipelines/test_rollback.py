@@ -146,9 +146,9 @@ class TestWhatReadersSee:
             "model": ("late version 2", "late version 1"),
             "source": ("flights at version 1", "flights at version 0"),
             "rows": ("20", "60"),
-            "keys that vanish": ("", "10"),
-            "keys that appear": ("", "50"),
-            "keys with other values": ("", "10"),
+            "keys removed": ("", "10"),
+            "keys added": ("", "50"),
+            "keys changed": ("", "10"),
         }
         assert [line[2] for line in lines if line[0] == "run"] == [str(report.run_id)[:12]]
 
