@@ -1,17 +1,18 @@
 """Identity: what makes a run the same run."""
 
 import json
-from dataclasses import fields, replace
+from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import Pins, RuleVerdict, Run, RunReport, Verdict, json_digest, to_utc_text
+from sparkscore.records import Pins, Postprocessing, RuleVerdict, Run, RunReport, Verdict, json_digest, to_utc_text
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
+RUN = Run("job", AS_OF, 1, 1, PINS, "flights", "m-1")
 
 
 @given(st.dictionaries(st.text(), st.integers() | st.text() | st.none(), max_size=6))
@@ -23,26 +24,38 @@ def test_every_pin_is_part_of_the_run_and_of_the_stage() -> None:
     for field in fields(Pins):
         change: dict[str, Any] = {field.name: 4 if field.name == "source_version" else "other"}
         other = replace(PINS, **change)
-        assert other.run_id("job", AS_OF, 1) != PINS.run_id("job", AS_OF, 1)
+        assert replace(RUN, pins=other).run_id != RUN.run_id
         assert other.stage_id(AS_OF) != PINS.stage_id(AS_OF)
 
 
 def test_a_revision_is_a_new_run_over_the_same_stage() -> None:
-    first = Run("job", AS_OF, 1, 1, PINS, "flights", "m-1")
-    second = replace(first, revision=2)
-    assert first.run_id != second.run_id
-    assert first.stage_id == second.stage_id
+    second = replace(RUN, revision=2)
+    assert RUN.run_id != second.run_id
+    assert RUN.stage_id == second.stage_id
+
+
+def test_another_post_processing_is_another_run_over_the_same_stage() -> None:
+    with_threshold, with_other = (replace(RUN, postprocessing=Postprocessing(value)) for value in (0.5, 0.4))
+    assert len({RUN.run_id, with_threshold.run_id, with_other.run_id}) == 3
+    assert RUN.stage_id == with_threshold.stage_id == with_other.stage_id
+
+
+def test_a_run_without_post_processing_is_named_as_it_was_when_runs_had_none() -> None:
+    assert RUN.run_id == json_digest(["job", to_utc_text(AS_OF), 1, asdict(PINS)])
+
+
+def test_post_processing_comes_back_from_a_dict_without_what_only_newer_versions_know() -> None:
+    assert Postprocessing.from_dict({**Postprocessing(0.5).to_dict(), "labels": ["a"]}) == Postprocessing(0.5)
 
 
 def test_attempts_of_a_run_share_its_identity() -> None:
-    first = Run("job", AS_OF, 1, 1, PINS, "flights", "m-1")
-    assert replace(first, attempt=2).run_id == first.run_id
+    assert replace(RUN, attempt=2).run_id == RUN.run_id
 
 
 def test_as_of_is_a_moment_not_its_spelling() -> None:
     elsewhere = AS_OF.astimezone(timezone(timedelta(hours=9)))
     assert to_utc_text(elsewhere) == "2013-12-31T00:00:00Z"
-    assert PINS.run_id("job", elsewhere, 1) == PINS.run_id("job", AS_OF, 1)
+    assert replace(RUN, as_of=elsewhere).run_id == RUN.run_id
 
 
 def test_differences_name_both_sides() -> None:

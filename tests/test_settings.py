@@ -323,13 +323,13 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
     changes = {
         "source.where": "[{column: a, value: 1}]",
         "model.runtime": "pyfunc",
-        "output.threshold": "0.1",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
     }
     same = {
         "scoring.batch_rows": "10",
         "output.stage": "/x",
+        "output.threshold": "0.1",
         "gate.input": "x.json",
         "home": "/y",
         "source.version": "3",

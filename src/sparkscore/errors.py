@@ -31,6 +31,7 @@ A run that is published and broke a promise is no error: it ends with MONITORING
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -70,14 +71,28 @@ def is_retryable(name: str | None, *, exit_code: int | None) -> bool:
     return exit_code == TemporaryError.exit_code if kind is None else kind.retryable
 
 
-def to_error_dict(error: BaseException) -> dict[str, object]:
-    """What a result line and a run event tell of an error: class, message, retryable."""
-    retryable = isinstance(error, SparkscoreError) and error.retryable
-    return {
-        "class": type(error).__name__,
-        "message": escape_lone_surrogates(redact_secrets(str(error)))[:4000],
-        "retryable": retryable,
-    }
+_MAX_SUMMARY_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSummary:
+    """What result lines, run events and pages tell of an error."""
+
+    class_name: str
+    message: str
+    retryable: bool
+    """Whether the same command may end well later, without a change."""
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> "ErrorSummary":
+        """The summary of any exception, without secrets and without what is no text."""
+        retryable = isinstance(error, SparkscoreError) and error.retryable
+        message = escape_lone_surrogates(redact_secrets(str(error)))[:_MAX_SUMMARY_CHARACTERS]
+        return cls(type(error).__name__, message, retryable)
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"class": self.class_name, "message": self.message, "retryable": self.retryable}
 
 
 class SparkscoreError(Exception):

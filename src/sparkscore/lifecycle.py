@@ -1,7 +1,8 @@
 """What the run events of an as_of and the rows that readers see mean for the next attempt. Pure: no Spark, no I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from itertools import groupby
 from typing import Literal
 
@@ -11,19 +12,6 @@ from sparkscore.records import Pins, RunEvent
 _FINAL_EVENTS = ("failed", "aborted", "published")
 _MIN_RUN_ID_LENGTH = 8
 """A run may be named by so many characters of its run_id, or more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the caller asked for beyond the plain run."""
-
-    replace: bool = False
-    force: bool = False
-    restart: bool = False
-
-
-PLAIN_RUN = Wishes()
-"""A run without any wish: publishes once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,30 +40,39 @@ def unknown_runs(events: Sequence[RunEvent], visible: Mapping[str, int]) -> list
 
 
 def decide_next_attempt(
-    events: Sequence[RunEvent], visible: Mapping[str, int], wishes: Wishes, *, committed: int = 0
+    events: Sequence[RunEvent],
+    visible: Mapping[str, int],
+    *,
+    replace: bool = False,
+    force: bool = False,
+    restart: bool = False,
+    committed: int = 0,
 ) -> Decision:
     """What the next attempt of an as_of does.
+
+    `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
+    the pins of an attempt that did not end.
 
     Needs:   the as_of's `events`, oldest first, and `visible` rows by run_id, none unknown; with `force` the greatest
              revision `committed` to the table, which Delta would skip.
     Raises:  TableChanged when readers do not see what was published, unless forced.
     """
     shown = _current_publication(events)
-    if shown is not None and not wishes.force:
+    if shown is not None and not force:
         _refuse_changed_rows(shown, visible)
     newest = max((event.revision for event in events), default=0)
     mine = [event for event in events if event.revision == newest]
     attempt = max((event.attempt for event in mine), default=0)
     last = _last_attempt_event(mine, attempt)
     done = shown is not None and shown.revision == newest
-    if done and (wishes.replace or wishes.force):
+    if done and (replace or force):
         return Decision("work", max(newest, committed) + 1, 1, shown=shown)
-    if wishes.force and committed >= max(newest, 1):
+    if force and committed >= max(newest, 1):
         return Decision("work", committed + 1, 1, shown=shown)
-    keep = None if done or wishes.restart else _reusable_pins(mine, last)
+    keep = None if done or restart else _reusable_pins(mine, last)
     unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
-    if shown is not None and (done or (keep is None and not (wishes.replace or wishes.force))):
-        return replace(_decide_no_work(shown), open=None if done else unfinished)
+    if shown is not None and (done or (keep is None and not (replace or force))):
+        return replace_fields(_decide_no_work(shown), open=None if done else unfinished)
     return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=shown, open=unfinished)
 
 
@@ -96,7 +93,7 @@ def decide_rollback(
     earlier = _find_earlier_publication(events, to)
     if earlier.run_id in (shown.run_id, _origin_run_id(events, shown, "rollback")):
         return _decide_no_work(shown)
-    return replace(_decide_next_revision(events, shown, "rollback"), earlier=earlier)
+    return replace_fields(_decide_next_revision(events, shown, "rollback"), earlier=earlier)
 
 
 def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_id: str) -> Decision:
@@ -108,7 +105,7 @@ def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_
     shown = _require_current_publication(events, visible)
     if shown.run_id == run_id:
         decision = _decide_next_revision(events, shown, "rejects")
-        return replace(decision, keep=shown.pins, staged=decision.staged and decision.keep == shown.pins)
+        return replace_fields(decision, keep=shown.pins, staged=decision.staged and decision.keep == shown.pins)
     if _origin_run_id(events, shown, "rejects") == run_id:
         return _decide_no_work(shown)
     raise ConfigError(

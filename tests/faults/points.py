@@ -35,7 +35,7 @@ class Order:
     """One of `DEEDS`."""
     place: str = ""
     """A folder: the one to fill, or that with the model's traps."""
-    wishes: Mapping[str, bool] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
     """Or `maintain`."""
     split_bytes: int = 0

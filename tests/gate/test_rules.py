@@ -137,21 +137,19 @@ def rejecting(expectations: list[Expectation]) -> RowRules:
     return row_rules([], pa.schema([]), Suite("s", asked))
 
 
-ONE_OF_EACH_WITH_ARROW_FORM = [
-    Expectation(kind, kwargs)
-    for kind, kwargs in {
-        "expect_column_values_to_not_be_null": {"column": "s"},
-        "expect_column_values_to_be_null": {"column": "t"},
-        "expect_column_values_to_be_between": {"column": "i", "min_value": 0, "max_value": 2},
-        "expect_column_values_to_be_in_set": {"column": "j", "value_set": [-2, 1]},
-        "expect_column_values_to_not_be_in_set": {"column": "s", "value_set": ["", "ab"]},
-        "expect_column_value_lengths_to_be_between": {"column": "s", "min_value": 1, "max_value": 2},
-        "expect_column_value_lengths_to_equal": {"column": "s", "value": 3},
-        "expect_column_pair_values_a_to_be_greater_than_b": {"column_A": "i", "column_B": "j"},
-        "expect_column_pair_values_to_be_equal": {"column_A": "i", "column_B": "j"},
-        "expect_select_column_values_to_be_unique_within_record": {"column_list": ["i", "j"]},
-    }.items()
-]
+ARROW_FORM_KWARGS: dict[str, dict[str, Any]] = {
+    "expect_column_values_to_not_be_null": {"column": "s"},
+    "expect_column_values_to_be_null": {"column": "t"},
+    "expect_column_values_to_be_between": {"column": "i", "min_value": 0, "max_value": 2},
+    "expect_column_values_to_be_in_set": {"column": "j", "value_set": [-2, 1]},
+    "expect_column_values_to_not_be_in_set": {"column": "s", "value_set": ["", "ab"]},
+    "expect_column_value_lengths_to_be_between": {"column": "s", "min_value": 1, "max_value": 2},
+    "expect_column_value_lengths_to_equal": {"column": "s", "value": 3},
+    "expect_column_pair_values_a_to_be_greater_than_b": {"column_A": "i", "column_B": "j"},
+    "expect_column_pair_values_to_be_equal": {"column_A": "i", "column_B": "j"},
+    "expect_select_column_values_to_be_unique_within_record": {"column_list": ["i", "j"]},
+}
+ONE_OF_EACH_WITH_ARROW_FORM = [Expectation(kind, kwargs) for kind, kwargs in ARROW_FORM_KWARGS.items()]
 
 
 def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkSession) -> None:

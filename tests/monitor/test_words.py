@@ -18,7 +18,17 @@ from sparkscore.monitor.formatting import (
 )
 from sparkscore.monitor.screen import Screen
 from sparkscore.monitor.visible import visible_text
-from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunEvent, RunReport, SkippedStep, SlaRule
+from sparkscore.records import (
+    MaintenanceReport,
+    RejectCount,
+    ReportedModel,
+    ReportedSource,
+    RuleVerdict,
+    RunEvent,
+    RunReport,
+    SkippedStep,
+    SlaRule,
+)
 from tests.monitor.hostile import RAW, VALUES
 
 REPORT = RunReport(
@@ -28,8 +38,8 @@ REPORT = RunReport(
     rows_scored=84292,
     rows_rejected=3,
     rows_per_second=1000.0,
-    model={"name": "flight-delay", "version": "1"},
-    source={"table": "flights", "version": 4},
+    model=ReportedModel("flight-delay", "1"),
+    source=ReportedSource("flights", 4),
     table="predictions",
     table_version=1,
     seconds={"total": 12.34},
@@ -127,9 +137,7 @@ def test_no_value_is_markup_in_what_any_verb_shows(value: str) -> None:
     moment = datetime(2013, 12, 31, tzinfo=UTC)
     failed = RunEvent("job", moment, 1, 1, "failed", moment, message=value.replace("\u2028", ""))
     shown: dict[str, Table | str] = {
-        "score": describe_run(
-            replace(REPORT, model={"name": value, "version": "1"}, sla_broken=(value,), report=value)
-        ),
+        "score": describe_run(replace(REPORT, model=ReportedModel(value, "1"), sla_broken=(value,), report=value)),
         "sample": rows_table([value], [(value,)]),
         "runs": events_table([failed]),
         "gate": suite_check_table([(RuleVerdict(value, False, value, value), 0.5, False, [value])]),

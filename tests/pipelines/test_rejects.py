@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DuplicateKeys, PinsConflict, TemporaryError
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines import rejects as page
 from sparkscore.pipelines import score as scoring
 from sparkscore.pipelines.rejects import list_rejects, retry_rejects
@@ -40,8 +39,8 @@ def reject(code: str, error: str, message: str) -> Column:
     return F.struct(F.lit(code).alias("code"), F.lit(error).alias("error"), F.lit(message).alias("message"))
 
 
-def run(world: World, settings: Settings | None = None, *, wishes: Wishes = PLAIN_RUN) -> RunReport:
-    return score(world.spark, settings or world.settings(), as_of=AS_OF, wishes=wishes)
+def run(world: World, settings: Settings | None = None, **flags: Any) -> RunReport:
+    return score(world.spark, settings or world.settings(), as_of=AS_OF, **flags)
 
 
 def broken(
@@ -205,7 +204,7 @@ class TestRefusals:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = broken(world, monkeypatch)
-        second = run(world, wishes=Wishes(replace=True))
+        second = run(world, replace=True)
         with pytest.raises(ConfigError, match=str(second.run_id)[:12]):
             again(world, first)
 
@@ -305,7 +304,7 @@ class TestKilled:
         first = self.killed(world, monkeypatch, (publishing, "publish_run"))
         settled = run(world)
         assert (settled.status, settled.run_id) == ("already_published", first.run_id)
-        assert "an attempt of `rejects` began revision 2 and did not end" in settled.warnings[0]
+        assert "an attempt of `rejects` started revision 2 and did not finish" in settled.warnings[0]
         assert_published(world, again(world, first), source_rows())
 
     def test_rejects_of_an_attempt_that_had_staged_are_those_that_are_published(

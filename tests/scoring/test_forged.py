@@ -192,7 +192,8 @@ class TestThroughSpark:
         report = caught.value.report
         assert isinstance(report, RunReport)
         assert (report.status, report.exit_code, report.transport) == ("failed", 4, "scan")
-        assert (report.error or {})["retryable"] is False
+        assert report.error is not None
+        assert report.error.retryable is False
         assert world.events() == ["started", "failed"]
         assert world.version() == -1
 

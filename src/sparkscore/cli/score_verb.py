@@ -28,25 +28,24 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
 
 def _execute_score(args: Namespace) -> CommandOutcome:
     settings = load_job_settings(args, args.config)
-    from sparkscore.lifecycle import Wishes
     from sparkscore.monitor.formatting import describe_run, rows_table
     from sparkscore.monitor.progress_reporter import console_progress
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.scoring.plan_preview import preview_plan, sample_predictions
     from sparkscore.spark.session import get_job_session
 
-    screen, wishes = people_screen(), Wishes(args.replace, args.force, args.restart)
+    screen, asked = people_screen(), {name: getattr(args, name) for name in ("replace", "force", "restart")}
     imports = _import_mlflow_in_thread()
     spark = get_job_session(f"sparkscore score {settings.job}")
     imports.join()
     if args.dry_run:
-        report, lines = preview_plan(spark, settings, as_of=args.as_of, wishes=wishes)
+        report, lines = preview_plan(spark, settings, as_of=args.as_of, **asked)
         screen.print(rows_table(("plan", ""), lines), soft_wrap=True)
     elif args.sample is not None:
         report, rows = sample_predictions(spark, settings, as_of=args.as_of, rows=args.sample)
         screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
     else:
-        report = score(spark, settings, as_of=args.as_of, wishes=wishes, watch=console_progress(screen))
+        report = score(spark, settings, as_of=args.as_of, **asked, watch=console_progress(screen))
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
 

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 import structlog
 
 from sparkscore.cli.command import CommandOutcome
-from sparkscore.errors import ConfigError, SparkscoreError, escape_lone_surrogates, redact_secrets, to_error_dict
+from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates, redact_secrets
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
 from sparkscore.records import MaintenanceReport, RunReport
@@ -91,7 +91,7 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(
-            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=to_error_dict(error)
+            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=ErrorSummary.from_error(error)
         )
     if args.debug:
         print(visible_text(redact_secrets(traceback.format_exc())), file=sys.stderr)

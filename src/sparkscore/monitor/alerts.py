@@ -69,9 +69,8 @@ def _alert_reasons(report: RunReport) -> Iterator[tuple[AlertKind, str]]:
 
 def _alert_error_text(report: RunReport) -> str:
     """The class and the first line: what was expected and what to do are in the result, for who repairs it."""
-    error = report.error or {}
-    lines = str(error.get("message") or "").splitlines()
-    name = str(error.get("class") or f"exit code {report.exit_code}")
+    lines = report.error.message.splitlines() if report.error else []
+    name = report.error.class_name if report.error else f"exit code {report.exit_code}"
     return f"{name}: {lines[0]}" if lines else name
 
 

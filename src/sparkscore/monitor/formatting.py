@@ -9,7 +9,6 @@ from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunE
 
 def describe_run(report: RunReport) -> str:
     """A few lines: what happened, with which model and source, where it is."""
-    model, source = report.model or {}, report.source or {}
     head = {
         "published": f"published {report.rows_scored or 0:,} predictions for {report.as_of}",
         "already_published": f"{report.as_of} is published already ({report.rows_scored or 0:,} rows): nothing done",
@@ -20,9 +19,10 @@ def describe_run(report: RunReport) -> str:
     rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
     rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
     lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
-    if model:
-        lines.append(f"model {model.get('name')} version {model.get('version')}")
-        lines.append(f"source {source.get('table')} at version {source.get('version')}")
+    if report.model is not None:
+        lines.append(f"model {report.model.name} version {report.model.version}")
+    if report.model is not None and report.source is not None:
+        lines.append(f"source {report.source.table} at version {report.source.version}")
     if report.newer:
         newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
         lines.append(f"newer meanwhile: {newer} (--replace takes it)")

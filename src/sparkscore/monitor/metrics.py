@@ -137,11 +137,11 @@ def _success_metrics(report: RunReport, last: LastSuccess | None) -> Iterator[Me
 
 
 def _run_info(report: RunReport) -> Metric:
-    model = report.model or {}
+    model = report.model
     about = {
         "scoring_job": report.job,
-        "model_name": str(model.get("name", "")),
-        "model_version": str(model.get("version", "")),
+        "model_name": model.name if model else "",
+        "model_version": model.version if model else "",
         "transport": report.transport or "",
         "status": report.status,
     }

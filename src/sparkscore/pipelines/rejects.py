@@ -88,8 +88,8 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     """
     past = load_run_history(attempt)
     decision = apply_decision(attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.of_run or ""))
-    if decision.keep is not None:
-        refuse_other_pins(attempt, decision.keep)
+    if decision.keep is not None and decision.shown is not None:
+        refuse_other_pins(attempt, decision.keep, decision.shown.postprocessing)
     return decision
 
 

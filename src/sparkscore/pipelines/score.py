@@ -1,7 +1,7 @@
 """The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
 
+import dataclasses
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime
 from functools import partial
 
@@ -11,7 +11,7 @@ from sparkscore.errors import DigestMismatch
 from sparkscore.gate.row_rules import NULL_KEY, judge_rejected_rows
 from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.lifecycle import PLAIN_RUN, Decision, Wishes
+from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.monitoring import run_monitoring
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.scoring.staging import score_missing_rows
@@ -33,10 +33,15 @@ def score(
     settings: Settings,
     *,
     as_of: str | datetime,
-    wishes: Wishes = PLAIN_RUN,
+    replace: bool = False,
+    force: bool = False,
+    restart: bool = False,
     watch: ProgressReporter | None = None,
 ) -> RunReport:
     """Run the whole job for one as_of; a second call for a published as_of does nothing and says so.
+
+    `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
+    the pins and the stage of an attempt that did not end.
 
     Grain:   the prediction table holds one row per (keys, as_of).
     Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one MERGE.
@@ -44,7 +49,7 @@ def score(
     """
     attempt = Attempt.of(spark, settings, as_of)
     with attempt.guarded():
-        decision = decide_run(attempt, wishes)
+        decision = decide_run(attempt, replace=replace, force=force, restart=restart)
         if decision.kind == "already_published":
             return _resume_monitoring(attempt, decision)
         with attempt.part("pin"):
@@ -58,7 +63,7 @@ def score(
         attempt.begin(plan.run, closes=decision.open)
         limits = RunLimits.of(settings, began=attempt.began, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
-        stage = _score_and_stage(attempt, plan, limits, watch, restart=wishes.restart)
+        stage = _score_and_stage(attempt, plan, limits, watch, restart=restart)
         return publish_stage(attempt, plan, stage, rows_read=rows_read)
 
 
@@ -69,7 +74,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
         return report
     try:
         with attempt.part("pin"):
-            plan = pin_run(attempt, replace(decision, keep=shown.pins))
+            plan = pin_run(attempt, dataclasses.replace(decision, keep=shown.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
         return attempt.report
@@ -87,7 +92,7 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
     if suite is None or not suite.judging.expectations:
         return
     with attempt.part("input_gate"):
-        whole = replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
+        whole = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
         rows, sensitive = ingest.snapshot_frame(attempt.spark, whole), attempt.settings.source.sensitive
         judging = partial(judge_suite, rows, suite.judging, gate="input", sensitive=sensitive)
         with run_in_background(attempt.spark, judging) as job:

@@ -127,7 +127,9 @@ def _run_commit_note(run: Run, rows: RowsToPublish) -> dict[str, object]:
         "attempt": run.attempt,
         "run_id": run.run_id,
     }
-    stood_on = {"pins": asdict(run.pins), "source_table": run.source_table, "model_id": run.model_id}
+    stood_on: dict[str, object] = {"pins": asdict(run.pins), "source_table": run.source_table, "model_id": run.model_id}
+    if run.postprocessing.to_dict():
+        stood_on["postprocessing"] = run.postprocessing.to_dict()
     return {NOTE_KEY: identity | {"rows": rows.scored, "rejected": rows.rejected} | stood_on}
 
 

@@ -424,10 +424,18 @@ class Settings(BaseSettings):
         return self.output.stage or f"{self.home_uri}/stage"
 
     def scoring_digest(self, rejecting: Sequence[Mapping[str, Any]] = ()) -> str:
-        """sha256 over what can change a row or a value: no paths, transports, gates or monitoring.
+        """sha256 over what can change a row or a value of the stage: no paths, transports, gates, monitoring or
+        post-processing.
 
         `rejecting`: the rules of the input gate's suite that reject rows, as data.
         """
+        return self._digest_scoring(rejecting, threshold=None)
+
+    def former_scoring_digest(self, rejecting: Sequence[Mapping[str, Any]] = ()) -> str:
+        """The digest in the pins of runs that older versions began: it holds the threshold."""
+        return self._digest_scoring(rejecting, threshold=self.output.threshold)
+
+    def _digest_scoring(self, rejecting: Sequence[Mapping[str, Any]], *, threshold: float | None) -> str:
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         ended = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
@@ -439,7 +447,7 @@ class Settings(BaseSettings):
                 "inputs": model.inputs,
                 "params": model.params,
                 "runtime": model.runtime,
-                "threshold": self.output.threshold,
+                "threshold": threshold,  # the digests of jobs without one are what they were when it counted
                 "row_rules": ["null_key", *rejecting],
                 **{name: value for name, value in ended.items() if value is not None},
             }

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import SparkscoreError, to_error_dict
+from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.run_attempt import refuse_default_home
 from sparkscore.records import MaintenanceReport, SkippedStep, TableRef
 from sparkscore.settings import Settings
@@ -119,7 +119,12 @@ class MaintenanceRun:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
             if known is None:
                 raise
-            self.know(status="failed", exit_code=known.exit_code, error=to_error_dict(known), seconds=self._seconds())
+            self.know(
+                status="failed",
+                exit_code=known.exit_code,
+                error=ErrorSummary.from_error(known),
+                seconds=self._seconds(),
+            )
             known.report = self.report
             if known is error:
                 raise

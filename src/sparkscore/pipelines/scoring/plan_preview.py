@@ -9,7 +9,7 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.lifecycle import PLAIN_RUN, Decision, Wishes
+from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.transport_choice import check_suites, choose_transport, output_frame, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -21,7 +21,13 @@ from sparkscore.spark.identifiers import quote_identifier
 
 
 def preview_plan(
-    spark: SparkSession, settings: Settings, *, as_of: str | datetime, wishes: Wishes = PLAIN_RUN
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    as_of: str | datetime,
+    replace: bool = False,
+    force: bool = False,
+    restart: bool = False,
 ) -> tuple[RunReport, list[tuple[str, str]]]:
     """What `score` would do now: a report with status `dry_run`, and lines (what, how) to print. Writes nothing.
 
@@ -30,7 +36,7 @@ def preview_plan(
     """
     attempt = Attempt.of(spark, settings, as_of)
     with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
-        decision = decide_run(attempt, wishes, records=False)
+        decision = decide_run(attempt, replace=replace, force=force, restart=restart, records=False)
         if decision.kind == "already_published":
             report = report_published_run(attempt, decision)
             return attempt.ended("dry_run", newer=report.newer), [

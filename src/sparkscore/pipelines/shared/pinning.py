@@ -55,7 +55,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         ) from error
     _warn_of_paths(attempt)
     digest = model.digest if keep is None else _kept_digest(model, keep)
-    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, attempt.scoring_digest)
+    scoring_digest = attempt.scoring_digest if keep is None else keep.scoring_digest
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
             "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
@@ -72,7 +73,14 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     if delta_tables.is_delta_table(attempt.spark, attempt.target):
         delta_tables.check_table_contract(attempt.spark, attempt.target, shape, job=settings.job)
     run = Run(
-        settings.job, attempt.as_of, decision.revision, decision.attempt, pins, attempt.source.name, model.model_id
+        settings.job,
+        attempt.as_of,
+        decision.revision,
+        decision.attempt,
+        pins,
+        attempt.source.name,
+        model.model_id,
+        attempt.postprocessing_of(pins),
     )
     attempt.run = run
     attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sparkscore.errors import is_retryable
-from sparkscore.records import Pins, RunEvent, RunReport, RunStatus, to_utc_text
+from sparkscore.errors import ErrorSummary, is_retryable
+from sparkscore.records import Pins, ReportedModel, ReportedSource, RunEvent, RunReport, RunStatus, to_utc_text
 
 SUPERSEDED_BY = "superseded_by"
 """Key of an `aborted` event's details: the revision that was published instead."""
@@ -44,7 +44,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         attempt=last.attempt,
         **columns,
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
-        source=None if last.pins is None else {"table": last.source_table, "version": last.pins.source_version},
+        source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
@@ -65,14 +65,9 @@ def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
     return next((event for event in reversed(events) if event.event != "monitored"), events[-1])
 
 
-def model_of_pins(pins: Pins, model_id: str) -> dict[str, str]:
+def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
     """The model as a report names it."""
-    return {
-        "name": pins.model_name,
-        "version": pins.model_version,
-        "model_id": model_id,
-        "digest": pins.model_digest,
-    }
+    return ReportedModel(pins.model_name, pins.model_version, model_id, pins.model_digest)
 
 
 def _status_of_event(event: RunEvent) -> RunStatus:
@@ -83,14 +78,10 @@ def _status_of_event(event: RunEvent) -> RunStatus:
     return "failed" if event.event == "failed" else "unfinished"
 
 
-def _error_of_event(event: RunEvent) -> dict[str, Any] | None:
+def _error_of_event(event: RunEvent) -> ErrorSummary | None:
     if event.event != "failed" or event.error is None:
         return None
-    return {
-        "class": event.error,
-        "message": event.message,
-        "retryable": is_retryable(event.error, exit_code=event.exit_code),
-    }
+    return ErrorSummary(event.error, event.message or "", is_retryable(event.error, exit_code=event.exit_code))
 
 
 def _scoring_rate(rows: int | None, seconds: float | None) -> int | None:

@@ -13,12 +13,22 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, SparkscoreError, redact_secrets, to_error_dict
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
 from sparkscore.gate.suites import Suite, load_suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
-from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, to_utc_text
+from sparkscore.records import (
+    NO_POSTPROCESSING,
+    Pins,
+    Postprocessing,
+    ReportedSource,
+    RunEvent,
+    RunReport,
+    TableRef,
+    Verdict,
+    to_utc_text,
+)
 from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.task_errors import recover_task_error as from_worker
 from sparkscore.settings import Settings
@@ -87,7 +97,7 @@ class Attempt:
             to_utc_text(moment),
             "failed",
             table=target.path or target.name,
-            source={"table": source.name, "version": None},
+            source=ReportedSource(source.name),
         )
         rows = settings.scoring.batch_rows
         own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
@@ -112,9 +122,25 @@ class Attempt:
     @property
     def scoring_digest(self) -> str:
         """The scoring digest: of the settings and of the rules that reject rows."""
+        return self.settings.scoring_digest(self._rejecting_rules)
+
+    @property
+    def former_scoring_digest(self) -> str:
+        """The same as older versions wrote it into a run's pins."""
+        return self.settings.former_scoring_digest(self._rejecting_rules)
+
+    @property
+    def _rejecting_rules(self) -> list[dict[str, Any]]:
         suite = self.suites.get("input")
-        rules = [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
-        return self.settings.scoring_digest(rules)
+        return [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
+
+    def postprocessing_of(self, pins: Pins) -> Postprocessing:
+        """What the settings make of the predictions of a run with these pins.
+
+        Empty where an older version pinned it: there the scoring digest holds the threshold.
+        """
+        former = pins.scoring_digest != self.scoring_digest
+        return NO_POSTPROCESSING if former else Postprocessing(self.settings.output.threshold)
 
     @property
     def runs_table(self) -> TableRef:
@@ -137,7 +163,7 @@ class Attempt:
     def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
         model = model_of_pins(pins, model_id)
-        self.know(run_id=run_id, model=model, source={"table": self.source.name, "version": pins.source_version})
+        self.know(run_id=run_id, model=model, source=ReportedSource(self.source.name, pins.source_version))
 
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
@@ -181,7 +207,9 @@ class Attempt:
         """Record one event of this attempt; `told` holds details that have no column."""
         run = self.run
         known: dict[str, Any] = {}
+        postprocessing: Mapping[str, Any] = {}
         if run is not None:
+            postprocessing = run.postprocessing.to_dict()
             known = {
                 "run_id": run.run_id,
                 "pins": run.pins,
@@ -191,6 +219,7 @@ class Attempt:
         details = {
             "verb": self.verb,
             "of_run": self.of_run,
+            **({"postprocessing": postprocessing} if postprocessing else {}),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "cores": self.spark.sparkContext.defaultParallelism,
             **told,
@@ -236,8 +265,8 @@ class Attempt:
             raise known from (None if self.settings.source.sensitive else error)
 
     def _failed(self, error: Exception, code: int, *, records: bool) -> None:
-        told = to_error_dict(error)
-        self.know(status="failed", exit_code=code, error=told, seconds=self.so_far)
+        summary = ErrorSummary.from_error(error)
+        self.know(status="failed", exit_code=code, error=summary, seconds=self.so_far)
         if isinstance(error, SparkscoreError):
             error.report = self.report
         if not records:
@@ -245,7 +274,7 @@ class Attempt:
         alerts = self._alerted()
         if self.run is not None:
             try:
-                facts_of = {"exit_code": code, "error": told["class"], "message": told["message"]}
+                facts_of = {"exit_code": code, "error": summary.class_name, "message": summary.message}
                 self.event("failed", told={"alerts": alerts}, **facts_of)
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(

@@ -1,5 +1,6 @@
 """Reads the history of an as_of: what to do now, and what is already published."""
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -7,10 +8,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
-from sparkscore.lifecycle import Decision, Wishes, decide_next_attempt, unknown_runs
+from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.records import Pins, Postprocessing, ReportedSource, Run, RunEvent, RunReport, to_utc_text
 from sparkscore.store import commit_history, delta_tables
 
 
@@ -44,19 +45,23 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
     return RunHistory(past, visible, tuple(unknown))
 
 
-def decide_run(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
+def decide_run(
+    attempt: Attempt, *, replace: bool = False, force: bool = False, restart: bool = False, records: bool = True
+) -> Decision:
     """What this attempt of `score` does, by the run events and the visible rows.
 
     Raises:  TableChanged, ForeignTable.
     """
     past = load_run_history(attempt, records=records)
-    job, force = attempt.settings.job, wishes.force
+    job = attempt.settings.job
     committed = (
         commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
         if force
         else 0
     )
-    decision = decide_next_attempt(past.events, past.visible, wishes, committed=committed)
+    decision = decide_next_attempt(
+        past.events, past.visible, replace=replace, force=force, restart=restart, committed=committed
+    )
     if decision.kind == "work":
         _refuse_expired(attempt)
     return apply_decision(attempt, decision)
@@ -108,6 +113,7 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
         rows_rejected=note["rejected"],
         table_version=version,
         message="recorded again from the table's history",
+        details=json.dumps({"postprocessing": note["postprocessing"]}) if "postprocessing" in note else None,
     )
     attempt.warn(
         f"run {run_id[:12]} is in the prediction table but was not in the run events;"
@@ -124,7 +130,7 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
     run, unfinished = restore_published_run(attempt, decision.shown), decision.open
-    refuse_other_pins(attempt, run.pins)
+    refuse_other_pins(attempt, run.pins, run.postprocessing)
     if unfinished is not None:
         attempt.warn(
             f"an attempt of `{unfinished.verb}` started revision {unfinished.revision} and did not finish: revision"
@@ -163,10 +169,19 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
             "a publication without pins in the run events", "the event that a run wrote", "--force publishes again"
         )
     source, model_id = event.source_table or attempt.source.name, event.model_id or ""
-    run = Run(attempt.settings.job, attempt.as_of, attempt.revision, attempt.attempt, event.pins, source, model_id)
+    run = Run(
+        attempt.settings.job,
+        attempt.as_of,
+        attempt.revision,
+        attempt.attempt,
+        event.pins,
+        source,
+        model_id,
+        event.postprocessing,
+    )
     attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
     attempt.know(
-        source={"table": source, "version": run.pins.source_version},
+        source=ReportedSource(source, run.pins.source_version),
         rows_read=event.rows_read,
         rows_scored=event.rows_scored,
         rows_rejected=event.rows_rejected,
@@ -184,7 +199,10 @@ def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
 
 
 def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config names explicitly and that differs."""
+    """One line per pin that the config names explicitly and that differs.
+
+    A scoring digest that an older version wrote for the same settings does not.
+    """
     settings = attempt.settings
     name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
     asked = {
@@ -194,13 +212,18 @@ def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
             settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
             pins.source_version,
         ),
-        "scoring_digest": (attempt.scoring_digest[:12], pins.scoring_digest[:12]),
+        "scoring_digest": (_fitting_digest(attempt, pins)[:12], pins.scoring_digest[:12]),
     }
     return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
 
 
-def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
-    """Refuse a config that explicitly names other pins than the published ones.
+def _fitting_digest(attempt: Attempt, pins: Pins) -> str:
+    former = attempt.former_scoring_digest
+    return former if pins.scoring_digest == former else attempt.scoring_digest
+
+
+def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessing) -> None:
+    """Refuse a config that asks explicitly for something else than what is published.
 
     Raises:  PinsConflict.
     """
@@ -208,11 +231,13 @@ def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
     source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
+    if pins.scoring_digest == attempt.scoring_digest:
+        differences += postprocessing.differences(attempt.postprocessing_of(pins))
     if differences:
         raise PinsConflict(
             f"this as_of is published with other pins: {'; '.join(differences)}",
-            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold,"
-            " rules that reject rows, batch_timeout of the residency executor)",
+            "the published pins and output.threshold (scoring_digest: filter, keys, inputs, params, runtime,"
+            " pass-through, rules that reject rows, batch_timeout of the residency executor)",
             "--replace supersedes it, or choose another as_of",
         )
 

@@ -1,0 +1,77 @@
+"""The frozen records that cross packages, and the protocols that packages expect of each other.
+
+Plain data: no I/O, no Spark, no MLflow, no pandas. Import from `sparkscore.records`: its modules are one
+per concern.
+"""
+
+from sparkscore.records.canonical_text import json_digest, to_utc_text
+from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.records.maintenance_records import MaintenanceReport, SkippedStep
+from sparkscore.records.model_records import ModelInput, PinnedModel
+from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.report_records import (
+    RESULT_SCHEMA,
+    ReportedModel,
+    ReportedSource,
+    RunPage,
+    RunReport,
+    RunStatus,
+)
+from sparkscore.records.run_records import (
+    NO_POSTPROCESSING,
+    Pins,
+    Postprocessing,
+    Publication,
+    RejectCount,
+    RowChanges,
+    Run,
+    RunEvent,
+    Stage,
+)
+from sparkscore.records.scan_records import FileScan, PartRows, ScoredPart, SplitPart, SplitPosition, SplitReader
+from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
+from sparkscore.records.table_records import TableLocation, TableRef
+
+__all__ = [
+    "NO_POSTPROCESSING",
+    "QUANTILE_LEVELS",
+    "RESULT_SCHEMA",
+    "ColumnProfile",
+    "Condition",
+    "Drift",
+    "FileScan",
+    "FilterOperator",
+    "MaintenanceReport",
+    "ModelInput",
+    "PartRows",
+    "PinnedModel",
+    "Pins",
+    "Postprocessing",
+    "ProgressReporter",
+    "Publication",
+    "RejectCount",
+    "ReportedModel",
+    "ReportedSource",
+    "RowChanges",
+    "RowRule",
+    "RowRules",
+    "RuleVerdict",
+    "Run",
+    "RunEvent",
+    "RunPage",
+    "RunReport",
+    "RunStatus",
+    "ScoredPart",
+    "SkippedStep",
+    "SlaRule",
+    "Snapshot",
+    "SplitPart",
+    "SplitPosition",
+    "SplitReader",
+    "Stage",
+    "TableLocation",
+    "TableRef",
+    "Verdict",
+    "json_digest",
+    "to_utc_text",
+]

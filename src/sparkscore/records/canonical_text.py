@@ -1,0 +1,15 @@
+"""How a JSON value and a time are written where equal ones have to give equal texts."""
+
+import hashlib
+import json
+from datetime import UTC, datetime
+
+
+def json_digest(value: object) -> str:
+    """The sha256 of a JSON value, 64 hexadecimal digits: keys sorted, no spaces, so equal values have equal digests."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def to_utc_text(moment: datetime) -> str:
+    """The moment in ISO 8601 with a trailing Z, microseconds only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

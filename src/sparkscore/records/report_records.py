@@ -1,0 +1,115 @@
+"""The result of an attempt, and the page about a run."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from sparkscore.errors import ErrorSummary
+from sparkscore.records.gate_records import Verdict
+from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
+from sparkscore.records.run_records import RejectCount, RunEvent
+
+RESULT_SCHEMA = 1
+"""Version of the result line's shape."""
+
+RunStatus = Literal[
+    "published",
+    "already_published",
+    "superseded",
+    "nothing_to_score",
+    "dry_run",
+    "failed",
+    "aborted",
+    "unfinished",
+]
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) are told by pages of earlier attempts,
+never by a result line: an attempt cannot say them of itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedModel:
+    """The model that a run scored with."""
+
+    name: str
+    version: str
+    model_id: str = ""
+    digest: str = ""
+    """sha256 of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSource:
+    """The table that a run read."""
+
+    table: str
+    version: int | None = None
+    """None before the run pinned one."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """The result of one attempt: the JSON line on stdout."""
+
+    job: str
+    as_of: str | None
+    status: RunStatus
+    exit_code: int = 0
+    run_id: str | None = None
+    revision: int | None = None
+    attempt: int | None = None
+    rows_read: int | None = None
+    rows_scored: int | None = None
+    rows_rejected: int | None = None
+    model: ReportedModel | None = None
+    source: ReportedSource | None = None
+    table: str | None = None
+    table_version: int | None = None
+    transport: str | None = None
+    transport_reason: str | None = None
+    """Why this transport: what the scan covers, or what kept it from being sure."""
+    model_loads: int | None = None
+    chunks_reused: int | None = None
+    newer: Mapping[str, Any] | None = None
+    """What a run with new pins would take: `source_version`, `model_version`; None when nothing is newer."""
+    warnings: tuple[str, ...] = ()
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Seconds per part, `total` among them."""
+    rows_per_second: float | None = None
+    """Rows scored per second of the score-and-stage part."""
+    executors: Mapping[str, float] = field(default_factory=dict)
+    """What the workers did: see `scoring.counters`."""
+    drifted: int | None = None
+    """Columns that are too far from what they are compared with; None where nothing was compared."""
+    sla_broken: tuple[str, ...] = ()
+    """The rules of `sla` that the run broke, in words."""
+    report: str | None = None
+    """Where the run's page is."""
+    error: ErrorSummary | None = None
+    schema: int = RESULT_SCHEMA
+
+    def to_json(self) -> str:
+        """One line of JSON."""
+        error = None if self.error is None else self.error.to_dict()
+        return json.dumps({**asdict(self), "error": error}, default=str)
+
+
+@dataclass(frozen=True, slots=True)
+class RunPage:
+    """All that is known of one run, for its report: what `pipelines.report` reads from the job's tables."""
+
+    report: RunReport
+    """`seconds`, `executors`, counts, model, source."""
+    verdicts: tuple[Verdict, ...]
+    profiles: tuple[ColumnProfile, ...]
+    last: tuple[ColumnProfile, ...]
+    """Of the run before, in as_of; empty for the first one."""
+    drifts: tuple[Drift, ...]
+    rejects: tuple[RejectCount, ...]
+    sla: tuple[SlaRule, ...]
+    history: tuple[RunEvent, ...]
+    """The last event of each as_of's newest revision, oldest first, this run's too: for what changes over time."""
+    cores: int = 1
+    """Slots that the run had."""
+    price_core_hour: float | None = None
+    price_gpu_hour: float | None = None

@@ -1,0 +1,195 @@
+"""A run: its identity, its stage, its publication and its events."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
+from datetime import datetime
+from typing import Any, Literal
+
+from sparkscore.records.canonical_text import json_digest, to_utc_text
+
+
+@dataclass(frozen=True, slots=True)
+class Pins:
+    """What a run may not change its mind about. Equal pins give equal predictions."""
+
+    source_id: str
+    source_version: int
+    model_name: str
+    model_version: str
+    model_digest: str
+    scoring_digest: str
+
+    def stage_id(self, as_of: datetime) -> str:
+        """Identity of the stage: runs with equal pins and as_of share it."""
+        return json_digest([asdict(self), to_utc_text(as_of)])
+
+    def differences(self, other: "Pins") -> list[str]:
+        """One line per pin that differs: `model_version: 3 here, 4 there`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name}: {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocessing:
+    """How a run makes the columns that it publishes from what the model returned. No part of its pins."""
+
+    threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is set. Empty where predictions are published as the model returned them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Postprocessing":
+        """The inverse of `to_dict`; names that only a newer version knows are left out."""
+        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
+
+    def differences(self, other: "Postprocessing") -> list[str]:
+        """One line per value that differs: `threshold 0.5 published, 0.4 asked for`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name} {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+NO_POSTPROCESSING = Postprocessing()
+"""Predictions are published as the model returned them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One publication of a job for one as_of, and the attempt that works on it."""
+
+    job: str
+    as_of: datetime
+    revision: int
+    attempt: int
+    pins: Pins
+    source_table: str
+    model_id: str
+    postprocessing: Postprocessing = NO_POSTPROCESSING
+    """Empty, too, for runs that an older version began: their scoring digest holds the threshold."""
+
+    @property
+    def run_id(self) -> str:
+        """sha256 of job, as_of, revision, pins, and of the post-processing where there is any."""
+        identity: list[Any] = [self.job, to_utc_text(self.as_of), self.revision, asdict(self.pins)]
+        applied = self.postprocessing.to_dict()
+        return json_digest([*identity, applied] if applied else identity)
+
+    @property
+    def stage_id(self) -> str:
+        """sha256 of pins and as_of."""
+        return self.pins.stage_id(self.as_of)
+
+    @property
+    def guard(self) -> str:
+        """Delta's application id of the commits of this as_of; the revision is its version."""
+        return f"sparkscore/{self.job}/{to_utc_text(self.as_of)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Predictions that are written and not visible yet. Lives at `path`, at `version`."""
+
+    stage_id: str
+    path: str
+    version: int
+    rows: int
+    """All rows: scored and rejected."""
+    rejected: int
+    chunks_reused: int = 0
+    keys_ascend: bool = False
+    """The tasks that wrote it saw that no key is there twice; where False it has to be counted."""
+
+    @property
+    def scored(self) -> int:
+        """Rows with a prediction."""
+        return self.rows - self.rejected
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """The one commit that made a run visible."""
+
+    table: str
+    table_version: int | None
+    """None when the table's history no longer holds the commit."""
+    run_id: str
+    revision: int
+    rows: int
+    committed: bool = field(default=True, compare=False)
+    """False: another attempt of the run had made the commit already."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """What readers of an as_of see change when other rows take the place of those of now: counts of keys."""
+
+    rows_now: int
+    rows_then: int
+    """Rows afterwards."""
+    vanish: int
+    appear: int
+    change: int
+    """Keys that stay, with another prediction or another pass-through value."""
+
+
+@dataclass(frozen=True, slots=True)
+class RejectCount:
+    """How many rows a run rejected for one reason."""
+
+    as_of: datetime
+    run_id: str
+    code: str
+    error: str | None
+    """Class of the model's error; None for a broken rule."""
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvent:
+    """One line of a job's history. Grain: one row per (run_id, attempt, event)."""
+
+    job: str
+    as_of: datetime
+    revision: int
+    attempt: int
+    event: Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+    at: datetime
+    run_id: str | None = None
+    pins: Pins | None = None
+    source_table: str | None = None
+    model_id: str | None = None
+    rows_read: int | None = None
+    rows_scored: int | None = None
+    rows_rejected: int | None = None
+    table_version: int | None = None
+    exit_code: int | None = None
+    error: str | None = None
+    message: str | None = None
+    details: str | None = None
+
+    @property
+    def verb(self) -> str:
+        """The verb whose attempt this is."""
+        return str(self.told.get("verb", "score"))
+
+    @property
+    def postprocessing(self) -> Postprocessing:
+        """Of the run: empty where an older version has written the event."""
+        return Postprocessing.from_dict(self.told.get("postprocessing") or {})
+
+    @property
+    def of_run(self) -> str | None:
+        """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
+        return self.told.get("of_run")
+
+    @property
+    def told(self) -> Mapping[str, Any]:
+        """What the event tells beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
+        told: Mapping[str, Any] = json.loads(self.details) if self.details else {}
+        return told

@@ -1,0 +1,101 @@
+"""The files of a snapshot, cut into splits, and what reads them on executors."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+SplitPosition = tuple[int, int]
+"""A place in a split: which of its ranges, and how many of that range's rows lie before it, filtered ones too. A range
+that is read to its end is left behind: then it is the next one's row 0."""
+
+
+@dataclass(frozen=True, slots=True)
+class SplitPart:
+    """The rows of a split from one position to another; a whole split where nothing else is said."""
+
+    split: int
+    first: SplitPosition = (0, 0)
+    last: SplitPosition | None = None
+    """None: the split's end."""
+    share: float = 1.0
+    """How much of its split's work it is, about."""
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredPart:
+    """What a task tells of a part: how far it came, and the files that it wrote."""
+
+    split: int
+    first: SplitPosition
+    last: SplitPosition
+    ranges: int
+    """How many ranges the split has: `(ranges, 0)` is its end."""
+    files: tuple[Mapping[str, Any], ...] = ()
+    """As `stage.file_writer` tells of them."""
+    share: float = 1.0
+    """As in `SplitPart`, of what was scored."""
+    seconds: float = 0.0
+    """How long that took, without the model's load."""
+    layout: tuple[int, int] | None = None
+    """Where it ends inside a range: the range's rows, and those of a batch."""
+
+    @property
+    def whole(self) -> bool:
+        """It is all of its split."""
+        return self.first == (0, 0) and self.last == (self.ranges, 0)
+
+
+class PartRows(Protocol):
+    """The rows of a part of a split, batch by batch, and how far the reading has come."""
+
+    ranges: int
+    position: SplitPosition
+    """After the last row that was read."""
+    layout: tuple[int, int]
+    """Rows of the range that is being read, and of its batches."""
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """The rows that meet the filter. Once."""
+
+    @property
+    def share_read(self) -> float:
+        """How much of the part was read, 0 to 1, by the bytes of its ranges."""
+
+
+class SplitReader(Protocol):
+    """Reads the splits of a scan on executors. `ingest.split_reader` has it; pickled into every task."""
+
+    def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
+        """The split's rows that meet the filter, as `ingest.frame` would give them."""
+
+    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartRows:
+        """The same of a part of it. Parts that meet give each row once."""
+
+    def lengths(self, split: bytes) -> tuple[int, ...]:
+        """The bytes of each of its ranges."""
+
+    def named(self, split: bytes) -> str:
+        """The split in words: its files and ranges."""
+
+    def sampled(self, share: float) -> "SplitReader":
+        """Reads a share of each row group, from its beginning: the same rows each time."""
+
+
+@dataclass(frozen=True, slots=True)
+class FileScan:
+    """The data files of a snapshot, cut into balanced splits. `ingest.file_listing` makes it."""
+
+    splits: tuple[bytes, ...]
+    """Each names ranges of files; only `read` understands them."""
+    read: SplitReader
+    files: int
+    bytes: int
+    """Size of the files on disk."""
+    target: int
+    """Bytes that a split holds, about: the same listing with the same target gives the same splits."""
+    plan: str
+    """sha256 over what each split names: equal plans number the same splits alike."""
+    pruned: int = 0
+    """Files that the filter leaves out, by their partition values and statistics."""

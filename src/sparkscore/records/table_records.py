@@ -1,0 +1,30 @@
+"""A table by its name, and by where its folder is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyarrow import fs
+
+
+@dataclass(frozen=True, slots=True)
+class TableRef:
+    """A table by its catalog name or by its path, checked against the grammar. `store.table_ref` makes it."""
+
+    name: str
+    """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
+    path: str | None
+    """Where it lies, for a table without a catalog name; None for a catalog's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableLocation:
+    """A table's folder that is reached without Spark. `store.place_of` makes it; pickled into tasks."""
+
+    uri: str
+    """As deltalake names it."""
+    root: str
+    """As pyarrow names it in its file system."""
+    filesystem: fs.FileSystem | None = None
+    """None: the machine's own files."""
+    options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What deltalake needs to reach it: secrets, so never shown."""
