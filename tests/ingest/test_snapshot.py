@@ -198,7 +198,7 @@ def test_a_key_without_exact_equality_is_refused(spark: SparkSession, flights: T
 def test_a_name_that_the_suite_writes_is_refused(
     spark: SparkSession, flights: TableRef, wishes: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match="reserved names among keys and pass-through: label"):
+    with pytest.raises(ConfigError, match="keys or pass-through columns with reserved names: label"):
         pinned(spark, flights, **wishes)
 
 

@@ -70,7 +70,7 @@ def test_a_publication_tells_counts_seconds_model_source_and_table() -> None:
 def test_something_newer_is_told_with_what_takes_it() -> None:
     said = describe_run(replace(REPORT, status="already_published", newer={"model_version": "2"}))
     assert "nothing done" in said
-    assert "newer meanwhile: model_version 2 (--replace takes it)" in said
+    assert "newer: model_version 2 (--replace takes it)" in said
 
 
 def test_nothing_to_score_is_told_without_a_table() -> None:

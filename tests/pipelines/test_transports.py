@@ -91,7 +91,7 @@ def test_rows_that_the_model_raises_on_are_the_same_rejects_on_each(
     for other in (1, 2):
         pd.testing.assert_frame_equal(published[0], published[other], check_exact=True)
         assert rejected[0] == rejected[other]
-    failed = ("predict_failed", "ValueError", "the model raised on this row alone")
+    failed = ("predict_failed", "ValueError", "the model raised an error on this row alone")
     expected: list[tuple[Any, ...]] = [(f'{{"id":{key}}}', *failed) for key in np.flatnonzero(bad)]
     expected += [('{"id":null}', "null_key", None, "the key id is NULL")] * int(null.sum())
     assert rejected[0] == sorted(expected)

@@ -70,9 +70,9 @@ def with_features(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Mapping[str, int]:
-    """Write the three tables under `<home>/tables`; a table that is there in full is left alone. Returns rows by name.
+    """Write the three tables under `<home>/tables`, except complete ones. Returns rows by name.
 
-    Jobs:    one per table that is not there yet.
+    Jobs:    one per table that does not exist yet.
     Runs on: driver.
     Raises:  AccessDenied.
     """
@@ -87,7 +87,7 @@ def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Map
 
 
 def write_training(spark: SparkSession, home: str, flights: pd.DataFrame) -> DeltaDatasetSource:
-    """Write the flights that the model learns from as a table of its own; where it is, as MLflow names it.
+    """Write the flights that the model learns from as a table of its own; returns its location as MLflow names it.
 
     Jobs:    one, none where the table is there in full.
     Runs on: driver.

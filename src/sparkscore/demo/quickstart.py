@@ -28,19 +28,21 @@ log = structlog.get_logger("sparkscore")
 def config_file() -> Path:
     """`conf/quickstart.yaml` of the repository, or the copy inside an installed package.
 
-    Raises:  ConfigError when neither is there.
+    Raises:  ConfigError if neither exists.
     """
     here = Path(__file__).resolve()
     for folder in (here.parent / "conf", here.parents[3] / "conf"):
         if (folder / "quickstart.yaml").is_file():
             return folder / "quickstart.yaml"
     raise ConfigError(
-        "no conf/quickstart.yaml beside the package", "the repository, or an installed wheel", "give --config"
+        "no conf/quickstart.yaml beside the package",
+        "the repository, or an installed wheel",
+        "name a config with --config",
     )
 
 
 def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
-    """The report of the main job on October to December 2013; everything that it needs is made before, once.
+    """Run the main job on October to December 2013; creates everything that it needs first, once.
 
     Jobs:    loads the tables, then those of `score`.
     Raises:  whatever `score` raises; LeakSuspected.
@@ -75,7 +77,7 @@ def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
 
 
 def _describe_quickstart(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
-    """What happened, where it is, what to try next."""
+    """Text about what happened, where the results are, and what to try next."""
     return f"""
 {describe_run(report)}
 
@@ -91,7 +93,7 @@ December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arri
   models        {home}/mlflow.db
 
 Try next:
-  published already, does nothing:
+  already published, does nothing:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of {AS_OF}
   the plan of a new run:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of 2014-01-01 --dry-run

@@ -1,4 +1,4 @@
-"""The data files of a pinned version, where reading them without Spark is sure to give Spark's rows."""
+"""Lists the data files of a pinned version, if reading them without Spark is certain to give Spark's rows."""
 
 import hashlib
 import json
@@ -35,13 +35,13 @@ _PARTITION_TYPES = (
 def plan_file_scan(
     spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = None, target: int | None = None
 ) -> FileScan:
-    """The snapshot's files without those that the filter leaves out, in splits of about equal work.
+    """The snapshot's files without those that the filter excludes, in splits of about equal work.
 
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
 
     Jobs:    none.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a moment.
-    Raises:  ScanUnsupported naming why Spark has to read this table.
+    Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
     place = locate_table(spark, snapshot.table)
     names = list(dict.fromkeys([*snapshot.columns, *(one.column for one in snapshot.where)]))

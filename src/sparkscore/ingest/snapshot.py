@@ -37,9 +37,9 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
 ) -> Snapshot:
     """The table at one integer version, and what a run reads of it.
 
-    Needs:   `columns` the run's keys, model inputs and pass-through; an absent input is the model's to refuse.
+    Needs:   `columns` the run's keys, model inputs and pass-through; the signature check refuses an absent input.
     Jobs:    none that reads data.
-    Raises:  TableNotFound; ConfigError for a version that is not there; for keys, pass-through, filter or sensitive
+    Raises:  TableNotFound; ConfigError for a version that does not exist; for keys, pass-through, filter or sensitive
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
@@ -65,7 +65,7 @@ def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
 
 
 def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot) -> int:
-    """How many rows a run reads. Without a filter Delta may answer from its log, even when the files are gone.
+    """How many rows a run reads. Without a filter Delta may answer from its log, even if the files are gone.
 
     Jobs:    one Spark job over the data, and small ones of Delta over its log.
     Raises:  AccessDenied, and whatever else `spark.error_translation` knows of a source that cannot be read.
@@ -84,7 +84,7 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
     if not 1 <= rows <= SAMPLE_LIMIT:
         raise ConfigError(
             f"a sample of {rows:,} rows",
-            f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver",
+            f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver's memory",
             "ask for fewer, or run the whole job",
         )
     cut = snapshot_frame(spark, snapshot).limit(rows)

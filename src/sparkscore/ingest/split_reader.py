@@ -48,7 +48,7 @@ class ParquetSplitReader:
 
         Needs:   ranges as `ingest.file_ranges` makes them.
         Runs on: executor.
-        Raises:  ScanUnsupported for a file that only Spark is sure to read; ConfigError for one that is gone or
+        Raises:  ScanUnsupported for a file that only Spark can read reliably; ConfigError for one that is gone or
                  damaged.
         """
         yield from self.part(split, (0, 0), None)
@@ -152,14 +152,14 @@ class ParquetSplitReader:
         return pa.nulls(batch.num_rows, field.type) if place < 0 else conform_column(batch.column(place), field.type)
 
     def _there(self, file: pq.ParquetFile) -> list[str]:
-        """The wanted columns that the file has. One that differs in case only is Spark's to understand."""
+        """The wanted columns that the file has. Only Spark understands one that differs in case only."""
         names = file.schema_arrow.names
         wanted = [name for name in self.columns.names if name not in self.partitions]
         there = [name for name in wanted if name in names]
         lower = {name.lower() for name in names}
         strange = [name for name in wanted if name not in names and name.lower() in lower]
         if strange or len(set(names)) < len(names):
-            raise ScanUnsupported("a file whose columns differ from the table's in case", ", ".join(strange))
+            raise ScanUnsupported("a file whose column names differ from the table's in case", ", ".join(strange))
         self._refuse_old_calendar(file)
         for place in range(len(file.schema)):
             self._refuse_other_times(file.schema.column(place))
@@ -173,7 +173,9 @@ class ParquetSplitReader:
         wall_clock = "isAdjustedToUTC=false" in str(leaf.logical_type).replace(" ", "")
         moments = "tz=UTC" in str(self.columns.field(name).type)
         if (wall_clock and moments) or (leaf.physical_type == "INT96" and not moments):
-            raise ScanUnsupported(f"a file with times of another kind in {name}", f"{self.columns.field(name).type}")
+            raise ScanUnsupported(
+                f"a file with timestamps of another kind in {name}", f"{self.columns.field(name).type}"
+            )
 
     def _refuse_old_calendar(self, file: pq.ParquetFile) -> None:
         notes = file.metadata.metadata or {}
@@ -188,7 +190,7 @@ class ParquetSplitReader:
 def _cut_batches(
     file: pq.ParquetFile, groups: list[int], columns: list[str], *, rows: int, wanted: tuple[int, int]
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Groups that hold none of the wanted rows are not read; of the others, what comes before them is thrown away."""
+    """Skip groups without wanted rows; in the others, drop the rows before them."""
     first, last = wanted
     sizes = np.array([file.metadata.row_group(group).num_rows for group in groups])
     ends = np.cumsum(sizes)

@@ -1,4 +1,4 @@
-"""The columns of predictions as readers see them, of the stage's as the model returned them. Runs on executors."""
+"""Converts the stage's columns to the prediction columns that are profiled. Runs on executors."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ PREDICTION, LABEL = "prediction", "label"
 
 
 def prediction_columns(output: pa.DataType, *, threshold: float | None) -> dict[str, pa.DataType]:
-    """What is profiled of predictions: `prediction`, the parts of a struct, `label` where there is a threshold."""
+    """The profiled columns of predictions: `prediction`, the parts of a struct, `label` with a threshold."""
     if threshold is not None:
         return {PREDICTION: pa.float64(), LABEL: pa.int32()}
     if pa.types.is_struct(output):

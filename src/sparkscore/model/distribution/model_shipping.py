@@ -1,4 +1,4 @@
-"""Hands a model to Spark's own file distribution. Runs on the driver."""
+"""Ships a model by Spark's own file distribution. Runs on the driver."""
 
 import shutil
 import tempfile

@@ -39,7 +39,7 @@ def parse_model_uri(uri: str) -> ModelUri:
         raise ConfigError(
             f"the model URI {uri!r}",
             "models:/<name>@<alias> or models:/<name>/<version>, the version a number",
-            "register the model and name an alias or a version; stages, latest, runs:/ and paths are not pinned",
+            "register the model and name an alias or a version; stages, latest, runs:/ and paths cannot be pinned",
         )
     return ModelUri(**match.groupdict())
 

@@ -55,7 +55,9 @@ def _load_torch_module(torch: Any, folder: Path, form: str, place: Any) -> Any:
         module = torch.load(folder / "model.pth", map_location=place, weights_only=False, pickle_module=pickle)
     if any(base.__module__.startswith("pytorch_forecasting") for base in type(module).__mro__):
         raise ModelError(
-            "a model of pytorch_forecasting", "one that takes tensors", "set model.runtime to pyfunc: it takes frames"
+            "a model of pytorch_forecasting",
+            "a model that takes tensors",
+            "set model.runtime to pyfunc: it takes frames",
         )
     with guard_foreign_code():
         module.eval()

@@ -45,7 +45,7 @@ def read_mlflow_signature(mlmodel: Mapping[str, Any]) -> Signature:
         return _parse_signature(mlmodel.get("signature") or {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignatureError(
-            f"a signature that cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
+            f"the model's signature cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""From Arrow to what a model is given. Plain functions on columns, so they need no Spark."""
+"""Converts Arrow columns to a model's inputs. Plain functions on columns, so they need no Spark."""
 
 from collections.abc import Sequence
 

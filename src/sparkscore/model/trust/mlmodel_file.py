@@ -1,4 +1,4 @@
-"""What an MLmodel file says, read and judged before anything of the model is imported."""
+"""Reads and checks an MLmodel file before anything of the model is imported."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath

@@ -70,7 +70,7 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
             "" if report.drifted is None else "bad" if report.drifted else "good",
         ),
         Fact(
-            "Promises broken",
+            "SLA rules broken",
             number_text(len(broken) or len(report.sla_broken)) if kept else UNKNOWN,
             f"of {len(page.sla)}" if page.sla else "none were checked" if not kept else "",
             kept,  # type: ignore[arg-type]

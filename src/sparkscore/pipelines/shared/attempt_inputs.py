@@ -9,7 +9,7 @@ from sparkscore.settings import Settings
 
 
 def parse_as_of(text: str | datetime) -> datetime:
-    """The UTC moment of an ISO date or timestamp; without a zone it is UTC.
+    """The UTC time of an ISO date or timestamp; without a zone it is UTC.
 
     Raises:  ConfigError.
     """
@@ -19,7 +19,7 @@ def parse_as_of(text: str | datetime) -> datetime:
         raise ConfigError(
             f"as_of {text!r}",
             "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
-            "let the scheduler pass its logical date",
+            "pass the scheduler's logical date",
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
@@ -32,7 +32,7 @@ def refuse_default_home(spark: SparkSession, home: str) -> None:
     master = str(spark.sparkContext.master)
     if not master.startswith("local") and home == Settings.model_fields["home"].default:
         raise ConfigError(
-            f"the default home {home} with the master {master}",
-            "a home that the driver and all executors see",
+            f"the default home {home}, a folder of the driver, with the master {master}",
+            "a home that the driver and all executors can reach",
             "set home: or SPARKSCORE_HOME to an absolute path or a URI, for example s3a://bucket/sparkscore",
         )

@@ -7,7 +7,7 @@ from sparkscore.store import delta_tables
 
 
 def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config asks for explicitly and that differs.
+    """One line per pin that the config names explicitly and that differs.
 
     A scoring digest that an older version wrote for the same settings does not.
     """

@@ -1,4 +1,4 @@
-"""One attempt of a run: its tables, clock, events and report. The page of a verb decides in which order they change."""
+"""One attempt of a run: its tables, clock, events and report. The pipeline of a verb decides the order of steps."""
 
 import secrets
 import time
@@ -92,7 +92,7 @@ class Attempt:
 
     @cached_property
     def suites(self) -> Mapping[Gate, Suite]:
-        """The gates' suites, read once: a broken one is an error of the config, never of the data.
+        """The suites of the gates, read once: an invalid suite is an error of the config, never of the data.
 
         Raises:  ConfigError.
         """
@@ -100,15 +100,15 @@ class Attempt:
         found = {gate: load_suite(path, home=self.settings.home_uri) for gate, path in gates.items() if path}
         if "output" in found and found["output"].rejecting:
             raise ConfigError(
-                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are scored already",
-                "the action reject in the suite of gate.input alone",
+                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are already scored",
+                "the action reject only in the suite of gate.input",
                 "remove the action; severity decides what a broken rule does to the run",
             )
         return found
 
     @property
     def scoring_digest(self) -> str:
-        """Of the settings and of the rules that reject rows."""
+        """The scoring digest: of the settings and of the rules that reject rows."""
         return self.settings.scoring_digest(self._rejecting_rules)
 
     @property
@@ -131,7 +131,7 @@ class Attempt:
 
     @property
     def runs_table(self) -> TableRef:
-        """Where the job's events are."""
+        """The table of the job's run events."""
         return sibling_table(self.target, "_runs")
 
     @property
@@ -154,7 +154,7 @@ class Attempt:
         log.info("transport", transport=transport, reason=reason)
 
     def warn(self, text: str) -> None:
-        """A warning for the result line and for the log."""
+        """Add a warning to the result line and to the log."""
         log.warning(text)
         self.report = replace(self.report, warnings=(*self.report.warnings, text))
 
