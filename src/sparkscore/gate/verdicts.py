@@ -90,9 +90,9 @@ def require_passed_verdict(verdict: Verdict) -> None:
 
     Raises:  GateFailed naming each broken rule with what was observed and expected.
     """
-    if verdict.failed:
-        count = f"{len(verdict.failed)} of {len(verdict.rules)} rules of {verdict.suite} are broken"
-        broken = [f"{rule.rule}: {rule.observed}; expected {rule.expected}" for rule in verdict.failed]
+    if verdict.failed_rules:
+        count = f"{len(verdict.failed_rules)} of {len(verdict.rules)} rules of {verdict.suite} are broken"
+        broken = [f"{rule.rule}: {rule.observed}; expected {rule.expected}" for rule in verdict.failed_rules]
         raise GateFailed(
             "\n  ".join([f"the {verdict.gate} gate stopped the run, {count}", *broken]),
             "data that meets the suite; nothing was published",

@@ -125,7 +125,7 @@ def _fit_condition_value(condition: Condition, value: object, kind: pa.DataType)
 def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
     """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
     values = _condition_values(condition)
-    for value, text in zip(values, condition.written or (None,) * len(values), strict=True):
+    for value, text in zip(values, condition.yaml_texts or (None,) * len(values), strict=True):
         try:
             fit_filter_value(value, kind)
         except UnfitValue as unfit:

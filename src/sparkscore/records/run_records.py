@@ -59,7 +59,7 @@ class Run:
         return self.pins.stage_id(self.as_of)
 
     @property
-    def guard(self) -> str:
+    def txn_app_id(self) -> str:
         """Delta's application id of the commits of this as_of; the revision is its version."""
         return f"sparkscore/{self.job}/{to_utc_text(self.as_of)}"
 
@@ -100,15 +100,14 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What readers of an as_of see change when other rows take the place of those of now: counts of keys."""
+    """What readers of an as_of see change when other rows replace the current ones."""
 
-    rows_now: int
-    rows_then: int
-    """Rows afterwards."""
-    vanish: int
-    appear: int
-    change: int
-    """Keys that stay, with another prediction or another pass-through value."""
+    rows_before: int
+    rows_after: int
+    keys_removed: int
+    keys_added: int
+    keys_changed: int
+    """Keys in both, with another prediction or another pass-through value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +148,15 @@ class RunEvent:
     @property
     def verb(self) -> str:
         """The verb whose attempt this is."""
-        return str(self.told.get("verb", "score"))
+        return str(self.parsed_details.get("verb", "score"))
 
     @property
-    def of_run(self) -> str | None:
+    def origin_run_id(self) -> str | None:
         """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
-        return self.told.get("of_run")
+        return self.parsed_details.get("of_run")
 
     @property
-    def told(self) -> Mapping[str, Any]:
-        """What the event tells beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
-        told: Mapping[str, Any] = json.loads(self.details) if self.details else {}
-        return told
+    def parsed_details(self) -> Mapping[str, Any]:
+        """What the event holds beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
+        content: Mapping[str, Any] = json.loads(self.details) if self.details else {}
+        return content

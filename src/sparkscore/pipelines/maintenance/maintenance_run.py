@@ -127,7 +127,7 @@ class MaintenanceRun:
 
     def ended(self) -> MaintenanceReport:
         """The report of an upkeep that ended well."""
-        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.idle else "maintained"
+        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
         self.know(status=status, seconds=self._seconds())
         return self.report
 

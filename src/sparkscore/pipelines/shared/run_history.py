@@ -141,8 +141,10 @@ def report_unchanged_run(
     told = monitored_event(attempt, shown)
     if told is not None:
         attempt.exit_code = told.exit_code or 0
-        broken = tuple(rule["rule"] for rule in told.told.get("sla", ()) if not rule["kept"])
-        attempt.know(drifted=told.told.get("drifted"), sla_broken=broken, report=told.told.get("report"))
+        broken = tuple(rule["rule"] for rule in told.parsed_details.get("sla", ()) if not rule["kept"])
+        attempt.know(
+            drifted=told.parsed_details.get("drifted"), sla_broken=broken, report=told.parsed_details.get("report")
+        )
     table_version = None if shown is None else shown.table_version
     return attempt.ended("already_published", table_version=table_version, model_loads=0, chunks_reused=0, newer=newer)
 
