@@ -80,9 +80,9 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) 
         names = check_same_schema(spark, target, version=version, keys=keys)
         then, now = published_rows(spark, target, earlier, version=version), published_rows(spark, target, shown)
         found = count_row_changes(then, now, keys=keys)
-    if found.rows_then != (earlier.rows_scored or 0):
+    if found.rows_after != (earlier.rows_scored or 0):
         raise TableChanged(
-            f"{target.name} at version {version} holds {found.rows_then:,} rows of revision {earlier.revision}",
+            f"{target.name} at version {version} holds {found.rows_after:,} rows of revision {earlier.revision}",
             f"{earlier.rows_scored or 0:,}, as published",
             "name another publication by --to, or score again with --replace",
         )
@@ -112,10 +112,10 @@ def _rollback_lines(shown: RunEvent, earlier: RunEvent, run: Run, found: RowChan
         ("run", (shown.run_id or "")[:12], run.run_id[:12]),
         ("model", before[0], after[0]),
         ("source", before[1], after[1]),
-        ("rows", f"{found.rows_now:,}", f"{found.rows_then:,}"),
-        ("keys removed", "", f"{found.vanish:,}"),
-        ("keys added", "", f"{found.appear:,}"),
-        ("keys changed", "", f"{found.change:,}"),
+        ("rows", f"{found.rows_before:,}", f"{found.rows_after:,}"),
+        ("keys removed", "", f"{found.keys_removed:,}"),
+        ("keys added", "", f"{found.keys_added:,}"),
+        ("keys changed", "", f"{found.keys_changed:,}"),
     ]
 
 

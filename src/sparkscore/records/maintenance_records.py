@@ -50,7 +50,7 @@ class MaintenanceReport:
     schema: int = RESULT_SCHEMA
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Nothing was there to be done."""
         counts = (self.as_of_expired, self.stages_removed, self.models_removed)
         return not any((*counts, self.files_compacted, self.files_vacuumed))

@@ -23,7 +23,7 @@ RunStatus = Literal[
     "aborted",
     "unfinished",
 ]
-"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) are told by pages of earlier attempts,
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) stand on pages of earlier attempts,
 never by a result line: an attempt cannot say them of itself."""
 
 
@@ -102,7 +102,7 @@ class RunPage:
     """`seconds`, `executors`, counts, model, source."""
     verdicts: tuple[Verdict, ...]
     profiles: tuple[ColumnProfile, ...]
-    last: tuple[ColumnProfile, ...]
+    previous_profiles: tuple[ColumnProfile, ...]
     """Of the run before, in as_of; empty for the first one."""
     drifts: tuple[Drift, ...]
     rejects: tuple[RejectCount, ...]

@@ -100,8 +100,8 @@ class _SampledTable:
     def summaries(self, wanted: ProfileRequest) -> ColumnSummaries:
         try:
             files = plan_file_scan(self.spark, self.snapshot)
-            read = files.read.sampled(self.share) if self.share < 1 else files.read
-            return column_profiles.summarise_files(self.spark, replace(files, read=read), wanted)
+            read = files.reader.with_share(self.share) if self.share < 1 else files.reader
+            return column_profiles.summarise_files(self.spark, replace(files, reader=read), wanted)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
             log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
             return column_profiles.summarise_rows(self._rows(), wanted)

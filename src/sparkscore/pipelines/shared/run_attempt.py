@@ -161,7 +161,7 @@ class Attempt:
     def keep_verdict(self, verdict: Verdict) -> None:
         """Keep a gate's verdict; its warnings become the run's."""
         self.verdicts.append(verdict)
-        for rule in verdict.warned:
+        for rule in verdict.warning_rules:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
         slow = [rule.rule for rule in verdict.rules if rule.slow]
         if slow:
