@@ -10,7 +10,7 @@ SparkscoreError                 1
 │   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
 │   ├── PinsConflict                published with other pins
 │   └── TableChanged                a published table was changed by someone else
-├── ScanUnsupported             1   files that only Spark is sure to read; the caller reads them with Spark instead
+├── ScanUnsupported             1   files that only Spark reads reliably; the caller reads them with Spark instead
 ├── GateFailed                  3   the data was judged bad
 │   ├── DuplicateKeys
 │   └── TooManyRejects
@@ -26,7 +26,7 @@ SparkscoreError                 1
     ├── PublishConflict
     └── DeadlinePassed              stopped with its chunks kept
 
-A run that is published and broke a promise is no error: it ends with MONITORING_BREACH, and its result says which one.
+A published run that broke a binding rule is no error: it ends with MONITORING_BREACH, and its result says which rule.
 """
 
 import re
@@ -41,12 +41,12 @@ _ASSIGNED_SECRET = re.compile(
 
 
 MONITORING_BREACH = 5
-"""Exit code of a published run that broke a binding promise about drift or SLA, and of `check_sla`."""
+"""Exit code of a published run that broke a binding rule about drift or SLA, and of `check_sla`."""
 
 MESSAGE_HIDDEN = (
-    "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
+    "its message is not shown, because it may hold values of source.sensitive; run it with data that may be shown"
 )
-"""What to do about an error of which only the class is told."""
+"""What to do about an error of which only the class is shown."""
 
 
 def redact_secrets(text: str) -> str:
@@ -55,12 +55,12 @@ def redact_secrets(text: str) -> str:
 
 
 def escape_lone_surrogates(text: str) -> str:
-    """The text with halves of characters (lone surrogates), which no encoding has, as Python writes them."""
+    """The text with lone surrogates, which no encoding has, as Python's escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def find_error_class(name: str) -> "type[SparkscoreError] | None":
-    """The suite's error class of that name; None where there is none."""
+    """The suite's error class of this name; None if there is none."""
     kind = globals().get(name)
     return kind if isinstance(kind, type) and issubclass(kind, SparkscoreError) else None
 
@@ -110,14 +110,14 @@ class SparkscoreError(Exception):
         """The `RunReport` of the attempt that failed, where there was one."""
 
     def to_dict(self) -> dict[str, str]:
-        """The error as JSON has it, on its way from one process to another: `from_dict` makes it again."""
+        """The error as JSON values, for another process, where `from_dict` restores it."""
         return {"class": type(self).__name__, "found": self.found, "expected": self.expected, "do": self.do}
 
     @staticmethod
     def from_dict(parts: Mapping[str, object]) -> "SparkscoreError":
-        """The error again: of the same class, with the same words.
+        """Restore an error of `to_dict`: same class, same message.
 
-        Raises:  ValueError for what `to_dict` has not made: a class that is none of the suite's, other parts.
+        Raises:  ValueError for anything else than the result of `to_dict`.
         """
         kind = find_error_class(str(parts.get("class")))
         words = {name: word for name, word in parts.items() if name != "class" and isinstance(word, str)}
@@ -134,7 +134,7 @@ class SparkscoreError(Exception):
 
 
 class ConfigError(SparkscoreError):
-    """A setting, a name or a permission that only a person can put right."""
+    """A setting, a name or a permission that only a person can correct."""
 
     exit_code = 2
 
@@ -172,7 +172,7 @@ class TableChanged(ConfigError):
 
 
 class ScanUnsupported(SparkscoreError):
-    """Tables or files that are not sure to give Spark's rows when they are read without Spark."""
+    """Tables or files that only Spark can be relied on to read correctly."""
 
     def __init__(self, found: str, expected: str = "", do: str = "let Spark read it: scoring.transport: arrow") -> None:
         super().__init__(found, expected, do)
@@ -211,11 +211,11 @@ class DigestMismatch(ModelError):
 
 
 class PredictError(ModelError):
-    """The model raised, or returned something else than its signature says."""
+    """The model raised an error, or returned something else than its signature says."""
 
 
 class RowsNotPredicted(PredictError):
-    """The model raised on a batch: without the rows at fault it may predict the others."""
+    """The model raised an error on a batch: it may predict the rows that did not cause it."""
 
     def __init__(self, found: str, expected: str = "", do: str = "", *, raised: str = "") -> None:
         super().__init__(found, expected, do)
@@ -232,7 +232,7 @@ class BatchTimeout(PredictError):
 
 
 class TemporaryError(SparkscoreError):
-    """Something outside is not there at the moment; a retry may help."""
+    """Something outside is not available at the moment; a retry may help."""
 
     exit_code = 75
     retryable = True
@@ -243,8 +243,8 @@ class RegistryUnreachable(TemporaryError):
 
 
 class PublishConflict(TemporaryError):
-    """Other writers kept winning."""
+    """Other writers kept committing first."""
 
 
 class DeadlinePassed(TemporaryError):
-    """The run's time was over; what is scored is kept, and the next attempt goes on from it."""
+    """The deadline passed; the scored chunks are kept, and the next attempt continues from them."""

@@ -1,4 +1,4 @@
-"""What the run events of an as_of and the rows that readers see mean for the next attempt. Pure: no Spark, no I/O."""
+"""What the run events and the visible rows of an as_of mean for the next attempt. Pure: no Spark, no I/O."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,9 +24,9 @@ class Decision:
     keep: Pins | None = None
     """Pins of an attempt that did not end; None: resolve anew."""
     shown: RunEvent | None = None
-    """The publication that readers see now."""
+    """The current publication."""
     open: RunEvent | None = None
-    """The last event of an attempt that never ended; to be closed as aborted."""
+    """The last event of an attempt that never ended, which must be closed as aborted."""
     earlier: RunEvent | None = None
     """The publication whose rows a rollback publishes again."""
     staged: bool = False
@@ -34,7 +34,7 @@ class Decision:
 
 
 def unknown_runs(events: Sequence[RunEvent], visible: Mapping[str, int]) -> list[str]:
-    """Runs whose rows readers see although no event says that they were published."""
+    """Runs with visible rows although no event says that they were published."""
     published = {event.run_id for event in events if event.event == "published"}
     return sorted(run_id for run_id in visible if run_id not in published)
 
@@ -55,7 +55,7 @@ def decide_next_attempt(
 
     Needs:   the as_of's `events`, oldest first, and `visible` rows by run_id, none unknown; with `force` the greatest
              revision `committed` to the table, which Delta would skip.
-    Raises:  TableChanged when readers do not see what was published, unless forced.
+    Raises:  TableChanged if the visible rows are not the published ones, unless forced.
     """
     shown = _current_publication(events)
     if shown is not None and not force:
@@ -79,13 +79,13 @@ def decide_next_attempt(
 def decide_rollback(
     events: Sequence[RunEvent], visible: Mapping[str, int], *, to: str | None, recovered: Sequence[str] = ()
 ) -> Decision:
-    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless readers see it.
+    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless it is current.
 
-    Without `to` it is the publication before the one that readers see. A rollback that died after its commit is
+    Without `to` it is the publication before the current one. A rollback that died after its commit is
     one of the runs `recovered` just now, and is not taken back by the command that repeats it.
 
     Needs:   as `decide_next_attempt`; `to` as a revision, or a run_id or its beginning.
-    Raises:  ConfigError where nothing earlier is published, TableChanged.
+    Raises:  ConfigError if nothing earlier is published, TableChanged.
     """
     shown = _require_current_publication(events, visible)
     if to is None and shown.run_id in recovered and _origin_run_id(events, shown, "rollback"):
@@ -97,10 +97,10 @@ def decide_rollback(
 
 
 def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_id: str) -> Decision:
-    """What a retry of a run's rejects does: with the run's pins, the next revision. Retried already: nothing.
+    """What a retry of a run's rejects does: the next revision with the run's pins; nothing if it was already retried.
 
     Needs:   as `decide_next_attempt`.
-    Raises:  ConfigError where readers see another run, TableChanged.
+    Raises:  ConfigError if another run is current, TableChanged.
     """
     shown = _require_current_publication(events, visible)
     if shown.run_id == run_id:
@@ -109,8 +109,8 @@ def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_
     if _origin_run_id(events, shown, "rejects") == run_id:
         return _decide_no_work(shown)
     raise ConfigError(
-        f"readers do not see run {run_id[:12]}",
-        f"run {(shown.run_id or '')[:12]}, revision {shown.revision}: what they see of this as_of",
+        f"run {run_id[:12]} is not the current publication",
+        f"run {(shown.run_id or '')[:12]}, revision {shown.revision}, which is the current publication of this as_of",
         "retry the rejects of that run",
     )
 
@@ -118,7 +118,7 @@ def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_
 def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
     """The events of one run, named by its run_id or the beginning of it.
 
-    Raises:  ConfigError where no run is called so.
+    Raises:  ConfigError if there is no such run.
     """
     found = [event for event in events if len(run) >= _MIN_RUN_ID_LENGTH and (event.run_id or "").startswith(run)]
     if not found:
@@ -126,7 +126,7 @@ def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
         raise ConfigError(
             f"no run {run}",
             f"one of {', '.join(known[-10:]) or 'none so far'}",
-            f"give {_MIN_RUN_ID_LENGTH} characters at least; `runs` lists them",
+            f"give at least {_MIN_RUN_ID_LENGTH} characters; `runs` lists the runs",
         )
     return found
 
@@ -159,7 +159,7 @@ def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> Run
         raise ConfigError(
             "no earlier publication of this as_of" if to is None else f"no publication {to} of this as_of",
             f"one of the published revisions {listed}",
-            "name one by --to, or score again with --replace",
+            "name one with --to, or score again with --replace",
         )
     return found[0]
 

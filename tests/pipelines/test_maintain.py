@@ -274,7 +274,10 @@ class TestStages:
         folder.rename(world.home / "moved")
         folder.symlink_to(world.home / "moved")
         done = upkeep(world, now=LATER)
-        assert (done.stages_removed, done.skipped[0].reason) == (0, "it is a link, and links are not followed")
+        assert (done.stages_removed, done.skipped[0].reason) == (
+            0,
+            "it is a link, and sparkscore does not follow links",
+        )
         assert files(elsewhere) == before
 
 

@@ -304,7 +304,7 @@ class TestKilled:
         first = self.killed(world, monkeypatch, (publishing, "publish_run"))
         settled = run(world)
         assert (settled.status, settled.run_id) == ("already_published", first.run_id)
-        assert "an attempt of `rejects` began revision 2 and did not end" in settled.warnings[0]
+        assert "an attempt of `rejects` started revision 2 and did not finish" in settled.warnings[0]
         assert_published(world, again(world, first), source_rows())
 
     def test_rejects_of_an_attempt_that_had_staged_are_those_that_are_published(

@@ -144,9 +144,9 @@ class TestWhatReadersSee:
             "model": ("late version 2", "late version 1"),
             "source": ("flights at version 1", "flights at version 0"),
             "rows": ("20", "60"),
-            "keys that vanish": ("", "10"),
-            "keys that appear": ("", "50"),
-            "keys with other values": ("", "10"),
+            "keys removed": ("", "10"),
+            "keys added": ("", "50"),
+            "keys changed": ("", "10"),
         }
         assert [line[2] for line in lines if line[0] == "run"] == [str(report.run_id)[:12]]
 
@@ -248,7 +248,7 @@ class TestKilled:
         before = versions(world)
         again = run(world)
         assert (again.status, again.run_id) == ("already_published", second.run_id)
-        assert "an attempt of `rollback` began revision 3 and did not end" in again.warnings[0]
+        assert "an attempt of `rollback` started revision 3 and did not finish" in again.warnings[0]
         assert versions(world) == before
         assert_published(world, run(world, replace=True), NEW, version=2)
 

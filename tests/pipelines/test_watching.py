@@ -239,7 +239,7 @@ class TestPromises:
 
     def test_check_sla_finds_a_job_that_never_ran(self, world: World) -> None:
         rules = check_sla(world.spark, world.settings(sla={"published_within_hours": 1}))
-        assert [(one.kept, one.observed) for one in rules] == [(False, "no run was ever started")]
+        assert [(one.kept, one.observed) for one in rules] == [(False, "no run of the job has started yet")]
 
     def test_check_sla_without_a_promise_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="no promise in sla"):
@@ -336,7 +336,7 @@ class TestPages:
             write_run_report(world.spark, world.settings(), run=str(report.run_id))
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
-        with pytest.raises(ConfigError, match="no run of the job"):
+        with pytest.raises(ConfigError, match="has no run yet"):
             write_run_report(world.spark, world.settings(), run="0" * 12)
 
 

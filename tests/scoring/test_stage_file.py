@@ -61,7 +61,7 @@ def test_a_task_that_fails_leaves_no_file(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(AccessDenied, match="no writing to the stage"):
+    with pytest.raises(AccessDenied, match="cannot write to the stage"):
         told(tmp_path / "nowhere", batch(1))
 
 

@@ -11,13 +11,13 @@ from sparkscore.monitor.screen import people_screen
 
 
 def _add_score_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", required=True, metavar="TIME", help="the logical time that the run stands for, UTC: 2013-12-31"
-    )
+    parser.add_argument("--as-of", required=True, metavar="TIME", help="the logical time of the run, UTC: 2013-12-31")
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--dry-run", action="store_true", help="show the plan; read nothing big, write nothing")
+    shown.add_argument("--dry-run", action="store_true", help="show the plan; read only metadata, write nothing")
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
-    parser.add_argument("--replace", action="store_true", help="supersede what is published for this as_of")
+    parser.add_argument(
+        "--replace", action="store_true", help="score again and replace what is published for this as_of"
+    )
     parser.add_argument(
         "--force", action="store_true", help="publish again although someone else changed the published rows"
     )
@@ -53,7 +53,7 @@ def _execute_score(args: Namespace) -> CommandOutcome:
 def _import_mlflow_in_thread() -> Thread:
     """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s.
 
-    To be waited for: a module that two threads import at once may be seen by one of them half made.
+    The caller waits for it: a module that two threads import at once may be incomplete for one of them.
     """
 
     def imports() -> None:

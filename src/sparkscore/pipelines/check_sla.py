@@ -1,4 +1,4 @@
-"""The promises about a job, held against its run events: also about the run that never started."""
+"""Checks the run events of a job against the rules of `sla`, also for runs that never started."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -19,26 +19,26 @@ from sparkscore.store.run_events import load_events
 def check_sla(
     spark: SparkSession, settings: Settings, *, as_of: str | datetime | None = None, now: datetime | None = None
 ) -> tuple[SlaRule, ...]:
-    """The rules of `sla_rules` for one as_of, else for the newest published one; before them every run that is missing.
+    """The rules of `sla_rules` for one as_of, else for the newest published one; first every run that is missing.
 
-    `now` judges what is late.
+    `now` is the time at which a run counts as late.
 
     Jobs:    one small one.
-    Raises:  ConfigError where the config promises nothing, ForeignTable.
+    Raises:  ConfigError if the config has no rule, ForeignTable.
     """
     if not settings.sla.promised:
-        raise ConfigError("no promise in sla", "one rule at least, sla.published_within_hours for example", "set it")
+        raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
     found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
     wanted = None if as_of is None else parse_as_of(as_of)
     missed = sla_rules.missed_run_rules(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
     if not found and wanted is None:
-        missed = (SlaRule("runs", False, "no run was ever started", "one at least"),)
+        missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
     return (*missed, *load_sla_rules(session, settings, _published_events(found, wanted)))
 
 
 def _published_events(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:
-    """The events of the as_of that is asked for, or of the newest published one; none where it is not published."""
+    """The events of the requested as_of, or of the newest published one; none if it is not published."""
     published = [event.as_of for event in found if event.event == "published"]
     as_of = max(published, default=None) if wanted is None else wanted
     return [event for event in found if event.as_of == as_of] if as_of in published else []

@@ -1,4 +1,4 @@
-"""Rows that runs did not score: how many and why, and a run's own scored again with the same pins."""
+"""Rejected rows: counts by run and reason, and scoring those of a run again with the same pins."""
 
 from contextlib import nullcontext
 
@@ -29,7 +29,7 @@ from sparkscore.stage import stage_store as stages
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.run_events import load_events
 
-_RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that are there"
+_RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that exist"
 
 
 def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
@@ -45,11 +45,11 @@ def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
 def retry_rejects(
     spark: SparkSession, settings: Settings, *, run: str, watch: ProgressReporter | None = None
 ) -> RunReport:
-    """The rejected rows of the run that readers see scored again with its pins; all its rows are the next revision.
+    """Score the rejected rows of the current run again with its pins; all its rows become the next revision.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    two that count, one MERGE into the stage that scores, those that judge, one MERGE.
-    Raises:  ConfigError for a run that readers do not see or whose stage is gone, and whatever `score` raises.
+    Raises:  ConfigError for a run that is not current or whose stage is gone, and whatever `score` raises.
     """
     attempt = _open_retry_attempt(spark, settings, run)
     with attempt.guarded(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
@@ -73,7 +73,7 @@ def retry_rejects(
 
 
 def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
-    """The book of a retry, for the as_of of the run that is named."""
+    """Open the attempt of a retry, for the as_of of the named run."""
     table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
     named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
     attempt = Attempt.of(spark, settings, named.as_of)
@@ -84,7 +84,7 @@ def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> At
 def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     """What the retry does.
 
-    Raises:  PinsConflict where the config asks for other pins than those of what readers see.
+    Raises:  PinsConflict if the config names other pins than those of the current publication.
     """
     past = load_run_history(attempt)
     decision = apply_decision(attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.of_run or ""))
@@ -94,7 +94,7 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
 
 
 def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
-    """The stage of what readers see; runs with equal pins share it."""
+    """The stage of the current publication; runs with equal pins share it."""
     stage = stages.find_complete_stage(
         attempt.spark, restore_published_run(attempt, decision.shown), attempt.settings.stage_uri
     )
@@ -108,7 +108,7 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
 
 
 def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
-    """The stage with those rejected rows scored that can be scored now; each goes to the model once."""
+    """Score the rejected rows of the stage again; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
     attempt.know(transport="arrow", transport_reason="only rejected rows are scored")
     with attempt.part("score_and_stage"):

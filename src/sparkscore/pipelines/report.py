@@ -1,4 +1,4 @@
-"""The page of a run that is over, and that of its job, made anew from the job's tables."""
+"""Writes the report of an earlier run, and that of its job, from the job's tables."""
 
 from pyspark.sql import SparkSession
 
@@ -19,11 +19,11 @@ from sparkscore.store.run_events import load_events
 
 
 def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> str:
-    """Write the page of a run, and that of its job; where the first one is.
+    """Write the report of a run, and that of its job; returns where the run's report is.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    four small ones.
-    Raises:  ConfigError for a run that is not there or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError for an unknown run or without the extra `report`, ForeignTable, AccessDenied.
     """
     require_report_extra()
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
@@ -56,10 +56,10 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
 
 
 def write_job_report(spark: SparkSession, settings: Settings) -> str:
-    """Write the page of a job: what changes from run to run; where it is.
+    """Write the report of a job, the trend over its runs; returns where it is.
 
     Jobs:    one small one.
-    Raises:  ConfigError where nothing ran yet or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError if no run exists or without the extra `report`, ForeignTable, AccessDenied.
     """
     require_report_extra()
     session = create_run_session(spark)
@@ -73,7 +73,7 @@ def _load_job_events(session: SparkSession, settings: Settings) -> list[RunEvent
     target = parse_table_ref(settings.output.table, home=settings.home_uri)
     found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
     if not found:
-        raise ConfigError(f"no run of the job {settings.job} yet", "one at least", "run `score`")
+        raise ConfigError(f"the job {settings.job} has no run yet", "at least one run", "run `score`")
     return found
 
 

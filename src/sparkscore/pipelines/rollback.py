@@ -1,4 +1,4 @@
-"""An earlier run of an as_of published again as a new revision. Its rows come from the prediction table's own past."""
+"""Publishes an earlier run of an as_of again, as a new revision, from an older version of the prediction table."""
 
 from datetime import datetime
 
@@ -27,17 +27,17 @@ from sparkscore.records import RowChanges, Run, RunEvent, RunReport
 from sparkscore.settings import Settings
 
 RollbackLines = list[tuple[str, str, str]]
-"""What readers see: of what, before, after."""
+"""What changes for readers: of what, before, after."""
 
 
 def rollback(
     spark: SparkSession, settings: Settings, *, as_of: str | datetime, to: str | None = None, dry_run: bool = False
 ) -> tuple[RunReport, RollbackLines]:
-    """An earlier run's rows made visible again by one MERGE, and what readers see before and after it.
+    """Publish an earlier run's rows again by one MERGE; also returns what changes for readers.
 
-    Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the one that readers see.
+    Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the current one.
     Jobs:    one that compares both, one MERGE; with `dry_run` only the first, and nothing is written.
-    Raises:  ConfigError where nothing earlier is published, or the table's shape or keys changed; VersionGone where its
+    Raises:  ConfigError if nothing earlier is published, or the table's columns or keys changed; VersionGone if its
              rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
     """
     attempt = Attempt.of(spark, settings, as_of)
@@ -68,13 +68,13 @@ def _rescore_command(run: Run) -> str:
 
 
 def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
-    """The table's columns, and what changes for readers. All of the earlier rows are read: nothing is written before.
+    """The table's columns, and what changes for readers. Reads all earlier rows, before anything is written.
 
     Raises:  ConfigError, VersionGone, TableChanged.
     """
     spark, target, keys, version = attempt.spark, attempt.target, attempt.settings.source.keys, earlier.table_version
     if version is None:
-        raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is not known")
+        raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.part("compare"):
         names = check_same_schema(spark, target, version=version, keys=keys)
         then, now = published_rows(spark, target, earlier, version=version), published_rows(spark, target, shown)
@@ -112,9 +112,9 @@ def _rollback_lines(shown: RunEvent, earlier: RunEvent, run: Run, found: RowChan
         ("model", before[0], after[0]),
         ("source", before[1], after[1]),
         ("rows", f"{found.rows_now:,}", f"{found.rows_then:,}"),
-        ("keys that vanish", "", f"{found.vanish:,}"),
-        ("keys that appear", "", f"{found.appear:,}"),
-        ("keys with other values", "", f"{found.change:,}"),
+        ("keys removed", "", f"{found.vanish:,}"),
+        ("keys added", "", f"{found.appear:,}"),
+        ("keys changed", "", f"{found.change:,}"),
     ]
 
 

@@ -38,7 +38,7 @@ def score(
     restart: bool = False,
     watch: ProgressReporter | None = None,
 ) -> RunReport:
-    """The whole job for one as_of; a second call for a published as_of does nothing and says so.
+    """Run the whole job for one as_of; a second call for a published as_of does nothing and says so.
 
     `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
     the pins and the stage of an attempt that did not end.
@@ -68,7 +68,7 @@ def score(
 
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
-    """What readers see stays; the monitoring of an attempt that died between publication and its end is made up for."""
+    """Leave the publication as it is; run its monitoring if the attempt died before it."""
     report, shown = report_published_run(attempt, decision), decision.shown
     if shown is None or not run_monitoring.is_monitoring_missing(attempt, shown):
         return report
@@ -76,18 +76,18 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
         with attempt.part("pin"):
             plan = pin_run(attempt, dataclasses.replace(decision, keep=shown.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
-        attempt.warn(f"the run was not monitored, and what that needs is gone: {changed.found}")
+        attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
         return attempt.report
     stage = stages.find_complete_stage(attempt.spark, plan.run, attempt.settings.stage_uri)
     if stage is None or plan.run.run_id != shown.run_id:
-        attempt.warn("the run was not monitored, and what that needs is gone")
+        attempt.warn("the run was not monitored, and its model or source no longer exists")
         return attempt.report
     run_monitoring.monitor_run(attempt, plan, stage, rows_read=report.rows_read or 0)
     return attempt.ended("already_published")
 
 
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
-    """In a thread of its own, so that it does not outlast the deadline."""
+    """Judge the source in a thread of its own, so that the deadline can end it."""
     suite = attempt.suites.get("input")
     if suite is None or not suite.judging.expectations:
         return
@@ -104,7 +104,7 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
 def _score_and_stage(
     attempt: Attempt, plan: Plan, limits: RunLimits, watch: ProgressReporter | None, *, restart: bool
 ) -> Stage:
-    """The whole stage: what attempts with equal pins have left, and the rows scored now."""
+    """The complete stage: what attempts with equal pins have left, and the rows scored now."""
     where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
     with attempt.part("score_and_stage"):
         past = stages.load_stage_progress(*where)

@@ -1,4 +1,4 @@
-"""An earlier publication of an as_of, read from the prediction table's own past, and what readers would see change."""
+"""An earlier publication of an as_of, read from an older version of the prediction table, and what would change."""
 
 from collections.abc import Sequence
 
@@ -23,7 +23,7 @@ def published_rows(
 ) -> DataFrame:
     """A run's rows, now or at a version of the prediction table, without the columns that are constant for a run.
 
-    Raises:  VersionGone where the log no longer knows the version.
+    Raises:  VersionGone if the log no longer has the version.
     """
     rows = load_table(spark, target, version).where(
         as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id)
@@ -32,7 +32,7 @@ def published_rows(
 
 
 def check_same_schema(spark: SparkSession, target: TableRef, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
-    """The table's columns, where they are the same as at the version, and the keys are those that the table has.
+    """The table's columns, if they are the same as at the version, and the keys are those of the table.
 
     Raises:  ConfigError with the difference, VersionGone.
     """
@@ -41,7 +41,7 @@ def check_same_schema(spark: SparkSession, target: TableRef, *, version: int, ke
     differences += [f"{_field_text(field)} then" for field in then if _field_text(field) not in map(_field_text, now)]
     if differences:
         raise ConfigError(
-            f"{target.name} has another shape than at version {version}: {', '.join(differences)}",
+            f"{target.name} has other columns than at version {version}: {', '.join(differences)}",
             "the same columns and types",
             "score again with --replace",
         )
@@ -54,7 +54,7 @@ def check_same_schema(spark: SparkSession, target: TableRef, *, version: int, ke
 
 
 def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -> RowChanges:
-    """What readers of `now` see change when `then` takes its place. All of both is read: files that are gone are found.
+    """What changes for readers if `then` takes the place of `now`. Reads all of both, so that missing files are found.
 
     Needs:   unique keys, the same columns in both.
     Jobs:    one Spark job that joins them.
@@ -63,7 +63,7 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
     sides = [_pack_by_key(then, keys, "_then"), _pack_by_key(now, keys, "_now")]
     joined = sides[0].join(sides[1], on=list(keys), how="full")
     before, after = F.col("_now"), F.col("_then")
-    with translate_spark_errors("comparing what readers see with an earlier version"):
+    with translate_spark_errors("comparing the visible rows with an earlier version"):
         counted = joined.agg(
             F.count(before).alias("rows_now"),
             F.count(after).alias("rows_then"),
@@ -75,7 +75,7 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
 
 
 def copy_run_rejects(spark: SparkSession, run: Run, target: TableRef, *, of_run: str) -> None:
-    """Keep the rejects of an earlier run for the run that publishes its rows again.
+    """Copy the rejects of an earlier run to the run that publishes its rows again.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied.

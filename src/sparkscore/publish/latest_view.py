@@ -1,4 +1,4 @@
-"""The newest prediction of every key, by as_of and nothing else."""
+"""The newest prediction of every key, by as_of alone."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from sparkscore.spark.identifiers import quote_identifier, quote_table, sibling_
 
 
 def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFrame:
-    """Per key the row of the greatest as_of.
+    """For each key the row with the greatest as_of.
 
     Grain:   one row per key.
     """
@@ -20,7 +20,7 @@ def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFr
 
 
 def ensure_latest_view(spark: SparkSession, table: TableRef, *, keys: Sequence[str]) -> None:
-    """The view `<table>_latest` in the table's catalog. Without a catalog none is made: it would end with the session.
+    """Create the view `<table>_latest` in the table's catalog; without a catalog none: it would end with the session.
 
     Raises:  AccessDenied.
     """

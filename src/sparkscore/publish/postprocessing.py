@@ -19,7 +19,7 @@ def derive_table_contract(
 ) -> TableContract:
     """The prediction table of a job, for a source and a model's output.
 
-    Raises:  ConfigError for a threshold on something else than a probability, or a type that plain readers cannot read.
+    Raises:  ConfigError for a threshold on anything but a probability, or a type that plain readers cannot read.
     """
     if threshold is not None and not _is_probability_type(output):
         raise ConfigError(
@@ -42,7 +42,7 @@ def derive_table_contract(
 
 
 def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
-    """The stage of a job: what is neither constant for a run nor computed from other columns.
+    """The contract of a job's stage: columns that are neither constant for a run nor computed from other columns.
 
     Grain:   one row per source row: `prediction` as the model returned it, or `_reject`.
     """
@@ -54,7 +54,7 @@ def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
 def postprocess_predictions(
     frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
 ) -> DataFrame:
-    """A stage's rows with exactly the contract's own columns, and `_reject` where it is there.
+    """A stage's rows with exactly the contract's own columns, and `_reject` if the stage has it.
 
     Needs:   keys, `prediction` as the model returned it, pass-through.
     Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
@@ -77,7 +77,7 @@ def _is_probability_type(output: pa.DataType) -> bool:
 
 
 def _positive_probability(output: pa.DataType) -> Column:
-    """The positive class's probability; NULL (which the output gate refuses) where there are not two classes."""
+    """The probability of the positive class; NULL (which the output gate refuses) unless there are two classes."""
     column = F.col("prediction")
     if not pa.types.is_floating(output):
         column = F.when(F.size(column) == BINARY_CLASSES, F.get(column, F.lit(1)))

@@ -23,12 +23,12 @@ from sparkscore.store.guarded_writes import GONE_COLUMN, append_rows_once, as_of
 log = structlog.get_logger("sparkscore")
 
 _ROWS_PER_FILE = 500_000
-"""A file of the prediction table has at least so many rows, where there are as many: some 10 MB."""
+"""The least number of rows in a file of the prediction table, if there are as many: some 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowsToPublish:
-    """What a run makes visible."""
+    """What a run publishes."""
 
     made: Callable[[SparkSession], DataFrame]
     """The rows, made in a session that is given to it: unique keys, the table's columns but for a run's constants."""
@@ -44,8 +44,8 @@ def publish_run(
 ) -> Publication:
     """The commit that made the run's rows visible in a table that is there.
 
-    Proven by the rows that it has inserted into an as_of without any, or else by counting the rows that readers see.
-    Where a later revision is visible instead, its publication is returned: this run is superseded.
+    The proof is the number of rows inserted into an as_of without rows, or else a count of the visible rows.
+    If a later revision is visible instead, its publication is returned: this run is superseded.
 
     Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
@@ -76,7 +76,10 @@ def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequ
     except Exception as error:
         if not _has_run_commit(source.sparkSession, run, target):
             raise
-        log.warning("the MERGE failed, and yet is in the table's history", error=redact_secrets(str(error))[:300])
+        log.warning(
+            "the MERGE raised an error, but the table's history holds its commit",
+            error=redact_secrets(str(error))[:300],
+        )
         return 0
 
 
@@ -90,9 +93,9 @@ def _has_run_commit(spark: SparkSession, run: Run, target: TableRef) -> bool:
 def keep_rejects(
     spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str], sensitive: Sequence[str] = ()
 ) -> None:
-    """Keep the stage's rejected rows aside, once per run: their key and the reason, never their values.
+    """Append the stage's rejected rows to the table of rejects, once per run: key and reason, never values.
 
-    Of keys that are sensitive the sha256 of their text: who knows a key finds its reject, and nobody reads one there.
+    Sensitive keys are stored as the sha256 of their text: who knows a key can find its reject, and nobody can read it.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied, ForeignTable.
@@ -119,7 +122,7 @@ def _hash_key_column(name: str) -> Column:
 
 
 def _run_commit_note(run: Run, rows: RowsToPublish) -> dict[str, object]:
-    """What the table's history tells of the run: enough to write its event again."""
+    """The note of the run in the table's history: enough to write its event again."""
     identity = {
         "job": run.job,
         "as_of": to_utc_text(run.as_of),
@@ -170,9 +173,9 @@ def lineage_literals(run: Run) -> list[Column]:
 
 
 def _verify_visible_rows(spark: SparkSession, run: Run, target: TableRef, scored: int) -> Publication | None:
-    """None where readers see the run's rows, else the later revision that they see.
+    """None if the run's rows are visible, else the later revision that is visible.
 
-    Delta skips a commit that it has seen, even when its rows are gone: then only the rows prove a publication.
+    Delta skips a commit that it has seen, even if its rows are gone: only the rows prove a publication then.
     """
     visible = count_rows_by_run(spark, target, run.as_of)
     expected = {run.run_id: scored} if scored else {}
@@ -187,7 +190,11 @@ def _verify_visible_rows(spark: SparkSession, run: Run, target: TableRef, scored
                 f"run {run.run_id[:12]}",
                 "another run published first; --replace supersedes it",
             )
-        gone = "" if visible else "; its log says that they were published before: removed by `maintain`, or deleted"
+        gone = (
+            ""
+            if visible
+            else "; its log says that they were published before, so `maintain` or somebody else removed them"
+        )
         raise TableChanged(
             f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}{gone}",
             f"{scored:,}",

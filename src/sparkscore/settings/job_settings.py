@@ -41,11 +41,11 @@ class _FrozenModel(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _truth_is_no_number(cls, value: object, info: ValidationInfo) -> object:
-        """pydantic takes true for 1: `version: off` was version 0."""
+        """pydantic takes true for 1, so that `version: off` would mean version 0."""
         if isinstance(value, bool) and info.field_name is not None:
             types = set(_plain_types(cls.model_fields[info.field_name].annotation))
             if types & {int, float} and bool not in types:
-                raise ValueError("true or false is no number")
+                raise ValueError("expected a number, not true or false")
         return value
 
 
@@ -72,7 +72,7 @@ class FilterCondition(_FrozenModel):
     @model_validator(mode="wrap")
     @classmethod
     def _remember_texts(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """A value that YAML has not read as text keeps how it was written until its column's type is known."""
+        """Keep the text of a value that YAML has not read as text, until its column's type is known."""
         if not isinstance(data, dict):
             return handler(data)
         one, value = handler(bare_value(data)), data.get("value")
@@ -102,15 +102,17 @@ class FilterCondition(_FrozenModel):
 class SourceSettings(_FrozenModel):
     """What is scored."""
 
-    table: str = Field(description="catalog name, path, or plain name = table under the home folder")
-    keys: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
+    table: str = Field(
+        description="the table to score: catalog name, path, or plain name (a table under the home folder)"
+    )
+    keys: tuple[str, ...] = Field(min_length=1, description="columns whose values identify a row")
     version: Annotated[int, Field(ge=0)] | Literal["latest", "as_of"] = Field(
-        default="latest", description="Delta version: latest, an integer, or as_of (the newest one at that time)"
+        default="latest", description="Delta version: latest, an integer, or as_of (the newest version at that time)"
     )
     where: tuple[FilterCondition, ...] = Field(default=(), description='filter: [{column: month, op: ">=", value: 10}]')
-    passthrough: tuple[str, ...] = Field(default=(), description="source columns copied beside the prediction")
+    passthrough: tuple[str, ...] = Field(default=(), description="source columns to copy next to each prediction")
     sensitive: tuple[str, ...] = Field(
-        default=(), description="columns whose values reach no reject, log, error or report"
+        default=(), description="columns whose values appear in no reject, log, error or report"
     )
 
     @field_validator("keys", "passthrough", "sensitive")
@@ -136,12 +138,14 @@ class ModelSettings(_FrozenModel):
     tracking_uri: str | None = Field(
         default=None, description="MLflow server; default: MLFLOW_TRACKING_URI, else sqlite under the home folder"
     )
-    inputs: dict[str, str] = Field(default_factory=dict, description="model input: source column, where names differ")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="maps model inputs to source columns, if names differ"
+    )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
     )
     runtime: Literal["auto", "pyfunc", "sklearn", "onnx", "torch"] = Field(
-        default="auto", description="what executes the model"
+        default="auto", description="the library that executes the model"
     )
     residency: Literal["worker", "executor"] = Field(
         default="worker",
@@ -150,7 +154,7 @@ class ModelSettings(_FrozenModel):
 
 
 class ScoringSettings(_FrozenModel):
-    """How rows reach the model. Never changes a value beyond rounding, so not part of a run's identity."""
+    """How rows reach the model. Changes no value beyond rounding, so it is not part of a run's identity."""
 
     transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
         default="auto", description="how rows reach the model"
@@ -159,22 +163,22 @@ class ScoringSettings(_FrozenModel):
         default="auto", description="rows per Arrow batch"
     )
     chunk_minutes: float = Field(
-        default=5, gt=0, description="minutes of scoring after which what is done is kept for the next attempt"
+        default=5, gt=0, description="minutes of scoring after which the finished work is kept for the next attempt"
     )
     deadline: float | None = Field(
-        default=None, gt=0, description="minutes that a run may take: past it, it stops with its chunks kept (exit 75)"
+        default=None, gt=0, description="minutes that a run may take; then it stops and keeps its chunks (exit 75)"
     )
     batch_timeout: float | None = Field(
         default=None,
         gt=0,
-        description="seconds that the model may take for one batch; then its rows are rejected (residency executor), or"
-        " the run stops (worker)",
+        description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
+        " executor), or the run stops (residency worker)",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
     )
     max_reject_ratio: float = Field(
-        default=0.1, ge=0, le=1, description="a greater share of rejected rows stops the run (exit 3)"
+        default=0.1, ge=0, le=1, description="a greater share of rejected rows than this stops the run (exit 3)"
     )
 
 
@@ -183,29 +187,29 @@ class GateSettings(_FrozenModel):
 
     input: str | None = Field(
         default=None,
-        description=f"suite over the source before scoring; {_RELATIVE_PATH_NOTE}",
+        description=f"suite that judges the source before the scoring; {_RELATIVE_PATH_NOTE}",
         json_schema_extra={"path": True},
     )
     output: str | None = Field(
         default=None,
-        description=f"suite over the staged predictions before the publish; {_RELATIVE_PATH_NOTE}",
+        description=f"suite that judges the staged predictions before the publish; {_RELATIVE_PATH_NOTE}",
         json_schema_extra={"path": True},
     )
     mean_shift: float | None = Field(
         default=None,
         gt=0,
-        description="how far the mean of the predictions may be from the last published run's, in its standard"
-        " deviations",
+        description="greatest distance between the mean of the predictions and that of the last published run, in"
+        " standard deviations of the last run",
     )
     label_shift: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="how far the mix of labels may be from the last published run's: half of the sum of all differences"
-        " of shares, 0 to 1",
+        description="greatest distance between the shares of the labels and those of the last published run (total"
+        " variation distance), 0 to 1",
     )
     shift_severity: Literal["critical", "warning", "info"] = Field(
-        default="critical", description="what a shift that is too large does: critical stops the run"
+        default="critical", description="severity of a shift that is too large: critical stops the run"
     )
 
 
@@ -215,38 +219,40 @@ class OutputSettings(_FrozenModel):
     table: str = Field(description="prediction table: catalog name, path, or plain name under the home folder")
     stage: str | None = Field(
         default=None,
-        description="folder for predictions that are not published yet; default <home>/stage",
+        description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
     threshold: float | None = Field(
-        default=None, ge=0, le=1, description="adds label = 1 where the probability is at least this"
+        default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="predictions, rejects and events of an older as_of are removed by maintain"
+        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
     )
 
     def kept_from(self, now: datetime) -> date | None:
-        """The first `as_of_date` that is kept at a moment; None: all of them."""
+        """The first `as_of_date` that retention keeps at this time; None: all dates."""
         return None if self.retention_days is None else now.astimezone(UTC).date() - timedelta(days=self.retention_days)
 
 
 class ProfileSettings(_FrozenModel):
-    """What is remembered of the columns of each run."""
+    """What is stored about the columns of each run."""
 
     rows: Annotated[int, Field(ge=1)] | Literal["all", "none"] = Field(
-        default=1_000_000, description="rows of the source that are looked at, or all, or none; predictions always all"
+        default=1_000_000,
+        description="number of source rows to profile, or all, or none; predictions are profiled in full",
     )
     segments: tuple[str, ...] = Field(
-        default=(), description="columns of keys or passthrough by whose values profiles and drift are told apart"
+        default=(),
+        description="columns of keys or passthrough; profiles and drift are also computed for each of their values",
     )
 
 
 class DriftSettings(_FrozenModel):
-    """What columns are compared with, and how far they may be from it."""
+    """What the columns of a run are compared with, and how far they may differ from it."""
 
     baseline: str | None = Field(
         default=None,
-        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, both kept)",
+        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, inclusive)",
     )
     psi: float | None = Field(default=0.25, gt=0, description="greatest population stability index; null: no alert")
     jensen_shannon: float | None = Field(default=None, gt=0, le=1, description="greatest Jensen-Shannon distance")
@@ -257,37 +263,39 @@ class DriftSettings(_FrozenModel):
         default=None, gt=0, description="greatest Wasserstein distance, in standard deviations of the reference"
     )
     cramers_v: float | None = Field(default=None, gt=0, le=1, description="greatest Cramér's V of chi-squared")
-    min_rows: int = Field(default=500, ge=1, description="fewer rows on either side are compared, but raise no alert")
-    fail: bool = Field(default=False, description="drift ends the run with exit code 5, after it was published")
+    min_rows: int = Field(
+        default=500, ge=1, description="with fewer rows than this on either side, drift raises no alert"
+    )
+    fail: bool = Field(default=False, description="drift ends the published run with exit code 5")
 
 
 class SlaSettings(_FrozenModel):
-    """What readers were promised; `check_sla` holds the run events against it."""
+    """Rules about the runs of a job; `check_sla` checks the run events against them."""
 
     every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
     published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
     source_age_hours: float | None = Field(
-        default=None, gt=0, description="greatest age of the source's version when it was published"
+        default=None, gt=0, description="greatest age of the source's version when the predictions are published"
     )
-    duration_minutes: float | None = Field(default=None, gt=0, description="minutes from the first attempt's start")
+    duration_minutes: float | None = Field(
+        default=None, gt=0, description="minutes from the start of the first attempt to the publication"
+    )
     completeness: float | None = Field(
-        default=None, gt=0, le=1, description="least share of source rows with a prediction"
+        default=None, gt=0, le=1, description="least share of the source rows with a prediction"
     )
     rows_per_second: float | None = Field(default=None, gt=0, description="least rows scored per second of scoring")
-    fail: bool = Field(
-        default=False, description="a broken promise ends the run with exit code 5, after it was published"
-    )
+    fail: bool = Field(default=False, description="a broken rule ends the published run with exit code 5")
 
     @property
     def promised(self) -> bool:
-        """Whether there is anything to hold a run against."""
+        """Whether there is any rule."""
         return any(value is not None for name, value in self if name != "fail")
 
 
 class MonitorSettings(_FrozenModel):
-    """Who is told of runs."""
+    """Where the results of a run go."""
 
-    report: bool = Field(default=True, description="an HTML page per run under <home>/reports")
+    report: bool = Field(default=True, description="write an HTML report per run under <home>/reports")
     metrics: str | None = Field(
         default=None,
         description=f"folder of node exporter's textfile collector; {_RELATIVE_PATH_NOTE}",
@@ -295,14 +303,16 @@ class MonitorSettings(_FrozenModel):
     )
     webhook: SecretStr | None = Field(
         default=None,
-        description="URL for alerts (Slack-compatible JSON); secret, better in SPARKSCORE_MONITOR__WEBHOOK",
+        description="URL for alerts (Slack-compatible JSON); a secret, so better in SPARKSCORE_MONITOR__WEBHOOK",
         repr=False,
     )
-    mlflow: bool = Field(default=True, description="an MLflow run per scoring run")
+    mlflow: bool = Field(default=True, description="log an MLflow run per scoring run")
     price_core_hour: float | None = Field(
-        default=None, ge=0, description="of one core, in any currency, for the report"
+        default=None, ge=0, description="price of one core per hour, in any currency, for the report"
     )
-    price_gpu_hour: float | None = Field(default=None, ge=0, description="of one GPU, in the same currency")
+    price_gpu_hour: float | None = Field(
+        default=None, ge=0, description="price of one GPU per hour, in the same currency"
+    )
 
 
 class Settings(BaseSettings):
@@ -310,10 +320,10 @@ class Settings(BaseSettings):
 
     model_config = ConfigDict(frozen=True, extra="forbid")  # type: ignore[assignment]
 
-    job: str = Field(description="name of the job; owns its prediction table", pattern=JOB_NAME)
+    job: str = Field(description="name of the job, which owns its prediction table", pattern=JOB_NAME)
     home: str = Field(
         default=".sparkscore",
-        description="folder of tables, stages and the local registry",
+        description="folder of tables, stages, reports and the local registry",
         json_schema_extra={"path": True},
     )
     source: SourceSettings
@@ -328,14 +338,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _segments_reach_readers(self) -> Self:
-        """A segment's values are shown, and stand beside each prediction."""
+        """The values of a segment are shown, and are columns of the prediction table."""
         source, segments = self.source, self.profile.segments
         strange = [name for name in segments if name not in (*source.keys, *source.passthrough)]
         if strange:
-            raise ValueError(f"profile.segments: neither keys nor in source.passthrough: {', '.join(strange)}")
+            raise ValueError(
+                f"profile.segments names columns that are neither keys nor in source.passthrough: {', '.join(strange)}"
+            )
         told = [name for name in segments if name in source.sensitive]
         if told:
-            raise ValueError(f"profile.segments are shown, and these are source.sensitive: {', '.join(told)}")
+            raise ValueError(
+                f"profile.segments are shown, but these columns are in source.sensitive: {', '.join(told)}"
+            )
         return self
 
     @classmethod
@@ -347,7 +361,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` (or the caller of the constructor) gives: the environment is read by `load` alone."""
+        """Only what `load` (or the caller of the constructor) gives: only `load` reads the environment."""
         return (init_settings,)
 
     @classmethod
@@ -398,7 +412,7 @@ class Settings(BaseSettings):
             return self.model.tracking_uri
         if layers.is_uri(self.home_uri):
             raise ConfigError(
-                f"no MLflow server for the home {self.home_uri}",
+                f"no MLflow server is set, and the home {self.home_uri} is not a local folder",
                 "model.tracking_uri",
                 "set MLFLOW_TRACKING_URI, or model.tracking_uri",
             )

@@ -49,7 +49,7 @@ def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, st
 
 
 def to_setting_variables(flags: Mapping[str, str]) -> dict[str, str]:
-    """Flags by the names that their variables would have.
+    """Flags by the names of the environment variables that set the same settings.
 
     Raises:  ConfigError for two that differ in case only.
     """
@@ -62,7 +62,7 @@ def parse_variables_layer(
 ) -> dict[str, Any]:
     """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
-    `spell`: a variable's name as whoever wrote it knows it: `flag_of`.
+    `spell`: turns a variable's name into the name that its author used: `flag_of`.
 
     Raises:  ConfigError.
     """
@@ -95,9 +95,9 @@ def merge_layers(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def read_config_file(file: Path) -> dict[str, Any]:
-    """A YAML file's mapping; what is no text in it stands there as a PlainScalar.
+    """A YAML file's mapping; values that are not text are PlainScalar.
 
-    Raises:  ConfigError for a file that cannot be read, is not YAML, or does not say one thing: a key stands twice.
+    Raises:  ConfigError for a file that cannot be read, is not YAML, or is ambiguous, because a key stands twice.
     """
     try:
         content = load_scalars(file.read_text(encoding="utf-8"), str(file))
@@ -181,7 +181,9 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}", "a value", "let the scheduler fill it in, or remove the braces"
+            f"{where} still holds a template: {value}",
+            "a value",
+            "check the scheduler's template, or remove the braces",
         )
 
 

@@ -1,4 +1,4 @@
-"""YAML that people write, read without a silent loss: each key once per mapping, no nesting that exhausts a process.
+"""Reads YAML that people write, without silent loss: each key once per mapping, no nesting that exhausts a process.
 
 YAML 1.1 makes more of plain text than its authors mean: `no` is false, `01234` is 668, `12:30` is 750. How such a value
 was written is kept beside it, for whoever knows of which type it should be.
@@ -89,7 +89,7 @@ class _Loader(yaml.SafeLoader):
             raise RefusedYaml(
                 f"line {_line_of(node)} holds what looks like a YAML {kind} and is none{_describe_reason(error)}",
                 f"a value of the type {kind}, or text in quotes",
-                "put it right, or write it in quotes",
+                "correct it, or write it in quotes",
             ) from error
 
     def key_of(self, node: Node, path: str) -> Hashable:
@@ -98,7 +98,7 @@ class _Loader(yaml.SafeLoader):
             raise RefusedYaml(
                 f"line {_line_of(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
                 "keys that are text",
-                "write it in quotes; {{ … }} is a template that nobody has filled in",
+                "write it in quotes; {{ … }} is a template that the scheduler did not fill in",
             )
         if node.tag == _MERGE:
             return (_MERGE,)
@@ -174,7 +174,7 @@ class _Survey:
             if known[0] == 0:
                 raise RefusedYaml(
                     f"an alias inside of what it names, which begins in line {_line_of(node)}",
-                    "values that end",
+                    "values that do not contain themselves",
                     "write the value instead of the alias",
                 )
             return known
@@ -234,7 +234,9 @@ def _count_values(node: Node) -> int:
 
 
 def _refused_levels(line: int) -> RefusedYaml:
-    return RefusedYaml(f"line {line} is nested more than {_LEVELS} levels deep", "a few levels", "write it flatter")
+    return RefusedYaml(
+        f"line {line} is nested more than {_LEVELS} levels deep", "fewer levels", "use fewer nested mappings and lists"
+    )
 
 
 def _line_of(node: Node) -> int:

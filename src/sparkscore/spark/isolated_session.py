@@ -1,7 +1,7 @@
-"""Sessions of one purpose. Delta's guards are session settings: left behind, they would drop the next write.
+"""Sessions for one purpose. Delta's guards are session settings: if they stayed, Delta would drop the next write.
 
-Whatever writes to a Delta table does so in a session that is made here: of the caller's settings it has those that say
-how to reach storage and how fast to go, and none that steers what is written (`spark.session_settings`).
+Everything that writes to a Delta table uses a session that is created here. It has the caller's settings that say
+how to reach storage and how fast to work, and none that changes what is written (`spark.session_settings`).
 """
 
 import json
@@ -24,7 +24,7 @@ _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
 def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) -> SparkSession:
-    """A session of the run's own: what it may take of the caller's settings, and `RUN_CONF`.
+    """A session of the run's own: the caller's settings that it may take, and `RUN_CONF`.
 
     The caller's session stays as it is.
 
@@ -45,7 +45,7 @@ def refuse_connect(spark: object) -> None:
 
 
 def connect_session_error() -> UnsupportedSession:
-    """The error for Spark Connect, with the cure."""
+    """The error for Spark Connect, with what to do."""
     return UnsupportedSession(
         "a Spark Connect session",
         "a classic session: the model is shipped by the SparkContext, which Connect does not have",
@@ -54,9 +54,9 @@ def connect_session_error() -> UnsupportedSession:
 
 
 def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
-    """A new session on the same SparkContext: settings of this one that steer no write, and some of its own.
+    """A new session on the same SparkContext: settings of this one that change no write, and some of its own.
 
-    It has no temporary views. What steers writes is Spark's default, whether this session or the SparkContext sets it.
+    It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
     """
     session = spark.newSession()
     for name, value in settings_to_change(spark.conf.getAll, session.conf.getAll).items():
@@ -72,7 +72,7 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
 @contextmanager
 def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
-    """A block in which one setting of the session is another; it is put back."""
+    """A block with another value of one setting of the session, which is reset afterwards."""
     before = spark.conf.get(name)
     spark.conf.set(name, value)
     try:

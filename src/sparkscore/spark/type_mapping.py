@@ -1,4 +1,4 @@
-"""Spark's types and Arrow's, where a table's columns become records and back."""
+"""Maps Spark's types to Arrow's and back."""
 
 import pyarrow as pa
 from pyspark.errors import PySparkException

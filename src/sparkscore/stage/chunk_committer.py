@@ -1,4 +1,4 @@
-"""The stage of a scan, committed a chunk at a time: by this attempt, and by any other with equal pins beside it."""
+"""Commits the stage of a scan chunk by chunk, also if another attempt with equal pins works at the same time."""
 
 import time
 from collections.abc import Iterable, Sequence
@@ -33,7 +33,7 @@ class ChunkCommitter:
 
     @property
     def missing(self) -> list[SplitPart]:
-        """What is in no commit."""
+        """The parts that are in no commit."""
         return [part for number in range(len(self._scan.splits)) for part in self.progress.missing_of(number)]
 
     @property
@@ -43,7 +43,7 @@ class ChunkCommitter:
         return self.progress.rejected + pending
 
     def add(self, parts: Iterable[ScoredPart], *, every_s: float) -> None:
-        """Parts that got done; committed where the last commit is so long ago.
+        """Add finished parts; commits them if the last commit is long enough ago.
 
         Raises:  PublishConflict, AccessDenied.
         """
@@ -52,9 +52,9 @@ class ChunkCommitter:
             self.commit()
 
     def commit(self) -> None:
-        """What is done and in no commit becomes part of the stage, in one commit.
+        """Commit the finished parts that are in no commit to the stage, in one commit.
 
-        A part of which another attempt has committed some rows meanwhile is dropped: what it has more is missing still.
+        A part of which another attempt has committed some rows meanwhile is dropped; its other rows are still missing.
 
         Raises:  PublishConflict, AccessDenied.
         """
@@ -70,11 +70,11 @@ class ChunkCommitter:
         raise PublishConflict("another attempt scores the same stage", "one attempt at a time", "run it again")
 
     def keep(self) -> None:
-        """Commit what can be committed while the run ends for another reason, which is the one to tell."""
+        """Commit what can be committed while the run ends with another error, which is the one to report."""
         try:
             self.commit()
         except SparkscoreError as error:
-            log.warning("what was scored since the last chunk is not kept", error=str(error))
+            log.warning("the work since the last chunk was not kept", error=str(error))
 
     def _added(self, done: Sequence[ScoredPart]) -> bool:
         scan, number = self._scan, self.progress.version + 1

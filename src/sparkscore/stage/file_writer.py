@@ -23,7 +23,7 @@ def write_stage_files(
 ) -> list[dict[str, Any]]:
     """Writes the batches to new files of the stage: one for batches without rejects, one for those with some.
 
-    A file is in no table until the driver commits it: what a failed or a speculative task leaves is never read.
+    A file belongs to no table until the driver commits it: files of failed or speculative tasks are never read.
 
     Grain:   one mapping per file: path in the stage, rows, rejected, bytes; `ascending`: each row's leading key is
              greater than that of the row before; then `first` and `last` of them.
@@ -46,7 +46,7 @@ def write_stage_files(
 
 
 class _StageFile:
-    """One Parquet file, made with its first batch."""
+    """One Parquet file, created with its first batch."""
 
     def __init__(self, schema: pa.Schema, stage: TableLocation, key: str) -> None:
         self.rows = self._rejected = 0
@@ -68,7 +68,7 @@ class _StageFile:
         self._order.follow(batch.column(self._key))
 
     def closed(self) -> dict[str, Any]:
-        """What there is to tell of it."""
+        """The facts about the file that the driver needs."""
         assert self._writer is not None  # noqa: S101  it has rows
         with _translate_write_errors(self._path):
             self._writer.close()
@@ -128,7 +128,7 @@ def _open_parquet_writer(path: str, schema: pa.Schema, files: fs.FileSystem) -> 
 
 @contextmanager
 def _translate_write_errors(path: str) -> Iterator[None]:
-    """Failures to write, with the place in their message."""
+    """Turn failures to write into errors that name the path."""
     try:
         yield
     except OSError as error:
@@ -138,7 +138,7 @@ def _translate_write_errors(path: str) -> Iterator[None]:
             ) from error
         if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
             raise AccessDenied(
-                f"no writing to the stage at {path}",
+                f"cannot write to the stage at {path}",
                 "a folder that the executors can write to",
                 "check its owner and mode, or set output.stage",
             ) from error

@@ -1,4 +1,4 @@
-"""Mending a stage: its rejected rows take the predictions of a second scoring, in one commit."""
+"""Repairs a stage: replaces rejected rows by the predictions of a second scoring, in one commit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -17,7 +17,7 @@ from sparkscore.store.guarded_writes import update_matched_rows
 
 
 def find_rejected_rows(source: DataFrame, stage: Stage, *, keys: Sequence[str]) -> tuple[DataFrame, int]:
-    """The source rows that the stage holds as rejects, and how many they are. Rows with a NULL key cannot be named.
+    """The source rows that the stage holds as rejects, and their number, without rows with a NULL key.
 
     Jobs:    two that count.
     Raises:  DuplicateKeys where a rejected key is there more than once, VersionGone.

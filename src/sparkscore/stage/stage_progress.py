@@ -1,4 +1,4 @@
-"""What the commits of a stage say is done. Pure: no Spark, no I/O."""
+"""The progress of a stage, from its commits. Pure: no Spark, no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace

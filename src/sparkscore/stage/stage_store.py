@@ -17,7 +17,7 @@ _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 
 
 def stage_table(run: Run, root: str) -> TableRef:
-    """Where a run's stage lies: runs with equal pins and as_of share it."""
+    """The location of a run's stage: runs with equal pins and as_of share it."""
     path = f"{root}/{run.job}/{stage_folder_name(run.stage_id)}"
     return TableRef(path, path)
 
@@ -38,7 +38,7 @@ def load_stage_progress(spark: SparkSession, run: Run, root: str) -> StageProgre
 
 
 def find_complete_stage(spark: SparkSession, run: Run, root: str) -> Stage | None:
-    """The stage that attempts with equal pins have made whole; None where there is none.
+    """The stage that attempts with equal pins have completed; None if there is none.
 
     Jobs:    as `load_stage_progress`, and a count where the commits do not tell the rows.
     """
@@ -69,12 +69,14 @@ def write_stage(spark: SparkSession, frame: DataFrame, run: Run, root: str, *, p
     append_rows(frame, stage_table(run, root), options=options)
     now = load_stage_progress(spark, run, root)
     if not now.whole:
-        raise PublishConflict("another attempt scores the same stage in chunks", "one attempt", "run it again")
+        raise PublishConflict(
+            "another attempt scores the same stage in chunks", "one attempt at a time", "run it again"
+        )
     return now
 
 
 def reset_stage(spark: SparkSession, run: Run, root: str, *, past: StageProgress) -> StageProgress:
-    """The stage without rows, ready for any transport: what was scored is thrown away in one commit.
+    """Empty the stage, in one commit, so that any transport can write it.
 
     Jobs:    a small one.
     Raises:  PublishConflict, AccessDenied.

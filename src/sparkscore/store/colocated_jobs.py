@@ -1,4 +1,4 @@
-"""The run events of all jobs whose tables lie where this one's do: what their runs pin must outlive our upkeep."""
+"""The run events of all jobs whose tables lie where this one's do: maintenance must keep what their runs pin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,19 +20,19 @@ _RUNS_SUFFIX = "_runs"
 
 @dataclass(frozen=True, slots=True)
 class ColocatedJobs:
-    """What all jobs told, this one among them."""
+    """The run events of all jobs, including this one."""
 
     events: tuple[RunEvent, ...]
     unsettled: tuple[RunEvent, ...]
-    """Those of attempts that may still publish, or that the next attempt would go on from."""
+    """Those of attempts that may still publish, or that the next attempt would continue."""
     unread: tuple[str, ...]
-    """Tables of run events that could not be read: what their runs pin is not known."""
+    """Tables of run events that could not be read: the pins of their runs are unknown."""
 
 
 def load_colocated_jobs(spark: SparkSession, target: TableRef, *, home: str, kept_from: date | None) -> ColocatedJobs:
     """The run events beside a prediction table (in its folder or its catalog's schema) and under the home.
 
-    Its own ones of as_ofs before `kept_from` are as good as deleted.
+    Events of this job for as_ofs before `kept_from` count as deleted.
 
     Jobs:    one small Spark job per table of run events.
     Raises:  AccessDenied where the folders themselves cannot be listed.

@@ -1,4 +1,4 @@
-"""What a table's history and rows say of a run: the only proof that it is published."""
+"""What a table's history and rows say about a run: the only proof that it is published."""
 
 import json
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ NOTE_KEY = "sparkscore"
 
 
 def count_rows_by_run(spark: SparkSession, table: TableRef, as_of: datetime) -> dict[str, int]:
-    """Rows per run_id that readers see for an as_of now; empty where there is no table.
+    """Visible rows per run_id of an as_of; empty if there is no table.
 
     Jobs:    one Spark job over one partition's run_id column.
     """
@@ -42,7 +42,7 @@ def count_rows_by_run(spark: SparkSession, table: TableRef, as_of: datetime) -> 
 
 
 def load_commit_notes(spark: SparkSession, table: TableRef) -> list[tuple[int, Mapping[str, Any]]]:
-    """Version and note of every commit, oldest first; an empty note for commits that are not ours.
+    """Version and note of every commit, oldest first; an empty note for commits of others.
 
     Jobs:    one Spark job over the log.
     Raises:  TableNotFound, AccessDenied.
@@ -66,7 +66,7 @@ def _parse_commit_note(text: str | None) -> Mapping[str, Any]:
 
 
 def find_run_commit(spark: SparkSession, table: TableRef, run_id: str) -> tuple[int, Mapping[str, Any]] | None:
-    """Version and note of the commit that published a run; None where the history no longer holds it."""
+    """Version and note of the commit that published a run; None if the history no longer holds it."""
     found = [(version, note) for version, note in load_commit_notes(spark, table) if note.get("run_id") == run_id]
     return found[-1] if found else None
 

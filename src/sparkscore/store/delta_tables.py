@@ -1,4 +1,4 @@
-"""Delta tables: look, read at a version, create by contract. Whatever a run reads of a table goes through here."""
+"""Delta tables: look up, read at a version, create by contract. All reads of a run go through here."""
 
 import time
 from collections.abc import Mapping
@@ -22,17 +22,17 @@ SCHEMA_PROPERTY = "sparkscore.schema"
 EXPIRED_PROPERTY = "sparkscore.expired_revision"
 """The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""
 _CREATION_TIMEOUT_S = 10.0
-"""How long another may take from the folder of a table's log to its first commit: less than a second, mostly."""
+"""How long another process may take from the folder of a table's log to its first commit: usually under a second."""
 PLAIN_READER_PROPERTIES: Mapping[str, str] = {
     "delta.minReaderVersion": "1",
     "delta.minWriterVersion": "2",
     "delta.enableDeletionVectors": "false",
 }
-"""Readable by the plainest Delta reader."""
+"""Properties that keep a table readable by the plainest Delta reader."""
 
 
 def open_delta_table(spark: SparkSession, table: TableRef) -> DeltaTable:
-    """The handle of a table that is there.
+    """The handle of an existing table.
 
     Raises:  TableNotFound, AccessDenied.
     """
@@ -65,7 +65,7 @@ def is_delta_table(spark: SparkSession, table: TableRef) -> bool:
 
 
 def load_table_id(spark: SparkSession, table: TableRef) -> str:
-    """Delta's id of the table: a table made anew under the same name has another one.
+    """Delta's id of the table: a table created again under the same name has another one.
 
     Raises:  TableNotFound, AccessDenied.
     """
@@ -75,7 +75,7 @@ def load_table_id(spark: SparkSession, table: TableRef) -> str:
 
 
 def load_partition_columns(spark: SparkSession, table: TableRef) -> tuple[str, ...]:
-    """The columns whose values stand in the paths of the table's files.
+    """The columns whose values appear in the paths of the table's files.
 
     Raises:  TableNotFound, AccessDenied.
     """
@@ -128,7 +128,7 @@ def find_version_at(spark: SparkSession, table: TableRef, moment: datetime) -> i
 
 
 def find_commit_time(spark: SparkSession, table: TableRef, version: int) -> datetime | None:
-    """When a version was committed; None where the table's history does not hold it any more.
+    """When a version was committed; None if the table's history no longer holds it.
 
     Raises:  TableNotFound, AccessDenied.
     """
@@ -157,7 +157,7 @@ def load_table(spark: SparkSession, table: TableRef, version: int | None = None)
 
 
 def ensure_table(spark: SparkSession, table: TableRef, contract: TableContract, *, job: str) -> None:
-    """Create the table by its contract where it is absent; check the owner and the contract where it is there.
+    """Create the table by its contract if it is absent; otherwise check its owner and its contract.
 
     Raises:  ForeignTable, ConfigError, AccessDenied.
     """
@@ -173,9 +173,9 @@ def ensure_table(spark: SparkSession, table: TableRef, contract: TableContract, 
                 raise
             if last or not _wait_for_table(spark, table.path, table):
                 raise ConfigError(
-                    f"{table.path} holds something, but no Delta table",
+                    f"{table.path} holds files, but no Delta table",
                     "no folder, an empty one, or a Delta table",
-                    f"give {table.name} another name, or move away what lies there",
+                    f"give {table.name} another name, or move the files away",
                 ) from error
     check_table_contract(
         spark, table, contract, job=job
@@ -197,7 +197,7 @@ def _create_contract_table(spark: SparkSession, table: TableRef, contract: Table
 
 
 def _wait_for_table(spark: SparkSession, folder: str, table: TableRef) -> bool:
-    """Whether another who was making the table has got done, or what one left who died over it is gone."""
+    """Whether another process has finished creating the table, or the remains of a dead one are removed."""
     if LOG_FOLDER not in list_folder_names(spark, folder):
         return False
     until = time.monotonic() + _CREATION_TIMEOUT_S
@@ -222,7 +222,7 @@ def _is_skippable_type(kind: pa.DataType) -> bool:
 
 
 def check_table_contract(spark: SparkSession, table: TableRef, contract: TableContract, *, job: str) -> None:
-    """Refuse a table of another job, of a newer suite, or with other columns than the contract's.
+    """Refuse a table of another job, of a newer version of sparkscore, or with other columns than the contract's.
 
     Raises:  ForeignTable, ConfigError.
     """
@@ -239,7 +239,7 @@ def check_table_contract(spark: SparkSession, table: TableRef, contract: TableCo
     problems += [f"{name} is not written by the job" for name in found if name not in wanted]
     if problems:
         raise ConfigError(
-            f"{table.name} has another shape: {'; '.join(problems)}",
+            f"{table.name} has other columns than the job writes: {'; '.join(problems)}",
             "the columns of the job's config",
             "give output.table another name",
         )

@@ -32,13 +32,15 @@ def create_write_folder(place: TableLocation) -> None:
         Path(place.root).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AccessDenied(
-            f"no folder {place.root}: {error.strerror}", "a place that can be written to", "check its owner and mode"
+            f"cannot create the folder {place.root}: {error.strerror}",
+            "a folder that can be written to",
+            "check its owner and mode",
         ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class CommitGuard:
-    """What makes a commit happen once."""
+    """The identifier that makes a commit happen once."""
 
     app_id: str
     version: int
@@ -87,7 +89,7 @@ def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: 
         )
         return 0
     except OSError as error:
-        denied = AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner")
+        denied = AccessDenied(f"cannot commit to {place.uri}: {error}", "a folder to write to", "check its owner")
         raise error_from_text(str(error), f"committing files to {place.uri}") or denied from error
 
 

@@ -1,4 +1,4 @@
-"""Upkeep of the files of the job's own tables: small ones are compacted, those that no version needs are removed."""
+"""Maintains the files of the job's own tables: compacts small ones, removes those that no version needs."""
 
 import re
 from collections.abc import Collection
@@ -20,9 +20,9 @@ from sparkscore.store.guarded_writes import retry_on_conflict
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """A file below this is small."""
 COMPACTED_FILE_BYTES = 128 * 1024 * 1024
-"""So big the compacted ones become: Delta's own goal for tables of this size."""
+"""Size of compacted files: Delta's own goal for tables of this size."""
 MIN_FILES_TO_COMPACT = 8
-"""So many small files in one partition are worth a rewrite."""
+"""The number of small files in one partition that is worth a rewrite."""
 
 _ENFORCE_RETENTION = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _DRY_RUN_LIMIT = 1000
@@ -58,10 +58,10 @@ def find_small_file_partitions(spark: SparkSession, table: TableRef) -> list[Sma
 
 @retry_on_conflict
 def compact_partition(spark: SparkSession, table: TableRef, part: SmallFilePartition, *, job: str) -> int:
-    """How many files one OPTIMIZE of a partition has made into bigger ones. Files that are not small stay.
+    """How many small files one OPTIMIZE of a partition has combined. Files that are not small stay.
 
     Jobs:    one Spark job that rewrites the small files.
-    Raises:  PublishConflict when other writers keep winning, AccessDenied.
+    Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
     session = create_noted_session(spark, {NOTE_KEY: {"job": job, "upkeep": "compaction"}})
     session.conf.set("spark.databricks.delta.optimize.minFileSize", str(SMALL_FILE_BYTES))
@@ -86,7 +86,7 @@ def list_vacuumable_files(spark: SparkSession, table: TableRef) -> list[str]:
 
 
 def vacuum_table(spark: SparkSession, table: TableRef) -> None:
-    """Remove the files that no version within Delta's retention needs, and that are older than it.
+    """Remove files that no version within Delta's retention needs, and that are older than it.
 
     Jobs:    some; they list the table's folder, and remove.
     Raises:  AccessDenied.
@@ -96,7 +96,7 @@ def vacuum_table(spark: SparkSession, table: TableRef) -> None:
 
 
 def can_vacuum_break_version(spark: SparkSession, table: TableRef, version: int, removable: Collection[str]) -> bool:
-    """Whether a VACUUM that removes these files could take any of a version that its log still tells.
+    """Whether a VACUUM that removes these files would remove any file of a version that the log still lists.
 
     Jobs:    none.
     """

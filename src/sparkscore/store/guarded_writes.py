@@ -29,7 +29,7 @@ retry_on_conflict = retry(
 
 
 def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
-    """The rows of one as_of, with a literal on the partition: others are neither read nor in conflict."""
+    """The rows of one as_of, with a literal on the partition: other partitions are neither read nor in conflict."""
     moment = as_of.astimezone(UTC)
     return (F.col(f"{prefix}as_of_date") == F.lit(moment.date())) & (F.col(f"{prefix}as_of") == F.lit(moment))
 
@@ -40,12 +40,12 @@ def merge_into_table(
 ) -> int | None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
 
-    Returns how many were inserted; None where Delta skipped a commit that it has seen.
+    Returns how many were inserted; None if Delta skipped a commit that it has already seen.
 
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
     Needs:   a `source` of a `guarded` session, with unique keys, the table's columns and perhaps `_gone`.
-    Raises:  PublishConflict when other writers keep winning, ConfigError when they changed the columns, AccessDenied.
+    Raises:  PublishConflict if other writers keep committing first, ConfigError for changed columns, AccessDenied.
     """
     columns = [name for name in source.columns if name != GONE_COLUMN]
     values: dict[str, str | Column] = {quote_identifier(name): F.col(f"s.{quote_identifier(name)}") for name in columns}
@@ -91,15 +91,15 @@ def update_matched_rows(source: DataFrame, table: TableRef, *, keys: Sequence[st
 
 
 def _refuse_other_columns(target: DeltaTable, table: TableRef, columns: Sequence[str]) -> None:
-    """Looked at before each try: whoever won may have changed the table, and one column more would be NULL."""
+    """Check the columns before each try: another writer may have changed the table, and a new column would be NULL."""
     found = set(target.toDF().columns)
     problems = [f"{name} is not written by the job" for name in sorted(found - set(columns))]
     problems += [f"{name} is missing" for name in sorted(set(columns) - found)]
     if problems:
         raise ConfigError(
-            f"{table.name} was given another shape meanwhile: {'; '.join(problems)}",
+            f"another writer changed the columns of {table.name} meanwhile: {'; '.join(problems)}",
             "the columns of the job's config",
-            "put the table's columns right, or give output.table another name",
+            "restore the table's columns, or give output.table another name",
         )
 
 
@@ -130,7 +130,7 @@ def append_rows(
 
 
 def overwrite_table(frame: DataFrame, path: str, *, comment: str, column_comments: Mapping[str, str]) -> int:
-    """The version that holds exactly `frame`, with comments; for tables that the suite makes as examples."""
+    """The version that holds exactly `frame`, with comments; for the example tables of the suite."""
     columns = [
         F.col(quote_identifier(name)).alias(name, metadata={"comment": column_comments.get(name, "")})
         for name in frame.columns

@@ -1,4 +1,4 @@
-"""The profile and drift tables of a job: what runs have found about columns, kept once per run and read again."""
+"""The profile and drift tables of a job: written once per run, and read by later runs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -14,7 +14,7 @@ from sparkscore.store.guarded_writes import append_rows_once
 from sparkscore.store.small_tables import load_small_table
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
-"""Where the profile of a model's training data stands, which is of no as_of."""
+"""The as_of under which the profile of a model's training data is stored; it has none of its own."""
 
 
 def keep_profiles(spark: SparkSession, table: TableRef, run: Run, profiles: Sequence[ColumnProfile]) -> None:
@@ -34,7 +34,7 @@ def keep_profiles(spark: SparkSession, table: TableRef, run: Run, profiles: Sequ
 
 
 def keep_baseline(spark: SparkSession, table: TableRef, run: Run, name: str, found: Sequence[ColumnProfile]) -> None:
-    """Append the profiles of a model's training data under a name, once, so that later runs need not read it again.
+    """Append the profiles of a model's training data under a name, once, so that later runs do not read it again.
 
     Jobs:    one small Spark job.
     Raises:  as `keep_profiles`.
@@ -64,7 +64,7 @@ def keep_drifts(spark: SparkSession, table: TableRef, run: Run, drifts: Sequence
 def load_profiles(
     spark: SparkSession, table: TableRef, *, job: str, runs: Mapping[str, datetime]
 ) -> Mapping[str, tuple[ColumnProfile, ...]]:
-    """The profiles of these runs, by run_id; those of a run that was not profiled are absent.
+    """The profiles of these runs, by run_id, without runs that were not profiled.
 
     Needs:   the as_of of each run.
     Jobs:    one small Spark job; none for no runs, or where there is no table.

@@ -1,4 +1,4 @@
-"""The rejects that runs have kept aside, counted."""
+"""Counts the rejects of runs."""
 
 from datetime import UTC
 
@@ -11,7 +11,7 @@ from sparkscore.store.delta_tables import check_table_owner, is_delta_table, loa
 
 
 def count_rejects(spark: SparkSession, table: TableRef, *, job: str, run_id: str | None = None) -> list[RejectCount]:
-    """How many rows each run, or this one, has rejected for which reason, oldest first; empty where none ever was.
+    """How many rows each run, or this one, has rejected for which reason, oldest first; empty if there are none.
 
     Jobs:    one Spark job.
     Raises:  ForeignTable.

@@ -1,4 +1,4 @@
-"""Rows that retention no longer allows: counted, and deleted by one commit per table."""
+"""Counts and deletes rows that retention no longer allows, by one commit per table."""
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
@@ -23,7 +23,7 @@ from sparkscore.store.monitoring_tables import BASELINE_AS_OF
 
 
 def count_expired_rows(spark: SparkSession, table: TableRef, *, before: date) -> Mapping[datetime, int]:
-    """Rows per as_of that is older than a date; empty where there is no table.
+    """Rows of each as_of older than a date; empty if there is no table.
 
     Jobs:    one small Spark job over the as_of of those partitions.
     """
@@ -39,10 +39,10 @@ def count_expired_rows(spark: SparkSession, table: TableRef, *, before: date) ->
 def delete_expired_rows(spark: SparkSession, table: TableRef, *, before: date, job: str) -> None:
     """One commit that deletes the rows of every as_of older than a date.
 
-    Partitions go as a whole: no file is rewritten, and a publish into a date that is kept is in no conflict.
+    Whole partitions are deleted: no file is rewritten, and a publish of a kept date is not in conflict.
 
     Jobs:    none for a partitioned table; for run events one that rewrites them.
-    Raises:  PublishConflict when other writers keep winning, AccessDenied.
+    Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
     session = create_noted_session(spark, {NOTE_KEY: {"job": job, "expired_before": before.isoformat()}})
     frame = load_table(session, table)
@@ -52,9 +52,9 @@ def delete_expired_rows(spark: SparkSession, table: TableRef, *, before: date, j
 
 @retry_on_conflict
 def record_expired_revision(spark: SparkSession, predictions: TableRef, runs: TableRef, *, before: date) -> None:
-    """Write into the prediction table's properties how far the revisions of expired as_ofs went.
+    """Store the greatest revision of expired as_ofs in the prediction table's properties.
 
-    Delta's guards outlive rows, events and history: `--force` has to step over them.
+    Delta's guards outlive rows, events and history: `--force` must take a later revision.
 
     Jobs:    one small Spark job; a commit only where the number grows.
     Raises:  PublishConflict, AccessDenied.

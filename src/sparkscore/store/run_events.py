@@ -19,7 +19,7 @@ _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
 
 
 def ensure_events_table(spark: SparkSession, table: TableRef, *, job: str) -> None:
-    """Make the table of run events where it is absent; check that it is the job's.
+    """Create the table of run events if it is absent; check that it belongs to the job.
 
     Raises:  AccessDenied, ForeignTable.
     """
@@ -39,7 +39,7 @@ def record_event(spark: SparkSession, table: TableRef, event: RunEvent) -> None:
 
 
 def load_events(spark: SparkSession, table: TableRef, *, job: str, as_of: datetime | None = None) -> list[RunEvent]:
-    """A job's events, oldest first; of one as_of where one is given. Empty where there is no table.
+    """A job's events, oldest first; of one as_of if it is given. Empty if there is no table.
 
     Raises:  ForeignTable.
     """
@@ -62,5 +62,5 @@ def _to_run_event(values: Mapping[str, Any]) -> RunEvent:
 
 
 def _to_utc_time(moment: datetime) -> datetime:
-    """Spark gives Python a naive time in the process's zone; the record holds UTC."""
+    """Convert a time: Spark gives Python a naive time in the process's zone, and the record holds UTC."""
     return moment.astimezone(UTC)

@@ -22,13 +22,13 @@ _DIRECT_READER_VERSION = 1
 def load_small_table(
     spark: SparkSession, table: TableRef, *, where: tuple[str, Collection[date]] | None = None
 ) -> list[dict[str, Any]]:
-    """The rows in which a column has one of these values, dates or UTC times; all rows for None.
+    """The rows whose column has one of these values, dates or UTC times; all rows for None.
 
-    Read without Spark where that is sure: what Spark does before it reads a table that has changed, its log above all,
-    takes a second on two slow cores for the tens of rows that such a table has; this takes 12 ms there, after a first
-    time that imports.
+    Reads without Spark if that is certain to be the same. What Spark does before it reads a changed table, mostly with
+    its log, takes a second on two slow cores for the tens of rows of such a table. This takes 12 ms there, apart from
+    the first import.
 
-    Needs:   a table that is there. Its timestamps come as aware times, or as the local ones that Spark gives.
+    Needs:   an existing table. Its timestamps come as aware times, or as the local ones that Spark gives.
     Jobs:    none, or one small one where only Spark reaches the table.
     Raises:  AccessDenied, TableNotFound.
     """

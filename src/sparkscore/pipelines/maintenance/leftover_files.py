@@ -16,21 +16,21 @@ _STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
 
 
 def remove_stages(job: MaintenanceRun, told: ColocatedJobs) -> None:
-    """Remove the stages of settled runs after the grace period, and those that no event knows any more.
+    """Remove the stages of settled runs after the grace period, and those that no event refers to.
 
-    A run that has not ended may have its stage committed, or be about to: its stage stays, however old it is.
+    An unfinished run may have committed its stage, or be about to: its stage stays, however old it is.
     """
     root = job.settings.stage_uri
     mine = f"{root}/{job.settings.job}"
     if hadoop_folders.is_linked_folder(job.spark, mine):
-        job.skip("stages", mine, "it is a link, and links are not followed")
+        job.skip("stages", mine, "it is a link, and sparkscore does not follow links")
         return
     going, last = _stage_folder_times(told.unsettled), _stage_folder_times(told.events)
     for name in hadoop_folders.list_folder_names(job.spark, mine):
         if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
             continue
         if name in going:
-            job.skip("stages", name, "its run has not ended, or would be gone on with")
+            job.skip("stages", name, "its run is not finished, or the next attempt would continue it")
         else:
             _remove_stage(job, f"{mine}/{name}", root)
 
@@ -50,7 +50,9 @@ def remove_models(job: MaintenanceRun, told: ColocatedJobs) -> None:
     if not Path(home).is_absolute():
         return
     if told.unread:
-        job.skip("models", f"{home}/models", f"what is pinned is not known: {', '.join(told.unread)} could not be read")
+        job.skip(
+            "models", f"{home}/models", f"the pins of some runs are unknown: {', '.join(told.unread)} could not be read"
+        )
         return
     needed = [*told.unsettled, *(event for event in told.events if event.at > job.settled_before)]
     pinned = {event.pins.model_digest for event in needed if event.pins is not None}
@@ -62,7 +64,7 @@ def remove_models(job: MaintenanceRun, told: ColocatedJobs) -> None:
 
 
 def _stage_folder_times(events: Iterable[RunEvent]) -> dict[str, datetime]:
-    """The folders of the events' stages, and when something was last heard of each."""
+    """The folders of the events' stages, and the time of the last event of each."""
     return {
         stage_folder_name(event.pins.stage_id(event.as_of)): event.at
         for event in sorted(events, key=lambda event: event.at)

@@ -1,4 +1,4 @@
-"""One upkeep of a job: its tables, clock, and what it has done so far. The page of the verb decides the order."""
+"""One maintenance of a job: its tables, clock, and progress. `pipelines.maintain` decides the order of steps."""
 
 import time
 from collections.abc import Iterator
@@ -22,12 +22,12 @@ from sparkscore.store import delta_tables
 log = structlog.get_logger("sparkscore")
 
 GRACE_DAYS = 7
-"""What a settled run has left stays so long for whoever looks at it, or tries it again; a shorter retention wins."""
+"""How long the leftovers of a settled run stay, for inspection or a retry; a shorter retention wins."""
 
 
 @dataclass
 class MaintenanceRun:
-    """The book of one upkeep. `report` grows with what is done; an error carries it to the entry point."""
+    """The state of one maintenance. `report` collects what is done; an error carries it to the entry point."""
 
     spark: SparkSession
     settings: Settings
@@ -39,7 +39,7 @@ class MaintenanceRun:
 
     @classmethod
     def of(cls, spark: SparkSession, settings: Settings, *, dry_run: bool, now: datetime | None) -> "MaintenanceRun":
-        """The book, in a session of its own beside the caller's.
+        """Open a maintenance in a session of its own.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
@@ -55,7 +55,7 @@ class MaintenanceRun:
 
     @property
     def profiles(self) -> tuple[TableRef, TableRef]:
-        """What the columns of runs held, and how far they were from what they were."""
+        """The profiles of runs, and their drift."""
         return sibling_table(self.target, "_profile"), sibling_table(self.target, "_drift")
 
     @property
@@ -70,11 +70,11 @@ class MaintenanceRun:
 
     @property
     def settled_before(self) -> datetime:
-        """What a settled run left before this moment is not needed any more."""
+        """What a settled run left before this time may be removed."""
         return self.now - timedelta(days=min(GRACE_DAYS, self.settings.output.retention_days or GRACE_DAYS))
 
     def own_tables(self) -> list[TableRef]:
-        """The job's tables that are there.
+        """The job's tables that exist.
 
         Raises:  ForeignTable, AccessDenied.
         """
@@ -88,7 +88,7 @@ class MaintenanceRun:
         return found
 
     def know(self, **facts: Any) -> None:
-        """Write facts into the report."""
+        """Set fields of the report."""
         self.report = replace(self.report, **facts)
 
     def add(self, **counts: int) -> None:
@@ -96,7 +96,7 @@ class MaintenanceRun:
         self.know(**{name: getattr(self.report, name) + count for name, count in counts.items()})
 
     def skip(self, step: str, what: str, reason: str) -> None:
-        """Something stays as it is: for the result line and for the log."""
+        """Record that something was left as it is, in the result line and in the log."""
         log.info("skipped", step=step, what=what, reason=reason)
         self.know(skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
 
@@ -112,7 +112,7 @@ class MaintenanceRun:
 
     @contextmanager
     def guarded(self) -> Iterator[None]:
-        """Every failure inside becomes one of the suite's own errors, and carries the report of what was done."""
+        """Turn every failure inside into an error of the suite that carries the report of what was done."""
         try:
             yield
         except Exception as error:
@@ -131,7 +131,7 @@ class MaintenanceRun:
             raise known from error
 
     def ended(self) -> MaintenanceReport:
-        """The report of an upkeep that ended well."""
+        """The report of a maintenance that ended without an error."""
         status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.idle else "maintained"
         self.know(status=status, seconds=self._seconds())
         return self.report

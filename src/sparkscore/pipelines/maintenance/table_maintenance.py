@@ -12,7 +12,7 @@ from sparkscore.store.delta_tables import load_table_id
 def expire_job_tables(job: MaintenanceRun) -> None:
     """Delete predictions, rejects, profiles, drift and events of every as_of that is older than the retention.
 
-    Events go last: until then they say of rows that are gone which runs they were.
+    Events go last: until then they say which runs the removed rows belonged to.
     """
     before = job.kept_from
     if before is None:
@@ -35,12 +35,12 @@ def expire_job_tables(job: MaintenanceRun) -> None:
 
 
 def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: ColocatedJobs) -> None:
-    """Make many small files into few, where no run is at work: its MERGE would have to start again."""
+    """Compact small files where no run is active: its MERGE would have to start again."""
     busy = {event.as_of.date() for event in told.unsettled if event.job == job.settings.job}
     for table in tables:
         for part in file_maintenance.find_small_file_partitions(job.spark, table):
             if part.as_of_date in busy:
-                job.skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date has not ended")
+                job.skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date is not finished")
             elif job.dry_run:
                 job.add(files_compacted=part.small_files)
             else:
@@ -63,9 +63,9 @@ def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: Col
 
 
 def _vacuum_obstacle(job: MaintenanceRun, table: TableRef, told: ColocatedJobs, files: Sequence[str]) -> str | None:
-    """Why a VACUUM of the table would not be safe; None where it is."""
+    """Why a VACUUM of the table is not safe; None if it is."""
     if told.unread:
-        return f"what is pinned is not known: {', '.join(told.unread)} could not be read"
+        return f"the pins of some runs are unknown: {', '.join(told.unread)} could not be read"
     own = load_table_id(job.spark, table)
     pinned = {
         event.pins.source_version: event for event in told.unsettled if event.pins and event.pins.source_id == own
@@ -73,6 +73,6 @@ def _vacuum_obstacle(job: MaintenanceRun, table: TableRef, told: ColocatedJobs, 
     for version, event in sorted(pinned.items()):
         if file_maintenance.can_vacuum_break_version(job.spark, table, version, files):
             return (
-                f"the job {event.job} reads version {version} in run {(event.run_id or '')[:12]}, which has not ended"
+                f"the job {event.job} reads version {version} in run {(event.run_id or '')[:12]}, which is not finished"
             )
     return None

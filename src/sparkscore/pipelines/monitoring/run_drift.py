@@ -1,4 +1,4 @@
-"""What a run is compared with, and how far it is from it."""
+"""Compares a run with the run before and with the baseline."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,7 +26,7 @@ class DriftComparison:
     drifts: tuple[Drift, ...] = ()
     last: tuple[ColumnProfile, ...] = ()
     unmet: Exception | None = None
-    """Why there is no distance from the baseline that the config asks for."""
+    """Why the baseline of the config cannot be compared with."""
 
 
 def compare_run_profiles(
@@ -57,7 +57,7 @@ def _compare_with_baseline(
 ) -> tuple[Drift, ...]:
     """The run's profiles against what `drift.baseline` names.
 
-    Raises:  ConfigError, ModelNotFound where there is nothing of it.
+    Raises:  ConfigError, ModelNotFound if it does not exist.
     """
     if attempt.settings.drift.baseline is None:
         return ()
@@ -69,14 +69,16 @@ def _compare_with_baseline(
         words = wanted.words
         reference = merge_profiles(_load_scored_profiles(attempt, find_scoring_publications(events, wanted.events)))
     if not reference:
-        raise ConfigError(f"nothing is known of {words}", "runs that were profiled", "name others in drift.baseline")
+        raise ConfigError(
+            f"there are no profiles of {words}", "runs that were profiled", "name other runs in drift.baseline"
+        )
     sorts = {one.log_type for one in reference}  # training data holds no predictions
     mine = [one for one in now if one.log_type in sorts]
     return measure_drifts(mine, reference, drift_type="BASELINE", against=words, limits=attempt.settings.drift)
 
 
 def _load_scored_profiles(attempt: Attempt, scored: Sequence[RunEvent]) -> list[tuple[ColumnProfile, ...]]:
-    """Of each of the runs that was profiled."""
+    """The profiles of each run that was profiled."""
     runs = {str(event.run_id): event.as_of for event in scored}
     return list(_load_known_profiles(attempt, runs).values())
 
@@ -94,7 +96,7 @@ class _BaselineRuns:
 def _find_baseline_runs(asked: str, shown: Sequence[RunEvent]) -> _BaselineRuns:
     """The run, or the runs of a window, that `drift.baseline` names.
 
-    Raises:  ConfigError for a run or a window that is not there.
+    Raises:  ConfigError for a run or a window that does not exist.
     """
     if "/" not in asked:
         event = select_run_events(shown, asked)[-1]
@@ -103,7 +105,7 @@ def _find_baseline_runs(asked: str, shown: Sequence[RunEvent]) -> _BaselineRuns:
     inside = tuple(event for event in shown if low <= event.as_of <= high)
     if not inside:
         raise ConfigError(
-            f"no run was published for an as_of in drift.baseline {asked}", "one at least", "`runs` lists them"
+            f"no run was published for an as_of in drift.baseline {asked}", "at least one run", "`runs` lists them"
         )
     return _BaselineRuns(f"{len(inside)} runs from {asked.replace('/', ' to ')}", inside)
 
@@ -116,7 +118,7 @@ def _parse_baseline_window(text: str) -> tuple[datetime, datetime]:
 
 
 def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[ColumnProfile, ...]:
-    """The profiles of the model's training data; the first time they are made, and kept under a name for later runs."""
+    """The profiles of the model's training data; computed the first time, and stored for later runs."""
     known = _load_known_profiles(attempt, {name: BASELINE_AS_OF}).get(name)
     if known:
         return known

@@ -1,4 +1,4 @@
-"""What is done for those who watch, once readers see a run: profiles, drift, SLA, page, MLflow. Fails no run."""
+"""Monitors a published run: profiles, drift, SLA, report, MLflow. Fails no run."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -26,11 +26,11 @@ _WORST, _TOLD = 20, 3
 
 
 def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
-    """Everything after the publication; what it found goes into the report and into the event `monitored_event`.
+    """Everything after the publication; the findings go into the report and into the event `monitored`.
 
-    What reads and writes small tables runs beside the rest: each is most of a second of Spark's and Delta's own work.
+    Small tables are read and written in the background: each takes most of a second of Spark's and Delta's own work.
 
-    Jobs:    two that read columns, three small ones that write; none where the config asks for nothing.
+    Jobs:    two that read columns, three small ones that write; none if the config asks for no monitoring.
     """
     if not _is_monitoring_requested(attempt.settings):
         return
@@ -85,7 +85,7 @@ def _compare_published_run(
 
 @contextmanager
 def _write_in_background(attempt: Attempt, what: str, work: Callable[[], None]) -> Iterator[None]:
-    """A block beside which a table is written; that it could not be is a warning when the block ends."""
+    """A block during which a table is written; a failure is a warning when the block ends."""
     with run_in_background(attempt.spark, work) as job:
         yield
         with _warn_on_failure(attempt, what, binding=attempt.settings.drift.fail):
@@ -147,7 +147,7 @@ def _monitored_details(attempt: Attempt, found: Sequence[Drift], rules: Sequence
 
 @contextmanager
 def _warn_on_failure(attempt: Attempt, what: str, *, binding: bool = False) -> Iterator[None]:
-    """A block whose failure is a warning: readers see the run already. With `binding` it counts as a broken promise."""
+    """A block whose failure is a warning: the run is already published. With `binding` it counts as a broken rule."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, readers see the run

@@ -27,7 +27,7 @@ _HASH_SHARES = 1 << 20
 
 
 def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> tuple[ColumnProfile, ...]:
-    """What the columns of a run hold; sensitive ones are left out.
+    """Profiles of a run's columns, without sensitive ones.
 
     Jobs:    two that read: a sample of the source, and the stage.
     """
@@ -35,7 +35,7 @@ def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 
 
 def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
-    """What the inputs of the run's model hold in another table: that of its training.
+    """Profiles of the model's inputs in another table: that of its training.
 
     Jobs:    one that counts, one that reads a sample.
     """
@@ -91,7 +91,7 @@ def _build_typed_profiles(
 
 @dataclass(frozen=True, slots=True)
 class _SampledTable:
-    """A share of a table's rows, by tasks that read its files themselves, or else through Spark."""
+    """A share of a table's rows, read by tasks from the files, or else through Spark."""
 
     spark: SparkSession
     snapshot: Snapshot
@@ -107,7 +107,7 @@ class _SampledTable:
             return column_profiles.summarise_rows(self._rows(), wanted)
 
     def _rows(self) -> DataFrame:
-        """A share by the hash of all columns: which rows it takes does not change from one time to the next."""
+        """A share by the hash of all columns: the same rows each time."""
         rows = ingest.snapshot_frame(self.spark, self.snapshot)
         if self.share >= 1:
             return rows

@@ -12,10 +12,10 @@ from sparkscore.store.delta_tables import find_commit_time
 
 
 def load_sla_rules(spark: SparkSession, settings: Settings, events: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
-    """What the first publication of an as_of kept and broke; none where there is no publication.
+    """The rules that the first publication of an as_of keeps or breaks; none if there is no publication.
 
     Needs:   all `events` of the as_of, oldest first.
-    Jobs:    none; a look into the source's history where its age is promised.
+    Jobs:    none; reads the source's history if a rule limits its age.
     """
     shown = next((event for event in events if event.event == "published"), None)
     if shown is None:

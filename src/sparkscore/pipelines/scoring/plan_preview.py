@@ -1,4 +1,4 @@
-"""What a run would do, without doing it: the plan, and a sample of predictions."""
+"""Shows what a run would do: the plan, and a sample of predictions."""
 
 import tempfile
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ def preview_plan(
     force: bool = False,
     restart: bool = False,
 ) -> tuple[RunReport, list[tuple[str, str]]]:
-    """What `score` would do now: a report with status `dry_run`, and lines (what, how) for people. Writes nothing.
+    """What `score` would do now: a report with status `dry_run`, and lines (what, how) to print. Writes nothing.
 
     Jobs:    none that reads data beyond logs and one count in the prediction table.
     Raises:  whatever `score` would raise before it reads the source.
@@ -39,7 +39,9 @@ def preview_plan(
         decision = decide_run(attempt, replace=replace, force=force, restart=restart, records=False)
         if decision.kind == "already_published":
             report = report_published_run(attempt, decision)
-            return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
+            return attempt.ended("dry_run", newer=report.newer), [
+                ("would do", "nothing: this as_of is already published")
+            ]
         planned = pin_run(attempt, decision, copies=copies)
         check_suites(attempt, planned)
         way = choose_transport(attempt, planned)
@@ -65,7 +67,7 @@ def sample_predictions(
         counters = Counters(attempt.spark)
         asked = settings.scoring.transport
         transport = "arrow" if asked in ("auto", "scan") else asked
-        attempt.know(transport=transport, transport_reason="a sample passes through the driver")
+        attempt.know(transport=transport, transport_reason="a sample passes through the driver's memory")
         source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
         predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.source.sensitive).collect()
@@ -89,7 +91,7 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
     settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
     conditions = ", ".join(one.words for one in snapshot.where)
     gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
-    resumed = " (pins of an attempt that did not end)" if decision.keep is not None else ""
+    resumed = " (pins of an unfinished attempt)" if decision.keep is not None else ""
     return [
         ("would do", f"publish revision {decision.revision}, attempt {decision.attempt}{resumed}"),
         ("run", planned.run.run_id),
@@ -110,4 +112,4 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
 def _chunk_plan_text(attempt: Attempt) -> str:
     if attempt.report.transport == "scan":
         return f"kept every {attempt.settings.scoring.chunk_minutes:g} minutes"
-    return "one: only the scan has a file plan, so an attempt that does not end has nothing to go on from"
+    return "one: only the scan has a file plan, so nothing of an unfinished attempt can be reused"

@@ -1,4 +1,4 @@
-"""What ends a run while it scores: too many rejected rows, and its deadline."""
+"""Limits that end a run while it scores: too many rejected rows, and its deadline."""
 
 import time
 from dataclasses import dataclass
@@ -15,15 +15,15 @@ class RunLimits:
     """The limits of one attempt."""
 
     rejects: int
-    """As many rows may be rejected."""
+    """The greatest number of rejected rows."""
     words: str
-    """Which setting says so."""
+    """The setting that says so."""
     until: float | None
     """On the monotonic clock; None: no deadline."""
 
     @classmethod
     def of(cls, settings: Settings, *, began: float, rows_read: int) -> "RunLimits":
-        """The limits for so many rows of the source."""
+        """The limits for a source with this many rows."""
         scoring = settings.scoring
         share = int(scoring.max_reject_ratio * rows_read)
         limits = [(share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows")]
@@ -33,7 +33,7 @@ class RunLimits:
         return cls(rejects, words, None if scoring.deadline is None else began + scoring.deadline * _MINUTE_S)
 
     def check(self, *, rejected: int) -> None:
-        """Let the run go on.
+        """Raise an error if the run must end now.
 
         Raises:  TooManyRejects, DeadlinePassed.
         """
@@ -46,7 +46,7 @@ class RunLimits:
             )
 
     def result(self, job: BackgroundJob[JobResult]) -> JobResult:
-        """What a job gives whose rejects are not known before it ends.
+        """The result of a background job whose rejects are known only at its end.
 
         Raises:  DeadlinePassed, and whatever the job raised.
         """
@@ -55,7 +55,7 @@ class RunLimits:
         return job.result()
 
     def check_rejects(self, rejected: int) -> None:
-        """Let the run go on whatever the time is.
+        """Raise an error if too many rows are rejected.
 
         Raises:  TooManyRejects.
         """

@@ -1,4 +1,4 @@
-"""The one place where rows are scored: by the fastest transport that is sure, into the stage, chunk by chunk."""
+"""The one place where rows are scored: by the chosen transport, into the stage, chunk by chunk."""
 
 from collections.abc import Callable
 from contextlib import closing
@@ -36,11 +36,11 @@ _MINUTE_S = 60
 def score_missing_rows(
     attempt: Attempt, plan: Plan, counters: Counters, past: StageProgress, limits: RunLimits
 ) -> StageProgress:
-    """The whole stage: the rows that are missing in what attempts with equal pins have done are added.
+    """The complete stage: adds the rows that attempts with equal pins have not scored.
 
-    Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another: then
-             nothing of the first is kept.
-    Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; what got done is kept, where there are chunks.
+    Jobs:    one Spark job that scores. If a file turns out to be one that only Spark can read, another one:
+             nothing of the first is kept then.
+    Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; finished chunks are kept.
     """
     return _StageScorer(attempt, plan, counters, limits).added_to(past)
 
@@ -78,9 +78,9 @@ class _StageScorer:
         return scored_frame(self.attempt, self.plan, source, self.counters, transport)
 
     def _by_spark(self, past: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
-        """All rows in one commit: without a file plan there is nothing that a part of them could be called by."""
+        """All rows in one commit: without a file plan, parts of them have no names."""
         spark, run, root = self._where
-        past = self._emptied(past, "this transport writes the stage in one piece") if past.begun else past
+        past = self._emptied(past, "this transport writes the stage in one commit") if past.begun else past
         with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=past)) as job:
             return self.limits.result(job)
 
@@ -93,7 +93,7 @@ class _StageScorer:
         if place is None:
             return self._by_spark(past, lambda: scan_transport.score_scan_frame(spark, files, rows))
         if past.begun and past.plan != files.plan:
-            self._emptied(past, "its chunks are of another file plan")
+            self._emptied(past, "its chunks belong to another file plan")
         create_write_folder(place)
         chunks = ChunkCommitter(spark, run, root, place=place, schema=rows.schema, scan=files)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S

@@ -1,4 +1,4 @@
-"""Those outside who are told of an attempt: the webhook, and the file that Prometheus reads. Fails no run."""
+"""Reports an attempt to the outside: to the webhook, and in the file that Prometheus reads. Fails no run."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,9 +18,9 @@ _WEBHOOK_WAIT_S = 2.0
 
 
 def notify_webhook(report: RunReport, url: str | None, *, past: Sequence[RunEvent]) -> tuple[str, ...]:
-    """Tell the webhook what there is to tell of a report and was not told in the `past` of its as_of.
+    """Send the alerts of a report that were not sent in the `past` of its as_of to the webhook.
 
-    The keys of what it has taken: kept in the run events, so that no later attempt of the as_of tells it again.
+    Returns the keys of the alerts that it accepted. Run events keep them, so that no later attempt sends them again.
     """
     if url is None:
         return ()
@@ -30,8 +30,8 @@ def notify_webhook(report: RunReport, url: str | None, *, past: Sequence[RunEven
 
 
 def write_attempt_metrics(report: RunReport, verdicts: Sequence[Verdict], folder: str, *, cores: int) -> None:
-    """Write the metrics of a report."""
+    """Write the metrics of a report for Prometheus."""
     try:
         write_metrics(report, folder, at=datetime.now(UTC), verdicts=verdicts, cores=cores)
     except OSError as error:
-        log.warning("no metrics", folder=folder, error=redact_secrets(str(error))[:300])
+        log.warning("metrics not written", folder=folder, error=redact_secrets(str(error))[:300])

@@ -1,4 +1,4 @@
-"""What a run stands on: resolved once, pinned by versions and digests, checked before a row is read."""
+"""Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -50,8 +50,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
             raise
         raise PinsConflict(
             f"what the previous attempt pinned is gone: {error.found}",
-            "the pinned model and source",
-            "--restart resolves anew",
+            "the pinned model version and source version",
+            "--restart pins source and model again",
         ) from error
     _warn_of_paths(attempt)
     digest = model.digest if keep is None else _kept_digest(model, keep)
@@ -97,8 +97,8 @@ def _kept_digest(model: PinnedModel, keep: Pins) -> str:
         return keep.model_digest
     raise DigestMismatch(
         f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
-        f"{keep.model_digest[:12]}, as the attempt before has pinned them",
-        "find out who changed them and put them back; --restart takes them as they are",
+        f"{keep.model_digest[:12]}, as the previous attempt pinned them",
+        "find out who changed them and restore them; --restart takes them as they are",
     )
 
 

@@ -1,4 +1,4 @@
-"""From a whole stage to readers: judged, published by one MERGE, told in the run events. Every verb that publishes."""
+"""From a complete stage to the publication: judge, publish by one MERGE, record the event."""
 
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +21,7 @@ from sparkscore.store.delta_tables import ensure_table, is_delta_table, load_tab
 
 
 def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
-    """The end of an attempt whose stage is whole.
+    """Judge and publish the complete stage of an attempt.
 
     Jobs:    one that judges, more for a suite; one MERGE.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
@@ -50,7 +50,7 @@ def finish_publication(
 ) -> RunReport:
     """The last event and the report of an attempt, after its commit or after that of a later revision.
 
-    `then`: what is to be done once readers see the run.
+    `then`: what to do after the publication.
     """
     attempt.know(table_version=publication.table_version)
     if publication.run_id != run.run_id:
@@ -84,7 +84,7 @@ def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> 
 
 
 def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
-    """Against the last as_of before this one that readers see; there is none for a first run."""
+    """Compare with the last published as_of before this one; a first run has none."""
     gate, spark, target = attempt.settings.gate, attempt.spark, attempt.target
     if (gate.mean_shift is None and gate.label_shift is None) or not is_delta_table(spark, target):
         return

@@ -1,4 +1,4 @@
-"""Between the report of an attempt and the run events: what an event keeps of a report, and what it tells again."""
+"""Converts between the report of an attempt and its run events."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnin
 
 
 def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[str, Any]) -> RunEvent:
-    """The event with what it keeps of the report of its attempt; `details`: what it tells besides."""
+    """The event with what it keeps of the report of its attempt; `details`: further facts."""
     kept = {name: getattr(report, name) for name in _DETAILS}
     kept |= {"executors": dict(report.executors), "seconds": dict(report.seconds)}
     columns = {name: getattr(report, name) for name in _COLUMNS}
@@ -24,7 +24,7 @@ def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[st
 
 
 def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
-    """What the events of a run tell of what its last attempt has reported.
+    """The report of a run's last attempt, as far as its events keep it.
 
     Needs:   the events of one run, one at least, oldest first; `table` as the report names it.
     """
@@ -61,7 +61,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
 
 
 def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
-    """The newest event that the last attempt wrote about itself: `monitored` says nothing of how far it came."""
+    """The newest event of the last attempt, `monitored` apart: it does not say how far the attempt came."""
     return next((event for event in reversed(events) if event.event != "monitored"), events[-1])
 
 
@@ -89,6 +89,6 @@ def _scoring_rate(rows: int | None, seconds: float | None) -> int | None:
 
 
 def _attempt_seconds(attempt: Sequence[RunEvent], last: RunEvent) -> float:
-    """From the start of the attempt to its last word."""
+    """Seconds from the start of the attempt to its last event."""
     started = [event.at for event in attempt if event.event == "started"]
     return round((last.at - started[0]).total_seconds(), 3) if started else 0.0

@@ -1,4 +1,4 @@
-"""One attempt of a run: its tables, clock, events and report. Pages of verbs decide the order; this keeps the book."""
+"""One attempt of a run: its tables, clock, events and report. The pipeline of a verb decides the order of steps."""
 
 import secrets
 import time
@@ -41,7 +41,7 @@ log = structlog.get_logger("sparkscore")
 
 
 def parse_as_of(text: str | datetime) -> datetime:
-    """The UTC moment of an ISO date or timestamp; without a zone it is UTC.
+    """The UTC time of an ISO date or timestamp; without a zone it is UTC.
 
     Raises:  ConfigError.
     """
@@ -51,14 +51,14 @@ def parse_as_of(text: str | datetime) -> datetime:
         raise ConfigError(
             f"as_of {text!r}",
             "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
-            "let the scheduler pass its logical date",
+            "pass the scheduler's logical date",
         ) from error
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 @dataclass
 class Attempt:
-    """The book of one attempt. `report` grows with what is known; an error carries it to the entry point."""
+    """The state of one attempt. `report` collects what is known; an error carries it to the entry point."""
 
     spark: SparkSession
     settings: Settings
@@ -75,16 +75,16 @@ class Attempt:
     began: float = field(default_factory=time.monotonic)
     verdicts: list[Verdict] = field(default_factory=list)
     seen: list[RunEvent] = field(default_factory=list)
-    """The events of the as_of as they were when the attempt began."""
+    """The events of the as_of when the attempt started."""
     exit_code: int = 0
-    """Of an attempt that ends well: a broken promise about a published run is told by it."""
+    """Of an attempt without an error: 5 if drift or an SLA rule of the published run failed."""
     prepared: bool = False
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
     @classmethod
     def of(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
-        """The book for one as_of, in a session of its own beside the caller's, with the tables' names checked.
+        """Open an attempt for one as_of in a session of its own, and check the names of the tables.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
@@ -105,7 +105,7 @@ class Attempt:
 
     @cached_property
     def suites(self) -> Mapping[Gate, Suite]:
-        """The gates' suites, read once: a broken one is an error of the config, never of the data.
+        """The suites of the gates, read once: an invalid suite is an error of the config, never of the data.
 
         Raises:  ConfigError.
         """
@@ -113,15 +113,15 @@ class Attempt:
         found = {gate: load_suite(path, home=self.settings.home_uri) for gate, path in gates.items() if path}
         if "output" in found and found["output"].rejecting:
             raise ConfigError(
-                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are scored already",
-                "the action reject in the suite of gate.input alone",
+                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are already scored",
+                "the action reject only in the suite of gate.input",
                 "remove the action; severity decides what a broken rule does to the run",
             )
         return found
 
     @property
     def scoring_digest(self) -> str:
-        """Of the settings and of the rules that reject rows."""
+        """The scoring digest: of the settings and of the rules that reject rows."""
         return self.settings.scoring_digest(self._rejecting_rules)
 
     @property
@@ -144,7 +144,7 @@ class Attempt:
 
     @property
     def runs_table(self) -> TableRef:
-        """Where the job's events are."""
+        """The table of the job's run events."""
         return sibling_table(self.target, "_runs")
 
     @property
@@ -157,21 +157,21 @@ class Attempt:
         return load_events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
 
     def know(self, **facts: Any) -> None:
-        """Write facts into the report."""
+        """Set fields of the report."""
         self.report = replace(self.report, **facts)
 
     def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
-        """Write the run and what it is pinned to into the report."""
+        """Set the run and its pins in the report."""
         model = model_of_pins(pins, model_id)
         self.know(run_id=run_id, model=model, source=ReportedSource(self.source.name, pins.source_version))
 
     def warn(self, text: str) -> None:
-        """A warning for the result line and for the log."""
+        """Add a warning to the result line and to the log."""
         log.warning(text)
         self.know(warnings=(*self.report.warnings, text))
 
     def judged(self, verdict: Verdict) -> None:
-        """Keep a gate's verdict; its warnings become the run's."""
+        """Keep a gate's verdict and add its warnings to the run's."""
         self.verdicts.append(verdict)
         for rule in verdict.warned:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
@@ -190,7 +190,7 @@ class Attempt:
         log.info("done", part=name, seconds=seconds)
 
     def begin(self, run: RunRecord, *, closes: RunEvent | None) -> None:
-        """Record that the attempt started, and that the one before it never ended."""
+        """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
             self.write(
                 replace(
@@ -200,11 +200,11 @@ class Attempt:
         self.event("started")
 
     def concluded(self, found: Mapping[str, Any]) -> None:
-        """Record what monitoring has found about the published run, and tell those who are to be told."""
+        """Record what monitoring found about the published run, and send its alerts."""
         self.event("monitored", exit_code=self.exit_code, told={**found, "alerts": self._alerted()})
 
     def event(self, kind: str, *, told: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> None:
-        """Record one event of this attempt; `told` is what it tells beside the columns."""
+        """Record one event of this attempt; `told` holds details that have no column."""
         run = self.run
         known: dict[str, Any] = {}
         postprocessing: Mapping[str, Any] = {}
@@ -235,7 +235,7 @@ class Attempt:
         record_event(self.spark, self.runs_table, event)
 
     def ended(self, status: str, **facts: Any) -> RunReport:
-        """The report of an attempt that ended well."""
+        """The report of an attempt that ended without an error."""
         dry = status == "dry_run"
         self.know(status=status, exit_code=0 if dry else self.exit_code, seconds=self.so_far, **facts)
         if not dry:
@@ -244,7 +244,7 @@ class Attempt:
 
     @contextmanager
     def guarded(self, *, records: bool = True) -> Iterator[None]:
-        """Every failure inside becomes one of the suite's own errors, carries the report, is recorded as an event."""
+        """Turn every failure inside into an error of the suite that carries the report, and record it as an event."""
         try:
             yield
         except Exception as error:
@@ -283,7 +283,7 @@ class Attempt:
         self._measure()
 
     def _alerted(self) -> tuple[str, ...]:
-        """Tell the webhook what no earlier attempt of the as_of has told it; the keys of what it has taken."""
+        """Send the alerts that no earlier attempt of the as_of sent; the keys of those that the webhook accepted."""
         url = self.settings.monitor.webhook
         return notify_webhook(self.report, url.get_secret_value() if url else None, past=self.seen)
 
@@ -303,7 +303,7 @@ def refuse_default_home(spark: SparkSession, home: str) -> None:
     master = str(spark.sparkContext.master)
     if not master.startswith("local") and home == Settings.model_fields["home"].default:
         raise ConfigError(
-            f"the default home {home} with the master {master}",
-            "a home that the driver and all executors see",
+            f"the default home {home}, a folder of the driver, with the master {master}",
+            "a home that the driver and all executors can reach",
             "set home: or SPARKSCORE_HOME to an absolute path or a URI, for example s3a://bucket/sparkscore",
         )

@@ -1,4 +1,4 @@
-"""What the past of an as_of means: what to do now, and what is published already."""
+"""Reads the history of an as_of: what to do now, and what is already published."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -17,18 +17,18 @@ from sparkscore.store import commit_history, delta_tables
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """What is known of an as_of before an attempt decides."""
+    """The history of an as_of before an attempt decides."""
 
     events: list[RunEvent]
-    """Oldest first, those among them that were missing and are recorded again now."""
+    """Oldest first, including those that were missing and have been recorded again."""
     visible: Mapping[str, int]
-    """Rows that readers see, by run_id."""
+    """Visible rows by run_id."""
     recovered: tuple[str, ...]
     """Runs whose publication was missing in the events."""
 
 
 def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
-    """The run events of the as_of and the rows that readers see; what died before its last event is recorded again.
+    """The run events and the visible rows of the as_of; publications without their last event are recorded again.
 
     Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
@@ -48,7 +48,7 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
 def decide_run(
     attempt: Attempt, *, replace: bool = False, force: bool = False, restart: bool = False, records: bool = True
 ) -> Decision:
-    """What this attempt of `score` does, by the run events and by the rows that readers see.
+    """What this attempt of `score` does, by the run events and the visible rows.
 
     Raises:  TableChanged, ForeignTable.
     """
@@ -68,26 +68,26 @@ def decide_run(
 
 
 def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
-    """The decision, with its revision and attempt written into the attempt's book."""
+    """The decision; also sets its revision and attempt number in the attempt."""
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
     attempt.know(revision=decision.revision, attempt=decision.attempt)
     return decision
 
 
 def _refuse_expired(attempt: Attempt) -> None:
-    """The next `maintain` would remove what is published now; what it has removed is no change behind our back."""
+    """Refuse an as_of that retention does not allow: the next `maintain` would remove what is published now."""
     kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
     if kept_from is not None and attempt.as_of.date() < kept_from:
         raise ConfigError(
             f"as_of {to_utc_text(attempt.as_of)} is older than output.retention_days allows:"
             " `maintain` removes its predictions, or has removed them",
-            f"an as_of since {kept_from}",
-            "raise output.retention_days; where it was published before, --force publishes it again",
+            f"an as_of from {kept_from} on",
+            "raise output.retention_days; if it was published before, --force publishes it again",
         )
 
 
 def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
-    """The missing `published` event of rows that readers see, told by the table's own history and recorded again."""
+    """Record the missing `published` event of visible rows again, from the table's own history."""
     found = commit_history.find_run_commit(attempt.spark, attempt.target, run_id)
     if found is None or found[1].get("rows") != rows:
         raise TableChanged(
@@ -125,7 +125,7 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
 
 
 def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
-    """The report for an as_of that stays as it is; what a new run would take instead stands under `newer`.
+    """The report for an as_of that stays as it is; `newer` holds what a new run would take instead.
 
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
@@ -133,8 +133,8 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
     refuse_other_pins(attempt, run.pins, run.postprocessing)
     if unfinished is not None:
         attempt.warn(
-            f"an attempt of `{unfinished.verb}` began revision {unfinished.revision} and did not end: readers see"
-            f" revision {decision.revision}; run that again to finish it"
+            f"an attempt of `{unfinished.verb}` started revision {unfinished.revision} and did not finish: revision"
+            f" {decision.revision} stays visible; run that command again to finish it"
         )
     return report_unchanged_run(attempt, decision.shown, newer=_find_newer_versions(attempt, run.pins))
 
@@ -142,7 +142,7 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
 def report_unchanged_run(
     attempt: Attempt, shown: RunEvent | None, *, newer: Mapping[str, Any] | None = None
 ) -> RunReport:
-    """The report of an attempt that leaves the publication which readers see as it is."""
+    """The report of an attempt that leaves the current publication as it is."""
     restore_published_run(attempt, shown)
     told = monitored_event(attempt, shown)
     if told is not None:
@@ -154,13 +154,13 @@ def report_unchanged_run(
 
 
 def monitored_event(attempt: Attempt, shown: RunEvent | None) -> RunEvent | None:
-    """What monitoring has found about a publication; None where it was not looked at, or not to the end."""
+    """What monitoring found about a publication; None if it did not run, or not to the end."""
     mine = [one for one in attempt.seen if one.event == "monitored" and shown and one.run_id == shown.run_id]
     return mine[-1] if mine else None
 
 
 def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
-    """The run of the attempt's revision with a publication's pins; with its counts it is written into the report.
+    """The run of the attempt's revision with a publication's pins; also sets it and its counts in the report.
 
     Raises:  TableChanged for a publication without pins.
     """
@@ -191,7 +191,7 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
 
 @contextmanager
 def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
-    """Errors of these kinds are told with what helps the verb at hand."""
+    """Replace the advice of errors of these classes by advice for this verb."""
     try:
         yield
     except kinds as error:
@@ -199,7 +199,7 @@ def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
 
 
 def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config asks for explicitly and that differs.
+    """One line per pin that the config names explicitly and that differs.
 
     A scoring digest that an older version wrote for the same settings does not.
     """
@@ -243,7 +243,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
 
 
 def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
-    """What a run with new pins would take. A registry or a source that is not there now is no reason to fail."""
+    """What a run with new pins would take. An unreachable registry or source is no reason to fail."""
     newer: dict[str, Any] = {}
     try:
         if attempt.settings.source.version == "latest":
@@ -252,5 +252,5 @@ def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
         version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
         newer |= {"model_version": version} if version != pins.model_version else {}
     except SparkscoreError as error:
-        attempt.warn(f"whether something newer is there could not be told: {error.found}")
+        attempt.warn(f"cannot check whether a newer source or model exists: {error.found}")
     return newer or None

@@ -1,4 +1,4 @@
-"""The page of a run: what is known of it, as the report takes it, and where it is kept."""
+"""Collects what the report of a run needs, and writes it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +16,7 @@ from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.reject_counts import count_rejects
 
 _TREND_LENGTH = 200
-"""As_ofs that a trend shows."""
+"""Number of as_ofs that a trend shows."""
 
 
 def collect_run_page(
@@ -26,7 +26,7 @@ def collect_run_page(
     rules: Sequence[SlaRule],
     events: Sequence[RunEvent],
 ) -> RunPage:
-    """What is known of the attempt's run.
+    """Everything that the report of the attempt's run shows.
 
     Needs:   all `events` of the job.
     Jobs:    one small one where rows were rejected.
@@ -46,7 +46,7 @@ def collect_run_page(
 
 
 def configured_prices(settings: Settings) -> dict[str, Any]:
-    """What a core and a GPU cost, where the config says so."""
+    """What a core and a GPU cost, if the config says so."""
     return {name: getattr(settings.monitor, name) for name in ("price_core_hour", "price_gpu_hour")}
 
 
@@ -63,7 +63,7 @@ def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
 
 
 def write_run_page(spark: SparkSession, settings: Settings, page: RunPage) -> str:
-    """Write a run's page, and its job's anew; where the first one is."""
+    """Write the reports of a run and of its job; returns where the run's report is."""
     folder = report_folder(settings)
     where = f"{folder}/{page.report.run_id}.html"
     write_text_file(spark, where, run_page(page))
@@ -72,7 +72,7 @@ def write_run_page(spark: SparkSession, settings: Settings, page: RunPage) -> st
 
 
 def report_folder(settings: Settings) -> str:
-    """The folder of a job's pages."""
+    """The folder of a job's reports."""
     return f"{settings.home_uri}/reports/{settings.job}"
 
 
