@@ -136,8 +136,8 @@ def find_scoring_publications(events: Sequence[RunEvent], shown: Sequence[RunEve
     published = {event.run_id: event for event in events if event.event == "published"}
 
     def scored(event: RunEvent) -> RunEvent:
-        while event.verb == "rollback" and event.of_run in published:
-            event = published[event.of_run]
+        while event.verb == "rollback" and event.origin_run_id in published:
+            event = published[event.origin_run_id]
         return event
 
     return [scored(event) for event in shown]
@@ -166,7 +166,7 @@ def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> Run
 
 def _origin_run_id(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> str | None:
     """The run that a verb started from when it made what readers see; None where it was made by another verb."""
-    mine = (event.of_run for event in events if event.run_id == shown.run_id and event.verb == verb)
+    mine = (event.origin_run_id for event in events if event.run_id == shown.run_id and event.verb == verb)
     return next((run_id for run_id in mine if run_id is not None), None)
 
 

@@ -237,7 +237,7 @@ def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
 
 POINTS: Mapping[str, Point] = {
     "pinned": _after("sparkscore.pipelines.shared.pinning:pin_run"),
-    "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.begin"),
+    "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.record_start"),
     "scoring": _when("sparkscore.pipelines.scoring.staging:score_missing_rows", _trapped),
     "before stage": _before("sparkscore.store.file_commit:commit_files"),
     "chunk staged": _after("sparkscore.store.file_commit:commit_files"),

@@ -117,7 +117,7 @@ class TestPublishing:
 
     def test_batches_have_the_rows_that_were_asked_for_and_the_predictions_are_the_same(self, world: World) -> None:
         settings = world.settings(scoring={"batch_rows": 7})
-        assert Attempt.of(world.spark, settings, AS_OF).spark.conf.get(BATCH_ROWS) == "7"
+        assert Attempt.open(world.spark, settings, AS_OF).spark.conf.get(BATCH_ROWS) == "7"
         assert_published(world, run(world, settings), source_rows())
 
     def test_the_callers_session_stays_as_it_is(self, world: World) -> None:

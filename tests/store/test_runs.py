@@ -120,9 +120,9 @@ def begun(verb: str, of_run: str, *, revision: int, event: str = "started", atte
 
 
 def test_an_event_is_of_a_score_where_it_does_not_tell_its_verb() -> None:
-    assert (STARTED.verb, STARTED.of_run) == ("score", None)
+    assert (STARTED.verb, STARTED.origin_run_id) == ("score", None)
     told = begun("rollback", "run-1", revision=2)
-    assert (told.verb, told.of_run) == ("rollback", "run-1")
+    assert (told.verb, told.origin_run_id) == ("rollback", "run-1")
 
 
 class TestRollback:

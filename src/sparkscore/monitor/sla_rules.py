@@ -37,7 +37,7 @@ def publication_sla_rules(
         share = shown.rows_scored / shown.rows_read if shown.rows_scored is not None and shown.rows_read else None
         rules.append(_at_least_rule("completeness", share, sla.completeness, "of the source's rows have a prediction"))
     if sla.rows_per_second is not None:
-        seconds = shown.told.get("seconds", {}).get("score_and_stage")
+        seconds = shown.parsed_details.get("seconds", {}).get("score_and_stage")
         speed = shown.rows_scored / seconds if shown.rows_scored is not None and seconds else None
         rules.append(_at_least_rule("throughput", speed, sla.rows_per_second, "rows/s while scoring"))
     return tuple(rules)

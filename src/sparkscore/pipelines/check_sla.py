@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
-from sparkscore.pipelines.shared.run_attempt import parse_as_of
+from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.records import RunEvent, SlaRule
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import parse_table_ref, sibling_table

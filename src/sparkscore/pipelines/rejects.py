@@ -1,6 +1,7 @@
 """Rejected rows: counts by run and reason, and scoring those of a run again with the same pins."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
@@ -9,13 +10,13 @@ from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.scoring.transport_choice import check_suites, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
+from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import (
     advise_on_error,
     apply_decision,
     load_run_history,
-    refuse_other_pins,
     report_unchanged_run,
     restore_published_run,
 )
@@ -52,23 +53,23 @@ def retry_rejects(
     Raises:  ConfigError for a run that is not current or whose stage is gone, and whatever `score` raises.
     """
     attempt = _open_retry_attempt(spark, settings, run)
-    with attempt.guarded(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
+    with attempt.record_failures(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
             return report_unchanged_run(attempt, decision.shown)
         stage = _find_published_stage(attempt, decision)
-        with attempt.part("pin"):
+        with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
-        attempt.begin(plan.run, closes=decision.open)
+        attempt.record_start(closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
             stage = _score_rejected_rows(attempt, plan, stage, watch)
         if stage.scored <= seen:
-            attempt.event("aborted", message="none of the rejected rows could be scored")
-            return attempt.ended("nothing_to_score")
-        attempt.know(rows_scored=stage.scored, rows_rejected=stage.rejected)
-        attempt.event("staged")
+            attempt.record_event("aborted", message="none of the rejected rows could be scored")
+            return attempt.finish("nothing_to_score")
+        attempt.report = replace(attempt.report, rows_scored=stage.scored, rows_rejected=stage.rejected)
+        attempt.record_event("staged")
         return publish_stage(attempt, plan, stage, rows_read=read)
 
 
@@ -76,8 +77,8 @@ def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> At
     """Open the attempt of a retry, for the as_of of the named run."""
     table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
     named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
-    attempt = Attempt.of(spark, settings, named.as_of)
-    attempt.verb, attempt.of_run = "rejects", named.run_id
+    attempt = Attempt.open(spark, settings, named.as_of)
+    attempt.verb, attempt.origin_run_id = "rejects", named.run_id
     return attempt
 
 
@@ -87,7 +88,9 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     Raises:  PinsConflict if the config names other pins than those of the current publication.
     """
     past = load_run_history(attempt)
-    decision = apply_decision(attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.of_run or ""))
+    decision = apply_decision(
+        attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.origin_run_id or "")
+    )
     if decision.keep is not None and decision.shown is not None:
         refuse_other_pins(attempt, decision.keep, decision.shown.postprocessing)
     return decision
@@ -100,7 +103,7 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
     )
     if stage is None:
         raise ConfigError(
-            f"the stage of run {(attempt.of_run or '')[:12]} was removed",
+            f"the stage of run {(attempt.origin_run_id or '')[:12]} was removed",
             "the stage under output.stage",
             _RESCORE_ADVICE,
         )
@@ -110,8 +113,8 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
 def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
     """Score the rejected rows of the stage again; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
-    attempt.know(transport="arrow", transport_reason="only rejected rows are scored")
-    with attempt.part("score_and_stage"):
+    attempt.report_transport("arrow", "only rejected rows are scored")
+    with attempt.phase("score_and_stage"):
         source, rows = reject_repair.find_rejected_rows(
             ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
         )
@@ -120,5 +123,5 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: Prog
                 stage = reject_repair.replace_rejected_rows(
                     scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
                 )
-    attempt.know(model_loads=counters.loads, executors=counters.told())
+    attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.told())
     return stage

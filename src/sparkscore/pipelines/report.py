@@ -39,7 +39,7 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
     rejects = count_rejects(session, sibling_table(target, "_rejects"), job=settings.job, run_id=run_id)
     last_event = last_own_event(mine)
-    monitored = next((event.told for event in reversed(mine) if event.event == "monitored"), {})
+    monitored = next((event.parsed_details for event in reversed(mine) if event.event == "monitored"), {})
     page = RunPage(
         decode_run_report(mine, target.path or target.name),
         _verdicts_of_event(last_event),
@@ -49,7 +49,7 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
         tuple(rejects),
         tuple(SlaRule(**rule) for rule in monitored.get("sla", ())),
         trend_events(found),
-        cores=int(last_event.told.get("cores") or 1),
+        cores=int(last_event.parsed_details.get("cores") or 1),
         **configured_prices(settings),
     )
     return write_run_page(session, settings, page)
@@ -80,5 +80,5 @@ def _load_job_events(session: SparkSession, settings: Settings) -> list[RunEvent
 def _verdicts_of_event(event: RunEvent) -> tuple[Verdict, ...]:
     return tuple(
         Verdict(one["gate"], one["suite"], tuple(RuleVerdict(**rule) for rule in one["rules"]), one["seconds"])
-        for one in event.told.get("verdicts") or ()
+        for one in event.parsed_details.get("verdicts") or ()
     )

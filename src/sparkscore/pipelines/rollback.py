@@ -1,5 +1,6 @@
 """Publishes an earlier run of an as_of again, as a new revision, from an older version of the prediction table."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from pyspark.sql import SparkSession
@@ -40,9 +41,9 @@ def rollback(
     Raises:  ConfigError if nothing earlier is published, or the table's columns or keys changed; VersionGone if its
              rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
     """
-    attempt = Attempt.of(spark, settings, as_of)
+    attempt = Attempt.open(spark, settings, as_of)
     attempt.verb = "rollback"
-    with attempt.guarded(records=not dry_run):
+    with attempt.record_failures(records=not dry_run):
         past = load_run_history(attempt, records=not dry_run)
         decision = apply_decision(
             attempt, lifecycle.decide_rollback(past.events, past.visible, to=to, recovered=past.recovered)
@@ -50,16 +51,16 @@ def rollback(
         shown, earlier = decision.shown, decision.earlier
         if shown is None or earlier is None:
             report = report_unchanged_run(attempt, shown)
-            return attempt.ended("dry_run") if dry_run else report, []
+            return attempt.finish("dry_run") if dry_run else report, []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
             names, found = _compare_with_earlier(attempt, earlier, shown)
             lines = _rollback_lines(shown, earlier, run, found)
             if dry_run:
-                return attempt.ended("dry_run"), lines
-            attempt.run, attempt.of_run = run, earlier.run_id
-            attempt.begin(run, closes=decision.open)
-            attempt.event("staged")
+                return attempt.finish("dry_run"), lines
+            attempt.run, attempt.origin_run_id = run, earlier.run_id
+            attempt.record_start(closes=decision.open)
+            attempt.record_event("staged")
             return _republish_earlier(attempt, run, earlier, names), lines
 
 
@@ -75,7 +76,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) 
     spark, target, keys, version = attempt.spark, attempt.target, attempt.settings.source.keys, earlier.table_version
     if version is None:
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
-    with attempt.part("compare"):
+    with attempt.phase("compare"):
         names = check_same_schema(spark, target, version=version, keys=keys)
         then, now = published_rows(spark, target, earlier, version=version), published_rows(spark, target, shown)
         found = count_row_changes(then, now, keys=keys)
@@ -83,7 +84,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) 
         raise TableChanged(
             f"{target.name} at version {version} holds {found.rows_then:,} rows of revision {earlier.revision}",
             f"{earlier.rows_scored or 0:,}, as published",
-            "name another publication by --to, or score again with --replace",
+            "name another publication with --to, or score again with --replace",
         )
     return names, found
 
@@ -96,11 +97,11 @@ def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tup
         earlier.rows_scored or 0,
         earlier.rows_rejected or 0,
     )
-    with attempt.part("publish"):
+    with attempt.phase("publish"):
         copy_run_rejects(attempt.spark, run, target, of_run=earlier.run_id or "")
         publication = publish_run(attempt.spark, rows, run, target, keys=keys)
         ensure_latest_view(attempt.spark, target, keys=keys)
-    attempt.know(model_loads=0, chunks_reused=0)
+    attempt.report = replace(attempt.report, model_loads=0, chunks_reused=0)
     return finish_publication(attempt, run, publication)
 
 

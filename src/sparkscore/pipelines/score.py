@@ -47,21 +47,22 @@ def score(
     Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one MERGE.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
-    attempt = Attempt.of(spark, settings, as_of)
-    with attempt.guarded():
+    attempt = Attempt.open(spark, settings, as_of)
+    with attempt.record_failures():
         decision = decide_run(attempt, replace=replace, force=force, restart=restart)
         if decision.kind == "already_published":
             return _resume_monitoring(attempt, decision)
-        with attempt.part("pin"):
+        with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
             rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
-            attempt.know(rows_read=rows_read)
+            attempt.report = dataclasses.replace(attempt.report, rows_read=rows_read)
         if rows_read == 0:
             attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
-            return attempt.ended("nothing_to_score", rows_scored=0, rows_rejected=0)
-        attempt.begin(plan.run, closes=decision.open)
-        limits = RunLimits.of(settings, began=attempt.began, rows_read=rows_read)
+            attempt.report = dataclasses.replace(attempt.report, rows_scored=0, rows_rejected=0)
+            return attempt.finish("nothing_to_score")
+        attempt.record_start(closes=decision.open)
+        limits = RunLimits.of(settings, began=attempt.started, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
         stage = _score_and_stage(attempt, plan, limits, watch, restart=restart)
         return publish_stage(attempt, plan, stage, rows_read=rows_read)
@@ -73,7 +74,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     if shown is None or not run_monitoring.is_monitoring_missing(attempt, shown):
         return report
     try:
-        with attempt.part("pin"):
+        with attempt.phase("pin"):
             plan = pin_run(attempt, dataclasses.replace(decision, keep=shown.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
@@ -83,7 +84,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
         attempt.warn("the run was not monitored, and its model or source no longer exists")
         return attempt.report
     run_monitoring.monitor_run(attempt, plan, stage, rows_read=report.rows_read or 0)
-    return attempt.ended("already_published")
+    return attempt.finish("already_published")
 
 
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
@@ -91,13 +92,13 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
     suite = attempt.suites.get("input")
     if suite is None or not suite.judging.expectations:
         return
-    with attempt.part("input_gate"):
+    with attempt.phase("input_gate"):
         whole = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
         rows, sensitive = ingest.snapshot_frame(attempt.spark, whole), attempt.settings.source.sensitive
         judging = partial(judge_suite, rows, suite.judging, gate="input", sensitive=sensitive)
         with run_in_background(attempt.spark, judging) as job:
             verdict = limits.result(job)
-        attempt.judged(verdict)
+        attempt.keep_verdict(verdict)
         require_passed_verdict(verdict)
 
 
@@ -106,7 +107,7 @@ def _score_and_stage(
 ) -> Stage:
     """The complete stage: what attempts with equal pins have left, and the rows scored now."""
     where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
-    with attempt.part("score_and_stage"):
+    with attempt.phase("score_and_stage"):
         past = stages.load_stage_progress(*where)
         if restart and past.begun:
             past = stages.reset_stage(*where, past=past)
@@ -117,7 +118,8 @@ def _score_and_stage(
                 now = score_missing_rows(attempt, plan, counters, past, limits)
         stage = stages.build_stage_record(*where, now, chunks_reused=past.reused_by(now))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
-    attempt.know(
+    attempt.report = dataclasses.replace(
+        attempt.report,
         rows_scored=stage.scored,
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
@@ -126,9 +128,11 @@ def _score_and_stage(
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
-        attempt.judged(judge_rejected_rows(plan.rules, stages.load_stage_rows(attempt.spark, stage), rows=stage.rows))
+        attempt.keep_verdict(
+            judge_rejected_rows(plan.rules, stages.load_stage_rows(attempt.spark, stage), rows=stage.rows)
+        )
     limits.check_rejects(stage.rejected)
-    attempt.event("staged")
+    attempt.record_event("staged")
     return stage
 
 

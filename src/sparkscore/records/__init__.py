@@ -19,6 +19,7 @@ from sparkscore.records.report_records import (
 )
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
+    EventKind,
     Pins,
     Postprocessing,
     Publication,
@@ -39,6 +40,7 @@ __all__ = [
     "ColumnProfile",
     "Condition",
     "Drift",
+    "EventKind",
     "FileScan",
     "FilterOperator",
     "MaintenanceReport",

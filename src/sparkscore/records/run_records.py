@@ -150,6 +150,10 @@ class RejectCount:
     rows: int
 
 
+EventKind = Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+"""What may happen to an attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One line of a job's history. Grain: one row per (run_id, attempt, event)."""
@@ -158,7 +162,7 @@ class RunEvent:
     as_of: datetime
     revision: int
     attempt: int
-    event: Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+    event: EventKind
     at: datetime
     run_id: str | None = None
     pins: Pins | None = None
@@ -176,20 +180,20 @@ class RunEvent:
     @property
     def verb(self) -> str:
         """The verb whose attempt this is."""
-        return str(self.told.get("verb", "score"))
+        return str(self.parsed_details.get("verb", "score"))
 
     @property
     def postprocessing(self) -> Postprocessing:
         """Of the run: empty where an older version has written the event."""
-        return Postprocessing.from_dict(self.told.get("postprocessing") or {})
+        return Postprocessing.from_dict(self.parsed_details.get("postprocessing") or {})
 
     @property
-    def of_run(self) -> str | None:
+    def origin_run_id(self) -> str | None:
         """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
-        return self.told.get("of_run")
+        return self.parsed_details.get("of_run")
 
     @property
-    def told(self) -> Mapping[str, Any]:
-        """What the event tells beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
-        told: Mapping[str, Any] = json.loads(self.details) if self.details else {}
-        return told
+    def parsed_details(self) -> Mapping[str, Any]:
+        """`details` as a mapping: seconds per phase, verdicts, transport, executors, drift, SLA."""
+        parsed: Mapping[str, Any] = json.loads(self.details) if self.details else {}
+        return parsed

@@ -45,10 +45,12 @@ def lost_attempts(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
 def _summarise_run(events: Sequence[RunEvent]) -> RunSummary:
     last = events[-1]
     mine = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
-    told = {name: value for one in mine for name, value in one.told.items() if value is not None}
+    told = {name: value for one in mine for name, value in one.parsed_details.items() if value is not None}
     seconds: dict[str, float] = {}
     for one in mine:
-        seconds |= {part: value for part, value in (one.told.get("seconds") or {}).items() if value is not None}
+        seconds |= {
+            part: value for part, value in (one.parsed_details.get("seconds") or {}).items() if value is not None
+        }
     known = {name: value for one in mine for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None}
     kinds = [one.event for one in mine if one.event != "monitored"]
     scored, scoring = known.get("rows_scored"), seconds.get("score_and_stage")

@@ -11,7 +11,7 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ErrorSummary, SparkscoreError
-from sparkscore.pipelines.shared.run_attempt import refuse_default_home
+from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.records import MaintenanceReport, SkippedStep, TableRef
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error

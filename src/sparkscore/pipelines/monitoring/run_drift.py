@@ -12,8 +12,9 @@ from sparkscore.model.registry.training_data import find_training_data
 from sparkscore.monitor.column_profiles import merge_profiles
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.pipelines.monitoring.run_profiles import profile_table_inputs
+from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.pipelines.shared.pinning import Plan
-from sparkscore.pipelines.shared.run_attempt import Attempt, parse_as_of
+from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Drift, RunEvent, to_utc_text
 from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
@@ -44,12 +44,12 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
     with _write_in_background(attempt, "drift", lambda: keep_drifts(spark, table, plan.run, found.drifts)):
         _judge_drift(attempt, found.drifts)
         if attempt.settings.monitor.report:
-            with attempt.part("report"), _warn_on_failure(attempt, "report"):
+            with attempt.phase("report"), _warn_on_failure(attempt, "report"):
                 require_report_extra()
                 page = collect_run_page(attempt, profiles, found, rules, past)
-                attempt.know(report=write_run_page(spark, attempt.settings, page))
+                attempt.report = replace(attempt.report, report=write_run_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:
-        with attempt.part("mlflow"), _warn_on_failure(attempt, "MLflow run"):
+        with attempt.phase("mlflow"), _warn_on_failure(attempt, "MLflow run"):
             log_run(
                 attempt.report,
                 plan.run,
@@ -57,13 +57,13 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
                 tracking_uri=attempt.settings.tracking_uri,
                 home=attempt.settings.home_uri,
             )
-    attempt.concluded(_monitored_details(attempt, found.drifts, rules))
+    attempt.record_monitoring(_monitored_details(attempt, found.drifts, rules))
 
 
 def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:
     found: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
-        with attempt.part("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
+        with attempt.phase("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
             found = profile_run(attempt, plan, stage, rows_read=rows_read)
     return found
 
@@ -73,7 +73,7 @@ def _compare_published_run(
 ) -> DriftComparison:
     found, spark, table = DriftComparison(), attempt.spark, sibling_table(attempt.target, "_profile")
     with (
-        attempt.part("drift"),
+        attempt.phase("drift"),
         _write_in_background(attempt, "profile", lambda: keep_profiles(spark, table, plan.run, profiles)),
         _warn_on_failure(attempt, "drift", binding=attempt.settings.drift.fail),
     ):
@@ -108,7 +108,7 @@ def judge_sla(attempt: Attempt, past: Sequence[RunEvent]) -> tuple[SlaRule, ...]
     broken = [rule for rule in rules if not rule.kept]
     for rule in broken:
         attempt.warn(f"SLA, {rule.rule}: {rule.observed}; expected {rule.expected}")
-    attempt.know(sla_broken=tuple(rule.rule for rule in broken))
+    attempt.report = replace(attempt.report, sla_broken=tuple(rule.rule for rule in broken))
     if broken and attempt.settings.sla.fail:
         attempt.exit_code = MONITORING_BREACH
     return rules
@@ -121,7 +121,7 @@ def _is_monitoring_requested(settings: Settings) -> bool:
 
 def _judge_drift(attempt: Attempt, found: Sequence[Drift]) -> None:
     drifted = {(one.log_type, one.column) for one in found if one.drifted}
-    attempt.know(drifted=len(drifted) if found else None)
+    attempt.report = replace(attempt.report, drifted=len(drifted) if found else None)
     for against in dict.fromkeys(one.against for one in found):
         far = [one for one in found if one.against == against and one.drifted and one.slice_key is None]
         if far:

@@ -1,9 +1,9 @@
 """Shows what a run would do: the plan, and a sample of predictions."""
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
@@ -34,19 +34,17 @@ def preview_plan(
     Jobs:    none that reads data beyond logs and one count in the prediction table.
     Raises:  whatever `score` would raise before it reads the source.
     """
-    attempt = Attempt.of(spark, settings, as_of)
-    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
+    attempt = Attempt.open(spark, settings, as_of)
+    with attempt.record_failures(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
         decision = decide_run(attempt, replace=replace, force=force, restart=restart, records=False)
         if decision.kind == "already_published":
-            report = report_published_run(attempt, decision)
-            return attempt.ended("dry_run", newer=report.newer), [
-                ("would do", "nothing: this as_of is already published")
-            ]
+            report_published_run(attempt, decision)
+            return attempt.finish("dry_run"), [("would do", "nothing: this as_of is already published")]
         planned = pin_run(attempt, decision, copies=copies)
         check_suites(attempt, planned)
         way = choose_transport(attempt, planned)
-        attempt.know(transport=way.transport, transport_reason=way.reason)
-        return attempt.ended("dry_run"), _plan_lines(
+        attempt.report_transport(way.transport, way.reason)
+        return attempt.finish("dry_run"), _plan_lines(
             attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}
         )
 
@@ -61,23 +59,25 @@ def sample_predictions(
     Jobs:    one small Spark job that reads, one that scores.
     Raises:  whatever `score` would raise, gates apart.
     """
-    attempt = Attempt.of(spark, settings, as_of)
-    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
+    attempt = Attempt.open(spark, settings, as_of)
+    with attempt.record_failures(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
         planned = pin_run(attempt, Decision("work", 1, 1), copies=copies)
         counters = Counters(attempt.spark)
         asked = settings.scoring.transport
         transport = "arrow" if asked in ("auto", "scan") else asked
-        attempt.know(transport=transport, transport_reason="a sample passes through the driver's memory")
+        attempt.report_transport(transport, "a sample passes through the driver's memory")
         source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
         predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.source.sensitive).collect()
         rejected = sum(row["_reject"] is not None for row in predicted)
-        facts: dict[str, Any] = {
-            "rows_read": len(predicted),
-            "rows_scored": len(predicted) - rejected,
-            "rows_rejected": rejected,
-        }
-        return attempt.ended("dry_run", **facts, model_loads=counters.loads), predicted
+        attempt.report = dataclasses.replace(
+            attempt.report,
+            rows_read=len(predicted),
+            rows_scored=len(predicted) - rejected,
+            rows_rejected=rejected,
+            model_loads=counters.loads,
+        )
+        return attempt.finish("dry_run"), predicted
 
 
 def _mask_sensitive_columns(frame: DataFrame, sensitive: Sequence[str]) -> DataFrame:

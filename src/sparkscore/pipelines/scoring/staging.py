@@ -69,8 +69,7 @@ class _StageScorer:
             return self._by_spark(self._progress(), lambda: self._frame("arrow"))
 
     def _known(self, way: TransportChoice) -> TransportChoice:
-        self.attempt.know(transport=way.transport, transport_reason=way.reason)
-        log.info("transport", transport=way.transport, reason=way.reason)
+        self.attempt.report_transport(way.transport, way.reason)
         return way
 
     def _frame(self, transport: str) -> DataFrame:

@@ -24,7 +24,7 @@ def notify_webhook(report: RunReport, url: str | None, *, past: Sequence[RunEven
     """
     if url is None:
         return ()
-    before = {key for event in past for key in event.told.get("alerts", ())}
+    before = {key for event in past for key in event.parsed_details.get("alerts", ())}
     sending = send_alerts(unsent_alerts(alerts_for_report(report), before), url)
     return () if sending is None else sending.finish(_WEBHOOK_WAIT_S).told
 

@@ -11,8 +11,8 @@ from sparkscore.lifecycle import Decision
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_history import other_pins
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
@@ -59,7 +59,9 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
-            "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
+            "; ".join(keep.differences(pins)),
+            "the pins of the previous attempt",
+            "--restart pins source and model again",
         )
     columns = match_input_columns(model, snapshot.schema, settings.model.inputs)
     source = settings.source
@@ -83,7 +85,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         attempt.postprocessing_of(pins),
     )
     attempt.run = run
-    attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
+    attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
     return Plan(run, model, columns, snapshot, shape, rules)
 

@@ -1,6 +1,7 @@
 """From a complete stage to the publication: judge, publish by one MERGE, record the event."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pyspark.sql import functions as F
@@ -29,7 +30,7 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
     spark, target, keys = attempt.spark, attempt.target, attempt.settings.source.keys
     sensitive = attempt.settings.source.sensitive
     _judge_stage(attempt, plan, stage, rows_read)
-    with attempt.part("publish"):
+    with attempt.phase("publish"):
         ensure_table(spark, target, plan.contract, job=plan.run.job)
         keep_rejects(spark, stage, plan.run, target, keys=keys, sensitive=sensitive)
         rows = RowsToPublish(
@@ -52,33 +53,33 @@ def finish_publication(
 
     `then`: what to do after the publication.
     """
-    attempt.know(table_version=publication.table_version)
+    attempt.report = replace(attempt.report, table_version=publication.table_version)
     if publication.run_id != run.run_id:
         later = publication.revision
-        attempt.event("aborted", told={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
-        return attempt.ended("superseded")
-    attempt.event("published", table_version=publication.table_version)
+        attempt.record_event("aborted", details={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
+        return attempt.finish("superseded")
+    attempt.record_publication(publication.table_version)
     status: RunStatus = "published" if publication.committed else "already_published"
-    attempt.know(status=status)
+    attempt.report = replace(attempt.report, status=status)
     if then is not None:
         then()
-    return attempt.ended(status)
+    return attempt.finish(status)
 
 
 def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> None:
-    with attempt.part("output_gate"):
+    with attempt.phase("output_gate"):
         rows = output_frame(attempt, plan, stages.load_stage_rows(attempt.spark, stage))
         keys, sensitive = attempt.settings.source.keys, attempt.settings.source.sensitive
         found = stage_integrity.check_stage_integrity(
             rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive
         )
-        attempt.judged(found.verdict)
+        attempt.keep_verdict(found.verdict)
         stage_integrity.require_stage_integrity(found)
         suite = attempt.suites.get("output")
         if suite is not None:
             accepted = output_frame(attempt, plan, stages.load_scored_rows(attempt.spark, stage))
             verdict = judge_suite(accepted, suite, gate="output", sensitive=sensitive)
-            attempt.judged(verdict)
+            attempt.keep_verdict(verdict)
             require_passed_verdict(verdict)
         _judge_shift(attempt, plan, stage)
 
@@ -94,5 +95,5 @@ def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
         return
     now = output_frame(attempt, plan, stages.load_scored_rows(spark, stage))
     verdict = judge_prediction_shift(now, earlier.where(F.col("as_of") == F.lit(last)), attempt.settings)
-    attempt.judged(verdict)
+    attempt.keep_verdict(verdict)
     require_passed_verdict(verdict)

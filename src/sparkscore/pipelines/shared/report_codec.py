@@ -30,9 +30,9 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
     """
     last = last_own_event(events)
     attempt = [event for event in events if (event.revision, event.attempt) == (last.revision, last.attempt)]
-    kept, columns = last.told, {name: getattr(last, name) for name in _COLUMNS}
+    kept, columns = last.parsed_details, {name: getattr(last, name) for name in _COLUMNS}
     seconds = kept.get("seconds") or {}
-    monitored = next((event.told for event in reversed(attempt) if event.event == "monitored"), {})
+    monitored = next((event.parsed_details for event in reversed(attempt) if event.event == "monitored"), {})
     stopped = (last.message,) if last.event == "aborted" and last.message else ()
     return RunReport(
         last.job,
@@ -72,7 +72,7 @@ def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
 
 def _status_of_event(event: RunEvent) -> RunStatus:
     if event.event == "aborted":
-        return "superseded" if event.told.get(SUPERSEDED_BY) is not None else "aborted"
+        return "superseded" if event.parsed_details.get(SUPERSEDED_BY) is not None else "aborted"
     if event.event in ("published", "monitored"):
         return "published"
     return "failed" if event.event == "failed" else "unfinished"

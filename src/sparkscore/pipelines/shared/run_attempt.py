@@ -1,4 +1,4 @@
-"""One attempt of a run: its tables, clock, events and report. The pipeline of a verb decides the order of steps."""
+"""One attempt of a run: its tables, clock, events and report. The verb decides in which order they change."""
 
 import secrets
 import time
@@ -16,21 +16,24 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
 from sparkscore.gate.suites import Suite, load_suite
 from sparkscore.gate.verdicts import Gate
+from sparkscore.pipelines.shared.attempt_inputs import parse_as_of, refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
 from sparkscore.records import (
     NO_POSTPROCESSING,
+    EventKind,
     Pins,
     Postprocessing,
     ReportedSource,
     RunEvent,
     RunReport,
+    RunStatus,
     TableRef,
     Verdict,
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
-from sparkscore.scoring.task_errors import recover_task_error as from_worker
+from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.identifiers import parse_table_ref, sibling_table
@@ -40,25 +43,9 @@ from sparkscore.store.run_events import ensure_events_table, load_events, record
 log = structlog.get_logger("sparkscore")
 
 
-def parse_as_of(text: str | datetime) -> datetime:
-    """The UTC time of an ISO date or timestamp; without a zone it is UTC.
-
-    Raises:  ConfigError.
-    """
-    try:
-        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"as_of {text!r}",
-            "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
-            "pass the scheduler's logical date",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 @dataclass
 class Attempt:
-    """The state of one attempt. `report` collects what is known; an error carries it to the entry point."""
+    """One attempt. `report` is replaced as values become known; an error carries it to the entry point."""
 
     spark: SparkSession
     settings: Settings
@@ -67,24 +54,24 @@ class Attempt:
     source: TableRef
     report: RunReport
     verb: str = "score"
-    of_run: str | None = None
+    origin_run_id: str | None = None
     """The run that a verb other than `score` starts from."""
     run: RunRecord | None = None
     revision: int = 1
     attempt: int = 1
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     verdicts: list[Verdict] = field(default_factory=list)
-    seen: list[RunEvent] = field(default_factory=list)
+    earlier_events: list[RunEvent] = field(default_factory=list)
     """The events of the as_of when the attempt started."""
     exit_code: int = 0
-    """Of an attempt without an error: 5 if drift or an SLA rule of the published run failed."""
-    prepared: bool = False
+    """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
+    has_events_table: bool = False
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
-        """Open an attempt for one as_of in a session of its own, and check the names of the tables.
+    def open(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
+        """An attempt for one as_of, in a session of its own, with the tables' names checked. Nothing is written.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
@@ -148,29 +135,30 @@ class Attempt:
         return sibling_table(self.target, "_runs")
 
     @property
-    def so_far(self) -> Mapping[str, float]:
-        """Seconds per part, and `total` until now."""
-        return {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+    def elapsed_seconds(self) -> Mapping[str, float]:
+        """Seconds per phase, and `total` until now."""
+        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
 
-    def past(self) -> list[RunEvent]:
+    def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
         return load_events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
 
-    def know(self, **facts: Any) -> None:
-        """Set fields of the report."""
-        self.report = replace(self.report, **facts)
-
-    def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
+    def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
-        model = model_of_pins(pins, model_id)
-        self.know(run_id=run_id, model=model, source=ReportedSource(self.source.name, pins.source_version))
+        source = ReportedSource(self.source.name, pins.source_version)
+        self.report = replace(self.report, run_id=run_id, model=model_of_pins(pins, model_id), source=source)
+
+    def report_transport(self, transport: str, reason: str) -> None:
+        """Set the transport and its reason in the report, and log them."""
+        self.report = replace(self.report, transport=transport, transport_reason=reason)
+        log.info("transport", transport=transport, reason=reason)
 
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
         log.warning(text)
-        self.know(warnings=(*self.report.warnings, text))
+        self.report = replace(self.report, warnings=(*self.report.warnings, text))
 
-    def judged(self, verdict: Verdict) -> None:
+    def keep_verdict(self, verdict: Verdict) -> None:
         """Keep a gate's verdict and add its warnings to the run's."""
         self.verdicts.append(verdict)
         for rule in verdict.warned:
@@ -180,70 +168,55 @@ class Attempt:
             self.warn(f"{verdict.gate} gate, slow: {', '.join(slow)}, computed by Great Expectations' own engine")
 
     @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """A timed part of the run."""
+    def phase(self, name: str) -> Iterator[None]:
+        """A timed phase of the run, under its name in the report's `seconds`."""
         start = time.monotonic()
         log.info("begin", part=name)
         yield
         seconds = round(time.monotonic() - start, 3)
-        self.know(seconds={**self.report.seconds, name: seconds})
+        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
         log.info("done", part=name, seconds=seconds)
 
-    def begin(self, run: RunRecord, *, closes: RunEvent | None) -> None:
+    def record_start(self, *, closes: RunEvent | None) -> None:
         """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
-            self.write(
-                replace(
-                    closes, event="aborted", at=datetime.now(UTC), message="never ended; closed by the next attempt"
-                )
-            )
-        self.event("started")
+            message = "never ended; closed by the next attempt"
+            self.append_event(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
+        self.record_event("started")
 
-    def concluded(self, found: Mapping[str, Any]) -> None:
-        """Record what monitoring found about the published run, and send its alerts."""
-        self.event("monitored", exit_code=self.exit_code, told={**found, "alerts": self._alerted()})
+    def record_monitoring(self, details: Mapping[str, Any]) -> None:
+        """Record what monitoring has found about the published run, and send the alerts that it asks for."""
+        details = {**details, "alerts": self._send_alerts()}
+        self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
 
-    def event(self, kind: str, *, told: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> None:
-        """Record one event of this attempt; `told` holds details that have no column."""
-        run = self.run
-        known: dict[str, Any] = {}
-        postprocessing: Mapping[str, Any] = {}
-        if run is not None:
-            postprocessing = run.postprocessing.to_dict()
-            known = {
-                "run_id": run.run_id,
-                "pins": run.pins,
-                "source_table": run.source_table,
-                "model_id": run.model_id,
-            }
-        details = {
-            "verb": self.verb,
-            "of_run": self.of_run,
-            **({"postprocessing": postprocessing} if postprocessing else {}),
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "cores": self.spark.sparkContext.defaultParallelism,
-            **told,
-        }
-        base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC), **known)  # type: ignore[arg-type]
-        self.write(replace(encode_run_report(self.report, base, details=details), **values))
+    def record_event(
+        self, kind: EventKind, *, details: Mapping[str, Any] = MappingProxyType({}), message: str | None = None
+    ) -> None:
+        """Record one event of this attempt; `details` are added to its JSON."""
+        self.append_event(replace(self._build_event(kind, details), message=message))
 
-    def write(self, event: RunEvent) -> None:
+    def record_publication(self, table_version: int | None) -> None:
+        """Record that the run is published."""
+        self.append_event(replace(self._build_event("published"), table_version=table_version))
+
+    def append_event(self, event: RunEvent) -> None:
         """Append one event, of whichever attempt."""
-        if not self.prepared:
+        if not self.has_events_table:
             ensure_events_table(self.spark, self.runs_table, job=self.settings.job)
-            self.prepared = True
+            self.has_events_table = True
         record_event(self.spark, self.runs_table, event)
 
-    def ended(self, status: str, **facts: Any) -> RunReport:
-        """The report of an attempt that ended without an error."""
-        dry = status == "dry_run"
-        self.know(status=status, exit_code=0 if dry else self.exit_code, seconds=self.so_far, **facts)
-        if not dry:
-            self._measure()
+    def finish(self, status: RunStatus) -> RunReport:
+        """The report of an attempt that ends without an error. Metrics are written, except after a dry run."""
+        dry_run = status == "dry_run"
+        exit_code = 0 if dry_run else self.exit_code
+        self.report = replace(self.report, status=status, exit_code=exit_code, seconds=self.elapsed_seconds)
+        if not dry_run:
+            self._write_metrics()
         return self.report
 
     @contextmanager
-    def guarded(self, *, records: bool = True) -> Iterator[None]:
+    def record_failures(self, *, records: bool = True) -> Iterator[None]:
         """Turn every failure inside into an error of the suite that carries the report, and record it as an event."""
         try:
             yield
@@ -252,58 +225,62 @@ class Attempt:
                 error
                 if isinstance(error, SparkscoreError)
                 else spark_end_error(self.spark, "the job was running")
-                or from_worker(error, self.secret)
+                or recover_task_error(error, self.secret)
                 or to_sparkscore_error(error, "running the job")
             )
             if known is None and self.settings.source.sensitive:
                 known = SparkscoreError(type(error).__name__, do=MESSAGE_HIDDEN)
             code = known.exit_code if known else SparkscoreError.exit_code
-            self._failed(known or error, code, records=records)
+            self._end_with_failure(known or error, code, records=records)
             if known is None or (known is error and not self.settings.source.sensitive):
                 raise
             # what it was made of shows with --debug, but not where that may hold values of sensitive columns
             raise known from (None if self.settings.source.sensitive else error)
 
-    def _failed(self, error: Exception, code: int, *, records: bool) -> None:
+    def _build_event(self, kind: EventKind, details: Mapping[str, Any] = MappingProxyType({})) -> RunEvent:
+        run = self.run
+        event = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC))
+        applied: Mapping[str, Any] = {}
+        if run is not None:
+            applied = run.postprocessing.to_dict()
+            event = replace(
+                event, run_id=run.run_id, pins=run.pins, source_table=run.source_table, model_id=run.model_id
+            )
+        known = {
+            "verb": self.verb,
+            "of_run": self.origin_run_id,
+            **({"postprocessing": applied} if applied else {}),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "cores": self.spark.sparkContext.defaultParallelism,
+        }
+        return encode_run_report(self.report, event, details={**known, **details})
+
+    def _end_with_failure(self, error: Exception, code: int, *, records: bool) -> None:
         summary = ErrorSummary.from_error(error)
-        self.know(status="failed", exit_code=code, error=summary, seconds=self.so_far)
+        self.report = replace(self.report, status="failed", exit_code=code, error=summary, seconds=self.elapsed_seconds)
         if isinstance(error, SparkscoreError):
             error.report = self.report
         if not records:
             return
-        alerts = self._alerted()
+        alerts = self._send_alerts()
         if self.run is not None:
             try:
-                facts_of = {"exit_code": code, "error": summary.class_name, "message": summary.message}
-                self.event("failed", told={"alerts": alerts}, **facts_of)
+                event = self._build_event("failed", {"alerts": alerts})
+                self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(
                     "the failure could not be recorded in the run events", error=redact_secrets(str(second))[:300]
                 )
-        self._measure()
+        self._write_metrics()
 
-    def _alerted(self) -> tuple[str, ...]:
-        """Send the alerts that no earlier attempt of the as_of sent; the keys of those that the webhook accepted."""
+    def _send_alerts(self) -> tuple[str, ...]:
+        """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""
         url = self.settings.monitor.webhook
-        return notify_webhook(self.report, url.get_secret_value() if url else None, past=self.seen)
+        return notify_webhook(self.report, url.get_secret_value() if url else None, past=self.earlier_events)
 
-    def _measure(self) -> None:
+    def _write_metrics(self) -> None:
         """Write the attempt's metrics, where the config names a folder for them; a failure is a warning."""
         folder = self.settings.monitor.metrics
         if folder is not None:
             cores = self.spark.sparkContext.defaultParallelism
             write_attempt_metrics(self.report, self.verdicts, folder, cores=cores)
-
-
-def refuse_default_home(spark: SparkSession, home: str) -> None:
-    """Refuse the default home on a cluster: a relative path, and executors would not see the driver's working folder.
-
-    Raises:  ConfigError.
-    """
-    master = str(spark.sparkContext.master)
-    if not master.startswith("local") and home == Settings.model_fields["home"].default:
-        raise ConfigError(
-            f"the default home {home}, a folder of the driver, with the master {master}",
-            "a home that the driver and all executors can reach",
-            "set home: or SPARKSCORE_HOME to an absolute path or a URI, for example s3a://bucket/sparkscore",
-        )

@@ -1,5 +1,6 @@
 """Reads the history of an as_of: what to do now, and what is already published."""
 
+import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -7,11 +8,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
+from sparkscore.errors import ConfigError, SparkscoreError, TableChanged
 from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
+from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, Postprocessing, ReportedSource, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.records import Pins, ReportedSource, Run, RunEvent, RunReport, to_utc_text
 from sparkscore.store import commit_history, delta_tables
 
 
@@ -35,11 +37,11 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
     spark, target = attempt.spark, attempt.target
     if delta_tables.is_delta_table(spark, target):
         delta_tables.check_table_owner(spark, target, job=attempt.settings.job)
-    past = attempt.past()
+    past = attempt.load_as_of_events()
     visible = commit_history.count_rows_by_run(spark, target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
-    attempt.seen = past
+    attempt.earlier_events = past
     unknown = unknown_runs(past, visible)
     past += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
     return RunHistory(past, visible, tuple(unknown))
@@ -70,7 +72,7 @@ def decide_run(
 def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
     """The decision; also sets its revision and attempt number in the attempt."""
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
-    attempt.know(revision=decision.revision, attempt=decision.attempt)
+    attempt.report = dataclasses.replace(attempt.report, revision=decision.revision, attempt=decision.attempt)
     return decision
 
 
@@ -120,7 +122,7 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
         " recorded again from the table's history"
     )
     if records:
-        attempt.write(event)
+        attempt.append_event(event)
     return event
 
 
@@ -144,18 +146,23 @@ def report_unchanged_run(
 ) -> RunReport:
     """The report of an attempt that leaves the current publication as it is."""
     restore_published_run(attempt, shown)
-    told = monitored_event(attempt, shown)
-    if told is not None:
-        attempt.exit_code = told.exit_code or 0
-        broken = tuple(rule["rule"] for rule in told.told.get("sla", ()) if not rule["kept"])
-        attempt.know(drifted=told.told.get("drifted"), sla_broken=broken, report=told.told.get("report"))
-    table_version = None if shown is None else shown.table_version
-    return attempt.ended("already_published", table_version=table_version, model_loads=0, chunks_reused=0, newer=newer)
+    event = monitored_event(attempt, shown)
+    if event is not None:
+        attempt.exit_code, details = event.exit_code or 0, event.parsed_details
+        broken = tuple(rule["rule"] for rule in details.get("sla", ()) if not rule["kept"])
+        attempt.report = dataclasses.replace(
+            attempt.report, drifted=details.get("drifted"), sla_broken=broken, report=details.get("report")
+        )
+    version = None if shown is None else shown.table_version
+    attempt.report = dataclasses.replace(
+        attempt.report, table_version=version, model_loads=0, chunks_reused=0, newer=newer
+    )
+    return attempt.finish("already_published")
 
 
 def monitored_event(attempt: Attempt, shown: RunEvent | None) -> RunEvent | None:
     """What monitoring found about a publication; None if it did not run, or not to the end."""
-    mine = [one for one in attempt.seen if one.event == "monitored" and shown and one.run_id == shown.run_id]
+    mine = [one for one in attempt.earlier_events if one.event == "monitored" and shown and one.run_id == shown.run_id]
     return mine[-1] if mine else None
 
 
@@ -179,8 +186,9 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
         model_id,
         event.postprocessing,
     )
-    attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
-    attempt.know(
+    attempt.report_pins(run.pins, model_id=model_id, run_id=run.run_id)
+    attempt.report = dataclasses.replace(
+        attempt.report,
         source=ReportedSource(source, run.pins.source_version),
         rows_read=event.rows_read,
         rows_scored=event.rows_scored,
@@ -196,50 +204,6 @@ def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
         yield
     except kinds as error:
         raise type(error)(error.found, error.expected, do) from error
-
-
-def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config names explicitly and that differs.
-
-    A scoring digest that an older version wrote for the same settings does not.
-    """
-    settings = attempt.settings
-    name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
-    asked = {
-        "model_name": (name.partition("@")[0], pins.model_name),
-        "model_version": (version or pins.model_version, pins.model_version),
-        "source_version": (
-            settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
-            pins.source_version,
-        ),
-        "scoring_digest": (_fitting_digest(attempt, pins)[:12], pins.scoring_digest[:12]),
-    }
-    return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
-
-
-def _fitting_digest(attempt: Attempt, pins: Pins) -> str:
-    former = attempt.former_scoring_digest
-    return former if pins.scoring_digest == former else attempt.scoring_digest
-
-
-def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessing) -> None:
-    """Refuse a config that asks explicitly for something else than what is published.
-
-    Raises:  PinsConflict.
-    """
-    differences = other_pins(attempt, pins)
-    source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
-    if source_id != pins.source_id:
-        differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
-    if pins.scoring_digest == attempt.scoring_digest:
-        differences += postprocessing.differences(attempt.postprocessing_of(pins))
-    if differences:
-        raise PinsConflict(
-            f"this as_of is published with other pins: {'; '.join(differences)}",
-            "the published pins and output.threshold (scoring_digest: filter, keys, inputs, params, runtime,"
-            " pass-through, rules that reject rows, batch_timeout of the residency executor)",
-            "--replace supersedes it, or choose another as_of",
-        )
 
 
 def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:

@@ -32,7 +32,7 @@ def collect_run_page(
     Jobs:    one small one where rows were rejected.
     """
     return RunPage(
-        replace(attempt.report, seconds=attempt.so_far),
+        replace(attempt.report, seconds=attempt.elapsed_seconds),
         tuple(attempt.verdicts),
         tuple(profiles),
         found.last,
