@@ -87,7 +87,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
         raise TableChanged(
             f"{target.name} at version {version} holds {changes.rows_after:,} rows of revision {earlier.revision}",
             f"{earlier.rows_scored or 0:,}, as published",
-            "name another publication by --to, or score again with --replace",
+            "name another publication with --to, or score again with --replace",
         )
     return names, changes
 

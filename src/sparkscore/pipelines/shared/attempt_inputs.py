@@ -1,4 +1,4 @@
-"""What an attempt is asked for, checked before it begins."""
+"""Checks the request for an attempt before it starts."""
 
 from datetime import UTC, datetime
 

@@ -59,7 +59,9 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
-            "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
+            "; ".join(keep.differences(pins)),
+            "the pins of the previous attempt",
+            "--restart pins source and model again",
         )
     columns = match_input_columns(model, snapshot.schema, settings.model.inputs)
     source = settings.source

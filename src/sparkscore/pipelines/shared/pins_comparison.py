@@ -1,4 +1,4 @@
-"""What the config asks for, compared with what a run is pinned to."""
+"""Compares what the config names with the pins of a run."""
 
 from sparkscore.errors import PinsConflict
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -31,14 +31,14 @@ def _fitting_digest(attempt: Attempt, pins: Pins) -> str:
 
 
 def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessing) -> None:
-    """Refuse a config that asks explicitly for something else than what is published.
+    """Refuse a config that explicitly names other pins than the published ones.
 
     Raises:  PinsConflict.
     """
     differences = other_pins(attempt, pins)
     source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
     if source_id != pins.source_id:
-        differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
+        differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) in the config")
     if pins.scoring_digest == attempt.scoring_digest:
         differences += postprocessing.differences(attempt.postprocessing_of(pins))
     if differences:
@@ -46,5 +46,5 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
             f"this as_of is published with other pins: {'; '.join(differences)}",
             "the published pins and output.threshold (scoring_digest: filter, keys, inputs, params, runtime,"
             " pass-through, rules that reject rows, batch_timeout of the residency executor)",
-            "--replace supersedes it, or choose another as_of",
+            "add --replace to supersede it, or choose another as_of",
         )

@@ -1,4 +1,4 @@
-"""One attempt of a run: its tables, clock, events and report. The pipeline of a verb decides the order of steps."""
+"""One attempt of a run: its tables, clock, events and report. The verb decides in which order they change."""
 
 import secrets
 import time
@@ -62,7 +62,7 @@ class Attempt:
     started: float = field(default_factory=time.monotonic)
     verdicts: list[Verdict] = field(default_factory=list)
     earlier_events: list[RunEvent] = field(default_factory=list)
-    """The events of the as_of as they were when the attempt began."""
+    """The events of the as_of when the attempt started."""
     exit_code: int = 0
     """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
     has_events_table: bool = False
@@ -144,12 +144,12 @@ class Attempt:
         return load_events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
-        """Write the run and what it is pinned to into the report."""
+        """Set the run and its pins in the report."""
         source = ReportedSource(self.source.name, pins.source_version)
         self.report = replace(self.report, run_id=run_id, model=model_of_pins(pins, model_id), source=source)
 
     def report_transport(self, transport: str, reason: str) -> None:
-        """Write into the report, and into the log, how rows reach the model and why."""
+        """Set the transport and its reason in the report, and log them."""
         self.report = replace(self.report, transport=transport, transport_reason=reason)
         log.info("transport", transport=transport, reason=reason)
 
@@ -159,7 +159,7 @@ class Attempt:
         self.report = replace(self.report, warnings=(*self.report.warnings, text))
 
     def keep_verdict(self, verdict: Verdict) -> None:
-        """Keep a gate's verdict; its warnings become the run's."""
+        """Keep a gate's verdict and add its warnings to the run's."""
         self.verdicts.append(verdict)
         for rule in verdict.warning_rules:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
@@ -178,7 +178,7 @@ class Attempt:
         log.info("done", part=name, seconds=seconds)
 
     def record_start(self, *, closes: RunEvent | None) -> None:
-        """Record that the attempt started, and that the one before it never ended."""
+        """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
             message = "never ended; closed by the next attempt"
             self.append_event(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
@@ -217,7 +217,7 @@ class Attempt:
 
     @contextmanager
     def record_failures(self, *, records: bool = True) -> Iterator[None]:
-        """Every failure inside becomes one of the suite's own errors, carries the report, is recorded as an event."""
+        """Turn every failure inside into an error of the suite that carries the report, and record it as an event."""
         try:
             yield
         except Exception as error:
