@@ -26,7 +26,7 @@ def check_sla(
     Jobs:    one small one.
     Raises:  ConfigError where the config promises nothing, ForeignTable.
     """
-    if not settings.sla.promised:
+    if not settings.sla.has_rules:
         raise ConfigError("no promise in sla", "one rule at least, sla.published_within_hours for example", "set it")
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
     found = load_events(session, sibling_table(target, "_runs"), job=settings.job)

@@ -71,7 +71,7 @@ def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
 
 def _refuse_expired(attempt: Attempt) -> None:
     """The next `maintain` would remove what is published now; what it has removed is no change behind our back."""
-    kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
+    kept_from = attempt.settings.output.first_kept_date(datetime.now(UTC))
     if kept_from is not None and attempt.as_of.date() < kept_from:
         raise ConfigError(
             f"as_of {to_utc_text(attempt.as_of)} is older than output.retention_days allows:"
