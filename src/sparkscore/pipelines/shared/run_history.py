@@ -78,7 +78,7 @@ def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
 
 def _refuse_expired(attempt: Attempt) -> None:
     """Refuse an as_of that retention does not allow: the next `maintain` would remove what is published now."""
-    kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
+    kept_from = attempt.settings.output.first_kept_date(datetime.now(UTC))
     if kept_from is not None and attempt.as_of.date() < kept_from:
         raise ConfigError(
             f"as_of {to_utc_text(attempt.as_of)} is older than output.retention_days allows:"
