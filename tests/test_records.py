@@ -5,10 +5,22 @@ from dataclasses import asdict, fields, replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import Pins, Postprocessing, RuleVerdict, Run, RunReport, Verdict, json_digest, to_utc_text
+from sparkscore.records import (
+    NO_POSTPROCESSING,
+    Pins,
+    Postprocessing,
+    RuleVerdict,
+    Run,
+    RunCommitNote,
+    RunReport,
+    Verdict,
+    json_digest,
+    to_utc_text,
+)
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
@@ -74,3 +86,32 @@ def test_a_warning_rule_warns_and_does_not_fail() -> None:
     verdict = Verdict("input", "suite", (broken, replace(broken, severity="critical"), replace(broken, passed=True)))
     assert verdict.warning_rules == (broken,)
     assert [rule.severity for rule in verdict.failed_rules] == ["critical"]
+
+
+def note_run() -> Run:
+    return Run("job", AS_OF, 2, 1, PINS, "flights", "m-1", Postprocessing(0.5))
+
+
+class TestRunCommitNote:
+    def test_what_is_written_is_read_again(self) -> None:
+        note = RunCommitNote.of(note_run(), rows=10, rejected=1)
+        assert RunCommitNote.from_json(note.to_json()) == note
+
+    def test_the_keys_stay_as_they_were_written_by_earlier_versions(self) -> None:
+        written = json.loads(RunCommitNote.of(note_run(), rows=10, rejected=1).to_json())["sparkscore"]
+        identity = {"job", "as_of", "revision", "attempt", "run_id", "rows", "rejected"}
+        assert written.keys() == identity | {"pins", "source_table", "model_id", "postprocessing"}
+        assert written["pins"] == asdict(PINS)
+        assert (written["as_of"], written["postprocessing"]) == (to_utc_text(AS_OF), {"threshold": 0.5})
+
+    def test_a_note_of_an_earlier_version_has_no_postprocessing(self) -> None:
+        run = replace(note_run(), postprocessing=NO_POSTPROCESSING)
+        text = RunCommitNote.of(run, rows=10, rejected=1).to_json()
+        assert "postprocessing" not in text
+        assert RunCommitNote.from_json(text) == RunCommitNote.of(run, rows=10, rejected=1)
+
+    @pytest.mark.parametrize(
+        "text", [None, "", "{}", "words", "[]", '{"sparkscore": 1}', '{"sparkscore": {"job": "j"}}']
+    )
+    def test_a_commit_that_publishes_no_run_has_none(self, text: str | None) -> None:
+        assert RunCommitNote.from_json(text) is None

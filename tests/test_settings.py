@@ -70,7 +70,7 @@ def test_lists_and_mappings_in_flags_are_yaml(config: Path) -> None:
     )
     assert settings.source.keys == ("a", "b")
     assert settings.model.inputs == {"x": "y"}
-    assert settings.source.where[0].condition().value == 10
+    assert settings.source.where[0].to_condition().value == 10
 
 
 def test_a_list_that_is_not_yaml_is_named(config: Path) -> None:
@@ -259,8 +259,8 @@ def test_a_filter_keeps_how_it_was_written_and_has_the_digest_of_its_values(conf
     where = [{"column": "a", "op": "in", "value": [668, False, "x"]}, {"column": "b", "op": "is null"}]
     text = "[{column: a, op: in, value: [01234, no, x]}, {column: b, op: is null, value: ~}]"
     written, built = load(config, flags={"source.where": text}), Settings(**changed(source={"where": where}))
-    assert [one.condition().yaml_texts for one in written.source.where] == [("01234", "no", None), ()]
-    assert [one.condition().yaml_texts for one in built.source.where] == [(None, None, None), ()]
+    assert [one.to_condition().yaml_texts for one in written.source.where] == [("01234", "no", None), ()]
+    assert [one.to_condition().yaml_texts for one in built.source.where] == [(None, None, None), ()]
     assert written.source.where == built.source.where
     assert written.scoring_digest() == built.scoring_digest()
 
@@ -368,8 +368,8 @@ def test_an_unreadable_value_is_shown_without_its_secret(tmp_path: Path) -> None
 
 def test_a_retention_keeps_its_days_and_the_present_one_by_utc() -> None:
     late = datetime(2014, 1, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
-    assert Settings(**changed(output={"retention_days": 30})).output.kept_from(late) == date(2014, 1, 2)
-    assert Settings(**MINIMAL).output.kept_from(late) is None
+    assert Settings(**changed(output={"retention_days": 30})).output.first_kept_date(late) == date(2014, 1, 2)
+    assert Settings(**MINIMAL).output.first_kept_date(late) is None
 
 
 def test_a_whole_group_as_a_flag_of_python_is_read_strictly_too(config: Path) -> None:

@@ -27,7 +27,7 @@ def condition_of(value: str, folder: Path) -> Condition:
     """The condition `c = …` as a config file writes it."""
     file = folder / "job.yaml"
     file.write_text(CONFIG.format(value=value))
-    return Settings.load(file, environ={}).source.where[0].condition()
+    return Settings.load(file, environ={}).source.where[0].to_condition()
 
 
 @pytest.mark.usefixtures("spark")
@@ -117,7 +117,7 @@ def test_a_date_or_a_time_without_quotes_is_taken(tmp_path: Path, value: str, ki
 def test_a_changed_value_of_a_list_is_named(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(CONFIG.format(value="[AA, NO, 'no']").replace("column: c", 'column: c, op: "in"'))
-    condition = Settings.load(file, environ={}).source.where[0].condition()
+    condition = Settings.load(file, environ={}).source.where[0].to_condition()
     with pytest.raises(ConfigError, match=r"c in False \(bool\): YAML reads NO as that") as caught:
         to_spark_filter([condition], pa.schema([("c", pa.string())]))
     assert 'write "NO", in quotes' in caught.value.do

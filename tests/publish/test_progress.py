@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import ScoredPart
+from sparkscore.records import ScoredPart, StagedFile
 from sparkscore.stage.stage_progress import (
     NO_PROGRESS,
     chunk_note,
@@ -21,9 +21,8 @@ from sparkscore.stage.stage_progress import (
 Note = Mapping[str, Any]
 
 
-def file(rows: int = 10, rejected: int = 0, first: object = None, last: object = None) -> dict[str, Any]:
-    ends = {"ascending": first is not None, "first": first, "last": last}
-    return {"path": "p", "rows": rows, "rejected": rejected, "bytes": 1, **ends}
+def file(rows: int = 10, rejected: int = 0, first: object = None, last: object = None) -> StagedFile:
+    return StagedFile("p", rows, rejected, 1, ascending=first is not None, first=first, last=last)
 
 
 def chunk(*splits: int, of: int = 4, plan: str = "plan", files: int = 1) -> Note:
@@ -36,7 +35,7 @@ def note(*parts: ScoredPart, of: int = 4, plan: str = "plan") -> Note:
     return written
 
 
-def split(number: int, *files: dict[str, Any]) -> ScoredPart:
+def split(number: int, *files: StagedFile) -> ScoredPart:
     return ScoredPart(number, (0, 0), (3, 0), 3, files)
 
 

@@ -26,7 +26,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(s
     ],
 )
 def test_a_repeated_key_is_named_with_its_path_and_lines(text: str, words: str) -> None:
-    assert "; ".join(one.words for one in find_repeated_keys(text)) == words
+    assert "; ".join(repeat.description for repeat in find_repeated_keys(text)) == words
 
 
 def test_all_repeated_keys_are_named_at_once() -> None:

@@ -8,7 +8,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.settings.strict_yaml import PlainScalar, RefusedYaml, bare_value, load_scalars, load_yaml
+from sparkscore.settings.strict_yaml import PlainScalar, bare_value, load_scalars, load_yaml
+from sparkscore.settings.yaml_survey import RefusedYaml
 
 SCALARS = (
     st.none()

@@ -101,7 +101,7 @@ def test_the_callers_user_metadata_is_on_no_commit_of_ours(spark: SparkSession, 
 
 
 def merge_one(session: SparkSession, table: TableRef) -> None:
-    own = create_guarded_session(session, app_id="job", version=1, note={"rows": 1})
+    own = create_guarded_session(session, app_id="job", version=1, note="{}")
     target = open_delta_table(own, table)
     target.alias("t").merge(frame_of(own, (1, "b")).alias("s"), "t.id = s.id").whenNotMatchedInsertAll().execute()
 
@@ -269,7 +269,7 @@ def test_a_merge_inserts_updates_and_deletes_whatever_the_caller_sets_for_merges
     with caller_with(spark, where, hostile) as session:
         columns = "id long, as_of timestamp, as_of_date date, x long"
         append_rows(session.createDataFrame([(1, AS_OF, AS_OF.date(), 1), (2, AS_OF, AS_OF.date(), 2)], columns), table)
-        own = create_guarded_session(session, app_id="job", version=1, note={})
+        own = create_guarded_session(session, app_id="job", version=1, note="{}")
         rows = [
             (1, AS_OF, AS_OF.date(), 10, True),
             (2, AS_OF, AS_OF.date(), 20, False),
@@ -297,7 +297,7 @@ def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession
     }
     for where in ("session", "spark-submit"):
         with caller_with(spark, where, wanted) as session:
-            again = create_guarded_session(session, app_id="job", version=1, note={})
+            again = create_guarded_session(session, app_id="job", version=1, note="{}")
             for name, value in wanted.items():
                 if where == "spark-submit" and name in spark.conf.getAll:
                     continue  # what the tests' own session is built with is nearer than the SparkContext's

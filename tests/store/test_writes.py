@@ -9,12 +9,13 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import TableRef
+from sparkscore.records import Pins, RunCommitNote, TableRef
 from sparkscore.schemas import ContractColumn, prediction_contract
 from sparkscore.spark.isolated_session import create_guarded_session, create_isolated_session
 from sparkscore.store import commit_history, delta_tables, guarded_writes
 
 AS_OF = datetime(2013, 12, 31, 6, tzinfo=UTC)
+PINS = Pins("id", 0, "m", "1", "digest", "scoring")
 CONTRACT = prediction_contract(
     [ContractColumn("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None
 )
@@ -30,15 +31,8 @@ def table(spark: SparkSession, tmp_path: Path) -> TableRef:
 def source(
     spark: SparkSession, ids: range, *, run: str, revision: int = 1, as_of: datetime = AS_OF, value: float = 0.5
 ) -> DataFrame:
-    note = {
-        commit_history.NOTE_KEY: {
-            "run_id": run,
-            "revision": revision,
-            "job": "job",
-            "as_of": as_of.isoformat().replace("+00:00", "Z"),
-        }
-    }
-    session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note)
+    note = RunCommitNote("job", as_of, revision, 1, run, len(ids), 0, PINS, "flights", "m-1")
+    session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note.to_json())
     constants = {
         "prediction": F.lit(value),
         "model_name": F.lit("m"),
@@ -107,7 +101,7 @@ def test_a_commit_tells_its_run_and_the_history_its_greatest_revision(spark: Spa
     guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
     found = commit_history.find_run_commit(spark, table, "one")
     assert found is not None
-    assert (found[0], found[1]["revision"]) == (1, 1)
+    assert (found.version, found.note.revision) == (1, 1)
     assert commit_history.find_run_commit(spark, table, "none") is None
     assert commit_history.load_committed_revision(spark, table, job="job", as_of=AS_OF) == 1
     assert commit_history.load_committed_revision(spark, table, job="other", as_of=AS_OF) == 0

@@ -26,7 +26,7 @@ def check_sla(
     Jobs:    one small one.
     Raises:  ConfigError if the config has no rule, ForeignTable.
     """
-    if not settings.sla.promised:
+    if not settings.sla.has_rules:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
     events = load_events(session, sibling_table(target, "_runs"), job=settings.job)

@@ -1,7 +1,7 @@
 """The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -9,14 +9,14 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
-from sparkscore.records import Publication, Run, Stage, TableRef, to_utc_text
+from sparkscore.records import Publication, Run, RunCommitNote, Stage, TableRef
 from sparkscore.schemas import LINEAGE_COLUMNS, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier, sibling_table
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.reject_column import reject_parts
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.stage.stage_store import load_stage_rows as all_rows
-from sparkscore.store.commit_history import NOTE_KEY, count_rows_by_run, find_run_commit
+from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
 from sparkscore.store.delta_tables import ensure_table, load_table
 from sparkscore.store.guarded_writes import GONE_COLUMN, append_rows_once, as_of_condition, merge_into_table
 
@@ -50,9 +50,8 @@ def publish_run(
     Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    session = create_guarded_session(
-        spark, app_id=run.txn_app_id, version=run.revision, note=_run_commit_note(run, rows)
-    )
+    note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected).to_json()
+    session = create_guarded_session(spark, app_id=run.txn_app_id, version=run.revision, note=note)
     own = rows.made(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
     source = _merge_source(own, run, target, rows.names, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
@@ -64,7 +63,7 @@ def publish_run(
         if later is not None:
             return later
     commit = find_run_commit(spark, target, run.run_id)
-    version = commit[0] if commit else None
+    version = commit.version if commit else None
     return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
 
 
@@ -123,21 +122,6 @@ def _hash_key_column(name: str) -> Column:
     return F.sha2(F.col(quote_identifier(name)).cast("string").cast("binary"), 256).alias(name)
 
 
-def _run_commit_note(run: Run, rows: RowsToPublish) -> dict[str, object]:
-    """The note of the run in the table's history: enough to write its event again."""
-    identity = {
-        "job": run.job,
-        "as_of": to_utc_text(run.as_of),
-        "revision": run.revision,
-        "attempt": run.attempt,
-        "run_id": run.run_id,
-    }
-    stood_on: dict[str, object] = {"pins": asdict(run.pins), "source_table": run.source_table, "model_id": run.model_id}
-    if run.postprocessing.to_dict():
-        stood_on["postprocessing"] = run.postprocessing.to_dict()
-    return {NOTE_KEY: identity | {"rows": rows.scored, "rejected": rows.rejected} | stood_on}
-
-
 def _merge_source(
     own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *, keys: Sequence[str]
 ) -> DataFrame:
@@ -185,8 +169,8 @@ def _verify_visible_rows(spark: SparkSession, run: Run, target: TableRef, scored
         others = sorted(set(visible) - {run.run_id})
         if others:
             later = find_run_commit(spark, target, others[0])
-            if later is not None and later[1]["revision"] > run.revision:
-                return Publication(target.name, later[0], others[0], later[1]["revision"], visible[others[0]])
+            if later is not None and later.note.revision > run.revision:
+                return Publication(target.name, later.version, others[0], later.note.revision, visible[others[0]])
             raise PinsConflict(
                 f"{target.name} holds run {others[0][:12]} for this as_of",
                 f"run {run.run_id[:12]}",

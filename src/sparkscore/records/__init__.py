@@ -5,6 +5,13 @@ per concern.
 """
 
 from sparkscore.records.canonical_text import json_digest, to_utc_text
+from sparkscore.records.commit_notes import (
+    NOTE_KEY,
+    RunCommit,
+    RunCommitNote,
+    format_commit_note,
+    parse_commit_note,
+)
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, SkippedStep
 from sparkscore.records.model_records import ModelInput, PinnedModel
@@ -29,11 +36,20 @@ from sparkscore.records.run_records import (
     RunEvent,
     Stage,
 )
-from sparkscore.records.scan_records import FileScan, PartRows, ScoredPart, SplitPart, SplitPosition, SplitReader
+from sparkscore.records.scan_records import (
+    FileScan,
+    PartRows,
+    ScoredPart,
+    SplitPart,
+    SplitPosition,
+    SplitReader,
+    StagedFile,
+)
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.table_records import TableLocation, TableRef
 
 __all__ = [
+    "NOTE_KEY",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
@@ -59,6 +75,8 @@ __all__ = [
     "RowRules",
     "RuleVerdict",
     "Run",
+    "RunCommit",
+    "RunCommitNote",
     "RunEvent",
     "RunPage",
     "RunReport",
@@ -71,9 +89,12 @@ __all__ = [
     "SplitPosition",
     "SplitReader",
     "Stage",
+    "StagedFile",
     "TableLocation",
     "TableRef",
     "Verdict",
+    "format_commit_note",
     "json_digest",
+    "parse_commit_note",
     "to_utc_text",
 ]

@@ -1,6 +1,7 @@
 """Settings of a job, from files, environment and flags. Imports nothing heavy."""
 
-from sparkscore.settings.job_settings import DriftSettings, Settings, SlaSettings
+from sparkscore.settings.job_settings import Settings
+from sparkscore.settings.monitor_settings import DriftSettings, SlaSettings
 from sparkscore.settings.table_settings import TableSettings
 
 __all__ = ["DriftSettings", "Settings", "SlaSettings", "TableSettings"]

@@ -21,7 +21,7 @@ class RepeatedKey:
     """As it stands in each of these lines: `1` and `0x1` are one key."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """For people: `gate stands twice: in lines 3 and 9`."""
         times = "twice" if len(self.lines) == 2 else f"{len(self.lines)} times"
         lines = list(dict.fromkeys(self.lines))
@@ -46,7 +46,7 @@ def load_json(text: str, **how: Any) -> Any:
         found = find_repeated_keys(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
-    raise RepeatedKeys("; ".join(one.words for one in found))
+    raise RepeatedKeys("; ".join(repeat.description for repeat in found))
 
 
 def find_repeated_keys(text: str) -> list[RepeatedKey]:

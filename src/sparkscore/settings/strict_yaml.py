@@ -4,27 +4,17 @@ YAML 1.1 makes more of plain text than its authors mean: `no` is false, `01234` 
 was written is kept beside it, for whoever knows of which type it should be.
 """
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Hashable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
 import yaml
-from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+from yaml.nodes import Node, ScalarNode
 
-from sparkscore.settings.repeated_keys import RepeatedKey
+from sparkscore.settings.yaml_survey import MAX_LEVELS, RefusedYaml, YamlSurvey, line_of, nesting_error
 
-_LEVELS = 64
-_ALIASED = 10_000
 _MERGE = "tag:yaml.org,2002:merge"
-
-
-class RefusedYaml(yaml.YAMLError):
-    """YAML that a parser takes, and that does not say one thing: what was found, what was expected, what to do."""
-
-    def __init__(self, found: str, expected: str, do: str) -> None:
-        super().__init__(found)
-        self.found, self.expected, self.do = found, expected, do
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +64,8 @@ class _Loader(yaml.SafeLoader):
     level = 0
 
     def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        if self.level == _LEVELS:
-            raise _refused_levels(self.line + 1)
+        if self.level == MAX_LEVELS:
+            raise nesting_error(self.line + 1)
         self.level += 1
         node: Node | None = super().compose_node(parent, index)
         self.level -= 1
@@ -87,7 +77,7 @@ class _Loader(yaml.SafeLoader):
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             kind = node.tag.rpartition(":")[2]
             raise RefusedYaml(
-                f"line {_line_of(node)} holds what looks like a YAML {kind} and is none{_describe_reason(error)}",
+                f"line {line_of(node)} holds what looks like a YAML {kind} and is none{_describe_reason(error)}",
                 f"a value of the type {kind}, or text in quotes",
                 "correct it, or write it in quotes",
             ) from error
@@ -96,7 +86,7 @@ class _Loader(yaml.SafeLoader):
         """What makes a key of a mapping equal to another one."""
         if not isinstance(node, ScalarNode):
             raise RefusedYaml(
-                f"line {_line_of(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
+                f"line {line_of(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
                 "keys that are text",
                 "write it in quotes; {{ … }} is a template that the scheduler did not fill in",
             )
@@ -113,7 +103,7 @@ class _ScalarLoader(_Loader):
         value = super().construct_object(node, deep=deep)
         if isinstance(value, str) or not isinstance(node, ScalarNode):
             return value
-        return PlainScalar(value, node.value, f"{self.place}, line {_line_of(node)}")
+        return PlainScalar(value, node.value, f"{self.place}, line {line_of(node)}")
 
     def key_of(self, node: Node, path: str) -> Hashable:
         key = super().key_of(node, path)
@@ -121,7 +111,7 @@ class _ScalarLoader(_Loader):
             return key
         name = f"{path}.{key.text}" if path else key.text
         raise RefusedYaml(
-            f"line {_line_of(node)}: YAML reads the key {name} as {describe_value(key.value)}",
+            f"line {line_of(node)}: YAML reads the key {name} as {describe_value(key.value)}",
             "keys that are text",
             f'write "{key.text}", in quotes',
         )
@@ -148,99 +138,12 @@ def _load_document(loader: _Loader, name: str) -> Any:
         node = loader.get_single_node()
         if node is None:
             return None
-        survey = _Survey(loader)
+        survey = YamlSurvey(loader.key_of)
         survey.visit(node, name)
         survey.refuse_repeats()
         return loader.construct_document(node)
     finally:
         loader.dispose()
-
-
-@dataclass(slots=True)
-class _Survey:
-    """A look at each node once, before a value is made of it: a node that aliases name is one node."""
-
-    loader: _Loader
-    repeats: list[RepeatedKey] = field(default_factory=list)
-    _sizes: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Values and levels of each node, its aliases followed; 0 while it is looked at."""
-
-    def visit(self, node: Node, path: str) -> tuple[int, int]:
-        """Values and levels of a node. Recurses as deep as the text is nested: what an alias names is before it."""
-        if isinstance(node, ScalarNode):
-            return 1, 1
-        if id(node) in self._sizes:
-            known = self._sizes[id(node)]
-            if known[0] == 0:
-                raise RefusedYaml(
-                    f"an alias inside of what it names, which begins in line {_line_of(node)}",
-                    "values that do not contain themselves",
-                    "write the value instead of the alias",
-                )
-            return known
-        self._sizes[id(node)] = (0, 0)
-        values, levels = 1, 1
-        for inner, inner_path in self._inner(node, path):
-            more, deeper = self.visit(inner, inner_path)
-            values, levels = values + more, max(levels, deeper + 1)
-        if levels > _LEVELS:
-            raise _refused_levels(_line_of(node))
-        self._refuse_bomb(values, node)
-        self._sizes[id(node)] = values, levels
-        return values, levels
-
-    def refuse_repeats(self) -> None:
-        if self.repeats:
-            raise RefusedYaml(
-                "; ".join(one.words for one in self.repeats),
-                "each key once in its mapping: YAML would drop all but the last one",
-                "keep one of them, with what belongs under it",
-            )
-
-    def _inner(self, node: Node, path: str) -> Iterator[tuple[Node, str]]:
-        below = f"{path}." if path else ""
-        if isinstance(node, SequenceNode):
-            yield from ((inner, f"{below}{index}") for index, inner in enumerate(node.value))
-        if isinstance(node, MappingNode):
-            self._note_repeats(node, path)
-            yield from ((value, f"{below}{key.value}") for key, value in node.value)
-
-    def _note_repeats(self, node: MappingNode, path: str) -> None:
-        places: dict[Hashable, list[ScalarNode]] = {}
-        for key, _ in node.value:
-            places.setdefault(self.loader.key_of(key, path), []).append(key)
-        for keys in places.values():
-            if len(keys) > 1:
-                self.repeats.append(
-                    RepeatedKey(
-                        f"{path}.{keys[0].value}" if path else keys[0].value,
-                        tuple(_line_of(key) for key in keys),
-                        tuple(key.value for key in keys),
-                    )
-                )
-
-    def _refuse_bomb(self, values: int, node: Node) -> None:
-        if values > _ALIASED + _count_values(node):
-            raise RefusedYaml(
-                f"aliases multiply what begins in line {_line_of(node)} to {values:,} values",
-                f"{_ALIASED:,} at most",
-                "write fewer aliases of aliases",
-            )
-
-
-def _count_values(node: Node) -> int:
-    """Characters of the node's own text: it holds no more values than these, but for its aliases."""
-    return int(node.end_mark.index - node.start_mark.index)
-
-
-def _refused_levels(line: int) -> RefusedYaml:
-    return RefusedYaml(
-        f"line {line} is nested more than {_LEVELS} levels deep", "fewer levels", "use fewer nested mappings and lists"
-    )
-
-
-def _line_of(node: Node) -> int:
-    return int(node.start_mark.line) + 1
 
 
 def _describe_reason(error: Exception) -> str:

@@ -2,7 +2,9 @@
 
 from pydantic import Field
 
-from sparkscore.settings.job_settings import JOB_NAME, ModelSettings, OutputSettings, Settings, SourceSettings
+from sparkscore.settings.job_settings import JOB_NAME, Settings
+from sparkscore.settings.scoring_settings import ModelSettings, OutputSettings
+from sparkscore.settings.source_settings import SourceSettings
 
 
 class _AnySource(SourceSettings):

@@ -4,7 +4,6 @@ Everything that writes to a Delta table uses a session that is created here. It 
 how to reach storage and how fast to work, and none that changes what is written (`spark.session_settings`).
 """
 
-import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
@@ -81,14 +80,12 @@ def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[Non
         spark.conf.set(name, str(before))
 
 
-def create_noted_session(spark: SparkSession, note: Mapping[str, object]) -> SparkSession:
+def create_noted_session(spark: SparkSession, note: str) -> SparkSession:
     """A session whose commits carry the note as their `userMetadata`."""
-    return create_isolated_session(spark, {_USER_METADATA: json.dumps(note, sort_keys=True, default=str)})
+    return create_isolated_session(spark, {_USER_METADATA: note})
 
 
-def create_guarded_session(
-    spark: SparkSession, *, app_id: str, version: int, note: Mapping[str, object]
-) -> SparkSession:
+def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, note: str) -> SparkSession:
     """A session for exactly one commit: Delta skips it when (app_id, version or a later one) is committed already.
 
     The note becomes the commit's `userMetadata`.
@@ -98,7 +95,7 @@ def create_guarded_session(
         {
             "spark.databricks.delta.write.txnAppId": app_id,
             "spark.databricks.delta.write.txnVersion": str(version),
-            _USER_METADATA: json.dumps(note, sort_keys=True, default=str),
+            _USER_METADATA: note,
             # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
             "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
         },

@@ -8,10 +8,9 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import PublishConflict, SparkscoreError
-from sparkscore.records import FileScan, Run, ScoredPart, SplitPart, TableLocation
+from sparkscore.records import FileScan, Run, ScoredPart, SplitPart, TableLocation, format_commit_note
 from sparkscore.stage.stage_progress import chunk_note, progress_from_commits
 from sparkscore.stage.stage_store import load_stage_progress, stage_guard
-from sparkscore.store.commit_history import format_commit_note
 from sparkscore.store.file_commit import CommitGuard, commit_files
 
 log = structlog.get_logger("sparkscore")
@@ -39,7 +38,7 @@ class ChunkCommitter:
     @property
     def rejected(self) -> int:
         """Rows that were rejected so far."""
-        pending: int = sum(file["rejected"] for part in self._pending for file in part.files)
+        pending: int = sum(file.rejected for part in self._pending for file in part.files)
         return self.progress.rejected + pending
 
     def add(self, parts: Iterable[ScoredPart], *, every_s: float) -> None:

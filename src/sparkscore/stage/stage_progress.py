@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from sparkscore.records import ScoredPart, SplitPart, SplitPosition
+from sparkscore.records import ScoredPart, SplitPart, SplitPosition, StagedFile
 
 CoveredRows = tuple[tuple[SplitPosition, SplitPosition], ...]
 """From where to where the rows of a split are in the stage; ascending, with gaps between."""
@@ -159,18 +159,16 @@ def chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart]) -> 
         "of": of,
         "splits": format_number_ranges(part.split for part in parts if part.is_complete),
         "parts": [[part.split, part.ranges, *part.first, *part.last] for part in parts if not part.is_complete],
-        "rows": sum(file["rows"] for file in files),
-        "rejected": sum(file["rejected"] for file in files),
+        "rows": sum(file.rows for file in files),
+        "rejected": sum(file.rejected for file in files),
         "spans": _file_key_spans(files),
     }
 
 
-def _file_key_spans(files: Sequence[Mapping[str, Any]]) -> list[list[Any]] | None:
+def _file_key_spans(files: Sequence[StagedFile]) -> list[list[Any]] | None:
     """None where a key does not ascend, or is of a type that JSON would change."""
-    ends = [[file["first"], file["last"]] for file in files]
-    plain = all(file["ascending"] for file in files) and all(
-        isinstance(end, int | str) for pair in ends for end in pair
-    )
+    ends = [[file.first, file.last] for file in files]
+    plain = all(file.ascending for file in files) and all(isinstance(end, int | str) for pair in ends for end in pair)
     return ends if plain else None
 
 

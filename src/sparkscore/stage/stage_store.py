@@ -4,10 +4,10 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PublishConflict, ScanUnsupported
-from sparkscore.records import Run, Stage, TableLocation, TableRef
+from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
-from sparkscore.store.commit_history import format_commit_note, load_commit_notes
+from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.delta_tables import is_delta_table, load_table
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table_location import locate_table

@@ -1,6 +1,5 @@
 """What a table's history and rows say about a run: the only proof that it is published."""
 
-import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import TableRef, to_utc_text
+from sparkscore.records import RunCommit, RunCommitNote, TableRef, parse_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.delta_tables import (
     EXPIRED_PROPERTY,
@@ -18,9 +17,6 @@ from sparkscore.store.delta_tables import (
     open_delta_table,
 )
 from sparkscore.store.guarded_writes import as_of_condition
-
-NOTE_KEY = "sparkscore"
-"""Key of our note in a commit's userMetadata."""
 
 
 def count_rows_by_run(spark: SparkSession, table: TableRef, as_of: datetime) -> dict[str, int]:
@@ -47,27 +43,28 @@ def load_commit_notes(spark: SparkSession, table: TableRef) -> list[tuple[int, M
     Jobs:    one Spark job over the log.
     Raises:  TableNotFound, AccessDenied.
     """
+    return [(version, parse_commit_note(text)) for version, text in _load_user_metadata(spark, table)]
+
+
+def load_run_commits(spark: SparkSession, table: TableRef) -> list[RunCommit]:
+    """The commits that published a run, oldest first.
+
+    Jobs:    one Spark job over the log.
+    Raises:  TableNotFound, AccessDenied.
+    """
+    found = ((version, RunCommitNote.from_json(text)) for version, text in _load_user_metadata(spark, table))
+    return [RunCommit(version, note) for version, note in found if note is not None]
+
+
+def _load_user_metadata(spark: SparkSession, table: TableRef) -> list[tuple[int, str | None]]:
     with translate_spark_errors(f"reading the history of {table.name}"):
         commits = open_delta_table(spark, table).history().select("version", "userMetadata").collect()
-    return [(int(commit["version"]), _parse_commit_note(commit["userMetadata"])) for commit in reversed(commits)]
+    return [(int(commit["version"]), commit["userMetadata"]) for commit in reversed(commits)]
 
 
-def format_commit_note(note: Mapping[str, Any]) -> str:
-    """The note as a commit's `userMetadata`."""
-    return json.dumps({NOTE_KEY: note}, sort_keys=True, separators=(",", ":"), default=str)
-
-
-def _parse_commit_note(text: str | None) -> Mapping[str, Any]:
-    try:
-        found = json.loads(text or "{}").get(NOTE_KEY, {})
-    except (ValueError, AttributeError):  # somebody else's words
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def find_run_commit(spark: SparkSession, table: TableRef, run_id: str) -> tuple[int, Mapping[str, Any]] | None:
-    """Version and note of the commit that published a run; None if the history no longer holds it."""
-    found = [(version, note) for version, note in load_commit_notes(spark, table) if note.get("run_id") == run_id]
+def find_run_commit(spark: SparkSession, table: TableRef, run_id: str) -> RunCommit | None:
+    """The commit that published a run; None if the history no longer holds it."""
+    found = [commit for commit in load_run_commits(spark, table) if commit.note.run_id == run_id]
     return found[-1] if found else None
 
 
@@ -78,10 +75,6 @@ def load_committed_revision(spark: SparkSession, table: TableRef, *, job: str, a
     """
     if not is_delta_table(spark, table):
         return 0
-    mine = (
-        note
-        for _, note in load_commit_notes(spark, table)
-        if (note.get("job"), note.get("as_of")) == (job, to_utc_text(as_of))
-    )
+    notes = (commit.note for commit in load_run_commits(spark, table))
     expired = int(load_table_properties(spark, table).get(EXPIRED_PROPERTY, 0))
-    return max([expired, *(int(note["revision"]) for note in mine)])
+    return max([expired, *(note.revision for note in notes if (note.job, note.as_of) == (job, as_of))])

@@ -8,12 +8,11 @@ from datetime import date
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.records import TableRef
+from sparkscore.records import TableRef, format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import sql_name
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
 from sparkscore.store import hadoop_folders
-from sparkscore.store.commit_history import NOTE_KEY
 from sparkscore.store.delta_tables import load_table, open_delta_table
 from sparkscore.store.guarded_writes import retry_on_conflict
 
@@ -63,7 +62,7 @@ def compact_partition(spark: SparkSession, table: TableRef, part: SmallFileParti
     Jobs:    one Spark job that rewrites the small files.
     Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
-    session = create_noted_session(spark, {NOTE_KEY: {"job": job, "upkeep": "compaction"}})
+    session = create_noted_session(spark, format_commit_note({"job": job, "upkeep": "compaction"}))
     session.conf.set("spark.databricks.delta.optimize.minFileSize", str(SMALL_FILE_BYTES))
     session.conf.set("spark.databricks.delta.optimize.maxFileSize", str(COMPACTED_FILE_BYTES))
     with translate_spark_errors(f"compacting {table.name}"):

@@ -6,11 +6,10 @@ from datetime import UTC, date, datetime, time
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import TableRef
+from sparkscore.records import TableRef, format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import sql_name
 from sparkscore.spark.isolated_session import create_noted_session
-from sparkscore.store.commit_history import NOTE_KEY
 from sparkscore.store.delta_tables import (
     EXPIRED_PROPERTY,
     is_delta_table,
@@ -44,7 +43,7 @@ def delete_expired_rows(spark: SparkSession, table: TableRef, *, before: date, j
     Jobs:    none for a partitioned table; for run events one that rewrites them.
     Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
-    session = create_noted_session(spark, {NOTE_KEY: {"job": job, "expired_before": before.isoformat()}})
+    session = create_noted_session(spark, format_commit_note({"job": job, "expired_before": before.isoformat()}))
     frame = load_table(session, table)
     with translate_spark_errors(f"removing expired rows of {table.name}"):
         open_delta_table(session, table).delete(_is_expired(frame, before))

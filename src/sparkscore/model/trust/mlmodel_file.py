@@ -7,7 +7,8 @@ from typing import Any
 import yaml
 
 from sparkscore.errors import ModelError
-from sparkscore.settings.strict_yaml import RefusedYaml, load_yaml
+from sparkscore.settings.strict_yaml import load_yaml
+from sparkscore.settings.yaml_survey import RefusedYaml
 
 TRUSTED_LOADERS = frozenset(
     {

@@ -66,7 +66,7 @@ class MaintenanceRun:
     @property
     def kept_from(self) -> date | None:
         """The first `as_of_date` that retention allows; None: all."""
-        return self.settings.output.kept_from(self.now)
+        return self.settings.output.first_kept_date(self.now)
 
     @property
     def settled_before(self) -> datetime:

@@ -116,7 +116,7 @@ def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ..
 
 def _is_monitoring_requested(settings: Settings) -> bool:
     watch = settings.monitor
-    return settings.profile.rows != "none" or settings.sla.promised or watch.report or watch.mlflow
+    return settings.profile.rows != "none" or settings.sla.has_rules or watch.report or watch.mlflow
 
 
 def _judge_drift(attempt: Attempt, drifts: Sequence[Drift]) -> None:

@@ -148,7 +148,10 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         version=source.version if keep is None else keep.source_version,
         as_of=attempt.as_of,
         keys=source.keys,
-        where=[replace(one.condition(), sensitive=one.column in source.sensitive) for one in source.where],
+        where=[
+            replace(condition.to_condition(), sensitive=condition.column in source.sensitive)
+            for condition in source.where
+        ],
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,

@@ -78,7 +78,7 @@ def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
 
 def _refuse_expired(attempt: Attempt) -> None:
     """Refuse an as_of that retention does not allow: the next `maintain` would remove what is published now."""
-    kept_from = attempt.settings.output.kept_from(datetime.now(UTC))
+    kept_from = attempt.settings.output.first_kept_date(datetime.now(UTC))
     if kept_from is not None and attempt.as_of.date() < kept_from:
         raise ConfigError(
             f"as_of {to_utc_text(attempt.as_of)} is older than output.retention_days allows:"
@@ -91,31 +91,31 @@ def _refuse_expired(attempt: Attempt) -> None:
 def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
     """Record the missing `published` event of visible rows again, from the table's own history."""
     found = commit_history.find_run_commit(attempt.spark, attempt.target, run_id)
-    if found is None or found[1].get("rows") != rows:
+    if found is None or found.note.rows != rows:
         raise TableChanged(
             f"{attempt.target.name} holds {rows:,} rows of run {run_id[:12]}"
             " that neither the run events nor the table's history explain",
             "rows that a run of this job published",
             "look at the table's history; delete the rows of this as_of and use --force to publish again",
         )
-    version, note = found
+    note, applied = found.note, found.note.postprocessing.to_dict()
     event = RunEvent(
         attempt.settings.job,
         attempt.as_of,
-        note["revision"],
-        note["attempt"],
+        note.revision,
+        note.attempt,
         "published",
         datetime.now(UTC),
         run_id,
-        Pins(**note["pins"]),
-        source_table=note["source_table"],
-        model_id=note["model_id"],
-        rows_read=rows + note["rejected"],
+        note.pins,
+        source_table=note.source_table,
+        model_id=note.model_id,
+        rows_read=rows + note.rejected,
         rows_scored=rows,
-        rows_rejected=note["rejected"],
-        table_version=version,
+        rows_rejected=note.rejected,
+        table_version=found.version,
         message="recorded again from the table's history",
-        details=json.dumps({"postprocessing": note["postprocessing"]}) if "postprocessing" in note else None,
+        details=json.dumps({"postprocessing": applied}) if applied else None,
     )
     attempt.warn(
         f"run {run_id[:12]} is in the prediction table but was not in the run events;"

@@ -1,0 +1,88 @@
+"""Settings of profiles, drift, SLA and of who is notified."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+
+
+class ProfileSettings(FrozenSettings):
+    """What is kept of the columns of each run."""
+
+    rows: Annotated[int, Field(ge=1)] | Literal["all", "none"] = Field(
+        default=1_000_000,
+        description="number of source rows to profile, or all, or none; predictions are profiled in full",
+    )
+    segments: tuple[str, ...] = Field(
+        default=(),
+        description="columns of keys or passthrough; profiles and drift are also computed for each of their values",
+    )
+
+
+class DriftSettings(FrozenSettings):
+    """What the columns of a run are compared with, and how far they may differ from it."""
+
+    baseline: str | None = Field(
+        default=None,
+        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, inclusive)",
+    )
+    psi: float | None = Field(default=0.25, gt=0, description="greatest population stability index; null: no alert")
+    jensen_shannon: float | None = Field(default=None, gt=0, le=1, description="greatest Jensen-Shannon distance")
+    kolmogorov_smirnov: float | None = Field(
+        default=None, gt=0, le=1, description="greatest Kolmogorov-Smirnov distance"
+    )
+    wasserstein: float | None = Field(
+        default=None, gt=0, description="greatest Wasserstein distance, in standard deviations of the reference"
+    )
+    cramers_v: float | None = Field(default=None, gt=0, le=1, description="greatest Cramér's V of chi-squared")
+    min_rows: int = Field(
+        default=500, ge=1, description="with fewer rows than this on either side, drift raises no alert"
+    )
+    fail: bool = Field(default=False, description="drift ends the published run with exit code 5")
+
+
+class SlaSettings(FrozenSettings):
+    """What readers can rely on; `check_sla` checks the run events against it."""
+
+    every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
+    published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
+    source_age_hours: float | None = Field(
+        default=None, gt=0, description="greatest age of the source's version when the predictions are published"
+    )
+    duration_minutes: float | None = Field(
+        default=None, gt=0, description="minutes from the start of the first attempt to the publication"
+    )
+    completeness: float | None = Field(
+        default=None, gt=0, le=1, description="least share of the source rows with a prediction"
+    )
+    rows_per_second: float | None = Field(default=None, gt=0, description="least rows scored per second of scoring")
+    fail: bool = Field(default=False, description="a broken rule ends the published run with exit code 5")
+
+    @property
+    def has_rules(self) -> bool:
+        """Whether there is anything to check a run against."""
+        return any(value is not None for name, value in self if name != "fail")
+
+
+class MonitorSettings(FrozenSettings):
+    """Who is notified of runs."""
+
+    report: bool = Field(default=True, description="write an HTML report per run under <home>/reports")
+    metrics: str | None = Field(
+        default=None,
+        description=f"folder of node exporter's textfile collector; {RELATIVE_PATH_NOTE}",
+        json_schema_extra={"path": True},
+    )
+    webhook: SecretStr | None = Field(
+        default=None,
+        description="URL for alerts (Slack-compatible JSON); a secret, so better in SPARKSCORE_MONITOR__WEBHOOK",
+        repr=False,
+    )
+    mlflow: bool = Field(default=True, description="log an MLflow run per scoring run")
+    price_core_hour: float | None = Field(
+        default=None, ge=0, description="price of one core per hour, in any currency, for the report"
+    )
+    price_gpu_hour: float | None = Field(
+        default=None, ge=0, description="price of one GPU per hour, in the same currency"
+    )

@@ -1,0 +1,124 @@
+"""Settings as text: environment variables, and flags by the same names. Lists and mappings are YAML."""
+
+import difflib
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, EnvSettingsSource
+from pydantic_settings.exceptions import SettingsError
+
+from sparkscore.errors import ConfigError
+from sparkscore.settings.layers import iterate_setting_fields
+from sparkscore.settings.strict_yaml import load_scalars
+from sparkscore.settings.yaml_survey import RefusedYaml
+
+VARIABLE_PREFIX = "SPARKSCORE_"
+
+
+def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
+    """The variables that name settings.
+
+    Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
+    """
+    env = {name: value for name, value in environ.items() if name.upper().startswith(VARIABLE_PREFIX)}
+    _check_variables(settings, env)
+    _refuse_same_names(env, "the environment variables")
+    return env
+
+
+def to_setting_variables(flags: Mapping[str, str]) -> dict[str, str]:
+    """Flags by the names of the environment variables that set the same settings.
+
+    Raises:  ConfigError for two that differ in case only.
+    """
+    _refuse_same_names(flags, "the flags")
+    return {VARIABLE_PREFIX + name.replace(".", "__").upper(): value for name, value in flags.items()}
+
+
+def parse_variables_layer(
+    settings: type[BaseSettings], mapping: Mapping[str, str], *, spell: Callable[[str], str] = str
+) -> dict[str, Any]:
+    """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
+
+    `spell`: turns a variable's name into the name that its author used: `flag_of`.
+
+    Raises:  ConfigError.
+    """
+    return _VariableSource(settings, mapping, spell)()
+
+
+def flag_of(variable: str) -> str:
+    """The flag that sets what a variable sets."""
+    return "--" + dotted_name(variable)
+
+
+def dotted_name(variable: str) -> str:
+    """The setting that a variable sets: `source.table`."""
+    return variable[len(VARIABLE_PREFIX) :].replace("__", ".").lower()
+
+
+def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
+    known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
+    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
+    for name in sorted(env):
+        if name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
+            what = "names a group, not a setting" if name.upper() in groups else "is not a setting"
+            raise ConfigError(
+                f"the environment variable {name} {what}",
+                f"one of {', '.join(sorted(known))}" if not near else near[0],
+                "rename or unset it",
+            )
+
+
+def _refuse_same_names(names: Iterable[str], what: str) -> None:
+    by_setting: dict[str, list[str]] = {}
+    for name in names:
+        by_setting.setdefault(name.upper(), []).append(name)
+    for same in by_setting.values():
+        if len(same) > 1:
+            raise ConfigError(
+                f"{what} {' and '.join(sorted(same))} set the same setting: case makes no difference",
+                "each setting once",
+                f"remove {'one' if len(same) == 2 else 'all but one'} of them",
+            )
+
+
+class _VariableSource(EnvSettingsSource):
+    """Settings written as text: the environment, and flags by the same names. Lists and mappings are YAML."""
+
+    def __init__(
+        self, settings_cls: type[BaseSettings], mapping: Mapping[str, str], spell: Callable[[str], str]
+    ) -> None:
+        self._mapping = {name.lower(): value for name, value in mapping.items()}
+        self._spelled = {name.lower(): spell(name) for name in mapping}
+        super().__init__(settings_cls, case_sensitive=False, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
+
+    def _load_env_vars(self) -> Mapping[str, str | None]:
+        return self._mapping
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        suffix = f"_{field_name.lower()}"
+        name = next(one for one, text in self._mapping.items() if one.endswith(suffix) and text == value)
+        label = self._spelled[name]
+        try:
+            return load_scalars(value, label, name=dotted_name(name))
+        except RefusedYaml as refused:
+            raise ConfigError(f"{label}: {refused.found}", refused.expected, refused.do) from refused
+        except yaml.YAMLError as error:
+            raise ConfigError(
+                f"{label} is not YAML: {getattr(error, 'problem', None) or 'a character that YAML does not allow'}",
+                "a list or a mapping as YAML or JSON, for example [a, b]",
+                "put quotes around text with special characters",
+            ) from error
+
+    def __call__(self) -> dict[str, Any]:
+        try:
+            return super().__call__()
+        except SettingsError as error:
+            raise ConfigError(
+                f"a setting that cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
+            ) from error
