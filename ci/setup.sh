@@ -65,7 +65,12 @@ setup_wanted_environment() {
     { printf '%s\n' "$setup_root" "$version" && cat "$setup_root/requirements.lock"; } | setup_digest
 }
 
-setup_wanted() { printf '%s %s' "$(setup_wanted_environment)" "$(setup_digest <"$setup_root/pyproject.toml")"; }
+# pyproject.toml takes the version from the package.
+setup_wanted_project() {
+    { cat "$setup_root/pyproject.toml" && grep '^__version__' "$setup_root/src/sparkscore/__init__.py"; } | setup_digest
+}
+
+setup_wanted() { printf '%s %s' "$(setup_wanted_environment)" "$(setup_wanted_project)"; }
 
 # Takes the set-up's lock on descriptor 9. flock(1) is not everywhere, but a lock that a child takes on an inherited
 # descriptor stays with the descriptor: any Python will do.

@@ -72,5 +72,5 @@ def test_the_report_is_one_line_of_json() -> None:
 def test_a_warning_rule_warns_and_does_not_fail() -> None:
     broken = RuleVerdict("r", False, "seen", "wanted", "warning")
     verdict = Verdict("input", "suite", (broken, replace(broken, severity="critical"), replace(broken, passed=True)))
-    assert verdict.warned == (broken,)
-    assert [rule.severity for rule in verdict.failed] == ["critical"]
+    assert verdict.warning_rules == (broken,)
+    assert [rule.severity for rule in verdict.failed_rules] == ["critical"]

@@ -259,8 +259,8 @@ def test_a_filter_keeps_how_it_was_written_and_has_the_digest_of_its_values(conf
     where = [{"column": "a", "op": "in", "value": [668, False, "x"]}, {"column": "b", "op": "is null"}]
     text = "[{column: a, op: in, value: [01234, no, x]}, {column: b, op: is null, value: ~}]"
     written, built = load(config, flags={"source.where": text}), Settings(**changed(source={"where": where}))
-    assert [one.condition().written for one in written.source.where] == [("01234", "no", None), ()]
-    assert [one.condition().written for one in built.source.where] == [(None, None, None), ()]
+    assert [one.condition().yaml_texts for one in written.source.where] == [("01234", "no", None), ()]
+    assert [one.condition().yaml_texts for one in built.source.where] == [(None, None, None), ()]
     assert written.source.where == built.source.where
     assert written.scoring_digest() == built.scoring_digest()
 

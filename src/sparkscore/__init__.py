@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sparkscore.settings import Settings
 
 __version__ = "0.1.0"
+"""Version of the package, as in its metadata."""
 __all__ = [
     "AccessDenied",
     "BatchTimeout",

@@ -79,7 +79,9 @@ class ErrorSummary:
     """An error as result lines, run events and reports hold it."""
 
     class_name: str
+    """Of the suite's error, or of whatever else was raised."""
     message: str
+    """What was found, what was expected, what to do; without secrets."""
     retryable: bool
     """Whether the same command may end well later, without a change."""
 
@@ -100,6 +102,10 @@ class SparkscoreError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    remedy: ClassVar[str] = (
+        "read the stack trace that `--debug` shows; if the data and the settings are right, report it"
+    )
+    """What to do about errors of this class in general; the `do` of an error says it for the case at hand."""
 
     def __init__(self, found: str, expected: str = "", do: str = "") -> None:
         super().__init__(found, expected, do)
@@ -137,42 +143,61 @@ class ConfigError(SparkscoreError):
     """A setting, a name or a permission that only a person can correct."""
 
     exit_code = 2
+    remedy = "correct the setting, the name or the file that the message names, then run the command again"
 
 
 class NameRefused(ConfigError):
     """A name outside the grammar of identifiers; it was never passed to Spark."""
 
+    remedy = "rename it: catalog names have up to three parts joined by dots; anything with a slash is a path"
+
 
 class TableNotFound(ConfigError):
     """No table at that name, or not a Delta table."""
+
+    remedy = "check the name and the home folder (`home`): a plain name is a table under it"
 
 
 class VersionGone(ConfigError):
     """A table's version that can no longer be read: vacuumed, or its log was cleaned up."""
 
+    remedy = "use a version that still exists, or run `score --restart` to pin the newest one; keep history longer"
+
 
 class AccessDenied(ConfigError):
     """No permission to read or to write."""
+
+    remedy = "give the identity that runs the job the missing permission, or name another table or folder"
 
 
 class UnsupportedSession(ConfigError):
     """A session or a machine that the suite cannot work with."""
 
+    remedy = "use a classic Spark session (a cluster with dedicated access) and Java 17 or newer"
+
 
 class ForeignTable(ConfigError):
     """A table that another job owns, or that a newer version of the suite wrote."""
+
+    remedy = "give the job a prediction table of its own (`output.table`), or use the newer version of sparkscore"
 
 
 class PinsConflict(ConfigError):
     """The as_of is published with other pins than the requested ones."""
 
+    remedy = "keep the publication, or run `score --replace` to publish the new pins as the next revision"
+
 
 class TableChanged(ConfigError):
     """The prediction table no longer holds what a run published."""
 
+    remedy = "find out who changed the table; then publish again with `score --force`"
+
 
 class ScanUnsupported(SparkscoreError):
     """Tables or files that only Spark can be relied on to read correctly."""
+
+    remedy = "set `scoring.transport: arrow`, or leave it at `auto`, which makes that choice by itself"
 
     def __init__(self, found: str, expected: str = "", do: str = "let Spark read it: scoring.transport: arrow") -> None:
         super().__init__(found, expected, do)
@@ -182,36 +207,52 @@ class GateFailed(SparkscoreError):
     """Expectations that the data did not meet; nothing was published."""
 
     exit_code = 3
+    remedy = "look at the data, or correct the suite; nothing was published"
 
 
 class DuplicateKeys(GateFailed):
     """More than one row for a key."""
 
+    remedy = "remove the duplicates from the source, or name all columns that identify a row in `source.keys`"
+
 
 class TooManyRejects(GateFailed):
     """More rows could not be scored than the config allows."""
+
+    remedy = "see why rows are rejected with `rejects`; correct the data, or raise `scoring.max_reject_ratio`"
 
 
 class ModelError(SparkscoreError):
     """The model cannot be used as asked."""
 
     exit_code = 4
+    remedy = "check the model and what was logged with it"
 
 
 class ModelNotFound(ModelError):
     """No such model, version or alias."""
 
+    remedy = "check `model.uri` and the MLflow server (`model.tracking_uri`)"
+
 
 class SignatureError(ModelError):
     """The source's columns do not fit the model's signature."""
+
+    remedy = (
+        "map differing names in `model.inputs`, cast the columns in the source, or log the model with its signature"
+    )
 
 
 class DigestMismatch(ModelError):
     """The model's files differ from the ones that were pinned."""
 
+    remedy = "log the model again as a new version: files of a registered version must not change"
+
 
 class PredictError(ModelError):
     """The model raised an error, or returned something else than its signature says."""
+
+    remedy = "run the model on the rows that the message names; log a corrected version"
 
 
 class RowsNotPredicted(PredictError):
@@ -230,21 +271,30 @@ class RowsNotPredicted(PredictError):
 class BatchTimeout(PredictError):
     """The model did not answer within `scoring.batch_timeout`."""
 
+    remedy = "raise `scoring.batch_timeout`, lower `scoring.batch_rows`, or find out why the model hangs"
+
 
 class TemporaryError(SparkscoreError):
     """Something outside is not available at the moment; a retry may help."""
 
     exit_code = 75
     retryable = True
+    remedy = "run the same command again later: the next attempt continues from what is kept"
 
 
 class RegistryUnreachable(TemporaryError):
     """The model registry did not answer."""
 
+    remedy = "check that the MLflow server answers, then run the same command again"
+
 
 class PublishConflict(TemporaryError):
     """Other writers kept committing first."""
 
+    remedy = "run the same command again; if it repeats, keep other writers away from the table during the publication"
+
 
 class DeadlinePassed(TemporaryError):
     """The deadline passed; the scored chunks are kept, and the next attempt continues from them."""
+
+    remedy = "run the same command again, or raise `scoring.deadline`"

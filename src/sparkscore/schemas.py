@@ -1,6 +1,6 @@
 """Every table that the suite writes, as data: columns, types, units, grain, comments. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -233,3 +233,28 @@ REJECTS_CONTRACT = TableContract(
     ),
     partitioned_by=("as_of_date",),
 )
+
+_ROWS = ("count", "count_cmp", "num_nulls", "num_nan", "weights", "rows_read", "rows_scored", "rows_rejected")
+_VALUES = ("min", "max", "avg", "stddev", "median", "quantiles", "points")
+COLUMN_UNITS: Mapping[str, str] = {
+    **dict.fromkeys(_ROWS, "rows"),
+    **dict.fromkeys(_VALUES, "that of the column"),
+    **dict.fromkeys(("sampled_share", "shares", "shares_cmp"), "share, 0 to 1"),
+    **dict.fromkeys(("js_distance", "ks_statistic", "cramers_v"), "0 to 1"),
+    "percent_null": "percent",
+    "distinct_count": "values",
+    "wasserstein_distance": "standard deviations",
+}
+"""Units of the numbers that have one, by column name; a name means the same in every table."""
+
+TABLE_PROPERTIES: Mapping[str, str] = {
+    "sparkscore.job": "The job that owns the table; any other job is refused.",
+    "sparkscore.schema": "Version of the table's contract; a newer one than this sparkscore knows is refused.",
+    "sparkscore.expired_revision": "The greatest revision of any as_of that retention has removed.",
+    "delta.minReaderVersion": "1: the plainest Delta reader can read the table.",
+    "delta.minWriterVersion": "2, for the same reason.",
+    "delta.enableDeletionVectors": "false, for the same reason.",
+    "delta.dataSkippingStatsColumns": "The columns that identify a row: Delta keeps statistics of no others.",
+    "delta.dataSkippingNumIndexedCols": "0 on a stage, which is read whole.",
+}
+"""Every table property that is set, and what it means."""

@@ -36,7 +36,7 @@ def test_a_whole_stage_passes(spark: SparkSession) -> None:
         (ROWS_READ_RULE, True),
         (NO_MISSING_PREDICTIONS_RULE, True),
     ]
-    assert (found.verdict.gate, found.verdict.failed, found.duplicates) == ("output", (), ())
+    assert (found.verdict.gate, found.verdict.failed_rules, found.duplicates) == ("output", (), ())
 
 
 def test_of_sensitive_keys_no_example_is_shown(spark: SparkSession) -> None:

@@ -65,7 +65,7 @@ def test_rules_that_hold_let_the_run_pass(rows: DataFrame) -> None:
         rule("compound_columns_to_be_unique", column_list=["id", "a `b`.c"]),
     )
     require_passed_verdict(verdict)
-    assert (verdict.gate, verdict.suite, verdict.failed, verdict.warned) == ("input", "flights", (), ())
+    assert (verdict.gate, verdict.suite, verdict.failed_rules, verdict.warning_rules) == ("input", "flights", (), ())
     assert [(one.observed, one.expected) for one in verdict.rules] == [
         ("all 1,000 rows", "between 0 and 999"),
         ("1,000", "between 1 and 5,000"),
@@ -106,7 +106,7 @@ def test_severity_decides_whether_a_broken_rule_stops_warns_or_is_only_noted(row
     )
     require_passed_verdict(verdict)
     assert [one.passed for one in verdict.rules] == [False, False]
-    assert [one.severity for one in verdict.warned] == ["warning"]
+    assert [one.severity for one in verdict.warning_rules] == ["warning"]
     with pytest.raises(GateFailed, match="1 of 1 rules"):
         require_passed_verdict(verdict_of(rows, rule("column_values_to_be_between", "critical", **broken)))
 
@@ -190,7 +190,7 @@ def test_no_value_of_a_row_gets_out(rows: DataFrame) -> None:
         rule("column_values_to_be_unique", column="name"),
     )
     verdict = verdict_of(rows, *rules)
-    assert len(verdict.failed) == len(rules)
+    assert len(verdict.failed_rules) == len(rules)
     assert PRIVATE not in repr(verdict)
     assert PRIVATE not in str(evaluate_with_gx(rows, rules))
 

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
@@ -65,7 +66,7 @@ def batch_of(rows: list[tuple[Any, ...]]) -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays(arrays, schema=SCHEMA)
 
 
-def plain(found: pa.Array | None, rows: int) -> list[Any]:
+def to_reason_list(found: pa.Array | None, rows: int) -> list[Any]:
     """The reasons as Python has them; None stands for no reason in any row."""
     values: list[Any] = [None] * rows if found is None else found.to_pylist()
     return values
@@ -79,7 +80,7 @@ def test_a_row_that_breaks_no_rule_has_no_reason() -> None:
 def test_the_first_broken_rule_is_the_reason() -> None:
     batch = batch_of([(None, None, None, None, None), (None, "x", None, None, None)])
     found = compile_arrow_reject(row_rules([HOSTILE, "id"], SCHEMA), SCHEMA)(batch)
-    assert plain(found, 2) == [
+    assert to_reason_list(found, 2) == [
         {"code": "null_key", "error": None, "message": f"the key {HOSTILE} is NULL"},
         {"code": "null_key", "error": None, "message": "the key id is NULL"},
     ]
@@ -91,8 +92,8 @@ def test_a_key_declared_not_null_needs_no_rule() -> None:
 
 
 def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> None:
-    lacking = "{'pydantic', 'yaml', 'mlflow', 'great_expectations', 'delta'}"
-    modules = "sparkscore.gate.reject_reasons, sparkscore.gate.compiled.in_arrow"
+    lacking = "{'pyspark', 'pydantic', 'yaml', 'mlflow', 'great_expectations', 'delta'}"
+    modules = "sparkscore.gate.reject_reasons, sparkscore.gate.compiled.arrow_masks"
     code = f"import sys, {modules}; print({lacking} & set(sys.modules) or 'nothing')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "nothing"
@@ -108,19 +109,21 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
             batch = batch_of(generated)
             found = compile_arrow_reject(rules, SCHEMA)(batch)
             assert found is None or found.type == REJECT_TYPE
-            assert plain(found, len(generated)) == [reason(rules, row) for row in generated]
+            assert to_reason_list(found, len(generated)) == [reason(rules, row) for row in generated]
         rows.extend(generated)
 
     collect()
     batch = batch_of(rows)
     frame = spark.createDataFrame(pa.Table.from_batches([batch]))
     marked = frame.select(
-        *[spark_reject_column(rules, SCHEMA).alias(str(place)) for place, rules in enumerate(RULE_SETS)]
+        *[spark_reject_column(rules, SCHEMA).alias(str(index)) for index, rules in enumerate(RULE_SETS)]
     )
     assert {field.dataType for field in marked.schema} == {arrow_to_spark_type(REJECT_TYPE)}
     by_spark = marked.toArrow()
-    for place, rules in enumerate(RULE_SETS):
-        assert by_spark.column(place).to_pylist() == plain(compile_arrow_reject(rules, SCHEMA)(batch), len(rows))
+    for index, rules in enumerate(RULE_SETS):
+        assert by_spark.column(index).to_pylist() == to_reason_list(
+            compile_arrow_reject(rules, SCHEMA)(batch), len(rows)
+        )
 
 
 def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
@@ -131,10 +134,10 @@ def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | Non
     return None
 
 
-def rejecting(expectations: list[Expectation]) -> RowRules:
+def reject_rules(expectations: list[Expectation]) -> RowRules:
     """The rules of a suite all of whose expectations reject rows."""
-    asked = tuple(Expectation(one.type, one.kwargs, rejects=True) for one in expectations)
-    return row_rules([], pa.schema([]), Suite("s", asked))
+    rejecting = tuple(replace(expectation, rejects=True) for expectation in expectations)
+    return row_rules([], pa.schema([]), Suite("s", rejecting))
 
 
 ARROW_FORM_KWARGS: dict[str, dict[str, Any]] = {
@@ -157,30 +160,32 @@ def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkS
 
     @settings(max_examples=6, database=None, suppress_health_check=list(HealthCheck))
     @given(st.lists(SUITE_ROWS, min_size=20, max_size=20), suites())
-    def agree(parts: list[list[tuple[Any, ...]]], drawn: list[Expectation]) -> None:
+    def compare_evaluators(parts: list[list[tuple[Any, ...]]], drawn: list[Expectation]) -> None:
         frame = spark.createDataFrame([row for part in parts for row in part], SUITE_SCHEMA)
         schema, batch = spark_to_arrow_schema(frame.schema), frame.toArrow().combine_chunks()
-        rules = rejecting([*ONE_OF_EACH_WITH_ARROW_FORM, *(one for one in drawn if one.type in CONDITIONS)]).rules
-        exact = [one for one in rules if not rule_codes_without_arrow_form(RowRules((one,)), schema)]
-        compared.update(one.kind for one in exact)
+        rules = reject_rules(
+            [*ONE_OF_EACH_WITH_ARROW_FORM, *(expectation for expectation in drawn if expectation.type in CONDITIONS)]
+        ).rules
+        exact = [rule for rule in rules if not rule_codes_without_arrow_form(RowRules((rule,)), schema)]
+        compared.update(rule.kind for rule in exact)
         marked = frame.select(
             *[
-                spark_reject_column(RowRules((one,)), schema)["code"].alias(str(place))
-                for place, one in enumerate(exact)
+                spark_reject_column(RowRules((rule,)), schema)["code"].alias(str(index))
+                for index, rule in enumerate(exact)
             ]
         ).toArrow()
-        for place, one in enumerate(exact):
-            for whole in batch.to_batches():
-                found = plain(compile_arrow_reject(RowRules((one,)), schema)(whole), whole.num_rows)
+        for index, rule in enumerate(exact):
+            for part in batch.to_batches():
+                found = to_reason_list(compile_arrow_reject(RowRules((rule,)), schema)(part), part.num_rows)
                 codes = [None if reason is None else reason["code"] for reason in found]
-                assert codes == marked.column(place).to_pylist(), one
+                assert codes == marked.column(index).to_pylist(), rule
 
-    agree()
-    assert compared >= {one.type for one in ONE_OF_EACH_WITH_ARROW_FORM}
+    compare_evaluators()
+    assert compared >= {expectation.type for expectation in ONE_OF_EACH_WITH_ARROW_FORM}
 
 
 def test_a_regular_expression_is_javas_and_has_no_form_in_arrow() -> None:
-    rules = rejecting([Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": "^a"})])
+    rules = reject_rules([Expectation("expect_column_values_to_match_regex", {"column": "s", "regex": "^a"})])
     assert rule_codes_without_arrow_form(rules, pa.schema({"s": pa.string()})) == [
         "expect_column_values_to_match_regex(s)"
     ]

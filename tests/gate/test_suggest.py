@@ -62,7 +62,7 @@ def test_of_sensitive_columns_no_value_is_told(flights: DataFrame, tmp_path: Pat
 
 def test_an_empty_table_suggests_little_and_breaks_nothing(flights: DataFrame, tmp_path: Path) -> None:
     _, suite = read(flights.limit(0), tmp_path)
-    assert check_suite(flights.limit(0), suite)[0].failed == ()
+    assert check_suite(flights.limit(0), suite)[0].failed_rules == ()
 
 
 def test_a_check_shows_how_much_fails_and_which_rows(flights: DataFrame, tmp_path: Path) -> None:

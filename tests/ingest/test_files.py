@@ -100,7 +100,7 @@ def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[ParquetSplitRea
 
 def scanned(scan: FileScan) -> pa.Table:
     """What the tasks read, one after the other."""
-    batches = [batch for split in scan.splits for batch in scan.read(split)]
+    batches = [batch for split in scan.splits for batch in scan.reader(split)]
     return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
@@ -435,7 +435,7 @@ class TestSplits:
         whole = [one for batch in reading(split) for one in batch.column("id").to_pylist()]
         found = []
         for first, last in pairwise(ends):
-            part = reading.part(split, first, last)
+            part = reading.read_part(split, first, last)
             for batch in part:
                 assert 0 < batch.num_rows <= batch_rows
                 assert 0 <= part.share_read <= 1
@@ -453,7 +453,7 @@ class TestSplits:
         reading = replace(reading, batch_rows=data.draw(st.integers(50, 900)), where=())
         position, found, turns = (0, 0), [], 0
         while position < (len(RANGE_ROWS), 0):
-            part = reading.part(split, position, None)
+            part = reading.read_part(split, position, None)
             for _, batch in zip(range(data.draw(st.integers(1, 4))), part, strict=False):
                 found += batch.column("id").to_pylist()
             assert part.position > position
@@ -484,7 +484,7 @@ class TestSplits:
             read = [
                 batch.column("id")
                 for split in build_file_splits(listing, -(-size // pieces))
-                for batch in whole.read(stream(split))
+                for batch in whole.reader(stream(split))
             ]
             ids = pa.chunked_array(read).to_numpy()
             assert len(ids) == 40_000
@@ -503,7 +503,7 @@ def test_batches_of_long_rows_are_cut_by_their_bytes(session: SparkSession, tmp_
     rows = pa.table({"id": np.arange(64), "blob": pa.array([rng.bytes(4 << 20) for _ in range(64)], pa.binary())})
     write_deltalake(str(tmp_path / "t"), rows)
     scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
-    sizes = [batch.nbytes for split in scan.splits for batch in scan.read(split)]
+    sizes = [batch.nbytes for split in scan.splits for batch in scan.reader(split)]
     assert len(sizes) > 3
     assert max(sizes) < 80 << 20
 

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.predicates.value_fitting import UnfitValue, fit_filter_value
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.value_fitting import fit_filter_value
 
 UTC_TIME = pa.timestamp("us", tz="UTC")
 LOCAL_TIME = pa.timestamp("us")

@@ -126,7 +126,7 @@ def test_a_changed_value_of_a_list_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("spark")
 def test_a_changed_value_of_a_sensitive_column_is_not_shown(tmp_path: Path) -> None:
     condition = condition_of("01234", tmp_path)
-    hidden = Condition(condition.column, condition.op, condition.value, sensitive=True, written=condition.written)
+    hidden = Condition(condition.column, condition.op, condition.value, sensitive=True, yaml_texts=condition.yaml_texts)
     for kind in (pa.string(), pa.int32()):
         with pytest.raises(ConfigError) as caught:
             to_spark_filter([hidden], pa.schema([("c", kind)]))
@@ -144,4 +144,4 @@ def test_a_value_from_python_has_no_other_reading() -> None:
 def test_whatever_yaml_dumps_is_in_one_reading(spark: SparkSession, value: Any) -> None:
     text = yaml.safe_dump(value).partition("\n")[0]
     assert yaml.safe_load(text) == value
-    to_spark_filter([Condition("c", "=", value, written=(text,))], pa.schema([("c", pa.float64())]))
+    to_spark_filter([Condition("c", "=", value, yaml_texts=(text,))], pa.schema([("c", pa.float64())]))

@@ -19,7 +19,7 @@ def suggested(world: World) -> str:
 
 def test_a_suggested_suite_is_met_by_the_table_it_was_suggested_for(world: World) -> None:
     verdict, lines = check_table_with_suite(world.spark, world.settings(), table="flights", suite=suggested(world))
-    assert verdict.failed == verdict.warned == ()
+    assert verdict.failed_rules == verdict.warning_rules == ()
     assert len(lines) > len(source_rows().schema)
 
 

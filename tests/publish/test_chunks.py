@@ -28,16 +28,16 @@ class Nothing:
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         return iter(())
 
-    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
+    def read_part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
         return PartReader(lambda *_: iter(()), (), first, last)
 
-    def lengths(self, split: bytes) -> tuple[int, ...]:
+    def range_lengths(self, split: bytes) -> tuple[int, ...]:
         return (100,)
 
-    def named(self, split: bytes) -> str:
+    def describe(self, split: bytes) -> str:
         return split.decode()
 
-    def sampled(self, share: float) -> "Nothing":
+    def with_share(self, share: float) -> "Nothing":
         return self
 
 

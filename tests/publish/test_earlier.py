@@ -17,7 +17,7 @@ def test_keys_vanish_appear_and_change(spark: SparkSession) -> None:
     now = frame(spark, (1, 0.1), (2, 0.2), (3, 0.3), (4, 0.4))
     then = frame(spark, (3, 0.3), (4, 0.5), (5, 0.5))
     assert count_row_changes(then, now, keys=["id"]) == RowChanges(
-        rows_now=4, rows_then=3, vanish=2, appear=1, change=1
+        rows_before=4, rows_after=3, keys_removed=2, keys_added=1, keys_changed=1
     )
 
 
@@ -36,9 +36,9 @@ def test_rows_without_any_counterpart_are_no_change(spark: SparkSession) -> None
 def test_values_of_any_type_are_compared(spark: SparkSession, value: str, same: Any, other: Any) -> None:
     now = frame(spark, (1, same), (2, same), value=value)
     then = frame(spark, (1, same), (2, other), value=value)
-    assert count_row_changes(then, now, keys=["id"]).change == 1
+    assert count_row_changes(then, now, keys=["id"]).keys_changed == 1
 
 
 def test_names_with_dots_are_columns_like_others(spark: SparkSession) -> None:
     now, then = (frame(spark, (1, value)).toDF("the.key", "it's.value") for value in (0.1, 0.2))
-    assert count_row_changes(then, now, keys=["the.key"]).change == 1
+    assert count_row_changes(then, now, keys=["the.key"]).keys_changed == 1

@@ -86,18 +86,18 @@ class Splits:
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         yield pa.record_batch({"x": np.arange(float(ROWS)), "t": pa.array([FORGED] * ROWS)})
 
-    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
+    def read_part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
         return PartReader(
             lambda *_: iter([RangeBatch(next(self(split)), ROWS, (ROWS, ROWS))]), [{"length": 1}], first, last
         )
 
-    def lengths(self, split: bytes) -> tuple[int, ...]:
+    def range_lengths(self, split: bytes) -> tuple[int, ...]:
         return (1,)
 
-    def named(self, split: bytes) -> str:
+    def describe(self, split: bytes) -> str:
         return "a split"
 
-    def sampled(self, share: float) -> "Splits":
+    def with_share(self, share: float) -> "Splits":
         return self
 
 

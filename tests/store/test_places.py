@@ -78,7 +78,7 @@ def test_a_table_on_s3_is_scanned_as_it_lies_there(spark: SparkSession, bucket: 
     where = (Condition("day", "=", "b"), Condition("x", ">=", 500))
     snapshot = Snapshot(at(f"{bucket}/flights"), table_id, 0, ROWS.schema, ("id", "x"), ("id",), where)
     scan = plan_file_scan(spark, snapshot)
-    read = pickle.loads(pickle.dumps(scan.read))  # as it travels to a task
+    read = pickle.loads(pickle.dumps(scan.reader))  # as it travels to a task
     ids = [value for split in scan.splits for batch in read(split) for value in batch.column("id").to_pylist()]
     assert sorted(ids) == list(range(501, 1_000, 2))
     assert scan.pruned == 1
@@ -105,7 +105,7 @@ def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) 
     assert place.filesystem is not None
     place.filesystem.delete_file(f"{place.root}/{pa.table(table.get_add_actions())['path'][0].as_py()}")
     with pytest.raises(ConfigError, match="of the pinned version is gone"):
-        list(scan.read(scan.splits[0]))
+        list(scan.reader(scan.splits[0]))
 
 
 def test_two_drivers_that_commit_the_same_stage_make_one_commit(spark: SparkSession, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def _execute_retry(args: Namespace) -> CommandOutcome:
     from sparkscore.spark.session import get_job_session
 
     spark, screen = get_job_session(f"sparkscore rejects {settings.job}"), people_screen()
-    report = retry_rejects(spark, settings, run=args.run, watch=console_progress(screen))
+    report = retry_rejects(spark, settings, run=args.run, progress=console_progress(screen))
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
 

@@ -45,7 +45,7 @@ def _execute_score(args: Namespace) -> CommandOutcome:
         report, rows = sample_predictions(spark, settings, as_of=args.as_of, rows=args.sample)
         screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
     else:
-        report = score(spark, settings, as_of=args.as_of, **asked, watch=console_progress(screen))
+        report = score(spark, settings, as_of=args.as_of, **asked, progress=console_progress(screen))
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
 

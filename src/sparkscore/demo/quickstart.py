@@ -64,7 +64,7 @@ def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
     artifacts = f"{home}/mlartifacts"
     trained = train_champion(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
-    report = score(spark, settings, as_of=AS_OF, watch=console_progress(screen))
+    report = score(spark, settings, as_of=AS_OF, progress=console_progress(screen))
     target = parse_table_ref(settings.output.table, home=home)
     shown = load_table(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
     shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)

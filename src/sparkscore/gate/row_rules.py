@@ -11,9 +11,10 @@ from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
 
+from sparkscore.gate.compiled.arrow_forms import arrow_expectation_condition, arrow_row_condition
+from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.conditions import expectation_condition
-from sparkscore.gate.compiled.in_arrow import NoArrowForm, arrow_expectation_condition, arrow_row_condition
-from sparkscore.gate.compiled.where import compile_row_condition, condition_columns
+from sparkscore.gate.compiled.row_condition import compile_row_condition, condition_columns
 from sparkscore.gate.reject_reasons import BrokenRowsFunction, find_reject_reasons, null_rows_mask, unmet_rows_mask
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdict_formatting import format_expected

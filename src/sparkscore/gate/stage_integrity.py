@@ -58,7 +58,7 @@ def require_stage_integrity(found: StageIntegrity) -> None:
 
     Raises:  DuplicateKeys naming at most three keys, GateFailed.
     """
-    broken = {rule.rule: rule for rule in found.verdict.failed}
+    broken = {rule.rule: rule for rule in found.verdict.failed_rules}
     if UNIQUE_KEYS_RULE in broken:
         rule, examples = broken[UNIQUE_KEYS_RULE], "; ".join(found.duplicates)
         raise DuplicateKeys(

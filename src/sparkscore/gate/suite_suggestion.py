@@ -8,7 +8,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from sparkscore.gate.compiled.values import NUMBER_KINDS, column_value_kind
+from sparkscore.predicates.spark_values import NUMBER_KINDS, column_value_kind
 from sparkscore.spark.identifiers import quote_identifier
 
 _MAX_SET_VALUES = 20
@@ -78,14 +78,14 @@ def _choose_set_and_key_columns(
     few = [
         name
         for name, type_ in kinds.items()
-        if column_value_kind(type_) in ("text", "truth")
+        if column_value_kind(type_) in ("text", "boolean")
         and name not in sensitive
         and 0 < profile["distinct", name] <= _MAX_SET_VALUES
     ]
     keys = [
         name
         for name, type_ in kinds.items()
-        if column_value_kind(type_) in ("text", "whole")
+        if column_value_kind(type_) in ("text", "integer")
         and profile["there", name] == rows
         and profile["distinct", name] >= _MIN_KEY_SHARE * rows
     ]
@@ -139,7 +139,7 @@ def _suggest_bounds(column: str, profile: Mapping[Any, Any], type_: DataType) ->
     low, high = profile["min", column], profile["max", column]
     if low is None or not (math.isfinite(low) and math.isfinite(high)):
         return []
-    number = int if column_value_kind(type_) == "whole" else float
+    number = int if column_value_kind(type_) == "integer" else float
     reason = f"From {low:,} to {high:,} now, rounded outwards. Tighten it to what is possible."
     bounds: dict[str, Any] = {
         "min_value": number(_round_outwards(low, up=False)),

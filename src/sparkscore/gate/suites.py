@@ -9,7 +9,7 @@ from typing import Any, Literal, NoReturn
 from sparkscore.errors import ConfigError
 from sparkscore.gate.compiled.conditions import CONDITIONS
 from sparkscore.gate.compiled.other_table import OTHER_TABLE, other_table_ref
-from sparkscore.gate.compiled.where import condition_columns
+from sparkscore.gate.compiled.row_condition import condition_columns
 from sparkscore.gate.gx.expectation_catalogue import check_expectation_arguments
 from sparkscore.settings.repeated_keys import RepeatedKeys, load_json
 

@@ -6,7 +6,7 @@ from datetime import date
 from numbers import Integral
 from typing import Any
 
-from sparkscore.gate.compiled import where as conditions
+from sparkscore.gate.compiled import row_condition as conditions
 from sparkscore.gate.suites import Expectation
 
 _ISO_TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.+Z-]+)?")

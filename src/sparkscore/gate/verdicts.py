@@ -12,12 +12,12 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
 from sparkscore.gate.compiled.measures import CompiledRule, RuleResult
 from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation, compute_compiled_rules
-from sparkscore.gate.compiled.values import UnfitArgument
 from sparkscore.gate.gx.gx_engine import evaluate_with_gx
 from sparkscore.gate.gx.gx_exceptions import gx_exception_text, is_rule_fault, summarize_rule_error
 from sparkscore.gate.gx.gx_output import suppress_gx_output
 from sparkscore.gate.suites import Expectation, Suite, check_suite_columns
 from sparkscore.gate.verdict_formatting import format_expected, format_observed
+from sparkscore.predicates.exact_values import UnfitValue
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.spark.error_translation import to_sparkscore_error
 
@@ -77,7 +77,7 @@ def compile_suite(
                 if one.type in COMPILED_TYPES
                 else None
             )
-        except UnfitArgument as unfit:
+        except UnfitValue as unfit:
             words = "does not fit its columns" if one.names(sensitive) else str(unfit)
             broken.append(f"{one.rule}: {words}")
     if broken:
@@ -90,9 +90,9 @@ def require_passed_verdict(verdict: Verdict) -> None:
 
     Raises:  GateFailed naming each broken rule with what was observed and expected.
     """
-    if verdict.failed:
-        count = f"{len(verdict.failed)} of {len(verdict.rules)} rules of {verdict.suite} are broken"
-        broken = [f"{rule.rule}: {rule.observed}; expected {rule.expected}" for rule in verdict.failed]
+    if verdict.failed_rules:
+        count = f"{len(verdict.failed_rules)} of {len(verdict.rules)} rules of {verdict.suite} are broken"
+        broken = [f"{rule.rule}: {rule.observed}; expected {rule.expected}" for rule in verdict.failed_rules]
         raise GateFailed(
             "\n  ".join([f"the {verdict.gate} gate stopped the run, {count}", *broken]),
             "data that meets the suite; nothing was published",

@@ -51,16 +51,16 @@ class ParquetSplitReader:
         Raises:  ScanUnsupported for a file that only Spark can read reliably; ConfigError for one that is gone or
                  damaged.
         """
-        yield from self.part(split, (0, 0), None)
+        yield from self.read_part(split, (0, 0), None)
 
-    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
+    def read_part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartReader:
         """The rows of a part of it, as `__call__`. Parts that meet give each row once; a batch is cut where they meet.
 
         Runs on: executor.
         """
         return PartReader(self.read_range, _decode_split_ranges(split), first, last)
 
-    def lengths(self, split: bytes) -> tuple[int, ...]:
+    def range_lengths(self, split: bytes) -> tuple[int, ...]:
         """The bytes of each of its ranges. Runs on: driver | executor."""
         return tuple(part["length"] for part in _decode_split_ranges(split))
 
@@ -93,7 +93,7 @@ class ParquetSplitReader:
                 "restore the file, or score another version of the table",
             ) from error
 
-    def named(self, split: bytes) -> str:
+    def describe(self, split: bytes) -> str:
         """The split in words: its first and last range. Of a file its name alone: folders name partitions' values.
 
         Runs on: executor.
@@ -102,7 +102,7 @@ class ParquetSplitReader:
         ends = [f"{_data_file_name(part)} from byte {part['start']:,} on" for part in (parts[0], parts[-1])]
         return ends[0] if len(parts) == 1 else f"{len(parts):,} ranges, {ends[0]} to {ends[1]}"
 
-    def sampled(self, share: float) -> "ParquetSplitReader":
+    def with_share(self, share: float) -> "ParquetSplitReader":
         """Reads a share of each row group, from its beginning: the same rows each time."""
         return replace(self, share=share)
 

@@ -63,7 +63,7 @@ def summarise_files(spark: SparkSession, files: FileScan, wanted: ProfileRequest
     tasks = [list(range(low, high)) for low, high in pairwise(bounds)]
     frame = create_split_frame(spark, files.splits, tasks)
     return _collect_summaries(
-        frame.mapInArrow(_SplitSummariser(files.read, wanted), from_arrow_schema(_SUMMARY_SCHEMA))
+        frame.mapInArrow(_SplitSummariser(files.reader, wanted), from_arrow_schema(_SUMMARY_SCHEMA))
     )
 
 
@@ -240,7 +240,7 @@ def _profile_from_summary(
 
 
 def _summary_from_profile(one: ColumnProfile, size: int) -> ColumnSummary:
-    squares = (one.deviation or 0.0) ** 2 * one.values
+    squares = (one.stddev or 0.0) ** 2 * one.values
     return ColumnSummary(
         size,
         one.count,

@@ -125,7 +125,7 @@ def _measure_distances(now: ColumnProfile, before: ColumnProfile, bins: BinnedPr
         found["kolmogorov_smirnov"] = distances.kolmogorov_smirnov(*sides)
         moved = distances.wasserstein(*sides)
         # a constant reference has no deviation to measure by
-        found["wasserstein"] = moved / before.deviation if moved is not None and before.deviation else None
+        found["wasserstein"] = moved / before.stddev if moved is not None and before.stddev else None
     return found
 
 

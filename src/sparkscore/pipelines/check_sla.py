@@ -29,16 +29,16 @@ def check_sla(
     if not settings.sla.promised:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
     session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
-    found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
-    wanted = None if as_of is None else parse_as_of(as_of)
-    missed = sla_rules.missed_run_rules(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
-    if not found and wanted is None:
+    events = load_events(session, sibling_table(target, "_runs"), job=settings.job)
+    requested = None if as_of is None else parse_as_of(as_of)
+    missed = sla_rules.missed_run_rules(events, settings.sla, now=now or datetime.now(UTC), as_of=requested)
+    if not events and requested is None:
         missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
-    return (*missed, *load_sla_rules(session, settings, _published_events(found, wanted)))
+    return (*missed, *load_sla_rules(session, settings, _published_events(events, requested)))
 
 
-def _published_events(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:
+def _published_events(events: Sequence[RunEvent], requested: datetime | None) -> list[RunEvent]:
     """The events of the requested as_of, or of the newest published one; none if it is not published."""
-    published = [event.as_of for event in found if event.event == "published"]
-    as_of = max(published, default=None) if wanted is None else wanted
-    return [event for event in found if event.as_of == as_of] if as_of in published else []
+    published = [event.as_of for event in events if event.event == "published"]
+    as_of = max(published, default=None) if requested is None else requested
+    return [event for event in events if event.as_of == as_of] if as_of in published else []

@@ -28,13 +28,13 @@ def maintain(
         tables = job.own_tables()
         with job.step("expire"):
             expire_job_tables(job)
-        told = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
+        colocated = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
-            remove_stages(job, told)
+            remove_stages(job, colocated)
         with job.step("models"):
-            remove_models(job, told)
+            remove_models(job, colocated)
         with job.step("compact"):
-            compact_job_tables(job, tables, told)
+            compact_job_tables(job, tables, colocated)
         with job.step("vacuum"):
-            vacuum_job_tables(job, tables, told)
+            vacuum_job_tables(job, tables, colocated)
         return job.ended()

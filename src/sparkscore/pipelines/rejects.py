@@ -44,7 +44,7 @@ def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
 
 
 def retry_rejects(
-    spark: SparkSession, settings: Settings, *, run: str, watch: ProgressReporter | None = None
+    spark: SparkSession, settings: Settings, *, run: str, progress: ProgressReporter | None = None
 ) -> RunReport:
     """Score the rejected rows of the current run again with its pins; all its rows become the next revision.
 
@@ -64,7 +64,7 @@ def retry_rejects(
         attempt.record_start(closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
-            stage = _score_rejected_rows(attempt, plan, stage, watch)
+            stage = _score_rejected_rows(attempt, plan, stage, progress)
         if stage.scored <= seen:
             attempt.record_event("aborted", message="none of the rejected rows could be scored")
             return attempt.finish("nothing_to_score")
@@ -110,7 +110,7 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
     return stage
 
 
-def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
+def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: ProgressReporter | None) -> Stage:
     """Score the rejected rows of the stage again; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
     attempt.report_transport("arrow", "only rejected rows are scored")
@@ -119,7 +119,7 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: Prog
             ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
         )
         if rows:
-            with watch("score_and_stage", total=rows, done=lambda: counters.rows) if watch else nullcontext():
+            with progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext():
                 stage = reject_repair.replace_rejected_rows(
                     scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
                 )

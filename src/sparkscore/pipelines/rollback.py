@@ -44,18 +44,18 @@ def rollback(
     attempt = Attempt.open(spark, settings, as_of)
     attempt.verb = "rollback"
     with attempt.record_failures(records=not dry_run):
-        past = load_run_history(attempt, records=not dry_run)
+        history = load_run_history(attempt, records=not dry_run)
         decision = apply_decision(
-            attempt, lifecycle.decide_rollback(past.events, past.visible, to=to, recovered=past.recovered)
+            attempt, lifecycle.decide_rollback(history.events, history.visible, to=to, recovered=history.recovered)
         )
-        shown, earlier = decision.shown, decision.earlier
-        if shown is None or earlier is None:
-            report = report_unchanged_run(attempt, shown)
+        current, earlier = decision.shown, decision.earlier
+        if current is None or earlier is None:
+            report = report_unchanged_run(attempt, current)
             return attempt.finish("dry_run") if dry_run else report, []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
-            names, found = _compare_with_earlier(attempt, earlier, shown)
-            lines = _rollback_lines(shown, earlier, run, found)
+            names, changes = _compare_with_earlier(attempt, earlier, current)
+            lines = _rollback_lines(current, earlier, run, changes)
             if dry_run:
                 return attempt.finish("dry_run"), lines
             attempt.run, attempt.origin_run_id = run, earlier.run_id
@@ -68,7 +68,7 @@ def _rescore_command(run: Run) -> str:
     return f"`score --replace --model.uri models:/{run.pins.model_name}/{run.pins.model_version}` scores it again"
 
 
-def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
+def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
     """The table's columns, and what changes for readers. Reads all earlier rows, before anything is written.
 
     Raises:  ConfigError, VersionGone, TableChanged.
@@ -78,15 +78,18 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) 
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.phase("compare"):
         names = check_same_schema(spark, target, version=version, keys=keys)
-        then, now = published_rows(spark, target, earlier, version=version), published_rows(spark, target, shown)
-        found = count_row_changes(then, now, keys=keys)
-    if found.rows_then != (earlier.rows_scored or 0):
+        rows_before, rows_now = (
+            published_rows(spark, target, earlier, version=version),
+            published_rows(spark, target, current),
+        )
+        changes = count_row_changes(rows_before, rows_now, keys=keys)
+    if changes.rows_after != (earlier.rows_scored or 0):
         raise TableChanged(
-            f"{target.name} at version {version} holds {found.rows_then:,} rows of revision {earlier.revision}",
+            f"{target.name} at version {version} holds {changes.rows_after:,} rows of revision {earlier.revision}",
             f"{earlier.rows_scored or 0:,}, as published",
             "name another publication with --to, or score again with --replace",
         )
-    return names, found
+    return names, changes
 
 
 def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tuple[str, ...]) -> RunReport:
@@ -105,17 +108,17 @@ def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tup
     return finish_publication(attempt, run, publication)
 
 
-def _rollback_lines(shown: RunEvent, earlier: RunEvent, run: Run, found: RowChanges) -> RollbackLines:
-    before, after = _pin_texts(shown), _pin_texts(earlier)
+def _rollback_lines(current: RunEvent, earlier: RunEvent, run: Run, changes: RowChanges) -> RollbackLines:
+    before, after = _pin_texts(current), _pin_texts(earlier)
     return [
-        ("revision", str(shown.revision), f"{run.revision}, the rows of revision {earlier.revision}"),
-        ("run", (shown.run_id or "")[:12], run.run_id[:12]),
+        ("revision", str(current.revision), f"{run.revision}, the rows of revision {earlier.revision}"),
+        ("run", (current.run_id or "")[:12], run.run_id[:12]),
         ("model", before[0], after[0]),
         ("source", before[1], after[1]),
-        ("rows", f"{found.rows_now:,}", f"{found.rows_then:,}"),
-        ("keys removed", "", f"{found.vanish:,}"),
-        ("keys added", "", f"{found.appear:,}"),
-        ("keys changed", "", f"{found.change:,}"),
+        ("rows", f"{changes.rows_before:,}", f"{changes.rows_after:,}"),
+        ("keys removed", "", f"{changes.keys_removed:,}"),
+        ("keys added", "", f"{changes.keys_added:,}"),
+        ("keys changed", "", f"{changes.keys_changed:,}"),
     ]
 
 

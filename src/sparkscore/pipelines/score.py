@@ -36,7 +36,7 @@ def score(
     replace: bool = False,
     force: bool = False,
     restart: bool = False,
-    watch: ProgressReporter | None = None,
+    progress: ProgressReporter | None = None,
 ) -> RunReport:
     """Run the whole job for one as_of; a second call for a published as_of does nothing and says so.
 
@@ -62,25 +62,25 @@ def score(
             attempt.report = dataclasses.replace(attempt.report, rows_scored=0, rows_rejected=0)
             return attempt.finish("nothing_to_score")
         attempt.record_start(closes=decision.open)
-        limits = RunLimits.of(settings, began=attempt.started, rows_read=rows_read)
+        limits = RunLimits.of(settings, started=attempt.started, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
-        stage = _score_and_stage(attempt, plan, limits, watch, restart=restart)
+        stage = _score_and_stage(attempt, plan, limits, progress, restart=restart)
         return publish_stage(attempt, plan, stage, rows_read=rows_read)
 
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     """Leave the publication as it is; run its monitoring if the attempt died before it."""
-    report, shown = report_published_run(attempt, decision), decision.shown
-    if shown is None or not run_monitoring.is_monitoring_missing(attempt, shown):
+    report, current = report_published_run(attempt, decision), decision.shown
+    if current is None or not run_monitoring.is_monitoring_missing(attempt, current):
         return report
     try:
         with attempt.phase("pin"):
-            plan = pin_run(attempt, dataclasses.replace(decision, keep=shown.pins))
+            plan = pin_run(attempt, dataclasses.replace(decision, keep=current.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
         return attempt.report
     stage = stages.find_complete_stage(attempt.spark, plan.run, attempt.settings.stage_uri)
-    if stage is None or plan.run.run_id != shown.run_id:
+    if stage is None or plan.run.run_id != current.run_id:
         attempt.warn("the run was not monitored, and its model or source no longer exists")
         return attempt.report
     run_monitoring.monitor_run(attempt, plan, stage, rows_read=report.rows_read or 0)
@@ -93,8 +93,8 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
     if suite is None or not suite.judging.expectations:
         return
     with attempt.phase("input_gate"):
-        whole = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
-        rows, sensitive = ingest.snapshot_frame(attempt.spark, whole), attempt.settings.source.sensitive
+        all_columns = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
+        rows, sensitive = ingest.snapshot_frame(attempt.spark, all_columns), attempt.settings.source.sensitive
         judging = partial(judge_suite, rows, suite.judging, gate="input", sensitive=sensitive)
         with run_in_background(attempt.spark, judging) as job:
             verdict = limits.result(job)
@@ -103,20 +103,24 @@ def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
 
 
 def _score_and_stage(
-    attempt: Attempt, plan: Plan, limits: RunLimits, watch: ProgressReporter | None, *, restart: bool
+    attempt: Attempt, plan: Plan, limits: RunLimits, progress: ProgressReporter | None, *, restart: bool
 ) -> Stage:
     """The complete stage: what attempts with equal pins have left, and the rows scored now."""
     where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
     with attempt.phase("score_and_stage"):
-        past = stages.load_stage_progress(*where)
-        if restart and past.begun:
-            past = stages.reset_stage(*where, past=past)
-        now = past
-        if not past.whole:
-            done = partial(_rows_done, past, counters)
-            with watch("score_and_stage", total=attempt.report.rows_read or 0, done=done) if watch else nullcontext():
-                now = score_missing_rows(attempt, plan, counters, past, limits)
-        stage = stages.build_stage_record(*where, now, chunks_reused=past.reused_by(now))
+        earlier = stages.load_stage_progress(*where)
+        if restart and earlier.begun:
+            earlier = stages.reset_stage(*where, past=earlier)
+        staged = earlier
+        if not earlier.whole:
+            count_done = partial(_rows_done, earlier, counters)
+            with (
+                progress("score_and_stage", total=attempt.report.rows_read or 0, done=count_done)
+                if progress
+                else nullcontext()
+            ):
+                staged = score_missing_rows(attempt, plan, counters, earlier, limits)
+        stage = stages.build_stage_record(*where, staged, chunks_reused=earlier.reused_by(staged))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
     attempt.report = dataclasses.replace(
         attempt.report,
@@ -136,5 +140,5 @@ def _score_and_stage(
     return stage
 
 
-def _rows_done(past: StageProgress, counters: Counters) -> int:
-    return (past.rows or 0) + counters.rows
+def _rows_done(earlier: StageProgress, counters: Counters) -> int:
+    return (earlier.rows or 0) + counters.rows

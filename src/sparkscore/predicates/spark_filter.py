@@ -11,7 +11,9 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
 from sparkscore.predicates.arrow_filter import ArrowCondition
-from sparkscore.predicates.value_fitting import UnfitValue, fit_filter_value
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.spark_values import to_typed_literal
+from sparkscore.predicates.value_fitting import fit_filter_value
 from sparkscore.predicates.yaml_values import advise_form, has_other_meaning
 from sparkscore.records import Condition
 from sparkscore.spark.identifiers import quote_identifier
@@ -87,9 +89,9 @@ def _to_spark_comparison(condition: Condition, kind: pa.DataType) -> Column:
     if zero and condition.op == "=":
         return _is_zero(column, kind)
     if zero and condition.op == ">=":
-        return column >= F.lit(-0.0).cast(arrow_to_spark_type(kind))
+        return column >= to_typed_literal(-0.0, arrow_to_spark_type(kind))
     literals = [
-        F.lit(_fit_condition_value(condition, value, kind)).cast(arrow_to_spark_type(kind))
+        to_typed_literal(_fit_condition_value(condition, value, kind), arrow_to_spark_type(kind))
         for value in _condition_values(condition)
     ]
     return _SPARK_FILTER_OPERATORS[condition.op](column, literals)
@@ -103,7 +105,8 @@ def _has_zero_value(condition: Condition, kind: pa.DataType) -> bool:
 
 
 def _is_zero(column: Column, kind: pa.DataType) -> Column:
-    return column.between(F.lit(-0.0).cast(arrow_to_spark_type(kind)), F.lit(0.0).cast(arrow_to_spark_type(kind)))
+    type_ = arrow_to_spark_type(kind)
+    return column.between(to_typed_literal(-0.0, type_), to_typed_literal(0.0, type_))
 
 
 def _condition_values(condition: Condition) -> Sequence[object]:
@@ -122,7 +125,7 @@ def _fit_condition_value(condition: Condition, value: object, kind: pa.DataType)
 def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
     """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
     values = _condition_values(condition)
-    for value, text in zip(values, condition.written or (None,) * len(values), strict=True):
+    for value, text in zip(values, condition.yaml_texts or (None,) * len(values), strict=True):
         try:
             fit_filter_value(value, kind)
         except UnfitValue as unfit:

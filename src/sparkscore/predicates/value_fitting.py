@@ -1,21 +1,17 @@
-"""Values of a config, fitted to a column's type without loss. Plain data in, plain data out."""
+"""Values of a filter, fitted to the Arrow type of their column without loss. Plain data in, plain data out."""
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
+from sparkscore.predicates.exact_values import UnfitValue, is_real_number, parse_iso_timestamp, to_exact_decimal
+
 _DIGITS = 76
 """Of Arrow's widest decimal."""
-_ISO_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:?\d\d)?)?")
-
-
-class UnfitValue(ValueError):
-    """The value does not fit; the message says what would."""
 
 
 def fit_filter_value(value: object, kind: pa.DataType) -> bool | int | float | Decimal | str:
@@ -25,7 +21,7 @@ def fit_filter_value(value: object, kind: pa.DataType) -> bool | int | float | D
     timestamps become ISO text, timestamps with their zone: Spark's cast from it is exact in every year and time zone.
 
     Jobs:    none.
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     for fits, convert in _FIT_FUNCTIONS:
         if fits(kind):
@@ -40,7 +36,7 @@ def _fit_boolean(value: object, _: pa.DataType) -> bool:
 
 
 def _fit_integer(value: Any, kind: pa.DataType) -> int:
-    if _is_real_number(value):
+    if is_real_number(value):
         try:
             return int(pa.scalar(value).cast(kind).as_py())
         except (pa.ArrowInvalid, OverflowError):
@@ -49,7 +45,7 @@ def _fit_integer(value: Any, kind: pa.DataType) -> int:
 
 
 def _fit_float(value: Any, kind: pa.DataType) -> float:
-    if _is_real_number(value):
+    if is_real_number(value):
         try:
             nearest = float(pa.scalar(float(value)).cast(kind).as_py())
         except OverflowError:
@@ -60,13 +56,13 @@ def _fit_float(value: Any, kind: pa.DataType) -> float:
 
 
 def _fit_decimal(value: object, kind: pa.DataType) -> Decimal:
-    if _is_real_number(value) or isinstance(value, str):
+    if is_real_number(value) or isinstance(value, str):
         try:
-            number = Decimal(str(value))
+            number = to_exact_decimal(value)
             if number.is_finite() and abs(number.adjusted()) <= _DIGITS:
                 exact: Decimal = pa.scalar(number).cast(kind).as_py()
                 return exact
-        except (InvalidOperation, pa.ArrowInvalid):
+        except (UnfitValue, pa.ArrowInvalid):
             pass
     raise UnfitValue("a decimal number within its precision and scale")
 
@@ -89,29 +85,14 @@ def _fit_date(value: object, _: pa.DataType) -> str:
 
 
 def _fit_timestamp(value: object, kind: Any) -> str:
-    moment = _parse_iso_timestamp(value)
+    timestamp = parse_iso_timestamp(value)
     if kind.tz is None:
-        if moment is None or moment.tzinfo is not None:
+        if timestamp is None or timestamp.tzinfo is not None:
             raise UnfitValue("a timestamp as YYYY-MM-DDTHH:MM:SS, without a zone")
-        return moment.isoformat()
-    if moment is None:
+        return timestamp.isoformat()
+    if timestamp is None:
         raise UnfitValue("a timestamp as YYYY-MM-DDTHH:MM:SS, UTC where it names no zone")
-    return (moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
-
-
-def _parse_iso_timestamp(value: object) -> datetime | None:
-    """A datetime, a date or ISO text as a datetime, with the zone that it names; None for anything else."""
-    if isinstance(value, datetime):
-        return value
-    text = value.isoformat() if isinstance(value, date) else value
-    try:
-        return datetime.fromisoformat(text) if isinstance(text, str) and _ISO_TIMESTAMP.fullmatch(text) else None
-    except ValueError:
-        return None
-
-
-def _is_real_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return (timestamp if timestamp.tzinfo is not None else timestamp.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
 
 
 _FIT_FUNCTIONS: Sequence[

@@ -6,7 +6,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.predicates.value_fitting import UnfitValue, fit_filter_value
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.value_fitting import fit_filter_value
 from sparkscore.settings.yaml_numbers import decimal_number, is_other_number, numbers_for, to_yaml_number
 
 _MICROSECONDS = 6

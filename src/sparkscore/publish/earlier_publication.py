@@ -67,11 +67,11 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
     before, after = F.col("_now"), F.col("_then")
     with translate_spark_errors("comparing the visible rows with an earlier version"):
         counted = joined.agg(
-            F.count(before).alias("rows_now"),
-            F.count(after).alias("rows_then"),
-            F.count_if(after.isNull()).alias("vanish"),
-            F.count_if(before.isNull()).alias("appear"),
-            F.count_if(before.isNotNull() & after.isNotNull() & ~before.eqNullSafe(after)).alias("change"),
+            F.count(before).alias("rows_before"),
+            F.count(after).alias("rows_after"),
+            F.count_if(after.isNull()).alias("keys_removed"),
+            F.count_if(before.isNull()).alias("keys_added"),
+            F.count_if(before.isNotNull() & after.isNotNull() & ~before.eqNullSafe(after)).alias("keys_changed"),
         ).collect()[0]
     return RowChanges(**counted.asDict())
 

@@ -50,7 +50,9 @@ def publish_run(
     Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    session = create_guarded_session(spark, app_id=run.guard, version=run.revision, note=_run_commit_note(run, rows))
+    session = create_guarded_session(
+        spark, app_id=run.txn_app_id, version=run.revision, note=_run_commit_note(run, rows)
+    )
     own = rows.made(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
     source = _merge_source(own, run, target, rows.names, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it

@@ -10,6 +10,6 @@ def json_digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
 
 
-def to_utc_text(moment: datetime) -> str:
-    """The moment in ISO 8601 with a trailing Z, microseconds only where there are any."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def to_utc_text(time: datetime) -> str:
+    """The time in ISO 8601 with a trailing Z, microseconds only where there are any."""
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")

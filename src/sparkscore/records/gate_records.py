@@ -48,11 +48,11 @@ class Verdict:
     seconds: float = 0.0
 
     @property
-    def failed(self) -> tuple[RuleVerdict, ...]:
+    def failed_rules(self) -> tuple[RuleVerdict, ...]:
         """The broken rules that stop a run."""
         return tuple(rule for rule in self.rules if not rule.passed and rule.severity == "critical")
 
     @property
-    def warned(self) -> tuple[RuleVerdict, ...]:
+    def warning_rules(self) -> tuple[RuleVerdict, ...]:
         """The broken rules that only warn."""
         return tuple(rule for rule in self.rules if not rule.passed and rule.severity == "warning")

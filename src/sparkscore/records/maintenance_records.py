@@ -14,8 +14,11 @@ class SkippedStep:
     """Something that upkeep left as it is, and why."""
 
     step: str
+    """Of the maintenance: expire, stages, models, compact or vacuum."""
     what: str
+    """The table, stage or copy of a model."""
     reason: str
+    """Why it was left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,34 +26,50 @@ class MaintenanceReport:
     """The result of `maintain`: the JSON line on stdout. After a dry run, what would be done."""
 
     job: str
+    """Name of the job."""
     status: Literal["maintained", "nothing_to_do", "dry_run", "failed"]
+    """How it ended."""
     exit_code: int = 0
+    """Of the process."""
     table: str | None = None
+    """The prediction table."""
     expired_before: str | None = None
     """Rows of an older as_of_date are removed; None without output.retention_days."""
     as_of_expired: int = 0
+    """How many as_of were removed by retention."""
     predictions_expired: int = 0
-    """Rows, as are the next three."""
+    """Rows of the prediction table."""
     rejects_expired: int = 0
+    """Rows of the table of rejects."""
     events_expired: int = 0
+    """Rows of the run events."""
     profiles_expired: int = 0
     """Rows of profiles and of drift."""
     stages_removed: int = 0
+    """Stages of settled runs."""
     stage_bytes_removed: int = 0
+    """Size of those stages."""
     models_removed: int = 0
+    """Copies of models."""
     model_bytes_removed: int = 0
+    """Size of those copies."""
     files_compacted: int = 0
     """Small files that became parts of bigger ones."""
     files_vacuumed: int = 0
+    """Data files that no kept version needs."""
     skipped: tuple[SkippedStep, ...] = ()
+    """What was left as it is, and why."""
     warnings: tuple[str, ...] = ()
+    """What did not stop the call, in words."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per step, `total` among them."""
     error: ErrorSummary | None = None
+    """Why the call failed."""
     schema: int = RESULT_SCHEMA
+    """Version of the result line's shape."""
 
     @property
-    def idle(self) -> bool:
+    def is_idle(self) -> bool:
         """Nothing was there to be done."""
         counts = (self.as_of_expired, self.stages_removed, self.models_removed)
         return not any((*counts, self.files_compacted, self.files_vacuumed))

@@ -14,7 +14,7 @@ class ProgressReporter(Protocol):
 
 
 QUANTILE_LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Of the quantiles that a profile tells."""
+"""Of the quantiles that a profile holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +33,10 @@ class ColumnProfile:
     """The column that the slice is cut by; None: all rows."""
     slice_value: str | None = None
     min: float | None = None
-    """Numbers as they are, booleans as 0 and 1, moments as seconds and dates as days since 1970; None for text."""
+    """Numbers as they are, booleans as 0 and 1, timestamps as seconds and dates as days since 1970; None for text."""
     max: float | None = None
     mean: float | None = None
-    deviation: float | None = None
+    stddev: float | None = None
     """Standard deviation, of the population."""
     points: tuple[float, ...] = ()
     """Ascending values that stand for all: between neighbours lie as many rows as `weights` tell."""
@@ -47,7 +47,7 @@ class ColumnProfile:
     hashes: tuple[int, ...] = ()
     """The smallest hashes of the values, ascending."""
     top: tuple[tuple[str, int], ...] = ()
-    """The most frequent values and how many rows have them; of text and of whole numbers with few values."""
+    """The most frequent values and how many rows have them; of text and of integers with few values."""
     share: float = 1.0
     """Of the rows of the run, how many were looked at."""
 
@@ -101,7 +101,7 @@ class Drift:
 
 @dataclass(frozen=True, slots=True)
 class SlaRule:
-    """One promise about a run, and whether it was kept."""
+    """One rule of `sla` about a run, and whether the run kept it."""
 
     rule: str
     kept: bool

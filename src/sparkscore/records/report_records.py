@@ -23,7 +23,7 @@ RunStatus = Literal[
     "aborted",
     "unfinished",
 ]
-"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) are told by pages of earlier attempts,
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) stand on pages of earlier attempts,
 never by a result line: an attempt cannot say them of itself."""
 
 
@@ -32,8 +32,11 @@ class ReportedModel:
     """The model that a run scored with."""
 
     name: str
+    """In the registry."""
     version: str
+    """In the registry."""
     model_id: str = ""
+    """MLflow's id of the logged model; empty for models logged before MLflow 3."""
     digest: str = ""
     """sha256 of its files."""
 
@@ -43,6 +46,7 @@ class ReportedSource:
     """The table that a run read."""
 
     table: str
+    """As the config names it."""
     version: int | None = None
     """None before the run pinned one."""
 
@@ -52,27 +56,45 @@ class RunReport:
     """The result of one attempt: the JSON line on stdout."""
 
     job: str
+    """Name of the job."""
     as_of: str | None
+    """The logical time that the run stands for, in UTC; None if it could not be read."""
     status: RunStatus
+    """How the attempt ended."""
     exit_code: int = 0
+    """Of the process."""
     run_id: str | None = None
+    """The sha256 of job, as_of, revision and pins; None before the pins are known."""
     revision: int | None = None
+    """The number of the publication of the as_of, from 1."""
     attempt: int | None = None
+    """The number of the process that worked on the revision, from 1."""
     rows_read: int | None = None
+    """Rows of the source after the filter."""
     rows_scored: int | None = None
+    """Rows with a prediction."""
     rows_rejected: int | None = None
+    """Rows that were not scored, each with a reason in the table of rejects."""
     model: ReportedModel | None = None
+    """The model that scored."""
     source: ReportedSource | None = None
+    """The table that was scored."""
     table: str | None = None
+    """The prediction table."""
     table_version: int | None = None
+    """Delta version of the prediction table that made the run visible."""
     transport: str | None = None
+    """How rows reached the model: scan, arrow or pandas_udf."""
     transport_reason: str | None = None
     """Why this transport: what the scan covers, or what kept it from being sure."""
     model_loads: int | None = None
+    """How often the model was loaded, in all workers."""
     chunks_reused: int | None = None
+    """Chunks of the stage that earlier attempts had finished."""
     newer: Mapping[str, Any] | None = None
     """What a run with new pins would take: `source_version`, `model_version`; None when nothing is newer."""
     warnings: tuple[str, ...] = ()
+    """What did not stop the run, in words."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per part, `total` among them."""
     rows_per_second: float | None = None
@@ -86,7 +108,9 @@ class RunReport:
     report: str | None = None
     """Where the run's page is."""
     error: ErrorSummary | None = None
+    """Why the attempt failed."""
     schema: int = RESULT_SCHEMA
+    """Version of the result line's shape: keys are added, never renamed."""
 
     def to_json(self) -> str:
         """One line of JSON."""
@@ -102,7 +126,7 @@ class RunPage:
     """`seconds`, `executors`, counts, model, source."""
     verdicts: tuple[Verdict, ...]
     profiles: tuple[ColumnProfile, ...]
-    last: tuple[ColumnProfile, ...]
+    previous_profiles: tuple[ColumnProfile, ...]
     """Of the run before, in as_of; empty for the first one."""
     drifts: tuple[Drift, ...]
     rejects: tuple[RejectCount, ...]

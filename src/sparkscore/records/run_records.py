@@ -86,7 +86,7 @@ class Run:
         return self.pins.stage_id(self.as_of)
 
     @property
-    def guard(self) -> str:
+    def txn_app_id(self) -> str:
         """Delta's application id of the commits of this as_of; the revision is its version."""
         return f"sparkscore/{self.job}/{to_utc_text(self.as_of)}"
 
@@ -127,15 +127,14 @@ class Publication:
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What readers of an as_of see change when other rows take the place of those of now: counts of keys."""
+    """What readers of an as_of see change when other rows replace the current ones."""
 
-    rows_now: int
-    rows_then: int
-    """Rows afterwards."""
-    vanish: int
-    appear: int
-    change: int
-    """Keys that stay, with another prediction or another pass-through value."""
+    rows_before: int
+    rows_after: int
+    keys_removed: int
+    keys_added: int
+    keys_changed: int
+    """Keys in both, with another prediction or another pass-through value."""
 
 
 @dataclass(frozen=True, slots=True)

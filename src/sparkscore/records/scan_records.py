@@ -7,13 +7,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 SplitPosition = tuple[int, int]
-"""A place in a split: which of its ranges, and how many of that range's rows lie before it, filtered ones too. A range
-that is read to its end is left behind: then it is the next one's row 0."""
+"""A position in a split: the index of a range, and how many of that range's rows lie before it, filtered ones too. The
+end of a range is written as row 0 of the next one."""
 
 
 @dataclass(frozen=True, slots=True)
 class SplitPart:
-    """The rows of a split from one position to another; a whole split where nothing else is said."""
+    """The rows of a split from one position to another; by default all of them."""
 
     split: int
     first: SplitPosition = (0, 0)
@@ -25,7 +25,7 @@ class SplitPart:
 
 @dataclass(frozen=True, slots=True)
 class ScoredPart:
-    """What a task tells of a part: how far it came, and the files that it wrote."""
+    """What a task reports of a part: how far it came, and the files that it wrote."""
 
     split: int
     first: SplitPosition
@@ -33,7 +33,7 @@ class ScoredPart:
     ranges: int
     """How many ranges the split has: `(ranges, 0)` is its end."""
     files: tuple[Mapping[str, Any], ...] = ()
-    """As `stage.file_writer` tells of them."""
+    """As `stage.file_writer` describes them."""
     share: float = 1.0
     """As in `SplitPart`, of what was scored."""
     seconds: float = 0.0
@@ -42,8 +42,8 @@ class ScoredPart:
     """Where it ends inside a range: the range's rows, and those of a batch."""
 
     @property
-    def whole(self) -> bool:
-        """It is all of its split."""
+    def is_complete(self) -> bool:
+        """Whether it is all of its split."""
         return self.first == (0, 0) and self.last == (self.ranges, 0)
 
 
@@ -70,16 +70,16 @@ class SplitReader(Protocol):
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         """The split's rows that meet the filter, as `ingest.frame` would give them."""
 
-    def part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartRows:
+    def read_part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartRows:
         """The same of a part of it. Parts that meet give each row once."""
 
-    def lengths(self, split: bytes) -> tuple[int, ...]:
+    def range_lengths(self, split: bytes) -> tuple[int, ...]:
         """The bytes of each of its ranges."""
 
-    def named(self, split: bytes) -> str:
+    def describe(self, split: bytes) -> str:
         """The split in words: its files and ranges."""
 
-    def sampled(self, share: float) -> "SplitReader":
+    def with_share(self, share: float) -> "SplitReader":
         """Reads a share of each row group, from its beginning: the same rows each time."""
 
 
@@ -89,7 +89,7 @@ class FileScan:
 
     splits: tuple[bytes, ...]
     """Each names ranges of files; only `read` understands them."""
-    read: SplitReader
+    reader: SplitReader
     files: int
     bytes: int
     """Size of the files on disk."""

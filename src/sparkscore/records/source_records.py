@@ -19,11 +19,11 @@ class Condition:
     value: Any = None
     sensitive: bool = False
     """Its value is shown nowhere."""
-    written: tuple[str | None, ...] = field(default=(), compare=False)
+    yaml_texts: tuple[str | None, ...] = field(default=(), compare=False)
     """For each value, how it was written where YAML has not read it as text; empty: it does not come from YAML."""
 
     @property
-    def words(self) -> str:
+    def description(self) -> str:
         """For people: `month >= 10`."""
         value = "***" if self.sensitive and self.value is not None else self.value
         return f"{self.column} {self.op} {'' if value is None else value}".strip()

@@ -98,14 +98,14 @@ class _RunningScan:
             pace=self._pace,
             longest_s=longest_part_s(self._every_s),
             slots=self._slots,
-            lengths=lambda number: self._scan.read.lengths(self._scan.splits[number]),
+            lengths=lambda number: self._scan.reader.range_lengths(self._scan.splits[number]),
             layouts=self._layouts,
         )
         return deal_parts(parts, pace=self._pace, slots=self._slots)
 
     def _run(self, tasks: Sequence[Sequence[SplitPart]]) -> Generator[list[ScoredPart], None, None]:
         allowance = choose_allowance(len(tasks), slots=self._slots, every_s=self._every_s, long=bool(self._pace.splits))
-        task = _StageWriterTask(self._scan.read, self._rows, self._place, self._key, self._told.tell, allowance)
+        task = _StageWriterTask(self._scan.reader, self._rows, self._place, self._key, self._told.tell, allowance)
         frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
         with run_in_background(self._spark, frame.toArrow) as job:
             for _ in job.ticks():
@@ -133,7 +133,7 @@ def score_scan_frame(spark: SparkSession, scan: FileScan, rows: StageRowScorer) 
     Jobs:    none.
     """
     return create_split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))]).mapInArrow(
-        _ScanFrameTask(scan.read, rows), from_arrow_schema(rows.schema)
+        _ScanFrameTask(scan.reader, rows), from_arrow_schema(rows.schema)
     )
 
 
@@ -165,7 +165,7 @@ class _StageWriterTask:
         for part, split in parts:
             if task.is_over():
                 return
-            began_s, rows = task.spent_s(), self.read.part(split, part.first, part.last)
+            began_s, rows = task.spent_s(), self.read.read_part(split, part.first, part.last)
             with _name_split_in_errors(self.read, split, self.rows.model):
                 files = write_stage_files(
                     self.rows(task.timed(rows, part.share)), self.rows.schema, self.place, self.key
@@ -227,4 +227,4 @@ def _name_split_in_errors(read: SplitReader, split: bytes, model: ShippedModel) 
         try:
             yield
         except BatchTimeout as late:
-            raise BatchTimeout(f"{late.found}: {read.named(split)}", late.expected, late.do) from None
+            raise BatchTimeout(f"{late.found}: {read.describe(split)}", late.expected, late.do) from None

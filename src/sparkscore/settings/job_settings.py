@@ -96,7 +96,7 @@ class FilterCondition(_FrozenModel):
     def condition(self) -> Condition:
         """The record that `ingest` reads."""
         value = tuple(self.value) if isinstance(self.value, list) else self.value
-        return Condition(self.column, self.op, value, written=() if value is None else self._written.texts)
+        return Condition(self.column, self.op, value, yaml_texts=() if value is None else self._written.texts)
 
 
 class SourceSettings(_FrozenModel):

@@ -113,7 +113,7 @@ def _append_run_rows(
 
 
 def _monitoring_guard(run: Run, what: str) -> tuple[str, int]:
-    return f"{run.guard}/{what}", run.revision
+    return f"{run.txn_app_id}/{what}", run.revision
 
 
 def _load_run_rows(
@@ -145,7 +145,7 @@ def _to_profile_row(one: ColumnProfile) -> dict[str, Any]:
         "min": one.min,
         "max": one.max,
         "avg": one.mean,
-        "stddev": one.deviation,
+        "stddev": one.stddev,
         "median": one.quantile(0.5),
         "quantiles": [one.quantile(level) for level in QUANTILE_LEVELS] if one.points else None,
         "distinct_count": one.distinct,

@@ -51,7 +51,7 @@ def jobs(rows: DataFrame, expectations: Sequence[Expectation]) -> int:
     context, group = rows.sparkSession.sparkContext, str(uuid4())
     context.setJobGroup(group, group)
     verdict = judge_suite(rows, Suite("s", tuple(expectations)), gate="input")
-    assert verdict.failed == ()
+    assert verdict.failed_rules == ()
     return len(context.statusTracker().getJobIdsForGroup(group))
 
 
@@ -96,7 +96,7 @@ from sparkscore.gate.suites import Expectation, Suite, load_suite
 load_suite("conf/expectations/flights.json")
 frame = start_local_session("free", master="local[1]").range(5)
 suite = Suite("s", (Expectation("expect_column_values_to_be_unique", {"column": "id"}),))
-print(judge_suite(frame, suite, gate="input").failed, "great_expectations" in sys.modules)
+print(judge_suite(frame, suite, gate="input").failed_rules, "great_expectations" in sys.modules)
 """
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True, check=True

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
-from sparkscore.gate.compiled.where import condition_columns, find_condition_fault, format_row_condition
+from sparkscore.gate.compiled.row_condition import condition_columns, find_condition_fault, format_row_condition
 from sparkscore.gate.suites import Expectation, Suite, load_suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.gate.verdicts import judge_suite

@@ -26,7 +26,7 @@ def test_a_run_of_which_nothing_is_known_says_so_in_every_section() -> None:
 
 
 def test_the_first_run_has_nothing_to_compare_with() -> None:
-    said = words(run_page(replace(FULL, last=())))
+    said = words(run_page(replace(FULL, previous_profiles=())))
     assert "There is no earlier run to compare with." in said
     assert "On average 0.4; half" in said
 
@@ -50,8 +50,8 @@ def test_rejects_without_reasons_are_counted() -> None:
 @pytest.mark.parametrize(
     "page",
     [
-        replace(FULL, profiles=(profile((0.5,)),), last=(profile((0.5,)),)),
-        replace(FULL, profiles=(profile((0.5, 0.5)),), last=()),
+        replace(FULL, profiles=(profile((0.5,)),), previous_profiles=(profile((0.5,)),)),
+        replace(FULL, profiles=(profile((0.5, 0.5)),), previous_profiles=()),
     ],
     ids=["one row", "a constant"],
 )
@@ -66,7 +66,7 @@ def test_predictions_without_values_are_counted() -> None:
 
 def test_numbers_that_are_none_do_not_stop_a_page() -> None:
     odd = profile((-inf, 0.1, inf), mean=nan, min=-inf, max=inf)
-    assert "<h1>" in run_page(replace(FULL, profiles=(odd,), last=(odd,), drifts=(drift("temp", nan),)))
+    assert "<h1>" in run_page(replace(FULL, profiles=(odd,), previous_profiles=(odd,), drifts=(drift("temp", nan),)))
 
 
 def test_a_column_without_a_distance_comes_last() -> None:

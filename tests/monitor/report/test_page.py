@@ -176,7 +176,7 @@ def test_a_column_compared_twice_has_one_small_multiple() -> None:
 
 def test_predictions_that_are_words_are_shown_by_their_frequency() -> None:
     labels = profile((0.0, 1.0), mean=None, points=(), weights=(), top=(("late", 15), ("early", 5)))
-    said = words(run_page(replace(FULL, profiles=(labels,), last=(labels,))))
+    said = words(run_page(replace(FULL, profiles=(labels,), previous_profiles=(labels,))))
     assert "late" in said
     assert "75%" in said
 
@@ -193,7 +193,7 @@ def test_values_are_text_whatever_they_hold() -> None:
         rejects=(replace(page.rejects[0], code=evil),),
         verdicts=(replace(page.verdicts[0], suite=evil),),
         profiles=(profile((0.1, 0.9), slice_value=evil),),
-        last=(profile((0.1, 0.5), slice_value=evil),),
+        previous_profiles=(profile((0.1, 0.5), slice_value=evil),),
         sla=(replace(page.sla[0], rule=evil),),
     )
     html = run_page(hostile)

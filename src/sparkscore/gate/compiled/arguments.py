@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sparkscore.gate.compiled.values import UnfitArgument, to_exact_decimal, to_time_text
-from sparkscore.gate.compiled.where import find_condition_fault
+from sparkscore.gate.compiled.row_condition import find_condition_fault
+from sparkscore.predicates.exact_values import UnfitValue, to_exact_decimal, to_time_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +23,14 @@ class ArgumentSpec:
 def _is_finite_number(value: object) -> bool:
     try:
         return not isinstance(value, bool) and to_exact_decimal(value).is_finite()
-    except UnfitArgument:
+    except UnfitValue:
         return False
 
 
 def _is_date_or_time(value: object) -> bool:
     try:
         return bool(to_time_text(value))
-    except UnfitArgument:
+    except UnfitValue:
         return False
 
 

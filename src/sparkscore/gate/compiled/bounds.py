@@ -10,17 +10,15 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType
 
-from sparkscore.gate.compiled.values import (
+from sparkscore.predicates.exact_values import UnfitValue, to_exact_decimal, to_time_text
+from sparkscore.predicates.spark_values import (
     NUMBER_KINDS,
     TIME_KINDS,
-    UnfitArgument,
     column_value_kind,
     integer_range,
     is_floating,
     spark_type_name,
-    to_exact_decimal,
     to_time_literal,
-    to_time_text,
 )
 
 BOUNDS = ("min_value", "max_value")
@@ -32,7 +30,7 @@ def is_within_bounds(column: Column, type_: DataType, kwargs: Mapping[str, Any])
     """Whether a value is between `min_value` and `max_value`: true or false, NULL where the value is NULL.
 
     Jobs:    none.
-    Raises:  Unfit for bounds of another sort than the column's values, and for bounds that nothing can meet.
+    Raises:  UnfitValue for bounds of another sort than the column's values, and for bounds that nothing can meet.
     """
     _require_ordered_bounds(kwargs)
     parts = list(_bound_conditions(column, type_, kwargs)) or [_constant_unless_null(column, met=True)]
@@ -45,7 +43,7 @@ def integer_limit(bound: object, least: int, greatest: int, *, above: bool, stri
     """The first (`above`) or the last whole number within a bound; True where all of a type's numbers are, False: none.
 
     Needs:   `least` and `greatest`: what the type holds.
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     number = to_exact_decimal(bound)
     if not number.is_finite():
@@ -60,7 +58,7 @@ def integer_limit(bound: object, least: int, greatest: int, *, above: bool, stri
 def is_number_within_bounds(value: float | None, kwargs: Mapping[str, Any]) -> bool:
     """The same for one number that is known on the driver; no number and NaN are within no bounds.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     if value is None or math.isnan(value):
         return False
@@ -73,7 +71,7 @@ def is_number_within_bounds(value: float | None, kwargs: Mapping[str, Any]) -> b
 def require_number_bounds(kwargs: Mapping[str, Any]) -> None:
     """Refuse bounds that are no numbers, or that no number can meet.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     for name in BOUNDS:
         if kwargs.get(name) is not None:
@@ -86,24 +84,24 @@ def _require_ordered_bounds(kwargs: Mapping[str, Any]) -> None:
         return
     low, high = (_to_orderable_bound(kwargs[name]) for name in BOUNDS)
     if isinstance(low, str) != isinstance(high, str):
-        raise UnfitArgument("min_value and max_value are of two sorts")
+        raise UnfitValue("min_value and max_value are of two sorts")
     if low > high:
-        raise UnfitArgument("min_value is greater than max_value")
+        raise UnfitValue("min_value is greater than max_value")
     if low == high and (kwargs.get("strict_min") or kwargs.get("strict_max")):
-        raise UnfitArgument("min_value equals max_value and one of them is strict: nothing is between them")
+        raise UnfitValue("min_value equals max_value and one of them is strict: nothing is between them")
 
 
 def _to_orderable_bound(bound: object) -> Any:
     """A bound as something that Python orders: numbers as decimals, times as ISO text."""
     try:
         return to_exact_decimal(bound)
-    except UnfitArgument:
+    except UnfitValue:
         return to_time_text(bound).replace(" ", "T")
 
 
 def _bound_conditions(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Iterator[Column]:
     low, high = (kwargs.get(name) for name in BOUNDS)
-    limits = _compare_to_integer_bound if column_value_kind(type_) == "whole" else _compare_to_bound
+    limits = _compare_to_integer_bound if column_value_kind(type_) == "integer" else _compare_to_bound
     if low is not None:
         yield limits(column, type_, low, above=True, strict=bool(kwargs.get("strict_min")))
     if high is not None:
@@ -134,7 +132,7 @@ def _bound_literal(bound: object, type_: DataType) -> Column | Decimal | float:
     if kind in TIME_KINDS:
         return to_time_literal(bound, type_)
     if kind not in NUMBER_KINDS:
-        raise UnfitArgument(f"bounds cannot be computed on a column of type {spark_type_name(type_)}")
+        raise UnfitValue(f"bounds cannot be computed on a column of type {spark_type_name(type_)}")
     number = to_exact_decimal(bound)
     # Floating columns are compared as doubles: exact for float, too.
     return number if isinstance(type_, DecimalType) and _is_decimal_comparable(number, type_) else float(number)

@@ -9,8 +9,8 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
-from sparkscore.gate.compiled.values import is_floating
-from sparkscore.gate.compiled.where import ALL_ROWS, RowCondition
+from sparkscore.gate.compiled.row_condition import ALL_ROWS, RowCondition
+from sparkscore.predicates.spark_values import is_floating
 from sparkscore.spark.identifiers import quote_identifier
 
 MeasuredValues = Mapping[str, Any]

@@ -9,7 +9,7 @@ from pyspark.sql.types import StructType
 
 from sparkscore.errors import NameRefused
 from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, RuleMeasure, RuleResult, row_count_measure
-from sparkscore.gate.compiled.where import compile_row_condition
+from sparkscore.gate.compiled.row_condition import compile_row_condition
 from sparkscore.records import TableRef
 from sparkscore.spark.identifiers import parse_table_ref
 from sparkscore.store.delta_tables import load_table

@@ -44,7 +44,7 @@ def compile_expectation(
 
     Needs:   an expectation of `COMPILED_TYPES` whose arguments were checked; its columns in `schema`.
     Jobs:    none.
-    Raises:  Unfit for arguments that do not fit the columns; ConfigError for another table that is not there.
+    Raises:  UnfitValue for arguments that do not fit the columns; ConfigError for another table that is not there.
     """
     if kind == OTHER_TABLE:
         return other_table_rule(kwargs, schema, home=home)

@@ -17,18 +17,10 @@ from sparkscore.gate.compiled.measures import (
     observed_value_result,
     row_count_measure,
 )
-from sparkscore.gate.compiled.values import (
-    NUMBER_KINDS,
-    UnfitArgument,
-    column_value_kind,
-    is_floating,
-    spark_type_name,
-    to_exact_decimal,
-)
-from sparkscore.gate.compiled.where import RowCondition, compile_row_condition
+from sparkscore.gate.compiled.row_condition import RowCondition, RuleKwargs, compile_row_condition
+from sparkscore.predicates.exact_values import UnfitValue, to_exact_decimal
+from sparkscore.predicates.spark_values import NUMBER_KINDS, column_value_kind, is_floating, spark_type_name
 from sparkscore.spark.identifiers import quote_identifier
-
-RuleKwargs = Mapping[str, Any]
 
 EXACT_ROWS = 1_000_000
 """Up to here quantiles are exact: each task then keeps at most so many numbers, 32 MB."""
@@ -39,7 +31,7 @@ SKETCH_ACCURACY = 20_000
 def median_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """The middle number, or the mean of the two.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     require_number_bounds(kwargs)
     return _sketch_rule(kind, kwargs, schema, _median_result)
@@ -48,7 +40,7 @@ def median_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRu
 def quantile_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """Quantiles, each one of the column's numbers.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     ranges = kwargs["quantile_ranges"]
     for low, high in ranges["value_ranges"]:
@@ -66,7 +58,7 @@ def _sketch_rule(
     name, only = kwargs["column"], compile_row_condition(kwargs, schema)
     type_, total = schema[name].dataType, row_count_measure(only)
     if column_value_kind(type_) not in NUMBER_KINDS:
-        raise UnfitArgument(f"a column of type {spark_type_name(type_)} where a number belongs")
+        raise UnfitValue(f"a column of type {spark_type_name(type_)} where a number belongs")
     sketch = f"{kind} {name} {only.mark} {shares}"
     shuffle = RuleShuffle((name,), only, (), partial(_sketch_measures, name, type_, only, total, sketch, shares))
     return CompiledRule(partial(verdict, kwargs, total, sketch), (total,), shuffle)

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType, StructType
 
 from sparkscore.gate.compiled.bounds import is_number_within_bounds, is_within_bounds, require_number_bounds
-from sparkscore.gate.compiled.conditions import CONDITIONS, expectation_condition, ignored_rows
+from sparkscore.gate.compiled.conditions import CONDITIONS, expectation_condition
 from sparkscore.gate.compiled.measures import (
     CompiledRule,
     MeasuredValues,
@@ -22,11 +22,11 @@ from sparkscore.gate.compiled.measures import (
     observed_value_result,
     row_count_measure,
 )
-from sparkscore.gate.compiled.values import NUMBER_KINDS, TIME_KINDS, UnfitArgument, column_value_kind, spark_type_name
-from sparkscore.gate.compiled.where import RowCondition, compile_row_condition
+from sparkscore.gate.compiled.multi_column_conditions import ignored_rows
+from sparkscore.gate.compiled.row_condition import RowCondition, RuleKwargs, compile_row_condition
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.spark_values import NUMBER_KINDS, TIME_KINDS, column_value_kind, spark_type_name
 from sparkscore.spark.identifiers import quote_identifier
-
-RuleKwargs = Mapping[str, Any]
 
 _NULLITY_RULES = {"expect_column_values_to_not_be_null": False, "expect_column_values_to_be_null": True}
 """Rules that judge NULL and NaN, and what they want."""
@@ -35,7 +35,7 @@ _NULLITY_RULES = {"expect_column_values_to_not_be_null": False, "expect_column_v
 def condition_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """A rule over rows: how many there are, are not judged, and break it.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     among, mostly = compile_row_condition(kwargs, schema), kwargs.get("mostly", 1)
     total, met = row_count_measure(among), expectation_condition(kind, kwargs, schema)
@@ -84,12 +84,12 @@ def _arguments_mark(kwargs: RuleKwargs) -> str:
 def aggregate_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """A rule over one aggregate of a column. A number is judged on the driver, a time by Spark, which knows its zone.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     aggregate, kinds = _AGGREGATES[kind]
     type_, among = schema[kwargs["column"]].dataType, compile_row_condition(kwargs, schema)
     if column_value_kind(type_) not in kinds:
-        raise UnfitArgument(
+        raise UnfitValue(
             f"a column of type {spark_type_name(type_)} where "
             f"{' or '.join(_KIND_WORDS[one] for one in sorted(kinds))} belongs"
         )
@@ -132,18 +132,18 @@ _AGGREGATES: Mapping[str, tuple[Callable[[Column, DataType], Column], frozenset[
     "expect_column_max_to_be_between": (lambda column, _: F.max(column), NUMBER_KINDS | TIME_KINDS),
 }
 _KIND_WORDS = {
-    "whole": "a number",
+    "integer": "a number",
     "decimal": "a decimal",
     "floating": "a double",
     "date": "a date",
-    "moment": "a time",
+    "timestamp": "a time",
 }
 
 
 def non_null_share_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """The proportion of rows that hold a value.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     require_number_bounds(kwargs)
     among = compile_row_condition(kwargs, schema)
@@ -162,7 +162,7 @@ def _non_null_share_result(
 def row_count_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """The number of rows.
 
-    Raises:  Unfit.
+    Raises:  UnfitValue.
     """
     asked = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
     require_number_bounds(asked)

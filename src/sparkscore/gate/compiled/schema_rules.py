@@ -3,16 +3,15 @@
 from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import zip_longest
-from typing import Any
 
 from pyspark.sql import types
 from pyspark.sql.types import DataType, StructType
 
 from sparkscore.gate.compiled.bounds import is_number_within_bounds, require_number_bounds
 from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, RuleResult, observed_value_result
-from sparkscore.gate.compiled.values import UnfitArgument, spark_type_name
-
-RuleKwargs = Mapping[str, Any]
+from sparkscore.gate.compiled.row_condition import RuleKwargs
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.spark_values import spark_type_name
 
 
 def _known_result(found: RuleResult, _: MeasuredValues) -> RuleResult:
@@ -79,7 +78,7 @@ def _find_spark_type_class(name: str) -> type[DataType]:
     found = getattr(types, name, None)
     if isinstance(found, type) and issubclass(found, DataType):
         return found
-    raise UnfitArgument(f"{name}, which is no type of Spark, such as LongType or StringType")
+    raise UnfitValue(f"{name}, which is no type of Spark, such as LongType or StringType")
 
 
 SCHEMA_RULES: Mapping[str, Callable[[str, RuleKwargs, StructType], CompiledRule]] = {

@@ -9,12 +9,12 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, FloatType
 
-from sparkscore.gate.compiled.values import ColumnValueKind, column_value_kind, fit_set_values, to_typed_literal
+from sparkscore.predicates.spark_values import ColumnValueKind, column_value_kind, fit_set_values, to_typed_literal
 
 MAX_SET_LITERALS = 500
 """More values are handed to the JVM at once: one by one through py4j, 100,000 took twice as long (2 cores)."""
 _JVM_SET_TYPES: dict[ColumnValueKind, tuple[pa.DataType, str, str]] = {
-    "whole": (pa.int64(), "bigint", "LONG"),
+    "integer": (pa.int64(), "bigint", "LONG"),
     "floating": (pa.float64(), "double", "DOUBLE"),
     "text": (pa.string(), "string", "STRING"),
     "date": (pa.string(), "string", "STRING"),
@@ -26,7 +26,7 @@ def is_in_value_set(column: Column, type_: DataType, values: Iterable[object]) -
     """Whether a value is in the set: true or false, NULL where the value is NULL. NULL is in no set.
 
     Jobs:    none.
-    Raises:  Unfit for a value of another sort than the column's.
+    Raises:  UnfitValue for a value of another sort than the column's.
     """
     held = fit_set_values(values, type_)
     if not held:

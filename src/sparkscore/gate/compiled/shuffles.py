@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial, reduce
-from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
@@ -23,11 +22,10 @@ from sparkscore.gate.compiled.measures import (
     value_row_count,
 )
 from sparkscore.gate.compiled.quantiles import median_rule, quantile_rule
+from sparkscore.gate.compiled.row_condition import RowCondition, RuleKwargs, compile_row_condition
 from sparkscore.gate.compiled.sets import is_in_value_set
-from sparkscore.gate.compiled.values import UnfitArgument, fit_set_values, spark_type_name
-from sparkscore.gate.compiled.where import RowCondition, compile_row_condition
-
-RuleKwargs = Mapping[str, Any]
+from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.predicates.spark_values import fit_set_values, spark_type_name
 
 
 def _unique_values_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
@@ -165,7 +163,7 @@ def _value_count_measure(only: RowCondition, condition: Column, what: str) -> Ru
 def _require_groupable_columns(names: Sequence[str], schema: StructType) -> None:
     for name in names:
         if not _is_groupable_type(schema[name].dataType):
-            raise UnfitArgument(
+            raise UnfitValue(
                 f"a column of type {spark_type_name(schema[name].dataType)}, whose values cannot be brought together"
             )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkscore.errors import ConfigError
 from sparkscore.gate.compiled.arguments import ARGUMENTS, TYPED_CONDITION, find_wrong_arguments
-from sparkscore.gate.compiled.where import find_condition_fault
+from sparkscore.gate.compiled.row_condition import find_condition_fault
 from sparkscore.gate.gx.gx_output import suppress_gx_output
 
 _RUNS_AS_SQL = "its text would run as SQL in the session"

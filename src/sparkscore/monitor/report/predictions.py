@@ -14,7 +14,7 @@ OUTPUTS, SEGMENTS, NAMES = 4, 12, 12
 def predictions_section(page: RunPage) -> Section:
     """A histogram per output against the last run, and the segments whose predictions moved most."""
     mine = [one for one in page.profiles if one.log_type == "prediction"]
-    before = {_output_key(one): one for one in page.last if one.log_type == "prediction"}
+    before = {_output_key(one): one for one in page.previous_profiles if one.log_type == "prediction"}
     whole = [one for one in mine if one.slice_key is None]
     if not whole:
         return Section("Predictions", "No predictions were profiled.")

@@ -132,7 +132,7 @@ class MaintenanceRun:
 
     def ended(self) -> MaintenanceReport:
         """The report of a maintenance that ended without an error."""
-        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.idle else "maintained"
+        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
         self.know(status=status, seconds=self._seconds())
         return self.report
 

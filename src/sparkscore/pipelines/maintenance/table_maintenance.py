@@ -24,19 +24,19 @@ def expire_job_tables(job: MaintenanceRun) -> None:
         *(("profiles_expired", table) for table in job.profiles),
         ("events_expired", job.events),
     ]
-    found = [retention.count_expired_rows(job.spark, table, before=before) for _, table in order]
-    if not job.dry_run and any(found):
+    expired = [retention.count_expired_rows(job.spark, table, before=before) for _, table in order]
+    if not job.dry_run and any(expired):
         retention.record_expired_revision(job.spark, job.target, job.events, before=before)
-    for (name, table), rows in zip(order, found, strict=True):
+    for (name, table), rows in zip(order, expired, strict=True):
         if rows and not job.dry_run:
             retention.delete_expired_rows(job.spark, table, before=before, job=job.settings.job)
         job.add(**{name: sum(rows.values())})
-    job.know(as_of_expired=len(set().union(*found)))
+    job.know(as_of_expired=len(set().union(*expired)))
 
 
-def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: ColocatedJobs) -> None:
+def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], colocated: ColocatedJobs) -> None:
     """Compact small files where no run is active: its MERGE would have to start again."""
-    busy = {event.as_of.date() for event in told.unsettled if event.job == job.settings.job}
+    busy = {event.as_of.date() for event in colocated.unsettled if event.job == job.settings.job}
     for table in tables:
         for part in file_maintenance.find_small_file_partitions(job.spark, table):
             if part.as_of_date in busy:
@@ -49,11 +49,11 @@ def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: Co
                 )
 
 
-def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: ColocatedJobs) -> None:
+def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], colocated: ColocatedJobs) -> None:
     """Remove the files that no version within Delta's retention needs, unless a run has pinned an older one."""
     for table in tables:
         files = file_maintenance.list_vacuumable_files(job.spark, table)
-        reason = _vacuum_obstacle(job, table, told, files) if files else None
+        reason = _vacuum_obstacle(job, table, colocated, files) if files else None
         if reason is not None:
             job.skip("vacuum", table.name, reason)
         elif files:
@@ -62,13 +62,17 @@ def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: Col
             job.add(files_vacuumed=len(files))
 
 
-def _vacuum_obstacle(job: MaintenanceRun, table: TableRef, told: ColocatedJobs, files: Sequence[str]) -> str | None:
+def _vacuum_obstacle(
+    job: MaintenanceRun, table: TableRef, colocated: ColocatedJobs, files: Sequence[str]
+) -> str | None:
     """Why a VACUUM of the table is not safe; None if it is."""
-    if told.unread:
-        return f"the pins of some runs are unknown: {', '.join(told.unread)} could not be read"
-    own = load_table_id(job.spark, table)
+    if colocated.unread:
+        return f"the pins of some runs are unknown: {', '.join(colocated.unread)} could not be read"
+    table_id = load_table_id(job.spark, table)
     pinned = {
-        event.pins.source_version: event for event in told.unsettled if event.pins and event.pins.source_id == own
+        event.pins.source_version: event
+        for event in colocated.unsettled
+        if event.pins and event.pins.source_id == table_id
     }
     for version, event in sorted(pinned.items()):
         if file_maintenance.can_vacuum_break_version(job.spark, table, version, files):

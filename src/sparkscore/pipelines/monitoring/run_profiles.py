@@ -63,11 +63,11 @@ def _profile_sample(
     narrow = replace(snapshot, columns=tuple(dict.fromkeys([*columns, *segments])))
     if not columns:
         return ()
-    found = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
-    looked_at = max((one.count for one in found.values()), default=0)
+    summaries = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
+    looked_at = max((summary.count for summary in summaries.values()), default=0)
     types = {field.name: field.type for field in narrow.schema}
     return _build_typed_profiles(
-        found, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
+        summaries, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
     )
 
 
@@ -78,15 +78,15 @@ def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[Co
     columns = (PREDICTION, *(name for name in segments if name != PREDICTION))
     snapshot = Snapshot(ref, load_table_id(spark, ref), stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    wanted = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
-    return _build_typed_profiles(_SampledTable(spark, snapshot, 1.0).summaries(wanted), "prediction", kinds, share=1.0)
+    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
+    return _build_typed_profiles(_SampledTable(spark, snapshot, 1.0).summaries(request), "prediction", kinds, share=1.0)
 
 
 def _build_typed_profiles(
-    found: ColumnSummaries, log_type: Literal["input", "prediction"], kinds: dict[str, pa.DataType], *, share: float
+    summaries: ColumnSummaries, log_type: Literal["input", "prediction"], kinds: dict[str, pa.DataType], *, share: float
 ) -> tuple[ColumnProfile, ...]:
     types = {name: arrow_to_spark_type(kind).simpleString() for name, kind in kinds.items()}
-    return column_profiles.build_profiles(found, log_type=log_type, types=types, share=share)
+    return column_profiles.build_profiles(summaries, log_type=log_type, types=types, share=share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,21 +97,21 @@ class _SampledTable:
     snapshot: Snapshot
     share: float
 
-    def summaries(self, wanted: ProfileRequest) -> ColumnSummaries:
+    def summaries(self, request: ProfileRequest) -> ColumnSummaries:
         try:
             files = plan_file_scan(self.spark, self.snapshot)
-            read = files.read.sampled(self.share) if self.share < 1 else files.read
-            return column_profiles.summarise_files(self.spark, replace(files, read=read), wanted)
+            read = files.reader.with_share(self.share) if self.share < 1 else files.reader
+            return column_profiles.summarise_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
             log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
-            return column_profiles.summarise_rows(self._rows(), wanted)
+            return column_profiles.summarise_rows(self._rows(), request)
 
     def _rows(self) -> DataFrame:
         """A share by the hash of all columns: the same rows each time."""
         rows = ingest.snapshot_frame(self.spark, self.snapshot)
         if self.share >= 1:
             return rows
-        place = F.pmod(
+        hash_share = F.pmod(
             F.xxhash64(*(F.col(quote_identifier(name)) for name in self.snapshot.columns)), F.lit(_HASH_SHARES)
         )
-        return rows.where(place < F.lit(round(self.share * _HASH_SHARES)))
+        return rows.where(hash_share < F.lit(round(self.share * _HASH_SHARES)))

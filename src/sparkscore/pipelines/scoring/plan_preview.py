@@ -89,7 +89,7 @@ def _mask_sensitive_columns(frame: DataFrame, sensitive: Sequence[str]) -> DataF
 
 def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str, int]) -> list[tuple[str, str]]:
     settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
-    conditions = ", ".join(one.words for one in snapshot.where)
+    conditions = ", ".join(one.description for one in snapshot.where)
     gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
     resumed = " (pins of an unfinished attempt)" if decision.keep is not None else ""
     return [

@@ -16,21 +16,21 @@ class RunLimits:
 
     rejects: int
     """The greatest number of rejected rows."""
-    words: str
+    setting: str
     """The setting that says so."""
     until: float | None
     """On the monotonic clock; None: no deadline."""
 
     @classmethod
-    def of(cls, settings: Settings, *, began: float, rows_read: int) -> "RunLimits":
+    def of(cls, settings: Settings, *, started: float, rows_read: int) -> "RunLimits":
         """The limits for a source with this many rows."""
         scoring = settings.scoring
         share = int(scoring.max_reject_ratio * rows_read)
         limits = [(share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows")]
         if scoring.max_rejects is not None:
             limits.append((scoring.max_rejects, f"scoring.max_rejects {scoring.max_rejects:,}"))
-        rejects, words = min(limits)
-        return cls(rejects, words, None if scoring.deadline is None else began + scoring.deadline * _MINUTE_S)
+        rejects, setting = min(limits)
+        return cls(rejects, setting, None if scoring.deadline is None else started + scoring.deadline * _MINUTE_S)
 
     def check(self, *, rejected: int) -> None:
         """Raise an error if the run must end now.
@@ -62,6 +62,6 @@ class RunLimits:
         if rejected > self.rejects:
             raise TooManyRejects(
                 f"{rejected:,} rows so far could not be scored",
-                f"at most {self.rejects:,} ({self.words})",
+                f"at most {self.rejects:,} ({self.setting})",
                 "look at the reasons (the stage keeps them), repair the source or the model, or raise the limit",
             )

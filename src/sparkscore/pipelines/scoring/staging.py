@@ -34,7 +34,7 @@ _MINUTE_S = 60
 
 
 def score_missing_rows(
-    attempt: Attempt, plan: Plan, counters: Counters, past: StageProgress, limits: RunLimits
+    attempt: Attempt, plan: Plan, counters: Counters, earlier: StageProgress, limits: RunLimits
 ) -> StageProgress:
     """The complete stage: adds the rows that attempts with equal pins have not scored.
 
@@ -42,7 +42,7 @@ def score_missing_rows(
              nothing of the first is kept then.
     Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; finished chunks are kept.
     """
-    return _StageScorer(attempt, plan, counters, limits).added_to(past)
+    return _StageScorer(attempt, plan, counters, limits).score_missing(earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,67 +54,69 @@ class _StageScorer:
     counters: Counters
     limits: RunLimits
 
-    def added_to(self, past: StageProgress) -> StageProgress:
-        way = self._known(choose_transport(self.attempt, self.plan, target=past.target))
-        if way.scan is None:
-            return self._by_spark(past, lambda: self._frame(way.transport))
+    def score_missing(self, earlier: StageProgress) -> StageProgress:
+        choice = self._report_choice(choose_transport(self.attempt, self.plan, target=earlier.target))
+        if choice.scan is None:
+            return self._score_by_spark(earlier, lambda: self._scored_frame(choice.transport))
         try:
-            return self._by_scan(past, way.scan)
+            return self._score_by_scan(earlier, choice.scan)
         except Exception as error:
             unsure = error if isinstance(error, ScanUnsupported) else recover_task_error(error, self.attempt.secret)
             if not isinstance(unsure, ScanUnsupported):
                 raise
             self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
-            self._known(TransportChoice("arrow", f"no scan: {unsure.found}"))
-            return self._by_spark(self._progress(), lambda: self._frame("arrow"))
+            self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
+            return self._score_by_spark(self._load_progress(), lambda: self._scored_frame("arrow"))
 
-    def _known(self, way: TransportChoice) -> TransportChoice:
-        self.attempt.report_transport(way.transport, way.reason)
-        return way
+    def _report_choice(self, choice: TransportChoice) -> TransportChoice:
+        self.attempt.report_transport(choice.transport, choice.reason)
+        return choice
 
-    def _frame(self, transport: str) -> DataFrame:
+    def _scored_frame(self, transport: str) -> DataFrame:
         source = ingest.snapshot_frame(self.attempt.spark, self.plan.snapshot)
         return scored_frame(self.attempt, self.plan, source, self.counters, transport)
 
-    def _by_spark(self, past: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
+    def _score_by_spark(self, earlier: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
         """All rows in one commit: without a file plan, parts of them have no names."""
         spark, run, root = self._where
-        past = self._emptied(past, "this transport writes the stage in one commit") if past.begun else past
-        with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=past)) as job:
+        earlier = (
+            self._reset_stage(earlier, "this transport writes the stage in one commit") if earlier.begun else earlier
+        )
+        with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=earlier)) as job:
             return self.limits.result(job)
 
-    def _by_scan(self, past: StageProgress, files: FileScan) -> StageProgress:
+    def _score_by_scan(self, earlier: StageProgress, files: FileScan) -> StageProgress:
         spark, run, root = self._where
-        rows, place = (
+        rows, location = (
             prepare_stage_rows(self.attempt, self.plan, self.counters),
             stages.find_stage_location(*self._where),
         )
-        if place is None:
-            return self._by_spark(past, lambda: scan_transport.score_scan_frame(spark, files, rows))
-        if past.begun and past.plan != files.plan:
-            self._emptied(past, "its chunks belong to another file plan")
-        create_write_folder(place)
-        chunks = ChunkCommitter(spark, run, root, place=place, schema=rows.schema, scan=files)
+        if location is None:
+            return self._score_by_spark(earlier, lambda: scan_transport.score_scan_frame(spark, files, rows))
+        if earlier.begun and earlier.plan != files.plan:
+            self._reset_stage(earlier, "its chunks belong to another file plan")
+        create_write_folder(location)
+        chunks = ChunkCommitter(spark, run, root, place=location, schema=rows.schema, scan=files)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
-        missing, before = chunks.missing, None
-        while missing and missing != before:  # again where another attempt was faster with some of it
+        missing, last_missing = chunks.missing, None
+        while missing and missing != last_missing:  # again where another attempt was faster with some of it
             try:
                 parts = scan_transport.stage_scan_parts(
-                    spark, files, rows, place, parts=missing, key=key, every_s=every_s
+                    spark, files, rows, location, parts=missing, key=key, every_s=every_s
                 )
                 with closing(parts) as done:
-                    for found in done:
-                        chunks.add(found, every_s=every_s)
+                    for scored in done:
+                        chunks.add(scored, every_s=every_s)
                         self.limits.check(rejected=chunks.rejected)
             except Exception as error:
                 if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
                     chunks.keep()
                 raise
             chunks.commit()
-            missing, before = chunks.missing, missing
-        return self._whole(chunks)
+            missing, last_missing = chunks.missing, missing
+        return self._require_complete(chunks)
 
-    def _whole(self, chunks: ChunkCommitter) -> StageProgress:
+    def _require_complete(self, chunks: ChunkCommitter) -> StageProgress:
         if chunks.missing:
             raise TemporaryError(
                 f"{len(chunks.missing):,} parts were scored, but their results did not reach the driver",
@@ -123,11 +125,11 @@ class _StageScorer:
             )
         return chunks.progress
 
-    def _emptied(self, past: StageProgress, why: str) -> StageProgress:
+    def _reset_stage(self, earlier: StageProgress, why: str) -> StageProgress:
         self.attempt.warn(f"what an earlier attempt scored is discarded: {why}")
-        return stages.reset_stage(*self._where, past=past)
+        return stages.reset_stage(*self._where, past=earlier)
 
-    def _progress(self) -> StageProgress:
+    def _load_progress(self) -> StageProgress:
         return stages.load_stage_progress(*self._where)
 
     @property

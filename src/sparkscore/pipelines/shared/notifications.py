@@ -17,15 +17,15 @@ _WEBHOOK_WAIT_S = 2.0
 """How long the end of a run waits for a webhook that has not answered yet."""
 
 
-def notify_webhook(report: RunReport, url: str | None, *, past: Sequence[RunEvent]) -> tuple[str, ...]:
+def notify_webhook(report: RunReport, url: str | None, *, earlier_events: Sequence[RunEvent]) -> tuple[str, ...]:
     """Send the alerts of a report that were not sent in the `past` of its as_of to the webhook.
 
     Returns the keys of the alerts that it accepted. Run events keep them, so that no later attempt sends them again.
     """
     if url is None:
         return ()
-    before = {key for event in past for key in event.parsed_details.get("alerts", ())}
-    sending = send_alerts(unsent_alerts(alerts_for_report(report), before), url)
+    sent = {key for event in earlier_events for key in event.parsed_details.get("alerts", ())}
+    sending = send_alerts(unsent_alerts(alerts_for_report(report), sent), url)
     return () if sending is None else sending.finish(_WEBHOOK_WAIT_S).told
 
 

@@ -42,12 +42,12 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
         publication = publish_run(spark, rows, plan.run, target, keys=keys)
         ensure_latest_view(spark, target, keys=keys)
     return finish_publication(
-        attempt, plan.run, publication, then=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
+        attempt, plan.run, publication, on_visible=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
     )
 
 
 def finish_publication(
-    attempt: Attempt, run: Run, publication: Publication, *, then: Callable[[], None] | None = None
+    attempt: Attempt, run: Run, publication: Publication, *, on_visible: Callable[[], None] | None = None
 ) -> RunReport:
     """The last event and the report of an attempt, after its commit or after that of a later revision.
 
@@ -61,8 +61,8 @@ def finish_publication(
     attempt.record_publication(publication.table_version)
     status: RunStatus = "published" if publication.committed else "already_published"
     attempt.report = replace(attempt.report, status=status)
-    if then is not None:
-        then()
+    if on_visible is not None:
+        on_visible()
     return attempt.finish(status)
 
 

@@ -161,7 +161,7 @@ class Attempt:
     def keep_verdict(self, verdict: Verdict) -> None:
         """Keep a gate's verdict and add its warnings to the run's."""
         self.verdicts.append(verdict)
-        for rule in verdict.warned:
+        for rule in verdict.warning_rules:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
         slow = [rule.rule for rule in verdict.rules if rule.slow]
         if slow:
@@ -276,7 +276,7 @@ class Attempt:
     def _send_alerts(self) -> tuple[str, ...]:
         """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""
         url = self.settings.monitor.webhook
-        return notify_webhook(self.report, url.get_secret_value() if url else None, past=self.earlier_events)
+        return notify_webhook(self.report, url.get_secret_value() if url else None, earlier_events=self.earlier_events)
 
     def _write_metrics(self) -> None:
         """Write the attempt's metrics, where the config names a folder for them; a failure is a warning."""

@@ -37,14 +37,14 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
     spark, target = attempt.spark, attempt.target
     if delta_tables.is_delta_table(spark, target):
         delta_tables.check_table_owner(spark, target, job=attempt.settings.job)
-    past = attempt.load_as_of_events()
+    events = attempt.load_as_of_events()
     visible = commit_history.count_rows_by_run(spark, target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
-    attempt.earlier_events = past
-    unknown = unknown_runs(past, visible)
-    past += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
-    return RunHistory(past, visible, tuple(unknown))
+    attempt.earlier_events = events
+    unknown = unknown_runs(events, visible)
+    events += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
+    return RunHistory(events, visible, tuple(unknown))
 
 
 def decide_run(
@@ -54,7 +54,7 @@ def decide_run(
 
     Raises:  TableChanged, ForeignTable.
     """
-    past = load_run_history(attempt, records=records)
+    history = load_run_history(attempt, records=records)
     job = attempt.settings.job
     committed = (
         commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
@@ -62,7 +62,7 @@ def decide_run(
         else 0
     )
     decision = decide_next_attempt(
-        past.events, past.visible, replace=replace, force=force, restart=restart, committed=committed
+        history.events, history.visible, replace=replace, force=force, restart=restart, committed=committed
     )
     if decision.kind == "work":
         _refuse_expired(attempt)
@@ -142,28 +142,32 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
 
 
 def report_unchanged_run(
-    attempt: Attempt, shown: RunEvent | None, *, newer: Mapping[str, Any] | None = None
+    attempt: Attempt, current: RunEvent | None, *, newer: Mapping[str, Any] | None = None
 ) -> RunReport:
     """The report of an attempt that leaves the current publication as it is."""
-    restore_published_run(attempt, shown)
-    event = monitored_event(attempt, shown)
+    restore_published_run(attempt, current)
+    event = monitored_event(attempt, current)
     if event is not None:
         attempt.exit_code, details = event.exit_code or 0, event.parsed_details
         broken = tuple(rule["rule"] for rule in details.get("sla", ()) if not rule["kept"])
         attempt.report = dataclasses.replace(
             attempt.report, drifted=details.get("drifted"), sla_broken=broken, report=details.get("report")
         )
-    version = None if shown is None else shown.table_version
+    version = None if current is None else current.table_version
     attempt.report = dataclasses.replace(
         attempt.report, table_version=version, model_loads=0, chunks_reused=0, newer=newer
     )
     return attempt.finish("already_published")
 
 
-def monitored_event(attempt: Attempt, shown: RunEvent | None) -> RunEvent | None:
+def monitored_event(attempt: Attempt, publication: RunEvent | None) -> RunEvent | None:
     """What monitoring found about a publication; None if it did not run, or not to the end."""
-    mine = [one for one in attempt.earlier_events if one.event == "monitored" and shown and one.run_id == shown.run_id]
-    return mine[-1] if mine else None
+    matching = [
+        event
+        for event in attempt.earlier_events
+        if event.event == "monitored" and publication and event.run_id == publication.run_id
+    ]
+    return matching[-1] if matching else None
 
 
 def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:

@@ -22,7 +22,7 @@ _TREND_LENGTH = 200
 def collect_run_page(
     attempt: Attempt,
     profiles: Sequence[ColumnProfile],
-    found: DriftComparison,
+    comparison: DriftComparison,
     rules: Sequence[SlaRule],
     events: Sequence[RunEvent],
 ) -> RunPage:
@@ -35,8 +35,8 @@ def collect_run_page(
         replace(attempt.report, seconds=attempt.elapsed_seconds),
         tuple(attempt.verdicts),
         tuple(profiles),
-        found.last,
-        found.drifts,
+        comparison.last,
+        comparison.drifts,
         _count_run_rejects(attempt),
         tuple(rules),
         trend_events(events),
@@ -52,23 +52,23 @@ def configured_prices(settings: Settings) -> dict[str, Any]:
 
 def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
     """The event that each as_of ended with, in order of as_of: its newest publication, else its last event."""
-    found: dict[Any, RunEvent] = {}
+    ends: dict[Any, RunEvent] = {}
     for event in events:
-        before = found.get(event.as_of)
+        before = ends.get(event.as_of)
         if event.event == "published" or (
             event.event != "monitored" and (before is None or before.event != "published")
         ):
-            found[event.as_of] = event
-    return tuple(found[as_of] for as_of in sorted(found))[-_TREND_LENGTH:]
+            ends[event.as_of] = event
+    return tuple(ends[as_of] for as_of in sorted(ends))[-_TREND_LENGTH:]
 
 
 def write_run_page(spark: SparkSession, settings: Settings, page: RunPage) -> str:
     """Write the reports of a run and of its job; returns where the run's report is."""
     folder = report_folder(settings)
-    where = f"{folder}/{page.report.run_id}.html"
-    write_text_file(spark, where, run_page(page))
+    path = f"{folder}/{page.report.run_id}.html"
+    write_text_file(spark, path, run_page(page))
     write_text_file(spark, f"{folder}/index.html", job_page(settings.job, page.history))
-    return where
+    return path
 
 
 def report_folder(settings: Settings) -> str:

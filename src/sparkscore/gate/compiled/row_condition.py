@@ -11,18 +11,20 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, StructType
 
-from sparkscore.gate.compiled.values import (
+from sparkscore.predicates.exact_values import UnfitValue, to_exact_decimal
+from sparkscore.predicates.spark_values import (
     NUMBER_KINDS,
     TIME_KINDS,
-    UnfitArgument,
     column_value_kind,
     fit_set_values,
     spark_type_name,
-    to_exact_decimal,
     to_time_literal,
     to_typed_literal,
 )
 from sparkscore.spark.identifiers import quote_identifier
+
+RuleKwargs = Mapping[str, Any]
+"""The arguments of an expectation, by name."""
 
 MAX_CONDITIONS = 100
 """Great Expectations' own limit."""
@@ -77,7 +79,7 @@ def compile_row_condition(kwargs: Mapping[str, Any], schema: StructType) -> RowC
 
     Needs:   a condition that `find_condition_fault` lets pass, of columns in `schema`.
     Jobs:    none.
-    Raises:  Unfit for a value that does not fit its column.
+    Raises:  UnfitValue for a value that does not fit its column.
     """
     condition = kwargs.get("row_condition")
     if condition is None:
@@ -91,7 +93,7 @@ def find_condition_fault(condition: object) -> str | None:
         return "SQL text: it would run in the session"
     try:
         leaves = list(_condition_leaves(condition))
-    except UnfitArgument as unfit:
+    except UnfitValue as unfit:
         return str(unfit)
     return None if len(leaves) <= MAX_CONDITIONS else f"{len(leaves)} comparisons, {MAX_CONDITIONS} at most"
 
@@ -119,20 +121,20 @@ def format_row_condition(condition: Any) -> str:
 def _condition_leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
     """The comparisons of a condition.
 
-    Raises:  Unfit for anything that is not of Great Expectations' form.
+    Raises:  UnfitValue for anything that is not of Great Expectations' form.
     """
     kind = str(condition.get("type")) if isinstance(condition, dict) else ""
     if kind not in _CONDITION_FIELDS:
-        raise UnfitArgument(f"a condition of type {kind}" if kind else "something else than a typed condition")
+        raise UnfitValue(f"a condition of type {kind}" if kind else "something else than a typed condition")
     if set(condition) != _CONDITION_FIELDS[kind]:
-        raise UnfitArgument(
+        raise UnfitValue(
             f"a {kind} of {', '.join(sorted(condition))}: {', '.join(sorted(_CONDITION_FIELDS[kind]))} belong there"
         )
     if kind in _SPARK_JOINS:
         if kind == "or" and within:
-            raise UnfitArgument(f"an or within an {within[-1]}")
+            raise UnfitValue(f"an or within an {within[-1]}")
         if not isinstance(condition["conditions"], list) or not condition["conditions"]:
-            raise UnfitArgument(f"an {kind} without conditions")
+            raise UnfitValue(f"an {kind} without conditions")
         for part in condition["conditions"]:
             yield from _condition_leaves(part, (*within, kind))
         return
@@ -143,17 +145,17 @@ def _condition_leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[
 def _check_condition_leaf(condition: Mapping[str, Any], kind: str) -> None:
     column = condition["column"]
     if not isinstance(column, dict) or not isinstance(column.get("name"), str):
-        raise UnfitArgument("a condition without the name of a column")
+        raise UnfitValue("a condition without the name of a column")
     if kind == "nullity":
         if not isinstance(condition["is_null"], bool):
-            raise UnfitArgument("is_null is neither true nor false")
+            raise UnfitValue("is_null is neither true nor false")
         return
     values = condition["parameter"]
     if condition["operator"] in _LIST_OPERATORS:
         if not isinstance(values, list) or not values or not all(_is_condition_scalar(value) for value in values):
-            raise UnfitArgument(f"{condition['operator']} without a list of at least one value")
+            raise UnfitValue(f"{condition['operator']} without a list of at least one value")
     elif condition["operator"] not in _SPARK_OPERATORS or not _is_condition_scalar(values):
-        raise UnfitArgument(f"the comparison {condition['operator']}, or what is compared, is unknown")
+        raise UnfitValue(f"the comparison {condition['operator']}, or what is compared, is unknown")
 
 
 def _is_condition_scalar(value: object) -> bool:
@@ -171,8 +173,8 @@ def _row_condition_column(condition: Mapping[str, Any], schema: StructType) -> C
         return column.isNull() if condition["is_null"] else column.isNotNull()
     try:
         return _comparison_column(column, type_, condition["operator"], condition["parameter"])
-    except UnfitArgument as unfit:
-        raise UnfitArgument(f"row_condition compares {name} with {unfit}") from None
+    except UnfitValue as unfit:
+        raise UnfitValue(f"row_condition compares {name} with {unfit}") from None
 
 
 def _comparison_column(column: Column, type_: DataType, comparison: str, value: Any) -> Column:
@@ -191,5 +193,5 @@ def _parameter_literal(value: Any, type_: DataType) -> Column:
         held = fit_set_values([value], type_)
         return to_typed_literal(held[0], type_) if held else F.lit(float(to_exact_decimal(value)))
     if kind == "other":
-        raise UnfitArgument(f"a value, and is of type {spark_type_name(type_)}")
+        raise UnfitValue(f"a value, and is of type {spark_type_name(type_)}")
     return to_typed_literal(fit_set_values([value], type_)[0], type_)
