@@ -41,7 +41,9 @@ def conform_column(column: pa.Array, target: pa.DataType) -> pa.Array:
         try:
             return pc.cast(column, target)
         except pa.ArrowInvalid:  # whose message holds the value
-            raise ScanUnsupported(f"a value of {kind} that is no {target}", f"the table's {target}") from None
+            raise ScanUnsupported(
+                f"a data file has a value of {kind} that is no {target}", f"the table's {target}"
+            ) from None
     raise ScanUnsupported(f"a column of {kind}", f"the table's {target}")
 
 

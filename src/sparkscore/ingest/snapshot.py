@@ -83,9 +83,9 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
     """
     if not 1 <= rows <= SAMPLE_LIMIT:
         raise ConfigError(
-            f"a sample of {rows:,} rows",
+            f"a sample of {rows:,} rows was requested",
             f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver's memory",
-            "ask for fewer, or run the whole job",
+            "request fewer rows, or run the whole job",
         )
     cut = snapshot_frame(spark, snapshot).limit(rows)
     with translate_spark_errors(f"reading rows of {snapshot.table.name}"):

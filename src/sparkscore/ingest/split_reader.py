@@ -159,7 +159,9 @@ class ParquetSplitReader:
         lower = {name.lower() for name in names}
         strange = [name for name in wanted if name not in names and name.lower() in lower]
         if strange or len(set(names)) < len(names):
-            raise ScanUnsupported("a file whose column names differ from the table's in case", ", ".join(strange))
+            raise ScanUnsupported(
+                "a data file has column names that differ from the table's in case", ", ".join(strange)
+            )
         self._refuse_old_calendar(file)
         for place in range(len(file.schema)):
             self._refuse_other_times(file.schema.column(place))
@@ -174,7 +176,7 @@ class ParquetSplitReader:
         moments = "tz=UTC" in str(self.columns.field(name).type)
         if (wall_clock and moments) or (leaf.physical_type == "INT96" and not moments):
             raise ScanUnsupported(
-                f"a file with timestamps of another kind in {name}", f"{self.columns.field(name).type}"
+                f"a data file has timestamps of another kind in {name}", f"{self.columns.field(name).type}"
             )
 
     def _refuse_old_calendar(self, file: pq.ParquetFile) -> None:
@@ -184,7 +186,7 @@ class ParquetSplitReader:
             major.isdigit() and int(major) < _FIRST_GREGORIAN_VERSION
         )
         if old and any(pa.types.is_temporal(field.type) or pa.types.is_nested(field.type) for field in self.columns):
-            raise ScanUnsupported("a file with dates of the Julian calendar", "files of Spark 3 or newer")
+            raise ScanUnsupported("a data file has dates of the Julian calendar", "files of Spark 3 or newer")
 
 
 def _cut_batches(

@@ -141,7 +141,7 @@ def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:
     for name, value in conf.items():
         if value == "true":
             raise ConfigError(
-                f"{name}=true in the session",
+                f"the session sets {name}=true",
                 "false",
                 "switch it off: a damaged file must fail the run, not shorten it",
             )

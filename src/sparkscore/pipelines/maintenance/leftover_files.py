@@ -1,4 +1,4 @@
-"""The steps of `maintain` on what runs leave beside their tables: stages, and private copies of models."""
+"""The steps of `maintain` for what runs leave apart from tables: stages, and private copies of models."""
 
 import re
 from collections.abc import Iterable
