@@ -12,7 +12,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkscore.settings import Settings
-from sparkscore.settings.layers import VARIABLE_PREFIX, iterate_setting_fields
+from sparkscore.settings.layers import iterate_setting_fields
+from sparkscore.settings.setting_variables import VARIABLE_PREFIX
 
 _INTRODUCTION = f"""\
 A setting is a key of a `--config` file, an environment variable, or a flag. Later wins, merged deeply:
