@@ -1,4 +1,4 @@
-"""Predictions against those of the last published run: how far their mean and their mix of labels have moved."""
+"""Compares predictions with those of the last published run: the shift of their mean and of their labels."""
 
 import math
 import time
@@ -15,7 +15,7 @@ from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
 from sparkscore.settings import Settings
 
 _MAX_SHIFT_LABELS = 1_000
-"""More are no labels; they are cut off, the rarest first."""
+"""Greatest number of labels; the rarest are dropped."""
 
 
 def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings) -> Verdict:
@@ -86,4 +86,4 @@ def _label_shift_verdict(
     moved = max({*now, *before}, key=lambda label: abs(now.get(label, 0) - before.get(label, 0)), default=None)
     found = f"{format_verdict_number(distance)}: {moved} had {before.get(moved, 0):.1%}, has {now.get(moved, 0):.1%}"
     wanted = f"a distance of at most {format_verdict_number(most)} from the last published run"
-    return RuleVerdict("mix of labels against the last run", distance <= most, found, wanted, severity=severity)
+    return RuleVerdict("shares of labels against the last run", distance <= most, found, wanted, severity=severity)

@@ -1,4 +1,4 @@
-"""Row rules: data with two evaluators that agree. A row that breaks one is rejected, not scored."""
+"""Row rules: data with two evaluators that agree. A row that breaks a rule is rejected, not scored."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -52,7 +52,7 @@ def row_rules(
 
 
 def rule_codes_without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
-    """The codes of the rules that only Spark is sure to compute.
+    """The codes of the rules that only Spark computes reliably.
 
     Needs:   the rules' columns in `schema`.
     """

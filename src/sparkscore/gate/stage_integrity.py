@@ -55,7 +55,7 @@ def check_stage_integrity(
 
 
 def require_stage_integrity(found: StageIntegrity) -> None:
-    """Let a whole stage pass.
+    """Raise an error unless the stage passes.
 
     Raises:  DuplicateKeys naming at most three keys, GateFailed.
     """

@@ -31,7 +31,7 @@ class Expectation:
     kwargs: Mapping[str, Any]
     severity: Severity = "critical"
     rejects: bool = False
-    """Rows that break it are rejected, and the run goes on: `"meta": {"action": "reject"}`."""
+    """Rows that break it are rejected, and the run continues: `"meta": {"action": "reject"}`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -98,7 +98,7 @@ def from_gx_suite(suite: Any, *, home: str | None = None) -> Suite:
 def _parse_suite(content: Mapping[str, Any], place: str, home: str | None) -> Suite:
     if "expectation_suite_name" in content:
         raise ConfigError(
-            f"{place} is no suite of Great Expectations 1.x: expectation_suite_name is of 0.x",
+            f"{place} is no suite of Great Expectations 1.x: expectation_suite_name belongs to 0.x",
             "name, and in each expectation type",
             "rename expectation_suite_name to name, expectation_type to type; remove data_asset_type and ge_cloud_id",
         )
@@ -127,7 +127,7 @@ def check_suite_columns(suite: Suite, columns: Sequence[str]) -> None:
     if missing:
         found = "; ".join(f"{name} in {rule}{_nearest_suite_name(name, columns)}" for name, rule in missing.items())
         raise ConfigError(
-            f"the suite {suite.name} judges columns that are not there: {found}",
+            f"the suite {suite.name} judges columns that do not exist: {found}",
             f"columns of the frame: {', '.join(columns[:30])}",
             "change the suite; names are exact, case included",
         )
@@ -159,7 +159,11 @@ def _parse_reject_action(entry: Mapping[str, Any], place: str) -> bool:
     if action is None:
         return False
     if action != "reject":
-        raise ConfigError(f"{place}: action {action!r}", "reject, or none: severity says the rest", "change the suite")
+        raise ConfigError(
+            f"{place}: action {action!r}",
+            "reject, or no action: severity decides what else happens",
+            "change the suite",
+        )
     if entry["type"] not in CONDITIONS:
         raise ConfigError(
             f"{place}: {entry['type']} cannot reject rows",
@@ -168,7 +172,7 @@ def _parse_reject_action(entry: Mapping[str, Any], place: str) -> bool:
         )
     if entry["kwargs"].get("mostly") not in (None, 1):
         raise ConfigError(
-            f"{place}: mostly beside the action reject",
+            f"{place}: mostly together with the action reject",
             "one of them: every row that breaks the rule is rejected",
             "remove mostly; scoring.max_reject_ratio limits how many may be",
         )
@@ -177,7 +181,7 @@ def _parse_reject_action(entry: Mapping[str, Any], place: str) -> bool:
 
 def _old_format_hint(entry: object) -> str:
     old = isinstance(entry, dict) and "expectation_type" in entry
-    return ": expectation_type is of Great Expectations 0.x" if old else ""
+    return ": expectation_type belongs to Great Expectations 0.x" if old else ""
 
 
 def _read_suite_file(file: Path) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from sparkscore.records.report_records import RESULT_SCHEMA
 
 @dataclass(frozen=True, slots=True)
 class SkippedStep:
-    """Something that upkeep left as it is, and why."""
+    """Something that the maintenance left as it is, and why."""
 
     step: str
     """Of the maintenance: expire, stages, models, compact or vacuum."""
@@ -58,13 +58,13 @@ class MaintenanceReport:
     model_bytes_removed: int = 0
     """Size of those copies."""
     files_compacted: int = 0
-    """Small files that became parts of bigger ones."""
+    """Small files that were combined into bigger ones."""
     files_vacuumed: int = 0
     """Data files that no kept version needs."""
     skipped: tuple[SkippedStep, ...] = ()
     """What was left as it is, and why."""
     warnings: tuple[str, ...] = ()
-    """What did not stop the call, in words."""
+    """Warnings: what did not stop the call."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per step, `total` among them."""
     error: ErrorSummary | None = None
@@ -74,7 +74,7 @@ class MaintenanceReport:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing was there to be done."""
+        """Whether there was nothing to do."""
         counts = (self.as_of_expired, self.stages_removed, self.models_removed)
         return not any((*counts, self.files_compacted, self.files_vacuumed))
 

@@ -1,4 +1,4 @@
-"""The result of an attempt, and the page about a run."""
+"""The result of an attempt, and the contents of a run's report."""
 
 import json
 from collections.abc import Mapping
@@ -23,8 +23,8 @@ RunStatus = Literal[
     "aborted",
     "unfinished",
 ]
-"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) stand on pages of earlier attempts,
-never by a result line: an attempt cannot say them of itself."""
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) appear in reports of earlier attempts,
+never in a result line: an attempt cannot know them about itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class RunReport:
     newer: Mapping[str, Any] | None = None
     """What a run with new pins would take: `source_version`, `model_version`; None when nothing is newer."""
     warnings: tuple[str, ...] = ()
-    """What did not stop the run, in words."""
+    """Warnings: what did not stop the run."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per part, `total` among them."""
     rows_per_second: float | None = None
@@ -102,11 +102,11 @@ class RunReport:
     executors: Mapping[str, float] = field(default_factory=dict)
     """What the workers did: see `scoring.counters`."""
     drifted: int | None = None
-    """Columns that are too far from what they are compared with; None where nothing was compared."""
+    """Number of columns that drifted; None if nothing was compared."""
     sla_broken: tuple[str, ...] = ()
     """The rules of `sla` that the run broke, in words."""
     report: str | None = None
-    """Where the run's page is."""
+    """Where the run's HTML report is."""
     error: ErrorSummary | None = None
     """Why the attempt failed."""
     schema: int = RESULT_SCHEMA

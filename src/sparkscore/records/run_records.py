@@ -11,7 +11,7 @@ from sparkscore.records.canonical_text import json_digest, to_utc_text
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What a run may not change its mind about. Equal pins give equal predictions."""
+    """What a run keeps fixed. Equal pins give equal predictions."""
 
     source_id: str
     source_version: int
@@ -93,7 +93,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Predictions that are written and not visible yet. Lives at `path`, at `version`."""
+    """Predictions that are written and not visible yet, at `path` and `version`."""
 
     stage_id: str
     path: str
@@ -122,12 +122,12 @@ class Publication:
     revision: int
     rows: int
     committed: bool = field(default=True, compare=False)
-    """False: another attempt of the run had made the commit already."""
+    """False: another attempt of the run had already made the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What readers of an as_of see change when other rows replace the current ones."""
+    """What changes for readers of an as_of if other rows replace the current ones."""
 
     rows_before: int
     rows_after: int

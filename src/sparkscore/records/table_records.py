@@ -1,4 +1,4 @@
-"""A table by its name, and by where its folder is."""
+"""A table by its name, and by the location of its folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

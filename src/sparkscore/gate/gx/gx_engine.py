@@ -1,4 +1,4 @@
-"""Great Expectations' own engine, kept quiet, and without values of rows in what it returns."""
+"""Runs Great Expectations' own engine, without output, and without values of rows in its results."""
 
 import re
 from collections.abc import Mapping, Sequence

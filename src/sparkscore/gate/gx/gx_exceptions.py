@@ -1,4 +1,4 @@
-"""What an expectation raised inside Great Expectations, told from a failure of Spark, without values of rows."""
+"""Tells an expectation's error inside Great Expectations from a failure of Spark, without values of rows."""
 
 import re
 from collections.abc import Mapping
@@ -33,6 +33,6 @@ def summarize_rule_error(text: str, *, sensitive: bool = False) -> str:
         found = _ERROR_CLASS_PATTERN.search(text)
         return "a failed Spark job" if found is None else found[1] or found[2]
     if sensitive:
-        return "an error whose words may hold values"
+        return "an error whose message may hold values"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "an error without words"
+    return lines[-1][:200] if lines else "an error without a message"
