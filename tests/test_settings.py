@@ -234,7 +234,7 @@ def test_a_value_that_yaml_changes_is_refused_for_any_setting(tmp_path: Path, te
 def test_a_truth_is_no_version(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(dict(MINIMAL)).replace("table: flights", "table: flights\n  version: off"))
-    with pytest.raises(ConfigError, match=r"source\.version: .*no number, found off"):
+    with pytest.raises(ConfigError, match=r"source\.version: .*not true or false, found off"):
         load(file)
 
 
