@@ -242,7 +242,7 @@ class TestPromises:
         assert [(one.kept, one.observed) for one in rules] == [(False, "no run of the job has started yet")]
 
     def test_check_sla_without_a_promise_is_refused(self, world: World) -> None:
-        with pytest.raises(ConfigError, match="no promise in sla"):
+        with pytest.raises(ConfigError, match="no rule in sla"):
             check_sla(world.spark, world.settings())
 
 
