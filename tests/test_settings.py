@@ -210,8 +210,14 @@ def test_variables_that_differ_in_case_only_are_refused_without_their_values(con
         ("drift: {min_rows: 010}", r"job\.yaml, line \d+: drift\.min_rows: YAML reads 010 as 8\n.*\n.*write 10 or 8"),
         ("scoring: {deadline: 1:30}", "scoring.deadline: YAML reads 1:30 as 90"),
         ("scoring: {deadline: 1:30.5}", "scoring.deadline: YAML reads 1:30.5 as 90.5"),
-        ("scoring: {deadline: on}", "scoring.deadline: .*no number, found on, which YAML reads as true"),
-        ("profile: {rows: yes}", "profile.rows: .*no number, found yes, which YAML reads as true"),
+        (
+            "scoring: {deadline: on}",
+            "scoring.deadline: .*not true or false, found on, which YAML reads as true",
+        ),
+        (
+            "profile: {rows: yes}",
+            "profile.rows: .*not true or false, found yes, which YAML reads as true",
+        ),
         ("gate: {on: a.json}", "line [0-9]+: YAML reads the key gate.on as true"),
         ("drift: {min_rows: 2013-02-30}", "looks like a YAML timestamp and is none: day is out of range"),
         ("home: {{ ds }}", "a list or a mapping as a key of home"),

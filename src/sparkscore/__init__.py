@@ -124,7 +124,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """The public name, imported when it is first asked for."""
+    """The public name, imported at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkscore' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(_HOMES[name]), name)

@@ -76,7 +76,7 @@ _MAX_SUMMARY_CHARACTERS = 4000
 
 @dataclass(frozen=True, slots=True)
 class ErrorSummary:
-    """What result lines, run events and pages tell of an error."""
+    """An error as result lines, run events and reports hold it."""
 
     class_name: str
     """Of the suite's error, or of whatever else was raised."""
@@ -147,7 +147,7 @@ class ConfigError(SparkscoreError):
 
 
 class NameRefused(ConfigError):
-    """A name outside the grammar of identifiers; it was never handed to Spark."""
+    """A name outside the grammar of identifiers; it was never passed to Spark."""
 
     remedy = "rename it: catalog names have up to three parts joined by dots; anything with a slash is a path"
 
@@ -183,7 +183,7 @@ class ForeignTable(ConfigError):
 
 
 class PinsConflict(ConfigError):
-    """The as_of is published with other pins than the ones asked for."""
+    """The as_of is published with other pins than the requested ones."""
 
     remedy = "keep the publication, or run `score --replace` to publish the new pins as the next revision"
 

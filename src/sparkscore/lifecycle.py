@@ -165,7 +165,7 @@ def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> Run
 
 
 def _origin_run_id(events: Sequence[RunEvent], publication: RunEvent, verb: str) -> str | None:
-    """The run that a verb started from when it made what readers see; None where it was made by another verb."""
+    """The run from which a verb made the current publication; None if another verb made it."""
     origins = (event.origin_run_id for event in events if event.run_id == publication.run_id and event.verb == verb)
     return next((run_id for run_id in origins if run_id is not None), None)
 
@@ -187,7 +187,7 @@ def _decide_no_work(current: RunEvent) -> Decision:
 
 
 def _decide_next_revision(events: Sequence[RunEvent], current: RunEvent, verb: str) -> Decision:
-    """The next revision; one that was begun and not published is taken over, whichever verb began it."""
+    """The next revision; one that was started and not published is taken over, whichever verb started it."""
     newest = max(event.revision for event in events)
     if newest == current.revision:
         return Decision("work", newest + 1, 1, shown=current)

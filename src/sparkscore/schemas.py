@@ -55,7 +55,11 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
 """Constant for a run; added by the publish, never written to the stage."""
 
 PREDICTION_COLUMN = "prediction"
+LABEL_COLUMN = "label"
 REJECT_COLUMN = "_reject"
+"""Of a stage: why the row has no prediction."""
+GONE_COLUMN = "_gone"
+"""Of what a MERGE reads: the key is to be deleted."""
 """Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
 REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
@@ -149,7 +153,9 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE_COLUMNS)})
+RESERVED_NAMES = frozenset(
+    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
+)
 """Names that keys and pass-through columns may not take."""
 
 
@@ -164,12 +170,14 @@ def prediction_contract(
 
     Grain: one row per (keys, as_of).
     """
-    columns = [*keys, ContractColumn("prediction", output, "The model's output.")]
+    columns = [*keys, ContractColumn(PREDICTION_COLUMN, output, "The model's output.")]
     if threshold is not None:
-        columns[-1] = ContractColumn("prediction", pa.float64(), "Probability of the positive class, 0 to 1.")
+        columns[-1] = ContractColumn(PREDICTION_COLUMN, pa.float64(), "Probability of the positive class, 0 to 1.")
         columns.append(
             ContractColumn(
-                "label", pa.int32(), f"1 where prediction >= the run's threshold ({threshold} at creation), else 0."
+                LABEL_COLUMN,
+                pa.int32(),
+                f"1 where prediction >= the run's threshold ({threshold} at creation), else 0.",
             )
         )
     return TableContract(

@@ -134,7 +134,7 @@ class TestResolving:
             signature(columns(x="double"), tensor("float64"), n=2),
         )
         assert shelf.pinned(uri, n=3).runtime == "pyfunc"
-        with pytest.raises(SignatureError, match="the param m"):
+        with pytest.raises(SignatureError, match="no param m"):
             shelf.pinned(uri, m=3)
 
 

@@ -18,9 +18,7 @@ def _add_report_arguments(parser: ArgumentParser) -> None:
 
 def _execute_report(args: Namespace) -> str:
     if (args.run is None) != args.of_job:
-        raise ConfigError(
-            "report without a run, or with a run and --job", "`report <run_id>` or `report --job`", "see --help"
-        )
+        raise ConfigError("`report` needs either a run or --job", "`report <run_id>` or `report --job`", "see --help")
     settings = load_job_settings(args, args.config)
     from sparkscore.pipelines.report import write_job_report, write_run_report
     from sparkscore.spark.session import get_job_session

@@ -35,7 +35,7 @@ def config_file() -> Path:
         if (folder / "quickstart.yaml").is_file():
             return folder / "quickstart.yaml"
     raise ConfigError(
-        "no conf/quickstart.yaml beside the package",
+        "no conf/quickstart.yaml next to the package",
         "the repository, or an installed wheel",
         "name a config with --config",
     )

@@ -11,6 +11,7 @@ from pyspark.sql.types import NumericType
 
 from sparkscore.gate.verdict_formatting import format_verdict_number
 from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
 from sparkscore.settings import Settings
 
 _MAX_SHIFT_LABELS = 1_000
@@ -28,7 +29,7 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
     """
     started, gate = time.monotonic(), settings.gate
     rules: list[RuleVerdict] = []
-    if gate.mean_shift is not None and isinstance(now.schema["prediction"].dataType, NumericType):
+    if gate.mean_shift is not None and isinstance(now.schema[PREDICTION_COLUMN].dataType, NumericType):
         rules.append(
             _mean_shift_verdict(
                 _measure_mean_and_stddev(now), _measure_mean_and_stddev(before), gate.mean_shift, gate.shift_severity
@@ -48,14 +49,14 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
 
 
 def _label_column_name(frame: DataFrame) -> str | None:
-    if "label" in frame.columns:
-        return "label"
-    kind = frame.schema["prediction"].dataType.typeName()
-    return "prediction" if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
+    if LABEL_COLUMN in frame.columns:
+        return LABEL_COLUMN
+    kind = frame.schema[PREDICTION_COLUMN].dataType.typeName()
+    return PREDICTION_COLUMN if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
 
 
 def _measure_mean_and_stddev(frame: DataFrame) -> Any:
-    there = F.when(~F.isnan(F.col("prediction").cast("double")), F.col("prediction"))
+    there = F.when(~F.isnan(F.col(PREDICTION_COLUMN).cast("double")), F.col(PREDICTION_COLUMN))
     return frame.agg(F.mean(there).alias("mean"), F.stddev_pop(there).alias("deviation")).collect()[0]
 
 

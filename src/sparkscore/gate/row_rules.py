@@ -19,6 +19,7 @@ from sparkscore.gate.reject_reasons import BrokenRowsFunction, find_reject_reaso
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import null_reject_column, reject_column
 
@@ -117,7 +118,7 @@ def judge_rejected_rows(rules: RowRules, stage: DataFrame, *, rows: int) -> Verd
     Jobs:    one.
     """
     started = time.monotonic()
-    counted = stage.groupBy(F.col("_reject.code").alias("code")).count().collect()
+    counted = stage.groupBy(F.col(f"{REJECT_COLUMN}.code").alias("code")).count().collect()
     broken_by = {row["code"]: row["count"] for row in counted}
     verdicts = [
         RuleVerdict(

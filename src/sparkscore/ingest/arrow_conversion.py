@@ -41,7 +41,9 @@ def conform_column(column: pa.Array, target: pa.DataType) -> pa.Array:
         try:
             return pc.cast(column, target)
         except pa.ArrowInvalid:  # whose message holds the value
-            raise ScanUnsupported(f"a value of {kind} that is no {target}", f"the table's {target}") from None
+            raise ScanUnsupported(
+                f"a data file has a value of {kind} that is no {target}", f"the table's {target}"
+            ) from None
     raise ScanUnsupported(f"a column of {kind}", f"the table's {target}")
 
 
@@ -63,8 +65,8 @@ def _is_integer_widening(kind: pa.DataType, target: pa.DataType) -> bool:
 
 def _is_same_instant_type(kind: pa.DataType, target: pa.DataType) -> bool:
     """Times without a zone are UTC where they were INT96, which whoever opened the file has made sure of."""
-    times = pa.types.is_timestamp(kind) and pa.types.is_timestamp(target)
-    return bool(times and kind.unit in ("ms", "us") and (kind.tz is None or target.tz is not None))
+    timestamps = pa.types.is_timestamp(kind) and pa.types.is_timestamp(target)
+    return bool(timestamps and kind.unit in ("ms", "us") and (kind.tz is None or target.tz is not None))
 
 
 def _conform_nested(column: pa.Array, target: pa.DataType) -> pa.Array:
@@ -83,10 +85,10 @@ def _conform_nested(column: pa.Array, target: pa.DataType) -> pa.Array:
 
 
 def _conform_struct(column: pa.StructArray, target: pa.DataType) -> pa.StructArray:
-    there = [field.name for field in column.type]
+    present = [field.name for field in column.type]
     parts = [
-        conform_column(column.field(there.index(field.name)), field.type)
-        if field.name in there
+        conform_column(column.field(present.index(field.name)), field.type)
+        if field.name in present
         else pa.nulls(len(column), field.type)
         for field in target
     ]

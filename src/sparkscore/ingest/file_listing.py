@@ -40,17 +40,17 @@ def plan_file_scan(
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
 
     Jobs:    none.
-    Runs on: driver. Holds the listing, about 200 bytes per file, for a moment.
+    Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    place = locate_table(spark, snapshot.table)
-    names = list(dict.fromkeys([*snapshot.columns, *(one.column for one in snapshot.where)]))
+    location = locate_table(spark, snapshot.table)
+    names = list(dict.fromkeys([*snapshot.columns, *(condition.column for condition in snapshot.where)]))
     columns = pa.schema([snapshot.schema.field(name) for name in names])
     try:
-        table = open_deltalake_table(place, snapshot.version)
+        table = open_deltalake_table(location, snapshot.version)
     except (DeltaError, OSError) as error:
         raise ScanUnsupported(
-            f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log"
+            f"deltalake cannot read the table's log ({type(error).__name__})", "a plain Delta log"
         ) from error
     _refuse_reader_features(table, snapshot)
     _refuse_unreadable_columns(table, columns, snapshot)
@@ -61,26 +61,26 @@ def plan_file_scan(
     sizes = kept.column("size_bytes").to_numpy()
     target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
-    reading = ParquetSplitReader(
-        place.root, place.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows
+    reader = ParquetSplitReader(
+        location.root, location.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows
     )
     streams = tuple(_serialize_split(split) for split in splits)
     return FileScan(
-        streams, reading, len(kept), int(sizes.sum()), target, _split_plan_digest(splits), pruned=len(files) - len(kept)
+        streams, reader, len(kept), int(sizes.sum()), target, _split_plan_digest(splits), pruned=len(files) - len(kept)
     )
 
 
 def _refuse_reader_features(table: DeltaTable, snapshot: Snapshot) -> None:
     if str(table.metadata().id) != snapshot.table_id:
-        raise ScanUnsupported("a table with another id in its log", snapshot.table_id)
+        raise ScanUnsupported("the table has another id in its log", snapshot.table_id)
     protocol = table.protocol()
     features = set(protocol.reader_features or ())
     if protocol.min_reader_version == _FEATURES_READER_VERSION and not features - _SUPPORTED_FEATURES:
         return
     if protocol.min_reader_version != _PLAIN_READER_VERSION:
-        strange = ", ".join(sorted(features - _SUPPORTED_FEATURES)) or f"version {protocol.min_reader_version}"
+        unsupported = ", ".join(sorted(features - _SUPPORTED_FEATURES)) or f"version {protocol.min_reader_version}"
         raise ScanUnsupported(
-            f"{snapshot.table.name} needs a reader of {strange}", "reader version 1, or timestampNtz alone"
+            f"{snapshot.table.name} needs a reader of {unsupported}", "reader version 1, or timestampNtz alone"
         )
 
 
@@ -104,7 +104,7 @@ def _load_add_actions(table: DeltaTable) -> pa.Table:
     files = pa.table(table.get_add_actions(flatten=True)).sort_by("path")
     paths = [unquote(path) for path in files.column("path").to_pylist()]  # once more encoded in the log than on disk
     if any(urlsplit(path).scheme or path.startswith("/") for path in paths):
-        raise ScanUnsupported("files outside the table's folder (a shallow clone)", "files of its own")
+        raise ScanUnsupported("the table has files outside its folder (a shallow clone)", "files of its own")
     return files.set_column(files.schema.get_field_index("path"), "path", pa.array(paths, pa.string()))
 
 
@@ -113,10 +113,10 @@ def _select_needed_columns(files: pa.Table, partitions: Sequence[str], names: Se
 
 
 def _split_plan_digest(splits: Sequence[pa.Table]) -> str:
-    named = hashlib.sha256()
+    digest = hashlib.sha256()
     for split in splits:
-        named.update(repr(split.select(["path", "start", "length"]).to_pydict()).encode())
-    return named.hexdigest()
+        digest.update(repr(split.select(["path", "start", "length"]).to_pydict()).encode())
+    return digest.hexdigest()
 
 
 def _serialize_split(split: pa.Table) -> bytes:

@@ -18,28 +18,34 @@ def can_match_conditions(files: pa.Table, conditions: Sequence[ArrowCondition], 
     Needs:   Delta's add actions, flattened: `partition.x`, `min.x`, `max.x`, `null_count.x`, `num_records`.
     Shapes:  n files -> n booleans without NULL.
     """
-    by_partition = [one for one in conditions if one.column in partitions]
-    values = {one.column: files.column(f"partition.{one.column}").combine_chunks() for one in by_partition}
+    by_partition = [condition for condition in conditions if condition.column in partitions]
+    values = {
+        condition.column: files.column(f"partition.{condition.column}").combine_chunks() for condition in by_partition
+    }
     result = evaluate_arrow_conditions(by_partition, values, files.num_rows)
-    for one in conditions:
-        if one.column not in partitions:
-            result = pc.and_(result, pc.invert(_is_excluded_by_statistics(files, one).fill_null(False)))
+    for condition in conditions:
+        if condition.column not in partitions:
+            result = pc.and_(result, pc.invert(_is_excluded_by_statistics(files, condition).fill_null(False)))
     return result
 
 
-def _is_excluded_by_statistics(files: pa.Table, one: ArrowCondition) -> pa.Array:
+def _is_excluded_by_statistics(files: pa.Table, condition: ArrowCondition) -> pa.Array:
     """True where the statistics prove that no row can match."""
-    if one.op in ("is null", "is not null"):
-        nulls = _file_column_statistic(files, "null_count", one.column, pa.int64())
-        return pc.equal(nulls, 0 if one.op == "is null" else _combine_column_chunks(files, "num_records"))
-    least, most = (_file_column_statistic(files, bound, one.column, one.values.type) for bound in ("min", "max"))
-    if one.op in ("=", "in"):
-        lowest, highest = pc.min(one.values), pc.max(one.values)
+    if condition.op in ("is null", "is not null"):
+        nulls = _file_column_statistic(files, "null_count", condition.column, pa.int64())
+        return pc.equal(nulls, 0 if condition.op == "is null" else _combine_column_chunks(files, "num_records"))
+    least, most = (
+        _file_column_statistic(files, bound, condition.column, condition.values.type) for bound in ("min", "max")
+    )
+    if condition.op in ("=", "in"):
+        lowest, highest = pc.min(condition.values), pc.max(condition.values)
         return pc.or_kleene(pc.greater(least, highest), pc.less(most, lowest))
-    if one.op in ("<", "<="):
-        return (pc.greater_equal if one.op == "<" else pc.greater)(least, one.values[0])
-    if one.op in (">", ">=") and not pa.types.is_floating(one.values.type):  # NaN is greater, and in no statistic
-        return (pc.less_equal if one.op == ">" else pc.less)(most, one.values[0])
+    if condition.op in ("<", "<="):
+        return (pc.greater_equal if condition.op == "<" else pc.greater)(least, condition.values[0])
+    if condition.op in (">", ">=") and not pa.types.is_floating(
+        condition.values.type
+    ):  # NaN is greater, and in no statistic
+        return (pc.less_equal if condition.op == ">" else pc.less)(most, condition.values[0])
     return pa.repeat(False, files.num_rows)
 
 

@@ -29,9 +29,9 @@ def build_file_splits(files: pa.Table, target: int) -> list[pa.Table]:
         return []
     pieces = np.maximum(1, -(-sizes // target))
     file = np.repeat(np.arange(len(sizes)), pieces)
-    place = np.arange(len(file)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+    piece = np.arange(len(file)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
     step = -(-sizes // pieces)
-    start = place * step[file]
+    start = piece * step[file]
     length = np.minimum(step[file], sizes[file] - start)
     work = length + OPEN_COST_BYTES
     middle = np.cumsum(work) - work / 2

@@ -1,4 +1,4 @@
-"""How far a split was read: its ranges one after the other, from one position to another. Runs on executors."""
+"""Reads the ranges of a split one after the other, and says how far it has come. Runs on executors."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -38,17 +38,17 @@ class PartReader:
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """The rows that meet the filter."""
-        for place in range(self._first[0], self.ranges):
-            if (place, 0) >= self._last:
+        for index in range(self._first[0], self.ranges):
+            if (index, 0) >= self._last:
                 return
-            first = self._first[1] if place == self._first[0] else 0
-            last = self._last[1] if place == self._last[0] else None
-            for found in self._read(self._ranges[place], first, last):
+            first = self._first[1] if index == self._first[0] else 0
+            last = self._last[1] if index == self._last[0] else None
+            for found in self._read(self._ranges[index], first, last):
                 self.layout = found.layout
-                self.position = (place, found.end) if found.end < found.layout[0] else (place + 1, 0)
+                self.position = (index, found.end) if found.end < found.layout[0] else (index + 1, 0)
                 if found.batch.num_rows:
                     yield found.batch
-            self.position = max(self.position, (place + 1, 0) if last is None else (place, last))
+            self.position = max(self.position, (index + 1, 0) if last is None else (index, last))
 
     @property
     def share_read(self) -> float:
@@ -60,6 +60,6 @@ class PartReader:
 
     def _bytes_before(self, position: SplitPosition) -> float:
         """Rows of a range of which nothing was read yet count as if it had `layout`'s."""
-        place, row = position
-        before = float(sum(one["length"] for one in self._ranges[:place]))
-        return before + (float(self._ranges[place]["length"]) * row / max(self.layout[0], row) if row else 0.0)
+        index, row = position
+        before = float(sum(file_range["length"] for file_range in self._ranges[:index]))
+        return before + (float(self._ranges[index]["length"]) * row / max(self.layout[0], row) if row else 0.0)

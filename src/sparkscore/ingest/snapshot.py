@@ -47,8 +47,8 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     newest = load_newest_version(spark, table)
     pinned = _resolve_source_version(spark, table, version, as_of=as_of, newest=newest)
     schema = spark_to_arrow_schema(load_table(spark, table, pinned).schema)
-    named = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
-    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **named)
+    columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
+    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **columns_by_use)
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table, load_table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))
@@ -83,14 +83,14 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
     """
     if not 1 <= rows <= SAMPLE_LIMIT:
         raise ConfigError(
-            f"a sample of {rows:,} rows",
+            f"a sample of {rows:,} rows was requested",
             f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver's memory",
-            "ask for fewer, or run the whole job",
+            "request fewer rows, or run the whole job",
         )
-    cut = snapshot_frame(spark, snapshot).limit(rows)
+    limited = snapshot_frame(spark, snapshot).limit(rows)
     with translate_spark_errors(f"reading rows of {snapshot.table.name}"):
-        collected = cut.collect()
-    return spark.createDataFrame([_to_utc_row(row, cut.schema) for row in collected], cut.schema)
+        collected = limited.collect()
+    return spark.createDataFrame([_to_utc_row(row, limited.schema) for row in collected], limited.schema)
 
 
 def _resolve_source_version(

@@ -108,7 +108,7 @@ class _WatchedConnection(http.client.HTTPConnection):
 
 
 class _WatchedTlsConnection(http.client.HTTPSConnection, _WatchedConnection):
-    """Its `connect` calls that of `_WatchedConnection` before the handshake, which may take for ever, too."""
+    """Its `connect` calls that of `_WatchedConnection` before the handshake, which may also never end."""
 
 
 def _connection_factory(kind: type[_WatchedConnection], deadline: _PostDeadline) -> Callable[..., _WatchedConnection]:

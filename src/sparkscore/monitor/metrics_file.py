@@ -14,7 +14,7 @@ from sparkscore.records import RunReport, Verdict
 MAX_METRICS_FILE_BYTES = 256 * 1024
 """Greatest size of the previous file in bytes; ours have 10 kB."""
 MAX_AS_OF_AHEAD_S = 86_400.0
-"""Seconds that an as_of of the file before may lie in the future: a mistyped one must not stay the newest for ever."""
+"""Seconds that an as_of of the previous file may lie in the future: a mistyped one must not stay the newest."""
 
 
 def write_metrics(

@@ -89,7 +89,7 @@ def _mlflow_metric_name(name: str) -> str:
 
 
 def _ensure_job_experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:
-    """The id of the job's experiment. Beside a database its files lie under the home, not in the working folder."""
+    """The id of the job's experiment. With a local database its files lie under the home, not in the working folder."""
     name = f"sparkscore/{job}"
     known = client.get_experiment_by_name(name)
     if known is not None:

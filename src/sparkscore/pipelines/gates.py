@@ -16,7 +16,7 @@ from sparkscore.store.delta_tables import load_newest_version, load_table
 
 
 def suggest_suite_for_table(spark: SparkSession, settings: Settings, *, table: str) -> dict[str, Any]:
-    """A suite as JSON data for a table as it is now, with the reason beside each rule.
+    """A suite as JSON data for the current version of a table, with a reason beside each rule.
 
     Of columns in `source.sensitive` no value is told.
 

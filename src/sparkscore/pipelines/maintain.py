@@ -23,9 +23,9 @@ def maintain(
     Raises:  ForeignTable, AccessDenied, PublishConflict; the error's report holds what was done until then, and
              the next call continues.
     """
-    job = MaintenanceRun.of(spark, settings, dry_run=dry_run, now=now)
-    with job.guarded():
-        tables = job.own_tables()
+    job = MaintenanceRun.open(spark, settings, dry_run=dry_run, now=now)
+    with job.translate_failures():
+        tables = job.list_own_tables()
         with job.step("expire"):
             expire_job_tables(job)
         colocated = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
@@ -37,4 +37,4 @@ def maintain(
             compact_job_tables(job, tables, colocated)
         with job.step("vacuum"):
             vacuum_job_tables(job, tables, colocated)
-        return job.ended()
+        return job.finish()

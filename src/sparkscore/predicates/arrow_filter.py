@@ -53,5 +53,8 @@ def evaluate_arrow_conditions(
     Shapes:  n rows -> n booleans without NULL.
     Runs on: driver | executor.
     """
-    found = [_ARROW_FILTER_OPERATORS[one.op](columns[one.column], one.values).fill_null(False) for one in conditions]
-    return reduce(pc.and_, found) if found else pa.repeat(True, rows)
+    masks = [
+        _ARROW_FILTER_OPERATORS[condition.op](columns[condition.column], condition.values).fill_null(False)
+        for condition in conditions
+    ]
+    return reduce(pc.and_, masks) if masks else pa.repeat(True, rows)

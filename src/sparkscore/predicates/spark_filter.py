@@ -45,7 +45,7 @@ def to_spark_filter(conditions: Sequence[Condition], schema: pa.Schema) -> Colum
              something else, what to write instead.
     """
     for condition in conditions:
-        _refuse_changed(condition, schema.field(condition.column).type)
+        _refuse_changed_values(condition, schema.field(condition.column).type)
     return reduce(
         Column.__and__,
         [_to_spark_comparison(condition, schema.field(condition.column).type) for condition in conditions],
@@ -60,7 +60,8 @@ def to_arrow_conditions(conditions: Sequence[Condition], schema: pa.Schema) -> t
     Jobs:    none.
     """
     return tuple(
-        ArrowCondition(one.column, one.op, _arrow_values(one, schema.field(one.column).type)) for one in conditions
+        ArrowCondition(condition.column, condition.op, _arrow_values(condition, schema.field(condition.column).type))
+        for condition in conditions
     )
 
 
@@ -78,17 +79,17 @@ def _arrow_value(fitted_value: Any, kind: pa.DataType) -> object:
 
 
 def _to_spark_comparison(condition: Condition, kind: pa.DataType) -> Column:
-    column, zero = F.col(quote_identifier(condition.column)), _has_zero_value(condition, kind)
-    if zero and condition.op == "in":
+    column, has_zero = F.col(quote_identifier(condition.column)), _has_zero_value(condition, kind)
+    if has_zero and condition.op == "in":
         others = tuple(value for value in condition.value if value != 0)
         return _is_zero(column, kind) | (
             _to_spark_comparison(Condition(condition.column, "in", others), kind) if others else F.lit(False)
         )
-    if zero and condition.op == "not in":
+    if has_zero and condition.op == "not in":
         return ~_to_spark_comparison(Condition(condition.column, "in", condition.value), kind)
-    if zero and condition.op == "=":
+    if has_zero and condition.op == "=":
         return _is_zero(column, kind)
-    if zero and condition.op == ">=":
+    if has_zero and condition.op == ">=":
         return column >= to_typed_literal(-0.0, arrow_to_spark_type(kind))
     literals = [
         to_typed_literal(_fit_condition_value(condition, value, kind), arrow_to_spark_type(kind))
@@ -122,7 +123,7 @@ def _fit_condition_value(condition: Condition, value: object, kind: pa.DataType)
         raise _refused_value_error(condition, value, kind, None, str(unfit)) from unfit
 
 
-def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
+def _refuse_changed_values(condition: Condition, kind: pa.DataType) -> None:
     """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
     values = _condition_values(condition)
     for value, text in zip(values, condition.yaml_texts or (None,) * len(values), strict=True):
@@ -135,18 +136,20 @@ def _refuse_changed(condition: Condition, kind: pa.DataType) -> None:
 
 
 def _refused_value_error(
-    condition: Condition, value: object, kind: pa.DataType, text: str | None, wanted: str
+    condition: Condition, value: object, kind: pa.DataType, text: str | None, expected: str
 ) -> ConfigError:
-    named = f"the filter {condition.column} {condition.op}"
+    subject = f"the filter {condition.column} {condition.op}"
     if condition.sensitive:
         read, do = (
             "" if text is None else ", as YAML has read it",
             "change the value in source.where, or put it in quotes",
         )
-        return ConfigError(f"{named} *** ({type(value).__name__}{read})", f"{wanted}: the column's type is {kind}", do)
+        return ConfigError(
+            f"{subject} *** ({type(value).__name__}{read})", f"{expected}: the column's type is {kind}", do
+        )
     read = "" if text is None or text == str(value) else f": YAML reads {text or 'nothing'} as that"
     return ConfigError(
-        f"{named} {value!r:.200} ({type(value).__name__}){read:.300}",
-        f"{wanted}: the column's type is {kind}",
+        f"{subject} {value!r:.200} ({type(value).__name__}){read:.300}",
+        f"{expected}: the column's type is {kind}",
         advise_form(text, value, kind),
     )

@@ -48,7 +48,9 @@ def check_same_schema(spark: SparkSession, target: TableRef, *, version: int, ke
     own = [field.name for field in now if not field.nullable and field.name not in _RUN_CONSTANTS]
     if set(own) != set(keys):
         raise ConfigError(
-            f"source.keys {', '.join(keys)}", f"the keys of {target.name}: {', '.join(own)}", "name the table's keys"
+            f"source.keys names {', '.join(keys)}",
+            f"the keys of {target.name}: {', '.join(own)}",
+            "name the table's keys",
         )
     return tuple(now.names)
 

@@ -10,7 +10,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
 from sparkscore.records import Publication, Run, RunCommitNote, Stage, TableRef
-from sparkscore.schemas import LINEAGE_COLUMNS, REJECTS_CONTRACT
+from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier, sibling_table
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.reject_column import reject_parts
@@ -18,7 +18,7 @@ from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.stage.stage_store import load_stage_rows as all_rows
 from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
 from sparkscore.store.delta_tables import ensure_table, load_table
-from sparkscore.store.guarded_writes import GONE_COLUMN, append_rows_once, as_of_condition, merge_into_table
+from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, merge_into_table
 
 log = structlog.get_logger("sparkscore")
 
@@ -108,7 +108,9 @@ def keep_rejects(
     told = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
     key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
     frame = (
-        all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reject_parts(), *lineage_literals(run))
+        all_rows(spark, stage)
+        .where(F.col(REJECT_COLUMN).isNotNull())
+        .select(key, *reject_parts(), *lineage_literals(run))
     )
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 

@@ -13,7 +13,7 @@ from sparkscore.records.commit_notes import (
     parse_commit_note,
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
-from sparkscore.records.maintenance_records import MaintenanceReport, SkippedStep
+from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
 from sparkscore.records.report_records import (
@@ -60,6 +60,7 @@ __all__ = [
     "FileScan",
     "FilterOperator",
     "MaintenanceReport",
+    "MaintenanceStatus",
     "ModelInput",
     "PartRows",
     "PinnedModel",

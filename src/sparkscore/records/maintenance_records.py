@@ -21,13 +21,17 @@ class SkippedStep:
     """Why it was left."""
 
 
+MaintenanceStatus = Literal["maintained", "nothing_to_do", "dry_run", "failed"]
+"""How a maintenance ended."""
+
+
 @dataclass(frozen=True, slots=True)
 class MaintenanceReport:
     """The result of `maintain`: the JSON line on stdout. After a dry run, what would be done."""
 
     job: str
     """Name of the job."""
-    status: Literal["maintained", "nothing_to_do", "dry_run", "failed"]
+    status: MaintenanceStatus
     """How it ended."""
     exit_code: int = 0
     """Of the process."""

@@ -74,6 +74,6 @@ class Kernel:
 
 
 def _spread_kept_rows(kept: pa.Array, keep: pa.Array) -> pa.Array:
-    """What there is for the kept rows at their places, NULL elsewhere."""
+    """The values of the kept rows at their positions, NULL elsewhere."""
     places = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
     return kept.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))

@@ -61,7 +61,7 @@ class ScoreUdf:
         given = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
         if len(given) != len(self._model.inputs) and len(given) != 1:
             raise SignatureError(
-                f"{len(given)} columns",
+                f"score_udf was called with {len(given)} columns",
                 f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
                 "pass one column per model input",
             )

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sparkscore.errors import MESSAGE_HIDDEN, PredictError, SparkscoreError
-from sparkscore.spark.java_throwables import is_from_python, says_from_python, throwables_of
+from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
 
 _ERROR_MARK = "sparkscore-error "
 _ERROR_MARK_PATTERN = re.compile(re.escape(_ERROR_MARK) + r"([0-9a-f]{64}): (\{.*\})")
@@ -77,7 +77,7 @@ def _is_crash(error: Exception) -> bool:
         return False
     found = throwables_of(error)
     if not found:
-        return _WORKER_CRASH_PATTERN in str(error) and not says_from_python(str(error))
+        return _WORKER_CRASH_PATTERN in str(error) and not names_python_exception(str(error))
     return any(one.kind.endswith(".SparkException") and _SAYS_CRASHED.search(one.message) for one in found)
 
 

@@ -120,5 +120,5 @@ class _VariableSource(EnvSettingsSource):
             return super().__call__()
         except SettingsError as error:
             raise ConfigError(
-                f"a setting that cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
+                f"a setting cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
             ) from error

@@ -19,7 +19,7 @@ class BackgroundJob(Generic[JobResult]):
 
     def __init__(self, spark: SparkSession, work: Callable[[], JobResult]) -> None:
         self._context, self._tag = spark.sparkContext, f"sparkscore-{uuid4().hex}"
-        self._made: list[JobResult] = []
+        self._results: list[JobResult] = []
         self._error: BaseException | None = None
         self._thread = InheritableThread(target=self._run, args=(work,), daemon=True)
         self._thread.start()
@@ -40,7 +40,7 @@ class BackgroundJob(Generic[JobResult]):
         self._thread.join()
         if self._error is not None:
             raise self._error
-        return self._made[0]
+        return self._results[0]
 
     def stop(self) -> None:
         """Cancel the work's Spark jobs where they still run; their tasks end within Spark's own delay."""
@@ -51,7 +51,7 @@ class BackgroundJob(Generic[JobResult]):
     def _run(self, work: Callable[[], JobResult]) -> None:
         try:
             self._context.addJobTag(self._tag)
-            self._made.append(work())
+            self._results.append(work())
         except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
             self._error = error
 

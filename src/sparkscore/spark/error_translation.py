@@ -17,7 +17,7 @@ from sparkscore.errors import (
     TemporaryError,
     VersionGone,
 )
-from sparkscore.spark.java_throwables import is_from_python, says_from_python, throwables_of
+from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
 
 _DENIED_PATTERN = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -48,7 +48,7 @@ _CONFLICT_PATTERN = re.compile(
 def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """The suite's own error for a failure of Spark or Delta while doing `what`; None if it is unknown.
 
-    Recognised by classes, conditions and messages that quote no row. What Python code in a task has raised is unknown:
+    By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
     its message is a model's, or quotes a row.
     """
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
@@ -56,11 +56,13 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     found = throwables_of(error)
     if not found:
         text = str(error)
-        return None if says_from_python(text) else error_from_text(text, what)
-    names = "\n".join(f"{one.kind} [{one.condition}]" for one in found)
+        return None if names_python_exception(text) else error_from_text(text, what)
+    names = "\n".join(f"{throwable.kind} [{throwable.condition}]" for throwable in found)
     if _CONFLICT_PATTERN.search(names):
         return _conflict_error(what)
-    return _classify_text("\n".join(f"{one.kind}: [{one.condition}] {one.message}" for one in found), what)
+    return _classify_text(
+        "\n".join(f"{throwable.kind}: [{throwable.condition}] {throwable.message}" for throwable in found), what
+    )
 
 
 def error_from_text(text: str, what: str) -> SparkscoreError | None:
@@ -127,9 +129,9 @@ def translate_spark_errors(what: str) -> Iterator[None]:
         raise
 
 
-def _matching_line(text: str, found: re.Pattern[str]) -> str:
+def _matching_line(text: str, pattern: re.Pattern[str]) -> str:
     """The line of the message that matched, cut short."""
-    line = next((line for line in text.splitlines() if found.search(line)), text)
+    line = next((line for line in text.splitlines() if pattern.search(line)), text)
     return line.strip()[:200]
 
 
@@ -141,7 +143,7 @@ def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:
     for name, value in conf.items():
         if value == "true":
             raise ConfigError(
-                f"{name}=true in the session",
+                f"the session sets {name}=true",
                 "false",
                 "switch it off: a damaged file must fail the run, not shorten it",
             )

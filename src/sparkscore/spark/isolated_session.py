@@ -46,7 +46,7 @@ def refuse_connect(spark: object) -> None:
 def connect_session_error() -> UnsupportedSession:
     """The error for Spark Connect, with what to do."""
     return UnsupportedSession(
-        "a Spark Connect session",
+        "the session is a Spark Connect session",
         "a classic session: the model is shipped by the SparkContext, which Connect does not have",
         "unset SPARK_REMOTE; on Databricks use a job cluster with dedicated access mode; elsewhere spark-submit",
     )

@@ -37,7 +37,7 @@ def throwables_of(error: BaseException) -> list[Throwable]:
     Runs on: driver.
     Jobs:    none.
     """
-    return [_to_throwable(one) for one in _jvm_chain(error)]
+    return [_to_throwable(exception) for exception in _jvm_chain(error)]
 
 
 def is_from_python(error: BaseException) -> bool:
@@ -45,20 +45,21 @@ def is_from_python(error: BaseException) -> bool:
 
     Runs on: driver.
     """
-    named = any(kind.__name__ == _PYTHON for one in _walk_errors(error) for kind in type(one).__mro__)
-    return named or any(
-        one.getClass().getName().endswith(f".{_PYTHON}") or _quotes_python(one) for one in _jvm_chain(error)
+    is_python_error = any(kind.__name__ == _PYTHON for cause in _walk_errors(error) for kind in type(cause).__mro__)
+    return is_python_error or any(
+        exception.getClass().getName().endswith(f".{_PYTHON}") or _quotes_python(exception)
+        for exception in _jvm_chain(error)
     )
 
 
-def says_from_python(text: str) -> bool:
-    """The same by the message of an error without an exception of the JVM."""
+def names_python_exception(text: str) -> bool:
+    """Whether a message is that of an error of Python code in a task: for errors without an exception of the JVM."""
     return _FROM_PYTHON.search(text) is not None
 
 
 def _quotes_python(cause: Any) -> bool:
     """Whether a message without a cause contains the text of the cause."""
-    return cause.getClass().getName() == _SPARK_EXCEPTION and says_from_python(str(cause.getMessage()))
+    return cause.getClass().getName() == _SPARK_EXCEPTION and names_python_exception(str(cause.getMessage()))
 
 
 def _walk_errors(error: BaseException) -> Iterator[BaseException]:
@@ -74,8 +75,8 @@ def _walk_errors(error: BaseException) -> Iterator[BaseException]:
 
 def _jvm_chain(error: BaseException) -> list[Any]:
     found: list[Any] = []
-    for one in _walk_errors(error):
-        cause = getattr(one, "_origin", None) or getattr(one, "java_exception", None)
+    for python_error in _walk_errors(error):
+        cause = getattr(python_error, "_origin", None) or getattr(python_error, "java_exception", None)
         while cause is not None and len(found) < _DEPTH:
             found.append(cause)
             cause = cause.getCause()

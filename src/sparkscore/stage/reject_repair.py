@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import DuplicateKeys
 from sparkscore.records import Stage, TableRef
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.stage.stage_store import load_stage_rows
@@ -24,7 +25,9 @@ def find_rejected_rows(source: DataFrame, stage: Stage, *, keys: Sequence[str]) 
     """
     named = reduce(Column.__and__, (F.col(quote_identifier(key)).isNotNull() for key in keys))
     columns = [quote_identifier(key) for key in keys]
-    wanted = load_stage_rows(source.sparkSession, stage).where(F.col("_reject").isNotNull() & named).select(*columns)
+    wanted = (
+        load_stage_rows(source.sparkSession, stage).where(F.col(REJECT_COLUMN).isNotNull() & named).select(*columns)
+    )
     found = source.join(wanted, on=list(keys), how="left_semi")
     with translate_spark_errors("counting the rejected rows"):
         staged, distinct = wanted.agg(F.count(F.lit(1)), F.count_distinct(F.struct(*columns))).collect()[0]
@@ -48,8 +51,8 @@ def replace_rejected_rows(frame: DataFrame, stage: Stage, *, keys: Sequence[str]
     Raises:  PredictError, PublishConflict, AccessDenied.
     """
     spark, table = frame.sparkSession, TableRef(stage.path, stage.path)
-    update_matched_rows(frame, table, keys=keys, where=F.col("t._reject").isNotNull())
+    update_matched_rows(frame, table, keys=keys, where=F.col(f"t.{REJECT_COLUMN}").isNotNull())
     after = replace(stage, version=load_newest_version(spark, table))
     with translate_spark_errors(f"counting the stage {stage.path}"):
-        left = load_stage_rows(spark, after).agg(F.count("_reject")).collect()[0][0]
+        left = load_stage_rows(spark, after).agg(F.count(REJECT_COLUMN)).collect()[0][0]
     return replace(after, rejected=left)

@@ -5,6 +5,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import PublishConflict, ScanUnsupported
 from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.store.commit_history import load_commit_notes
@@ -112,10 +113,10 @@ def load_stage_rows(spark: SparkSession, stage: Stage) -> DataFrame:
 
 def load_scored_rows(spark: SparkSession, stage: Stage) -> DataFrame:
     """The rows of a stage that have a prediction, without `_reject`."""
-    return load_stage_rows(spark, stage).where(F.col("_reject").isNull()).drop("_reject")
+    return load_stage_rows(spark, stage).where(F.col(REJECT_COLUMN).isNull()).drop(REJECT_COLUMN)
 
 
 def _count_stage_rows(spark: SparkSession, table: TableRef, version: int) -> tuple[int, int]:
     with translate_spark_errors(f"counting the stage {table.path}"):
-        total, rejected = load_table(spark, table, version).agg(F.count(F.lit(1)), F.count("_reject")).collect()[0]
+        total, rejected = load_table(spark, table, version).agg(F.count(F.lit(1)), F.count(REJECT_COLUMN)).collect()[0]
     return total, rejected

@@ -30,7 +30,7 @@ class ColocatedJobs:
 
 
 def load_colocated_jobs(spark: SparkSession, target: TableRef, *, home: str, kept_from: date | None) -> ColocatedJobs:
-    """The run events beside a prediction table (in its folder or its catalog's schema) and under the home.
+    """All run events next to a prediction table (in its folder or its catalog's schema) and under the home.
 
     Events of this job for as_ofs before `kept_from` count as deleted.
 

@@ -12,11 +12,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_ra
 
 from sparkscore.errors import ConfigError, PublishConflict
 from sparkscore.records import TableRef
+from sparkscore.schemas import GONE_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.store.delta_tables import load_newest_version, open_delta_table
 
-GONE_COLUMN = "_gone"
 """True in a source row of a MERGE whose key is to be deleted."""
 
 retry_on_conflict = retry(

@@ -54,7 +54,9 @@ def open_deltalake_table(place: TableLocation, version: int | None = None) -> De
 
 def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
     if not given.get("access_key") or not given.get("secret_key"):
-        raise ScanUnsupported("S3 without keys that can be passed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID")
+        raise ScanUnsupported(
+            "the session has no S3 keys that can be passed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID"
+        )
     plain = given.get("endpoint_override", "").startswith("http://")
     options = {_S3_OPTIONS[name][1]: value for name, value in given.items()}
     # written only where nothing is: two drivers that make the same commit do not overwrite one another
@@ -69,7 +71,7 @@ def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
         name for name in conf if name.startswith((f"{_S3A_PREFIX}bucket.", f"{_S3A_PREFIX}aws.credentials.provider"))
     ]
     if special:
-        raise ScanUnsupported(f"S3 with {special[0]}", "plain keys")
+        raise ScanUnsupported(f"the session reaches S3 with {special[0]}", "plain keys")
     by_spark = {name: conf.get(_S3A_PREFIX + hadoop) for name, (hadoop, _) in _S3_OPTIONS.items()}
     by_environment = {name: os.environ.get(variable) for name, (_, variable) in _S3_OPTIONS.items()}
     chosen = by_spark if by_spark["access_key"] else by_environment

@@ -132,7 +132,7 @@ class HostedModel:
         )
 
     def close(self) -> None:
-        """Leave; the process goes on, and the next batch connects again."""
+        """Close the connection; the process continues, and the next batch connects again."""
         if self._connection is not None:
             self._connection.close()
 

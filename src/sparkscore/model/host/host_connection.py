@@ -81,7 +81,7 @@ class Connection:
         return self._channel.fileno() < 0
 
     def close(self) -> None:
-        """Leave; the process goes on."""
+        """Close the connection; the process continues."""
         self._channel.close()
         self._region.close()
 

@@ -37,7 +37,7 @@ class _Kept:
 
 
 _kept: list[_Kept] = []
-"""Of this process: one, once it has been asked for a model."""
+"""The environment of this process: at most one entry."""
 
 
 def keep_heritage(spark_files: str) -> None:

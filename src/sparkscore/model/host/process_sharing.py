@@ -23,7 +23,7 @@ _tenants: list[_Tenant] = []
 
 
 def can_share_process(model: ShippedModel) -> bool:
-    """Whether it is sure that no code comes with the model, and nothing that outlives it in the process.
+    """Whether the model certainly brings no code, and nothing that outlives it in the process.
 
     A graph is data for our own onnxruntime session; of the author's session options some are set for the whole process
     (denormals), so a model with any is alone. skops loads types of known libraries alone, unless the author names more.

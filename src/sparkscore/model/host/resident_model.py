@@ -44,7 +44,7 @@ class _ResidentModel:
 
 
 _resident_models: OrderedDict[tuple[Any, ...], _ResidentModel] = OrderedDict()
-"""The one that was not asked for longest first."""
+"""In order of their last use, the least recent first."""
 
 
 def get_resident_scorer(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
@@ -105,7 +105,7 @@ def _prepare_for_task(score: Scorer, model: ShippedModel, cores: int, on_load: C
 
 
 def _named_if_late(score: Scorer, seconds: float | None) -> Scorer:
-    """The scorer of a process beside the worker, which says of a hang what it would say in the worker."""
+    """The scorer of the worker's own model process, with the error for a hang that the worker would raise."""
     where = _partition_label()
 
     def named(columns: Sequence[pa.Array]) -> pa.Array:

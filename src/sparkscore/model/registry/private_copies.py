@@ -40,7 +40,7 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
 
 
 def list_unused_copies(copies: str, *, pinned: Collection[str], before: datetime) -> list[Path]:
-    """Copies, and what killed fetches have left, of no pinned digest and not asked for since `before`.
+    """Copies, and the remains of killed downloads, of no pinned digest and unused since `before`.
 
     Runs on: driver.
     """

@@ -38,7 +38,7 @@ def choose_runtime(asked: str, mlmodel: Mapping[str, Any], params: Mapping[str, 
     Raises:  ConfigError for another runtime; ModelError where one is asked for that cannot execute this model.
     """
     if asked not in RUNTIMES:
-        raise ConfigError(f"the runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
+        raise ConfigError(f"there is no runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
     own = _RUNTIME_BY_LOADER.get(mlmodel["flavors"]["python_function"].get("loader_module", ""))
     if asked == "pyfunc" or (asked == "auto" and own is None):
         return "pyfunc"

@@ -32,7 +32,7 @@ def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
         kind = signature.params.get(name)
         if kind is None:
             raise SignatureError(
-                f"the param {name}",
+                f"the model has no param {name}",
                 f"one of the model's: {', '.join(signature.params) or 'it has none'}",
                 "check model.params",
             )

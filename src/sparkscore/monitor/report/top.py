@@ -1,4 +1,4 @@
-"""The top of a run's page, what it read and which model, what it cost."""
+"""The top of a run's report, and what the run read, with which model."""
 
 from sparkscore.monitor.report.parts import Fact, PageHead, Section
 from sparkscore.monitor.report.words import UNKNOWN, count_text, day_text, duration_text, number_text, share_text

@@ -1,4 +1,4 @@
-"""The steps of `maintain` on what runs leave beside their tables: stages, and private copies of models."""
+"""The steps of `maintain` for what runs leave apart from tables: stages, and private copies of models."""
 
 import re
 from collections.abc import Iterable
@@ -23,14 +23,14 @@ def remove_stages(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     root = job.settings.stage_uri
     own_folder = f"{root}/{job.settings.job}"
     if hadoop_folders.is_linked_folder(job.spark, own_folder):
-        job.skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
+        job.record_skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
         return
     unsettled, last = _stage_folder_times(colocated.unsettled), _stage_folder_times(colocated.events)
     for name in hadoop_folders.list_folder_names(job.spark, own_folder):
         if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
             continue
         if name in unsettled:
-            job.skip("stages", name, "its run is not finished, or the next attempt would continue it")
+            job.record_skip("stages", name, "its run is not finished, or the next attempt would continue it")
         else:
             _remove_stage(job, f"{own_folder}/{name}", root)
 
@@ -41,7 +41,7 @@ def _remove_stage(job: MaintenanceRun, folder: str, root: str) -> None:
         return
     if not job.dry_run:
         hadoop_folders.remove_table_folder(job.spark, folder, root=root)
-    job.add(stages_removed=1, stage_bytes_removed=size.bytes)
+    job.add_counts(stages_removed=1, stage_bytes_removed=size.bytes)
 
 
 def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
@@ -50,7 +50,7 @@ def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     if not Path(home).is_absolute():
         return
     if colocated.unread:
-        job.skip(
+        job.record_skip(
             "models",
             f"{home}/models",
             f"the pins of some runs are unknown: {', '.join(colocated.unread)} could not be read",
@@ -62,7 +62,7 @@ def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
         size = private_copies.copy_bytes(copy)
         if not job.dry_run:
             private_copies.remove_private_copy(copy)
-        job.add(models_removed=1, model_bytes_removed=size)
+        job.add_counts(models_removed=1, model_bytes_removed=size)
 
 
 def _stage_folder_times(events: Iterable[RunEvent]) -> dict[str, datetime]:

@@ -5,14 +5,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
-from sparkscore.records import MaintenanceReport, SkippedStep, TableRef
+from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep, TableRef
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.identifiers import parse_table_ref, sibling_table
@@ -35,10 +34,10 @@ class MaintenanceRun:
     target: TableRef
     report: MaintenanceReport
     dry_run: bool
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, *, dry_run: bool, now: datetime | None) -> "MaintenanceRun":
+    def open(cls, spark: SparkSession, settings: Settings, *, dry_run: bool, now: datetime | None) -> "MaintenanceRun":
         """Open a maintenance in a session of its own.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
@@ -49,17 +48,17 @@ class MaintenanceRun:
         return cls(create_run_session(spark), settings, now or datetime.now(UTC), target, report, dry_run)
 
     @property
-    def rejects(self) -> TableRef:
+    def rejects_table(self) -> TableRef:
         """The rows that runs did not score."""
         return sibling_table(self.target, "_rejects")
 
     @property
-    def profiles(self) -> tuple[TableRef, TableRef]:
+    def profile_tables(self) -> tuple[TableRef, TableRef]:
         """The profiles of runs, and their drift."""
         return sibling_table(self.target, "_profile"), sibling_table(self.target, "_drift")
 
     @property
-    def events(self) -> TableRef:
+    def events_table(self) -> TableRef:
         """The run events."""
         return sibling_table(self.target, "_runs")
 
@@ -73,32 +72,29 @@ class MaintenanceRun:
         """What a settled run left before this time may be removed."""
         return self.now - timedelta(days=min(GRACE_DAYS, self.settings.output.retention_days or GRACE_DAYS))
 
-    def own_tables(self) -> list[TableRef]:
+    def list_own_tables(self) -> list[TableRef]:
         """The job's tables that exist.
 
         Raises:  ForeignTable, AccessDenied.
         """
         found = [
             one
-            for one in (self.target, self.rejects, *self.profiles, self.events)
+            for one in (self.target, self.rejects_table, *self.profile_tables, self.events_table)
             if delta_tables.is_delta_table(self.spark, one)
         ]
         for table in found:
             delta_tables.check_table_owner(self.spark, table, job=self.settings.job)
         return found
 
-    def know(self, **facts: Any) -> None:
-        """Set fields of the report."""
-        self.report = replace(self.report, **facts)
-
-    def add(self, **counts: int) -> None:
+    def add_counts(self, **counts: int) -> None:
         """Add to the report's counts."""
-        self.know(**{name: getattr(self.report, name) + count for name, count in counts.items()})
+        added = {name: getattr(self.report, name) + count for name, count in counts.items()}
+        self.report = replace(self.report, **added)
 
-    def skip(self, step: str, what: str, reason: str) -> None:
+    def record_skip(self, step: str, what: str, reason: str) -> None:
         """Record that something was left as it is, in the result line and in the log."""
         log.info("skipped", step=step, what=what, reason=reason)
-        self.know(skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
+        self.report = replace(self.report, skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -107,11 +103,11 @@ class MaintenanceRun:
         log.info("begin", step=name)
         yield
         seconds = round(time.monotonic() - start, 3)
-        self.know(seconds={**self.report.seconds, name: seconds})
+        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
         log.info("done", step=name, seconds=seconds)
 
     @contextmanager
-    def guarded(self) -> Iterator[None]:
+    def translate_failures(self) -> Iterator[None]:
         """Turn every failure inside into an error of the suite that carries the report of what was done."""
         try:
             yield
@@ -119,22 +115,25 @@ class MaintenanceRun:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
             if known is None:
                 raise
-            self.know(
+            self.report = replace(
+                self.report,
                 status="failed",
                 exit_code=known.exit_code,
                 error=ErrorSummary.from_error(known),
-                seconds=self._seconds(),
+                seconds=self._elapsed_seconds(),
             )
             known.report = self.report
             if known is error:
                 raise
             raise known from error
 
-    def ended(self) -> MaintenanceReport:
+    def finish(self) -> MaintenanceReport:
         """The report of a maintenance that ended without an error."""
-        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
-        self.know(status=status, seconds=self._seconds())
+        status: MaintenanceStatus = (
+            "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
+        )
+        self.report = replace(self.report, status=status, seconds=self._elapsed_seconds())
         return self.report
 
-    def _seconds(self) -> dict[str, float]:
-        return {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+    def _elapsed_seconds(self) -> dict[str, float]:
+        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}

@@ -1,6 +1,7 @@
 """The steps of `maintain` on the job's tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.records import TableRef
@@ -17,21 +18,21 @@ def expire_job_tables(job: MaintenanceRun) -> None:
     before = job.kept_from
     if before is None:
         return
-    job.know(expired_before=before.isoformat())
+    job.report = replace(job.report, expired_before=before.isoformat())
     order: Sequence[tuple[str, TableRef]] = [
         ("predictions_expired", job.target),
-        ("rejects_expired", job.rejects),
-        *(("profiles_expired", table) for table in job.profiles),
-        ("events_expired", job.events),
+        ("rejects_expired", job.rejects_table),
+        *(("profiles_expired", table) for table in job.profile_tables),
+        ("events_expired", job.events_table),
     ]
     expired = [retention.count_expired_rows(job.spark, table, before=before) for _, table in order]
     if not job.dry_run and any(expired):
-        retention.record_expired_revision(job.spark, job.target, job.events, before=before)
+        retention.record_expired_revision(job.spark, job.target, job.events_table, before=before)
     for (name, table), rows in zip(order, expired, strict=True):
         if rows and not job.dry_run:
             retention.delete_expired_rows(job.spark, table, before=before, job=job.settings.job)
-        job.add(**{name: sum(rows.values())})
-    job.know(as_of_expired=len(set().union(*expired)))
+        job.add_counts(**{name: sum(rows.values())})
+    job.report = replace(job.report, as_of_expired=len(set().union(*expired)))
 
 
 def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], colocated: ColocatedJobs) -> None:
@@ -40,11 +41,11 @@ def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], colocate
     for table in tables:
         for part in file_maintenance.find_small_file_partitions(job.spark, table):
             if part.as_of_date in busy:
-                job.skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date is not finished")
+                job.record_skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date is not finished")
             elif job.dry_run:
-                job.add(files_compacted=part.small_files)
+                job.add_counts(files_compacted=part.small_files)
             else:
-                job.add(
+                job.add_counts(
                     files_compacted=file_maintenance.compact_partition(job.spark, table, part, job=job.settings.job)
                 )
 
@@ -55,11 +56,11 @@ def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], colocated
         files = file_maintenance.list_vacuumable_files(job.spark, table)
         reason = _vacuum_obstacle(job, table, colocated, files) if files else None
         if reason is not None:
-            job.skip("vacuum", table.name, reason)
+            job.record_skip("vacuum", table.name, reason)
         elif files:
             if not job.dry_run:
                 file_maintenance.vacuum_table(job.spark, table)
-            job.add(files_vacuumed=len(files))
+            job.add_counts(files_vacuumed=len(files))
 
 
 def _vacuum_obstacle(

@@ -13,10 +13,11 @@ from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.monitor import column_profiles
 from sparkscore.monitor.column_profiles import ColumnSummaries, ProfileRequest
-from sparkscore.monitor.prediction_columns import PREDICTION, PredictionSelector, prediction_columns
+from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage, TableRef
+from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
 from sparkscore.store.delta_tables import load_table, load_table_id
@@ -75,7 +76,7 @@ def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[Co
     spark, ref, settings = attempt.spark, TableRef(stage.path, stage.path), attempt.settings
     threshold, segments = settings.output.threshold, settings.profile.segments
     schema = spark_to_arrow_schema(load_table(spark, ref, stage.version).schema)
-    columns = (PREDICTION, *(name for name in segments if name != PREDICTION))
+    columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
     snapshot = Snapshot(ref, load_table_id(spark, ref), stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
     request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))

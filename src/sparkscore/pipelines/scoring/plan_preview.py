@@ -15,6 +15,7 @@ from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
 from sparkscore.records import RunReport
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import quote_identifier
@@ -69,7 +70,7 @@ def sample_predictions(
         source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
         predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.source.sensitive).collect()
-        rejected = sum(row["_reject"] is not None for row in predicted)
+        rejected = sum(row[REJECT_COLUMN] is not None for row in predicted)
         attempt.report = dataclasses.replace(
             attempt.report,
             rows_read=len(predicted),

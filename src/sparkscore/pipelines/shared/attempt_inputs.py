@@ -17,7 +17,7 @@ def parse_as_of(text: str | datetime) -> datetime:
         moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
     except ValueError as error:
         raise ConfigError(
-            f"as_of {text!r}",
+            f"as_of {text!r} is no date or timestamp",
             "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
             "pass the scheduler's logical date",
         ) from error

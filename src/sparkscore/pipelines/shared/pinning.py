@@ -39,43 +39,15 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
 
     Raises:  ModelError, SignatureError, ConfigError, PinsConflict, RegistryUnreachable.
     """
-    settings = attempt.settings
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
-    try:
-        model = _resolve_run_model(settings, keep, copies or copies_folder(settings))
-        snapshot = _pin_run_source(attempt, model, keep)
-    except (ModelNotFound, ConfigError) as error:
-        if keep is None:
-            raise
-        raise PinsConflict(
-            f"what the previous attempt pinned is gone: {error.found}",
-            "the pinned model version and source version",
-            "--restart pins source and model again",
-        ) from error
+    model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
     _warn_of_paths(attempt)
-    digest = model.digest if keep is None else _kept_digest(model, keep)
-    scoring_digest = attempt.scoring_digest if keep is None else keep.scoring_digest
-    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
-    if keep is not None and keep != pins:
-        raise PinsConflict(
-            "; ".join(keep.differences(pins)),
-            "the pins of the previous attempt",
-            "--restart pins source and model again",
-        )
-    columns = match_input_columns(model, snapshot.schema, settings.model.inputs)
-    source = settings.source
-    shape = derive_table_contract(
-        snapshot.schema,
-        keys=source.keys,
-        output=model.output,
-        passthrough=source.passthrough,
-        threshold=settings.output.threshold,
-    )
-    if delta_tables.is_delta_table(attempt.spark, attempt.target):
-        delta_tables.check_table_contract(attempt.spark, attempt.target, shape, job=settings.job)
+    pins = _pin_inputs(attempt, model, snapshot, keep)
+    columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
+    contract = _derive_checked_contract(attempt, model, snapshot)
     run = Run(
-        settings.job,
+        attempt.settings.job,
         attempt.as_of,
         decision.revision,
         decision.attempt,
@@ -86,8 +58,51 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     )
     attempt.run = run
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
-    rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, shape, rules)
+    source, suite = attempt.settings.source, attempt.suites.get("input")
+    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
+    return Plan(run, model, columns, snapshot, contract, rules)
+
+
+def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
+    try:
+        model = _resolve_run_model(attempt.settings, keep, copies)
+        return model, _pin_run_source(attempt, model, keep)
+    except (ModelNotFound, ConfigError) as error:
+        if keep is None:
+            raise
+        raise PinsConflict(
+            f"what the previous attempt pinned is gone: {error.found}",
+            "the pinned model version and source version",
+            "--restart pins source and model again",
+        ) from error
+
+
+def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: Pins | None) -> Pins:
+    digest = model.digest if keep is None else _kept_digest(model, keep)
+    scoring_digest = attempt.scoring_digest if keep is None else keep.scoring_digest
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
+    if keep is not None and keep != pins:
+        raise PinsConflict(
+            "; ".join(keep.differences(pins)),
+            "the pins of the previous attempt",
+            "--restart pins source and model again",
+        )
+    return pins
+
+
+def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
+    """The columns of the prediction table; where the table exists, it has them."""
+    source = attempt.settings.source
+    contract = derive_table_contract(
+        snapshot.schema,
+        keys=source.keys,
+        output=model.output,
+        passthrough=source.passthrough,
+        threshold=attempt.settings.output.threshold,
+    )
+    if delta_tables.is_delta_table(attempt.spark, attempt.target):
+        delta_tables.check_table_contract(attempt.spark, attempt.target, contract, job=attempt.settings.job)
+    return contract
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:

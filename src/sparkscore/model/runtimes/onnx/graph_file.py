@@ -36,7 +36,7 @@ def _refuse_outside_weights(graph: Any, folder: Path) -> None:
         path = PurePosixPath(location)
         if path.is_absolute() or ".." in path.parts or "\\" in location or not (folder / path).is_file():
             raise ModelError(
-                "weights outside the model's folder",
+                "the ONNX graph has weights outside the model's folder",
                 "a graph whose files are all inside it",
                 "log the model again, with save_as_external_data=True where it is large",
             )
