@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 _TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 _TOKENS = sorted(set(re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", _TEXT, flags=re.MULTILINE | re.DOTALL))))
 _FILE = re.compile(r"[\w./-]+\.(?:py|sh|md|yml|toml|lock)|[\w.-]+(?:/[\w.-]+)*/")
-_NAME = re.compile(r"(?:[A-Za-z]+\.)?(_?[A-Za-z]\w*[_A-Z]\w*)")
+_NAME = re.compile(r"(?:[A-Za-z]+\.)?(_?[A-Za-z]\w*[_A-Z]\w*|[A-Z]\w+)")
 _PREFIXES = frozenset({"is_", "has_", "can_"})
 """Beginnings of names, no names."""
 

@@ -66,7 +66,7 @@ def test_every_setting_is_described_with_its_flag_and_its_variable(pages: dict[s
     assert not [name for name, info in iterate_setting_fields(Settings) if not info.description]
     for name, _ in iterate_setting_fields(Settings):
         variable = f"SPARKSCORE_{name.replace('.', '__').upper()}"
-        assert f"| `{name}` | `--{name}` | `{variable}` |" in pages["settings.md"]
+        assert f"| `{name}`<br>`--{name}`<br>`{variable}` |" in pages["settings.md"]
 
 
 @pytest.mark.parametrize("verb", VERBS)

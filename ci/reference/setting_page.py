@@ -22,7 +22,7 @@ YAML file: `source.table` is the key `table` below `source`. Lists and mappings 
 written as YAML. Unknown keys, flags and variables that begin with `{VARIABLE_PREFIX}` are refused."""
 _TYPE_WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", SecretStr: "text, a secret"}
 _LIMITS = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
-_HEADER = ("key", "flag", "environment variable", "type", "default", "meaning")
+_HEADER = ("key, flag, environment variable", "type", "default", "meaning")
 
 
 def build_setting_page() -> str:
@@ -76,7 +76,8 @@ def _format_setting(name: str, info: FieldInfo) -> tuple[str, ...]:
     variable = VARIABLE_PREFIX + name.replace(".", "__").upper()
     kind = describe_type(info.annotation, info.metadata)
     words = escape_words(info.description or "")
-    return format_code(name), format_code(f"--{name}"), format_code(variable), kind, _describe_default(info), words
+    spellings = "<br>".join(format_code(one) for one in (name, f"--{name}", variable))
+    return spellings, kind, _describe_default(info), words
 
 
 def _describe_default(info: FieldInfo) -> str:

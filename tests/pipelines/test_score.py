@@ -184,7 +184,7 @@ class TestAgain:
         run(world)
         again = run(world, world.settings(model={"tracking_uri": "http://127.0.0.1:9"}))
         assert again.status == "already_published"
-        assert "could not be told" in again.warnings[0]
+        assert "cannot check whether a newer" in again.warnings[0]
 
     def test_other_pins_are_refused_with_both_sides_named(self, world: World) -> None:
         run(world)

@@ -72,7 +72,7 @@ def test_numbers_that_are_none_do_not_stop_a_page() -> None:
 def test_a_column_without_a_distance_comes_last() -> None:
     said = words(run_page(replace(FULL, drifts=(drift("month", None), drift("hour", 0.0)))))
     assert "hour month 0.00 no PSI" in said
-    assert "No column is further" in said
+    assert "No column differs more" in said
 
 
 def test_a_run_shorter_than_a_tick_has_a_page() -> None:
