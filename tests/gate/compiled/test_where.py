@@ -90,7 +90,7 @@ def test_conditions_choose_rows_in_both_engines(spark: SparkSession) -> None:
 def test_a_suite_of_an_old_version_is_named_as_such(tmp_path: Path) -> None:
     old = {"expectation_suite_name": "s", "expectations": [{"expectation_type": "expect_x", "kwargs": {}}]}
     (tmp_path / "old.json").write_text(json.dumps(old))
-    with pytest.raises(ConfigError, match=r"expectation_suite_name is of 0\.x") as caught:
+    with pytest.raises(ConfigError, match=r"expectation_suite_name belongs to 0\.x") as caught:
         load_suite(str(tmp_path / "old.json"))
     assert "expectation_type to type" in caught.value.do
     (tmp_path / "half.json").write_text(json.dumps({"name": "s", "expectations": old["expectations"]}))
