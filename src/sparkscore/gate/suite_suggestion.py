@@ -1,4 +1,4 @@
-"""A suite from a profile of a table, for a person to edit: a reason beside each rule."""
+"""Suggests a suite from a profile of a table, for a person to edit, with a reason for each rule."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence

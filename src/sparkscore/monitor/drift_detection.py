@@ -12,9 +12,9 @@ from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 
 QUANTILE_BINS = 10
-"""Of numbers, each with as many rows of the reference; beside them one below, one above, NULL and NaN."""
+"""Number of bins of numbers, with equal rows of the reference; further bins: below, above, NULL and NaN."""
 MAX_CATEGORIES = 20
-"""Of text, the reference's most frequent ones; beside them others, unseen ones and NULL."""
+"""Number of the reference's most frequent texts; further bins: others, unseen ones and NULL."""
 _LARGE_EDGE = 1e6
 _DISTANCE_NAMES = ("psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "cramers_v")
 

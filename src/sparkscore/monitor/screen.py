@@ -113,7 +113,7 @@ class Screen(Console):
         )
 
     def render_str(self, text: str, **wishes: Any) -> Text:
-        """The text as it is: whatever is asked for, only its place and its style count."""
+        """The text as it is: of the options only position and style count."""
         plain = {name: value for name, value in wishes.items() if name in ("style", "justify", "overflow")}
         return super().render_str(visible_text(text), emoji=False, markup=False, highlight=False, **plain)
 

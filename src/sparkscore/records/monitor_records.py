@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 
 class ProgressReporter(Protocol):
-    """Shows the progress of a long part of a run to whoever started it."""
+    """Shows the progress of a long part of a run."""
 
     def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
         """A block in which `done()` of `total` rows are shown."""

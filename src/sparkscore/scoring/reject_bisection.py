@@ -77,7 +77,7 @@ class _BatchBisection:
         )
 
     def _parts(self, start: int, rows: int, failure: RowsNotPredicted) -> Iterator[ScoredBatch]:
-        """What becomes of a part that failed."""
+        """The outcome of a part that failed."""
         if rows == 1:
             self._failed += 1
             if self._failed > max_failing_rows(self._rows):

@@ -18,7 +18,7 @@ _Tenant = tuple[str, str, str] | None
 """Digest, runtime and params of a model that is alone here; None: models that can share."""
 
 _tenants: list[_Tenant] = []
-"""What this process has loaded, or tried to: code that was imported stays, whatever becomes of its model. One at most.
+"""What this process has loaded, or tried to: imported code stays, even without its model. One at most.
 """
 
 

@@ -65,7 +65,7 @@ def _to_nested_objects(column: pa.Array) -> list[Any]:
 
 
 def _to_numpy_numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """The column in numpy; integers beside NULL as objects, for numpy would make doubles of them."""
+    """The column in numpy; integers with NULL as objects, because numpy would make doubles of them."""
     if not (column.null_count and pa.types.is_integer(column.type)):
         return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     kind = column.type.to_pandas_dtype()

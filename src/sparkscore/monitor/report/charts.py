@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import altair as alt
 
 _ROW_LETTERS = 52
-"""Of a name and the words at its right: what has room beside each other."""
+"""Greatest number of characters of a name and the text at its right together."""
 
 
 @dataclass(frozen=True, slots=True)

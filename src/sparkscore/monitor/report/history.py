@@ -38,7 +38,7 @@ def summarise_runs(history: Sequence[RunEvent]) -> tuple[RunSummary, ...]:
 
 
 def lost_attempts(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
-    """Attempts that failed or were aborted, whatever came of the next."""
+    """Attempts that failed or were aborted, also if a later one succeeded."""
     return tuple(sorted((one for one in history if one.event in ("failed", "aborted")), key=lambda one: one.as_of))
 
 

@@ -73,5 +73,5 @@ def _load_page_template() -> "Template":
 
 
 def _make_visible(value: Any) -> Any:
-    """Texts without marks that turn the letters beside them around; what is markup of ours, pictures, as it is."""
+    """Texts without marks that change the direction of text; our own markup, pictures, stays as it is."""
     return visible_text(value) if type(value) is str else value

@@ -81,4 +81,4 @@ class PageHead:
     warnings: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     small: str = ""
-    """Whatever identifies it, in small letters."""
+    """The identifiers, in small letters."""

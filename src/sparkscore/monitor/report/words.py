@@ -52,7 +52,7 @@ def day_text(moment: str | None) -> str:
 
 
 def shorten_name(name: str, letters: int = 48) -> str:
-    """A name that fits beside a picture: the middle is left out, as names often differ at their end."""
+    """A name that fits next to a picture: the middle is left out, as names often differ at their end."""
     name = visible_line(name)
     half = (letters - 1) // 2
     return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
