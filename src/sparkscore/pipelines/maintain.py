@@ -28,13 +28,13 @@ def maintain(
         tables = job.own_tables()
         with job.step("expire"):
             expire_job_tables(job)
-        told = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
+        jobs = load_colocated_jobs(job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
-            remove_stages(job, told)
+            remove_stages(job, jobs)
         with job.step("models"):
-            remove_models(job, told)
+            remove_models(job, jobs)
         with job.step("compact"):
-            compact_job_tables(job, tables, told)
+            compact_job_tables(job, tables, jobs)
         with job.step("vacuum"):
-            vacuum_job_tables(job, tables, told)
+            vacuum_job_tables(job, tables, jobs)
         return job.ended()

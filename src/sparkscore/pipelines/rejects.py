@@ -22,12 +22,11 @@ from sparkscore.pipelines.shared.run_history import (
 from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage import reject_repair
-from sparkscore.stage import stage_store as stages
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 _RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that are there"
 
@@ -38,8 +37,8 @@ def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
     Jobs:    one Spark job.
     Raises:  ForeignTable.
     """
-    target = parse_table_ref(settings.output.table, home=settings.home_uri)
-    return count_rejects(create_run_session(spark), sibling_table(target, "_rejects"), job=settings.job)
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    return count_rejects(target.sibling("_rejects"), job=settings.job)
 
 
 def retry_rejects(
@@ -74,10 +73,10 @@ def retry_rejects(
 
 def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
     """The book of a retry, for the as_of of the run that is named."""
-    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
-    attempt = Attempt.of(spark, settings, named.as_of)
-    attempt.verb, attempt.of_run = "rejects", named.run_id
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    found = lifecycle.select_run_events(load_events(target.sibling("_runs"), job=settings.job), run)[-1]
+    attempt = Attempt.of(spark, settings, found.as_of)
+    attempt.verb, attempt.of_run = "rejects", found.run_id
     return attempt
 
 
@@ -95,9 +94,7 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
 
 def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
     """The stage of what readers see; runs with equal pins share it."""
-    stage = stages.find_complete_stage(
-        attempt.spark, restore_published_run(attempt, decision.shown), attempt.settings.stage_uri
-    )
+    stage = attempt.stage_store(restore_published_run(attempt, decision.shown)).find_complete_stage()
     if stage is None:
         raise ConfigError(
             f"the stage of run {(attempt.of_run or '')[:12]} was removed",
@@ -110,15 +107,16 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
 def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
     """The stage with those rejected rows scored that can be scored now; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
+    store = attempt.stage_store(plan.run)
     attempt.know(transport="arrow", transport_reason="only rejected rows are scored")
     with attempt.part("score_and_stage"):
         source, rows = reject_repair.find_rejected_rows(
-            ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
+            ingest.snapshot_frame(attempt.spark, plan.snapshot), store, stage, keys=keys
         )
         if rows:
             with watch("score_and_stage", total=rows, done=lambda: counters.rows) if watch else nullcontext():
                 stage = reject_repair.replace_rejected_rows(
-                    scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
+                    scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=keys
                 )
     attempt.know(model_loads=counters.loads, executors=counters.told())
     return stage

@@ -24,7 +24,6 @@ from sparkscore.records import ProgressReporter, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.stage_progress import StageProgress
 
 
@@ -73,7 +72,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and what that needs is gone: {changed.found}")
         return attempt.report
-    stage = stages.find_complete_stage(attempt.spark, plan.run, attempt.settings.stage_uri)
+    stage = attempt.stage_store(plan.run).find_complete_stage()
     if stage is None or plan.run.run_id != shown.run_id:
         attempt.warn("the run was not monitored, and what that needs is gone")
         return attempt.report
@@ -100,17 +99,17 @@ def _score_and_stage(
     attempt: Attempt, plan: Plan, limits: RunLimits, watch: ProgressReporter | None, *, restart: bool
 ) -> Stage:
     """The whole stage: what attempts with equal pins have left, and the rows scored now."""
-    where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
+    store, counters = attempt.stage_store(plan.run), Counters(attempt.spark)
     with attempt.part("score_and_stage"):
-        past = stages.load_stage_progress(*where)
-        if restart and past.begun:
-            past = stages.reset_stage(*where, past=past)
+        past = store.load_progress()
+        if restart and past.has_started:
+            past = store.reset(past=past)
         now = past
-        if not past.whole:
+        if not past.is_complete:
             done = partial(_rows_done, past, counters)
             with watch("score_and_stage", total=attempt.report.rows_read or 0, done=done) if watch else nullcontext():
                 now = score_missing_rows(attempt, plan, counters, past, limits)
-        stage = stages.build_stage_record(*where, now, chunks_reused=past.reused_by(now))
+        stage = store.build_record(now, chunks_reused=past.count_reused_chunks(now))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
     attempt.know(
         rows_scored=stage.scored,
@@ -121,7 +120,7 @@ def _score_and_stage(
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
-        attempt.judged(judge_rejected_rows(plan.rules, stages.load_stage_rows(attempt.spark, stage), rows=stage.rows))
+        attempt.judged(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     limits.check_rejects(stage.rejected)
     attempt.event("staged")
     return stage

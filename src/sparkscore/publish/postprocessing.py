@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError
 from sparkscore.schemas import REJECT_TYPE, RESERVED_NAMES, ContractColumn, TableContract, prediction_contract
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.store.delta_tables import is_plain_type
+from sparkscore.store.table_contracts import is_plain_type
 
 BINARY_CLASSES = 2
 

@@ -58,8 +58,8 @@ class ScoredPart:
     """Where it ends inside a range: the range's rows, and those of a batch."""
 
     @property
-    def whole(self) -> bool:
-        """It is all of its split."""
+    def is_whole_split(self) -> bool:
+        """Whether it is all of its split."""
         return self.first == (0, 0) and self.last == (self.ranges, 0)
 
 

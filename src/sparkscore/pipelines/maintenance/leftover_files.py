@@ -15,7 +15,7 @@ from sparkscore.store.colocated_jobs import ColocatedJobs
 _STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
 
 
-def remove_stages(job: MaintenanceRun, told: ColocatedJobs) -> None:
+def remove_stages(job: MaintenanceRun, jobs: ColocatedJobs) -> None:
     """Remove the stages of settled runs after the grace period, and those that no event knows any more.
 
     A run that has not ended may have its stage committed, or be about to: its stage stays, however old it is.
@@ -25,7 +25,7 @@ def remove_stages(job: MaintenanceRun, told: ColocatedJobs) -> None:
     if hadoop_folders.is_linked_folder(job.spark, mine):
         job.skip("stages", mine, "it is a link, and links are not followed")
         return
-    going, last = _stage_folder_times(told.unsettled), _stage_folder_times(told.events)
+    going, last = _stage_folder_times(jobs.unsettled), _stage_folder_times(jobs.events)
     for name in hadoop_folders.list_folder_names(job.spark, mine):
         if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
             continue
@@ -44,15 +44,15 @@ def _remove_stage(job: MaintenanceRun, folder: str, root: str) -> None:
     job.add(stages_removed=1, stage_bytes_removed=found.bytes)
 
 
-def remove_models(job: MaintenanceRun, told: ColocatedJobs) -> None:
+def remove_models(job: MaintenanceRun, jobs: ColocatedJobs) -> None:
     """Remove private copies of models that no run has used within the grace period, under a local home."""
     home = job.settings.home_uri
     if not Path(home).is_absolute():
         return
-    if told.unread:
-        job.skip("models", f"{home}/models", f"what is pinned is not known: {', '.join(told.unread)} could not be read")
+    if jobs.unread:
+        job.skip("models", f"{home}/models", f"what is pinned is not known: {', '.join(jobs.unread)} could not be read")
         return
-    needed = [*told.unsettled, *(event for event in told.events if event.at > job.settled_before)]
+    needed = [*jobs.unsettled, *(event for event in jobs.events if event.at > job.settled_before)]
     pinned = {event.pins.model_digest for event in needed if event.pins is not None}
     for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, before=job.settled_before):
         size = private_copies.copy_bytes(copy)

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from sparkscore.errors import ScanUnsupported, TemporaryError
 from sparkscore.ingest import snapshot as ingest
@@ -18,14 +18,14 @@ from sparkscore.pipelines.scoring.transport_choice import (
 )
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import FileScan, Run
+from sparkscore.records import FileScan
 from sparkscore.scoring import scan_transport
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.chunk_committer import ChunkCommitter
 from sparkscore.stage.stage_progress import StageProgress
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
 
 log = structlog.get_logger("sparkscore")
@@ -66,7 +66,7 @@ class _StageScorer:
                 raise
             self.attempt.warn(f"the scan gave way to arrow: {unsure.found}")
             self._known(TransportChoice("arrow", f"no scan: {unsure.found}"))
-            return self._by_spark(self._progress(), lambda: self._frame("arrow"))
+            return self._by_spark(self._store.load_progress(), lambda: self._frame("arrow"))
 
     def _known(self, way: TransportChoice) -> TransportChoice:
         self.attempt.know(transport=way.transport, transport_reason=way.reason)
@@ -79,29 +79,25 @@ class _StageScorer:
 
     def _by_spark(self, past: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
         """All rows in one commit: without a file plan there is nothing that a part of them could be called by."""
-        spark, run, root = self._where
-        past = self._emptied(past, "this transport writes the stage in one piece") if past.begun else past
-        with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=past)) as job:
+        past = self._reset(past, "this transport writes the stage in one piece") if past.has_started else past
+        with run_in_background(self.attempt.spark, lambda: self._store.write_frame(frame(), past=past)) as job:
             return self.limits.result(job)
 
     def _by_scan(self, past: StageProgress, files: FileScan) -> StageProgress:
-        spark, run, root = self._where
-        rows, place = (
-            prepare_stage_rows(self.attempt, self.plan, self.counters),
-            stages.find_stage_location(*self._where),
-        )
-        if place is None:
+        spark, store = self.attempt.spark, self._store
+        rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters), store.location
+        if location is None:
             return self._by_spark(past, lambda: scan_transport.score_scan_frame(spark, files, rows))
-        if past.begun and past.plan != files.plan:
-            self._emptied(past, "its chunks are of another file plan")
-        create_write_folder(place)
-        chunks = ChunkCommitter(spark, run, root, place=place, schema=rows.schema, scan=files)
+        if past.has_started and past.plan != files.plan:
+            past = self._reset(past, "its chunks are of another file plan")
+        create_write_folder(location)
+        chunks = ChunkCommitter(store, location, schema=rows.schema, scan=files, progress=past)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
         missing, before = chunks.missing, None
         while missing and missing != before:  # again where another attempt was faster with some of it
             try:
                 parts = scan_transport.stage_scan_parts(
-                    spark, files, rows, place, parts=missing, key=key, every_s=every_s
+                    spark, files, rows, location, parts=missing, key=key, every_s=every_s
                 )
                 with closing(parts) as done:
                     for found in done:
@@ -109,7 +105,7 @@ class _StageScorer:
                         self.limits.check(rejected=chunks.rejected)
             except Exception as error:
                 if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
-                    chunks.keep()
+                    chunks.try_commit()
                 raise
             chunks.commit()
             missing, before = chunks.missing, missing
@@ -124,13 +120,10 @@ class _StageScorer:
             )
         return chunks.progress
 
-    def _emptied(self, past: StageProgress, why: str) -> StageProgress:
+    def _reset(self, past: StageProgress, why: str) -> StageProgress:
         self.attempt.warn(f"what an earlier attempt scored is thrown away: {why}")
-        return stages.reset_stage(*self._where, past=past)
-
-    def _progress(self) -> StageProgress:
-        return stages.load_stage_progress(*self._where)
+        return self._store.reset(past=past)
 
     @property
-    def _where(self) -> tuple[SparkSession, Run, str]:
-        return self.attempt.spark, self.plan.run, self.attempt.settings.stage_uri
+    def _store(self) -> StageStore:
+        return self.attempt.stage_store(self.plan.run)

@@ -12,7 +12,8 @@ from sparkscore.lifecycle import Decision, Wishes, decide_next_attempt, unknown_
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import Pins, Postprocessing, Run, RunEvent, RunReport, to_utc_text
-from sparkscore.store import commit_history, delta_tables
+from sparkscore.store import commit_history
+from sparkscore.store.table_contracts import check_table_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,11 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
 
     Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
-    spark, target = attempt.spark, attempt.target
-    if delta_tables.is_delta_table(spark, target):
-        delta_tables.check_table_owner(spark, target, job=attempt.settings.job)
+    target = attempt.target
+    if target.exists():
+        check_table_owner(target, job=attempt.settings.job)
     past = attempt.past()
-    visible = commit_history.count_rows_by_run(spark, target, attempt.as_of)
+    visible = commit_history.count_rows_by_run(target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
     attempt.seen = past
@@ -52,11 +53,7 @@ def decide_run(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Dec
     """
     past = load_run_history(attempt, records=records)
     job, force = attempt.settings.job, wishes.force
-    committed = (
-        commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
-        if force
-        else 0
-    )
+    committed = commit_history.load_committed_revision(attempt.target, job=job, as_of=attempt.as_of) if force else 0
     decision = decide_next_attempt(past.events, past.visible, wishes, committed=committed)
     if decision.kind == "work":
         _refuse_expired(attempt)
@@ -84,7 +81,7 @@ def _refuse_expired(attempt: Attempt) -> None:
 
 def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
     """The missing `published` event of rows that readers see, told by the table's own history and recorded again."""
-    found = commit_history.find_run_commit(attempt.spark, attempt.target, run_id)
+    found = commit_history.find_run_commit(attempt.target, run_id)
     if found is None or found.note.rows != rows:
         raise TableChanged(
             f"{attempt.target.name} holds {rows:,} rows of run {run_id[:12]}"
@@ -224,7 +221,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
     Raises:  PinsConflict.
     """
     differences = other_pins(attempt, pins)
-    source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
+    source_id = attempt.source.id
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
     if pins.scoring_digest == attempt.scoring_digest:
@@ -243,7 +240,7 @@ def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
     newer: dict[str, Any] = {}
     try:
         if attempt.settings.source.version == "latest":
-            now = delta_tables.load_newest_version(attempt.spark, attempt.source)
+            now = attempt.source.load_newest_version()
             newer |= {"source_version": now} if now > pins.source_version else {}
         version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
         newer |= {"model_version": version} if version != pins.model_version else {}
