@@ -35,6 +35,7 @@ from sparkscore.predicates.arrow_filter import evaluate_arrow_conditions
 from sparkscore.predicates.spark_filter import to_arrow_conditions, to_spark_filter
 from sparkscore.records import Condition, FileScan, Snapshot, TableRef
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.table import Table
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
@@ -75,7 +76,7 @@ def pinned(
 ) -> Snapshot:
     """The newest version with all of its columns, or some."""
     names = columns or spark.read.format("delta").load(str(folder)).columns
-    return pin_source(spark, at(folder), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
+    return pin_source(Table(spark, at(folder)), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
 
 
 RANGE_ROWS = (1_000, 0, 700, 64)

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.snapshot import SAMPLE_LIMIT, count_snapshot_rows, pin_source, sample_snapshot, snapshot_frame
 from sparkscore.records import Condition, Snapshot, TableRef
-from sparkscore.store.delta_tables import load_table_id
+from sparkscore.store.table import Table
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 HOSTILE = ("a b", "a.b", "a`b", "a'b", 'a"b', "reflect('x')", "ü")
@@ -59,7 +59,7 @@ def pinned(spark: SparkSession, table: TableRef, **changed: Any) -> Snapshot:
         "where": [],
         "columns": ["id", "Month"],
     }
-    return pin_source(spark, table, **{**wishes, **changed})
+    return pin_source(Table(spark, table), **{**wishes, **changed})
 
 
 def ids(rows: DataFrame) -> list[int]:
@@ -79,7 +79,7 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
 
 def test_the_latest_version_is_pinned_as_an_integer(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pinned(spark, flights)
-    assert (snapshot.version, snapshot.table_id) == (2, load_table_id(spark, flights))
+    assert (snapshot.version, snapshot.table_id) == (2, Table(spark, flights).id)
     assert snapshot.schema.names == ["id", "Month", "ratio", "list", "carrier", "label", "at"]
     assert ids(snapshot_frame(spark, snapshot)) == list(range(20, 30))
 

@@ -17,7 +17,7 @@ from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.records import MaintenanceReport, Pins, RunEvent, RunReport, TableRef
 from sparkscore.store import retention, run_events
-from sparkscore.store.delta_tables import load_table_id
+from sparkscore.store.table import Table
 from tests.world import SOURCE, World, assert_published, source_rows
 
 NOW = datetime.now(UTC)
@@ -374,7 +374,7 @@ class TestTables:
         assert {(one.step, "second_runs" in one.reason) for one in done.skipped} == {("models", True), ("vacuum", True)}
 
     def event_of_another_job(self, world: World, version: int) -> RunEvent:
-        source = load_table_id(world.spark, TableRef("predictions", world.path("predictions")))
+        source = Table(world.spark, TableRef("predictions", world.path("predictions"))).id
         pins = Pins(source, version, "model", "1", "digest", "scoring")
         event = RunEvent("second", NOW, 1, 1, "started", NOW, "run", pins)
         self.write(world, event)
@@ -382,8 +382,8 @@ class TestTables:
 
     def write(self, world: World, event: RunEvent) -> None:
         table = TableRef("second_runs", world.path("second_runs"))
-        run_events.ensure_events_table(world.spark, table, job="second")
-        run_events.record_event(world.spark, table, event)
+        run_events.ensure_events_table(Table(world.spark, table), job="second")
+        run_events.record_event(Table(world.spark, table), event)
 
 
 class TestWhole:

@@ -27,7 +27,6 @@ from sparkscore.records import RunReport
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.stage import reject_repair
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.stage_progress import StageProgress
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
@@ -52,10 +51,10 @@ def broken(
 
     def staged(attempt: Attempt, plan: Plan, *given: Any) -> StageProgress:
         staging.score_missing_rows(attempt, plan, *given)
-        where = (attempt.spark, plan.run, attempt.settings.stage_uri)
-        table = DeltaTable.forPath(world.spark, str(stages.stage_table(*where[1:]).path))
+        store = attempt.stage_store(plan.run)
+        table = DeltaTable.forPath(world.spark, str(store.table.path))
         table.update(key.isin(*ids), {"_reject": reject(*REASON), "prediction": F.lit(None)})
-        return stages.load_stage_progress(*where)
+        return store.load_progress()
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "score_missing_rows", staged)

@@ -14,7 +14,7 @@ from sparkscore.errors import AccessDenied, PredictError
 from sparkscore.records import ScoredPart, StagedFile, TableLocation
 from sparkscore.schemas import REJECT_TYPE
 from sparkscore.stage.file_writer import write_stage_files
-from sparkscore.stage.stage_progress import chunk_note, progress_from_commits
+from sparkscore.stage.stage_progress import build_chunk_note, progress_from_commits
 
 SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 
@@ -85,7 +85,7 @@ def test_where_keys_are_said_to_be_unique_they_are(
     ranges = sorted((ids[0], ids[-1]) for ids in files)
     apart = all(before[1] < after[0] for before, after in pairwise(ranges))
     proven = progress_from_commits(
-        [(0, chunk_note("plan", 1, 1, [ScoredPart(0, (0, 0), (1, 0), 1, tuple(parts))]))]
+        [(0, build_chunk_note("plan", 1, 1, [ScoredPart(0, (0, 0), (1, 0), 1, tuple(parts))]))]
     ).keys_ascend
     assert proven == (rising and apart)
     assert not proven or len(set(keys)) == len(keys)

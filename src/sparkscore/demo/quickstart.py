@@ -13,11 +13,10 @@ from sparkscore.monitor.formatting import describe_run, rows_table
 from sparkscore.monitor.progress_reporter import console_progress
 from sparkscore.monitor.screen import Screen
 from sparkscore.pipelines.score import score
-from sparkscore.records import RunReport, TableRef
+from sparkscore.records import RunReport
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.session import get_job_session
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 AS_OF = "2013-12-31"
 EXAMPLE_FLIGHTS = 10
@@ -65,18 +64,18 @@ def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
     trained = train_champion(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
     report = score(spark, settings, as_of=AS_OF, progress=console_progress(screen))
-    target = parse_table_ref(settings.output.table, home=home)
-    shown = load_table(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
-    shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)
+    target = Table.from_name(spark, settings.output.table, home=home)
+    likeliest = target.load_rows().where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
+    likeliest = likeliest.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)
     columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
-    examples = shown.select(*columns).collect()
+    examples = likeliest.select(*columns).collect()
     screen.print(f"\nThe {EXAMPLE_FLIGHTS} flights that are most likely late:\n")
     screen.print(rows_table(columns, examples))
     screen.print(_describe_quickstart(report, trained, target, home), soft_wrap=True)
     return report
 
 
-def _describe_quickstart(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
+def _describe_quickstart(report: RunReport, trained: TrainedModel, target: Table, home: str) -> str:
     """Text about what happened, where the results are, and what to try next."""
     return f"""
 {describe_run(report)}
@@ -85,9 +84,9 @@ The model learned from {trained.rows_train:,} flights of January to September. O
 December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arrived 15 minutes late or more.
 
   predictions   {target.path}
-  run events    {sibling_table(target, "_runs").path}
-  profiles      {sibling_table(target, "_profile").path}
-  drift         {sibling_table(target, "_drift").path}
+  run events    {target.sibling("_runs").path}
+  profiles      {target.sibling("_profile").path}
+  drift         {target.sibling("_drift").path}
   the report    {report.report}
   flights       {home}/tables/flights
   models        {home}/mlflow.db

@@ -11,9 +11,9 @@ from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.records import RunEvent, SlaRule
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 
 def check_sla(
@@ -28,13 +28,15 @@ def check_sla(
     """
     if not settings.sla.has_rules:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
-    session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
-    events = load_events(session, sibling_table(target, "_runs"), job=settings.job)
+    session = create_run_session(spark)
+    target = Table.from_name(session, settings.output.table, home=settings.home_uri)
+    events = load_events(target.sibling("_runs"), job=settings.job)
     requested = None if as_of is None else parse_as_of(as_of)
     missed = sla_rules.missed_run_rules(events, settings.sla, now=now or datetime.now(UTC), as_of=requested)
     if not events and requested is None:
         missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
-    return (*missed, *load_sla_rules(session, settings, _published_events(events, requested)))
+    source = Table.from_name(session, settings.source.table, home=settings.home_uri)
+    return (*missed, *load_sla_rules(source, settings, _published_events(events, requested)))
 
 
 def _published_events(events: Sequence[RunEvent], requested: datetime | None) -> list[RunEvent]:

@@ -28,7 +28,7 @@ def maintain(
         tables = job.list_own_tables()
         with job.step("expire"):
             expire_job_tables(job)
-        colocated = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
+        colocated = load_colocated_jobs(job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
             remove_stages(job, colocated)
         with job.step("models"):

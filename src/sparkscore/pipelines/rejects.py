@@ -23,12 +23,11 @@ from sparkscore.pipelines.shared.run_history import (
 from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage import reject_repair
-from sparkscore.stage import stage_store as stages
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 _RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that exist"
 
@@ -39,8 +38,8 @@ def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
     Jobs:    one Spark job.
     Raises:  ForeignTable.
     """
-    target = parse_table_ref(settings.output.table, home=settings.home_uri)
-    return count_rejects(create_run_session(spark), sibling_table(target, "_rejects"), job=settings.job)
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    return count_rejects(target.sibling("_rejects"), job=settings.job)
 
 
 def retry_rejects(
@@ -75,8 +74,8 @@ def retry_rejects(
 
 def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
     """Open the attempt of a retry, for the as_of of the named run."""
-    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    named = lifecycle.select_run_events(load_events(target.sibling("_runs"), job=settings.job), run)[-1]
     attempt = Attempt.open(spark, settings, named.as_of)
     attempt.verb, attempt.origin_run_id = "rejects", named.run_id
     return attempt
@@ -98,9 +97,7 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
 
 def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
     """The stage of the current publication; runs with equal pins share it."""
-    stage = stages.find_complete_stage(
-        attempt.spark, restore_published_run(attempt, decision.shown), attempt.settings.stage_uri
-    )
+    stage = attempt.stage_store(restore_published_run(attempt, decision.shown)).find_complete_stage()
     if stage is None:
         raise ConfigError(
             f"the stage of run {(attempt.origin_run_id or '')[:12]} was removed",
@@ -113,15 +110,16 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
 def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: ProgressReporter | None) -> Stage:
     """Score the rejected rows of the stage again; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
+    store = attempt.stage_store(plan.run)
     attempt.report_transport("arrow", "only rejected rows are scored")
     with attempt.phase("score_and_stage"):
         source, rows = reject_repair.find_rejected_rows(
-            ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
+            ingest.snapshot_frame(attempt.spark, plan.snapshot), store, stage, keys=keys
         )
         if rows:
             with progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext():
                 stage = reject_repair.replace_rejected_rows(
-                    scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
+                    scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=keys
                 )
     attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.told())
     return stage

@@ -20,7 +20,7 @@ from sparkscore.publish.earlier_publication import (
     check_same_schema,
     copy_run_rejects,
     count_row_changes,
-    published_rows,
+    load_published_rows,
 )
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.publish.publish_run import RowsToPublish, publish_run
@@ -73,14 +73,14 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 
     Raises:  ConfigError, VersionGone, TableChanged.
     """
-    spark, target, keys, version = attempt.spark, attempt.target, attempt.settings.source.keys, earlier.table_version
+    target, keys, version = attempt.target, attempt.settings.source.keys, earlier.table_version
     if version is None:
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.phase("compare"):
-        names = check_same_schema(spark, target, version=version, keys=keys)
+        names = check_same_schema(target, version=version, keys=keys)
         rows_before, rows_now = (
-            published_rows(spark, target, earlier, version=version),
-            published_rows(spark, target, current),
+            load_published_rows(target, earlier, version=version),
+            load_published_rows(target, current),
         )
         changes = count_row_changes(rows_before, rows_now, keys=keys)
     if changes.rows_after != (earlier.rows_scored or 0):
@@ -95,15 +95,15 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tuple[str, ...]) -> RunReport:
     target, keys = attempt.target, attempt.settings.source.keys
     rows = RowsToPublish(
-        lambda session: published_rows(session, target, earlier, version=earlier.table_version),
+        lambda session: load_published_rows(target.in_session(session), earlier, version=earlier.table_version),
         names,
         earlier.rows_scored or 0,
         earlier.rows_rejected or 0,
     )
     with attempt.phase("publish"):
-        copy_run_rejects(attempt.spark, run, target, of_run=earlier.run_id or "")
-        publication = publish_run(attempt.spark, rows, run, target, keys=keys)
-        ensure_latest_view(attempt.spark, target, keys=keys)
+        copy_run_rejects(run, target, of_run=earlier.run_id or "")
+        publication = publish_run(rows, run, target, keys=keys)
+        ensure_latest_view(target, keys=keys)
     attempt.report = replace(attempt.report, model_loads=0, chunks_reused=0)
     return finish_publication(attempt, run, publication)
 

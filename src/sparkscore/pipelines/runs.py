@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 from sparkscore.lifecycle import select_run_events
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 
 def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
@@ -21,8 +21,8 @@ def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None
     Jobs:    one small Spark job.
     Raises:  ConfigError for an unknown run, ForeignTable.
     """
-    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    found = load_events(create_run_session(spark), table, job=settings.job)
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    found = load_events(target.sibling("_runs"), job=settings.job)
     if run is None:
         return _last_attempt_events(found)
     return select_run_events(found, run)

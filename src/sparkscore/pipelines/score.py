@@ -24,7 +24,6 @@ from sparkscore.records import ProgressReporter, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.stage_progress import StageProgress
 
 
@@ -79,7 +78,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
         return attempt.report
-    stage = stages.find_complete_stage(attempt.spark, plan.run, attempt.settings.stage_uri)
+    stage = attempt.stage_store(plan.run).find_complete_stage()
     if stage is None or plan.run.run_id != current.run_id:
         attempt.warn("the run was not monitored, and its model or source no longer exists")
         return attempt.report
@@ -106,13 +105,13 @@ def _score_and_stage(
     attempt: Attempt, plan: Plan, limits: RunLimits, progress: ProgressReporter | None, *, restart: bool
 ) -> Stage:
     """The complete stage: what attempts with equal pins have left, and the rows scored now."""
-    where, counters = (attempt.spark, plan.run, attempt.settings.stage_uri), Counters(attempt.spark)
+    store, counters = attempt.stage_store(plan.run), Counters(attempt.spark)
     with attempt.phase("score_and_stage"):
-        earlier = stages.load_stage_progress(*where)
-        if restart and earlier.begun:
-            earlier = stages.reset_stage(*where, past=earlier)
+        earlier = store.load_progress()
+        if restart and earlier.has_started:
+            earlier = store.reset(past=earlier)
         staged = earlier
-        if not earlier.whole:
+        if not earlier.is_complete:
             count_done = partial(_rows_done, earlier, counters)
             with (
                 progress("score_and_stage", total=attempt.report.rows_read or 0, done=count_done)
@@ -120,7 +119,7 @@ def _score_and_stage(
                 else nullcontext()
             ):
                 staged = score_missing_rows(attempt, plan, counters, earlier, limits)
-        stage = stages.build_stage_record(*where, staged, chunks_reused=earlier.reused_by(staged))
+        stage = store.build_record(staged, chunks_reused=earlier.count_reused_chunks(staged))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
     attempt.report = dataclasses.replace(
         attempt.report,
@@ -132,9 +131,7 @@ def _score_and_stage(
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
-        attempt.keep_verdict(
-            judge_rejected_rows(plan.rules, stages.load_stage_rows(attempt.spark, stage), rows=stage.rows)
-        )
+        attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     limits.check_rejects(stage.rejected)
     attempt.record_event("staged")
     return stage

@@ -18,7 +18,7 @@ from sparkscore.schemas import (
     prediction_contract,
 )
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.store.delta_tables import is_plain_type
+from sparkscore.store.table_contracts import is_plain_type
 
 BINARY_CLASSES = 2
 

@@ -9,16 +9,16 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
-from sparkscore.records import Publication, Run, RunCommitNote, Stage, TableRef
-from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJECTS_CONTRACT
-from sparkscore.spark.identifiers import quote_identifier, sibling_table
+from sparkscore.records import Publication, Run, RunCommitNote
+from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.reject_column import reject_parts
 from sparkscore.spark.type_mapping import arrow_to_spark_type
-from sparkscore.stage.stage_store import load_stage_rows as all_rows
 from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
-from sparkscore.store.delta_tables import ensure_table, load_table
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, merge_into_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import ensure_table
 
 log = structlog.get_logger("sparkscore")
 
@@ -30,8 +30,8 @@ _ROWS_PER_FILE = 500_000
 class RowsToPublish:
     """What a run publishes."""
 
-    made: Callable[[SparkSession], DataFrame]
-    """The rows, made in a session that is given to it: unique keys, the table's columns but for a run's constants."""
+    build: Callable[[SparkSession], DataFrame]
+    """The rows, built in a session that is given to it: unique keys, the table's columns but for a run's constants."""
     names: Sequence[str]
     """The table's columns, in order."""
     scored: int
@@ -39,9 +39,7 @@ class RowsToPublish:
     rejected: int
 
 
-def publish_run(
-    spark: SparkSession, rows: RowsToPublish, run: Run, target: TableRef, *, keys: Sequence[str]
-) -> Publication:
+def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> Publication:
     """The commit that made the run's rows visible in a table that is there.
 
     The proof is the number of rows inserted into an as_of without rows, or else a count of the visible rows.
@@ -51,23 +49,23 @@ def publish_run(
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
     note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected).to_json()
-    session = create_guarded_session(spark, app_id=run.txn_app_id, version=run.revision, note=note)
-    own = rows.made(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
-    source = _merge_source(own, run, target, rows.names, keys=keys)
+    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
+    own = rows.build(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
+    source = _build_merge_source(own, run, target.in_session(session), rows.names, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
-    fresh = run.revision == 1 and not count_rows_by_run(spark, target, run.as_of)
+    fresh = run.revision == 1 and not count_rows_by_run(target, run.as_of)
     inserted = _merge_run_rows(source, run, target, keys=keys, fresh=fresh)
     if not (fresh and inserted == rows.scored):
-        later = _verify_visible_rows(spark, run, target, rows.scored)
+        later = _verify_visible_rows(run, target, rows.scored)
         if later is not None:
             return later
-    commit = find_run_commit(spark, target, run.run_id)
+    commit = find_run_commit(target, run.run_id)
     version = commit.version if commit else None
     return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
 
 
-def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequence[str], fresh: bool) -> int | None:
+def _merge_run_rows(source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool) -> int | None:
     """How many rows were inserted, if it is known; None if Delta skipped a commit that it has seen.
 
     An error at a commit does not say that nothing was committed: the history does.
@@ -75,7 +73,7 @@ def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequ
     try:
         return merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
     except Exception as error:
-        if not _has_run_commit(source.sparkSession, run, target):
+        if not _has_run_commit(run, target):
             raise
         log.warning(
             "the MERGE raised an error, but the table's history holds its commit",
@@ -84,34 +82,28 @@ def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequ
         return 0
 
 
-def _has_run_commit(spark: SparkSession, run: Run, target: TableRef) -> bool:
+def _has_run_commit(run: Run, target: Table) -> bool:
     try:
-        return find_run_commit(spark, target, run.run_id) is not None
+        return find_run_commit(target, run.run_id) is not None
     except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
         return False
 
 
 def keep_rejects(
-    spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str], sensitive: Sequence[str] = ()
+    rejected: DataFrame, run: Run, target: Table, *, keys: Sequence[str], sensitive: Sequence[str] = ()
 ) -> None:
-    """Append the stage's rejected rows to the table of rejects, once per run: key and reason, never values.
+    """Keep a stage's rejected rows aside, once per run: their key and the reason, never their values.
 
     Sensitive keys are stored as the sha256 of their text: who knows a key can find its reject, and nobody can read it.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied, ForeignTable.
     """
-    if not stage.rejected:
-        return
-    table = sibling_table(target, "_rejects")
-    ensure_table(spark, table, REJECTS_CONTRACT, job=run.job)
-    told = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
-    key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
-    frame = (
-        all_rows(spark, stage)
-        .where(F.col(REJECT_COLUMN).isNotNull())
-        .select(key, *reject_parts(), *lineage_literals(run))
-    )
+    table = target.sibling("_rejects")
+    ensure_table(table, REJECTS_CONTRACT, job=run.job)
+    named = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
+    key = F.to_json(F.struct(*named), {"ignoreNullFields": "false"}).alias("key")
+    frame = rejected.select(key, *reject_parts(), *lineage_literals(run))
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 
@@ -124,8 +116,8 @@ def _hash_key_column(name: str) -> Column:
     return F.sha2(F.col(quote_identifier(name)).cast("string").cast("binary"), 256).alias(name)
 
 
-def _merge_source(
-    own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *, keys: Sequence[str]
+def _build_merge_source(
+    own: DataFrame, run: Run, target: Table, names: Sequence[str], *, keys: Sequence[str]
 ) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
     source = own.select(*(F.col(quote_identifier(name)) for name in own.columns), *lineage_literals(run)).select(
@@ -134,7 +126,7 @@ def _merge_source(
     if run.revision == 1:
         return source
     key_columns = [quote_identifier(key) for key in keys]
-    before = load_table(own.sparkSession, target).where(as_of_condition(run.as_of)).select(*key_columns)
+    before = target.load_rows().where(as_of_condition(run.as_of)).select(*key_columns)
     gone = before.join(own.select(*key_columns), on=list(keys), how="left_anti").select(
         *key_columns, F.lit(True).alias(GONE_COLUMN)
     )
@@ -160,17 +152,17 @@ def lineage_literals(run: Run) -> list[Column]:
     ]
 
 
-def _verify_visible_rows(spark: SparkSession, run: Run, target: TableRef, scored: int) -> Publication | None:
+def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:
     """None if the run's rows are visible, else the later revision that is visible.
 
     Delta skips a commit that it has seen, even if its rows are gone: only the rows prove a publication then.
     """
-    visible = count_rows_by_run(spark, target, run.as_of)
+    visible = count_rows_by_run(target, run.as_of)
     expected = {run.run_id: scored} if scored else {}
     if visible != expected:
         others = sorted(set(visible) - {run.run_id})
         if others:
-            later = find_run_commit(spark, target, others[0])
+            later = find_run_commit(target, others[0])
             if later is not None and later.note.revision > run.revision:
                 return Publication(target.name, later.version, others[0], later.note.revision, visible[others[0]])
             raise PinsConflict(

@@ -58,7 +58,7 @@ class ScoredPart:
     """Where it ends inside a range: the range's rows, and those of a batch."""
 
     @property
-    def is_complete(self) -> bool:
+    def is_whole_split(self) -> bool:
         """Whether it is all of its split."""
         return self.first == (0, 0) and self.last == (self.ranges, 0)
 

@@ -8,7 +8,10 @@ from pyarrow import fs
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table by its catalog name or by its path, checked against the grammar. `store.table_ref` makes it."""
+    """A table by its catalog name or by its path, checked against the grammar.
+
+    `spark.identifiers.parse_table_ref` makes it.
+    """
 
     name: str
     """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
@@ -18,7 +21,10 @@ class TableRef:
 
 @dataclass(frozen=True, slots=True)
 class TableLocation:
-    """A table's folder that is reached without Spark. `store.place_of` makes it; pickled into tasks."""
+    """A table's folder that is reached without Spark. Pickled into tasks.
+
+    `store.table_location.locate_table` makes it.
+    """
 
     uri: str
     """As deltalake names it."""

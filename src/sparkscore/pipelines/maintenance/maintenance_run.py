@@ -11,12 +11,12 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
-from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep, TableRef
+from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
-from sparkscore.store import delta_tables
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import check_table_owner
 
 log = structlog.get_logger("sparkscore")
 
@@ -31,7 +31,7 @@ class MaintenanceRun:
     spark: SparkSession
     settings: Settings
     now: datetime
-    target: TableRef
+    target: Table
     report: MaintenanceReport
     dry_run: bool
     started: float = field(default_factory=time.monotonic)
@@ -43,24 +43,25 @@ class MaintenanceRun:
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
         refuse_default_home(spark, settings.home)
-        target = parse_table_ref(settings.output.table, home=settings.home_uri)
+        own = create_run_session(spark)
+        target = Table.from_name(own, settings.output.table, home=settings.home_uri)
         report = MaintenanceReport(settings.job, "failed", table=target.path or target.name)
-        return cls(create_run_session(spark), settings, now or datetime.now(UTC), target, report, dry_run)
+        return cls(own, settings, now or datetime.now(UTC), target, report, dry_run)
 
     @property
-    def rejects_table(self) -> TableRef:
+    def rejects_table(self) -> Table:
         """The rows that runs did not score."""
-        return sibling_table(self.target, "_rejects")
+        return self.target.sibling("_rejects")
 
     @property
-    def profile_tables(self) -> tuple[TableRef, TableRef]:
+    def profile_tables(self) -> tuple[Table, Table]:
         """The profiles of runs, and their drift."""
-        return sibling_table(self.target, "_profile"), sibling_table(self.target, "_drift")
+        return self.target.sibling("_profile"), self.target.sibling("_drift")
 
     @property
-    def events_table(self) -> TableRef:
+    def events_table(self) -> Table:
         """The run events."""
-        return sibling_table(self.target, "_runs")
+        return self.target.sibling("_runs")
 
     @property
     def kept_from(self) -> date | None:
@@ -72,18 +73,18 @@ class MaintenanceRun:
         """What a settled run left before this time may be removed."""
         return self.now - timedelta(days=min(GRACE_DAYS, self.settings.output.retention_days or GRACE_DAYS))
 
-    def list_own_tables(self) -> list[TableRef]:
+    def list_own_tables(self) -> list[Table]:
         """The job's tables that exist.
 
         Raises:  ForeignTable, AccessDenied.
         """
         found = [
-            one
-            for one in (self.target, self.rejects_table, *self.profile_tables, self.events_table)
-            if delta_tables.is_delta_table(self.spark, one)
+            table
+            for table in (self.target, self.rejects_table, *self.profile_tables, self.events_table)
+            if table.exists()
         ]
         for table in found:
-            delta_tables.check_table_owner(self.spark, table, job=self.settings.job)
+            check_table_owner(table, job=self.settings.job)
         return found
 
     def add_counts(self, **counts: int) -> None:

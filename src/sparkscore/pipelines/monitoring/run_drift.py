@@ -16,8 +16,8 @@ from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Drift, RunEvent, to_utc_text
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles
+from sparkscore.store.table import Table
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ def _load_scored_profiles(attempt: Attempt, scored: Sequence[RunEvent]) -> list[
 
 
 def _load_known_profiles(attempt: Attempt, runs: Mapping[str, datetime]) -> Mapping[str, tuple[ColumnProfile, ...]]:
-    return load_profiles(attempt.spark, sibling_table(attempt.target, "_profile"), job=attempt.settings.job, runs=runs)
+    return load_profiles(attempt.target.sibling("_profile"), job=attempt.settings.job, runs=runs)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,14 +131,12 @@ def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[Col
     stored = _load_known_profiles(attempt, {name: BASELINE_AS_OF}).get(name)
     if stored:
         return stored
-    settings, spark = attempt.settings, attempt.spark
+    settings = attempt.settings
     data = find_training_data(plan.model.name, plan.model.version, tracking_uri=settings.tracking_uri)
-    table = parse_table_ref(data.table, home=settings.home_uri)
+    table = Table.from_name(attempt.spark, data.table, home=settings.home_uri)
     version: int | Literal["latest"] = "latest" if data.version is None else data.version
     columns = [*dict.fromkeys(plan.model_columns)]
-    snapshot = ingest.pin_source(
-        spark, table, version=version, as_of=datetime.now(UTC), keys=(), where=(), columns=columns
-    )
+    snapshot = ingest.pin_source(table, version=version, as_of=datetime.now(UTC), keys=(), where=(), columns=columns)
     profiles = profile_table_inputs(attempt, plan, replace(snapshot, columns=tuple(snapshot.schema.names)))
-    keep_baseline(spark, sibling_table(attempt.target, "_profile"), plan.run, name, profiles)
+    keep_baseline(attempt.target.sibling("_profile"), plan.run, name, profiles)
     return profiles

@@ -18,7 +18,6 @@ from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_pa
 from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.spark.identifiers import sibling_table
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
 from sparkscore.store.run_events import load_events
 
@@ -35,13 +34,13 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
     if not _is_monitoring_requested(attempt.settings):
         return
     spark, job = attempt.spark, attempt.settings.job
-    with run_in_background(spark, lambda: load_events(spark, attempt.runs_table, job=job)) as reading:
+    with run_in_background(spark, lambda: load_events(attempt.runs_table, job=job)) as reading:
         profiles = _profile_published_run(attempt, plan, stage, rows_read)
         events = reading.result()
     comparison = _compare_published_run(attempt, plan, profiles, events) if profiles else DriftComparison()
     rules = judge_sla(attempt, events)
-    table = sibling_table(attempt.target, "_drift")
-    with _write_in_background(attempt, "drift", lambda: keep_drifts(spark, table, plan.run, comparison.drifts)):
+    table = attempt.target.sibling("_drift")
+    with _write_in_background(attempt, "drift", lambda: keep_drifts(table, plan.run, comparison.drifts)):
         _judge_drift(attempt, comparison.drifts)
         if attempt.settings.monitor.report:
             with attempt.phase("report"), _warn_on_failure(attempt, "report"):
@@ -71,10 +70,10 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
 def _compare_published_run(
     attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
 ) -> DriftComparison:
-    comparison, spark, table = DriftComparison(), attempt.spark, sibling_table(attempt.target, "_profile")
+    comparison, table = DriftComparison(), attempt.target.sibling("_profile")
     with (
         attempt.phase("drift"),
-        _write_in_background(attempt, "profile", lambda: keep_profiles(spark, table, plan.run, profiles)),
+        _write_in_background(attempt, "profile", lambda: keep_profiles(table, plan.run, profiles)),
         _warn_on_failure(attempt, "drift", binding=attempt.settings.drift.fail),
     ):
         comparison = compare_run_profiles(attempt, plan, profiles, events)
@@ -104,7 +103,7 @@ def is_monitoring_missing(attempt: Attempt, publication: RunEvent) -> bool:
 def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
     """The rules of the config for the as_of of an attempt that is published."""
     own_events = [event for event in events if event.as_of == attempt.as_of]
-    rules = load_sla_rules(attempt.spark, attempt.settings, own_events)
+    rules = load_sla_rules(attempt.source, attempt.settings, own_events)
     broken = [rule for rule in rules if not rule.kept]
     for rule in broken:
         attempt.warn(f"SLA, {rule.rule}: {rule.observed}; expected {rule.expected}")

@@ -16,11 +16,10 @@ from sparkscore.monitor.column_profiles import ColumnSummaries, ProfileRequest
 from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Snapshot, Stage, TableRef
+from sparkscore.records import ColumnProfile, Snapshot, Stage
 from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
-from sparkscore.store.delta_tables import load_table, load_table_id
 
 log = structlog.get_logger("sparkscore")
 
@@ -73,14 +72,15 @@ def _profile_sample(
 
 
 def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
-    spark, ref, settings = attempt.spark, TableRef(stage.path, stage.path), attempt.settings
+    table, settings = attempt.stage_store(plan.run).table, attempt.settings
     threshold, segments = settings.output.threshold, settings.profile.segments
-    schema = spark_to_arrow_schema(load_table(spark, ref, stage.version).schema)
+    schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
     columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
-    snapshot = Snapshot(ref, load_table_id(spark, ref), stage.version, schema, columns, ())
+    snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
     request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
-    return _build_typed_profiles(_SampledTable(spark, snapshot, 1.0).summaries(request), "prediction", kinds, share=1.0)
+    summaries = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 
 def _build_typed_profiles(

@@ -5,7 +5,7 @@ from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from sparkscore.errors import ScanUnsupported, TemporaryError
 from sparkscore.ingest import snapshot as ingest
@@ -18,14 +18,14 @@ from sparkscore.pipelines.scoring.transport_choice import (
 )
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import FileScan, Run
+from sparkscore.records import FileScan
 from sparkscore.scoring import scan_transport
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.chunk_committer import ChunkCommitter
 from sparkscore.stage.stage_progress import StageProgress
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
 
 log = structlog.get_logger("sparkscore")
@@ -66,7 +66,7 @@ class _StageScorer:
                 raise
             self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
             self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
-            return self._score_by_spark(self._load_progress(), lambda: self._scored_frame("arrow"))
+            return self._score_by_spark(self._store.load_progress(), lambda: self._scored_frame("arrow"))
 
     def _report_choice(self, choice: TransportChoice) -> TransportChoice:
         self.attempt.report_transport(choice.transport, choice.reason)
@@ -78,25 +78,23 @@ class _StageScorer:
 
     def _score_by_spark(self, earlier: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
         """All rows in one commit: without a file plan, parts of them have no names."""
-        spark, run, root = self._where
         earlier = (
-            self._reset_stage(earlier, "this transport writes the stage in one commit") if earlier.begun else earlier
+            self._reset_stage(earlier, "this transport writes the stage in one commit")
+            if earlier.has_started
+            else earlier
         )
-        with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=earlier)) as job:
+        with run_in_background(self.attempt.spark, lambda: self._store.write_frame(frame(), past=earlier)) as job:
             return self.limits.result(job)
 
     def _score_by_scan(self, earlier: StageProgress, files: FileScan) -> StageProgress:
-        spark, run, root = self._where
-        rows, location = (
-            prepare_stage_rows(self.attempt, self.plan, self.counters),
-            stages.find_stage_location(*self._where),
-        )
+        spark, store = self.attempt.spark, self._store
+        rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters), store.location
         if location is None:
             return self._score_by_spark(earlier, lambda: scan_transport.score_scan_frame(spark, files, rows))
-        if earlier.begun and earlier.plan != files.plan:
-            self._reset_stage(earlier, "its chunks belong to another file plan")
+        if earlier.has_started and earlier.plan != files.plan:
+            earlier = self._reset_stage(earlier, "its chunks belong to another file plan")
         create_write_folder(location)
-        chunks = ChunkCommitter(spark, run, root, place=location, schema=rows.schema, scan=files)
+        chunks = ChunkCommitter(store, location, schema=rows.schema, scan=files, progress=earlier)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
         missing, last_missing = chunks.missing, None
         while missing and missing != last_missing:  # again where another attempt was faster with some of it
@@ -110,7 +108,7 @@ class _StageScorer:
                         self.limits.check(rejected=chunks.rejected)
             except Exception as error:
                 if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
-                    chunks.keep()
+                    chunks.try_commit()
                 raise
             chunks.commit()
             missing, last_missing = chunks.missing, missing
@@ -127,11 +125,8 @@ class _StageScorer:
 
     def _reset_stage(self, earlier: StageProgress, why: str) -> StageProgress:
         self.attempt.warn(f"what an earlier attempt scored is discarded: {why}")
-        return stages.reset_stage(*self._where, past=earlier)
-
-    def _load_progress(self) -> StageProgress:
-        return stages.load_stage_progress(*self._where)
+        return self._store.reset(past=earlier)
 
     @property
-    def _where(self) -> tuple[SparkSession, Run, str]:
-        return self.attempt.spark, self.plan.run, self.attempt.settings.stage_uri
+    def _store(self) -> StageStore:
+        return self.attempt.stage_store(self.plan.run)

@@ -17,7 +17,7 @@ from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import Settings
-from sparkscore.store import delta_tables
+from sparkscore.store.table_contracts import check_table_contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +100,8 @@ def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Sna
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
     )
-    if delta_tables.is_delta_table(attempt.spark, attempt.target):
-        delta_tables.check_table_contract(attempt.spark, attempt.target, contract, job=attempt.settings.job)
+    if attempt.target.exists():
+        check_table_contract(attempt.target, contract, job=attempt.settings.job)
     return contract
 
 
@@ -122,9 +122,7 @@ def _kept_digest(model: PinnedModel, keep: Pins) -> str:
 def _warn_of_paths(attempt: Attempt) -> None:
     sensitive = attempt.settings.source.sensitive
     if sensitive:
-        named = [
-            name for name in delta_tables.load_partition_columns(attempt.spark, attempt.source) if name in sensitive
-        ]
+        named = [name for name in attempt.source.partition_columns if name in sensitive]
         if named:
             attempt.warn(
                 f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
@@ -158,7 +156,6 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
     suite = attempt.suites.get("input")
     judged = [name for one in (suite.rejecting if suite else ()) for name in one.columns]
     return ingest.pin_source(
-        attempt.spark,
         attempt.source,
         version=source.version if keep is None else keep.source_version,
         as_of=attempt.as_of,

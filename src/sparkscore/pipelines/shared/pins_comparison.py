@@ -3,7 +3,6 @@
 from sparkscore.errors import PinsConflict
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import Pins, Postprocessing
-from sparkscore.store import delta_tables
 
 
 def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
@@ -36,7 +35,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
     Raises:  PinsConflict.
     """
     differences = other_pins(attempt, pins)
-    source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
+    source_id = attempt.source.id
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) in the config")
     if pins.scoring_digest == attempt.scoring_digest:

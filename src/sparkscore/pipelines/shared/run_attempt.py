@@ -28,7 +28,6 @@ from sparkscore.records import (
     RunEvent,
     RunReport,
     RunStatus,
-    TableRef,
     Verdict,
     to_utc_text,
 )
@@ -36,9 +35,10 @@ from sparkscore.records import Run as RunRecord
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
 
@@ -50,8 +50,8 @@ class Attempt:
     spark: SparkSession
     settings: Settings
     as_of: datetime
-    target: TableRef
-    source: TableRef
+    target: Table
+    source: Table
     report: RunReport
     verb: str = "score"
     origin_run_id: str | None = None
@@ -66,6 +66,7 @@ class Attempt:
     exit_code: int = 0
     """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
     has_events_table: bool = False
+    stage_stores: dict[str, StageStore] = field(default_factory=dict)
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
@@ -77,8 +78,10 @@ class Attempt:
         """
         refuse_default_home(spark, settings.home)
         moment = parse_as_of(as_of)
-        target = parse_table_ref(settings.output.table, home=settings.home_uri)
-        source = parse_table_ref(settings.source.table, home=settings.home_uri)
+        rows = settings.scoring.batch_rows
+        own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
+        target = Table.from_name(own, settings.output.table, home=settings.home_uri)
+        source = Table.from_name(own, settings.source.table, home=settings.home_uri)
         report = RunReport(
             settings.job,
             to_utc_text(moment),
@@ -86,8 +89,6 @@ class Attempt:
             table=target.path or target.name,
             source=ReportedSource(source.name),
         )
-        rows = settings.scoring.batch_rows
-        own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
         return cls(own, settings, moment, target, source, report)
 
     @cached_property
@@ -130,9 +131,14 @@ class Attempt:
         return NO_POSTPROCESSING if former else Postprocessing(self.settings.output.threshold)
 
     @property
-    def runs_table(self) -> TableRef:
+    def runs_table(self) -> Table:
         """The table of the job's run events."""
-        return sibling_table(self.target, "_runs")
+        return self.target.sibling("_runs")
+
+    def stage_store(self, run: RunRecord) -> StageStore:
+        """The stage of a run: one object for the runs that share it, so that its log is opened once."""
+        store = StageStore(self.spark, run, self.settings.stage_uri)
+        return self.stage_stores.setdefault(run.stage_id, store)
 
     @property
     def elapsed_seconds(self) -> Mapping[str, float]:
@@ -141,7 +147,7 @@ class Attempt:
 
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
-        return load_events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
+        return load_events(self.runs_table, job=self.settings.job, as_of=self.as_of)
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
@@ -202,9 +208,9 @@ class Attempt:
     def append_event(self, event: RunEvent) -> None:
         """Append one event, of whichever attempt."""
         if not self.has_events_table:
-            ensure_events_table(self.spark, self.runs_table, job=self.settings.job)
+            ensure_events_table(self.runs_table, job=self.settings.job)
             self.has_events_table = True
-        record_event(self.spark, self.runs_table, event)
+        record_event(self.runs_table, event)
 
     def finish(self, status: RunStatus) -> RunReport:
         """The report of an attempt that ends without an error. Metrics are written, except after a dry run."""

@@ -14,7 +14,8 @@ from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import Pins, ReportedSource, Run, RunEvent, RunReport, to_utc_text
-from sparkscore.store import commit_history, delta_tables
+from sparkscore.store import commit_history
+from sparkscore.store.table_contracts import check_table_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
 
     Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
-    spark, target = attempt.spark, attempt.target
-    if delta_tables.is_delta_table(spark, target):
-        delta_tables.check_table_owner(spark, target, job=attempt.settings.job)
+    target = attempt.target
+    if target.exists():
+        check_table_owner(target, job=attempt.settings.job)
     events = attempt.load_as_of_events()
-    visible = commit_history.count_rows_by_run(spark, target, attempt.as_of)
+    visible = commit_history.count_rows_by_run(target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
     attempt.earlier_events = events
@@ -56,11 +57,7 @@ def decide_run(
     """
     history = load_run_history(attempt, records=records)
     job = attempt.settings.job
-    committed = (
-        commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
-        if force
-        else 0
-    )
+    committed = commit_history.load_committed_revision(attempt.target, job=job, as_of=attempt.as_of) if force else 0
     decision = decide_next_attempt(
         history.events, history.visible, replace=replace, force=force, restart=restart, committed=committed
     )
@@ -90,7 +87,7 @@ def _refuse_expired(attempt: Attempt) -> None:
 
 def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
     """Record the missing `published` event of visible rows again, from the table's own history."""
-    found = commit_history.find_run_commit(attempt.spark, attempt.target, run_id)
+    found = commit_history.find_run_commit(attempt.target, run_id)
     if found is None or found.note.rows != rows:
         raise TableChanged(
             f"{attempt.target.name} holds {rows:,} rows of run {run_id[:12]}"
@@ -215,7 +212,7 @@ def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
     newer: dict[str, Any] = {}
     try:
         if attempt.settings.source.version == "latest":
-            now = delta_tables.load_newest_version(attempt.spark, attempt.source)
+            now = attempt.source.load_newest_version()
             newer |= {"source_version": now} if now > pins.source_version else {}
         version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
         newer |= {"model_version": version} if version != pins.model_version else {}

@@ -11,7 +11,6 @@ from sparkscore.pipelines.monitoring.run_drift import DriftComparison
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, RejectCount, RunEvent, RunPage, SlaRule
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import sibling_table
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.reject_counts import count_rejects
 
@@ -79,5 +78,5 @@ def report_folder(settings: Settings) -> str:
 def _count_run_rejects(attempt: Attempt) -> tuple[RejectCount, ...]:
     if not attempt.report.rows_rejected:
         return ()
-    table = sibling_table(attempt.target, "_rejects")
-    return tuple(count_rejects(attempt.spark, table, job=attempt.settings.job, run_id=attempt.report.run_id))
+    table = attempt.target.sibling("_rejects")
+    return tuple(count_rejects(table, job=attempt.settings.job, run_id=attempt.report.run_id))
