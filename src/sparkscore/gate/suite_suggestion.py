@@ -22,30 +22,30 @@ _ROW_COUNT_MARGIN = 0.5
 def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Collection[str] = ()) -> dict[str, Any]:
     """A Great Expectations suite as JSON data, which the frame meets. Bounds are warnings until a person says more.
 
-    Of `sensitive` columns no value is told: only rules about values being there, and being unique.
+    Of `sensitive` columns no value is shown: only rules about values being there, and being unique.
 
     Jobs:    one aggregation over all rows; one more for the values of columns that have few, and for keys.
     """
     kinds = {field.name: field.dataType for field in frame.schema}
     profile = _measure_suite_columns(frame, kinds)
     rows = profile["rows"]
-    few, whole = _choose_set_and_key_columns(profile, kinds, sensitive)
-    closer = _measure_sets_and_keys(frame, few, whole)
+    set_columns, key_columns = _choose_set_and_key_columns(profile, kinds, sensitive)
+    details = _measure_sets_and_keys(frame, set_columns, key_columns)
     rules = [_suggest_row_count(rows)]
     for column, type_ in kinds.items():
-        told = column not in sensitive
+        may_show_values = column not in sensitive
         rules += _suggest_not_null(column, profile, rows)
-        if closer.get(("distinct", column)) == rows and rows > 1:
+        if details.get(("distinct", column)) == rows and rows > 1:
             rules.append(
                 _suggested_rule_entry(
                     "expect_column_values_to_be_unique", f"{rows:,} rows, as many values.", column=column
                 )
             )
-        if told and ("values", column) in closer:
-            rules += _suggest_value_set(column, closer["values", column])
-        elif told and column_value_kind(type_) in NUMBER_KINDS:
+        if may_show_values and ("values", column) in details:
+            rules += _suggest_value_set(column, details["values", column])
+        elif may_show_values and column_value_kind(type_) in NUMBER_KINDS:
             rules += _suggest_bounds(column, profile, type_)
-        elif told and column_value_kind(type_) == "text":
+        elif may_show_values and column_value_kind(type_) == "text":
             rules += _suggest_text_length(column, profile)
     notes = (
         f"Suggested from {rows:,} rows of {name} at version {version}. Edit it: remove what is chance, keep what is so."
@@ -66,7 +66,7 @@ def _measure_suite_columns(frame: DataFrame, kinds: Mapping[str, DataType]) -> d
             measures["min", name], measures["max", name] = F.min(F.when(here, column)), F.max(F.when(here, column))
         if kind == "text":
             measures["min", name], measures["max", name] = F.min(F.length(column)), F.max(F.length(column))
-    found = frame.agg(*[measure.alias(f"m{place}") for place, measure in enumerate(measures.values())]).collect()[0]
+    found = frame.agg(*[measure.alias(f"m{index}") for index, measure in enumerate(measures.values())]).collect()[0]
     return dict(zip(measures, found, strict=True))
 
 
@@ -97,7 +97,7 @@ def _measure_sets_and_keys(frame: DataFrame, few: Sequence[str], keys: Sequence[
     measures |= {("distinct", name): F.count_distinct(F.col(quote_identifier(name))) for name in keys}
     if not measures:
         return {}
-    found = frame.agg(*[measure.alias(f"m{place}") for place, measure in enumerate(measures.values())]).collect()[0]
+    found = frame.agg(*[measure.alias(f"m{index}") for index, measure in enumerate(measures.values())]).collect()[0]
     return dict(zip(measures, found, strict=True))
 
 

@@ -84,12 +84,12 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
     """In a thread of its own, so that it does not outlast the deadline."""
     suite = attempt.suites.get("input")
-    if suite is None or not suite.judging.expectations:
+    if suite is None or not suite.gate_suite.expectations:
         return
     with attempt.part("input_gate"):
         whole = replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
         rows, sensitive = ingest.snapshot_frame(attempt.spark, whole), attempt.settings.source.sensitive
-        judging = partial(judge_suite, rows, suite.judging, gate="input", sensitive=sensitive)
+        judging = partial(judge_suite, rows, suite.gate_suite, gate="input", sensitive=sensitive)
         with run_in_background(attempt.spark, judging) as job:
             verdict = limits.result(job)
         attempt.judged(verdict)

@@ -8,7 +8,7 @@ from pyarrow import fs
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table by its catalog name or by its path, checked against the grammar. `store.table_ref` makes it."""
+    """A table by its catalog name or by its path, checked against the grammar. `spark.identifiers` makes it."""
 
     name: str
     """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
@@ -18,7 +18,7 @@ class TableRef:
 
 @dataclass(frozen=True, slots=True)
 class TableLocation:
-    """A table's folder that is reached without Spark. `store.place_of` makes it; pickled into tasks."""
+    """A table's folder that is reached without Spark. `store.table_location` makes it; pickled into tasks."""
 
     uri: str
     """As deltalake names it."""

@@ -14,7 +14,8 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, SparkscoreError, redact_secrets, to_error_dict
-from sparkscore.gate.suites import Suite, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
@@ -101,9 +102,10 @@ class Attempt:
         """
         gates: Mapping[Gate, str | None] = {"input": self.settings.gate.input, "output": self.settings.gate.output}
         found = {gate: load_suite(path, home=self.settings.home_uri) for gate, path in gates.items() if path}
-        if "output" in found and found["output"].rejecting:
+        rejecting = found["output"].reject_expectations if "output" in found else ()
+        if rejecting:
             raise ConfigError(
-                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are scored already",
+                f"{rejecting[0].rule} of the output gate would reject rows that are scored already",
                 "the action reject in the suite of gate.input alone",
                 "remove the action; severity decides what a broken rule does to the run",
             )
@@ -113,7 +115,7 @@ class Attempt:
     def scoring_digest(self) -> str:
         """Of the settings and of the rules that reject rows."""
         suite = self.suites.get("input")
-        rules = [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
+        rules = [{"type": one.type, **one.kwargs} for one in suite.reject_expectations] if suite else []
         return self.settings.scoring_digest(rules)
 
     @property
