@@ -57,13 +57,16 @@ def _measure_suite_columns(frame: DataFrame, kinds: Mapping[str, DataType]) -> d
     measures: dict[Any, Column] = {"rows": F.count(F.lit(1))}
     for name, type_ in kinds.items():
         column, kind = F.col(quote_identifier(name)), column_value_kind(type_)
-        here = column.isNotNull() & ~F.isnan(column) if kind == "floating" else column.isNotNull()
-        measures["there", name], measures["not null", name] = F.count(F.when(here, F.lit(1))), F.count(column)
+        is_present = column.isNotNull() & ~F.isnan(column) if kind == "floating" else column.isNotNull()
+        measures["present", name], measures["not null", name] = F.count(F.when(is_present, F.lit(1))), F.count(column)
         if kind == "other":
             continue
         measures["distinct", name] = F.approx_count_distinct(column)
         if kind in NUMBER_KINDS:
-            measures["min", name], measures["max", name] = F.min(F.when(here, column)), F.max(F.when(here, column))
+            measures["min", name], measures["max", name] = (
+                F.min(F.when(is_present, column)),
+                F.max(F.when(is_present, column)),
+            )
         if kind == "text":
             measures["min", name], measures["max", name] = F.min(F.length(column)), F.max(F.length(column))
     found = frame.agg(*[measure.alias(f"m{index}") for index, measure in enumerate(measures.values())]).collect()[0]
@@ -75,21 +78,21 @@ def _choose_set_and_key_columns(
 ) -> tuple[list[str], list[str]]:
     """The columns whose values are few, and those that may be keys."""
     rows = profile["rows"]
-    few = [
+    set_columns = [
         name
         for name, type_ in kinds.items()
         if column_value_kind(type_) in ("text", "boolean")
         and name not in sensitive
         and 0 < profile["distinct", name] <= _MAX_SET_VALUES
     ]
-    keys = [
+    key_columns = [
         name
         for name, type_ in kinds.items()
         if column_value_kind(type_) in ("text", "integer")
-        and profile["there", name] == rows
+        and profile["present", name] == rows
         and profile["distinct", name] >= _MIN_KEY_SHARE * rows
     ]
-    return few, keys
+    return set_columns, key_columns
 
 
 def _measure_sets_and_keys(frame: DataFrame, few: Sequence[str], keys: Sequence[str]) -> dict[Any, Any]:
@@ -112,20 +115,20 @@ def _suggest_row_count(rows: int) -> dict[str, Any]:
 
 
 def _suggest_not_null(column: str, profile: Mapping[Any, Any], rows: int) -> list[dict[str, Any]]:
-    there = profile["there", column]
+    present = profile["present", column]
     kind = "expect_column_values_to_not_be_null"
-    if there == rows:
+    if present == rows:
         return [_suggested_rule_entry(kind, f"No NULL among {rows:,} rows.", column=column)] if rows else []
-    if not there:
+    if not present:
         return [
             _suggested_rule_entry(
                 "expect_column_values_to_be_null", "No value in any row.", severity="warning", column=column
             )
         ]
-    share = math.floor(there / rows * 100) / 100
+    share = math.floor(present / rows * 100) / 100
     if share == 0:
         return []
-    reason = f"{1 - there / rows:.2%} of {rows:,} rows are NULL or NaN."
+    reason = f"{1 - present / rows:.2%} of {rows:,} rows are NULL or NaN."
     return [_suggested_rule_entry(kind, reason, severity="warning", column=column, mostly=share)]
 
 
@@ -145,9 +148,9 @@ def _suggest_bounds(column: str, profile: Mapping[Any, Any], type_: DataType) ->
         "min_value": number(_round_outwards(low, up=False)),
         "max_value": number(_round_outwards(high, up=True)),
     }
-    there, not_null = profile["there", column], profile["not null", column]
-    if there < not_null:  # NaN is within no bounds
-        bounds["mostly"] = math.floor(there / not_null * 100) / 100
+    present, not_null = profile["present", column], profile["not null", column]
+    if present < not_null:  # NaN is within no bounds
+        bounds["mostly"] = math.floor(present / not_null * 100) / 100
     return [
         _suggested_rule_entry("expect_column_values_to_be_between", reason, severity="warning", column=column, **bounds)
     ]

@@ -126,8 +126,8 @@ def _evaluate_remaining_rules(
     except Exception as error:
         # Great Expectations has no base class for what it raises, and does not say for which rule.
         crashing = _find_crashing_rules(frame, suite, expectations)
-        words = "" if hidden else f": {summarize_rule_error(str(error))}"
-        found = f"{crashing} raised {type(error).__name__}{words}"
+        reason = "" if hidden else f": {summarize_rule_error(str(error))}"
+        found = f"{crashing} raised {type(error).__name__}{reason}"
         raise to_sparkscore_error(error, f"judging the {gate} gate") or _broken_suite_error(
             suite, gate, found
         ) from error
@@ -174,6 +174,6 @@ def _broken_suite_error(suite: Suite, gate: Gate, found: str) -> ConfigError:
 
 def _to_rule_verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:
     hidden = expectation.judges_any(sensitive)
-    words = format_observed(expectation, result, hidden=hidden), format_expected(expectation, hidden=hidden)
+    texts = format_observed(expectation, result, hidden=hidden), format_expected(expectation, hidden=hidden)
     slow = not isinstance(result, RuleResult)
-    return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity, slow=slow)
+    return RuleVerdict(expectation.rule, bool(result.success), *texts, severity=expectation.severity, slow=slow)
