@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# spark-submit for the jobs of this repository: sees to Python, Java and jars, then hands over to Spark's own
-# spark-submit. See --help.
+# spark-submit for the jobs of this repository: sets up Python, Java and jars, then calls Spark's own spark-submit.
+# See --help.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -17,10 +17,10 @@ Sets up what is missing (a Python environment in .venv, Java, Delta's jars) and 
       real data, a model and a scored table, on this machine
 
   ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of 2013-12-31
-      one job for one as_of; jobs/score.py --help lists a job's own options
+      one job for one as_of; jobs/score.py --help lists the options of a job
 
   ./spark-submit.sh --master 'local[2,4]' --driver-memory 6g jobs/score.py --config my.yaml --as-of 2013-12-31
-      options before the job are spark-submit's
+      options before the job go to spark-submit
 
   PYSPARK_PYTHON=/opt/env/bin/python ./spark-submit.sh --master spark://host:7077 jobs/score.py …
   ./spark-submit.sh --master yarn --deploy-mode cluster --archives env.tar.gz#env \
@@ -28,18 +28,18 @@ Sets up what is missing (a Python environment in .venv, Java, Delta's jars) and 
       on a cluster, whose nodes need a Python with pyarrow, pandas, numpy and the model's own packages
       (a driver on the cluster: everything in requirements.lock)
 
-No master anywhere (options, spark-defaults.conf): runs on this machine with conf/spark/local.conf.
-On a cluster: uses conf/spark/cluster.conf on top of the cluster's spark-defaults.conf and ships this project with
-the job; --deploy-mode cluster ships conf/ too, so --config has to name a file in it.
+Without a master (in the options or spark-defaults.conf) it runs on this machine with conf/spark/local.conf.
+On a cluster it uses conf/spark/cluster.conf on top of the cluster's spark-defaults.conf and ships this project with
+the job. --deploy-mode cluster also ships conf/, so --config must name a file in it.
 --properties-file replaces these files.
 
 Environment:
-  SPARK_HOME           submit with this Spark; default: the pyspark in the environment
-  JAVA_HOME            a Java >= 17; default: java on PATH, else one is fetched into .venv/jdk
+  SPARK_HOME           the Spark to submit with; default: the pyspark in the environment
+  JAVA_HOME            a Java >= 17; default: java on PATH, else a Java that is downloaded into .venv/jdk
   PYTHON               the Python >= 3.11 that .venv is made from
-  SPARKSCORE_PYTHON    the Python of an environment of your own; nothing is installed then
+  SPARKSCORE_PYTHON    the Python of your own environment; then nothing is installed
 
-Exit codes are the job's; 2 also says that something needed is missing, and how to get it.
+The exit code is the job's. 2 also means that a requirement is missing; the message says how to get it.
 HELP
 }
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Writes the locks anew from pyproject.toml, for every Python from 3.11 on, each package with its hashes and without any
 # registry's address:
-#   requirements.lock            what the jobs, the demo and the tests need
+#   requirements.lock            what the jobs, the demo, the tests and the documentation's site need
 #   requirements-runtimes.lock   what the extra "gpu" (torch, onnxruntime) adds to it, and nothing else: gigabytes that
 #                                only tests of these runtimes need. Installed on top of the other, without dependencies.
 #
@@ -20,7 +20,7 @@ fi
 
 # compile OUTPUT OPTION...: what OUTPUT holds already is kept where it fits
 compile() {
-    uv pip compile pyproject.toml --extra spark --extra report --extra demo --extra dev \
+    uv pip compile pyproject.toml --extra spark --extra report --extra demo --extra dev --extra docs \
         --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
         --output-file "$@"
 }

@@ -65,7 +65,12 @@ setup_wanted_environment() {
     { printf '%s\n' "$setup_root" "$version" && cat "$setup_root/requirements.lock"; } | setup_digest
 }
 
-setup_wanted() { printf '%s %s' "$(setup_wanted_environment)" "$(setup_digest <"$setup_root/pyproject.toml")"; }
+# pyproject.toml takes the version from the package.
+setup_wanted_project() {
+    { cat "$setup_root/pyproject.toml" && grep '^__version__' "$setup_root/src/sparkscore/__init__.py"; } | setup_digest
+}
+
+setup_wanted() { printf '%s %s' "$(setup_wanted_environment)" "$(setup_wanted_project)"; }
 
 # Takes the set-up's lock on descriptor 9. flock(1) is not everywhere, but a lock that a child takes on an inherited
 # descriptor stays with the descriptor: any Python will do.
@@ -128,7 +133,7 @@ setup_install() {
             rm -f "$setup_stamp"
             find "$setup_venv" -mindepth 1 -maxdepth 1 ! -name .setup.lock ! -name jdk -exec rm -rf {} +
             if command -v uv >/dev/null; then "$python" -m venv --without-pip "$setup_venv"; else "$python" -m venv "$setup_venv"; fi
-            setup_install_locked requirements.lock || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to go on"
+            setup_install_locked requirements.lock || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to continue"
         fi
         printf '%s -' "$(setup_wanted_environment)" >"$setup_stamp"
         setup_install_project || setup_fail 2 "set-up: installing the project itself failed (above)"
@@ -159,13 +164,13 @@ setup_install_runtimes() {
     local started=$SECONDS
     setup_take_lock "$SETUP_PYTHON"
     if [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
-        setup_has_installer || setup_fail 2 "set-up: $setup_venv was made by uv, which is gone: remove it, and run the command again"
+        setup_has_installer || setup_fail 2 "set-up: $setup_venv was made by uv, which is no longer installed: remove it, and run the command again"
         setup_say "set-up: installing $(grep -c '^[a-z0-9]' "$setup_root/requirements-runtimes.lock") packages of" \
             "runtimes: gigabytes, once"
         rm -f "$setup_runtimes_stamp"
         # what they need beside one another is in requirements.lock, with the same versions
         setup_install_locked requirements-runtimes.lock --no-deps ||
-            setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to go on"
+            setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to continue"
         setup_wanted_runtimes >"$setup_runtimes_stamp"
         setup_say "set-up: the runtimes are ready ($((SECONDS - started)) s)"
     fi

@@ -2,7 +2,7 @@
 # Everything that CI checks, in the order of what is quickest to fail; stops at the first step that does. At the end
 # it says where the time went, and where all of it passed on a clean checkout, build/passed holds the tree that did.
 #
-#   ci/test.sh              format lint shell types imports tests
+#   ci/test.sh              format lint shell types imports docs tests
 #   ci/test.sh lint         one of them
 #   ci/test.sh slow         the tests that take longest, which are no part of "tests": kills, full disks, upkeep, rollbacks, a cluster
 #   ci/test.sh coverage     all tests, and what they reach: before a release
@@ -24,6 +24,11 @@ step_shell() {
 }
 step_types() { python -m mypy src tests jobs; }
 step_imports() { lint-imports; }
+# The reference is what the code says; the site has no link that leads nowhere.
+step_docs() {
+    python -m ci.reference --check
+    NO_MKDOCS_2_WARNING=1 python -m mkdocs build --strict
+}
 # Of all tests: the ones that are not slow (tests/conftest.py says which are), or the slow ones. A whole run of both is
 # `ci/test.sh coverage`, which measures what they reach.
 step_tests() { lanes -m "not slow"; }
@@ -59,7 +64,7 @@ lanes() {
     return "$outcome"
 }
 
-steps=(format lint shell types imports tests)
+steps=(format lint shell types imports docs tests)
 more=(slow coverage)
 if (($#)); then
     [[ $# == 1 && " ${steps[*]} ${more[*]} " == *" $1 "* ]] || setup_fail 2 "ci/test.sh: the steps are: ${steps[*]}; and ${more[*]}"

@@ -1,4 +1,4 @@
-"""Hold the run events of a job against what its config promises.
+"""Check the run events of a job against the SLA rules of its config.
 
 ./spark-submit.sh jobs/check_sla.py --help
 """

@@ -1,4 +1,4 @@
-"""Suggest a suite of expectations for a table, or hold one against it.
+"""Suggest a suite of expectations for a table, or judge a table by one.
 
 ./spark-submit.sh jobs/gate.py --help
 """

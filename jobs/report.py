@@ -1,4 +1,4 @@
-"""Write the HTML page of a run, or of a job with --job.
+"""Write the HTML report of a run, or of a job with --job.
 
 ./spark-submit.sh jobs/report.py --help
 """

@@ -6,10 +6,17 @@
 
 # COMMAND ----------
 
-from sparkscore import Settings, register_tables
-from sparkscore.spark.session import get_job_session
+from pathlib import Path
 
-spark = get_job_session("read predictions")
+from pyspark.sql import SparkSession
+
+from sparkscore import Settings, register_tables
+
+builder = SparkSession.builder.appName("read predictions")
+for line in Path("conf/spark/local.conf").read_text().splitlines():  # Delta for this Spark, as the jobs have it
+    if line.startswith("spark."):
+        builder = builder.config(*line.split(maxsplit=1))
+spark = builder.getOrCreate()
 names = register_tables(spark, Settings.load("conf/quickstart.yaml"))
 print(*names)
 

@@ -4,8 +4,10 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from delta.tables import DeltaTable
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
@@ -92,3 +94,18 @@ def world(spark: SparkSession, registry: Registry, tmp_path: Path) -> World:
     made = World(spark, tmp_path / "home", registry)
     made.write_source(source_rows())
     return made
+
+
+@pytest.fixture
+def opened_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that Delta was asked to open, in order."""
+    paths: list[str] = []
+    original = DeltaTable.forPath.__func__  # type: ignore[attr-defined]
+
+    def counted(cls: type[DeltaTable], spark: SparkSession, path: str, *rest: Any) -> DeltaTable:
+        paths.append(path)
+        found: DeltaTable = original(cls, spark, path, *rest)
+        return found
+
+    monkeypatch.setattr(DeltaTable, "forPath", classmethod(counted))
+    return paths

@@ -222,7 +222,7 @@ def test_a_dry_run_shows_the_plan_and_leaves_the_tables_as_they_were(
     assert world.version() == world.version("predictions_runs") == -1
     call(capfd, "score", "--config", config, "--as-of", AS_OF)
     _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
-    assert "nothing: this as_of is published" in said
+    assert "nothing: this as_of is already published" in said
 
 
 def test_a_sample_shows_rows_and_leaves_the_tables_as_they_were(

@@ -180,7 +180,7 @@ def test_a_result_file_that_is_full_by_the_end_changes_no_exit_code(
     monkeypatch.setattr(main, "create_result_file", lambda _: Path("/dev/full"))
     code, _, said = call(capfd, "score", "--as-of", AS_OF)
     assert code == 0
-    assert "the result is not in /dev/full" in said
+    assert "the result was not written to /dev/full" in said
 
 
 def test_stack_traces_and_errors_show_what_they_quote_as_text(

@@ -214,8 +214,14 @@ def test_variables_that_differ_in_case_only_are_refused_without_their_values(con
         ("drift: {min_rows: 010}", r"job\.yaml, line \d+: drift\.min_rows: YAML reads 010 as 8\n.*\n.*write 10 or 8"),
         ("scoring: {deadline: 1:30}", "scoring.deadline: YAML reads 1:30 as 90"),
         ("scoring: {deadline: 1:30.5}", "scoring.deadline: YAML reads 1:30.5 as 90.5"),
-        ("scoring: {deadline: on}", "scoring.deadline: .*no number, found on, which YAML reads as true"),
-        ("profile: {rows: yes}", "profile.rows: .*no number, found yes, which YAML reads as true"),
+        (
+            "scoring: {deadline: on}",
+            "scoring.deadline: .*not true or false, found on, which YAML reads as true",
+        ),
+        (
+            "profile: {rows: yes}",
+            "profile.rows: .*not true or false, found yes, which YAML reads as true",
+        ),
         ("gate: {on: a.json}", "line [0-9]+: YAML reads the key gate.on as true"),
         ("drift: {min_rows: 2013-02-30}", "looks like a YAML timestamp and is none: day is out of range"),
         ("home: {{ ds }}", "a list or a mapping as a key of home"),
@@ -232,7 +238,7 @@ def test_a_value_that_yaml_changes_is_refused_for_any_setting(tmp_path: Path, te
 def test_a_truth_is_no_version(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(dict(MINIMAL)).replace("table: flights", "table: flights\n  version: off"))
-    with pytest.raises(ConfigError, match=r"source\.version: .*no number, found off"):
+    with pytest.raises(ConfigError, match=r"source\.version: .*not true or false, found off"):
         load_settings(file)
 
 
@@ -330,13 +336,13 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
     changes = {
         "source.where": "[{column: a, value: 1}]",
         "model.runtime": "pyfunc",
-        "output.threshold": "0.1",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
     }
     same = {
         "scoring.batch_rows": "10",
         "output.stage": "/x",
+        "output.threshold": "0.1",
         "gate.input": "x.json",
         "home": "/y",
         "source.version": "3",

@@ -78,7 +78,7 @@ class Checkout:
         (self.root / "jobs").mkdir()
         (self.root / "jobs" / "score.py").touch()
         (self.root / "src" / "sparkscore").mkdir(parents=True)
-        (self.root / "src" / "sparkscore" / "__init__.py").write_text('"""A copy."""\n')
+        (self.root / "src" / "sparkscore" / "__init__.py").write_text('"""A copy."""\n\n__version__ = "0.0.1"\n')
         executable(self.spark / "bin" / "spark-submit", STAND_IN)
         self.with_java("17.0.15")
 

@@ -19,7 +19,7 @@ from sklearn.linear_model import LogisticRegression
 
 from sparkscore.records import RunReport, TableRef
 from sparkscore.settings import Settings
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 MODEL = "late"
 AS_OF = "2013-12-31"
@@ -133,7 +133,7 @@ class World:
 
     def table(self, name: str = "predictions") -> DataFrame:
         """A table of the home folder."""
-        return load_table(self.spark, TableRef(name, self.path(name)))
+        return Table(self.spark, TableRef(name, self.path(name))).load_rows()
 
     def predictions(self, *, as_of: str = AS_OF, name: str = "predictions") -> pd.DataFrame:
         """What readers see for an as_of, by key."""

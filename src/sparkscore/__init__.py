@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from sparkscore.settings import Settings
 
 __version__ = "0.1.0"
+"""Version of the package, as in its metadata."""
 __all__ = [
     "AccessDenied",
     "BatchTimeout",
@@ -123,7 +124,7 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> Any:
-    """The public name, imported when it is first asked for."""
+    """The public name, imported at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkscore' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(import_module(_HOMES[name]), name)

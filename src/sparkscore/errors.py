@@ -10,7 +10,7 @@ SparkscoreError                 1
 │   ├── ForeignTable                the table belongs to another job, or to a newer version of the suite
 │   ├── PinsConflict                published with other pins
 │   └── TableChanged                a published table was changed by someone else
-├── ScanUnsupported             1   files that only Spark is sure to read; the caller reads them with Spark instead
+├── ScanUnsupported             1   files that only Spark reads reliably; the caller reads them with Spark instead
 ├── GateFailed                  3   the data was judged bad
 │   ├── DuplicateKeys
 │   └── TooManyRejects
@@ -26,11 +26,12 @@ SparkscoreError                 1
     ├── PublishConflict
     └── DeadlinePassed              stopped with its chunks kept
 
-A run that is published and broke a promise is no error: it ends with MONITORING_BREACH, and its result says which one.
+A published run that broke a binding rule is no error: it ends with MONITORING_BREACH, and its result says which rule.
 """
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import ClassVar
 
 _USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
@@ -40,12 +41,12 @@ _ASSIGNED_SECRET = re.compile(
 
 
 MONITORING_BREACH = 5
-"""Exit code of a published run that broke a binding promise about drift or SLA, and of `check_sla`."""
+"""Exit code of a published run that broke a binding rule about drift or SLA, and of `check_sla`."""
 
 MESSAGE_HIDDEN = (
-    "its message is not shown, as it may hold values of source.sensitive; see it with data that may be seen"
+    "its message is not shown, because it may hold values of source.sensitive; run it with data that may be shown"
 )
-"""What to do about an error of which only the class is told."""
+"""What to do about an error of which only the class is shown."""
 
 
 def redact_secrets(text: str) -> str:
@@ -54,12 +55,12 @@ def redact_secrets(text: str) -> str:
 
 
 def escape_lone_surrogates(text: str) -> str:
-    """The text with halves of characters (lone surrogates), which no encoding has, as Python writes them."""
+    """The text with lone surrogates, which no encoding has, as Python's escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def find_error_class(name: str) -> "type[SparkscoreError] | None":
-    """The suite's error class of that name; None where there is none."""
+    """The suite's error class of this name; None if there is none."""
     kind = globals().get(name)
     return kind if isinstance(kind, type) and issubclass(kind, SparkscoreError) else None
 
@@ -70,14 +71,30 @@ def is_retryable(name: str | None, *, exit_code: int | None) -> bool:
     return exit_code == TemporaryError.exit_code if kind is None else kind.retryable
 
 
-def to_error_dict(error: BaseException) -> dict[str, object]:
-    """What a result line and a run event tell of an error: class, message, retryable."""
-    retryable = isinstance(error, SparkscoreError) and error.retryable
-    return {
-        "class": type(error).__name__,
-        "message": escape_lone_surrogates(redact_secrets(str(error)))[:4000],
-        "retryable": retryable,
-    }
+_MAX_SUMMARY_CHARACTERS = 4000
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSummary:
+    """An error as result lines, run events and reports hold it."""
+
+    class_name: str
+    """Of the suite's error, or of whatever else was raised."""
+    message: str
+    """What was found, what was expected, what to do; without secrets."""
+    retryable: bool
+    """Whether the same command may end well later, without a change."""
+
+    @classmethod
+    def from_error(cls, error: BaseException) -> "ErrorSummary":
+        """The summary of any exception, without secrets and without what is no text."""
+        retryable = isinstance(error, SparkscoreError) and error.retryable
+        message = escape_lone_surrogates(redact_secrets(str(error)))[:_MAX_SUMMARY_CHARACTERS]
+        return cls(type(error).__name__, message, retryable)
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON has it."""
+        return {"class": self.class_name, "message": self.message, "retryable": self.retryable}
 
 
 class SparkscoreError(Exception):
@@ -85,6 +102,10 @@ class SparkscoreError(Exception):
 
     exit_code: ClassVar[int] = 1
     retryable: ClassVar[bool] = False
+    remedy: ClassVar[str] = (
+        "read the stack trace that `--debug` shows; if the data and the settings are right, report it"
+    )
+    """What to do about errors of this class in general; the `do` of an error says it for the case at hand."""
 
     def __init__(self, found: str, expected: str = "", do: str = "") -> None:
         super().__init__(found, expected, do)
@@ -95,14 +116,14 @@ class SparkscoreError(Exception):
         """The `RunReport` of the attempt that failed, where there was one."""
 
     def to_dict(self) -> dict[str, str]:
-        """The error as JSON has it, on its way from one process to another: `from_dict` makes it again."""
+        """The error as JSON values, for another process, where `from_dict` restores it."""
         return {"class": type(self).__name__, "found": self.found, "expected": self.expected, "do": self.do}
 
     @staticmethod
     def from_dict(parts: Mapping[str, object]) -> "SparkscoreError":
-        """The error again: of the same class, with the same words.
+        """Restore an error of `to_dict`: same class, same message.
 
-        Raises:  ValueError for what `to_dict` has not made: a class that is none of the suite's, other parts.
+        Raises:  ValueError for anything else than the result of `to_dict`.
         """
         kind = find_error_class(str(parts.get("class")))
         words = {name: word for name, word in parts.items() if name != "class" and isinstance(word, str)}
@@ -119,45 +140,64 @@ class SparkscoreError(Exception):
 
 
 class ConfigError(SparkscoreError):
-    """A setting, a name or a permission that only a person can put right."""
+    """A setting, a name or a permission that only a person can correct."""
 
     exit_code = 2
+    remedy = "correct the setting, the name or the file that the message names, then run the command again"
 
 
 class NameRefused(ConfigError):
-    """A name outside the grammar of identifiers; it was never handed to Spark."""
+    """A name outside the grammar of identifiers; it was never passed to Spark."""
+
+    remedy = "rename it: catalog names have up to three parts joined by dots; anything with a slash is a path"
 
 
 class TableNotFound(ConfigError):
     """No table at that name, or not a Delta table."""
 
+    remedy = "check the name and the home folder (`home`): a plain name is a table under it"
+
 
 class VersionGone(ConfigError):
     """A table's version that can no longer be read: vacuumed, or its log was cleaned up."""
+
+    remedy = "use a version that still exists, or run `score --restart` to pin the newest one; keep history longer"
 
 
 class AccessDenied(ConfigError):
     """No permission to read or to write."""
 
+    remedy = "give the identity that runs the job the missing permission, or name another table or folder"
+
 
 class UnsupportedSession(ConfigError):
     """A session or a machine that the suite cannot work with."""
+
+    remedy = "use a classic Spark session (a cluster with dedicated access) and Java 17 or newer"
 
 
 class ForeignTable(ConfigError):
     """A table that another job owns, or that a newer version of the suite wrote."""
 
+    remedy = "give the job a prediction table of its own (`output.table`), or use the newer version of sparkscore"
+
 
 class PinsConflict(ConfigError):
-    """The as_of is published with other pins than the ones asked for."""
+    """The as_of is published with other pins than the requested ones."""
+
+    remedy = "keep the publication, or run `score --replace` to publish the new pins as the next revision"
 
 
 class TableChanged(ConfigError):
     """The prediction table no longer holds what a run published."""
 
+    remedy = "find out who changed the table; then publish again with `score --force`"
+
 
 class ScanUnsupported(SparkscoreError):
-    """Tables or files that are not sure to give Spark's rows when they are read without Spark."""
+    """Tables or files that only Spark can be relied on to read correctly."""
+
+    remedy = "set `scoring.transport: arrow`, or leave it at `auto`, which makes that choice by itself"
 
     def __init__(self, found: str, expected: str = "", do: str = "let Spark read it: scoring.transport: arrow") -> None:
         super().__init__(found, expected, do)
@@ -167,40 +207,56 @@ class GateFailed(SparkscoreError):
     """Expectations that the data did not meet; nothing was published."""
 
     exit_code = 3
+    remedy = "look at the data, or correct the suite; nothing was published"
 
 
 class DuplicateKeys(GateFailed):
     """More than one row for a key."""
 
+    remedy = "remove the duplicates from the source, or name all columns that identify a row in `source.keys`"
+
 
 class TooManyRejects(GateFailed):
     """More rows could not be scored than the config allows."""
+
+    remedy = "see why rows are rejected with `rejects`; correct the data, or raise `scoring.max_reject_ratio`"
 
 
 class ModelError(SparkscoreError):
     """The model cannot be used as asked."""
 
     exit_code = 4
+    remedy = "check the model and what was logged with it"
 
 
 class ModelNotFound(ModelError):
     """No such model, version or alias."""
 
+    remedy = "check `model.uri` and the MLflow server (`model.tracking_uri`)"
+
 
 class SignatureError(ModelError):
     """The source's columns do not fit the model's signature."""
+
+    remedy = (
+        "map differing names in `model.inputs`, cast the columns in the source, or log the model with its signature"
+    )
 
 
 class DigestMismatch(ModelError):
     """The model's files differ from the ones that were pinned."""
 
+    remedy = "log the model again as a new version: files of a registered version must not change"
+
 
 class PredictError(ModelError):
-    """The model raised, or returned something else than its signature says."""
+    """The model raised an error, or returned something else than its signature says."""
+
+    remedy = "run the model on the rows that the message names; log a corrected version"
 
 
 class RowsNotPredicted(PredictError):
-    """The model raised on a batch: without the rows at fault it may predict the others."""
+    """The model raised an error on a batch: it may predict the rows that did not cause it."""
 
     def __init__(self, found: str, expected: str = "", do: str = "", *, raised: str = "") -> None:
         super().__init__(found, expected, do)
@@ -215,21 +271,30 @@ class RowsNotPredicted(PredictError):
 class BatchTimeout(PredictError):
     """The model did not answer within `scoring.batch_timeout`."""
 
+    remedy = "raise `scoring.batch_timeout`, lower `scoring.batch_rows`, or find out why the model hangs"
+
 
 class TemporaryError(SparkscoreError):
-    """Something outside is not there at the moment; a retry may help."""
+    """Something outside is not available at the moment; a retry may help."""
 
     exit_code = 75
     retryable = True
+    remedy = "run the same command again later: the next attempt continues from what is kept"
 
 
 class RegistryUnreachable(TemporaryError):
     """The model registry did not answer."""
 
+    remedy = "check that the MLflow server answers, then run the same command again"
+
 
 class PublishConflict(TemporaryError):
-    """Other writers kept winning."""
+    """Other writers kept committing first."""
+
+    remedy = "run the same command again; if it repeats, keep other writers away from the table during the publication"
 
 
 class DeadlinePassed(TemporaryError):
-    """The run's time was over; what is scored is kept, and the next attempt goes on from it."""
+    """The deadline passed; the scored chunks are kept, and the next attempt continues from them."""
+
+    remedy = "run the same command again, or raise `scoring.deadline`"

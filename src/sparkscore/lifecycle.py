@@ -1,7 +1,8 @@
-"""What the run events of an as_of and the rows that readers see mean for the next attempt. Pure: no Spark, no I/O."""
+"""What the run events and the visible rows of an as_of mean for the next attempt. Pure: no Spark, no I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from dataclasses import replace as replace_fields
 from itertools import groupby
 from typing import Literal
 
@@ -14,19 +15,6 @@ _MIN_RUN_ID_LENGTH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Wishes:
-    """What the caller asked for beyond the plain run."""
-
-    replace: bool = False
-    force: bool = False
-    restart: bool = False
-
-
-PLAIN_RUN = Wishes()
-"""A run without any wish: publishes once."""
-
-
-@dataclass(frozen=True, slots=True)
 class Decision:
     """What the next attempt does."""
 
@@ -36,9 +24,9 @@ class Decision:
     keep: Pins | None = None
     """Pins of an attempt that did not end; None: resolve anew."""
     shown: RunEvent | None = None
-    """The publication that readers see now."""
+    """The current publication."""
     open: RunEvent | None = None
-    """The last event of an attempt that never ended; to be closed as aborted."""
+    """The last event of an attempt that never ended, which must be closed as aborted."""
     earlier: RunEvent | None = None
     """The publication whose rows a rollback publishes again."""
     staged: bool = False
@@ -46,74 +34,83 @@ class Decision:
 
 
 def unknown_runs(events: Sequence[RunEvent], visible: Mapping[str, int]) -> list[str]:
-    """Runs whose rows readers see although no event says that they were published."""
+    """Runs with visible rows although no event says that they were published."""
     published = {event.run_id for event in events if event.event == "published"}
     return sorted(run_id for run_id in visible if run_id not in published)
 
 
 def decide_next_attempt(
-    events: Sequence[RunEvent], visible: Mapping[str, int], wishes: Wishes, *, committed: int = 0
+    events: Sequence[RunEvent],
+    visible: Mapping[str, int],
+    *,
+    replace: bool = False,
+    force: bool = False,
+    restart: bool = False,
+    committed: int = 0,
 ) -> Decision:
     """What the next attempt of an as_of does.
 
+    `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
+    the pins of an attempt that did not end.
+
     Needs:   the as_of's `events`, oldest first, and `visible` rows by run_id, none unknown; with `force` the greatest
              revision `committed` to the table, which Delta would skip.
-    Raises:  TableChanged when readers do not see what was published, unless forced.
+    Raises:  TableChanged if the visible rows are not the published ones, unless forced.
     """
-    shown = _current_publication(events)
-    if shown is not None and not wishes.force:
-        _refuse_changed_rows(shown, visible)
+    current = _current_publication(events)
+    if current is not None and not force:
+        _refuse_changed_rows(current, visible)
     newest = max((event.revision for event in events), default=0)
-    mine = [event for event in events if event.revision == newest]
-    attempt = max((event.attempt for event in mine), default=0)
-    last = _last_attempt_event(mine, attempt)
-    done = shown is not None and shown.revision == newest
-    if done and (wishes.replace or wishes.force):
-        return Decision("work", max(newest, committed) + 1, 1, shown=shown)
-    if wishes.force and committed >= max(newest, 1):
-        return Decision("work", committed + 1, 1, shown=shown)
-    keep = None if done or wishes.restart else _reusable_pins(mine, last)
+    own_events = [event for event in events if event.revision == newest]
+    attempt = max((event.attempt for event in own_events), default=0)
+    last = _last_attempt_event(own_events, attempt)
+    is_published = current is not None and current.revision == newest
+    if is_published and (replace or force):
+        return Decision("work", max(newest, committed) + 1, 1, shown=current)
+    if force and committed >= max(newest, 1):
+        return Decision("work", committed + 1, 1, shown=current)
+    keep = None if is_published or restart else _reusable_pins(own_events, last)
     unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
-    if shown is not None and (done or (keep is None and not (wishes.replace or wishes.force))):
-        return replace(_decide_no_work(shown), open=None if done else unfinished)
-    return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=shown, open=unfinished)
+    if current is not None and (is_published or (keep is None and not (replace or force))):
+        return replace_fields(_decide_no_work(current), open=None if is_published else unfinished)
+    return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=current, open=unfinished)
 
 
 def decide_rollback(
     events: Sequence[RunEvent], visible: Mapping[str, int], *, to: str | None, recovered: Sequence[str] = ()
 ) -> Decision:
-    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless readers see it.
+    """What a rollback of an as_of does: `earlier` is published again as the next revision, unless it is current.
 
-    Without `to` it is the publication before the one that readers see. A rollback that died after its commit is
+    Without `to` it is the publication before the current one. A rollback that died after its commit is
     one of the runs `recovered` just now, and is not taken back by the command that repeats it.
 
     Needs:   as `decide_next_attempt`; `to` as a revision, or a run_id or its beginning.
-    Raises:  ConfigError where nothing earlier is published, TableChanged.
+    Raises:  ConfigError if nothing earlier is published, TableChanged.
     """
-    shown = _require_current_publication(events, visible)
-    if to is None and shown.run_id in recovered and _origin_run_id(events, shown, "rollback"):
-        return _decide_no_work(shown)
+    current = _require_current_publication(events, visible)
+    if to is None and current.run_id in recovered and _origin_run_id(events, current, "rollback"):
+        return _decide_no_work(current)
     earlier = _find_earlier_publication(events, to)
-    if earlier.run_id in (shown.run_id, _origin_run_id(events, shown, "rollback")):
-        return _decide_no_work(shown)
-    return replace(_decide_next_revision(events, shown, "rollback"), earlier=earlier)
+    if earlier.run_id in (current.run_id, _origin_run_id(events, current, "rollback")):
+        return _decide_no_work(current)
+    return replace_fields(_decide_next_revision(events, current, "rollback"), earlier=earlier)
 
 
 def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_id: str) -> Decision:
-    """What a retry of a run's rejects does: with the run's pins, the next revision. Retried already: nothing.
+    """What a retry of a run's rejects does: the next revision with the run's pins; nothing if it was already retried.
 
     Needs:   as `decide_next_attempt`.
-    Raises:  ConfigError where readers see another run, TableChanged.
+    Raises:  ConfigError if another run is current, TableChanged.
     """
-    shown = _require_current_publication(events, visible)
-    if shown.run_id == run_id:
-        decision = _decide_next_revision(events, shown, "rejects")
-        return replace(decision, keep=shown.pins, staged=decision.staged and decision.keep == shown.pins)
-    if _origin_run_id(events, shown, "rejects") == run_id:
-        return _decide_no_work(shown)
+    current = _require_current_publication(events, visible)
+    if current.run_id == run_id:
+        decision = _decide_next_revision(events, current, "rejects")
+        return replace_fields(decision, keep=current.pins, staged=decision.staged and decision.keep == current.pins)
+    if _origin_run_id(events, current, "rejects") == run_id:
+        return _decide_no_work(current)
     raise ConfigError(
-        f"readers do not see run {run_id[:12]}",
-        f"run {(shown.run_id or '')[:12]}, revision {shown.revision}: what they see of this as_of",
+        f"run {run_id[:12]} is not the current publication",
+        f"run {(current.run_id or '')[:12]}, revision {current.revision}, the current publication of this as_of",
         "retry the rejects of that run",
     )
 
@@ -121,7 +118,7 @@ def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_
 def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
     """The events of one run, named by its run_id or the beginning of it.
 
-    Raises:  ConfigError where no run is called so.
+    Raises:  ConfigError if there is no such run.
     """
     found = [event for event in events if len(run) >= _MIN_RUN_ID_LENGTH and (event.run_id or "").startswith(run)]
     if not found:
@@ -129,12 +126,12 @@ def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
         raise ConfigError(
             f"no run {run}",
             f"one of {', '.join(known[-10:]) or 'none so far'}",
-            f"give {_MIN_RUN_ID_LENGTH} characters at least; `runs` lists them",
+            f"give at least {_MIN_RUN_ID_LENGTH} characters; `runs` lists the runs",
         )
     return found
 
 
-def find_scoring_publications(events: Sequence[RunEvent], shown: Sequence[RunEvent]) -> list[RunEvent]:
+def find_scoring_publications(events: Sequence[RunEvent], publications: Sequence[RunEvent]) -> list[RunEvent]:
     """The publications that scored what these show: themselves, or the ones whose rows a rollback published again."""
     published = {event.run_id: event for event in events if event.event == "published"}
 
@@ -143,7 +140,7 @@ def find_scoring_publications(events: Sequence[RunEvent], shown: Sequence[RunEve
             event = published[event.origin_run_id]
         return event
 
-    return [scored(event) for event in shown]
+    return [scored(event) for event in publications]
 
 
 def list_publications(events: Sequence[RunEvent]) -> list[RunEvent]:
@@ -162,45 +159,45 @@ def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> Run
         raise ConfigError(
             "no earlier publication of this as_of" if to is None else f"no publication {to} of this as_of",
             f"one of the published revisions {listed}",
-            "name one by --to, or score again with --replace",
+            "name one with --to, or score again with --replace",
         )
     return found[0]
 
 
-def _origin_run_id(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> str | None:
-    """The run that a verb started from when it made what readers see; None where it was made by another verb."""
-    mine = (event.origin_run_id for event in events if event.run_id == shown.run_id and event.verb == verb)
-    return next((run_id for run_id in mine if run_id is not None), None)
+def _origin_run_id(events: Sequence[RunEvent], publication: RunEvent, verb: str) -> str | None:
+    """The run from which a verb made the current publication; None if another verb made it."""
+    origins = (event.origin_run_id for event in events if event.run_id == publication.run_id and event.verb == verb)
+    return next((run_id for run_id in origins if run_id is not None), None)
 
 
 def _require_current_publication(events: Sequence[RunEvent], visible: Mapping[str, int]) -> RunEvent:
-    shown = _current_publication(events)
-    if shown is None:
+    current = _current_publication(events)
+    if current is None:
         raise ConfigError("nothing is published for this as_of", "an as_of with a publication", "`runs` lists them")
-    _refuse_changed_rows(shown, visible)
-    return shown
+    _refuse_changed_rows(current, visible)
+    return current
 
 
 def _current_publication(events: Sequence[RunEvent]) -> RunEvent | None:
     return next((event for event in reversed(events) if event.event == "published"), None)
 
 
-def _decide_no_work(shown: RunEvent) -> Decision:
-    return Decision("already_published", shown.revision, shown.attempt, shown=shown)
+def _decide_no_work(current: RunEvent) -> Decision:
+    return Decision("already_published", current.revision, current.attempt, shown=current)
 
 
-def _decide_next_revision(events: Sequence[RunEvent], shown: RunEvent, verb: str) -> Decision:
-    """The next revision; one that was begun and not published is taken over, whichever verb began it."""
+def _decide_next_revision(events: Sequence[RunEvent], current: RunEvent, verb: str) -> Decision:
+    """The next revision; one that was started and not published is taken over, whichever verb started it."""
     newest = max(event.revision for event in events)
-    if newest == shown.revision:
-        return Decision("work", newest + 1, 1, shown=shown)
-    mine = [event for event in events if event.revision == newest]
-    attempt = max(event.attempt for event in mine)
-    last = _last_attempt_event(mine, attempt)
-    keep = _reusable_pins(mine, last, verb)
-    staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in mine)
+    if newest == current.revision:
+        return Decision("work", newest + 1, 1, shown=current)
+    own_events = [event for event in events if event.revision == newest]
+    attempt = max(event.attempt for event in own_events)
+    last = _last_attempt_event(own_events, attempt)
+    keep = _reusable_pins(own_events, last, verb)
+    staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in own_events)
     unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
-    return Decision("work", newest, attempt + 1, keep=keep, shown=shown, open=unfinished, staged=staged)
+    return Decision("work", newest, attempt + 1, keep=keep, shown=current, open=unfinished, staged=staged)
 
 
 def unsettled_events(events: Sequence[RunEvent]) -> list[RunEvent]:
@@ -229,22 +226,25 @@ def _can_attempt_continue(attempt: Sequence[RunEvent], *, newest: bool) -> bool:
     )
 
 
-def _refuse_changed_rows(shown: RunEvent, visible: Mapping[str, int]) -> None:
-    expected = {shown.run_id: shown.rows_scored} if shown.rows_scored else {}
+def _refuse_changed_rows(current: RunEvent, visible: Mapping[str, int]) -> None:
+    expected = {current.run_id: current.rows_scored} if current.rows_scored else {}
     if dict(visible) == expected:
         return
-    seen = ", ".join(f"{rows:,} of run {run_id[:12]}" for run_id, rows in visible.items()) or "none"
+    visible_text = ", ".join(f"{rows:,} of run {run_id[:12]}" for run_id, rows in visible.items()) or "none"
     raise TableChanged(
-        f"the prediction table changed behind our back: it holds {seen} for this as_of",
-        f"{shown.rows_scored or 0:,} rows of run {(shown.run_id or '')[:12]}, as published",
+        f"the prediction table was changed by someone else: it holds {visible_text} for this as_of",
+        f"{current.rows_scored or 0:,} rows of run {(current.run_id or '')[:12]}, as published",
         "look at the table's history; --force publishes again",
     )
 
 
 def _last_attempt_event(events: Sequence[RunEvent], attempt: int) -> RunEvent | None:
     """The event that ends an attempt, else its newest one."""
-    mine = [event for event in events if event.attempt == attempt]
-    return next((event for event in reversed(mine) if event.event in _FINAL_EVENTS), mine[-1] if mine else None)
+    own_events = [event for event in events if event.attempt == attempt]
+    return next(
+        (event for event in reversed(own_events) if event.event in _FINAL_EVENTS),
+        own_events[-1] if own_events else None,
+    )
 
 
 def _reusable_pins(events: Sequence[RunEvent], last: RunEvent | None, verb: str = "score") -> Pins | None:

@@ -1,6 +1,6 @@
 """Every table that the suite writes, as data: columns, types, units, grain, comments. No I/O."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -55,7 +55,11 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
 """Constant for a run; added by the publish, never written to the stage."""
 
 PREDICTION_COLUMN = "prediction"
+LABEL_COLUMN = "label"
 REJECT_COLUMN = "_reject"
+"""Of a stage: why the row has no prediction."""
+GONE_COLUMN = "_gone"
+"""Of what a MERGE reads: the key is to be deleted."""
 """Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
 REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
@@ -149,7 +153,9 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset({"prediction", "label", "_reject", "_gone", *(column.name for column in LINEAGE_COLUMNS)})
+RESERVED_NAMES = frozenset(
+    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
+)
 """Names that keys and pass-through columns may not take."""
 
 
@@ -164,12 +170,14 @@ def prediction_contract(
 
     Grain: one row per (keys, as_of).
     """
-    columns = [*keys, ContractColumn("prediction", output, "The model's output.")]
+    columns = [*keys, ContractColumn(PREDICTION_COLUMN, output, "The model's output.")]
     if threshold is not None:
-        columns[-1] = ContractColumn("prediction", pa.float64(), "Probability of the positive class, 0 to 1.")
+        columns[-1] = ContractColumn(PREDICTION_COLUMN, pa.float64(), "Probability of the positive class, 0 to 1.")
         columns.append(
             ContractColumn(
-                "label", pa.int32(), f"1 where prediction >= the run's threshold ({threshold} at creation), else 0."
+                LABEL_COLUMN,
+                pa.int32(),
+                f"1 where prediction >= the run's threshold ({threshold} at creation), else 0.",
             )
         )
     return TableContract(
@@ -233,3 +241,28 @@ REJECTS_CONTRACT = TableContract(
     ),
     partitioned_by=("as_of_date",),
 )
+
+_ROWS = ("count", "count_cmp", "num_nulls", "num_nan", "weights", "rows_read", "rows_scored", "rows_rejected")
+_VALUES = ("min", "max", "avg", "stddev", "median", "quantiles", "points")
+COLUMN_UNITS: Mapping[str, str] = {
+    **dict.fromkeys(_ROWS, "rows"),
+    **dict.fromkeys(_VALUES, "that of the column"),
+    **dict.fromkeys(("sampled_share", "shares", "shares_cmp"), "share, 0 to 1"),
+    **dict.fromkeys(("js_distance", "ks_statistic", "cramers_v"), "0 to 1"),
+    "percent_null": "percent",
+    "distinct_count": "values",
+    "wasserstein_distance": "standard deviations",
+}
+"""Units of the numbers that have one, by column name; a name means the same in every table."""
+
+TABLE_PROPERTIES: Mapping[str, str] = {
+    "sparkscore.job": "The job that owns the table; any other job is refused.",
+    "sparkscore.schema": "Version of the table's contract; a newer one than this sparkscore knows is refused.",
+    "sparkscore.expired_revision": "The greatest revision of any as_of that retention has removed.",
+    "delta.minReaderVersion": "1: the plainest Delta reader can read the table.",
+    "delta.minWriterVersion": "2, for the same reason.",
+    "delta.enableDeletionVectors": "false, for the same reason.",
+    "delta.dataSkippingStatsColumns": "The columns that identify a row: Delta keeps statistics of no others.",
+    "delta.dataSkippingNumIndexedCols": "0 on a stage, which is read whole.",
+}
+"""Every table property that is set, and what it means."""

@@ -46,7 +46,7 @@ def test_the_usage_line_is_short_and_has_one_word_for_all_settings(
 def test_settings_are_shown_by_their_groups(capfd: pytest.CaptureFixture[str]) -> None:
     run_console(["score", "--help"])
     shown = capfd.readouterr().err
-    for group, description in (("source", "What is scored."), ("drift", "What columns are compared with")):
+    for group, description in (("source", "What is scored."), ("drift", "What the columns of a run are compared with")):
         section = shown.partition(f"settings: {group}:\n")[2].partition("settings: ")[0]
         assert section.strip().startswith(description)
         assert {word for word in section.split() if word.startswith("--")} == {

@@ -16,7 +16,7 @@ from sparkscore.demo.recipe import LAST_TRAINING_MONTH
 from sparkscore.demo.train import train_champion
 from sparkscore.errors import GateFailed
 from sparkscore.records import TableRef
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 AS_OF = "2013-12-31"
 CONF = Path(__file__).parents[2] / "conf"
@@ -71,7 +71,7 @@ def test_exactly_the_wrong_flights_are_rejected_where_the_rules_reject(
     home, wrong = injected
     report = score(spark, settings(home, rejects=True), as_of=AS_OF)
     assert (report.status, report.transport, report.rows_rejected) == ("published", "scan", len(wrong))
-    rows = load_table(spark, TableRef("r", str(home / "tables" / "flight_delay_predictions_rejects"))).collect()
+    rows = Table(spark, TableRef("r", str(home / "tables" / "flight_delay_predictions_rejects"))).load_rows().collect()
     found = {int(json.loads(row["key"])["flight_id"]): row["code"] for row in rows}
     assert set(found) == set(wrong)
     assert all(code.endswith(f"({wrong[key]})") for key, code in found.items())

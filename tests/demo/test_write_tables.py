@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from sparkscore.demo import contracts
 from sparkscore.demo.flights import FlightTables, write_tables
 from sparkscore.records import TableRef
-from sparkscore.store.delta_tables import load_newest_version, load_table
+from sparkscore.store.table import Table
 
 ROWS = 300
 NAMES = ("flights", "weather", "planes")
@@ -33,19 +33,25 @@ def table(home: str, name: str) -> TableRef:
 
 
 def versions(spark: SparkSession, home: str) -> list[int]:
-    return [load_newest_version(spark, table(home, name)) for name in NAMES]
+    return [Table(spark, table(home, name)).load_newest_version() for name in NAMES]
 
 
 def test_the_table_holds_the_frame_value_by_value(spark: SparkSession, home: str, few: FlightTables) -> None:
     rows = (
-        load_table(spark, table(home, "flights")).orderBy("flight_id").select("flight_id", "dep_time", "temp").collect()
+        Table(spark, table(home, "flights"))
+        .load_rows()
+        .orderBy("flight_id")
+        .select("flight_id", "dep_time", "temp")
+        .collect()
     )
     there = few.flights[["flight_id", "dep_time", "temp"]].itertuples(index=False, name=None)
     assert [tuple(row) for row in rows] == [tuple(None if pd.isna(value) else value for value in row) for row in there]
 
 
 def test_every_column_says_what_it_is(spark: SparkSession, home: str) -> None:
-    found = {field.name: field.metadata.get("comment") for field in load_table(spark, table(home, "flights")).schema}
+    found = {
+        field.name: field.metadata.get("comment") for field in Table(spark, table(home, "flights")).load_rows().schema
+    }
     assert found == {column.name: column.comment for column in contracts.FLIGHTS.columns}
 
 
@@ -62,4 +68,4 @@ def test_only_a_table_with_another_number_of_rows_is_written_anew(
     before = versions(spark, home)
     write_tables(spark, home, frames=replace(few, planes=few.planes.head(20)))
     assert versions(spark, home)[:2] == before[:2]
-    assert load_table(spark, table(home, "planes")).count() == 20
+    assert Table(spark, table(home, "planes")).load_rows().count() == 20

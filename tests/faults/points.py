@@ -35,7 +35,7 @@ class Order:
     """One of `DEEDS`."""
     place: str = ""
     """A folder: the one to fill, or that with the model's traps."""
-    wishes: Mapping[str, bool] = field(default_factory=dict)
+    flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
     """Or `maintain`."""
     split_bytes: int = 0
@@ -237,7 +237,7 @@ def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
 
 POINTS: Mapping[str, Point] = {
     "pinned": _after("sparkscore.pipelines.shared.pinning:pin_run"),
-    "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.begin"),
+    "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.record_start"),
     "scoring": _when("sparkscore.pipelines.scoring.staging:score_missing_rows", _trapped),
     "before stage": _before("sparkscore.store.file_commit:commit_files"),
     "chunk staged": _after("sparkscore.store.file_commit:commit_files"),

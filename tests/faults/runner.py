@@ -14,9 +14,8 @@ from typing import Any, TextIO
 from pyspark.sql import SparkSession
 
 from sparkscore import score
-from sparkscore.errors import SparkscoreError, to_error_dict
+from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.ingest import file_ranges
-from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.records import MaintenanceReport, RunReport
 from sparkscore.scoring import task_sizing
@@ -38,7 +37,7 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
             report = _did(spark, order)
     except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
         code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
-        return {"status": "failed", "exit_code": code, "error": to_error_dict(error)}
+        return {"status": "failed", "exit_code": code, "error": ErrorSummary.from_error(error).to_dict()}
     found: Mapping[str, Any] = json.loads(report.to_json())
     return found
 
@@ -47,7 +46,7 @@ def _did(spark: SparkSession, order: Order) -> RunReport | MaintenanceReport:
     settings = Settings(**order.settings)
     if order.verb == "maintain":
         return maintain(spark, settings)
-    return score(spark, settings, as_of=order.as_of, wishes=Wishes(**order.wishes))
+    return score(spark, settings, as_of=order.as_of, **order.flags)
 
 
 def main(master: str, orders: list[str], answers: TextIO) -> None:

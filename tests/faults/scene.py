@@ -13,7 +13,6 @@ from deltalake import DeltaTable
 
 from sparkscore import score
 from sparkscore.errors import TemporaryError
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
 from tests.faults.checker import Expected, check
@@ -57,14 +56,14 @@ class Scene:
 
     def order(self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, **groups: Any) -> Order:
         """What a child is told to do; `replace`, `place`, `verb` and `split_bytes` are the order's own."""
-        wishes = {"replace": True} if groups.pop("replace", False) else {}
+        flags = {"replace": True} if groups.pop("replace", False) else {}
         told: dict[str, Any] = {"marker": str(self.marker), "place": str(self.traps.folder)}
         told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes") if name in groups}
-        return Order(plain(self.settings(**groups)), as_of, at=at, do=do, wishes=wishes, **told)
+        return Order(plain(self.settings(**groups)), as_of, at=at, do=do, flags=flags, **told)
 
-    def run(self, wishes: Wishes = PLAIN_RUN, *, as_of: str = AS_OF, **groups: Any) -> RunReport:
+    def run(self, *, as_of: str = AS_OF, force: bool = False, restart: bool = False, **groups: Any) -> RunReport:
         """An undisturbed run in the test's own session."""
-        return score(self.world.spark, self.settings(**groups), as_of=as_of, wishes=wishes)
+        return score(self.world.spark, self.settings(**groups), as_of=as_of, force=force, restart=restart)
 
     def killed(self, at: str, **more: Any) -> None:
         """A child was killed there, its JVM too; the fault has happened."""

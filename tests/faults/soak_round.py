@@ -174,9 +174,9 @@ class Arena:
         home = self.folder / "home"
         world = World(cast(SparkSession, None), home, self.registry)  # only its settings are asked for
         settings = world.settings(scoring={"batch_rows": BATCH_ROWS, "transport": plan.transport})
-        wishes = {"replace": plan.replaces if replace is None else replace}
+        flags = {"replace": plan.replaces if replace is None else replace}
         return Order(
-            plain(settings), as_of, str(home / f"fault-{plan.number}"), at, "kill", str(self.traps.folder), wishes
+            plain(settings), as_of, str(home / f"fault-{plan.number}"), at, "kill", str(self.traps.folder), flags
         )
 
 

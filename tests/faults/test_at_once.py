@@ -6,7 +6,6 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore.errors import ConfigError, PinsConflict
-from sparkscore.lifecycle import Wishes
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene
 from tests.world import AS_OF, source_rows
@@ -62,7 +61,7 @@ class TestOneAsOf:
         with scene.halted("in merge", "stop") as child:
             with pytest.raises(PinsConflict, match="--restart"):  # an attempt with other pins is at work
                 scene.run(**other)
-            scene.run(Wishes(restart=True), **other)
+            scene.run(restart=True, **other)
         theirs = child.answer()
         assert theirs is not None
         assert (theirs["exit_code"], theirs["error"]["class"]) == (2, "PinsConflict"), theirs

@@ -7,12 +7,11 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore.errors import ConfigError, ForeignTable, TableChanged
-from sparkscore.lifecycle import Wishes
+from sparkscore.records import ReportedSource
 from tests.faults.checker import Expected
 from tests.faults.scene import ROWS, Scene
 from tests.world import AS_OF, source_rows
 
-FORCE = Wishes(force=True)
 STAGING = "sparkscore.pipelines.scoring.staging:score_missing_rows"
 
 
@@ -26,7 +25,7 @@ class TestSource:
         with scene.during(STAGING, lambda: scene.world.write_source(more, mode=mode)):
             report = scene.run(scoring={"transport": transport})
         assert scene.world.version("flights") == 1
-        assert (report.status, report.source) == ("published", {"table": "flights", "version": 0})
+        assert (report.status, report.source) == ("published", ReportedSource("flights", 0))
         scene.check()
 
     @pytest.mark.parametrize("transport", ["scan", "arrow"])
@@ -75,11 +74,11 @@ class TestPredictionTable:
     ) -> None:
         scene.run()
         change(self, scene)
-        with pytest.raises(TableChanged, match="changed behind our back") as caught:
+        with pytest.raises(TableChanged, match="changed by someone else") as caught:
             scene.run()
         assert "--force" in str(caught.value)
         paid = scene.traps.paid()
-        report = scene.run(FORCE)
+        report = scene.run(force=True)
         assert (report.status, report.revision, scene.traps.paid()) == ("published", 2, paid)
         others = [Expected(scene.rows, "2013-11-30")] if change is TestPredictionTable.made_anew else []
         scene.check(Expected(scene.rows, AS_OF), *others)
@@ -88,7 +87,7 @@ class TestPredictionTable:
         scene.run()
         shutil.rmtree(scene.world.path("predictions"))
         scene.world.write_source(scene.rows, name="predictions")
-        for wishes in (Wishes(), FORCE):
+        for force in (False, True):
             with pytest.raises(ForeignTable, match="predictions belongs to no job"):
-                scene.run(wishes)
+                scene.run(force=force)
         assert scene.world.version() == 0

@@ -10,13 +10,11 @@ import pytest
 from mlflow import MlflowClient
 
 from sparkscore.errors import DigestMismatch, PinsConflict, PredictError, RegistryUnreachable
-from sparkscore.lifecycle import Wishes
 from tests.faults.checker import Expected
 from tests.faults.scene import Scene
 from tests.world import MODEL, Registry
 
 STAGING = "sparkscore.pipelines.scoring.staging:score_missing_rows"
-RESTART = Wishes(restart=True)
 
 
 @pytest.fixture
@@ -97,5 +95,5 @@ class TestRegistry:
             scene.run(**groups)
         assert "--restart" in str(caught.value)
         assert scene.world.version() == -1
-        assert scene.run(RESTART, **groups).status == "published"
+        assert scene.run(restart=True, **groups).status == "published"
         scene.check(Expected(scene.rows, version=2))

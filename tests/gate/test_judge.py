@@ -123,7 +123,7 @@ def test_rules_about_columns_being_there_are_judged(rows: DataFrame) -> None:
 
 
 def test_a_column_that_is_not_there_is_a_mistake_of_the_suite(rows: DataFrame) -> None:
-    with pytest.raises(ConfigError, match="columns that are not there: nope in expect_column_values_to_not_be_null"):
+    with pytest.raises(ConfigError, match="columns that do not exist: nope in expect_column_values_to_not_be_null"):
         verdict_of(rows, rule("column_values_to_not_be_null", column="nope"))
 
 

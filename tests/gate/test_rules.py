@@ -140,7 +140,7 @@ def reject_rules(expectations: list[Expectation]) -> RowRules:
     return row_rules([], pa.schema([]), Suite("s", rejecting))
 
 
-_KWARGS_BY_TYPE: dict[str, dict[str, Any]] = {
+ARROW_FORM_KWARGS: dict[str, dict[str, Any]] = {
     "expect_column_values_to_not_be_null": {"column": "s"},
     "expect_column_values_to_be_null": {"column": "t"},
     "expect_column_values_to_be_between": {"column": "i", "min_value": 0, "max_value": 2},
@@ -152,7 +152,7 @@ _KWARGS_BY_TYPE: dict[str, dict[str, Any]] = {
     "expect_column_pair_values_to_be_equal": {"column_A": "i", "column_B": "j"},
     "expect_select_column_values_to_be_unique_within_record": {"column_list": ["i", "j"]},
 }
-ONE_OF_EACH_WITH_ARROW_FORM = [Expectation(kind, kwargs) for kind, kwargs in _KWARGS_BY_TYPE.items()]
+ONE_OF_EACH_WITH_ARROW_FORM = [Expectation(kind, kwargs) for kind, kwargs in ARROW_FORM_KWARGS.items()]
 
 
 def test_what_a_suite_rejects_is_rejected_alike_by_both_evaluators(spark: SparkSession) -> None:

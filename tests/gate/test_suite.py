@@ -144,7 +144,7 @@ def test_a_column_that_is_not_there_is_found_before_any_job() -> None:
     with pytest.raises(ConfigError) as caught:
         check_suite_columns(Suite("flights", expectations), ["distance", "origin", "dest"])
     assert caught.value.found == (
-        "the suite flights judges columns that are not there: "
+        "the suite flights judges columns that do not exist: "
         "Distance in expect_column_values_to_not_be_null(Distance) (nearest: distance); "
         "dst in expect_column_pair_values_to_be_equal(origin, dst) (nearest: dest); "
         "carrier in expect_compound_columns_to_be_unique(origin, carrier)"

@@ -127,7 +127,7 @@ def test_what_has_no_number_is_met_or_not() -> None:
             "No provider found for column_values.like_pattern",
             True,
         ),
-        ("", "an error without words", True),
+        ("", "an error without a message", True),
         ("[CAST_INVALID_INPUT] The value 'Smith' cannot be cast. SQLSTATE: 22018", "CAST_INVALID_INPUT", True),
         ("[UNRESOLVED_COLUMN.WITH_SUGGESTION] A column SQLSTATE: 42703", "UNRESOLVED_COLUMN.WITH_SUGGESTION", True),
         (

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.snapshot import SAMPLE_LIMIT, count_snapshot_rows, pin_source, sample_snapshot, snapshot_frame
 from sparkscore.records import Condition, Snapshot, TableRef
-from sparkscore.store.delta_tables import load_table_id
+from sparkscore.store.table import Table
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 HOSTILE = ("a b", "a.b", "a`b", "a'b", 'a"b', "reflect('x')", "ü")
@@ -59,7 +59,7 @@ def pin_flights(spark: SparkSession, table: TableRef, **changed: Any) -> Snapsho
         "where": [],
         "columns": ["id", "Month"],
     }
-    return pin_source(spark, table, **{**wishes, **changed})
+    return pin_source(Table(spark, table), **{**wishes, **changed})
 
 
 def row_ids(rows: DataFrame) -> list[int]:
@@ -79,7 +79,7 @@ def session_setting(spark: SparkSession, name: str, value: str) -> Iterator[None
 
 def test_the_latest_version_is_pinned_as_an_integer(spark: SparkSession, flights: TableRef) -> None:
     snapshot = pin_flights(spark, flights)
-    assert (snapshot.version, snapshot.table_id) == (2, load_table_id(spark, flights))
+    assert (snapshot.version, snapshot.table_id) == (2, Table(spark, flights).id)
     assert snapshot.schema.names == ["id", "Month", "ratio", "list", "carrier", "label", "at"]
     assert row_ids(snapshot_frame(spark, snapshot)) == list(range(20, 30))
 
@@ -200,7 +200,7 @@ def test_a_key_without_exact_equality_is_refused(spark: SparkSession, flights: T
 def test_a_name_that_the_suite_writes_is_refused(
     spark: SparkSession, flights: TableRef, wishes: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match="reserved names among keys and pass-through: label"):
+    with pytest.raises(ConfigError, match="keys or pass-through columns with reserved names: label"):
         pin_flights(spark, flights, **wishes)
 
 

@@ -69,7 +69,7 @@ class TestReading:
         "content", ["", "[]", "flavors: []", "flavors: {sklearn: {}}", "flavors: {python_function: 1}"]
     )
     def test_a_file_without_the_pyfunc_flavour_is_refused(self, tmp_path: Path, content: str) -> None:
-        with pytest.raises(ModelError, match="without the flavour python_function"):
+        with pytest.raises(ModelError, match="has no flavour python_function"):
             read_mlmodel(written(tmp_path, content))
 
     def test_no_file_is_no_model(self, tmp_path: Path) -> None:

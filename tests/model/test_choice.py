@@ -22,7 +22,7 @@ class TestSklearn:
         assert file.trusted == ("a.B",)
 
     def test_another_runtime_is_refused(self) -> None:
-        with pytest.raises(ConfigError, match="the runtime 'tensorflow'"):
+        with pytest.raises(ConfigError, match="no runtime 'tensorflow'"):
             choose_runtime("tensorflow", mlmodel(), {}, NOWHERE)
 
     @pytest.mark.parametrize("runtime", ["onnx", "torch"])

@@ -332,7 +332,7 @@ class TestWhatDoesNotFit:
         weight.data_location = 1
         weight.external_data.add(key="location", value="../weights")
         saved(model, shelf.files("onnx-outside") / "model.onnx")
-        with pytest.raises(ModelError, match="weights that are not in the model's folder"):
+        with pytest.raises(ModelError, match="weights outside the model's folder"):
             shelf.pinned(uri)
         monkeypatch.setattr("sparkscore.model.runtimes.onnx.graph_file.find_spec", lambda _: None)
         with pytest.raises(Exception, match="External data path"):  # onnxruntime's own, of no class that it exports
@@ -364,7 +364,9 @@ class TestSession:
     @pytest.mark.parametrize(("device", "why"), [("0", "CPUExecutionProvider"), ("GPU-8a", "no number")])
     def test_a_gpu_that_is_not_there_is_missed(self, tmp_path: Path, device: str, why: str) -> None:
         path = saved(WIDE, tmp_path / "model.onnx")
-        with pytest.raises(ModelError, match=f"a GPU asked for .address {device}. and missing: .*{why}") as caught:
+        with pytest.raises(
+            ModelError, match=f"the GPU of the task .address {device}. cannot be used: .*{why}"
+        ) as caught:
             open_onnx_session(path, OnnxFile("model.onnx", (None,)), cores=1, device=device)
         assert caught.value.exit_code == 4
 

@@ -126,7 +126,7 @@ class TestLoading:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: device == "7")
         monkeypatch.setattr(torch.cuda, "device_count", lambda: 7)
         placed = shelf.placed(put(shelf, "torch-gpu", mlp(), signature(DOUBLES, positions("float"))))
-        with pytest.raises(ModelError, match=f"a GPU asked for .address {device}. and missing") as caught:
+        with pytest.raises(ModelError, match=f"the GPU of the task .address {device}. cannot be used") as caught:
             placed.scorer(device=device)
         assert caught.value.exit_code == 4
 

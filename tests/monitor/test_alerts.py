@@ -7,11 +7,11 @@ import pytest
 
 from sparkscore.errors import (
     DuplicateKeys,
+    ErrorSummary,
     GateFailed,
     ModelNotFound,
     RegistryUnreachable,
     SparkscoreError,
-    to_error_dict,
 )
 from sparkscore.monitor.alerts import MAX_ALERT_CHARS, alerts_for_report, slack_message, unsent_alerts
 from sparkscore.records import RunReport
@@ -20,7 +20,7 @@ GOOD = RunReport("flight-delay", "2013-12-31T00:00:00Z", "published", run_id="f"
 
 
 def failed(error: SparkscoreError) -> RunReport:
-    return replace(GOOD, status="failed", exit_code=error.exit_code, error=to_error_dict(error), drifted=None)
+    return replace(GOOD, status="failed", exit_code=error.exit_code, error=ErrorSummary.from_error(error), drifted=None)
 
 
 def kinds(report: RunReport) -> list[str]:

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sparkscore.monitor.metrics import LastSuccess, metrics_text
 from sparkscore.monitor.metrics_file import write_metrics
-from sparkscore.records import RuleVerdict, RunReport, Verdict
+from sparkscore.records import ReportedModel, RuleVerdict, RunReport, Verdict
 from tests.monitor.hostile import VALUES
 
 AT = datetime(2014, 1, 1, 6, tzinfo=UTC)
@@ -27,7 +27,7 @@ GOOD = RunReport(
     rows_scored=98,
     rows_rejected=2,
     rows_per_second=24.5,
-    model={"name": "flight-delay", "version": "3"},
+    model=ReportedModel("flight-delay", "3"),
     transport="scan",
     model_loads=2,
     seconds={"pin": 1.0, "score_and_stage": 4.0, "total": 6.5},
@@ -131,7 +131,7 @@ class TestText:
             assert (found["drifted_columns"], found["sla_broken_rules"]) == (3, 1)
 
     def test_names_of_models_may_hold_anything(self) -> None:
-        report = replace(GOOD, model={"name": 'a "late"\\\nmodel', "version": "1"})
+        report = replace(GOOD, model=ReportedModel('a "late"\\\nmodel', "1"))
         assert 'run_info/a "late"\\\nmodel/1/published/scan' in told(report)
 
     def test_no_share_of_cores_without_their_number_or_their_time(self) -> None:
@@ -247,8 +247,8 @@ class TestFile:
 
 @pytest.mark.parametrize("value", [*VALUES, 'a"} 1\nsparkscore_run_success{scoring_job="b"} 1', "back\\slash\\n", "é"])
 def test_a_label_holds_what_it_is_given_and_adds_no_series(value: str, tmp_path: Path) -> None:
-    plain = RunReport("job", "2013-12-31T00:00:00Z", "published", model={"name": "m", "version": "1"})
-    hostile = replace(plain, model={"name": value, "version": "1"}, transport=value)
+    plain = RunReport("job", "2013-12-31T00:00:00Z", "published", model=ReportedModel("m", "1"))
+    hostile = replace(plain, model=ReportedModel(value, "1"), transport=value)
     at = datetime(2013, 12, 31, tzinfo=UTC)
     text = write_metrics(hostile, tmp_path, at=at).read_bytes().decode("utf-8")
     found = [one for family in text_string_to_metric_families(text) for one in family.samples]

@@ -214,7 +214,7 @@ def test_the_url_is_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     told("http://user:SECRET@127.0.0.1:1/SECRET")
     told("http://127.0.0.1:1/SECRET\r\nX: SECRET")
     shown = "".join(capsys.readouterr())
-    assert shown.count("alerts not told") == 5
+    assert shown.count("alerts not sent") == 5
     assert "127.0.0.1" in shown
     assert "SECRET" not in shown
     assert url_host("http://user:SECRET@hooks.example/SECRET") == "hooks.example"

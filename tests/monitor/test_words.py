@@ -18,7 +18,17 @@ from sparkscore.monitor.formatting import (
 )
 from sparkscore.monitor.screen import Screen
 from sparkscore.monitor.visible import visible_text
-from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunEvent, RunReport, SkippedStep, SlaRule
+from sparkscore.records import (
+    MaintenanceReport,
+    RejectCount,
+    ReportedModel,
+    ReportedSource,
+    RuleVerdict,
+    RunEvent,
+    RunReport,
+    SkippedStep,
+    SlaRule,
+)
 from tests.monitor.hostile import RAW, VALUES
 
 REPORT = RunReport(
@@ -28,8 +38,8 @@ REPORT = RunReport(
     rows_scored=84292,
     rows_rejected=3,
     rows_per_second=1000.0,
-    model={"name": "flight-delay", "version": "1"},
-    source={"table": "flights", "version": 4},
+    model=ReportedModel("flight-delay", "1"),
+    source=ReportedSource("flights", 4),
     table="predictions",
     table_version=1,
     seconds={"total": 12.34},
@@ -60,7 +70,7 @@ def test_a_publication_tells_counts_seconds_model_source_and_table() -> None:
 def test_something_newer_is_told_with_what_takes_it() -> None:
     said = describe_run(replace(REPORT, status="already_published", newer={"model_version": "2"}))
     assert "nothing done" in said
-    assert "newer meanwhile: model_version 2 (--replace takes it)" in said
+    assert "newer: model_version 2 (--replace takes it)" in said
 
 
 def test_nothing_to_score_is_told_without_a_table() -> None:
@@ -127,9 +137,7 @@ def test_no_value_is_markup_in_what_any_verb_shows(value: str) -> None:
     moment = datetime(2013, 12, 31, tzinfo=UTC)
     failed = RunEvent("job", moment, 1, 1, "failed", moment, message=value.replace("\u2028", ""))
     shown: dict[str, Table | str] = {
-        "score": describe_run(
-            replace(REPORT, model={"name": value, "version": "1"}, sla_broken=(value,), report=value)
-        ),
+        "score": describe_run(replace(REPORT, model=ReportedModel(value, "1"), sla_broken=(value,), report=value)),
         "sample": rows_table([value], [(value,)]),
         "runs": events_table([failed]),
         "gate": suite_check_table([(RuleVerdict(value, False, value, value), 0.5, False, [value])]),

@@ -85,7 +85,7 @@ def test_in_a_worker_the_run_ends_with_the_splits_name_and_the_worker_is_gone(
 
 def test_a_model_that_keeps_pythons_lock_does_not_keep_the_run(world: World, tmp_path: Path, pids: Path) -> None:
     answer = hanging(source_rows()["x1"][BAD].as_py(), pids, keeps_lock=True)
-    with pytest.raises(PredictError, match="a Python worker ended without a word") as caught:
+    with pytest.raises(PredictError, match="a Python worker ended without an error message") as caught:
         run(world, tmp_path, answer)
     assert "batch_timeout" in caught.value.expected
     assert_gone(pids)

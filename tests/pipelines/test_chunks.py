@@ -14,7 +14,6 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, DeadlinePassed, TooManyRejects
 from sparkscore.ingest import file_ranges
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines.score import score
 from sparkscore.pipelines.scoring.plan_preview import preview_plan
 from sparkscore.pipelines.scoring.run_limits import RunLimits
@@ -36,8 +35,8 @@ def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     return world
 
 
-def run(world: World, wishes: Wishes = PLAIN_RUN, **groups: Any) -> RunReport:
-    return score(world.spark, world.settings(**groups), as_of=AS_OF, wishes=wishes)
+def run(world: World, *, restart: bool = False, **groups: Any) -> RunReport:
+    return score(world.spark, world.settings(**groups), as_of=AS_OF, restart=restart)
 
 
 @contextmanager
@@ -136,13 +135,13 @@ def test_another_transport_begins_again_and_says_so(many: World) -> None:
     stopped(many)
     report = run(many, scoring={"transport": "arrow"})
     assert report.chunks_reused == 0
-    assert any("thrown away" in warning for warning in report.warnings)
+    assert any("is discarded" in warning for warning in report.warnings)
     assert_published(many, report, source_rows())
 
 
 def test_restart_throws_the_stage_away(many: World) -> None:
     stopped(many)
-    report = run(many, Wishes(restart=True))
+    report = run(many, restart=True)
     assert report.chunks_reused == 0
     assert_published(many, report, source_rows())
 

@@ -13,12 +13,11 @@ from delta.tables import DeltaTable
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableChanged, TemporaryError
-from sparkscore.lifecycle import Wishes
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.records import MaintenanceReport, Pins, RunEvent, RunReport, TableRef
 from sparkscore.store import retention, run_events
-from sparkscore.store.delta_tables import load_table_id
+from sparkscore.store.table import Table
 from tests.world import SOURCE, World, assert_published, source_rows
 
 NOW = datetime.now(UTC)
@@ -33,8 +32,8 @@ def day(ago: int) -> str:
 OLD, NEW = day(40), day(10)
 
 
-def run(world: World, as_of: str = NEW, *, wishes: Wishes | None = None, **groups: Any) -> RunReport:
-    return score(world.spark, world.settings(**groups), as_of=as_of, wishes=wishes or Wishes())
+def run(world: World, as_of: str = NEW, *, replace: bool = False, force: bool = False, **groups: Any) -> RunReport:
+    return score(world.spark, world.settings(**groups), as_of=as_of, replace=replace, force=force)
 
 
 def upkeep(
@@ -142,15 +141,15 @@ class TestRetention:
         run(world, OLD)
         assert run(world, OLD, output={"retention_days": 30}).status == "already_published"
         with pytest.raises(ConfigError, match=r"older than output\.retention_days"):
-            run(world, OLD, wishes=Wishes(replace=True), output={"retention_days": 30})
+            run(world, OLD, replace=True, output={"retention_days": 30})
 
     def test_a_longer_retention_lets_an_expired_as_of_be_published_again_by_force(self, world: World) -> None:
         run(world, OLD)
-        run(world, OLD, wishes=Wishes(replace=True))
+        run(world, OLD, replace=True)
         upkeep(world, days=30)
-        with pytest.raises(TableChanged, match="removed by `maintain`"):
+        with pytest.raises(TableChanged, match="`maintain` or somebody else removed them"):
             run(world, OLD)
-        report = run(world, OLD, wishes=Wishes(force=True))
+        report = run(world, OLD, force=True)
         assert (report.status, report.revision) == ("published", 3)
         assert_published(world, report, source_rows(), as_of=OLD)
 
@@ -243,7 +242,7 @@ class TestStages:
     ) -> None:
         run(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete()
-        broken(world, monkeypatch, TemporaryError("gone for now"), wishes=Wishes(force=True))
+        broken(world, monkeypatch, TemporaryError("gone for now"), force=True)
         assert (upkeep(world, now=LATER).stages_removed, len(stages(world))) == (0, 1)
 
     def test_a_stage_that_no_event_knows_goes_by_the_age_of_its_files(self, world: World) -> None:
@@ -275,7 +274,10 @@ class TestStages:
         folder.rename(world.home / "moved")
         folder.symlink_to(world.home / "moved")
         done = upkeep(world, now=LATER)
-        assert (done.stages_removed, done.skipped[0].reason) == (0, "it is a link, and links are not followed")
+        assert (done.stages_removed, done.skipped[0].reason) == (
+            0,
+            "it is a link, and sparkscore does not follow links",
+        )
         assert files(elsewhere) == before
 
 
@@ -372,7 +374,7 @@ class TestTables:
         assert {(one.step, "second_runs" in one.reason) for one in done.skipped} == {("models", True), ("vacuum", True)}
 
     def event_of_another_job(self, world: World, version: int) -> RunEvent:
-        source = load_table_id(world.spark, TableRef("predictions", world.path("predictions")))
+        source = Table(world.spark, TableRef("predictions", world.path("predictions"))).id
         pins = Pins(source, version, "model", "1", "digest", "scoring")
         event = RunEvent("second", NOW, 1, 1, "started", NOW, "run", pins)
         self.write(world, event)
@@ -380,8 +382,8 @@ class TestTables:
 
     def write(self, world: World, event: RunEvent) -> None:
         table = TableRef("second_runs", world.path("second_runs"))
-        run_events.ensure_events_table(world.spark, table, job="second")
-        run_events.record_event(world.spark, table, event)
+        run_events.ensure_events_table(Table(world.spark, table), job="second")
+        run_events.record_event(Table(world.spark, table), event)
 
 
 class TestWhole:

@@ -13,7 +13,6 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DuplicateKeys, PinsConflict, TemporaryError
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines import rejects as page
 from sparkscore.pipelines import score as scoring
 from sparkscore.pipelines.rejects import list_rejects, retry_rejects
@@ -28,7 +27,6 @@ from sparkscore.records import RunReport
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.stage import reject_repair
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.stage_progress import StageProgress
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
@@ -40,8 +38,8 @@ def reject(code: str, error: str, message: str) -> Column:
     return F.struct(F.lit(code).alias("code"), F.lit(error).alias("error"), F.lit(message).alias("message"))
 
 
-def run(world: World, settings: Settings | None = None, *, wishes: Wishes = PLAIN_RUN) -> RunReport:
-    return score(world.spark, settings or world.settings(), as_of=AS_OF, wishes=wishes)
+def run(world: World, settings: Settings | None = None, **flags: Any) -> RunReport:
+    return score(world.spark, settings or world.settings(), as_of=AS_OF, **flags)
 
 
 def broken(
@@ -53,10 +51,10 @@ def broken(
 
     def staged(attempt: Attempt, plan: Plan, *given: Any) -> StageProgress:
         staging.score_missing_rows(attempt, plan, *given)
-        where = (attempt.spark, plan.run, attempt.settings.stage_uri)
-        table = DeltaTable.forPath(world.spark, str(stages.stage_table(*where[1:]).path))
+        store = attempt.stage_store(plan.run)
+        table = DeltaTable.forPath(world.spark, str(store.table.path))
         table.update(key.isin(*ids), {"_reject": reject(*REASON), "prediction": F.lit(None)})
-        return stages.load_stage_progress(*where)
+        return store.load_progress()
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "score_missing_rows", staged)
@@ -205,7 +203,7 @@ class TestRefusals:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         first = broken(world, monkeypatch)
-        second = run(world, wishes=Wishes(replace=True))
+        second = run(world, replace=True)
         with pytest.raises(ConfigError, match=str(second.run_id)[:12]):
             again(world, first)
 
@@ -305,7 +303,7 @@ class TestKilled:
         first = self.killed(world, monkeypatch, (publishing, "publish_run"))
         settled = run(world)
         assert (settled.status, settled.run_id) == ("already_published", first.run_id)
-        assert "an attempt of `rejects` began revision 2 and did not end" in settled.warnings[0]
+        assert "an attempt of `rejects` started revision 2 and did not finish" in settled.warnings[0]
         assert_published(world, again(world, first), source_rows())
 
     def test_rejects_of_an_attempt_that_had_staged_are_those_that_are_published(

@@ -9,7 +9,7 @@ import pytest
 
 from sparkscore.monitor.report.page import run_page
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY, decode_run_report, encode_run_report
-from sparkscore.records import Pins, RunEvent, RunReport
+from sparkscore.records import Pins, ReportedModel, ReportedSource, RunEvent, RunReport
 from tests.monitor.report.pages import NOTHING, words
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
@@ -24,8 +24,8 @@ REPORT = RunReport(
     rows_read=60,
     rows_scored=50,
     rows_rejected=10,
-    model={"name": "flight-delay", "version": "1", "model_id": "m-1", "digest": "abc"},
-    source={"table": "flights", "version": 3},
+    model=ReportedModel("flight-delay", "1", "m-1", "abc"),
+    source=ReportedSource("flights", 3),
     table="predictions",
     table_version=7,
     transport="scan",

@@ -11,21 +11,19 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import AccessDenied, ConfigError, PinsConflict, TableChanged, VersionGone
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.pipelines import rollback as page
 from sparkscore.pipelines.rollback import RollbackLines, rollback
 from sparkscore.publish.publish_run import publish_run
-from sparkscore.records import RunReport
+from sparkscore.records import ReportedSource, RunReport
 from sparkscore.settings import Settings
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
-REPLACE = Wishes(replace=True)
 KILLED = KeyboardInterrupt()
 OLD, NEW = source_rows(60), source_rows(20, first=50)
 
 
-def run(world: World, *, as_of: str = AS_OF, wishes: Wishes = PLAIN_RUN, **groups: Any) -> RunReport:
-    return score(world.spark, world.settings(**groups), as_of=as_of, wishes=wishes)
+def run(world: World, *, as_of: str = AS_OF, replace: bool = False, **groups: Any) -> RunReport:
+    return score(world.spark, world.settings(**groups), as_of=as_of, replace=replace)
 
 
 def back(world: World, *, to: str | None = None, dry_run: bool = False, settings: Settings | None = None) -> RunReport:
@@ -43,7 +41,7 @@ def twice(world: World) -> tuple[RunReport, RunReport]:
     first = run(world)
     world.write_source(NEW)
     world.registry.alias(2)
-    return first, run(world, wishes=REPLACE)
+    return first, run(world, replace=True)
 
 
 def versions(world: World) -> list[int]:
@@ -76,7 +74,7 @@ class TestRollingBack:
         report = back(world)
         rows = world.predictions()
         assert (set(rows["source_version"]), set(rows["model_version"])) == ({0}, {"1"})
-        assert report.source == {"table": "flights", "version": 0}
+        assert report.source == ReportedSource("flights", 0)
         assert world.table().where(F.col("scored_at") < F.lit(before)).count() == 0
 
     def test_it_is_one_commit_and_other_as_ofs_stay(self, world: World) -> None:
@@ -109,13 +107,13 @@ class TestRollingBack:
     @pytest.mark.parametrize("by", ["revision", "run_id"])
     def test_a_run_is_named_by_its_revision_or_by_the_beginning_of_its_id(self, world: World, by: str) -> None:
         first, _ = twice(world)
-        run(world, wishes=REPLACE)
+        run(world, replace=True)
         report = back(world, to="1" if by == "revision" else str(first.run_id)[:10])
         assert_published(world, report, OLD, version=1)
 
     def test_a_config_that_has_changed_since_does_not_matter(self, world: World) -> None:
         first = run(world)
-        run(world, wishes=REPLACE, output={"threshold": 0.9})
+        run(world, replace=True, output={"threshold": 0.9})
         report = back(world, settings=world.settings(output={"threshold": 0.9}))
         assert_published(world, report, OLD)
         assert first.rows_scored == report.rows_scored
@@ -130,7 +128,7 @@ class TestRollingBack:
         world.write_source(pa.concat_tables([source_rows(20), extra]))
         run(world)
         world.write_source(NEW)
-        run(world, wishes=REPLACE)
+        run(world, replace=True)
         report = back(world)
         kept = world.table("predictions_rejects").where(f"run_id = '{report.run_id}'").collect()
         assert [(row["key"], row["code"]) for row in kept] == [('{"id":null}', "null_key")]
@@ -146,9 +144,9 @@ class TestWhatReadersSee:
             "model": ("late version 2", "late version 1"),
             "source": ("flights at version 1", "flights at version 0"),
             "rows": ("20", "60"),
-            "keys that vanish": ("", "10"),
-            "keys that appear": ("", "50"),
-            "keys with other values": ("", "10"),
+            "keys removed": ("", "10"),
+            "keys added": ("", "50"),
+            "keys changed": ("", "10"),
         }
         assert [line[2] for line in lines if line[0] == "run"] == [str(report.run_id)[:12]]
 
@@ -215,7 +213,7 @@ class TestRefusals:
     def test_a_table_that_changed_behind_our_back_is_an_error(self, world: World) -> None:
         twice(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete("id = 55")
-        with pytest.raises(TableChanged, match="behind our back"):
+        with pytest.raises(TableChanged, match="changed by someone else"):
             back(world)
 
     def test_another_shape_is_told_with_the_difference(self, world: World) -> None:
@@ -250,9 +248,9 @@ class TestKilled:
         before = versions(world)
         again = run(world)
         assert (again.status, again.run_id) == ("already_published", second.run_id)
-        assert "an attempt of `rollback` began revision 3 and did not end" in again.warnings[0]
+        assert "an attempt of `rollback` started revision 3 and did not finish" in again.warnings[0]
         assert versions(world) == before
-        assert_published(world, run(world, wishes=REPLACE), NEW, version=2)
+        assert_published(world, run(world, replace=True), NEW, version=2)
 
     def test_after_its_commit_the_same_command_finds_it_done(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -285,7 +283,7 @@ class TestKilled:
     ) -> None:
         def overtaken(*given: Any, **named: Any) -> Any:
             monkeypatch.undo()
-            run(world, wishes=REPLACE)
+            run(world, replace=True)
             return publish_run(*given, **named)
 
         twice(world)

@@ -99,7 +99,7 @@ def test_a_published_as_of_does_not_take_other_rules_silently(world: World) -> N
     [
         ({"meta": {"action": "drop"}}, "action 'drop'"),
         ({"type": "expect_column_values_to_be_unique", "kwargs": {"column": "id"}}, "cannot reject rows"),
-        ({"kwargs": {"column": "x1", "min_value": 0, "mostly": 0.9}}, "mostly beside the action reject"),
+        ({"kwargs": {"column": "x1", "min_value": 0, "mostly": 0.9}}, "mostly together with the action reject"),
         ({"kwargs": {"column": "x9", "min_value": 0}}, "x9"),
         ({"kwargs": {"column": "x1", "min_value": 2, "max_value": 1}}, "min_value is greater"),
     ],
@@ -137,7 +137,7 @@ class TestAgainstTheLastRun:
         run(world, [KNOWN], as_of=self.EARLIER, output=output)
         world.registry.alias(2)
         report = run(world, [KNOWN], gate={"label_shift": 0.001, "shift_severity": "warning"}, output=output)
-        assert any("mix of labels against the last run" in warning for warning in report.warnings)
+        assert any("shares of labels against the last run" in warning for warning in report.warnings)
 
     def test_a_first_run_has_nothing_to_be_compared_with(self, world: World) -> None:
         assert run(world, [KNOWN], gate={"mean_shift": 0.001}).status == "published"

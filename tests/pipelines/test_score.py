@@ -34,7 +34,6 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
-from sparkscore.lifecycle import PLAIN_RUN, Wishes
 from sparkscore.model.trust.model_digest import former_digest_of
 from sparkscore.pipelines.shared import pinning
 from sparkscore.pipelines.shared import publishing as page
@@ -46,11 +45,10 @@ from sparkscore.settings import Settings
 from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
 
 BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
-REPLACE, FORCE, RESTART = Wishes(replace=True), Wishes(force=True), Wishes(restart=True)
 
 
-def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, wishes: Wishes = PLAIN_RUN) -> RunReport:
-    return score(world.spark, settings or world.settings(), as_of=as_of, wishes=wishes)
+def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, **flags: Any) -> RunReport:
+    return score(world.spark, settings or world.settings(), as_of=as_of, **flags)
 
 
 def suite(folder: Path, name: str, *rules: Mapping[str, Any]) -> str:
@@ -70,8 +68,8 @@ class TestPublishing:
         report = run(world)
         assert report.model is not None
         assert report.source is not None
-        assert (report.model["name"], report.model["version"]) == ("late", "1")
-        assert (report.source["table"], report.source["version"]) == ("flights", 0)
+        assert (report.model.name, report.model.version) == ("late", "1")
+        assert (report.source.table, report.source.version) == ("flights", 0)
         assert (report.revision, report.attempt, report.transport, report.table_version) == (1, 1, "scan", 1)
         assert report.model_loads is not None
         assert set(report.seconds) == {"pin", "score_and_stage", "output_gate", "publish", "total"}
@@ -119,7 +117,7 @@ class TestPublishing:
 
     def test_batches_have_the_rows_that_were_asked_for_and_the_predictions_are_the_same(self, world: World) -> None:
         settings = world.settings(scoring={"batch_rows": 7})
-        assert Attempt.of(world.spark, settings, AS_OF).spark.conf.get(BATCH_ROWS) == "7"
+        assert Attempt.open(world.spark, settings, AS_OF).spark.conf.get(BATCH_ROWS) == "7"
         assert_published(world, run(world, settings), source_rows())
 
     def test_the_callers_session_stays_as_it_is(self, world: World) -> None:
@@ -186,13 +184,13 @@ class TestAgain:
         run(world)
         again = run(world, world.settings(model={"tracking_uri": "http://127.0.0.1:9"}))
         assert again.status == "already_published"
-        assert "could not be told" in again.warnings[0]
+        assert "cannot check whether a newer" in again.warnings[0]
 
     def test_other_pins_are_refused_with_both_sides_named(self, world: World) -> None:
         run(world)
         world.write_source(source_rows(), name="other")
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
-            ("scoring_digest", {"output": {"threshold": 0.4}}),
+            ("threshold 0.5 published, 0.4 asked for", {"output": {"threshold": 0.4}}),
             ("scoring_digest", {"source": {"passthrough": []}}),
             ("model_version 1 published, 2 asked for", {"model": {"uri": "models:/late/2"}}),
             ("source_version 0 published, 7 asked for", {"source": {"version": 7}}),
@@ -202,12 +200,21 @@ class TestAgain:
             with pytest.raises(PinsConflict, match=said):
                 run(world, world.settings(**groups))
 
+    def test_a_replacement_with_another_threshold_predicts_nothing(self, world: World) -> None:
+        run(world)
+        report = run(world, world.settings(output={"threshold": 0.3}), replace=True)
+        assert (report.status, report.revision, report.model_loads, report.transport) == ("published", 2, 0, None)
+        seen = world.predictions()
+        assert seen["label"].tolist() == (seen["prediction"] >= 0.3).astype(int).tolist()
+        assert set(seen["run_id"]) == {report.run_id}
+        assert set(seen["label"]) == {0, 1}
+
     def test_a_replacement_supersedes_with_vanished_keys_and_leaves_other_as_ofs(self, world: World) -> None:
         other = run(world, as_of="2013-12-30")
         run(world)
         world.write_source(source_rows(20, first=50))
         world.registry.alias(2)
-        report = run(world, wishes=REPLACE)
+        report = run(world, replace=True)
         assert (report.status, report.revision) == ("published", 2)
         assert_published(world, report, source_rows(20, first=50), version=2)
         assert_published(world, other, source_rows(), as_of="2013-12-30")
@@ -227,9 +234,9 @@ class TestAgain:
     def test_an_emptied_table_is_an_error_until_forced(self, world: World, condition: str | None) -> None:
         run(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete(condition)
-        with pytest.raises(TableChanged, match="changed behind our back"):
+        with pytest.raises(TableChanged, match="changed by someone else"):
             run(world)
-        report = run(world, wishes=FORCE)
+        report = run(world, force=True)
         assert (report.status, report.revision, report.chunks_reused, report.model_loads) == ("published", 2, 1, 0)
         assert_published(world, report, source_rows())
 
@@ -239,7 +246,7 @@ class TestAgain:
         DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
         with pytest.raises(TableChanged):
             run(world)
-        assert run(world, wishes=FORCE).status == "published"
+        assert run(world, force=True).status == "published"
 
     def test_rows_that_nobody_can_explain_are_an_error(self, world: World) -> None:
         run(world)
@@ -271,7 +278,7 @@ class TestResuming:
     def test_a_restart_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         self.broken(world, monkeypatch, TemporaryError("gone for now"))
         world.registry.alias(2)
-        report = run(world, wishes=RESTART)
+        report = run(world, restart=True)
         assert_published(world, report, source_rows(), version=2)
 
     def test_a_changed_config_resolves_anew(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -304,7 +311,7 @@ class TestResuming:
         world.write_source(source_rows())
         with pytest.raises(PinsConflict, match="--restart"):
             run(world)
-        assert run(world, wishes=RESTART).status == "published"
+        assert run(world, restart=True).status == "published"
 
     def test_an_attempt_that_a_later_revision_overtook_ends_well_and_changes_nothing(
         self, world: World, monkeypatch: pytest.MonkeyPatch
@@ -312,7 +319,7 @@ class TestResuming:
         def overtaken(*given: Any, **named: Any) -> Any:
             monkeypatch.undo()
             run(world)
-            run(world, wishes=REPLACE)
+            run(world, replace=True)
             return publish_run(*given, **named)
 
         monkeypatch.setattr(page, "publish_run", overtaken)
@@ -369,7 +376,7 @@ class TestPinsOfOlderVersions:
             TestResuming().broken(world, monkeypatch, TemporaryError("gone for now"))
         with pytest.raises(DigestMismatch, match="--restart takes them as they are"):
             run(world)
-        assert_published(world, run(world, wishes=RESTART), source_rows())
+        assert_published(world, run(world, restart=True), source_rows())
 
     def test_a_publication_whose_model_is_not_there_any_more_stays_and_says_what_it_lacks(
         self, world: World, monkeypatch: pytest.MonkeyPatch

@@ -16,7 +16,7 @@ from sparkscore.pipelines.scoring import plan_preview, staging
 from sparkscore.pipelines.scoring.transport_choice import choose_transport
 from sparkscore.records import RunReport, Stage, TableLocation
 from sparkscore.schemas import LINEAGE_COLUMNS
-from sparkscore.stage import stage_store as stages
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.world import AS_OF, World, assert_published, source_rows
@@ -91,7 +91,7 @@ def test_rows_that_the_model_raises_on_are_the_same_rejects_on_each(
     for other in (1, 2):
         pd.testing.assert_frame_equal(published[0], published[other], check_exact=True)
         assert rejected[0] == rejected[other]
-    failed = ("predict_failed", "ValueError", "the model raised on this row alone")
+    failed = ("predict_failed", "ValueError", "the model raised an error on this row alone")
     expected: list[tuple[Any, ...]] = [(f'{{"id":{key}}}', *failed) for key in np.flatnonzero(bad)]
     expected += [('{"id":null}', "null_key", None, "the key id is NULL")] * int(null.sum())
     assert rejected[0] == sorted(expected)
@@ -134,7 +134,7 @@ def test_a_file_that_only_spark_reads_makes_the_scan_give_way(world: World) -> N
         spark.conf.unset("spark.sql.parquet.datetimeRebaseModeInWrite")
     report = score(spark, world.settings(source={"passthrough": ["day"]}), as_of=AS_OF)
     assert report.transport == "arrow"
-    assert any("gave way to arrow" in warning for warning in report.warnings)
+    assert any("Spark reads the files instead" in warning for warning in report.warnings)
     assert set(world.predictions()["day"]) == {date(1500, 1, 1)}
     assert_published(world, report, source_rows())
 
@@ -164,9 +164,9 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
 def test_files_that_a_lost_task_left_in_the_stages_folder_are_in_no_stage(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def with_an_orphan(place: TableLocation) -> None:
-        create_write_folder(place)
-        (Path(place.root) / "part-0.parquet").write_bytes(b"half a file")
+    def with_an_orphan(location: TableLocation) -> None:
+        create_write_folder(location)
+        (Path(location.root) / "part-0.parquet").write_bytes(b"half a file")
 
     monkeypatch.setattr(staging, "create_write_folder", with_an_orphan)
     assert_published(world, run(world, "scan"), source_rows())
@@ -182,7 +182,7 @@ def test_duplicate_keys_are_found_whatever_order_they_come_in(world: World, tran
 def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World) -> None:
     settings = world.settings(scoring={"transport": "scan"})
     seen: list[bool] = []
-    original = stages.build_stage_record
+    original = StageStore.build_record
 
     def whole(*given: Any, **named: Any) -> Stage:
         stage = original(*given, **named)
@@ -190,7 +190,7 @@ def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World
         return stage
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(stages, "build_stage_record", whole)
+        patch.setattr(StageStore, "build_record", whole)
         score(world.spark, settings, as_of="2013-01-01")
         world.write_source(source_rows(60).take(pa.array(np.random.default_rng(0).permutation(60))))
         score(world.spark, settings, as_of="2013-01-02")
@@ -200,7 +200,7 @@ def test_keys_that_ascend_are_proven_unique_by_the_tasks_themselves(world: World
 def test_a_scan_to_a_store_that_only_spark_writes_to_returns_its_rows_to_spark(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stages, "find_stage_location", lambda *_: None)
+    monkeypatch.setattr(StageStore, "location", None)
     report = run(world)
     assert report.transport == "scan"
     assert_published(world, report, source_rows())

@@ -18,7 +18,6 @@ from pyspark.sql import functions as F
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, DeadlinePassed, GateFailed, TooManyRejects
-from sparkscore.lifecycle import Wishes
 from sparkscore.monitor.mlflow_run import RUN_TAG
 from sparkscore.pipelines.check_sla import check_sla
 from sparkscore.pipelines.monitoring import run_monitoring
@@ -162,7 +161,7 @@ class TestDrift:
         run(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         settings = watching_settings(flights)
-        score(flights.spark, settings, as_of=FIRST, wishes=Wishes(replace=True))
+        score(flights.spark, settings, as_of=FIRST, replace=True)
         back, _ = rollback(flights.spark, settings, as_of=FIRST)
         run(flights, SECOND)
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
@@ -240,10 +239,10 @@ class TestPromises:
 
     def test_check_sla_finds_a_job_that_never_ran(self, world: World) -> None:
         rules = check_sla(world.spark, world.settings(sla={"published_within_hours": 1}))
-        assert [(one.kept, one.observed) for one in rules] == [(False, "no run was ever started")]
+        assert [(one.kept, one.observed) for one in rules] == [(False, "no run of the job has started yet")]
 
     def test_check_sla_without_a_promise_is_refused(self, world: World) -> None:
-        with pytest.raises(ConfigError, match="no promise in sla"):
+        with pytest.raises(ConfigError, match="no rule in sla"):
             check_sla(world.spark, world.settings())
 
 
@@ -337,7 +336,7 @@ class TestPages:
             write_run_report(world.spark, world.settings(), run=str(report.run_id))
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
-        with pytest.raises(ConfigError, match="no run of the job"):
+        with pytest.raises(ConfigError, match="has no run yet"):
             write_run_report(world.spark, world.settings(), run="0" * 12)
 
 
@@ -351,9 +350,9 @@ class TestMlflow:
         assert found[0].data.metrics["rows_scored"] == ROWS
         assert found[0].data.params["model_version"] == "1"
         inputs: Any = client.get_run(found[0].info.run_id).inputs
-        assert [one.model_id for one in inputs.model_inputs] == [(report.model or {})["model_id"]]
+        assert [one.model_id for one in inputs.model_inputs] == [report.model and report.model.model_id]
         source = json.loads(inputs.dataset_inputs[0].dataset.source)
-        assert source["delta_table_version"] == (report.source or {})["version"]
+        assert source["delta_table_version"] == (report.source and report.source.version)
         names = [one.path for one in client.list_artifacts(found[0].info.run_id)]
         assert names == [f"{report.run_id}.html"]
 

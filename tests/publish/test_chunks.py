@@ -13,9 +13,9 @@ from sparkscore.ingest.part_reader import PartReader
 from sparkscore.records import FileScan, ScoredPart, SplitPart, SplitPosition, Stage, TableLocation
 from sparkscore.schemas import REJECT_TYPE
 from sparkscore.spark.isolated_session import create_run_session
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.chunk_committer import ChunkCommitter
 from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
 from tests.publish.test_merge import RUN
 
@@ -50,13 +50,15 @@ class Bench:
 
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.spark, self.root = create_run_session(spark), str(folder)
-        place = stages.find_stage_location(self.spark, RUN, self.root)
-        assert place is not None
-        self.place: TableLocation = place
-        create_write_folder(place)
+        self.store = StageStore(self.spark, RUN, self.root)
+        location = self.store.location
+        assert location is not None
+        self.location: TableLocation = location
+        create_write_folder(location)
 
     def attempt(self, scan: FileScan = SCAN) -> ChunkCommitter:
-        return ChunkCommitter(self.spark, RUN, self.root, place=self.place, schema=SCHEMA, scan=scan)
+        store = StageStore(self.spark, RUN, self.root)
+        return ChunkCommitter(store, self.location, schema=SCHEMA, scan=scan, progress=store.load_progress())
 
     def split(self, number: int) -> ScoredPart:
         """All of it: two ranges of five rows."""
@@ -65,15 +67,14 @@ class Bench:
     def part(self, number: int, first: SplitPosition, last: SplitPosition) -> ScoredPart:
         places = range(first[0] * 5 + first[1], last[0] * 5 + last[1])
         rows = [{"id": number * 10 + one, "prediction": 0.5, "_reject": None} for one in places]
-        files = write_stage_files(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.place, "id")
+        files = write_stage_files(iter([pa.RecordBatch.from_pylist(rows, schema=SCHEMA)]), SCHEMA, self.location, "id")
         return ScoredPart(number, first, last, 2, tuple(files))
 
     def stage(self) -> Stage | None:
-        return stages.find_complete_stage(self.spark, RUN, self.root)
+        return self.store.find_complete_stage()
 
     def ids(self) -> list[int]:
-        table = stages.stage_table(RUN, self.root)
-        return sorted(row["id"] for row in self.spark.read.format("delta").load(str(table.path)).collect())
+        return sorted(row["id"] for row in self.store.table.load_rows().collect())
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ def test_what_is_done_within_the_time_of_a_chunk_is_one_commit(bench: Bench) -> 
     assert chunks.progress.version == -1
     chunks.commit()
     assert (chunks.progress.version, chunks.missing) == (0, [])
-    assert bench.stage() == stages.build_stage_record(bench.spark, RUN, bench.root, chunks.progress, chunks_reused=1)
+    assert bench.stage() == bench.store.build_record(chunks.progress, chunks_reused=1)
     assert bench.ids() == list(range(40))
 
 
@@ -163,8 +164,8 @@ def test_splits_without_rows_make_a_whole_stage_without_rows(bench: Bench) -> No
 def test_a_stage_that_is_thrown_away_is_begun_again_in_the_same_place(bench: Bench) -> None:
     chunks = bench.attempt()
     chunks.add([bench.split(0)], every_s=0)
-    past = stages.reset_stage(bench.spark, RUN, bench.root, past=chunks.progress)
-    assert (past.begun, past.version, bench.ids()) == (False, 1, [])
+    past = bench.store.reset(past=chunks.progress)
+    assert (past.has_started, past.version, bench.ids()) == (False, 1, [])
     again = bench.attempt()
     again.add([bench.split(part.split) for part in again.missing], every_s=0)
     assert bench.ids() == list(range(40))

@@ -17,9 +17,10 @@ from sparkscore.publish.publish_run import RowsToPublish, publish_run
 from sparkscore.records import Pins, Publication, Run, TableRef
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.spark.reject_column import null_reject_column
-from sparkscore.stage import stage_store as stages
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store import commit_history
-from sparkscore.store.delta_tables import ensure_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import ensure_table
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 RUN = Run("job", AS_OF, 1, 1, Pins("id", 0, "model", "1", "digest", "scoring"), "flights", "m-1")
@@ -30,21 +31,24 @@ CONTRACT = derive_table_contract(SCHEMA, keys=["id"], output=pa.float64(), passt
 class Shelf:
     def __init__(self, spark: SparkSession, folder: Path) -> None:
         self.spark, self.folder = create_run_session(spark), folder
-        self.target = TableRef("p", str(folder / "p"))
+        self.target = Table(self.spark, TableRef("p", str(folder / "p")))
 
     def publish(self, run: Run, *, rows: int = 4) -> Publication:
         root = str(self.folder / "stage")
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
         staged = frame.withColumn("_reject", null_reject_column())
-        where = (self.spark, run, root)
-        past = stages.load_stage_progress(*where)
-        now = past if past.whole else stages.write_stage(self.spark, staged, run, root, past=past)
-        stage = stages.build_stage_record(*where, now, chunks_reused=0)
-        ensure_table(self.spark, self.target, CONTRACT, job=run.job)
+        store = StageStore(self.spark, run, root)
+        past = store.load_progress()
+        now = past if past.is_complete else store.write_frame(staged, past=past)
+        stage = store.build_record(now, chunks_reused=0)
+        ensure_table(self.target, CONTRACT, job=run.job)
         made = RowsToPublish(
-            lambda session: stages.load_scored_rows(session, stage), CONTRACT.names, stage.scored, stage.rejected
+            lambda session: store.in_session(session).load_scored_rows(stage),
+            CONTRACT.names,
+            stage.scored,
+            stage.rejected,
         )
-        return publish_run(self.spark, made, run, self.target, keys=["id"])
+        return publish_run(made, run, self.target, keys=["id"])
 
 
 @pytest.fixture
@@ -65,14 +69,14 @@ def test_a_slow_attempt_finds_itself_superseded_by_a_later_revision(shelf: Shelf
     shelf.publish(later)
     found = shelf.publish(RUN)
     assert (found.run_id, found.revision) == (later.run_id, 2)
-    assert commit_history.count_rows_by_run(shelf.spark, shelf.target, AS_OF) == {later.run_id: 4}
+    assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {later.run_id: 4}
 
 
 def test_another_run_of_the_same_revision_is_refused_never_mixed(shelf: Shelf) -> None:
     shelf.publish(RUN)
     with pytest.raises(PinsConflict, match="another run published first"):
         shelf.publish(replace(RUN, pins=replace(RUN.pins, source_version=1)), rows=6)
-    assert commit_history.count_rows_by_run(shelf.spark, shelf.target, AS_OF) == {RUN.run_id: 4}
+    assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {RUN.run_id: 4}
 
 
 def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> None:

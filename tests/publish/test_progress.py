@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.records import ScoredPart
+from sparkscore.records import ScoredPart, StagedFile
 from sparkscore.stage.stage_progress import (
     NO_PROGRESS,
-    chunk_note,
+    build_chunk_note,
     format_number_ranges,
     parse_number_ranges,
     progress_from_commits,
@@ -21,9 +21,8 @@ from sparkscore.stage.stage_progress import (
 Note = Mapping[str, Any]
 
 
-def file(rows: int = 10, rejected: int = 0, first: object = None, last: object = None) -> dict[str, Any]:
-    ends = {"ascending": first is not None, "first": first, "last": last}
-    return {"path": "p", "rows": rows, "rejected": rejected, "bytes": 1, **ends}
+def file(rows: int = 10, rejected: int = 0, first: object = None, last: object = None) -> StagedFile:
+    return StagedFile("p", rows, rejected, 1, ascending=first is not None, first=first, last=last)
 
 
 def chunk(*splits: int, of: int = 4, plan: str = "plan", files: int = 1) -> Note:
@@ -32,11 +31,11 @@ def chunk(*splits: int, of: int = 4, plan: str = "plan", files: int = 1) -> Note
 
 
 def note(*parts: ScoredPart, of: int = 4, plan: str = "plan") -> Note:
-    written: Note = json.loads(json.dumps(chunk_note(plan, 1_000, of, parts)))
+    written: Note = json.loads(json.dumps(build_chunk_note(plan, 1_000, of, parts)))
     return written
 
 
-def split(number: int, *files: dict[str, Any]) -> ScoredPart:
+def split(number: int, *files: StagedFile) -> ScoredPart:
     return ScoredPart(number, (0, 0), (3, 0), 3, files)
 
 
@@ -51,27 +50,27 @@ def test_parts_in_any_order_make_a_split_whole_with_the_last_of_them(data: st.Da
     spans = data.draw(st.permutations(list(pairwise(ends))))
     found = NO_PROGRESS
     for version, (first, last) in enumerate(spans):
-        assert found.lacks(ScoredPart(0, first, last, 3))
-        assert not found.whole
+        assert found.is_missing(ScoredPart(0, first, last, 3))
+        assert not found.is_complete
         found = progress_from_commits([(version, note(ScoredPart(0, first, last, 3, (file(),)), of=1))], found)
-        assert not found.lacks(ScoredPart(0, first, last, 3))
-        missing = {(gap.first, gap.last or (3, 0)) for gap in found.missing_of(0)}
+        assert not found.is_missing(ScoredPart(0, first, last, 3))
+        missing = {(gap.first, gap.last or (3, 0)) for gap in found.find_missing_parts(0)}
         assert all(low < high for low, high in missing)
         covered = sum(POSITIONS.index(high) - POSITIONS.index(low) for low, high in spans[: version + 1])
         gaps = sum(POSITIONS.index(high) - POSITIONS.index(low) for low, high in missing)
         assert covered + gaps == len(POSITIONS) - 1
-    assert (found.whole, found.rows, found.missing_of(0)) == (True, 10 * len(spans), [])
+    assert (found.is_complete, found.rows, found.find_missing_parts(0)) == (True, 10 * len(spans), [])
 
 
 def test_a_part_that_overlaps_with_what_is_there_is_not_lacking() -> None:
     found = progress_from_commits([(0, note(ScoredPart(0, (0, 0), (1, 2), 3)))])
-    assert not found.lacks(ScoredPart(0, (1, 0), (3, 0), 3))
-    assert found.lacks(ScoredPart(0, (1, 2), (3, 0), 3))
+    assert not found.is_missing(ScoredPart(0, (1, 0), (3, 0), 3))
+    assert found.is_missing(ScoredPart(0, (1, 2), (3, 0), 3))
 
 
 def test_notes_without_parts_are_read_as_before() -> None:
     older = {name: value for name, value in chunk(0, 1, of=2).items() if name != "parts"}
-    assert progress_from_commits([(0, older)]).whole
+    assert progress_from_commits([(0, older)]).is_complete
 
 
 @given(st.frozensets(st.integers(0, 400)))
@@ -89,19 +88,19 @@ def test_a_stage_is_whole_when_each_split_is_in_a_chunk_and_not_before(plan: tup
     for count in range(len(notes) + 1):
         found = progress_from_commits(enumerate(notes[:count]))
         assert found.rows == 10 * len(found.done)
-        assert found.whole == (count == len(notes))
+        assert found.is_complete == (count == len(notes))
     assert found.done == frozenset(range(of))
     assert (found.version, found.chunks) == (len(notes) - 1, len(notes))
 
 
 def test_no_commit_is_no_stage() -> None:
     assert progress_from_commits([]) == NO_PROGRESS
-    assert not NO_PROGRESS.whole
+    assert not NO_PROGRESS.is_complete
 
 
 def test_a_split_without_rows_is_done_all_the_same() -> None:
     found = progress_from_commits([(0, chunk(0, 1, of=2, files=0))])
-    assert (found.whole, found.rows) == (True, 0)
+    assert (found.is_complete, found.rows) == (True, 0)
 
 
 def test_a_reset_forgets_what_was_before_it_and_the_versions_go_on() -> None:
@@ -111,22 +110,27 @@ def test_a_reset_forgets_what_was_before_it_and_the_versions_go_on() -> None:
 
 def test_a_stage_that_spark_wrote_is_whole_and_has_to_be_counted() -> None:
     found = progress_from_commits([(0, {"stage": "whole"})])
-    assert (found.whole, found.rows, found.keys_ascend) == (True, None, False)
+    assert (found.is_complete, found.rows, found.keys_ascend) == (True, None, False)
 
 
 def test_after_a_commit_of_somebody_else_the_rows_have_to_be_counted() -> None:
     found = progress_from_commits([(0, chunk(0, 1, 2, 3)), (1, {})])
-    assert (found.whole, found.rows) == (True, None)
+    assert (found.is_complete, found.rows) == (True, None)
 
 
 @pytest.mark.parametrize(("ends", "proven"), [([(0, 9), (10, 19)], True), ([(10, 19), (0, 10)], False)])
 def test_keys_of_several_chunks_are_unique_where_their_files_do_not_overlap(
     ends: list[tuple[int, int]], proven: bool
 ) -> None:
-    notes = [chunk_note("plan", 1, 2, [split(n, file(first=low, last=high))]) for n, (low, high) in enumerate(ends)]
+    notes = [
+        build_chunk_note("plan", 1, 2, [split(n, file(first=low, last=high))]) for n, (low, high) in enumerate(ends)
+    ]
     assert progress_from_commits(enumerate(notes)).keys_ascend == proven
 
 
 def test_one_file_whose_keys_do_not_ascend_leaves_the_proof_to_a_count() -> None:
-    notes = [chunk_note("plan", 1, 2, [split(0, file(first=0, last=9))]), chunk_note("plan", 1, 2, [split(1, file())])]
+    notes = [
+        build_chunk_note("plan", 1, 2, [split(0, file(first=0, last=9))]),
+        build_chunk_note("plan", 1, 2, [split(1, file())]),
+    ]
     assert not progress_from_commits(enumerate(notes)).keys_ascend

@@ -124,7 +124,7 @@ def test_a_reject_says_what_the_model_raised_and_not_what_it_said() -> None:
     assert made.rejects[3].as_py() == {
         "code": "predict_failed",
         "error": "ValueError",
-        "message": "the model raised on this row alone",
+        "message": "the model raised an error on this row alone",
     }
 
 

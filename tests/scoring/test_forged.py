@@ -177,7 +177,7 @@ class TestThroughSpark:
         model = ship_model(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
         error = failure(frame_of(spark, "scan", model).toArrow, model)
         assert type(error) is PredictError
-        assert error.found.startswith("a Python worker ended without a word")
+        assert error.found.startswith("a Python worker ended without an error message")
 
     def test_a_whole_run_ends_as_the_models_failure_and_nothing_says_try_again(
         self, world: World, shelf: Shelf, tmp_path: Path
@@ -192,7 +192,8 @@ class TestThroughSpark:
         report = caught.value.report
         assert isinstance(report, RunReport)
         assert (report.status, report.exit_code, report.transport) == ("failed", 4, "scan")
-        assert (report.error or {})["retryable"] is False
+        assert report.error is not None
+        assert report.error.retryable is False
         assert world.events() == ["started", "failed"]
         assert world.version() == -1
 

@@ -360,7 +360,7 @@ class TestOutputs:
             (np.zeros((2, 2)), STRUCT, "columns 0, 1 without p, l"),
             (np.zeros(2), STRUCT, "a ndarray"),
             ([[1.0], [2.0, 3.0]], STRUCT, "columns 0, 1 without p, l"),
-            ([np.zeros((2, 2))] * 2, STRUCT, "columns that make no frame"),
+            ([np.zeros((2, 2))] * 2, STRUCT, "columns that do not form a data frame"),
             ({"p": [1.0, 2.0], "l": np.array([["a", "b"], ["c", "d"]])}, STRUCT, r"shape \(2, 2\)"),
             ({"a": np.zeros((2, 2)), "b": np.zeros(2)}, LIST, "columns a, b"),
             (None, pa.float64(), "a NoneType"),

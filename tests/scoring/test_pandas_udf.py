@@ -283,7 +283,7 @@ def refusing() -> Callable[[pd.DataFrame], Any]:
 
 
 class TestRejects:
-    FAILED = ("predict_failed", "KeyError", "the model raised on this row alone")
+    FAILED = ("predict_failed", "KeyError", "the model raised an error on this row alone")
 
     def test_a_row_that_the_model_raises_on_has_a_reason_and_all_others_a_prediction(
         self, session: SparkSession, shelf: Shelf, rows: DataFrame
@@ -359,7 +359,7 @@ class TestFailures:
         assert error.exit_code == 4
         assert error.found == (
             "the model raised ZeroDivisionError: division by zero on a batch of 1 rows;"
-            " 9 rows of a batch of 100 failed alone in 21 calls, then it was given up"
+            " 9 rows of a batch of 100 failed alone in 21 calls, and the batch was given up"
         )
 
     def test_the_public_function_keeps_no_row_aside(

@@ -19,9 +19,10 @@ from sparkscore.schemas import ContractColumn, TableContract
 from sparkscore.spark.isolated_session import create_guarded_session, create_run_session
 from sparkscore.spark.session_settings import REACHING, is_steering, settings_to_change
 from sparkscore.store import file_maintenance
-from sparkscore.store.delta_tables import ensure_table, load_newest_version, load_table, open_delta_table
 from sparkscore.store.guarded_writes import append_rows, merge_into_table
 from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import ensure_table
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 DELTA = "spark.databricks.delta."
@@ -84,25 +85,29 @@ def operations(table: TableRef) -> list[str]:
 def test_guards_of_the_caller_drop_no_event(spark: SparkSession, table: TableRef, where: str) -> None:
     left_behind = {f"{DELTA}write.txnAppId": "nightly", f"{DELTA}write.txnVersion": "3"}
     with caller_with(spark, where, left_behind) as session:
-        ensure_events_table(session, table, job="job")
+        ensure_events_table(Table(session, table), job="job")
         for kind in ("started", "staged", "published"):
-            record_event(session, table, RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC)))
-        assert [one.event for one in load_events(session, table, job="job")] == ["started", "staged", "published"]
+            record_event(Table(session, table), RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC)))
+        assert [one.event for one in load_events(Table(session, table), job="job")] == [
+            "started",
+            "staged",
+            "published",
+        ]
     assert DeltaTable(str(table.path)).transaction_version("nightly") is None
 
 
 @both
 def test_the_callers_user_metadata_is_on_no_commit_of_ours(spark: SparkSession, table: TableRef, where: str) -> None:
     with caller_with(spark, where, {f"{DELTA}commitInfo.userMetadata": "the caller's"}) as session:
-        append_rows(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), Table(session, table))
         merge_one(session, table)
     told = [commit.get("userMetadata") for commit in DeltaTable(str(table.path)).history()]
     assert [note for note in told if note == "the caller's"] == []
 
 
 def merge_one(session: SparkSession, table: TableRef) -> None:
-    own = create_guarded_session(session, app_id="job", version=1, note={"rows": 1})
-    target = open_delta_table(own, table)
+    own = create_guarded_session(session, app_id="job", version=1, note="{}")
+    target = Table(own, table).handle
     target.alias("t").merge(frame_of(own, (1, "b")).alias("s"), "t.id = s.id").whenNotMatchedInsertAll().execute()
 
 
@@ -121,10 +126,10 @@ def test_a_new_table_has_the_properties_of_its_contract_and_no_others(
     }
     by_writer = TableRef("w", str(tmp_path / "w"))
     with caller_with(spark, where, {f"{DELTA}properties.defaults.{k}": v for k, v in defaults.items()}) as session:
-        ensure_table(session, table, PLAIN, job="job")
-        append_rows(frame_of(session, (1, "a")), by_writer)
+        ensure_table(Table(session, table), PLAIN, job="job")
+        append_rows(frame_of(session, (1, "a")), Table(session, by_writer))
         for one in (table, by_writer):
-            detail = open_delta_table(session, one).detail().collect()[0]
+            detail = Table(session, one).handle.detail().collect()[0]
             assert (detail["minReaderVersion"], detail["minWriterVersion"]) == (1, 2)
             named = {
                 name for name, value in detail["properties"].items() if name.startswith("delta.") and value != "false"
@@ -143,7 +148,7 @@ def test_optimized_and_compacted_writes_of_the_caller_leave_our_files_as_we_wrot
     }
     with caller_with(spark, "session", hostile) as session:
         for day in ("a", "b", "c"):
-            append_rows(frame_of(session, (1, day), (2, day)), table)
+            append_rows(frame_of(session, (1, day), (2, day)), Table(session, table))
     assert operations(table) == ["WRITE"] * 3
     assert len(files(table)) == 3
 
@@ -151,10 +156,12 @@ def test_optimized_and_compacted_writes_of_the_caller_leave_our_files_as_we_wrot
 def test_a_callers_schema_merge_adds_no_column(spark: SparkSession, table: TableRef) -> None:
     hostile = {f"{DELTA}schema.autoMerge.enabled": "true", f"{DELTA}schema.typeCheck.enabled": "false"}
     with caller_with(spark, "session", hostile) as session:
-        append_rows(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), Table(session, table))
         with pytest.raises(AnalysisException):
-            append_rows(session.createDataFrame([(2, "b", "c")], "id long, at string, more string"), table)
-        assert load_table(session, table).columns == ["id", "at"]
+            append_rows(
+                session.createDataFrame([(2, "b", "c")], "id long, at string, more string"), Table(session, table)
+            )
+        assert Table(session, table).load_rows().columns == ["id", "at"]
 
 
 @both
@@ -164,20 +171,20 @@ def test_an_overwrite_of_ours_replaces_every_partition(spark: SparkSession, tabl
         f"{DELTA}dynamicPartitionOverwrite.enabled": "true",
     }
     with caller_with(spark, where, hostile) as session:
-        ensure_table(session, table, PLAIN, job="job")
-        append_rows(frame_of(session, (1, "a"), (2, "b")), table)
-        append_rows(frame_of(session, (3, "b")), table, mode="overwrite")
-        assert [tuple(row) for row in load_table(session, table).collect()] == [(3, "b")]
+        ensure_table(Table(session, table), PLAIN, job="job")
+        append_rows(frame_of(session, (1, "a"), (2, "b")), Table(session, table))
+        append_rows(frame_of(session, (3, "b")), Table(session, table), mode="overwrite")
+        assert [tuple(row) for row in Table(session, table).load_rows().collect()] == [(3, "b")]
 
 
 @pytest.mark.parametrize("ansi", ["true", "false"])
 def test_a_value_that_does_not_fit_is_an_error_and_never_null(spark: SparkSession, table: TableRef, ansi: str) -> None:
     hostile = {"spark.sql.storeAssignmentPolicy": "LEGACY", "spark.sql.ansi.enabled": ansi}
     with caller_with(spark, "session", hostile) as session:
-        append_rows(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), Table(session, table))
         with pytest.raises(Exception, match=r"CAST|cast|type|merge"):
-            append_rows(session.createDataFrame([("many", "b")], "id string, at string"), table)
-        assert load_table(session, table).count() == 1
+            append_rows(session.createDataFrame([("many", "b")], "id string, at string"), Table(session, table))
+        assert Table(session, table).load_rows().count() == 1
 
 
 @both
@@ -198,8 +205,8 @@ def test_files_hold_the_days_and_types_that_every_reader_expects(
             "SELECT DATE'1500-03-01' AS day, TIMESTAMP'2013-12-31 23:30:00.123456' AS at,"
             " CAST(1.5 AS DECIMAL(9, 2)) AS x"
         )
-        append_rows(frame, table)
-        append_rows(frame.withColumnRenamed("day", "DAY"), table)
+        append_rows(frame, Table(session, table))
+        append_rows(frame.withColumnRenamed("day", "DAY"), Table(session, table))
     (one, _) = files(table)
     found = pq.read_table(one)
     assert found["day"].to_pylist() == [date(1500, 3, 1)]
@@ -213,8 +220,8 @@ def test_files_hold_the_days_and_types_that_every_reader_expects(
 def test_a_file_that_is_damaged_or_gone_is_an_error_whatever_the_caller_ignores(
     spark: SparkSession, table: TableRef, where: str, name: str
 ) -> None:
-    append_rows(frame_of(spark, (1, "a"), (2, "a")), table)
-    append_rows(frame_of(spark, (3, "a")), table)
+    append_rows(frame_of(spark, (1, "a"), (2, "a")), Table(spark, table))
+    append_rows(frame_of(spark, (3, "a")), Table(spark, table))
     damaged = files(table)[0]
     if "Missing" in name:
         damaged.unlink()
@@ -225,19 +232,19 @@ def test_a_file_that_is_damaged_or_gone_is_an_error_whatever_the_caller_ignores(
         caller_with(spark, where, {name: "true"}) as session,
         pytest.raises(Exception, match=r"FAILED_READ_FILE|Parquet"),
     ):
-        load_table(session, table).collect()
+        Table(session, table).load_rows().collect()
 
 
 def test_a_commit_of_another_is_seen_at_once_whatever_staleness_the_caller_allows(
     spark: SparkSession, table: TableRef
 ) -> None:
     with caller_with(spark, "session", {f"{DELTA}stalenessLimit": "1h"}) as session:
-        append_rows(frame_of(session, (1, "a")), table)
-        assert load_table(session, table).count() == 1
+        append_rows(frame_of(session, (1, "a")), Table(session, table))
+        assert Table(session, table).load_rows().count() == 1
         more = pa.table({"id": pa.array([2], pa.int64()), "at": ["b"]})
         write_deltalake(str(table.path), more, mode="append")
-        assert load_newest_version(session, table) == 1
-        assert load_table(session, table).count() == 2
+        assert Table(session, table).load_newest_version() == 1
+        assert Table(session, table).load_rows().count() == 2
 
 
 def test_a_vacuum_finds_what_no_version_needs_whatever_kind_the_caller_has_chosen(
@@ -245,11 +252,11 @@ def test_a_vacuum_finds_what_no_version_needs_whatever_kind_the_caller_has_chose
 ) -> None:
     hostile = {f"{DELTA}vacuum.lite.enabled": "true", f"{DELTA}retentionDurationCheck.enabled": "false"}
     with caller_with(spark, "session", hostile) as session:
-        append_rows(frame_of(session, (1, "a")), table)
+        append_rows(frame_of(session, (1, "a")), Table(session, table))
         orphan = Path(str(table.path)) / "part-of-nobody.parquet"
         orphan.write_bytes(b"")
         os.utime(orphan, (0, 0))
-        assert file_maintenance.list_vacuumable_files(session, table) == [orphan.name]
+        assert file_maintenance.list_vacuumable_files(Table(session, table)) == [orphan.name]
 
 
 @both
@@ -268,15 +275,23 @@ def test_a_merge_inserts_updates_and_deletes_whatever_the_caller_sets_for_merges
     table = TableRef("m", str(tmp_path / "m"))
     with caller_with(spark, where, hostile) as session:
         columns = "id long, as_of timestamp, as_of_date date, x long"
-        append_rows(session.createDataFrame([(1, AS_OF, AS_OF.date(), 1), (2, AS_OF, AS_OF.date(), 2)], columns), table)
-        own = create_guarded_session(session, app_id="job", version=1, note={})
+        append_rows(
+            session.createDataFrame([(1, AS_OF, AS_OF.date(), 1), (2, AS_OF, AS_OF.date(), 2)], columns),
+            Table(session, table),
+        )
+        own = create_guarded_session(session, app_id="job", version=1, note="{}")
         rows = [
             (1, AS_OF, AS_OF.date(), 10, True),
             (2, AS_OF, AS_OF.date(), 20, False),
             (3, AS_OF, AS_OF.date(), 30, False),
         ]
-        merge_into_table(own.createDataFrame(rows, f"{columns}, _gone boolean"), table, keys=["id"], as_of=AS_OF)
-        assert sorted((row["id"], row["x"]) for row in load_table(session, table).collect()) == [(2, 20), (3, 30)]
+        merge_into_table(
+            own.createDataFrame(rows, f"{columns}, _gone boolean"), Table(spark, table), keys=["id"], as_of=AS_OF
+        )
+        assert sorted((row["id"], row["x"]) for row in Table(session, table).load_rows().collect()) == [
+            (2, 20),
+            (3, 30),
+        ]
 
 
 def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession) -> None:
@@ -297,7 +312,7 @@ def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession
     }
     for where in ("session", "spark-submit"):
         with caller_with(spark, where, wanted) as session:
-            again = create_guarded_session(session, app_id="job", version=1, note={})
+            again = create_guarded_session(session, app_id="job", version=1, note="{}")
             for name, value in wanted.items():
                 if where == "spark-submit" and name in spark.conf.getAll:
                     continue  # what the tests' own session is built with is nearer than the SparkContext's

@@ -54,7 +54,7 @@ def test_folders_of_the_machine_are_reached(spark: SparkSession) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "why"), [(None, "a catalog's table"), ("hdfs://host/t", "lies on hdfs"), ("gs://b/t", "lies on gs")]
+    ("path", "why"), [(None, "a table of a catalog"), ("hdfs://host/t", "is on hdfs"), ("gs://b/t", "is on gs")]
 )
 def test_other_tables_are_sparks(spark: SparkSession, path: str | None, why: str) -> None:
     with pytest.raises(ScanUnsupported, match=why):
@@ -63,7 +63,7 @@ def test_other_tables_are_sparks(spark: SparkSession, path: str | None, why: str
 
 def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
-    with pytest.raises(ScanUnsupported, match="without keys"):
+    with pytest.raises(ScanUnsupported, match="no S3 keys"):
         locate_table(spark, at("s3a://lake/t"))
 
 

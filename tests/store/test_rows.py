@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableRef
 from sparkscore.schemas import ContractColumn, TableContract
-from sparkscore.store import delta_tables, small_tables
+from sparkscore.store import small_tables, table_contracts
 from sparkscore.store.guarded_writes import append_rows
+from sparkscore.store.table import Table
 
 FIRST = datetime(2013, 12, 29, 23, 30, tzinfo=UTC)
 CONTRACT = TableContract(
@@ -36,21 +37,21 @@ Where = tuple[str, Collection[date]] | None
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     """Two rows of each of three days: one with values, one with NULLs."""
     made = TableRef("t", str(tmp_path / "t"))
-    delta_tables.ensure_table(spark, made, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, made), CONTRACT, job="job")
     times = [FIRST + timedelta(days=day) for day in range(3)]
     full = [
         {"as_of": at, "as_of_date": at.date(), "text": "a", "numbers": [0.5, None], "pair": {"low": 1.5, "high": 2**60}}
         for at in times
     ]
     empty = [{"as_of": at, "as_of_date": at.date()} for at in times]
-    append_rows(spark.createDataFrame(pa.Table.from_pylist(full + empty, schema=CONTRACT.schema)), made)
+    append_rows(spark.createDataFrame(pa.Table.from_pylist(full + empty, schema=CONTRACT.schema)), Table(spark, made))
     return made
 
 
 def read(spark: SparkSession, table: TableRef, where: Where) -> list[Any]:
     found = [
         row | {"as_of": row["as_of"].astimezone(UTC)}
-        for row in small_tables.load_small_table(spark, table, where=where)
+        for row in small_tables.load_small_table(Table(spark, table), where=where)
     ]
     return sorted(found, key=lambda row: (row["as_of"], row["text"] is None))
 
@@ -65,9 +66,10 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     def unused(*_: Any) -> Any:
         raise AssertionError("Spark was asked")
 
-    monkeypatch.setattr(
-        small_tables, *(("locate_table", closed) if request.param == "spark" else ("load_table", unused))
-    )
+    if request.param == "spark":
+        monkeypatch.setattr(small_tables, "locate_table", closed)
+    else:
+        monkeypatch.setattr(Table, "load_rows", unused)
     return read
 
 
@@ -100,9 +102,9 @@ def test_rows_have_all_columns_and_only_what_was_asked_for(
 def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
     reads = (
         "import sys; from sparkscore.records import TableRef; "
-        "from sparkscore.store.small_tables import load_small_table"
+        "from sparkscore.store.small_tables import load_small_table; from sparkscore.store.table import Table"
     )
-    program = f"{reads}; print(len(load_small_table(None, TableRef('t', sys.argv[1]))))"
+    program = f"{reads}; print(len(load_small_table(Table(None, TableRef('t', sys.argv[1])))))"
     for _ in range(4):
         done = subprocess.run(
             [sys.executable, "-c", program, str(table.path)], capture_output=True, text=True, check=False, timeout=120
@@ -113,7 +115,7 @@ def test_a_process_that_has_read_them_ends_well(table: TableRef) -> None:
 def test_what_pyarrow_would_misread_is_read_by_spark(spark: SparkSession, table: TableRef) -> None:
     spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('delta.columnMapping.mode' = 'name')")
     spark.sql(f"ALTER TABLE delta.`{table.path}` RENAME COLUMN text TO words")
-    assert sorted(row["words"] or "" for row in small_tables.load_small_table(spark, table)) == [
+    assert sorted(row["words"] or "" for row in small_tables.load_small_table(Table(spark, table))) == [
         "",
         "",
         "",

@@ -7,8 +7,6 @@ import pytest
 
 from sparkscore.errors import ConfigError, TableChanged
 from sparkscore.lifecycle import (
-    PLAIN_RUN,
-    Wishes,
     decide_next_attempt,
     decide_retry,
     decide_rollback,
@@ -32,78 +30,78 @@ def failed(code: int) -> RunEvent:
 
 
 def test_an_as_of_without_a_past_is_revision_one_attempt_one() -> None:
-    decision = decide_next_attempt([], {}, PLAIN_RUN)
+    decision = decide_next_attempt([], {})
     assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 1, 1, None)
 
 
 def test_a_published_as_of_stays() -> None:
-    decision = decide_next_attempt([STARTED, STAGED, PUBLISHED], SEEN, PLAIN_RUN)
+    decision = decide_next_attempt([STARTED, STAGED, PUBLISHED], SEEN)
     assert (decision.kind, decision.shown) == ("already_published", PUBLISHED)
 
 
 def test_a_slower_attempt_that_failed_after_the_publication_changes_nothing() -> None:
-    assert decide_next_attempt([PUBLISHED, failed(75)], SEEN, PLAIN_RUN).kind == "already_published"
+    assert decide_next_attempt([PUBLISHED, failed(75)], SEEN).kind == "already_published"
 
 
 @pytest.mark.parametrize(
     "past", [[STARTED], [STARTED, STAGED], [STARTED, failed(75)], [STARTED, replace(STARTED, event="aborted")]]
 )
 def test_an_attempt_that_died_or_may_be_retried_hands_its_pins_on(past: list[RunEvent]) -> None:
-    decision = decide_next_attempt(past, {}, PLAIN_RUN)
+    decision = decide_next_attempt(past, {})
     assert (decision.keep, decision.revision, decision.attempt) == (PINS, 1, 2)
 
 
 def test_an_attempt_that_never_ended_is_to_be_closed() -> None:
-    assert decide_next_attempt([STARTED, STAGED], {}, PLAIN_RUN).open == STAGED
-    assert decide_next_attempt([STARTED, failed(3)], {}, PLAIN_RUN).open is None
+    assert decide_next_attempt([STARTED, STAGED], {}).open == STAGED
+    assert decide_next_attempt([STARTED, failed(3)], {}).open is None
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
 def test_an_attempt_that_failed_for_good_is_resolved_anew(code: int) -> None:
-    decision = decide_next_attempt([STARTED, failed(code)], {}, PLAIN_RUN)
+    decision = decide_next_attempt([STARTED, failed(code)], {})
     assert (decision.keep, decision.attempt) == (None, 2)
 
 
 def test_a_restart_keeps_nothing() -> None:
-    assert decide_next_attempt([STARTED], {}, Wishes(restart=True)).keep is None
+    assert decide_next_attempt([STARTED], {}, restart=True).keep is None
 
 
 def test_a_replacement_takes_the_next_revision() -> None:
-    decision = decide_next_attempt([STARTED, PUBLISHED], SEEN, Wishes(replace=True))
+    decision = decide_next_attempt([STARTED, PUBLISHED], SEEN, replace=True)
     assert (decision.kind, decision.revision, decision.attempt, decision.keep) == ("work", 2, 1, None)
 
 
 def test_a_replacement_that_died_goes_on_without_being_asked_again() -> None:
     second = replace(STARTED, revision=2, run_id="run-2")
-    decision = decide_next_attempt([PUBLISHED, second], SEEN, PLAIN_RUN)
+    decision = decide_next_attempt([PUBLISHED, second], SEEN)
     assert (decision.revision, decision.attempt, decision.keep) == (2, 2, PINS)
 
 
 def test_a_replacement_that_failed_for_good_leaves_the_publication() -> None:
     second = replace(failed(3), revision=2, run_id="run-2")
-    decision = decide_next_attempt([PUBLISHED, second], SEEN, PLAIN_RUN)
+    decision = decide_next_attempt([PUBLISHED, second], SEEN)
     assert (decision.kind, decision.revision) == ("already_published", 1)
-    again = decide_next_attempt([PUBLISHED, second], SEEN, Wishes(replace=True))
+    again = decide_next_attempt([PUBLISHED, second], SEEN, replace=True)
     assert (again.kind, again.revision, again.attempt) == ("work", 2, 2)
 
 
 @pytest.mark.parametrize("visible", [{}, {"run-1": 9}, {"run-1": 10, "other": 1}, {"other": 10}])
 def test_a_table_that_changed_behind_our_back_is_an_error(visible: dict[str, int]) -> None:
     with pytest.raises(TableChanged, match="10 rows of run run-1"):
-        decide_next_attempt([STARTED, PUBLISHED], visible, PLAIN_RUN)
+        decide_next_attempt([STARTED, PUBLISHED], visible)
 
 
 def test_force_publishes_a_changed_table_again() -> None:
-    decision = decide_next_attempt([STARTED, PUBLISHED], {}, Wishes(force=True), committed=1)
+    decision = decide_next_attempt([STARTED, PUBLISHED], {}, force=True, committed=1)
     assert (decision.kind, decision.revision) == ("work", 2)
 
 
 def test_force_without_events_steps_over_what_the_table_has_committed() -> None:
-    assert decide_next_attempt([], {}, Wishes(force=True), committed=3).revision == 4
+    assert decide_next_attempt([], {}, force=True, committed=3).revision == 4
 
 
 def test_a_publication_of_no_rows_is_consistent_with_an_empty_table() -> None:
-    assert decide_next_attempt([replace(PUBLISHED, rows_scored=0)], {}, PLAIN_RUN).kind == "already_published"
+    assert decide_next_attempt([replace(PUBLISHED, rows_scored=0)], {}).kind == "already_published"
 
 
 def test_rows_of_a_run_that_no_event_published_are_unknown() -> None:
@@ -181,12 +179,12 @@ class TestRollback:
     @pytest.mark.parametrize("verb", ["rollback", "rejects"])
     def test_a_plain_run_leaves_what_another_verb_has_begun_to_that_verb(self, verb: str) -> None:
         died = begun(verb, "run-1", revision=3)
-        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, PLAIN_RUN)
+        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND)
         assert (decision.kind, decision.shown, decision.open) == ("already_published", SECOND, died)
 
     def test_a_replacement_takes_over_the_revision_that_a_rollback_began(self) -> None:
         died = begun("rollback", "run-1", revision=3)
-        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, Wishes(replace=True))
+        decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, replace=True)
         assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 2)
         assert (decision.keep, decision.open) == (None, died)
 

@@ -14,7 +14,8 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import AccessDenied, ConfigError, ForeignTable, TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT, ContractColumn, TableContract, prediction_contract
-from sparkscore.store import delta_tables, hadoop_folders
+from sparkscore.store import hadoop_folders, table_contracts
+from sparkscore.store.table import Table
 
 CONTRACT = TableContract(
     "a table", (ContractColumn("id", pa.int64(), "key", nullable=False), ContractColumn("x", pa.float64(), "value"))
@@ -27,34 +28,34 @@ def table(tmp_path: Path) -> TableRef:
 
 
 def test_a_table_is_created_by_its_contract(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(
-        spark, table, prediction_contract(CONTRACT.columns[:1], pa.float64(), [], threshold=None), job="job"
+    table_contracts.ensure_table(
+        Table(spark, table), prediction_contract(CONTRACT.columns[:1], pa.float64(), [], threshold=None), job="job"
     )
-    properties = delta_tables.load_table_properties(spark, table)
+    properties = Table(spark, table).properties
     assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", "1")
-    detail = delta_tables.open_delta_table(spark, table).detail().collect()[0]
+    detail = Table(spark, table).handle.detail().collect()[0]
     assert (detail["partitionColumns"], detail["minReaderVersion"]) == (["as_of_date"], 1)
-    schema = delta_tables.load_table(spark, table).schema
+    schema = Table(spark, table).load_rows().schema
     assert not schema["id"].nullable
     assert schema["prediction"].metadata["comment"]
 
 
 def test_creating_a_table_again_changes_nothing(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
-    assert delta_tables.load_newest_version(spark, table) == 0
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
+    assert Table(spark, table).load_newest_version() == 0
 
 
 @pytest.mark.parametrize("contract", [RUNS_CONTRACT, REJECTS_CONTRACT])
 def test_every_contract_can_be_created(spark: SparkSession, table: TableRef, contract: TableContract) -> None:
-    delta_tables.ensure_table(spark, table, contract, job="job")
-    assert delta_tables.load_table(spark, table).columns == list(contract.names)
+    table_contracts.ensure_table(Table(spark, table), contract, job="job")
+    assert Table(spark, table).load_rows().columns == list(contract.names)
 
 
 def test_two_may_create_a_table_at_once(spark: SparkSession, table: TableRef) -> None:
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: delta_tables.ensure_table(spark, table, CONTRACT, job="job"), range(4)))
-    assert delta_tables.load_newest_version(spark, table) == 0
+        list(pool.map(lambda _: table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job"), range(4)))
+    assert Table(spark, table).load_newest_version() == 0
 
 
 @pytest.mark.parametrize(
@@ -63,25 +64,25 @@ def test_two_may_create_a_table_at_once(spark: SparkSession, table: TableRef) ->
 def test_a_driver_that_died_while_it_made_a_table_is_in_nobodys_way(
     spark: SparkSession, table: TableRef, monkeypatch: pytest.MonkeyPatch, left: tuple[str, ...]
 ) -> None:
-    monkeypatch.setattr(delta_tables, "_CREATION_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(table_contracts, "_CREATION_TIMEOUT_S", 0.5)
     log = Path(str(table.path), "_delta_log")
     (log / "_staged_commits").mkdir(parents=True)
     for name in left:
         (log / name).write_text("half")
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
-    assert delta_tables.load_newest_version(spark, table) == 0
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
+    assert Table(spark, table).load_newest_version() == 0
 
 
 def test_another_who_takes_a_while_to_make_a_table_is_waited_for(spark: SparkSession, tmp_path: Path) -> None:
     table, other = TableRef("t", str(tmp_path / "t")), TableRef("o", str(tmp_path / "o"))
-    delta_tables.ensure_table(spark, other, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, other), CONTRACT, job="job")
     log, commit = tmp_path / "t" / "_delta_log", "00000000000000000000.json"
     log.mkdir(parents=True)
     late = threading.Timer(2, shutil.copy, (tmp_path / "o" / "_delta_log" / commit, log / commit))
     late.start()
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     late.join()
-    assert delta_tables.load_table_id(spark, table) == delta_tables.load_table_id(spark, other)
+    assert Table(spark, table).id == Table(spark, other).id
 
 
 def test_a_folder_that_holds_something_else_is_left_as_it_is(spark: SparkSession, table: TableRef) -> None:
@@ -89,7 +90,7 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(spark: SparkSession
     file.parent.mkdir()
     file.write_text("mine")
     with pytest.raises(ConfigError, match="holds something") as caught:
-        delta_tables.ensure_table(spark, table, CONTRACT, job="job")
+        table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     assert "move away" in caught.value.do
     assert [one.name for one in file.parent.iterdir()] == ["notes.txt"]
 
@@ -105,31 +106,31 @@ def test_a_log_that_is_a_link_is_not_followed(spark: SparkSession, table: TableR
 
 
 def test_a_log_with_a_commit_is_not_one_that_was_begun(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     assert not hadoop_folders.remove_empty_log(spark, str(table.path))
-    assert delta_tables.load_newest_version(spark, table) == 0
+    assert Table(spark, table).load_newest_version() == 0
 
 
 def test_a_table_of_another_job_is_refused(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(spark, table, CONTRACT, job="mine")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="mine")
     with pytest.raises(ForeignTable, match="mine"):
-        delta_tables.ensure_table(spark, table, CONTRACT, job="yours")
+        table_contracts.ensure_table(Table(spark, table), CONTRACT, job="yours")
 
 
 def test_a_table_of_a_newer_suite_is_refused(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('sparkscore.schema' = '99')")
     with pytest.raises(ForeignTable, match="upgrade"):
-        delta_tables.check_table_owner(spark, table, job="job")
+        table_contracts.check_table_owner(Table(spark, table), job="job")
 
 
 def test_another_shape_is_refused_column_by_column(spark: SparkSession, table: TableRef) -> None:
-    delta_tables.ensure_table(spark, table, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     other = TableContract(
         "", (ContractColumn("id", pa.string(), "k", nullable=False), ContractColumn("y", pa.float64(), "v"))
     )
     with pytest.raises(ConfigError) as caught:
-        delta_tables.ensure_table(spark, table, other, job="job")
+        table_contracts.ensure_table(Table(spark, table), other, job="job")
     for said in ("id is bigint, the job writes string", "y double is missing", "x is not written"):
         assert said in caught.value.found
 
@@ -137,37 +138,37 @@ def test_another_shape_is_refused_column_by_column(spark: SparkSession, table: T
 def test_a_version_is_read_as_it_was(spark: SparkSession, table: TableRef) -> None:
     spark.range(3).write.format("delta").save(str(table.path))
     spark.range(5).write.format("delta").mode("overwrite").save(str(table.path))
-    assert (delta_tables.load_table(spark, table, 0).count(), delta_tables.load_table(spark, table).count()) == (3, 5)
+    assert (Table(spark, table).load_rows(0).count(), Table(spark, table).load_rows().count()) == (3, 5)
 
 
 def test_the_version_at_a_moment_is_the_newest_before_it(spark: SparkSession, table: TableRef) -> None:
     spark.range(3).write.format("delta").save(str(table.path))
-    assert delta_tables.find_version_at(spark, table, datetime.now(UTC) + timedelta(minutes=1)) == 0
+    assert Table(spark, table).find_version_at(datetime.now(UTC) + timedelta(minutes=1)) == 0
     with pytest.raises(ConfigError, match="no version"):
-        delta_tables.find_version_at(spark, table, datetime(2000, 1, 1, tzinfo=UTC))
+        Table(spark, table).find_version_at(datetime(2000, 1, 1, tzinfo=UTC))
 
 
 @pytest.mark.parametrize(
     "missing", [TableRef("nowhere", "/nowhere/t"), TableRef("no.where", None), TableRef("no.such.thing", None)]
 )
 def test_no_table_is_an_error_with_its_name(spark: SparkSession, missing: TableRef) -> None:
-    assert not delta_tables.is_delta_table(spark, missing)
+    assert not Table(spark, missing).exists()
     with pytest.raises(TableNotFound, match=missing.name):
-        delta_tables.load_table(spark, missing)
+        Table(spark, missing).load_rows()
 
 
 def test_a_view_is_no_delta_table(spark: SparkSession) -> None:
     spark.sql("CREATE OR REPLACE VIEW default.some_view AS SELECT 1 AS x")
     try:
         with pytest.raises(TableNotFound):
-            delta_tables.load_newest_version(spark, TableRef("default.some_view", None))
+            Table(spark, TableRef("default.some_view", None)).load_newest_version()
     finally:
         spark.sql("DROP VIEW default.some_view")
 
 
 def test_a_place_without_permission_is_named(spark: SparkSession) -> None:
     with pytest.raises(AccessDenied, match="/proc/x"):
-        delta_tables.ensure_table(spark, TableRef("/proc/x/t", "/proc/x/t"), CONTRACT, job="job")
+        table_contracts.ensure_table(Table(spark, TableRef("/proc/x/t", "/proc/x/t")), CONTRACT, job="job")
 
 
 @pytest.mark.parametrize(
@@ -182,15 +183,15 @@ def test_a_place_without_permission_is_named(spark: SparkSession) -> None:
     ],
 )
 def test_types_of_the_plainest_reader_are_known(kind: pa.DataType, plain: bool) -> None:
-    assert delta_tables.is_plain_type(kind) is plain
+    assert table_contracts.is_plain_type(kind) is plain
 
 
 def test_a_catalog_table_is_created_and_described_by_its_name(spark: SparkSession, tmp_path: Path) -> None:
     spark.sql(f"CREATE SCHEMA shelf LOCATION '{tmp_path}/shelf'")
     try:
         ref = TableRef("shelf.t_1", None)
-        delta_tables.ensure_table(spark, ref, CONTRACT, job="job")
-        assert delta_tables.load_newest_version(spark, ref) == 0
+        table_contracts.ensure_table(Table(spark, ref), CONTRACT, job="job")
+        assert Table(spark, ref).load_newest_version() == 0
         assert DeltaTable.forName(spark, "shelf.t_1").toDF().columns == ["id", "x"]
     finally:
         spark.sql("DROP SCHEMA shelf CASCADE")

@@ -16,8 +16,16 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError
 from sparkscore.records import TableRef
 from sparkscore.schemas import ContractColumn, prediction_contract
-from sparkscore.store import commit_history, delta_tables, file_maintenance, guarded_writes, hadoop_folders, retention
-from sparkscore.store.delta_tables import EXPIRED_PROPERTY
+from sparkscore.store import (
+    commit_history,
+    file_maintenance,
+    guarded_writes,
+    hadoop_folders,
+    retention,
+    table_contracts,
+)
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import EXPIRED_PROPERTY
 
 OLD = datetime(2013, 12, 1, 6, tzinfo=UTC)
 NEW = datetime(2013, 12, 31, 6, tzinfo=UTC)
@@ -30,7 +38,7 @@ CONTRACT = prediction_contract(
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     ref = TableRef("p", str(tmp_path / "a folder" / "p"))
-    delta_tables.ensure_table(spark, ref, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, ref), CONTRACT, job="job")
     return ref
 
 
@@ -51,7 +59,7 @@ def rows(spark: SparkSession, as_of: datetime, *, count: int = 4, files: int = 1
 
 
 def write(spark: SparkSession, table: TableRef, as_of: datetime, *, files: int = 1) -> None:
-    guarded_writes.append_rows(rows(spark, as_of, count=4 * files, files=files), table)
+    guarded_writes.append_rows(rows(spark, as_of, count=4 * files, files=files), Table(spark, table))
 
 
 def commits(spark: SparkSession, table: TableRef) -> list[tuple[str, int]]:
@@ -74,7 +82,8 @@ def publishing(spark: SparkSession, table: TableRef, as_of: datetime, folder: Pa
     delayed = F.udf(slowly, "double", useArrow=False)
     source = rows(spark.newSession(), as_of).withColumn("prediction", delayed(F.lit(0.7)))
     with ThreadPoolExecutor(1) as pool:
-        merged = pool.submit(guarded_writes.merge_into_table, source, table, keys=["id"], as_of=as_of)
+        target = Table(spark, table)
+        merged = pool.submit(guarded_writes.merge_into_table, source, target, keys=["id"], as_of=as_of)
         try:
             while not begun.exists() and not merged.done():
                 time.sleep(0.05)
@@ -85,7 +94,7 @@ def publishing(spark: SparkSession, table: TableRef, as_of: datetime, folder: Pa
 
 
 def values(spark: SparkSession, table: TableRef) -> list[tuple[date, float]]:
-    found = delta_tables.load_table(spark, table).select("as_of_date", "prediction").distinct().collect()
+    found = Table(spark, table).load_rows().select("as_of_date", "prediction").distinct().collect()
     return sorted((row[0], row[1]) for row in found)
 
 
@@ -93,8 +102,8 @@ def test_expired_rows_are_counted_by_as_of(spark: SparkSession, table: TableRef)
     write(spark, table, OLD)
     write(spark, table, OLD + timedelta(hours=1))
     write(spark, table, NEW)
-    assert retention.count_expired_rows(spark, table, before=BETWEEN) == {OLD: 4, OLD + timedelta(hours=1): 4}
-    assert retention.count_expired_rows(spark, TableRef("x", "/nowhere/x"), before=BETWEEN) == {}
+    assert retention.count_expired_rows(Table(spark, table), before=BETWEEN) == {OLD: 4, OLD + timedelta(hours=1): 4}
+    assert retention.count_expired_rows(Table(spark, TableRef("x", "/nowhere/x")), before=BETWEEN) == {}
 
 
 def test_a_publish_of_a_kept_date_is_in_no_conflict_with_the_deletion(
@@ -103,7 +112,7 @@ def test_a_publish_of_a_kept_date_is_in_no_conflict_with_the_deletion(
     write(spark, table, OLD)
     write(spark, table, NEW)
     with publishing(spark, table, NEW, tmp_path):
-        retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
+        retention.delete_expired_rows(Table(spark, table), before=BETWEEN, job="job")
     assert commits(spark, table)[:2] == [("MERGE", 2), ("DELETE", 2)]
     assert values(spark, table) == [(NEW.date(), 0.7)]
 
@@ -115,26 +124,28 @@ def test_a_publish_of_a_date_that_is_compacted_meanwhile_is_tried_again_and_hold
     with publishing(spark, table, NEW, tmp_path):
         assert (
             file_maintenance.compact_partition(
-                spark, table, file_maintenance.SmallFilePartition(NEW.date(), 2), job="job"
+                Table(spark, table), file_maintenance.SmallFilePartition(NEW.date(), 2), job="job"
             )
             == 2
         )
     assert commits(spark, table)[:2] == [("MERGE", 2), ("OPTIMIZE", 1)]
-    assert delta_tables.load_table(spark, table).where("prediction = 0.7").count() == 4
+    assert Table(spark, table).load_rows().where("prediction = 0.7").count() == 4
 
 
 def test_only_partitions_with_many_small_files_are_compacted(spark: SparkSession, table: TableRef) -> None:
     write(spark, table, OLD, files=file_maintenance.MIN_FILES_TO_COMPACT)
     write(spark, table, NEW, files=file_maintenance.MIN_FILES_TO_COMPACT - 1)
-    assert file_maintenance.find_small_file_partitions(spark, table) == [
+    assert file_maintenance.find_small_file_partitions(Table(spark, table)) == [
         file_maintenance.SmallFilePartition(OLD.date(), file_maintenance.MIN_FILES_TO_COMPACT)
     ]
     assert (
-        file_maintenance.compact_partition(spark, table, file_maintenance.SmallFilePartition(OLD.date(), 8), job="job")
+        file_maintenance.compact_partition(
+            Table(spark, table), file_maintenance.SmallFilePartition(OLD.date(), 8), job="job"
+        )
         == file_maintenance.MIN_FILES_TO_COMPACT
     )
-    assert file_maintenance.find_small_file_partitions(spark, table) == []
-    assert len(delta_tables.load_table(spark, table).inputFiles()) == file_maintenance.MIN_FILES_TO_COMPACT
+    assert file_maintenance.find_small_file_partitions(Table(spark, table)) == []
+    assert len(Table(spark, table).load_rows().inputFiles()) == file_maintenance.MIN_FILES_TO_COMPACT
 
 
 def test_files_that_are_not_small_are_left_as_they_are(
@@ -142,26 +153,28 @@ def test_files_that_are_not_small_are_left_as_they_are(
 ) -> None:
     write(spark, table, NEW, files=file_maintenance.MIN_FILES_TO_COMPACT)
     monkeypatch.setattr(file_maintenance, "SMALL_FILE_BYTES", 10)
-    assert file_maintenance.find_small_file_partitions(spark, table) == []
+    assert file_maintenance.find_small_file_partitions(Table(spark, table)) == []
     assert (
-        file_maintenance.compact_partition(spark, table, file_maintenance.SmallFilePartition(NEW.date(), 8), job="job")
+        file_maintenance.compact_partition(
+            Table(spark, table), file_maintenance.SmallFilePartition(NEW.date(), 8), job="job"
+        )
         == 0
     )
 
 
 def test_a_vacuum_keeps_what_deltas_retention_needs_and_leaves_no_commit(spark: SparkSession, table: TableRef) -> None:
     write(spark, table, OLD)
-    retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
-    assert file_maintenance.list_vacuumable_files(spark, table) == []
+    retention.delete_expired_rows(Table(spark, table), before=BETWEEN, job="job")
+    assert file_maintenance.list_vacuumable_files(Table(spark, table)) == []
     spark.sql(
         f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('delta.deletedFileRetentionDuration'='interval 0 hours')"
     )
-    (name,) = file_maintenance.list_vacuumable_files(spark, table)
+    (name,) = file_maintenance.list_vacuumable_files(Table(spark, table))
     (file,) = Path(str(table.path)).rglob(name)
-    version = delta_tables.load_newest_version(spark, table)
-    file_maintenance.vacuum_table(spark, table)
-    assert (file.exists(), delta_tables.load_newest_version(spark, table)) == (False, version)
-    assert file_maintenance.list_vacuumable_files(spark, table) == []
+    version = Table(spark, table).load_newest_version()
+    file_maintenance.vacuum_table(Table(spark, table))
+    assert (file.exists(), Table(spark, table).load_newest_version()) == (False, version)
+    assert file_maintenance.list_vacuumable_files(Table(spark, table)) == []
 
 
 def test_a_vacuum_would_lose_a_version_only_where_its_files_are_among_those_to_go(
@@ -169,14 +182,14 @@ def test_a_vacuum_would_lose_a_version_only_where_its_files_are_among_those_to_g
 ) -> None:
     write(spark, table, OLD)
     write(spark, table, NEW)
-    gone = [file.rpartition("/")[2] for file in delta_tables.load_table(spark, table, 1).inputFiles()]
-    retention.delete_expired_rows(spark, table, before=BETWEEN, job="job")
-    assert file_maintenance.can_vacuum_break_version(spark, table, 1, gone)
-    assert file_maintenance.can_vacuum_break_version(spark, table, 2, gone)
-    assert not file_maintenance.can_vacuum_break_version(spark, table, 3, gone)
-    assert not file_maintenance.can_vacuum_break_version(spark, table, 1, ["another.parquet"])
-    assert file_maintenance.can_vacuum_break_version(spark, table, 1, [f"{i}.parquet" for i in range(1000)])
-    assert not file_maintenance.can_vacuum_break_version(spark, table, 17, gone)
+    gone = [file.rpartition("/")[2] for file in Table(spark, table).load_rows(1).inputFiles()]
+    retention.delete_expired_rows(Table(spark, table), before=BETWEEN, job="job")
+    assert file_maintenance.can_vacuum_break_version(Table(spark, table), 1, gone)
+    assert file_maintenance.can_vacuum_break_version(Table(spark, table), 2, gone)
+    assert not file_maintenance.can_vacuum_break_version(Table(spark, table), 3, gone)
+    assert not file_maintenance.can_vacuum_break_version(Table(spark, table), 1, ["another.parquet"])
+    assert file_maintenance.can_vacuum_break_version(Table(spark, table), 1, [f"{i}.parquet" for i in range(1000)])
+    assert not file_maintenance.can_vacuum_break_version(Table(spark, table), 17, gone)
 
 
 def test_the_revisions_of_expired_as_ofs_are_remembered_for_force(spark: SparkSession, table: TableRef) -> None:
@@ -184,10 +197,10 @@ def test_the_revisions_of_expired_as_ofs_are_remembered_for_force(spark: SparkSe
     told = spark.range(1, 4).select(F.lit(OLD).alias("as_of"), F.col("id").alias("revision"))
     told.write.format("delta").save(str(runs.path))
     for _ in range(2):
-        retention.record_expired_revision(spark, table, runs, before=BETWEEN)
-    assert delta_tables.load_table_properties(spark, table)[EXPIRED_PROPERTY] == "3"
-    assert delta_tables.load_newest_version(spark, table) == 1
-    assert commit_history.load_committed_revision(spark, table, job="job", as_of=OLD) == 3
+        retention.record_expired_revision(Table(spark, table), Table(spark, runs), before=BETWEEN)
+    assert Table(spark, table).properties[EXPIRED_PROPERTY] == "3"
+    assert Table(spark, table).load_newest_version() == 1
+    assert commit_history.load_committed_revision(Table(spark, table), job="job", as_of=OLD) == 3
 
 
 class TestFolders:

@@ -9,12 +9,14 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import TableRef
+from sparkscore.records import Pins, RunCommitNote, TableRef
 from sparkscore.schemas import ContractColumn, prediction_contract
 from sparkscore.spark.isolated_session import create_guarded_session, create_isolated_session
-from sparkscore.store import commit_history, delta_tables, guarded_writes
+from sparkscore.store import commit_history, guarded_writes, table_contracts
+from sparkscore.store.table import Table
 
 AS_OF = datetime(2013, 12, 31, 6, tzinfo=UTC)
+PINS = Pins("id", 0, "m", "1", "digest", "scoring")
 CONTRACT = prediction_contract(
     [ContractColumn("id", pa.int64(), "key", nullable=False)], pa.float64(), [], threshold=None
 )
@@ -23,22 +25,15 @@ CONTRACT = prediction_contract(
 @pytest.fixture
 def table(spark: SparkSession, tmp_path: Path) -> TableRef:
     ref = TableRef("p", str(tmp_path / "p"))
-    delta_tables.ensure_table(spark, ref, CONTRACT, job="job")
+    table_contracts.ensure_table(Table(spark, ref), CONTRACT, job="job")
     return ref
 
 
 def source(
     spark: SparkSession, ids: range, *, run: str, revision: int = 1, as_of: datetime = AS_OF, value: float = 0.5
 ) -> DataFrame:
-    note = {
-        commit_history.NOTE_KEY: {
-            "run_id": run,
-            "revision": revision,
-            "job": "job",
-            "as_of": as_of.isoformat().replace("+00:00", "Z"),
-        }
-    }
-    session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note)
+    note = RunCommitNote("job", as_of, revision, 1, run, len(ids), 0, PINS, "flights", "m-1")
+    session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note.to_json())
     constants = {
         "prediction": F.lit(value),
         "model_name": F.lit("m"),
@@ -54,15 +49,15 @@ def source(
 
 
 def test_a_first_merge_inserts_and_a_later_revision_updates(spark: SparkSession, table: TableRef) -> None:
-    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), Table(spark, table), keys=["id"], as_of=AS_OF)
     guarded_writes.merge_into_table(
-        source(spark, range(2, 6), run="two", revision=2, value=0.7), table, keys=["id"], as_of=AS_OF
+        source(spark, range(2, 6), run="two", revision=2, value=0.7), Table(spark, table), keys=["id"], as_of=AS_OF
     )
     expected = spark.createDataFrame(
         [(0, 0.5), (1, 0.5), (2, 0.7), (3, 0.7), (4, 0.7), (5, 0.7)], "id long not null, prediction double"
     )
     assert_df_equality(
-        delta_tables.load_table(spark, table).select("id", "prediction"),
+        Table(spark, table).load_rows().select("id", "prediction"),
         expected,
         ignore_row_order=True,
         ignore_metadata=True,
@@ -70,60 +65,68 @@ def test_a_first_merge_inserts_and_a_later_revision_updates(spark: SparkSession,
 
 
 def test_rows_flagged_as_gone_are_deleted(spark: SparkSession, table: TableRef) -> None:
-    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), Table(spark, table), keys=["id"], as_of=AS_OF)
     flagged = source(spark, range(4), run="two", revision=2).withColumn("_gone", F.col("id") > 1)
-    guarded_writes.merge_into_table(flagged, table, keys=["id"], as_of=AS_OF)
-    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"two": 2}
+    guarded_writes.merge_into_table(flagged, Table(spark, table), keys=["id"], as_of=AS_OF)
+    assert commit_history.count_rows_by_run(Table(spark, table), AS_OF) == {"two": 2}
 
 
 def test_the_same_revision_again_is_skipped_and_an_older_one_is_fenced(spark: SparkSession, table: TableRef) -> None:
-    guarded_writes.merge_into_table(source(spark, range(4), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
-    before = delta_tables.load_newest_version(spark, table)
-    guarded_writes.merge_into_table(source(spark, range(9), run="two", revision=2), table, keys=["id"], as_of=AS_OF)
-    guarded_writes.merge_into_table(source(spark, range(9), run="one", revision=1), table, keys=["id"], as_of=AS_OF)
-    assert delta_tables.load_newest_version(spark, table) == before
-    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"two": 4}
+    guarded_writes.merge_into_table(
+        source(spark, range(4), run="two", revision=2), Table(spark, table), keys=["id"], as_of=AS_OF
+    )
+    before = Table(spark, table).load_newest_version()
+    guarded_writes.merge_into_table(
+        source(spark, range(9), run="two", revision=2), Table(spark, table), keys=["id"], as_of=AS_OF
+    )
+    guarded_writes.merge_into_table(
+        source(spark, range(9), run="one", revision=1), Table(spark, table), keys=["id"], as_of=AS_OF
+    )
+    assert Table(spark, table).load_newest_version() == before
+    assert commit_history.count_rows_by_run(Table(spark, table), AS_OF) == {"two": 4}
 
 
 def test_an_older_as_of_after_a_newer_one_is_published(spark: SparkSession, table: TableRef) -> None:
     earlier = AS_OF - timedelta(days=300)
-    guarded_writes.merge_into_table(source(spark, range(4), run="new"), table, keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(source(spark, range(4), run="new"), Table(spark, table), keys=["id"], as_of=AS_OF)
     guarded_writes.merge_into_table(
-        source(spark, range(4), run="old", as_of=earlier), table, keys=["id"], as_of=earlier
+        source(spark, range(4), run="old", as_of=earlier), Table(spark, table), keys=["id"], as_of=earlier
     )
-    assert commit_history.count_rows_by_run(spark, table, earlier) == {"old": 4}
-    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"new": 4}
+    assert commit_history.count_rows_by_run(Table(spark, table), earlier) == {"old": 4}
+    assert commit_history.count_rows_by_run(Table(spark, table), AS_OF) == {"new": 4}
 
 
 def test_two_as_ofs_of_one_date_do_not_touch_each_other(spark: SparkSession, table: TableRef) -> None:
     later = AS_OF + timedelta(hours=6)
-    guarded_writes.merge_into_table(source(spark, range(4), run="six"), table, keys=["id"], as_of=AS_OF)
-    guarded_writes.merge_into_table(source(spark, range(4), run="noon", as_of=later), table, keys=["id"], as_of=later)
-    assert commit_history.count_rows_by_run(spark, table, AS_OF) == {"six": 4}
-    assert commit_history.count_rows_by_run(spark, table, later) == {"noon": 4}
+    guarded_writes.merge_into_table(source(spark, range(4), run="six"), Table(spark, table), keys=["id"], as_of=AS_OF)
+    guarded_writes.merge_into_table(
+        source(spark, range(4), run="noon", as_of=later), Table(spark, table), keys=["id"], as_of=later
+    )
+    assert commit_history.count_rows_by_run(Table(spark, table), AS_OF) == {"six": 4}
+    assert commit_history.count_rows_by_run(Table(spark, table), later) == {"noon": 4}
 
 
 def test_a_commit_tells_its_run_and_the_history_its_greatest_revision(spark: SparkSession, table: TableRef) -> None:
-    guarded_writes.merge_into_table(source(spark, range(4), run="one"), table, keys=["id"], as_of=AS_OF)
-    found = commit_history.find_run_commit(spark, table, "one")
+    guarded_writes.merge_into_table(source(spark, range(4), run="one"), Table(spark, table), keys=["id"], as_of=AS_OF)
+    found = commit_history.find_run_commit(Table(spark, table), "one")
     assert found is not None
-    assert (found[0], found[1]["revision"]) == (1, 1)
-    assert commit_history.find_run_commit(spark, table, "none") is None
-    assert commit_history.load_committed_revision(spark, table, job="job", as_of=AS_OF) == 1
-    assert commit_history.load_committed_revision(spark, table, job="other", as_of=AS_OF) == 0
+    assert (found.version, found.note.revision) == (1, 1)
+    assert commit_history.find_run_commit(Table(spark, table), "none") is None
+    assert commit_history.load_committed_revision(Table(spark, table), job="job", as_of=AS_OF) == 1
+    assert commit_history.load_committed_revision(Table(spark, table), job="other", as_of=AS_OF) == 0
 
 
 def test_a_table_that_is_not_there_holds_nothing(spark: SparkSession) -> None:
     nowhere = TableRef("x", "/nowhere/x")
-    assert commit_history.count_rows_by_run(spark, nowhere, AS_OF) == {}
-    assert commit_history.load_committed_revision(spark, nowhere, job="job", as_of=AS_OF) == 0
+    assert commit_history.count_rows_by_run(Table(spark, nowhere), AS_OF) == {}
+    assert commit_history.load_committed_revision(Table(spark, nowhere), job="job", as_of=AS_OF) == 0
 
 
 def test_an_append_happens_once(spark: SparkSession, tmp_path: Path) -> None:
     ref = TableRef("s", str(tmp_path / "s"))
     for _ in range(2):
-        guarded_writes.append_rows_once(spark.range(3).toDF("id"), ref, app_id="stage", version=1)
-    assert delta_tables.load_table(spark, ref).count() == 3
+        guarded_writes.append_rows_once(spark.range(3).toDF("id"), Table(spark, ref), app_id="stage", version=1)
+    assert Table(spark, ref).load_rows().count() == 3
 
 
 def test_a_demo_table_holds_exactly_its_frame_with_comments(spark: SparkSession, tmp_path: Path) -> None:
@@ -132,7 +135,7 @@ def test_a_demo_table_holds_exactly_its_frame_with_comments(spark: SparkSession,
         guarded_writes.overwrite_table(
             spark.range(rows).toDF("id"), path, comment="a table", column_comments={"id": "the key"}
         )
-    frame = delta_tables.load_table(spark, TableRef(path, path))
+    frame = Table(spark, TableRef(path, path)).load_rows()
     assert frame.count() == 3
     assert frame.schema["id"].metadata["comment"] == "the key"
 

@@ -1,4 +1,4 @@
-"""`check_sla`: hold the run events against what was promised."""
+"""`check_sla`: check the run events against the rules of `sla`."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -11,9 +11,7 @@ from sparkscore.monitor.screen import people_screen
 
 
 def _add_check_sla_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", metavar="TIME", help="look at this as_of alone; default: the newest, and missing ones"
-    )
+    parser.add_argument("--as-of", metavar="TIME", help="check this as_of alone; default: the newest, and missing ones")
 
 
 def _execute_check_sla(args: Namespace) -> CommandOutcome:
@@ -30,12 +28,12 @@ def _execute_check_sla(args: Namespace) -> CommandOutcome:
 
 
 CHECK_SLA = Command(
-    summary="hold the run events against what sla promises; also finds the run that never started",
+    summary="check the run events against the rules of sla; also finds runs that never started",
     examples="""examples:
   {program} --config conf/quickstart.yaml --sla.every_hours 24 --sla.published_within_hours 6
   {program} --config conf/quickstart.yaml --as-of 2013-12-31
 
-Ends with 5 where a promise is broken. Give it a schedule of its own: a run that never started tells nobody.""",
+Ends with 5 if a rule is broken. Give it a schedule of its own: a run that never started cannot raise an alert.""",
     add_arguments=_add_check_sla_arguments,
     execute=_execute_check_sla,
 )

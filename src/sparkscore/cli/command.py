@@ -1,4 +1,4 @@
-"""What a verb is: its words on the command line, its help, and what it does."""
+"""What a verb is: its arguments, its help, and what it does."""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class CommandOutcome:
-    """How a command ended that did not fail by an error."""
+    """How a command ended that raised no error."""
 
     exit_code: int
     line: str
@@ -15,7 +15,7 @@ class CommandOutcome:
 
 
 def add_no_arguments(_: ArgumentParser) -> None:
-    """A command that has no flags but those that all share."""
+    """Add nothing: the command has only the flags that all commands share."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class Command:
     examples: str
     """What `--help` shows last: `{program}` stands for the command."""
     execute: Callable[[Namespace], str | CommandOutcome] | None
-    """Runs the command; gives its result line, with an outcome where the exit code may not be 0."""
+    """Runs the command; returns its result line, as an outcome if the exit code may differ from 0."""
     add_arguments: Callable[[ArgumentParser], None] = add_no_arguments
     subcommands: Mapping[str, "Command"] = field(default_factory=dict)
-    """By name. Their flags may stand before the name, too: give the verb those that they do not all share."""
+    """By name. Their flags may also stand before the name: give the verb the flags that not all of them share."""
     hidden_settings: frozenset[str] = frozenset()
     """Settings without a flag: the verb has another flag of that name."""

@@ -1,4 +1,4 @@
-"""The words of a command line -> arguments: flags that all commands share, subcommands, help."""
+"""Parses a command line: flags that all commands share, subcommands, help."""
 
 import argparse
 import difflib
@@ -22,7 +22,7 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
     unfilled = [word for word in argv if "{{" in word]
     if unfilled:
         raise ConfigError(
-            f"the argument {unfilled[0]} still holds a template", "a value", "let the scheduler fill it in"
+            f"the argument {unfilled[0]} still holds a template", "a value", "check the scheduler's template"
         )
     parser = CommandParser(f"sparkscore {name}", command)
     if not {"--help", "-h"} & set(argv):
@@ -34,26 +34,28 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
 
 
 class StoreOnce(argparse.Action):
-    """The value of a flag that is given once: argparse would take the last one and drop the others."""
+    """Stores the value of a flag that is given once: argparse would take the last one and drop the others."""
 
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option: str | None = None
     ) -> None:
         """Store the value.
 
-        Raises:  ConfigError where the flag has one already.
+        Raises:  ConfigError if the flag already has one.
         """
         earlier = getattr(namespace, self.dest, None)
         if option is not None and earlier is not None:
             both = f"{earlier} and {values}" if self.dest not in HIDDEN_VALUES else "two values that are not shown"
             raise ConfigError(
-                f"{option} is given twice: {both}", "each flag once; only --config is repeated", "remove one of them"
+                f"{option} is given twice: {both}",
+                "each flag once; only --config may be repeated",
+                "remove one of them",
             )
         setattr(namespace, self.dest, values)
 
 
 class _CommandHelp(argparse.RawDescriptionHelpFormatter):
-    """Help whose usage line has one word for all settings."""
+    """Help with one placeholder for all settings in its usage line."""
 
     def add_usage(
         self,
@@ -86,7 +88,7 @@ class CommandParser(argparse.ArgumentParser):
             metavar="FILE",
             help="a YAML file of the job; later ones override, merged deeply",
         )
-        self.add_argument("--result", metavar="FILE", help="write the result line to this file, too")
+        self.add_argument("--result", metavar="FILE", help="also write the result line to this file")
         self.add_argument("--debug", action="store_true", help="show the stack trace of an error")
         command.add_arguments(self)
         self._add_subcommands(command)
@@ -111,8 +113,8 @@ class CommandParser(argparse.ArgumentParser):
             )
 
     def error(self, message: str) -> NoReturn:
-        """Raise what argparse has found as a ConfigError."""
-        raise ConfigError(message, "the flags of --help", f"{self.prog} --help")
+        """Raise the fault that argparse found as a ConfigError."""
+        raise ConfigError(message, "flags that --help lists", f"{self.prog} --help")
 
     def refuse_unknown_flags(self, argv: Sequence[str]) -> None:
         """Refuse flags that do not exist, before argparse takes what follows one for a subcommand.
@@ -122,7 +124,7 @@ class CommandParser(argparse.ArgumentParser):
         known = self._option_string_actions
         unknown = [_describe_unknown_flag(flag, known) for flag in self._find_flags(argv) if flag not in known]
         if unknown:
-            raise ConfigError("; ".join(dict.fromkeys(unknown)), "the flags of --help", f"{self.prog} --help")
+            raise ConfigError("; ".join(dict.fromkeys(unknown)), "flags that --help lists", f"{self.prog} --help")
 
     def _find_flags(self, argv: Sequence[str]) -> Iterator[str]:
         """Words that are meant as flags. What follows a flag that takes a value is one, where it holds a space."""
@@ -134,7 +136,7 @@ class CommandParser(argparse.ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse has overloads for namespaces of other types
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
-        """As argparse; a subcommand's parser goes on with these arguments."""
+        """As argparse; a subcommand's parser continues with these arguments."""
         self.arguments = argparse.Namespace() if namespace is None else namespace
         self.arguments.execute = self.execute
         return super().parse_known_args(args, self.arguments)

@@ -1,4 +1,4 @@
-"""`gate suggest` and `gate check`: suites of expectations for people, over a table as it is now."""
+"""`gate suggest` and `gate check`: suggest a suite of expectations for a table, or judge a table by one."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -13,17 +13,17 @@ from sparkscore.settings import Settings, TableSettings
 
 
 def _add_suite_flag(parser: ArgumentParser) -> None:
-    parser.add_argument("--suite", metavar="FILE", help="the suite: to write for `suggest`, to read for `check`")
+    parser.add_argument("--suite", metavar="FILE", help="the file of the suite: `suggest` writes it, `check` reads it")
 
 
 def _add_suggest_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="a plain name, a catalog name, or a path")
-    parser.add_argument("--suite", metavar="FILE", help="write the suite to this file; default: show it")
+    parser.add_argument("--suite", metavar="FILE", help="write the suite to this file; default: print it")
 
 
 def _add_check_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("table", metavar="TABLE", help="a plain name, a catalog name, or a path")
-    parser.add_argument("--suite", metavar="FILE", help="the suite to judge by; required")
+    parser.add_argument("--suite", metavar="FILE", help="the suite to judge the table by; required")
 
 
 def _load_table_settings(args: Namespace) -> Settings:
@@ -69,13 +69,13 @@ def _execute_check(args: Namespace) -> str:
     return json.dumps({"schema": 1, "job": settings.job, "verdict": asdict(verdict)}, ensure_ascii=False)
 
 
-_AFTER_A_SUGGESTION = "`suggest` writes the suite to the file of --suite, or shows it: edit it before you use it."
+_AFTER_A_SUGGESTION = "`suggest` writes the suite to the file of --suite, or prints it: edit it before you use it."
 _AFTER_A_CHECK = """\
-`check` judges the newest version of the table, shows keys of rows that break a rule (source.keys), never values of
-source.sensitive, and ends with 3 where a critical rule is broken."""
+`check` judges the newest version of the table. It shows the keys (source.keys) of rows that break a rule, never values
+of source.sensitive, and ends with 3 if a critical rule is broken."""
 _WITHOUT_A_JOB = """\
---config is not required: a plain table name is one under --home, --source.keys are the columns whose values name a row,
-and values of --source.sensitive are not shown. Without them no column is a key or sensitive."""
+--config is not required. A plain table name means a table under --home. --source.keys names the columns that identify a
+row; values of the columns in --source.sensitive are not shown. Without these flags no column is a key or sensitive."""
 
 GATE = Command(
     summary="`gate suggest <table>`: a suite of expectations from a profile; `gate check <table>`: its verdict",

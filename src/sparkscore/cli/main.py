@@ -63,7 +63,7 @@ def run_console(argv: Sequence[str] | None = None) -> None:
         main(words[0], words[1:])
         return
     lines = "\n".join(f"  {name:<12}{verb.summary}" for name, verb in VERBS.items())
-    print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` tells the flags.")
+    print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags.")
     if words[:1] not in (["--help"], ["-h"]):
         sys.exit(ConfigError.exit_code)
 

@@ -11,7 +11,7 @@ from sparkscore.records import to_utc_text
 
 
 def _add_retried_run(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run_id that readers see, or its beginning: 8 characters at least")
+    parser.add_argument("run", metavar="RUN", help="the run_id of a current run, or its first 8 characters or more")
 
 
 def _execute_rejects(args: Namespace) -> str:
@@ -35,7 +35,7 @@ def _execute_retry(args: Namespace) -> CommandOutcome:
     from sparkscore.spark.session import get_job_session
 
     spark, screen = get_job_session(f"sparkscore rejects {settings.job}"), people_screen()
-    report = retry_rejects(spark, settings, run=args.run, watch=console_progress(screen))
+    report = retry_rejects(spark, settings, run=args.run, progress=console_progress(screen))
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
 
@@ -43,9 +43,9 @@ def _execute_retry(args: Namespace) -> CommandOutcome:
 _WHAT_A_RETRY_IS_FOR = """
 
 `retry` is for rows that failed because of the environment: a package that was missing, memory, a service that did not
-answer. They are scored with the model version and the source version of their run, and the run's rows, old and new,
-are published as the next revision. All predictions of a run come from one model and one source: a model or a source
-that was mended is another run, `score --replace`."""
+answer. They are scored with the model version and the source version of their run. All rows of the run, old and new,
+are then published as the next revision. All predictions of a run come from one model and one source; after you repair
+the model or the source, use `score --replace`."""
 
 REJECTS = Command(
     summary="list the rows that runs did not score; `rejects retry <id>` scores those of a run again",

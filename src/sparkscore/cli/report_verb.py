@@ -1,4 +1,4 @@
-"""`report`: the page of a run, or of a job."""
+"""`report`: write the report of a run, or of a job."""
 
 import json
 from argparse import ArgumentParser, Namespace
@@ -10,34 +10,34 @@ from sparkscore.monitor.screen import people_screen
 
 
 def _add_report_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("run", nargs="?", metavar="ID", help="a run_id, or its beginning: 8 characters at least")
-    parser.add_argument("--job", dest="of_job", action="store_true", help="the page of the job: what changes over runs")
+    parser.add_argument("run", nargs="?", metavar="ID", help="a run_id, or its first 8 characters or more")
+    parser.add_argument(
+        "--job", dest="of_job", action="store_true", help="the report of the job: the trend over its runs"
+    )
 
 
 def _execute_report(args: Namespace) -> str:
     if (args.run is None) != args.of_job:
-        raise ConfigError(
-            "report without a run, or with a run and --job", "`report <run_id>` or `report --job`", "see --help"
-        )
+        raise ConfigError("`report` needs either a run or --job", "`report <run_id>` or `report --job`", "see --help")
     settings = load_job_settings(args, args.config)
     from sparkscore.pipelines.report import write_job_report, write_run_report
     from sparkscore.spark.session import get_job_session
 
     spark = get_job_session(f"sparkscore report {settings.job}")
     where = write_job_report(spark, settings) if args.of_job else write_run_report(spark, settings, run=args.run)
-    people_screen().print(f"the page is {where}", soft_wrap=True)
+    people_screen().print(f"the report is {where}", soft_wrap=True)
     return json.dumps({"schema": 1, "job": settings.job, "report": where})
 
 
 REPORT = Command(
-    summary="write the HTML page of a run, or with --job the trend over all runs",
+    summary="write the HTML report of a run, or with --job the trend over all runs",
     examples="""examples:
   {program} 1f0c9a2b --config conf/quickstart.yaml
   {program} --job --config conf/quickstart.yaml
 
-`score` writes the page of each run already (monitor.report), under <home>/reports/<job>. This writes it anew from the
-job's tables.""",
+`score` already writes the report of each run (monitor.report), under <home>/reports/<job>. This command writes it again
+from the job's tables.""",
     add_arguments=_add_report_arguments,
     execute=_execute_report,
-    hidden_settings=frozenset({"job"}),  # here --job asks for the page of the job that the config names
+    hidden_settings=frozenset({"job"}),  # here --job asks for the report of the job that the config names
 )

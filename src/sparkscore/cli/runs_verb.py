@@ -11,7 +11,7 @@ from sparkscore.records import to_utc_text
 
 
 def _add_shown_run(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run_id, or its beginning: 8 characters at least")
+    parser.add_argument("run", metavar="RUN", help="a run_id, or its first 8 characters or more")
 
 
 def _execute_runs(args: Namespace) -> str:

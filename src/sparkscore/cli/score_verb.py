@@ -11,38 +11,41 @@ from sparkscore.monitor.screen import people_screen
 
 
 def _add_score_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of", required=True, metavar="TIME", help="the logical time that the run stands for, UTC: 2013-12-31"
-    )
+    parser.add_argument("--as-of", required=True, metavar="TIME", help="the logical time of the run, UTC: 2013-12-31")
     shown = parser.add_mutually_exclusive_group()
-    shown.add_argument("--dry-run", action="store_true", help="show the plan; read nothing big, write nothing")
+    shown.add_argument("--dry-run", action="store_true", help="show the plan; read only metadata, write nothing")
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
-    parser.add_argument("--replace", action="store_true", help="supersede what is published for this as_of")
-    parser.add_argument("--force", action="store_true", help="publish again although the table changed behind our back")
-    parser.add_argument("--restart", action="store_true", help="do not keep the pins of an attempt that did not end")
+    parser.add_argument(
+        "--replace", action="store_true", help="score again and replace what is published for this as_of"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="publish again although someone else changed the published rows"
+    )
+    parser.add_argument(
+        "--restart", action="store_true", help="pin source and model anew after an attempt that did not finish"
+    )
 
 
 def _execute_score(args: Namespace) -> CommandOutcome:
     settings = load_job_settings(args, args.config)
-    from sparkscore.lifecycle import Wishes
     from sparkscore.monitor.formatting import describe_run, rows_table
     from sparkscore.monitor.progress_reporter import console_progress
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.scoring.plan_preview import preview_plan, sample_predictions
     from sparkscore.spark.session import get_job_session
 
-    screen, wishes = people_screen(), Wishes(args.replace, args.force, args.restart)
+    screen, asked = people_screen(), {name: getattr(args, name) for name in ("replace", "force", "restart")}
     imports = _import_mlflow_in_thread()
     spark = get_job_session(f"sparkscore score {settings.job}")
     imports.join()
     if args.dry_run:
-        report, lines = preview_plan(spark, settings, as_of=args.as_of, wishes=wishes)
+        report, lines = preview_plan(spark, settings, as_of=args.as_of, **asked)
         screen.print(rows_table(("plan", ""), lines), soft_wrap=True)
     elif args.sample is not None:
         report, rows = sample_predictions(spark, settings, as_of=args.as_of, rows=args.sample)
         screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
     else:
-        report = score(spark, settings, as_of=args.as_of, wishes=wishes, watch=console_progress(screen))
+        report = score(spark, settings, as_of=args.as_of, **asked, progress=console_progress(screen))
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
 
@@ -50,7 +53,7 @@ def _execute_score(args: Namespace) -> CommandOutcome:
 def _import_mlflow_in_thread() -> Thread:
     """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s.
 
-    To be waited for: a module that two threads import at once may be seen by one of them half made.
+    The caller waits for it: a module that two threads import at once may be incomplete for one of them.
     """
 
     def imports() -> None:

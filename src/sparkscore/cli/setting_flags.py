@@ -34,13 +34,15 @@ def is_setting_flag(action: argparse.Action) -> bool:
 
 
 def load_job_settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings:
-    """The settings of the job that the arguments name; the job's name stays with the arguments, for a report.
+    """The settings of the job that the arguments name; also stores the job's name in the arguments, for a report.
 
     Raises:  ConfigError.
     """
     flags = setting_values(args)
     if not files and not flags:
-        raise ConfigError("no --config", "a YAML file of the job", "--config conf/quickstart.yaml")
+        raise ConfigError(
+            "no --config", "a YAML file that describes the job", "name one, for example --config conf/quickstart.yaml"
+        )
     loaded = Settings.load(*files, flags=flags)
     args.job = loaded.job
     return loaded

@@ -1,4 +1,4 @@
-"""What a verb leaves: the result line and its file, the report of a failure, log lines and words for people.
+"""What a verb writes: the result line and its file, the report of a failure, log lines and text for people.
 
 stdout carries the result line and nothing else.
 """
@@ -15,14 +15,14 @@ from typing import Any, TextIO
 import structlog
 
 from sparkscore.cli.command import CommandOutcome
-from sparkscore.errors import ConfigError, SparkscoreError, escape_lone_surrogates, redact_secrets, to_error_dict
+from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates, redact_secrets
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
 from sparkscore.records import MaintenanceReport, RunReport
 
 
 def to_result_line(line: str) -> str:
-    """The result as strict JSON in ASCII: every stream can write it, every reader takes it for one line."""
+    """The result as strict JSON in ASCII: every stream can write it, and every reader sees one line."""
     return json.dumps(_to_strict_json(json.loads(line, parse_constant=lambda _: None)), allow_nan=False)
 
 
@@ -36,7 +36,7 @@ def _to_strict_json(value: Any) -> Any:
 
 
 def create_result_file(argv: Sequence[str]) -> Path | None:
-    """The file of `--result`, made before anything else: a run never ends without a place for its result.
+    """Create the file of `--result` before anything else, so that every run can write its result.
 
     Raises:  ConfigError when it cannot be written.
     """
@@ -58,21 +58,21 @@ def write_flag_file(flag: str, path: str, text: str) -> Path:
         file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"{flag} {file}: {error.strerror}", "a file that can be written", "give another path"
+            f"{flag} {file}: {error.strerror}", "a file that can be written", "name another file"
         ) from error
     return file
 
 
 def write_result_file(line: str, file: Path) -> None:
-    """Write the result to its file. What is done is done: a disk that is full by now does not change how it ended."""
+    """Write the result to its file. A failure, such as a full disk, does not change the exit code."""
     try:
         file.write_text(line + "\n", encoding="utf-8")
     except OSError as error:
-        print(f"sparkscore: the result is not in {visible_text(str(file))}: {error.strerror}", file=sys.stderr)
+        print(f"sparkscore: the result was not written to {visible_text(str(file))}: {error.strerror}", file=sys.stderr)
 
 
 def print_result_line(line: str, stdout: TextIO | None) -> None:
-    """Print the result. Where nobody can read it, the command has ended as it has, all the same."""
+    """Print the result. If nobody can read it, the exit code stays the same."""
     try:
         print(line, file=stdout, flush=True)
     except (OSError, ValueError):  # closed, full, or whoever reads it has ended: under spark-submit the JVM, by SIGTERM
@@ -80,18 +80,18 @@ def print_result_line(line: str, stdout: TextIO | None) -> None:
 
 
 def print_usage(text: str) -> None:
-    """Print to people, on whatever stderr is."""
+    """Print text for people to stderr."""
     print(text, file=SteadyStream(sys.stderr))
 
 
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
-    """The outcome of a command that failed, after people were told why."""
+    """The outcome of a command that failed; prints why to stderr."""
     known = error if isinstance(error, SparkscoreError) else None
     report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(
-            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=to_error_dict(error)
+            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=ErrorSummary.from_error(error)
         )
     if args.debug:
         print(visible_text(redact_secrets(traceback.format_exc())), file=sys.stderr)
@@ -105,7 +105,7 @@ def _first_error_lines(error: Exception) -> str:
 
 
 def log_to_stderr() -> None:
-    """Send log lines to what stderr is when they are written; each stays one line and shows no secret."""
+    """Send log lines to the current stderr; each stays one line and shows no secret."""
 
     def redact(_: Any, __: str, event: Any) -> Any:
         return {visible_line(name): _show_log_value(value) for name, value in event.items()}

@@ -17,10 +17,10 @@ from pyspark.sql import SparkSession
 
 from sparkscore.demo import contracts
 from sparkscore.errors import ConfigError
-from sparkscore.records import TableRef
 from sparkscore.schemas import TableContract
 from sparkscore.spark.isolated_session import create_run_session
-from sparkscore.store import delta_tables, guarded_writes
+from sparkscore.store import guarded_writes
+from sparkscore.store.table import Table
 
 _FILES = 16
 """Per table, at most. The flights come by month, so that a filter on the month skips most of the files."""
@@ -70,9 +70,9 @@ def with_features(flights: pd.DataFrame, weather: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Mapping[str, int]:
-    """Write the three tables under `<home>/tables`; a table that is there in full is left alone. Returns rows by name.
+    """Write the three tables under `<home>/tables`, except complete ones. Returns rows by name.
 
-    Jobs:    one per table that is not there yet.
+    Jobs:    one per table that does not exist yet.
     Runs on: driver.
     Raises:  AccessDenied.
     """
@@ -82,23 +82,20 @@ def write_tables(spark: SparkSession, home: str, *, frames: FlightTables) -> Map
         ("weather", frames.weather, contracts.WEATHER),
         ("planes", frames.planes, contracts.PLANES),
     ):
-        _write_demo_table(session, TableRef(name, f"{home}/tables/{name}"), arrow_table(frame, contract), contract)
+        _write_demo_table(Table.from_name(session, name, home=home), arrow_table(frame, contract), contract)
     return {"flights": len(frames.flights), "weather": len(frames.weather), "planes": len(frames.planes)}
 
 
 def write_training(spark: SparkSession, home: str, flights: pd.DataFrame) -> DeltaDatasetSource:
-    """Write the flights that the model learns from as a table of its own; where it is, as MLflow names it.
+    """Write the flights that the model learns from as a table of its own; returns its location as MLflow names it.
 
     Jobs:    one, none where the table is there in full.
     Runs on: driver.
     Raises:  AccessDenied.
     """
-    table = TableRef("flights_training", f"{home}/tables/flights_training")
-    session = create_run_session(spark)
-    _write_demo_table(session, table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
-    return DeltaDatasetSource(
-        path=str(table.path), delta_table_version=delta_tables.load_newest_version(session, table)
-    )
+    table = Table.from_name(create_run_session(spark), "flights_training", home=home)
+    _write_demo_table(table, arrow_table(flights, contracts.FLIGHTS), contracts.FLIGHTS)
+    return DeltaDatasetSource(path=str(table.path), delta_table_version=table.load_newest_version())
 
 
 def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:
@@ -106,19 +103,19 @@ def arrow_table(frame: pd.DataFrame, contract: TableContract) -> pa.Table:
     return pa.Table.from_pandas(frame, schema=contract.schema, preserve_index=False)
 
 
-def _write_demo_table(spark: SparkSession, table: TableRef, rows: pa.Table, contract: TableContract) -> None:
-    if _is_table_complete(spark, table, rows):
+def _write_demo_table(table: Table, rows: pa.Table, contract: TableContract) -> None:
+    if _is_table_complete(table, rows):
         return
     comments = {column.name: column.comment for column in contract.columns}
-    frame = spark.createDataFrame(rows).coalesce(_FILES)
+    frame = table.spark.createDataFrame(rows).coalesce(_FILES)
     guarded_writes.overwrite_table(frame, str(table.path), comment=contract.comment, column_comments=comments)
 
 
-def _is_table_complete(spark: SparkSession, table: TableRef, rows: pa.Table) -> bool:
-    if not delta_tables.is_delta_table(spark, table):
+def _is_table_complete(table: Table, rows: pa.Table) -> bool:
+    if not table.exists():
         return False
-    there = delta_tables.load_table(spark, table)
-    return bool(there.columns == rows.column_names and there.count() == rows.num_rows)
+    found = table.load_rows()
+    return bool(found.columns == rows.column_names and found.count() == rows.num_rows)
 
 
 def _package_folder() -> Path:

@@ -13,11 +13,10 @@ from sparkscore.monitor.formatting import describe_run, rows_table
 from sparkscore.monitor.progress_reporter import console_progress
 from sparkscore.monitor.screen import Screen
 from sparkscore.pipelines.score import score
-from sparkscore.records import RunReport, TableRef
+from sparkscore.records import RunReport
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.session import get_job_session
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 AS_OF = "2013-12-31"
 EXAMPLE_FLIGHTS = 10
@@ -28,19 +27,21 @@ log = structlog.get_logger("sparkscore")
 def config_file() -> Path:
     """`conf/quickstart.yaml` of the repository, or the copy inside an installed package.
 
-    Raises:  ConfigError when neither is there.
+    Raises:  ConfigError if neither exists.
     """
     here = Path(__file__).resolve()
     for folder in (here.parent / "conf", here.parents[3] / "conf"):
         if (folder / "quickstart.yaml").is_file():
             return folder / "quickstart.yaml"
     raise ConfigError(
-        "no conf/quickstart.yaml beside the package", "the repository, or an installed wheel", "give --config"
+        "no conf/quickstart.yaml next to the package",
+        "the repository, or an installed wheel",
+        "name a config with --config",
     )
 
 
 def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
-    """The report of the main job on October to December 2013; everything that it needs is made before, once.
+    """Run the main job on October to December 2013; creates everything that it needs first, once.
 
     Jobs:    loads the tables, then those of `score`.
     Raises:  whatever `score` raises; LeakSuspected.
@@ -62,20 +63,20 @@ def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
     artifacts = f"{home}/mlartifacts"
     trained = train_champion(frames.flights, tracking_uri=tracking_uri, artifact_root=artifacts, trained_on=trained_on)
     log.info("model registered", name=trained.name, version=trained.version, reused=trained.reused)
-    report = score(spark, settings, as_of=AS_OF, watch=console_progress(screen))
-    target = parse_table_ref(settings.output.table, home=home)
-    shown = load_table(spark, target).where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
-    shown = shown.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)
+    report = score(spark, settings, as_of=AS_OF, progress=console_progress(screen))
+    target = Table.from_name(spark, settings.output.table, home=home)
+    likeliest = target.load_rows().where(f"as_of = TIMESTAMP'{AS_OF}T00:00:00Z'")
+    likeliest = likeliest.orderBy(F.col("prediction").desc(), "flight_id").limit(EXAMPLE_FLIGHTS)
     columns = [*settings.source.keys, *settings.source.passthrough, "prediction", "label"]
-    examples = shown.select(*columns).collect()
+    examples = likeliest.select(*columns).collect()
     screen.print(f"\nThe {EXAMPLE_FLIGHTS} flights that are most likely late:\n")
     screen.print(rows_table(columns, examples))
     screen.print(_describe_quickstart(report, trained, target, home), soft_wrap=True)
     return report
 
 
-def _describe_quickstart(report: RunReport, trained: TrainedModel, target: TableRef, home: str) -> str:
-    """What happened, where it is, what to try next."""
+def _describe_quickstart(report: RunReport, trained: TrainedModel, target: Table, home: str) -> str:
+    """Text about what happened, where the results are, and what to try next."""
     return f"""
 {describe_run(report)}
 
@@ -83,15 +84,15 @@ The model learned from {trained.rows_train:,} flights of January to September. O
 December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arrived 15 minutes late or more.
 
   predictions   {target.path}
-  run events    {sibling_table(target, "_runs").path}
-  profiles      {sibling_table(target, "_profile").path}
-  drift         {sibling_table(target, "_drift").path}
+  run events    {target.sibling("_runs").path}
+  profiles      {target.sibling("_profile").path}
+  drift         {target.sibling("_drift").path}
   the report    {report.report}
   flights       {home}/tables/flights
   models        {home}/mlflow.db
 
 Try next:
-  published already, does nothing:
+  already published, does nothing:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of {AS_OF}
   the plan of a new run:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of 2014-01-01 --dry-run

@@ -1,4 +1,4 @@
-"""What the demo's model is: inputs, target, pipeline, and the fingerprint that says whether to train again. No I/O.
+"""The demo's model: inputs, target, pipeline, and the fingerprint that says whether to train again. No I/O.
 
 A logistic regression over one-hot columns. On the same inputs gradient boosting was no better (ROC AUC on October to
 December 0.689, against 0.690) and four times as slow to predict (82,609 flights, one thread), and skops does not load
@@ -43,7 +43,7 @@ INPUTS: Mapping[str, str] = {**CATEGORY_INPUTS, **QUANTITY_INPUTS}
 """What the model is given, all of it known before departure. Not the month: October to December are not in training."""
 
 LATE_MINUTES = 15
-"""From how many minutes on an arrival counts as late, as the US Department of Transportation counts."""
+"""An arrival counts as late from this many minutes on, as for the US Department of Transportation."""
 
 LAST_TRAINING_MONTH = 9
 """The model learns from January to September and is judged on October to December."""

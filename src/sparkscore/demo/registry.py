@@ -44,7 +44,7 @@ class Candidate:
 
 
 def find_champion(client: MlflowClient) -> ModelVersion | None:
-    """The version behind the alias; None where there is none, or where its files are gone."""
+    """The version that the alias points to; None if there is none, or if its files are gone."""
     try:
         version = client.get_model_version_by_alias(MODEL_NAME, ALIAS)
     except MlflowException as error:
@@ -68,7 +68,7 @@ def register_candidate(
 
     Returns the new version.
 
-    The alias moves last: a process that dies before it leaves the registry as readers know it.
+    The alias moves last: a process that dies before that leaves the old version in use.
     """
     experiment_id = _ensure_demo_experiment(client, artifact_root)
     run_id = client.create_run(experiment_id, run_name="train").info.run_id

@@ -1,4 +1,4 @@
-"""Trains the demo's model, judges it on months it has not seen, and registers it; or finds that this was done."""
+"""Trains the demo's model, evaluates it on months it has not seen, and registers it, unless this was already done."""
 
 import logging
 import sys
@@ -24,7 +24,7 @@ from sparkscore.demo.recipe import (
 from sparkscore.errors import ModelError
 
 LEAK_AUC = 0.85
-"""The inputs give 0.69. A model above this has seen an outcome."""
+"""The inputs give an AUC of 0.69. A model above this limit has seen an outcome."""
 
 _EXAMPLE_ROWS = 5
 
@@ -53,7 +53,7 @@ class TrainedModel:
 def train_champion(
     flights: pd.DataFrame, *, tracking_uri: str, artifact_root: str, trained_on: DeltaDatasetSource | None = None
 ) -> TrainedModel:
-    """The champion `flight-delay` for these flights, trained and registered unless it is there already.
+    """The champion `flight-delay` for these flights, trained and registered unless it already exists.
 
     Needs:   the columns of `recipe.INPUTS`, month, arr_delay. Flights without arr_delay are left out. `trained_on`: the
              table of the flights that it learns from, so that what it scores later can be compared with them.
@@ -94,7 +94,7 @@ def fit_candidate(known: pd.DataFrame, *, fingerprint: str) -> registry.Candidat
 
 
 def check_auc(auc: float) -> float:
-    """The AUC, where it can be true.
+    """The AUC, if it is plausible.
 
     Raises:  LeakSuspected.
     """

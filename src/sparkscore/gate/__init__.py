@@ -1,1 +1,1 @@
-"""Expectations and verdicts: judges frames, names the rows that cannot be scored. Writes nothing, knows no order."""
+"""Expectations and verdicts: judges frames, names the rows that cannot be scored. Writes nothing."""

@@ -1,4 +1,4 @@
-"""Predictions against those of the last published run: how far their mean and their mix of labels have moved."""
+"""Compares predictions with those of the last published run: the shift of their mean and of their labels."""
 
 import math
 import time
@@ -11,10 +11,11 @@ from pyspark.sql.types import NumericType
 
 from sparkscore.gate.verdict_formatting import format_verdict_number
 from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
 from sparkscore.settings import Settings
 
 _MAX_SHIFT_LABELS = 1_000
-"""More are no labels; they are cut off, the rarest first."""
+"""Greatest number of labels; the rarest are dropped."""
 
 
 def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings) -> Verdict:
@@ -28,7 +29,7 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
     """
     started, gate = time.monotonic(), settings.gate
     rules: list[RuleVerdict] = []
-    if gate.mean_shift is not None and isinstance(now.schema["prediction"].dataType, NumericType):
+    if gate.mean_shift is not None and isinstance(now.schema[PREDICTION_COLUMN].dataType, NumericType):
         rules.append(
             _mean_shift_verdict(
                 _measure_mean_and_stddev(now), _measure_mean_and_stddev(before), gate.mean_shift, gate.shift_severity
@@ -48,14 +49,14 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
 
 
 def _label_column_name(frame: DataFrame) -> str | None:
-    if "label" in frame.columns:
-        return "label"
-    kind = frame.schema["prediction"].dataType.typeName()
-    return "prediction" if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
+    if LABEL_COLUMN in frame.columns:
+        return LABEL_COLUMN
+    kind = frame.schema[PREDICTION_COLUMN].dataType.typeName()
+    return PREDICTION_COLUMN if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
 
 
 def _measure_mean_and_stddev(frame: DataFrame) -> Any:
-    prediction = F.when(~F.isnan(F.col("prediction").cast("double")), F.col("prediction"))
+    prediction = F.when(~F.isnan(F.col(PREDICTION_COLUMN).cast("double")), F.col(PREDICTION_COLUMN))
     return frame.agg(F.mean(prediction).alias("mean"), F.stddev_pop(prediction).alias("stddev")).collect()[0]
 
 
@@ -85,4 +86,4 @@ def _label_shift_verdict(
     moved = max({*now, *before}, key=lambda label: abs(now.get(label, 0) - before.get(label, 0)), default=None)
     found = f"{format_verdict_number(distance)}: {moved} had {before.get(moved, 0):.1%}, has {now.get(moved, 0):.1%}"
     wanted = f"a distance of at most {format_verdict_number(most)} from the last published run"
-    return RuleVerdict("mix of labels against the last run", distance <= most, found, wanted, severity=severity)
+    return RuleVerdict("shares of labels against the last run", distance <= most, found, wanted, severity=severity)

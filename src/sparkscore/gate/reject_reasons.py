@@ -1,4 +1,4 @@
-"""Why rows of a batch are not to be scored. Runs on executors, and brings nothing that they may lack."""
+"""Why rows of a batch must not be scored. Runs on executors, with nothing that they may lack."""
 
 from collections.abc import Callable, Sequence
 
@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from sparkscore.schemas import build_reject_array
 
 REASON_COLUMN = "_sparkscore_reason"
-"""The column in which Spark hands over what it has judged."""
+"""The column in which Spark passes its judgement on."""
 
 BrokenRowsFunction = Callable[[pa.RecordBatch], pa.Array | None]
 """A batch -> whether each row breaks a rule: true or false; None where no row does."""
@@ -36,7 +36,7 @@ def find_reject_reasons(
 
 
 def spark_reject_reasons(batch: pa.RecordBatch) -> pa.StructArray | None:
-    """The reasons that Spark has put beside the rows; None where no row breaks a rule."""
+    """The reasons that Spark has added to the rows; None if no row breaks a rule."""
     reasons = batch.column(REASON_COLUMN)
     return None if reasons.null_count == batch.num_rows else reasons
 

@@ -1,4 +1,4 @@
-"""Row rules: data with two evaluators that agree. A row that breaks one is rejected, not scored."""
+"""Row rules: data with two evaluators that agree. A row that breaks a rule is rejected, not scored."""
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -19,6 +19,7 @@ from sparkscore.gate.reject_reasons import BrokenRowsFunction, find_reject_reaso
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import null_reject_column, reject_column
 
@@ -51,7 +52,7 @@ def row_rules(
 
 
 def rule_codes_without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
-    """The codes of the rules that only Spark is sure to compute.
+    """The codes of the rules that only Spark computes reliably.
 
     Needs:   the rules' columns in `schema`.
     """
@@ -117,7 +118,7 @@ def judge_rejected_rows(rules: RowRules, stage: DataFrame, *, rows: int) -> Verd
     Jobs:    one.
     """
     started = time.monotonic()
-    counted = stage.groupBy(F.col("_reject.code").alias("code")).count().collect()
+    counted = stage.groupBy(F.col(f"{REJECT_COLUMN}.code").alias("code")).count().collect()
     broken_by = {row["code"]: row["count"] for row in counted}
     verdicts = [
         RuleVerdict(

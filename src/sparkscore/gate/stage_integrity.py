@@ -13,6 +13,7 @@ from sparkscore.errors import DuplicateKeys
 from sparkscore.gate.verdict_formatting import format_row_key
 from sparkscore.gate.verdicts import require_passed_verdict
 from sparkscore.records import RuleVerdict, Verdict
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 
 UNIQUE_KEYS_RULE = "unique keys"
@@ -54,7 +55,7 @@ def check_stage_integrity(
 
 
 def require_stage_integrity(found: StageIntegrity) -> None:
-    """Refuse a stage that is not complete.
+    """Raise an error unless the stage passes.
 
     Raises:  DuplicateKeys naming at most three keys, GateFailed.
     """
@@ -70,8 +71,8 @@ def require_stage_integrity(found: StageIntegrity) -> None:
 
 
 def _check_completeness(stage: DataFrame, *, rows_read: int) -> tuple[RuleVerdict, RuleVerdict]:
-    accepted = F.col("_reject").isNull()
-    is_missing = accepted & _is_prediction_missing(F.col("prediction"), stage.schema["prediction"].dataType)
+    accepted = F.col(REJECT_COLUMN).isNull()
+    is_missing = accepted & _is_prediction_missing(F.col(PREDICTION_COLUMN), stage.schema[PREDICTION_COLUMN].dataType)
     rows, scored, missing = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(is_missing)).collect()[0]
     counted = f"{scored:,} scored + {rows - scored:,} rejected = {rows:,}"
     return (
@@ -88,7 +89,7 @@ def _check_completeness(stage: DataFrame, *, rows_read: int) -> tuple[RuleVerdic
 def _select_repeated_keys(stage: DataFrame, keys: Sequence[str]) -> DataFrame:
     """Grain: one row per key that more than one scored row has; the key as a struct, and how many rows."""
     key = F.struct(*[F.col(quote_identifier(name)) for name in keys]).alias("key")
-    scored = stage.where(F.col("_reject").isNull()).select(key)
+    scored = stage.where(F.col(REJECT_COLUMN).isNull()).select(key)
     return scored.groupBy("key").agg(F.count(F.lit(1)).alias("rows")).where(F.col("rows") > 1)
 
 

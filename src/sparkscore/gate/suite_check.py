@@ -1,4 +1,4 @@
-"""A suite against a table, for people: what each rule found, how much fails it, and which rows."""
+"""Judges a table by a suite, for people: the result of each rule, the share of rows that fail, and which rows."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass

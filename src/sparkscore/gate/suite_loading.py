@@ -40,7 +40,7 @@ def from_gx_suite(suite: Any, *, home: str | None = None) -> Suite:
 def _parse_suite(content: Mapping[str, Any], location: str, home: str | None) -> Suite:
     if "expectation_suite_name" in content:
         raise ConfigError(
-            f"{location} is no suite of Great Expectations 1.x: expectation_suite_name is of 0.x",
+            f"{location} is no suite of Great Expectations 1.x: expectation_suite_name belongs to 0.x",
             "name, and in each expectation type",
             "rename expectation_suite_name to name, expectation_type to type; remove data_asset_type and ge_cloud_id",
         )
@@ -86,7 +86,9 @@ def _parse_reject_action(entry: Mapping[str, Any], location: str) -> bool:
         return False
     if action != "reject":
         raise ConfigError(
-            f"{location}: action {action!r}", "reject, or none: severity says the rest", "change the suite"
+            f"{location}: action {action!r}",
+            "reject, or no action: severity decides what else happens",
+            "change the suite",
         )
     if entry["type"] not in CONDITIONS:
         raise ConfigError(
@@ -96,7 +98,7 @@ def _parse_reject_action(entry: Mapping[str, Any], location: str) -> bool:
         )
     if entry["kwargs"].get("mostly") not in (None, 1):
         raise ConfigError(
-            f"{location}: mostly beside the action reject",
+            f"{location}: mostly together with the action reject",
             "one of them: every row that breaks the rule is rejected",
             "remove mostly; scoring.max_reject_ratio limits how many may be",
         )
@@ -105,7 +107,7 @@ def _parse_reject_action(entry: Mapping[str, Any], location: str) -> bool:
 
 def _old_format_hint(entry: object) -> str:
     old = isinstance(entry, dict) and "expectation_type" in entry
-    return ": expectation_type is of Great Expectations 0.x" if old else ""
+    return ": expectation_type belongs to Great Expectations 0.x" if old else ""
 
 
 def _read_suite_file(file: Path) -> dict[str, Any]:

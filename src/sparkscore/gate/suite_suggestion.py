@@ -20,7 +20,7 @@ _ROW_COUNT_MARGIN = 0.5
 
 
 def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Collection[str] = ()) -> dict[str, Any]:
-    """A Great Expectations suite as JSON data, which the frame meets. Bounds are warnings until a person says more.
+    """A Great Expectations suite as JSON data, which the frame meets. Bounds are warnings until a person raises them.
 
     Of `sensitive` columns no value is shown: only rules about values being there, and being unique.
 
@@ -47,9 +47,7 @@ def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Colle
             rules += _suggest_bounds(column, profile, type_)
         elif may_show_values and column_value_kind(type_) == "text":
             rules += _suggest_text_length(column, profile)
-    notes = (
-        f"Suggested from {rows:,} rows of {name} at version {version}. Edit it: remove what is chance, keep what is so."
-    )
+    notes = f"Suggested from {rows:,} rows of {name} at version {version}. Edit it: keep the rules that must hold."
     return {"name": name.rsplit("/", 1)[-1], "notes": notes, "expectations": rules}
 
 
@@ -110,7 +108,7 @@ def _suggested_rule_entry(kind: str, reason: str, *, severity: str = "critical",
 
 def _suggest_row_count(rows: int) -> dict[str, Any]:
     low, high = math.floor(rows * (1 - _ROW_COUNT_MARGIN)), math.ceil(rows * (1 + _ROW_COUNT_MARGIN))
-    reason = f"{rows:,} rows now; half as many more or fewer would be a load that was cut short, or ran twice."
+    reason = f"{rows:,} rows now; half as many more or fewer mean that a load was cut short, or ran twice."
     return _suggested_rule_entry("expect_table_row_count_to_be_between", reason, min_value=low, max_value=high)
 
 
@@ -133,7 +131,7 @@ def _suggest_not_null(column: str, profile: Mapping[Any, Any], rows: int) -> lis
 
 
 def _suggest_value_set(column: str, values: Sequence[Any]) -> list[dict[str, Any]]:
-    reason = f"These {len(values)} values and no other. A new one is a warning: only you know whether it may come."
+    reason = f"These {len(values)} values and no other. A new value is a warning: you decide whether it is allowed."
     kind = "expect_column_values_to_be_in_set"
     return [_suggested_rule_entry(kind, reason, severity="warning", column=column, value_set=sorted(values))]
 

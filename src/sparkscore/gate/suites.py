@@ -20,7 +20,7 @@ class Expectation:
     kwargs: Mapping[str, Any]
     severity: Severity = "critical"
     rejects: bool = False
-    """Rows that break it are rejected, and the run goes on: `"meta": {"action": "reject"}`."""
+    """Rows that break it are rejected, and the run continues: `"meta": {"action": "reject"}`."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -79,7 +79,7 @@ def check_suite_columns(suite: Suite, columns: Sequence[str]) -> None:
     if missing:
         found = "; ".join(f"{name} in {rule}{nearest_suite_name(name, columns)}" for name, rule in missing.items())
         raise ConfigError(
-            f"the suite {suite.name} judges columns that are not there: {found}",
+            f"the suite {suite.name} judges columns that do not exist: {found}",
             f"columns of the frame: {', '.join(columns[:30])}",
             "change the suite; names are exact, case included",
         )

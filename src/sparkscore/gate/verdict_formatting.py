@@ -1,4 +1,4 @@
-"""Verdicts in words: what was observed and what was expected, with counts and aggregates, never a row's values."""
+"""Verdicts as text: what was observed and what was expected, with counts and aggregates, never a row's values."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Verdicts of a suite over a frame: computed here, and the others by Great Expectations' own engine."""
+"""Verdicts of a suite over a frame: computed here, or by Great Expectations' own engine for what is unknown here."""
 
 import time
 from collections.abc import Collection, Sequence
@@ -41,7 +41,7 @@ def judge_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collec
 def to_suite_verdict(
     suite: Suite, found: Sequence[Any], *, gate: Gate, sensitive: Collection[str] = (), seconds: float = 0.0
 ) -> Verdict:
-    """What was found, in words. `found`: of `evaluate_suite`."""
+    """The findings of `evaluate_suite` as a verdict."""
     rules = tuple(
         _to_rule_verdict(expectation, result, sensitive)
         for expectation, result in zip(suite.expectations, found, strict=True)
@@ -64,7 +64,7 @@ def evaluate_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Col
 def compile_suite(
     suite: Suite, schema: StructType, *, gate: Gate, sensitive: Collection[str] = ()
 ) -> Sequence[CompiledRule | None]:
-    """The rules of a suite, in order, ready to be computed; None where only Great Expectations' own engine can.
+    """The rules of a suite, in order, ready to be computed; None if only Great Expectations' own engine can.
 
     Jobs:    none.
     Raises:  ConfigError naming each rule that does not fit the columns.
@@ -88,7 +88,7 @@ def compile_suite(
 
 
 def require_passed_verdict(verdict: Verdict) -> None:
-    """Let pass what met its critical expectations.
+    """Raise an error unless all critical expectations are met.
 
     Raises:  GateFailed naming each broken rule with what was observed and expected.
     """
@@ -109,7 +109,7 @@ def _compute_suite_rules(frame: DataFrame, rules: Sequence[CompiledRule], gate: 
     except (PySparkException, Py4JJavaError) as error:
         failed = SparkscoreError(
             f"Spark failed in the {gate} gate: {summarize_rule_error(str(error))}",
-            "a frame that can be read",
+            "data that Spark can read",
             "see Spark's log",
         )
         raise to_sparkscore_error(error, f"judging the {gate} gate") or failed from error
@@ -118,7 +118,7 @@ def _compute_suite_rules(frame: DataFrame, rules: Sequence[CompiledRule], gate: 
 def _evaluate_remaining_rules(
     frame: DataFrame, suite: Suite, expectations: Sequence[Expectation], gate: Gate, *, hidden: bool
 ) -> Sequence[Any]:
-    """What Great Expectations' own engine finds. `hidden`: its words may hold values that nobody may see."""
+    """What Great Expectations' own engine finds. `hidden`: its messages may hold sensitive values."""
     if not expectations:
         return []
     try:
@@ -158,7 +158,7 @@ def _refuse_raising_rules(
     found = "; ".join(f"{rule}: {summarize_rule_error(text, sensitive=hidden)}" for rule, text in broken)
     if not all(is_rule_fault(text) for _, text in broken):
         raise SparkscoreError(
-            f"Spark failed in the {gate} gate: {found}", "a frame that can be read", "see Spark's log"
+            f"Spark failed in the {gate} gate: {found}", "data that Spark can read", "see Spark's log"
         )
     if broken:
         raise _broken_suite_error(suite, gate, found)

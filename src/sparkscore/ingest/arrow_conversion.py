@@ -1,4 +1,4 @@
-"""Columns of a Parquet file as the table's types, exactly as Spark reads them. Executors use it: pyarrow only."""
+"""Converts columns of a Parquet file to the table's types, exactly as Spark does. Executors use it: pyarrow only."""
 
 from collections.abc import Callable, Sequence
 
@@ -22,7 +22,7 @@ def conform_column(column: pa.Array, target: pa.DataType) -> pa.Array:
     """The column as the table's type: integers widened, fields of structs by name, NULL for absent ones.
 
     Runs on: executor.
-    Raises:  ScanUnsupported for any other difference: Spark knows what to do there, or what to say.
+    Raises:  ScanUnsupported for any other difference: Spark converts it, or says why it cannot.
     """
     kind = column.type
     if kind == target:
@@ -41,7 +41,9 @@ def conform_column(column: pa.Array, target: pa.DataType) -> pa.Array:
         try:
             return pc.cast(column, target)
         except pa.ArrowInvalid:  # whose message holds the value
-            raise ScanUnsupported(f"a value of {kind} that is no {target}", f"the table's {target}") from None
+            raise ScanUnsupported(
+                f"a data file has a value of {kind} that is no {target}", f"the table's {target}"
+            ) from None
     raise ScanUnsupported(f"a column of {kind}", f"the table's {target}")
 
 

@@ -54,7 +54,7 @@ def _refuse_reserved_columns(names: Sequence[str]) -> None:
     taken = sorted(name for name in names if name.lower() in RESERVED_NAMES)
     if taken:
         raise ConfigError(
-            f"reserved names among keys and pass-through: {', '.join(taken)}",
+            f"keys or pass-through columns with reserved names: {', '.join(taken)}",
             f"none of {', '.join(sorted(RESERVED_NAMES))}",
             "rename the columns in the source",
         )

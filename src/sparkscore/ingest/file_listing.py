@@ -1,4 +1,4 @@
-"""The data files of a pinned version, where reading them without Spark is sure to give Spark's rows."""
+"""Lists the data files of a pinned version, if reading them without Spark is certain to give Spark's rows."""
 
 import hashlib
 import json
@@ -35,13 +35,13 @@ _PARTITION_TYPES = (
 def plan_file_scan(
     spark: SparkSession, snapshot: Snapshot, *, batch_rows: int | None = None, target: int | None = None
 ) -> FileScan:
-    """The snapshot's files without those that the filter leaves out, in splits of about equal work.
+    """The snapshot's files without those that the filter excludes, in splits of about equal work.
 
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
 
     Jobs:    none.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
-    Raises:  ScanUnsupported naming why Spark has to read this table.
+    Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
     location = locate_table(spark, snapshot.table)
     names = list(dict.fromkeys([*snapshot.columns, *(condition.column for condition in snapshot.where)]))
@@ -50,7 +50,7 @@ def plan_file_scan(
         table = open_deltalake_table(location, snapshot.version)
     except (DeltaError, OSError) as error:
         raise ScanUnsupported(
-            f"a log that cannot be read here ({type(error).__name__})", "a plain Delta log"
+            f"deltalake cannot read the table's log ({type(error).__name__})", "a plain Delta log"
         ) from error
     _refuse_reader_features(table, snapshot)
     _refuse_unreadable_columns(table, columns, snapshot)
@@ -72,7 +72,7 @@ def plan_file_scan(
 
 def _refuse_reader_features(table: DeltaTable, snapshot: Snapshot) -> None:
     if str(table.metadata().id) != snapshot.table_id:
-        raise ScanUnsupported("a table with another id in its log", snapshot.table_id)
+        raise ScanUnsupported("the table has another id in its log", snapshot.table_id)
     protocol = table.protocol()
     features = set(protocol.reader_features or ())
     if protocol.min_reader_version == _FEATURES_READER_VERSION and not features - _SUPPORTED_FEATURES:
@@ -104,7 +104,7 @@ def _load_add_actions(table: DeltaTable) -> pa.Table:
     files = pa.table(table.get_add_actions(flatten=True)).sort_by("path")
     paths = [unquote(path) for path in files.column("path").to_pylist()]  # once more encoded in the log than on disk
     if any(urlsplit(path).scheme or path.startswith("/") for path in paths):
-        raise ScanUnsupported("files outside the table's folder (a shallow clone)", "files of its own")
+        raise ScanUnsupported("the table has files outside its folder (a shallow clone)", "files of its own")
     return files.set_column(files.schema.get_field_index("path"), "path", pa.array(paths, pa.string()))
 
 

@@ -1,4 +1,4 @@
-"""Which files a typed filter may leave out, by what the table's log says of them. Runs on the driver."""
+"""Which files a typed filter may exclude, by their statistics in the table's log. Runs on the driver."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -13,7 +13,7 @@ _MAX_SPLITS = 10_000
 
 
 def target_bytes(sizes: npt.NDArray[np.int64], *, slots: int) -> int:
-    """How much one split should hold: an equal share per slot, neither tiny nor more than Spark's own 128 MiB."""
+    """Bytes of one split: an equal share per slot, neither tiny nor more than Spark's own 128 MiB."""
     work = int(sizes.sum()) + OPEN_COST_BYTES * len(sizes)
     return max(min(MAX_SPLIT_BYTES, max(MIN_SPLIT_BYTES, -(-work // max(slots, 1)))), -(-work // _MAX_SPLITS))
 

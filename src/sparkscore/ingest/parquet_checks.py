@@ -24,7 +24,7 @@ def find_file_columns(file: pq.ParquetFile, columns: pa.Schema, partitions: Sequ
     lower = {name.lower() for name in names}
     unlike = [name for name in wanted if name not in names and name.lower() in lower]
     if unlike or len(set(names)) < len(names):
-        raise ScanUnsupported("a file whose columns differ from the table's in case", ", ".join(unlike))
+        raise ScanUnsupported("a data file has column names that differ from the table's in case", ", ".join(unlike))
     _refuse_julian_calendar(file, columns)
     for index in range(len(file.schema)):
         _refuse_other_timestamps(file.schema.column(index), columns)
@@ -40,7 +40,7 @@ def _refuse_other_timestamps(leaf: Any, columns: pa.Schema) -> None:
     has_no_zone = "isAdjustedToUTC=false" in str(leaf.logical_type).replace(" ", "")
     is_utc = "tz=UTC" in str(type_)
     if (has_no_zone and is_utc) or (leaf.physical_type == "INT96" and not is_utc):
-        raise ScanUnsupported(f"a file with times of another kind in {name}", f"{type_}")
+        raise ScanUnsupported(f"a data file has timestamps of another kind in {name}", f"{type_}")
 
 
 def _refuse_julian_calendar(file: pq.ParquetFile, columns: pa.Schema) -> None:
@@ -50,4 +50,4 @@ def _refuse_julian_calendar(file: pq.ParquetFile, columns: pa.Schema) -> None:
         major.isdigit() and int(major) < _FIRST_GREGORIAN_VERSION
     )
     if is_old and any(pa.types.is_temporal(field.type) or pa.types.is_nested(field.type) for field in columns):
-        raise ScanUnsupported("a file with dates of the Julian calendar", "files of Spark 3 or newer")
+        raise ScanUnsupported("a data file has dates of the Julian calendar", "files of Spark 3 or newer")

@@ -11,11 +11,11 @@ from pyspark.sql.types import StructType, TimestampType
 from sparkscore.errors import ConfigError
 from sparkscore.ingest.column_checks import check_source_columns
 from sparkscore.predicates.spark_filter import to_spark_filter
-from sparkscore.records import Condition, Snapshot, TableRef
+from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
-from sparkscore.store.delta_tables import find_version_at, load_newest_version, load_table, load_table_id
+from sparkscore.store.table import Table
 
 SAMPLE_LIMIT = 10_000
 """Rows of a sample pass through the driver's memory."""
@@ -24,8 +24,7 @@ _UNSAFE_READ_SETTINGS = ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.
 
 
 def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
-    spark: SparkSession,
-    table: TableRef,
+    table: Table,
     *,
     version: int | Literal["latest", "as_of"],
     as_of: datetime,
@@ -37,21 +36,21 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
 ) -> Snapshot:
     """The table at one integer version, and what a run reads of it.
 
-    Needs:   `columns` the run's keys, model inputs and pass-through; an absent input is the model's to refuse.
+    Needs:   `columns` the run's keys, model inputs and pass-through; the signature check refuses an absent input.
     Jobs:    none that reads data.
-    Raises:  TableNotFound; ConfigError for a version that is not there; for keys, pass-through, filter or sensitive
+    Raises:  TableNotFound; ConfigError for a version that does not exist; for keys, pass-through, filter or sensitive
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
-    refuse_unsafe_reads({name: str(spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
-    newest = load_newest_version(spark, table)
-    pinned = _resolve_source_version(spark, table, version, as_of=as_of, newest=newest)
-    schema = spark_to_arrow_schema(load_table(spark, table, pinned).schema)
+    refuse_unsafe_reads({name: str(table.spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
+    newest = table.load_newest_version()
+    pinned = _resolve_source_version(table, version, as_of=as_of, newest=newest)
+    schema = spark_to_arrow_schema(table.load_rows(pinned).schema)
     columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
     check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **columns_by_use)
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
-    return Snapshot(table, load_table_id(spark, table), pinned, schema, read, tuple(keys), tuple(where))
+    return Snapshot(table.ref, table.id, pinned, schema, read, tuple(keys), tuple(where))
 
 
 def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
@@ -60,12 +59,14 @@ def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
     Grain:   as the source table.
     Jobs:    none.
     """
-    rows = load_table(spark, snapshot.table, snapshot.version).where(to_spark_filter(snapshot.where, snapshot.schema))
+    rows = (
+        Table(spark, snapshot.table).load_rows(snapshot.version).where(to_spark_filter(snapshot.where, snapshot.schema))
+    )
     return rows.select(*[F.col(quote_identifier(column)) for column in snapshot.columns])
 
 
 def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot) -> int:
-    """How many rows a run reads. Without a filter Delta may answer from its log, even when the files are gone.
+    """How many rows a run reads. Without a filter Delta may answer from its log, even if the files are gone.
 
     Jobs:    one Spark job over the data, and small ones of Delta over its log.
     Raises:  AccessDenied, and whatever else `spark.error_translation` knows of a source that cannot be read.
@@ -83,9 +84,9 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
     """
     if not 1 <= rows <= SAMPLE_LIMIT:
         raise ConfigError(
-            f"a sample of {rows:,} rows",
-            f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver",
-            "ask for fewer, or run the whole job",
+            f"a sample of {rows:,} rows was requested",
+            f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver's memory",
+            "request fewer rows, or run the whole job",
         )
     limited = snapshot_frame(spark, snapshot).limit(rows)
     with translate_spark_errors(f"reading rows of {snapshot.table.name}"):
@@ -94,10 +95,10 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
 
 
 def _resolve_source_version(
-    spark: SparkSession, table: TableRef, version: int | Literal["latest", "as_of"], *, as_of: datetime, newest: int
+    table: Table, version: int | Literal["latest", "as_of"], *, as_of: datetime, newest: int
 ) -> int:
     if version == "as_of":
-        return find_version_at(spark, table, as_of)
+        return table.find_version_at(as_of)
     if version == "latest":
         return newest
     if not 0 <= version <= newest:

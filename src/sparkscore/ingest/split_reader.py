@@ -41,7 +41,7 @@ class ParquetSplitReader:
 
         Needs:   ranges as `ingest.file_ranges` makes them.
         Runs on: executor.
-        Raises:  ScanUnsupported for a file that only Spark is sure to read; ConfigError for one that is gone or
+        Raises:  ScanUnsupported for a file that only Spark can read reliably; ConfigError for one that is gone or
                  damaged.
         """
         yield from self.read_part(split, (0, 0), None)

@@ -1,1 +1,1 @@
-"""The model's way: resolve once, ship, verify, load once, stay resident. Knows no tables."""
+"""Models: resolve once, ship, verify, load once, keep resident. Knows nothing of tables."""

@@ -1,1 +1,1 @@
-"""What a run tells about itself: profiles, drift, SLA, metrics, alerts, pages. Writes no tables."""
+"""Monitoring of runs: profiles, drift, SLA, metrics, alerts, reports. Writes no tables."""

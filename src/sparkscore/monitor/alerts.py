@@ -1,4 +1,4 @@
-"""What somebody has to be told of a run, and how it reads in a chat. `monitor.webhook` sends it."""
+"""Alerts of a run, and their text in a chat. `monitor.webhook` sends them."""
 
 import json
 import re
@@ -19,14 +19,14 @@ ALERT_TITLES: dict[AlertKind, str] = {
     "run_failed": "run failed",
 }
 MAX_ALERT_CHARS = 600
-"""Characters of one alert: a message is read on a telephone."""
+"""Greatest number of characters of one alert: people read it on a phone."""
 _TO_ALL = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
-"""By which Mattermost, Discord and others wake up a whole channel."""
+"""Words with which Mattermost, Discord and others notify a whole channel."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """One thing that somebody has to be told. Grain: one per kind and run."""
+    """One alert. Grain: one per kind and run."""
 
     kind: AlertKind
     job: str
@@ -36,7 +36,7 @@ class Alert:
 
     @property
     def key(self) -> str:
-        """What makes it the same alert: not the run, which may be another one after a retry with the same outcome."""
+        """The identity of an alert, without the run: a retry with the same outcome may be another run."""
         return json_digest([self.job, self.as_of, self.kind, self.text])[:32]
 
     @property
@@ -47,7 +47,7 @@ class Alert:
 
 
 def alerts_for_report(report: RunReport) -> list[Alert]:
-    """The alerts of a run that has ended, the gravest first; none for a dry run."""
+    """The alerts of a finished run, the most severe first; none for a dry run."""
     if report.status == "dry_run":
         return []
     return [
@@ -68,22 +68,21 @@ def _alert_reasons(report: RunReport) -> Iterator[tuple[AlertKind, str]]:
 
 
 def _alert_error_text(report: RunReport) -> str:
-    """The class and the first line: what was expected and what to do are in the result, for who repairs it."""
-    error = report.error or {}
-    lines = str(error.get("message") or "").splitlines()
-    name = str(error.get("class") or f"exit code {report.exit_code}")
+    """The class and the first line; the result holds what was expected and what to do."""
+    lines = report.error.message.splitlines() if report.error else []
+    name = report.error.class_name if report.error else f"exit code {report.exit_code}"
     return f"{name}: {lines[0]}" if lines else name
 
 
 def unsent_alerts(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
-    """The alerts whose keys are not among those that were told before: a scheduler's retry tells nothing twice."""
+    """The alerts whose keys were not sent before: a scheduler's retry sends nothing twice."""
     return [alert for alert in alerts if alert.key not in told]
 
 
 def slack_message(alerts: Sequence[Alert]) -> bytes:
     """The alerts as one message in the JSON that Slack, and what is compatible with it, takes: a line per alert.
 
-    What an alert quotes is text: it calls nobody, is not formatted, and no link in it is fetched.
+    Quoted text notifies nobody, is not formatted, and no link in it is fetched.
 
     Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped; `mrkdwn` and `unfurl_…`
              are fields of chat.postMessage. A letter without width parts the @ from the words of other servers.

@@ -1,4 +1,4 @@
-"""Profiles of columns: computed where the files are, one summary per task, merged on the driver."""
+"""Profiles of columns: computed by the tasks that read the files, one summary per task, merged on the driver."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
@@ -15,9 +15,9 @@ from sparkscore.records import ColumnProfile, FileScan, SplitReader
 from sparkscore.spark.split_frame import create_split_frame, iterate_splits
 
 MAX_SLICES = 50
-"""So many values of a segment are told apart, the ones with the most rows; a hundred slices are no overview."""
+"""Greatest number of values of a segment, those with the most rows; a hundred slices give no overview."""
 MAX_TOP_VALUES = 50
-"""Most frequent values that are kept."""
+"""Number of most frequent values that are kept."""
 SIZE, SLICE_SIZE = 256, 64
 """Points and hashes of a column: 2 kB each, and a quarter of it in a slice."""
 _BLOCK_ROWS = 262_144
@@ -90,7 +90,7 @@ def build_profiles(
 
 
 def merge_profiles(runs: Iterable[Sequence[ColumnProfile]]) -> tuple[ColumnProfile, ...]:
-    """The profiles of several runs together, as if one run had read all their rows. Shares weigh nothing."""
+    """The profiles of several runs together, as if one run had read all their rows. Sampled shares have no weight."""
     found: dict[tuple[str, str, SliceKey], list[ColumnProfile]] = {}
     for run in runs:
         for one in run:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 Floats = npt.NDArray[np.float64]
 
 MAX_FREQUENT_VALUES = 1_000
-"""So many different texts of a task are counted exactly; beyond, the rarest are dropped."""
+"""Number of different texts of a task that are counted exactly; beyond that, the rarest are dropped."""
 _HASH_RANGE = float(2**64)
 _HASH_SHIFT = 2**63
 

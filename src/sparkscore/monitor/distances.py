@@ -1,7 +1,7 @@
-"""Distances between two columns: how far what is there now is from what was there before. Numbers only, no I/O.
+"""Distances between the distributions of two columns. Numbers only, no I/O.
 
-Each tells how large a difference is, never how sure it is: with enough rows every p-value rejects. The caveat of each
-says what few rows do to it.
+Each measures how large a difference is, never how certain it is: with enough rows every p-value rejects. Each docstring
+says how few rows affect the distance.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""How far the columns of a run are from those of a reference: distances over the reference's bins, and verdicts."""
+"""Drift of the columns of a run from a reference: distances over the reference's bins, and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -40,10 +40,10 @@ def measure_drifts(
     against: str,
     limits: DriftSettings,
 ) -> tuple[Drift, ...]:
-    """One record per column and slice of the run; with a note where the reference has no such one.
+    """One record per column and slice of the run; with a note if the reference does not have it.
 
-    A slice that the reference has not seen is left out: it has nothing to be compared with, and the segment's own
-    column tells that it is new.
+    A slice that the reference has not seen is left out: there is nothing to compare it with, and the segment's own
+    column shows that it is new.
     """
     known = {_profile_key(one): one for one in before}
     made = []
@@ -193,7 +193,7 @@ def _text_bins(now: ColumnProfile, before: ColumnProfile) -> list[DriftBin]:
 
 
 def _quote_bin_name(value: str) -> str:
-    """A value that is called like one of the bins beside it is told from it."""
+    """Give a value that has the name of a special bin another name."""
     return f'"{value}"' if value in ("NULL", "NaN", "others", "unseen") else value
 
 

@@ -1,4 +1,4 @@
-"""What a run did, in words and tables for a terminal. Never more than a few rows, never a secret."""
+"""Describes a run in text and tables for a terminal. Never more than a few rows, never a secret."""
 
 from collections.abc import Sequence
 
@@ -9,25 +9,27 @@ from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunE
 
 def describe_run(report: RunReport) -> str:
     """A few lines: what happened, with which model and source, where it is."""
-    model, source = report.model or {}, report.source or {}
     head = {
         "published": f"published {report.rows_scored or 0:,} predictions for {report.as_of}",
-        "already_published": f"{report.as_of} is published already ({report.rows_scored or 0:,} rows): nothing done",
+        "already_published": f"{report.as_of} is already published ({report.rows_scored or 0:,} rows): nothing done",
         "nothing_to_score": f"nothing to score for {report.as_of}: {_nothing_to_score_text(report)}",
-        "superseded": f"{report.as_of} was published by a newer revision meanwhile",
+        "superseded": f"{report.as_of} was superseded by a newer revision meanwhile",
         "dry_run": f"nothing was written for {report.as_of}",
     }.get(report.status, report.status)
     rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
     rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
     lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
-    if model:
-        lines.append(f"model {model.get('name')} version {model.get('version')}")
-        lines.append(f"source {source.get('table')} at version {source.get('version')}")
+    if report.model is not None:
+        lines.append(f"model {report.model.name} version {report.model.version}")
+    if report.model is not None and report.source is not None:
+        lines.append(f"source {report.source.table} at version {report.source.version}")
     if report.newer:
         newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
-        lines.append(f"newer meanwhile: {newer} (--replace takes it)")
+        lines.append(f"newer: {newer} (--replace takes it)")
     if report.drifted is not None:
-        lines.append(f"drift: {report.drifted:,} columns, in all rows or in a segment, are too far from the reference")
+        lines.append(
+            f"drift: {report.drifted:,} columns, in all rows or in a segment, differ too much from the reference"
+        )
     if report.sla_broken:
         lines.append(f"SLA broken: {', '.join(report.sla_broken)}")
     if report.report:
@@ -62,7 +64,7 @@ def events_table(events: Sequence[RunEvent]) -> Table:
 
 
 def maintenance_table(report: MaintenanceReport) -> Table:
-    """What each step of an upkeep did, or would do, and what it left as it is."""
+    """What each step of a maintenance did, or would do, and what it left as it is."""
     expired = (
         f"{report.as_of_expired:,} as_of before {report.expired_before}: {report.predictions_expired:,} predictions"
     )
@@ -84,7 +86,7 @@ def maintenance_table(report: MaintenanceReport) -> Table:
 
 
 def suite_check_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Sequence[str]]]) -> Table:
-    """What each rule of a suite found: the verdict, the share of rows that break it, whether it rejects them, keys."""
+    """The result of each rule of a suite: verdict, share of rows that break it, whether it rejects them, keys."""
     table = Table(box=None, pad_edge=False)
     for name in ("", "rule", "observed", "expected", "rows failed", "examples"):
         table.add_column(name, justify="right" if name == "rows failed" else "left", overflow="fold")
@@ -104,9 +106,9 @@ def suite_check_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Seq
 
 
 def sla_table(rules: Sequence[SlaRule]) -> Table:
-    """Promises, and whether they were kept."""
+    """The rules of an SLA, and whether they are kept."""
     table = Table(box=None, pad_edge=False)
-    for name in ("", "promise", "observed", "expected"):
+    for name in ("", "rule", "observed", "expected"):
         table.add_column(name, overflow="fold")
     for rule in rules:
         table.add_row("kept" if rule.kept else "BROKEN", rule.rule, rule.observed, rule.expected)

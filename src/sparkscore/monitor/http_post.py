@@ -1,4 +1,4 @@
-"""One POST that ends at its deadline, whatever the other side does, and tells nothing of its URL."""
+"""One POST that ends at its deadline, whatever the other side does, and never shows its URL."""
 
 import http.client
 import socket
@@ -17,14 +17,14 @@ _TOO_MANY_REQUESTS = 429
 
 @dataclass(frozen=True, slots=True)
 class PostFailure:
-    """Why a POST was not taken: words that hold nothing of the URL, and whether another try may help."""
+    """Why a POST was not accepted, without the URL, and whether another try may help."""
 
     why: str
     again: bool
 
 
 def post_json(url: str, body: bytes, *, until: float) -> PostFailure | None:
-    """Post JSON; None where the other side has taken it. Never raises.
+    """Post JSON; returns None if the other side accepts it. Never raises.
 
     A redirect is not followed, and the body of the answer is not read. A proxy of the environment is used.
 
@@ -108,7 +108,7 @@ class _WatchedConnection(http.client.HTTPConnection):
 
 
 class _WatchedTlsConnection(http.client.HTTPSConnection, _WatchedConnection):
-    """Its `connect` calls that of `_WatchedConnection` before the handshake, which may take for ever, too."""
+    """Its `connect` calls that of `_WatchedConnection` before the handshake, which may also never end."""
 
 
 def _connection_factory(kind: type[_WatchedConnection], deadline: _PostDeadline) -> Callable[..., _WatchedConnection]:

@@ -1,4 +1,4 @@
-"""What Prometheus is told of a job: its last run, as gauges in Prometheus' text format.
+"""Metrics of a job for Prometheus: its last run, as gauges in Prometheus' text format.
 
 A collector and Prometheus remember every series for as long as they live: what changes with each run (run_id, as_of)
 is a value here or nothing, never a label. The job is the label `scoring_job`: `job` is Prometheus' own.
@@ -44,7 +44,7 @@ _EXECUTOR_GAUGES = {
 
 @dataclass(frozen=True, slots=True)
 class LastSuccess:
-    """The last run of a job that succeeded, in seconds since 1970."""
+    """The last successful run of a job, in seconds since 1970."""
 
     at: float
     as_of: float | None
@@ -59,7 +59,7 @@ def metrics_text(
     cores: int | None = None,
     earlier: LastSuccess | None = None,
 ) -> str:
-    """The run in Prometheus' text format. What is not known is left out.
+    """The run in Prometheus' text format, without unknown values.
 
     Needs:   `cores`: slots that the run had, for the share of them in use; `earlier`: the last success before this run.
     """
@@ -137,11 +137,11 @@ def _success_metrics(report: RunReport, last: LastSuccess | None) -> Iterator[Me
 
 
 def _run_info(report: RunReport) -> Metric:
-    model = report.model or {}
+    model = report.model
     about = {
         "scoring_job": report.job,
-        "model_name": str(model.get("name", "")),
-        "model_version": str(model.get("version", "")),
+        "model_name": model.name if model else "",
+        "model_version": model.version if model else "",
         "transport": report.transport or "",
         "status": report.status,
     }

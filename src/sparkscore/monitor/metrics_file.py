@@ -12,9 +12,9 @@ from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, LastSuc
 from sparkscore.records import RunReport, Verdict
 
 MAX_METRICS_FILE_BYTES = 256 * 1024
-"""Bytes of the file before; ours have 10 kB."""
+"""Greatest size of the previous file in bytes; ours have 10 kB."""
 MAX_AS_OF_AHEAD_S = 86_400.0
-"""Seconds that an as_of of the file before may lie in the future: a mistyped one must not stay the newest for ever."""
+"""Seconds that an as_of of the previous file may lie in the future: a mistyped one must not stay the newest."""
 
 
 def write_metrics(
@@ -25,7 +25,7 @@ def write_metrics(
     verdicts: Sequence[Verdict] = (),
     cores: int | None = None,
 ) -> Path:
-    """Replace `<folder>/<job>.prom`, which is made where it is not there; what it told of the last success stays.
+    """Replace `<folder>/<job>.prom`, or create it; its facts about the last success stay.
 
     Raises:  OSError when the folder cannot be written to.
     """
@@ -52,7 +52,7 @@ def _replace_metrics_file(path: Path, text: str) -> None:
 
 
 def _read_last_success(path: Path, now: float) -> LastSuccess | None:
-    """The last success that the file tells. Others may write there, too: what makes no sense is as good as absent."""
+    """The last success in the file. Others may write there, too: nonsense counts as absent."""
     try:
         if not path.is_file():
             return None

@@ -1,4 +1,4 @@
-"""A scoring run in MLflow: what was scored, by which model, how fast, how it turned out."""
+"""Logs a scoring run in MLflow: source, model, speed, outcome."""
 
 import json
 import time
@@ -14,8 +14,8 @@ RUN_TAG = "sparkscore.run_id"
 def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_uri: str | None, home: str) -> str:
     """The id of the MLflow run of a scoring run, in the experiment `sparkscore/<job>`; the same one for a second call.
 
-    Its input is the pinned source, and the logged model: the model's page lists what it has scored. The page of the run
-    is an artifact, where it is a local file.
+    Its inputs are the pinned source and the logged model, so the model's page lists what it has scored. The
+    report of the run is an artifact if it is a local file.
 
     Raises:  MlflowException and what its store raises.
     """
@@ -89,7 +89,7 @@ def _mlflow_metric_name(name: str) -> str:
 
 
 def _ensure_job_experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:
-    """The id of the job's experiment. Beside a database its files lie under the home, not in the working folder."""
+    """The id of the job's experiment. With a local database its files lie under the home, not in the working folder."""
     name = f"sparkscore/{job}"
     known = client.get_experiment_by_name(name)
     if known is not None:

@@ -1,20 +1,20 @@
-"""The columns of predictions as readers see them, of the stage's as the model returned them. Runs on executors."""
+"""Converts the stage's columns to the prediction columns that are profiled. Runs on executors."""
 
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-PREDICTION, LABEL = "prediction", "label"
+from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
 
 
 def prediction_columns(output: pa.DataType, *, threshold: float | None) -> dict[str, pa.DataType]:
-    """What is profiled of predictions: `prediction`, the parts of a struct, `label` where there is a threshold."""
+    """The profiled columns of predictions: `prediction`, the parts of a struct, `label` with a threshold."""
     if threshold is not None:
-        return {PREDICTION: pa.float64(), LABEL: pa.int32()}
+        return {PREDICTION_COLUMN: pa.float64(), LABEL_COLUMN: pa.int32()}
     if pa.types.is_struct(output):
-        return {f"{PREDICTION}.{field.name}": field.type for field in output}
-    return {PREDICTION: output}
+        return {f"{PREDICTION_COLUMN}.{field.name}": field.type for field in output}
+    return {PREDICTION_COLUMN: output}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +26,8 @@ class PredictionSelector:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Needs:   `prediction` as the model returned it, the segments."""
-        there = batch.filter(batch.column(PREDICTION).is_valid())
-        made = self._made(there.column(PREDICTION))
+        there = batch.filter(batch.column(PREDICTION_COLUMN).is_valid())
+        made = self._made(there.column(PREDICTION_COLUMN))
         made |= {name: there.column(name) for name in self.segments if name not in made}
         return pa.record_batch(list(made.values()), list(made))
 
@@ -35,9 +35,12 @@ class PredictionSelector:
         kind = prediction.type
         if pa.types.is_struct(kind):
             fields = [(field.name, kind.get_field_index(field.name)) for field in kind]
-            return {f"{PREDICTION}.{name}": pc.struct_field(prediction, [place]) for name, place in fields}
+            return {f"{PREDICTION_COLUMN}.{name}": pc.struct_field(prediction, [place]) for name, place in fields}
         if self.threshold is None:
-            return {PREDICTION: prediction}
+            return {PREDICTION_COLUMN: prediction}
         nested = not pa.types.is_floating(kind)  # the probabilities of two classes
         probability = (pc.list_element(prediction, 1) if nested else prediction).cast(pa.float64())
-        return {PREDICTION: probability, LABEL: pc.greater_equal(probability, self.threshold).cast(pa.int32())}
+        return {
+            PREDICTION_COLUMN: probability,
+            LABEL_COLUMN: pc.greater_equal(probability, self.threshold).cast(pa.int32()),
+        }

@@ -69,7 +69,7 @@ def _log_progress(part: str, *, total: int, done: Callable[[], int]) -> Iterator
 
 @contextmanager
 def _repeat_in_thread(seconds: float, action: Callable[[], None]) -> Iterator[None]:
-    """Run the action again and again beside the block, and stop with it."""
+    """Repeat the action in the background during the block."""
     stop = threading.Event()
 
     def loop() -> None:

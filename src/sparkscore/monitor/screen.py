@@ -1,6 +1,6 @@
-"""Where people read. What is printed is text, never markup, and printing fails no run.
+"""Output for people: text, never markup. Printing fails no run.
 
-All that people see goes through here: `Screen` for words, tables and bars, `SteadyStream` for lines.
+All output for people goes through here: `Screen` for text, tables and bars, `SteadyStream` for lines.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ WIDTH = 200
 
 
 class SteadyStream(io.TextIOBase):
-    """Another stream, to which writing never raises: what it cannot encode is escaped, what it does not take is lost.
+    """Wraps a stream so that writing never raises: what it cannot encode is escaped, what it refuses is lost.
 
     A stream that is closed, whose reader has ended or whose disk is full is no reason to end a run. None: nowhere.
     """

@@ -1,4 +1,4 @@
-"""What readers were promised, held against the run events: when, how complete, how fast. Pure: no Spark, no I/O."""
+"""Checks run events against the rules of an SLA: when, how complete, how fast. Pure: no Spark, no I/O."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -9,13 +9,13 @@ from sparkscore.settings import SlaSettings
 _HOUR_S, _MINUTE_S = 3600, 60
 _LARGE = 1_000
 _MAX_DUE_RUNS = 10_000
-"""More runs that never started say nothing more."""
+"""Greatest number of runs that never started in a result: more add no information."""
 
 
 def publication_sla_rules(
     events: Sequence[RunEvent], sla: SlaSettings, *, source_at: datetime | None = None
 ) -> tuple[SlaRule, ...]:
-    """The rules of one published as_of, in the order of the config; of its first publication, which readers waited for.
+    """The rules of one published as_of, in the order of the config, for its first publication.
 
     `source_at`: when the version of the source was committed; None where nothing tells.
 
@@ -46,7 +46,7 @@ def publication_sla_rules(
 def missed_run_rules(
     events: Sequence[RunEvent], sla: SlaSettings, *, now: datetime, as_of: datetime | None = None
 ) -> tuple[SlaRule, ...]:
-    """The as_of that should be published by now and are not: begun and not ended, failed, or never started.
+    """Each as_of that should be published by now and is not: unfinished, failed, or never started.
 
     Expected is an as_of every `every_hours` after the greatest that any run stands for, each published
     `published_within_hours` later, at once where that is not set. With `as_of` only that one is looked at.

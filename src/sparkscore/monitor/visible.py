@@ -1,4 +1,4 @@
-"""Text that is not ours, as it may be shown: nothing in it steers what shows it. Pure."""
+"""Makes foreign text safe to show: nothing in it can control a terminal. Pure."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Alerts to a webhook, beside the run: whatever the other side does, the run neither fails nor waits for long.
+"""Sends alerts to a webhook in the background: whatever the other side does, the run neither fails nor waits long.
 
 The URL is a secret (who has it can write to the channel): of it, only the host is told.
 """
@@ -23,16 +23,16 @@ PAUSE_S = 0.3
 
 @dataclass(frozen=True, slots=True)
 class DeliveryResult:
-    """What became of a message."""
+    """The outcome of a message."""
 
     told: tuple[str, ...] = ()
-    """Keys of the alerts that the other side has taken."""
+    """Keys of the alerts that the other side accepted."""
     problem: str | None = None
     """In words, without the URL; None where there was none."""
 
 
 class AlertDelivery:
-    """A message on its way, in a thread that ends with the process at the latest. `send_alerts` makes it."""
+    """A message that is being sent, in a thread that ends with the process at the latest. `send_alerts` creates it."""
 
     def __init__(self, alerts: Sequence[Alert], url: str, *, timeout_s: float) -> None:
         self._sent = DeliveryResult(problem=f"{url_host(url)}: no answer in time")
@@ -41,11 +41,11 @@ class AlertDelivery:
         self._thread.start()
 
     def finish(self, within_s: float = 2.0) -> DeliveryResult:
-        """What became of it, after waiting so long at most. Never raises; a problem is logged as a warning."""
+        """Wait for the outcome, at most this long. Never raises; a problem is logged as a warning."""
         self._thread.join(timeout=within_s)
         sent = self._sent
         if sent.problem is not None:
-            log.warning("alerts not told", why=sent.problem)
+            log.warning("alerts not sent", why=sent.problem)
         return sent
 
     def _run(self, alerts: tuple[Alert, ...], url: str, until: float) -> None:
@@ -61,8 +61,8 @@ class AlertDelivery:
 
 
 def send_alerts(alerts: Sequence[Alert], url: str, *, timeout_s: float = TIMEOUT_S) -> AlertDelivery | None:
-    """Start telling the alerts, as one message; None where there are none. Never raises.
+    """Start sending the alerts, as one message; None if there are none. Never raises.
 
-    Where no answer comes or the server is at fault there is one more try, so an alert may be told twice.
+    If there is no answer, or the server fails, there is one more try, so an alert may be sent twice.
     """
     return AlertDelivery(alerts, url, timeout_s=timeout_s) if alerts else None

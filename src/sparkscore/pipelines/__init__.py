@@ -1,1 +1,1 @@
-"""One page per verb. Pages join the packages and hand frames to the store; they never import one another."""
+"""One module per verb. These modules join the packages and pass frames to the store; they never import one another."""

@@ -1,4 +1,4 @@
-"""The promises about a job, held against its run events: also about the run that never started."""
+"""Checks the run events of a job against the rules of `sla`, also for runs that never started."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,37 +8,39 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
-from sparkscore.pipelines.shared.run_attempt import parse_as_of
+from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.records import RunEvent, SlaRule
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 
 def check_sla(
     spark: SparkSession, settings: Settings, *, as_of: str | datetime | None = None, now: datetime | None = None
 ) -> tuple[SlaRule, ...]:
-    """The rules of `sla_rules` for one as_of, else for the newest published one; before them every run that is missing.
+    """The rules of `sla_rules` for one as_of, else for the newest published one; first every run that is missing.
 
-    `now` judges what is late.
+    `now` is the time at which a run counts as late.
 
     Jobs:    one small one.
-    Raises:  ConfigError where the config promises nothing, ForeignTable.
+    Raises:  ConfigError if the config has no rule, ForeignTable.
     """
     if not settings.sla.has_rules:
-        raise ConfigError("no promise in sla", "one rule at least, sla.published_within_hours for example", "set it")
-    session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
-    found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
-    wanted = None if as_of is None else parse_as_of(as_of)
-    missed = sla_rules.missed_run_rules(found, settings.sla, now=now or datetime.now(UTC), as_of=wanted)
-    if not found and wanted is None:
-        missed = (SlaRule("runs", False, "no run was ever started", "one at least"),)
-    return (*missed, *load_sla_rules(session, settings, _published_events(found, wanted)))
+        raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
+    session = create_run_session(spark)
+    target = Table.from_name(session, settings.output.table, home=settings.home_uri)
+    events = load_events(target.sibling("_runs"), job=settings.job)
+    requested = None if as_of is None else parse_as_of(as_of)
+    missed = sla_rules.missed_run_rules(events, settings.sla, now=now or datetime.now(UTC), as_of=requested)
+    if not events and requested is None:
+        missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
+    source = Table.from_name(session, settings.source.table, home=settings.home_uri)
+    return (*missed, *load_sla_rules(source, settings, _published_events(events, requested)))
 
 
-def _published_events(found: Sequence[RunEvent], wanted: datetime | None) -> list[RunEvent]:
-    """The events of the as_of that is asked for, or of the newest published one; none where it is not published."""
-    published = [event.as_of for event in found if event.event == "published"]
-    as_of = max(published, default=None) if wanted is None else wanted
-    return [event for event in found if event.as_of == as_of] if as_of in published else []
+def _published_events(events: Sequence[RunEvent], requested: datetime | None) -> list[RunEvent]:
+    """The events of the requested as_of, or of the newest published one; none if it is not published."""
+    published = [event.as_of for event in events if event.event == "published"]
+    as_of = max(published, default=None) if requested is None else requested
+    return [event for event in events if event.as_of == as_of] if as_of in published else []

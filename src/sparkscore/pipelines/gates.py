@@ -8,23 +8,22 @@ from pyspark.sql import DataFrame, SparkSession
 from sparkscore.gate import suite_check as checks
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_suggestion import suggest_suite
-from sparkscore.records import TableRef, Verdict
+from sparkscore.records import Verdict
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref
 from sparkscore.spark.isolated_session import create_run_session
-from sparkscore.store.delta_tables import load_newest_version, load_table
+from sparkscore.store.table import Table
 
 
 def suggest_suite_for_table(spark: SparkSession, settings: Settings, *, table: str) -> dict[str, Any]:
-    """A suite as JSON data for a table as it is now, with the reason beside each rule.
+    """A suite as JSON data for the current version of a table, with a reason beside each rule.
 
     Of columns in `source.sensitive` no value is told.
 
     Jobs:    two that read the whole table.
     Raises:  TableNotFound, NameRefused.
     """
-    frame, version, ref = _load_newest_table(spark, settings, table)
-    return suggest_suite(frame, name=ref.name, version=version, sensitive=settings.source.sensitive)
+    frame, version, found = _load_newest_rows(spark, settings, table)
+    return suggest_suite(frame, name=found.name, version=version, sensitive=settings.source.sensitive)
 
 
 def check_table_with_suite(
@@ -35,17 +34,17 @@ def check_table_with_suite(
     Jobs:    as `gate.verdicts`, and one for each broken rule of rows.
     Raises:  TableNotFound, NameRefused, ConfigError for a suite that does not fit the table.
     """
-    frame, _, _ = _load_newest_table(spark, settings, table)
+    frame, _, _ = _load_newest_rows(spark, settings, table)
     found = load_suite(suite, home=settings.home_uri)
     return checks.check_suite(
         frame, found, keys=_present_keys(settings.source.keys, frame), sensitive=settings.source.sensitive
     )
 
 
-def _load_newest_table(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, TableRef]:
-    session, ref = create_run_session(spark), parse_table_ref(table, home=settings.home_uri)
-    version = load_newest_version(session, ref)
-    return load_table(session, ref, version), version, ref
+def _load_newest_rows(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, Table]:
+    found = Table.from_name(create_run_session(spark), table, home=settings.home_uri)
+    version = found.load_newest_version()
+    return found.load_rows(version), version, found
 
 
 def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:

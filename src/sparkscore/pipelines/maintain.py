@@ -1,4 +1,4 @@
-"""Upkeep of one job: what is too old goes, what settled runs left goes, what stays is compacted and vacuumed."""
+"""Maintains one job: removes what is too old and what settled runs left; compacts and vacuums the rest."""
 
 from datetime import datetime
 
@@ -15,26 +15,26 @@ from sparkscore.store.colocated_jobs import load_colocated_jobs
 def maintain(
     spark: SparkSession, settings: Settings, *, dry_run: bool = False, now: datetime | None = None
 ) -> MaintenanceReport:
-    """The upkeep of a job's tables, stages and copies of models; a second call finds nothing to do.
+    """Maintain a job's tables, stages and copies of models; a second call finds nothing to do.
 
-    What a run needs that has not ended, or that the next attempt would go on from, stays. `now` judges what is old.
+    What an unfinished run needs, or what the next attempt would continue from, stays. `now` is the time for ages.
 
     Jobs:    small ones; a rewrite of the small files.
-    Raises:  ForeignTable, AccessDenied, PublishConflict; what was done until then stands in the error's report, and
-             the next call goes on.
+    Raises:  ForeignTable, AccessDenied, PublishConflict; the error's report holds what was done until then, and
+             the next call continues.
     """
-    job = MaintenanceRun.of(spark, settings, dry_run=dry_run, now=now)
-    with job.guarded():
-        tables = job.own_tables()
+    job = MaintenanceRun.open(spark, settings, dry_run=dry_run, now=now)
+    with job.translate_failures():
+        tables = job.list_own_tables()
         with job.step("expire"):
             expire_job_tables(job)
-        told = load_colocated_jobs(job.spark, job.target, home=settings.home_uri, kept_from=job.kept_from)
+        colocated = load_colocated_jobs(job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
-            remove_stages(job, told)
+            remove_stages(job, colocated)
         with job.step("models"):
-            remove_models(job, told)
+            remove_models(job, colocated)
         with job.step("compact"):
-            compact_job_tables(job, tables, told)
+            compact_job_tables(job, tables, colocated)
         with job.step("vacuum"):
-            vacuum_job_tables(job, tables, told)
-        return job.ended()
+            vacuum_job_tables(job, tables, colocated)
+        return job.finish()

@@ -1,6 +1,7 @@
-"""Rows that runs did not score: how many and why, and a run's own scored again with the same pins."""
+"""Rejected rows: counts by run and reason, and scoring those of a run again with the same pins."""
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 from pyspark.sql import SparkSession
 
@@ -9,27 +10,26 @@ from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.scoring.transport_choice import check_suites, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
+from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import (
     advise_on_error,
     apply_decision,
     load_run_history,
-    refuse_other_pins,
     report_unchanged_run,
     restore_published_run,
 )
 from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage import reject_repair
-from sparkscore.stage import stage_store as stages
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
-_RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that are there"
+_RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that exist"
 
 
 def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
@@ -38,87 +38,88 @@ def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
     Jobs:    one Spark job.
     Raises:  ForeignTable.
     """
-    target = parse_table_ref(settings.output.table, home=settings.home_uri)
-    return count_rejects(create_run_session(spark), sibling_table(target, "_rejects"), job=settings.job)
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    return count_rejects(target.sibling("_rejects"), job=settings.job)
 
 
 def retry_rejects(
-    spark: SparkSession, settings: Settings, *, run: str, watch: ProgressReporter | None = None
+    spark: SparkSession, settings: Settings, *, run: str, progress: ProgressReporter | None = None
 ) -> RunReport:
-    """The rejected rows of the run that readers see scored again with its pins; all its rows are the next revision.
+    """Score the rejected rows of the current run again with its pins; all its rows become the next revision.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    two that count, one MERGE into the stage that scores, those that judge, one MERGE.
-    Raises:  ConfigError for a run that readers do not see or whose stage is gone, and whatever `score` raises.
+    Raises:  ConfigError for a run that is not current or whose stage is gone, and whatever `score` raises.
     """
     attempt = _open_retry_attempt(spark, settings, run)
-    with attempt.guarded(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
+    with attempt.record_failures(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
             return report_unchanged_run(attempt, decision.shown)
         stage = _find_published_stage(attempt, decision)
-        with attempt.part("pin"):
+        with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
-        attempt.begin(plan.run, closes=decision.open)
+        attempt.record_start(closes=decision.open)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
-            stage = _score_rejected_rows(attempt, plan, stage, watch)
+            stage = _score_rejected_rows(attempt, plan, stage, progress)
         if stage.scored <= seen:
-            attempt.event("aborted", message="none of the rejected rows could be scored")
-            return attempt.ended("nothing_to_score")
-        attempt.know(rows_scored=stage.scored, rows_rejected=stage.rejected)
-        attempt.event("staged")
+            attempt.record_event("aborted", message="none of the rejected rows could be scored")
+            return attempt.finish("nothing_to_score")
+        attempt.report = replace(attempt.report, rows_scored=stage.scored, rows_rejected=stage.rejected)
+        attempt.record_event("staged")
         return publish_stage(attempt, plan, stage, rows_read=read)
 
 
 def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
-    """The book of a retry, for the as_of of the run that is named."""
-    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    named = lifecycle.select_run_events(load_events(create_run_session(spark), table, job=settings.job), run)[-1]
-    attempt = Attempt.of(spark, settings, named.as_of)
-    attempt.verb, attempt.of_run = "rejects", named.run_id
+    """Open the attempt of a retry, for the as_of of the named run."""
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    named = lifecycle.select_run_events(load_events(target.sibling("_runs"), job=settings.job), run)[-1]
+    attempt = Attempt.open(spark, settings, named.as_of)
+    attempt.verb, attempt.origin_run_id = "rejects", named.run_id
     return attempt
 
 
 def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     """What the retry does.
 
-    Raises:  PinsConflict where the config asks for other pins than those of what readers see.
+    Raises:  PinsConflict if the config names other pins than those of the current publication.
     """
     past = load_run_history(attempt)
-    decision = apply_decision(attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.of_run or ""))
-    if decision.keep is not None:
-        refuse_other_pins(attempt, decision.keep)
+    decision = apply_decision(
+        attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.origin_run_id or "")
+    )
+    if decision.keep is not None and decision.shown is not None:
+        refuse_other_pins(attempt, decision.keep, decision.shown.postprocessing)
     return decision
 
 
 def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
-    """The stage of what readers see; runs with equal pins share it."""
-    stage = stages.find_complete_stage(
-        attempt.spark, restore_published_run(attempt, decision.shown), attempt.settings.stage_uri
-    )
+    """The stage of the current publication; runs with equal pins share it."""
+    stage = attempt.stage_store(restore_published_run(attempt, decision.shown)).find_complete_stage()
     if stage is None:
         raise ConfigError(
-            f"the stage of run {(attempt.of_run or '')[:12]} was removed",
+            f"the stage of run {(attempt.origin_run_id or '')[:12]} was removed",
             "the stage under output.stage",
             _RESCORE_ADVICE,
         )
     return stage
 
 
-def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, watch: ProgressReporter | None) -> Stage:
-    """The stage with those rejected rows scored that can be scored now; each goes to the model once."""
+def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: ProgressReporter | None) -> Stage:
+    """Score the rejected rows of the stage again; each goes to the model once."""
     counters, keys = Counters(attempt.spark), attempt.settings.source.keys
-    attempt.know(transport="arrow", transport_reason="only rejected rows are scored")
-    with attempt.part("score_and_stage"):
+    store = attempt.stage_store(plan.run)
+    attempt.report_transport("arrow", "only rejected rows are scored")
+    with attempt.phase("score_and_stage"):
         source, rows = reject_repair.find_rejected_rows(
-            ingest.snapshot_frame(attempt.spark, plan.snapshot), stage, keys=keys
+            ingest.snapshot_frame(attempt.spark, plan.snapshot), store, stage, keys=keys
         )
         if rows:
-            with watch("score_and_stage", total=rows, done=lambda: counters.rows) if watch else nullcontext():
+            with progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext():
                 stage = reject_repair.replace_rejected_rows(
-                    scored_frame(attempt, plan, source, counters, "arrow"), stage, keys=keys
+                    scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=keys
                 )
-    attempt.know(model_loads=counters.loads, executors=counters.told())
+    attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.told())
     return stage

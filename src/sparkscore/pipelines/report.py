@@ -1,4 +1,4 @@
-"""The page of a run that is over, and that of its job, made anew from the job's tables."""
+"""Writes the report of an earlier run, and that of its job, from the job's tables."""
 
 from pyspark.sql import SparkSession
 
@@ -10,24 +10,25 @@ from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own
 from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
 from sparkscore.records import RuleVerdict, RunEvent, RunPage, SlaRule, Verdict
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.monitoring_tables import load_drifts, load_profiles
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 
 def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> str:
-    """Write the page of a run, and that of its job; where the first one is.
+    """Write the report of a run, and that of its job; returns where the run's report is.
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    four small ones.
-    Raises:  ConfigError for a run that is not there or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError for an unknown run or without the extra `report`, ForeignTable, AccessDenied.
     """
     require_report_extra()
-    session, target = create_run_session(spark), parse_table_ref(settings.output.table, home=settings.home_uri)
-    found = _load_job_events(session, settings)
+    session = create_run_session(spark)
+    target = Table.from_name(session, settings.output.table, home=settings.home_uri)
+    found = _load_job_events(target, settings)
     mine = select_run_events(found, run)
     run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
     before = [
@@ -35,9 +36,9 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
     ]
     shown = find_scoring_publications(found, (mine[-1], *before[-1:]))
     runs = {str(event.run_id): event.as_of for event in shown}
-    profiles = load_profiles(session, sibling_table(target, "_profile"), job=settings.job, runs=runs)
+    profiles = load_profiles(target.sibling("_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
-    rejects = count_rejects(session, sibling_table(target, "_rejects"), job=settings.job, run_id=run_id)
+    rejects = count_rejects(target.sibling("_rejects"), job=settings.job, run_id=run_id)
     last_event = last_own_event(mine)
     monitored = next((event.parsed_details for event in reversed(mine) if event.event == "monitored"), {})
     page = RunPage(
@@ -45,7 +46,7 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
         _verdicts_of_event(last_event),
         now,
         last[0] if last else (),
-        load_drifts(session, sibling_table(target, "_drift"), job=settings.job, runs={run_id: as_of}),
+        load_drifts(target.sibling("_drift"), job=settings.job, runs={run_id: as_of}),
         tuple(rejects),
         tuple(SlaRule(**rule) for rule in monitored.get("sla", ())),
         trend_events(found),
@@ -56,24 +57,23 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
 
 
 def write_job_report(spark: SparkSession, settings: Settings) -> str:
-    """Write the page of a job: what changes from run to run; where it is.
+    """Write the report of a job, the trend over its runs; returns where it is.
 
     Jobs:    one small one.
-    Raises:  ConfigError where nothing ran yet or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError if no run exists or without the extra `report`, ForeignTable, AccessDenied.
     """
     require_report_extra()
     session = create_run_session(spark)
-    found = _load_job_events(session, settings)
+    found = _load_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
     where = f"{report_folder(settings)}/index.html"
     write_text_file(session, where, job_page(settings.job, trend_events(found)))
     return where
 
 
-def _load_job_events(session: SparkSession, settings: Settings) -> list[RunEvent]:
-    target = parse_table_ref(settings.output.table, home=settings.home_uri)
-    found = load_events(session, sibling_table(target, "_runs"), job=settings.job)
+def _load_job_events(target: Table, settings: Settings) -> list[RunEvent]:
+    found = load_events(target.sibling("_runs"), job=settings.job)
     if not found:
-        raise ConfigError(f"no run of the job {settings.job} yet", "one at least", "run `score`")
+        raise ConfigError(f"the job {settings.job} has no run yet", "at least one run", "run `score`")
     return found
 
 

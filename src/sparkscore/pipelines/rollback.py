@@ -1,5 +1,6 @@
-"""An earlier run of an as_of published again as a new revision. Its rows come from the prediction table's own past."""
+"""Publishes an earlier run of an as_of again, as a new revision, from an older version of the prediction table."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from pyspark.sql import SparkSession
@@ -19,7 +20,7 @@ from sparkscore.publish.earlier_publication import (
     check_same_schema,
     copy_run_rejects,
     count_row_changes,
-    published_rows,
+    load_published_rows,
 )
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.publish.publish_run import RowsToPublish, publish_run
@@ -27,39 +28,39 @@ from sparkscore.records import RowChanges, Run, RunEvent, RunReport
 from sparkscore.settings import Settings
 
 RollbackLines = list[tuple[str, str, str]]
-"""What readers see: of what, before, after."""
+"""What changes for readers: of what, before, after."""
 
 
 def rollback(
     spark: SparkSession, settings: Settings, *, as_of: str | datetime, to: str | None = None, dry_run: bool = False
 ) -> tuple[RunReport, RollbackLines]:
-    """An earlier run's rows made visible again by one MERGE, and what readers see before and after it.
+    """Publish an earlier run's rows again by one MERGE; also returns what changes for readers.
 
-    Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the one that readers see.
+    Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the current one.
     Jobs:    one that compares both, one MERGE; with `dry_run` only the first, and nothing is written.
-    Raises:  ConfigError where nothing earlier is published, or the table's shape or keys changed; VersionGone where its
+    Raises:  ConfigError if nothing earlier is published, or the table's columns or keys changed; VersionGone if its
              rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
     """
-    attempt = Attempt.of(spark, settings, as_of)
+    attempt = Attempt.open(spark, settings, as_of)
     attempt.verb = "rollback"
-    with attempt.guarded(records=not dry_run):
-        past = load_run_history(attempt, records=not dry_run)
+    with attempt.record_failures(records=not dry_run):
+        history = load_run_history(attempt, records=not dry_run)
         decision = apply_decision(
-            attempt, lifecycle.decide_rollback(past.events, past.visible, to=to, recovered=past.recovered)
+            attempt, lifecycle.decide_rollback(history.events, history.visible, to=to, recovered=history.recovered)
         )
-        shown, earlier = decision.shown, decision.earlier
-        if shown is None or earlier is None:
-            report = report_unchanged_run(attempt, shown)
-            return attempt.ended("dry_run") if dry_run else report, []
+        current, earlier = decision.shown, decision.earlier
+        if current is None or earlier is None:
+            report = report_unchanged_run(attempt, current)
+            return attempt.finish("dry_run") if dry_run else report, []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
-            names, found = _compare_with_earlier(attempt, earlier, shown)
-            lines = _rollback_lines(shown, earlier, run, found)
+            names, changes = _compare_with_earlier(attempt, earlier, current)
+            lines = _rollback_lines(current, earlier, run, changes)
             if dry_run:
-                return attempt.ended("dry_run"), lines
-            attempt.run, attempt.of_run = run, earlier.run_id
-            attempt.begin(run, closes=decision.open)
-            attempt.event("staged")
+                return attempt.finish("dry_run"), lines
+            attempt.run, attempt.origin_run_id = run, earlier.run_id
+            attempt.record_start(closes=decision.open)
+            attempt.record_event("staged")
             return _republish_earlier(attempt, run, earlier, names), lines
 
 
@@ -67,54 +68,57 @@ def _rescore_command(run: Run) -> str:
     return f"`score --replace --model.uri models:/{run.pins.model_name}/{run.pins.model_version}` scores it again"
 
 
-def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, shown: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
-    """The table's columns, and what changes for readers. All of the earlier rows are read: nothing is written before.
+def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
+    """The table's columns, and what changes for readers. Reads all earlier rows, before anything is written.
 
     Raises:  ConfigError, VersionGone, TableChanged.
     """
-    spark, target, keys, version = attempt.spark, attempt.target, attempt.settings.source.keys, earlier.table_version
+    target, keys, version = attempt.target, attempt.settings.source.keys, earlier.table_version
     if version is None:
-        raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is not known")
-    with attempt.part("compare"):
-        names = check_same_schema(spark, target, version=version, keys=keys)
-        then, now = published_rows(spark, target, earlier, version=version), published_rows(spark, target, shown)
-        found = count_row_changes(then, now, keys=keys)
-    if found.rows_after != (earlier.rows_scored or 0):
-        raise TableChanged(
-            f"{target.name} at version {version} holds {found.rows_after:,} rows of revision {earlier.revision}",
-            f"{earlier.rows_scored or 0:,}, as published",
-            "name another publication by --to, or score again with --replace",
+        raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
+    with attempt.phase("compare"):
+        names = check_same_schema(target, version=version, keys=keys)
+        rows_before, rows_now = (
+            load_published_rows(target, earlier, version=version),
+            load_published_rows(target, current),
         )
-    return names, found
+        changes = count_row_changes(rows_before, rows_now, keys=keys)
+    if changes.rows_after != (earlier.rows_scored or 0):
+        raise TableChanged(
+            f"{target.name} at version {version} holds {changes.rows_after:,} rows of revision {earlier.revision}",
+            f"{earlier.rows_scored or 0:,}, as published",
+            "name another publication with --to, or score again with --replace",
+        )
+    return names, changes
 
 
 def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tuple[str, ...]) -> RunReport:
     target, keys = attempt.target, attempt.settings.source.keys
     rows = RowsToPublish(
-        lambda session: published_rows(session, target, earlier, version=earlier.table_version),
+        lambda session: load_published_rows(target.in_session(session), earlier, version=earlier.table_version),
         names,
         earlier.rows_scored or 0,
         earlier.rows_rejected or 0,
     )
-    with attempt.part("publish"):
-        copy_run_rejects(attempt.spark, run, target, of_run=earlier.run_id or "")
-        publication = publish_run(attempt.spark, rows, run, target, keys=keys)
-        ensure_latest_view(attempt.spark, target, keys=keys)
-    attempt.know(model_loads=0, chunks_reused=0)
+    with attempt.phase("publish"):
+        copy_run_rejects(run, target, of_run=earlier.run_id or "")
+        publication = publish_run(rows, run, target, keys=keys)
+        ensure_latest_view(target, keys=keys)
+    attempt.report = replace(attempt.report, model_loads=0, chunks_reused=0)
     return finish_publication(attempt, run, publication)
 
 
-def _rollback_lines(shown: RunEvent, earlier: RunEvent, run: Run, found: RowChanges) -> RollbackLines:
-    before, after = _pin_texts(shown), _pin_texts(earlier)
+def _rollback_lines(current: RunEvent, earlier: RunEvent, run: Run, changes: RowChanges) -> RollbackLines:
+    before, after = _pin_texts(current), _pin_texts(earlier)
     return [
-        ("revision", str(shown.revision), f"{run.revision}, the rows of revision {earlier.revision}"),
-        ("run", (shown.run_id or "")[:12], run.run_id[:12]),
+        ("revision", str(current.revision), f"{run.revision}, the rows of revision {earlier.revision}"),
+        ("run", (current.run_id or "")[:12], run.run_id[:12]),
         ("model", before[0], after[0]),
         ("source", before[1], after[1]),
-        ("rows", f"{found.rows_before:,}", f"{found.rows_after:,}"),
-        ("keys that vanish", "", f"{found.keys_removed:,}"),
-        ("keys that appear", "", f"{found.keys_added:,}"),
-        ("keys with other values", "", f"{found.keys_changed:,}"),
+        ("rows", f"{changes.rows_before:,}", f"{changes.rows_after:,}"),
+        ("keys removed", "", f"{changes.keys_removed:,}"),
+        ("keys added", "", f"{changes.keys_added:,}"),
+        ("keys changed", "", f"{changes.keys_changed:,}"),
     ]
 
 

@@ -1,4 +1,4 @@
-"""The run events for people: all runs of a job, or one of them with its attempts."""
+"""Lists run events: all runs of a job, or one run with its attempts."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,9 +9,9 @@ from pyspark.sql import SparkSession
 from sparkscore.lifecycle import select_run_events
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
 
 
 def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
@@ -19,17 +19,17 @@ def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None
 
     Needs:   `run` as a run_id or its beginning, eight characters at least.
     Jobs:    one small Spark job.
-    Raises:  ConfigError for a run that is not there, ForeignTable.
+    Raises:  ConfigError for an unknown run, ForeignTable.
     """
-    table = sibling_table(parse_table_ref(settings.output.table, home=settings.home_uri), "_runs")
-    found = load_events(create_run_session(spark), table, job=settings.job)
+    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    found = load_events(target.sibling("_runs"), job=settings.job)
     if run is None:
         return _last_attempt_events(found)
     return select_run_events(found, run)
 
 
 def _last_attempt_events(events: Sequence[RunEvent]) -> list[RunEvent]:
-    """The last event of each attempt; what monitoring has found about a publication is its exit code."""
+    """The last event of each attempt; the exit code of a publication is the one that monitoring found."""
     known: dict[tuple[datetime, int, int], RunEvent] = {}
     for event in events:
         key = (event.as_of, event.revision, event.attempt)

@@ -1,4 +1,4 @@
-"""The typed filter on Arrow columns: true for the rows for which Spark's is. Executors use it: pyarrow only."""
+"""The typed filter on Arrow columns, true for the same rows as Spark's. Executors use it: pyarrow only."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass

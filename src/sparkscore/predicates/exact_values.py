@@ -1,4 +1,4 @@
-"""Numbers and times as people write them in a config or a suite, taken exactly. Plain data in, plain data out."""
+"""Numbers and times as people write them in a config or a suite, read exactly. Plain data in, plain data out."""
 
 import re
 from datetime import date, datetime

@@ -124,7 +124,7 @@ def _fit_condition_value(condition: Condition, value: object, kind: pa.DataType)
 
 
 def _refuse_changed_values(condition: Condition, kind: pa.DataType) -> None:
-    """Refuse values that do not fit, and those of which YAML has made something else than they say to people."""
+    """Refuse values that do not fit, and those that YAML reads differently from people."""
     values = _condition_values(condition)
     for value, text in zip(values, condition.yaml_texts or (None,) * len(values), strict=True):
         try:
@@ -132,7 +132,7 @@ def _refuse_changed_values(condition: Condition, kind: pa.DataType) -> None:
         except UnfitValue as unfit:
             raise _refused_value_error(condition, value, kind, text, str(unfit)) from unfit
         if text is not None and has_other_meaning(text, value, kind):
-            raise _refused_value_error(condition, value, kind, text, "a value in one reading")
+            raise _refused_value_error(condition, value, kind, text, "a value that can be read in one way only")
 
 
 def _refused_value_error(

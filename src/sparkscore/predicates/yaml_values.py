@@ -1,4 +1,4 @@
-"""What YAML makes of a filter's values, against the types of their columns. Runs on the driver."""
+"""Compares what YAML makes of a filter's values with the types of their columns. Runs on the driver."""
 
 import json
 from decimal import Decimal
@@ -16,7 +16,7 @@ _EXPONENT = 400
 
 
 def has_other_meaning(text: str, value: object, kind: pa.DataType) -> bool:
-    """Whether YAML has made another value of the text than the column's type would: `01234` is 668 to YAML.
+    """Whether YAML reads the text as another value than the column's type would: YAML reads `01234` as 668.
 
     A fraction for a floating column means the nearest value of that column, so only its base counts there.
 

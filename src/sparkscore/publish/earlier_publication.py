@@ -1,60 +1,58 @@
-"""An earlier publication of an as_of, read from the prediction table's own past, and what readers would see change."""
+"""An earlier publication of an as_of, read from an older version of the prediction table, and what would change."""
 
 from collections.abc import Sequence
 
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructField
 
 from sparkscore.errors import ConfigError
 from sparkscore.publish.publish_run import lineage_literals, rejects_guard
-from sparkscore.records import RowChanges, Run, RunEvent, TableRef
+from sparkscore.records import RowChanges, Run, RunEvent
 from sparkscore.schemas import LINEAGE_COLUMNS, REJECT_TYPE
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_identifier, sibling_table
-from sparkscore.store.delta_tables import is_delta_table, load_table
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition
+from sparkscore.store.table import Table
 
 _RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
-def published_rows(
-    spark: SparkSession, target: TableRef, publication: RunEvent, *, version: int | None = None
-) -> DataFrame:
+def load_published_rows(target: Table, publication: RunEvent, *, version: int | None = None) -> DataFrame:
     """A run's rows, now or at a version of the prediction table, without the columns that are constant for a run.
 
-    Raises:  VersionGone where the log no longer knows the version.
+    Raises:  VersionGone if the log no longer has the version.
     """
-    rows = load_table(spark, target, version).where(
-        as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id)
-    )
+    rows = target.load_rows(version).where(as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id))
     return rows.select(*(quote_identifier(name) for name in rows.columns if name not in _RUN_CONSTANTS))
 
 
-def check_same_schema(spark: SparkSession, target: TableRef, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
-    """The table's columns, where they are the same as at the version, and the keys are those that the table has.
+def check_same_schema(target: Table, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
+    """The table's columns, if they are the same as at the version, and the keys are those of the table.
 
     Raises:  ConfigError with the difference, VersionGone.
     """
-    now, then = load_table(spark, target).schema, load_table(spark, target, version).schema
+    now, then = target.load_rows().schema, target.load_rows(version).schema
     differences = [f"{_field_text(field)} now" for field in now if _field_text(field) not in map(_field_text, then)]
     differences += [f"{_field_text(field)} then" for field in then if _field_text(field) not in map(_field_text, now)]
     if differences:
         raise ConfigError(
-            f"{target.name} has another shape than at version {version}: {', '.join(differences)}",
+            f"{target.name} has other columns than at version {version}: {', '.join(differences)}",
             "the same columns and types",
             "score again with --replace",
         )
     own = [field.name for field in now if not field.nullable and field.name not in _RUN_CONSTANTS]
     if set(own) != set(keys):
         raise ConfigError(
-            f"source.keys {', '.join(keys)}", f"the keys of {target.name}: {', '.join(own)}", "name the table's keys"
+            f"source.keys names {', '.join(keys)}",
+            f"the keys of {target.name}: {', '.join(own)}",
+            "name the table's keys",
         )
     return tuple(now.names)
 
 
 def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -> RowChanges:
-    """What readers of `now` see change when `then` takes its place. All of both is read: files that are gone are found.
+    """What changes for readers if `then` takes the place of `now`. Reads all of both, so that missing files are found.
 
     Needs:   unique keys, the same columns in both.
     Jobs:    one Spark job that joins them.
@@ -63,7 +61,7 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
     sides = [_pack_by_key(then, keys, "_then"), _pack_by_key(now, keys, "_now")]
     joined = sides[0].join(sides[1], on=list(keys), how="full")
     before, after = F.col("_now"), F.col("_then")
-    with translate_spark_errors("comparing what readers see with an earlier version"):
+    with translate_spark_errors("comparing the visible rows with an earlier version"):
         counted = joined.agg(
             F.count(before).alias("rows_before"),
             F.count(after).alias("rows_after"),
@@ -74,17 +72,17 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
     return RowChanges(**counted.asDict())
 
 
-def copy_run_rejects(spark: SparkSession, run: Run, target: TableRef, *, of_run: str) -> None:
-    """Keep the rejects of an earlier run for the run that publishes its rows again.
+def copy_run_rejects(run: Run, target: Table, *, of_run: str) -> None:
+    """Copy the rejects of an earlier run to the run that publishes its rows again.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied.
     """
-    table = sibling_table(target, "_rejects")
-    if not is_delta_table(spark, table):
+    table = target.sibling("_rejects")
+    if not table.exists():
         return
     names = ["key", *(field.name for field in REJECT_TYPE)]
-    frame = load_table(spark, table).where(F.col("run_id") == of_run).select(*names, *lineage_literals(run))
+    frame = table.load_rows().where(F.col("run_id") == of_run).select(*names, *lineage_literals(run))
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 

@@ -1,17 +1,17 @@
-"""The newest prediction of every key, by as_of and nothing else."""
+"""The newest prediction of every key, by as_of alone."""
 
 from collections.abc import Sequence
 
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from sparkscore.records import TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_identifier, quote_table, sibling_table
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.store.table import Table
 
 
 def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFrame:
-    """Per key the row of the greatest as_of.
+    """For each key the row with the greatest as_of.
 
     Grain:   one row per key.
     """
@@ -19,17 +19,15 @@ def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFr
     return predictions.withColumn("_rank", F.row_number().over(newest)).where("_rank = 1").drop("_rank")
 
 
-def ensure_latest_view(spark: SparkSession, table: TableRef, *, keys: Sequence[str]) -> None:
-    """The view `<table>_latest` in the table's catalog. Without a catalog none is made: it would end with the session.
+def ensure_latest_view(table: Table, *, keys: Sequence[str]) -> None:
+    """Create the view `<table>_latest` in the table's catalog; without a catalog none: it would end with the session.
 
     Raises:  AccessDenied.
     """
     if table.path is not None:
         return
     columns = ", ".join(quote_identifier(key) for key in keys)
-    ranked = (
-        f"SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS _rank FROM {quote_table(table)}"  # noqa: S608  quoted
-    )
-    view = quote_table(sibling_table(table, "_latest"))
+    ranked = f"SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS _rank FROM {table.sql_name}"  # noqa: S608  quoted
+    view = table.sibling("_latest").sql_name
     with translate_spark_errors(f"creating the view {table.name}_latest"):
-        spark.sql(f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * EXCEPT (_rank) FROM ({ranked}) WHERE _rank = 1")  # noqa: S608  quoted
+        table.spark.sql(f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * EXCEPT (_rank) FROM ({ranked}) WHERE _rank = 1")  # noqa: S608  quoted

@@ -7,9 +7,18 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
-from sparkscore.schemas import REJECT_TYPE, RESERVED_NAMES, ContractColumn, TableContract, prediction_contract
+from sparkscore.schemas import (
+    LABEL_COLUMN,
+    PREDICTION_COLUMN,
+    REJECT_COLUMN,
+    REJECT_TYPE,
+    RESERVED_NAMES,
+    ContractColumn,
+    TableContract,
+    prediction_contract,
+)
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.store.delta_tables import is_plain_type
+from sparkscore.store.table_contracts import is_plain_type
 
 BINARY_CLASSES = 2
 
@@ -19,7 +28,7 @@ def derive_table_contract(
 ) -> TableContract:
     """The prediction table of a job, for a source and a model's output.
 
-    Raises:  ConfigError for a threshold on something else than a probability, or a type that plain readers cannot read.
+    Raises:  ConfigError for a threshold on anything but a probability, or a type that plain readers cannot read.
     """
     if threshold is not None and not _is_probability_type(output):
         raise ConfigError(
@@ -42,30 +51,32 @@ def derive_table_contract(
 
 
 def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
-    """The stage of a job: what is neither constant for a run nor computed from other columns.
+    """The contract of a job's stage: columns that are neither constant for a run nor computed from other columns.
 
     Grain:   one row per source row: `prediction` as the model returned it, or `_reject`.
     """
-    own = [column for column in contract.columns if column.name not in RESERVED_NAMES or column.name == "prediction"]
-    fields = [pa.field(one.name, _to_delta_type(output) if one.name == "prediction" else one.type) for one in own]
-    return pa.schema([*fields, pa.field("_reject", REJECT_TYPE)])
+    own = [
+        column for column in contract.columns if column.name not in RESERVED_NAMES or column.name == PREDICTION_COLUMN
+    ]
+    fields = [pa.field(one.name, _to_delta_type(output) if one.name == PREDICTION_COLUMN else one.type) for one in own]
+    return pa.schema([*fields, pa.field(REJECT_COLUMN, REJECT_TYPE)])
 
 
 def postprocess_predictions(
     frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
 ) -> DataFrame:
-    """A stage's rows with exactly the contract's own columns, and `_reject` where it is there.
+    """A stage's rows with exactly the contract's own columns, and `_reject` if the stage has it.
 
     Needs:   keys, `prediction` as the model returned it, pass-through.
     Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
     Jobs:    none.
     """
-    computed: dict[str, Column] = {"prediction": F.col("prediction")}
+    computed: dict[str, Column] = {PREDICTION_COLUMN: F.col(PREDICTION_COLUMN)}
     if threshold is not None:
-        computed["prediction"] = _positive_probability(output)
-        computed["label"] = (_positive_probability(output) >= F.lit(threshold)).cast("int")
+        computed[PREDICTION_COLUMN] = _positive_probability(output)
+        computed[LABEL_COLUMN] = (_positive_probability(output) >= F.lit(threshold)).cast("int")
     own = [name for name in contract.names if name in computed or name not in RESERVED_NAMES]
-    reject = [name for name in frame.columns if name == "_reject"]
+    reject = [name for name in frame.columns if name == REJECT_COLUMN]
     return frame.select(*(computed.get(name, F.col(quote_identifier(name))).alias(name) for name in own), *reject)
 
 
@@ -77,8 +88,8 @@ def _is_probability_type(output: pa.DataType) -> bool:
 
 
 def _positive_probability(output: pa.DataType) -> Column:
-    """The positive class's probability; NULL (which the output gate refuses) where there are not two classes."""
-    column = F.col("prediction")
+    """The probability of the positive class; NULL (which the output gate refuses) unless there are two classes."""
+    column = F.col(PREDICTION_COLUMN)
     if not pa.types.is_floating(output):
         column = F.when(F.size(column) == BINARY_CLASSES, F.get(column, F.lit(1)))
     return column.cast("double")

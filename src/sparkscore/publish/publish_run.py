@@ -1,7 +1,7 @@
 """The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -9,29 +9,29 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
-from sparkscore.records import Publication, Run, Stage, TableRef, to_utc_text
-from sparkscore.schemas import LINEAGE_COLUMNS, REJECTS_CONTRACT
-from sparkscore.spark.identifiers import quote_identifier, sibling_table
+from sparkscore.records import Publication, Run, RunCommitNote
+from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.reject_column import reject_parts
 from sparkscore.spark.type_mapping import arrow_to_spark_type
-from sparkscore.stage.stage_store import load_stage_rows as all_rows
-from sparkscore.store.commit_history import NOTE_KEY, count_rows_by_run, find_run_commit
-from sparkscore.store.delta_tables import ensure_table, load_table
-from sparkscore.store.guarded_writes import GONE_COLUMN, append_rows_once, as_of_condition, merge_into_table
+from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
+from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, merge_into_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import ensure_table
 
 log = structlog.get_logger("sparkscore")
 
 _ROWS_PER_FILE = 500_000
-"""A file of the prediction table has at least so many rows, where there are as many: some 10 MB."""
+"""The least number of rows in a file of the prediction table, if there are as many: some 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowsToPublish:
-    """What a run makes visible."""
+    """What a run publishes."""
 
-    made: Callable[[SparkSession], DataFrame]
-    """The rows, made in a session that is given to it: unique keys, the table's columns but for a run's constants."""
+    build: Callable[[SparkSession], DataFrame]
+    """The rows, built in a session that is given to it: unique keys, the table's columns but for a run's constants."""
     names: Sequence[str]
     """The table's columns, in order."""
     scored: int
@@ -39,36 +39,33 @@ class RowsToPublish:
     rejected: int
 
 
-def publish_run(
-    spark: SparkSession, rows: RowsToPublish, run: Run, target: TableRef, *, keys: Sequence[str]
-) -> Publication:
+def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> Publication:
     """The commit that made the run's rows visible in a table that is there.
 
-    Proven by the rows that it has inserted into an as_of without any, or else by counting the rows that readers see.
-    Where a later revision is visible instead, its publication is returned: this run is superseded.
+    The proof is the number of rows inserted into an as_of without rows, or else a count of the visible rows.
+    If a later revision is visible instead, its publication is returned: this run is superseded.
 
     Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    session = create_guarded_session(
-        spark, app_id=run.txn_app_id, version=run.revision, note=_run_commit_note(run, rows)
-    )
-    own = rows.made(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
-    source = _merge_source(own, run, target, rows.names, keys=keys)
+    note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected).to_json()
+    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
+    own = rows.build(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
+    source = _build_merge_source(own, run, target.in_session(session), rows.names, keys=keys)
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
-    fresh = run.revision == 1 and not count_rows_by_run(spark, target, run.as_of)
+    fresh = run.revision == 1 and not count_rows_by_run(target, run.as_of)
     inserted = _merge_run_rows(source, run, target, keys=keys, fresh=fresh)
     if not (fresh and inserted == rows.scored):
-        later = _verify_visible_rows(spark, run, target, rows.scored)
+        later = _verify_visible_rows(run, target, rows.scored)
         if later is not None:
             return later
-    commit = find_run_commit(spark, target, run.run_id)
-    version = commit[0] if commit else None
+    commit = find_run_commit(target, run.run_id)
+    version = commit.version if commit else None
     return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
 
 
-def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequence[str], fresh: bool) -> int | None:
+def _merge_run_rows(source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool) -> int | None:
     """How many rows were inserted, as far as is known; None where Delta skipped a commit that it has seen.
 
     An error at a commit does not say that nothing was committed: the history does.
@@ -76,38 +73,37 @@ def _merge_run_rows(source: DataFrame, run: Run, target: TableRef, *, keys: Sequ
     try:
         return merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
     except Exception as error:
-        if not _has_run_commit(source.sparkSession, run, target):
+        if not _has_run_commit(run, target):
             raise
-        log.warning("the MERGE failed, and yet is in the table's history", error=redact_secrets(str(error))[:300])
+        log.warning(
+            "the MERGE raised an error, but the table's history holds its commit",
+            error=redact_secrets(str(error))[:300],
+        )
         return 0
 
 
-def _has_run_commit(spark: SparkSession, run: Run, target: TableRef) -> bool:
+def _has_run_commit(run: Run, target: Table) -> bool:
     try:
-        return find_run_commit(spark, target, run.run_id) is not None
+        return find_run_commit(target, run.run_id) is not None
     except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
         return False
 
 
 def keep_rejects(
-    spark: SparkSession, stage: Stage, run: Run, target: TableRef, *, keys: Sequence[str], sensitive: Sequence[str] = ()
+    rejected: DataFrame, run: Run, target: Table, *, keys: Sequence[str], sensitive: Sequence[str] = ()
 ) -> None:
-    """Keep the stage's rejected rows aside, once per run: their key and the reason, never their values.
+    """Keep a stage's rejected rows aside, once per run: their key and the reason, never their values.
 
-    Of keys that are sensitive the sha256 of their text: who knows a key finds its reject, and nobody reads one there.
+    Sensitive keys are stored as the sha256 of their text: who knows a key can find its reject, and nobody can read it.
 
     Jobs:    one Spark job where there are any.
     Raises:  PublishConflict, AccessDenied, ForeignTable.
     """
-    if not stage.rejected:
-        return
-    table = sibling_table(target, "_rejects")
-    ensure_table(spark, table, REJECTS_CONTRACT, job=run.job)
-    told = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
-    key = F.to_json(F.struct(*told), {"ignoreNullFields": "false"}).alias("key")
-    frame = (
-        all_rows(spark, stage).where(F.col("_reject").isNotNull()).select(key, *reject_parts(), *lineage_literals(run))
-    )
+    table = target.sibling("_rejects")
+    ensure_table(table, REJECTS_CONTRACT, job=run.job)
+    named = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
+    key = F.to_json(F.struct(*named), {"ignoreNullFields": "false"}).alias("key")
+    frame = rejected.select(key, *reject_parts(), *lineage_literals(run))
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 
@@ -120,21 +116,8 @@ def _hash_key_column(name: str) -> Column:
     return F.sha2(F.col(quote_identifier(name)).cast("string").cast("binary"), 256).alias(name)
 
 
-def _run_commit_note(run: Run, rows: RowsToPublish) -> dict[str, object]:
-    """What the table's history tells of the run: enough to write its event again."""
-    identity = {
-        "job": run.job,
-        "as_of": to_utc_text(run.as_of),
-        "revision": run.revision,
-        "attempt": run.attempt,
-        "run_id": run.run_id,
-    }
-    stood_on = {"pins": asdict(run.pins), "source_table": run.source_table, "model_id": run.model_id}
-    return {NOTE_KEY: identity | {"rows": rows.scored, "rejected": rows.rejected} | stood_on}
-
-
-def _merge_source(
-    own: DataFrame, run: Run, target: TableRef, names: Sequence[str], *, keys: Sequence[str]
+def _build_merge_source(
+    own: DataFrame, run: Run, target: Table, names: Sequence[str], *, keys: Sequence[str]
 ) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
     source = own.select(*(F.col(quote_identifier(name)) for name in own.columns), *lineage_literals(run)).select(
@@ -143,7 +126,7 @@ def _merge_source(
     if run.revision == 1:
         return source
     key_columns = [quote_identifier(key) for key in keys]
-    before = load_table(own.sparkSession, target).where(as_of_condition(run.as_of)).select(*key_columns)
+    before = target.load_rows().where(as_of_condition(run.as_of)).select(*key_columns)
     gone = before.join(own.select(*key_columns), on=list(keys), how="left_anti").select(
         *key_columns, F.lit(True).alias(GONE_COLUMN)
     )
@@ -169,25 +152,29 @@ def lineage_literals(run: Run) -> list[Column]:
     ]
 
 
-def _verify_visible_rows(spark: SparkSession, run: Run, target: TableRef, scored: int) -> Publication | None:
-    """None where readers see the run's rows, else the later revision that they see.
+def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:
+    """None if the run's rows are visible, else the later revision that is visible.
 
-    Delta skips a commit that it has seen, even when its rows are gone: then only the rows prove a publication.
+    Delta skips a commit that it has seen, even if its rows are gone: only the rows prove a publication then.
     """
-    visible = count_rows_by_run(spark, target, run.as_of)
+    visible = count_rows_by_run(target, run.as_of)
     expected = {run.run_id: scored} if scored else {}
     if visible != expected:
         others = sorted(set(visible) - {run.run_id})
         if others:
-            later = find_run_commit(spark, target, others[0])
-            if later is not None and later[1]["revision"] > run.revision:
-                return Publication(target.name, later[0], others[0], later[1]["revision"], visible[others[0]])
+            later = find_run_commit(target, others[0])
+            if later is not None and later.note.revision > run.revision:
+                return Publication(target.name, later.version, others[0], later.note.revision, visible[others[0]])
             raise PinsConflict(
                 f"{target.name} holds run {others[0][:12]} for this as_of",
                 f"run {run.run_id[:12]}",
                 "another run published first; --replace supersedes it",
             )
-        gone = "" if visible else "; its log says that they were published before: removed by `maintain`, or deleted"
+        gone = (
+            ""
+            if visible
+            else "; its log says that they were published before, so `maintain` or somebody else removed them"
+        )
         raise TableChanged(
             f"{target.name} holds {visible.get(run.run_id, 0):,} rows of run {run.run_id[:12]}{gone}",
             f"{scored:,}",

@@ -6,8 +6,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.publish.latest_view import latest_predictions
 from sparkscore.settings import Settings
-from sparkscore.spark.identifiers import parse_table_ref
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 
 def register_tables(spark: SparkSession, settings: Settings) -> list[str]:
@@ -20,7 +19,7 @@ def register_tables(spark: SparkSession, settings: Settings) -> list[str]:
         sorted(entry.name for entry in folder.iterdir() if (entry / "_delta_log").is_dir()) if folder.is_dir() else []
     )
     for name in tables:
-        load_table(spark, parse_table_ref(name, home=settings.home_uri)).createOrReplaceTempView(f"`{name}`")
+        Table.from_name(spark, name, home=settings.home_uri).load_rows().createOrReplaceTempView(f"`{name}`")
     if settings.output.table in tables:
         newest = latest_predictions(spark.table(f"`{settings.output.table}`"), keys=settings.source.keys)
         tables.append(f"{settings.output.table}_latest")

@@ -5,37 +5,79 @@ per concern.
 """
 
 from sparkscore.records.canonical_text import json_digest, to_utc_text
+from sparkscore.records.commit_notes import (
+    NOTE_KEY,
+    RunCommit,
+    RunCommitNote,
+    format_commit_note,
+    parse_commit_note,
+)
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
-from sparkscore.records.maintenance_records import MaintenanceReport, SkippedStep
+from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
-from sparkscore.records.report_records import RESULT_SCHEMA, RunPage, RunReport, RunStatus
-from sparkscore.records.run_records import Pins, Publication, RejectCount, RowChanges, Run, RunEvent, Stage
-from sparkscore.records.scan_records import FileScan, PartRows, ScoredPart, SplitPart, SplitPosition, SplitReader
+from sparkscore.records.report_records import (
+    RESULT_SCHEMA,
+    ReportedModel,
+    ReportedSource,
+    RunPage,
+    RunReport,
+    RunStatus,
+)
+from sparkscore.records.run_records import (
+    NO_POSTPROCESSING,
+    EventKind,
+    Pins,
+    Postprocessing,
+    Publication,
+    RejectCount,
+    RowChanges,
+    Run,
+    RunEvent,
+    Stage,
+)
+from sparkscore.records.scan_records import (
+    FileScan,
+    PartRows,
+    ScoredPart,
+    SplitPart,
+    SplitPosition,
+    SplitReader,
+    StagedFile,
+)
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.table_records import TableLocation, TableRef
 
 __all__ = [
+    "NOTE_KEY",
+    "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
     "ColumnProfile",
     "Condition",
     "Drift",
+    "EventKind",
     "FileScan",
     "FilterOperator",
     "MaintenanceReport",
+    "MaintenanceStatus",
     "ModelInput",
     "PartRows",
     "PinnedModel",
     "Pins",
+    "Postprocessing",
     "ProgressReporter",
     "Publication",
     "RejectCount",
+    "ReportedModel",
+    "ReportedSource",
     "RowChanges",
     "RowRule",
     "RowRules",
     "RuleVerdict",
     "Run",
+    "RunCommit",
+    "RunCommitNote",
     "RunEvent",
     "RunPage",
     "RunReport",
@@ -48,9 +90,12 @@ __all__ = [
     "SplitPosition",
     "SplitReader",
     "Stage",
+    "StagedFile",
     "TableLocation",
     "TableRef",
     "Verdict",
+    "format_commit_note",
     "json_digest",
+    "parse_commit_note",
     "to_utc_text",
 ]

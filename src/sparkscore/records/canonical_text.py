@@ -1,4 +1,4 @@
-"""How a JSON value and a time are written where equal ones have to give equal texts."""
+"""Writes JSON values and times so that equal ones give equal texts."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""What monitoring finds of a run, and what shows how far a run has come."""
+"""What monitoring finds about a run, and the protocol that shows the progress of a run."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager

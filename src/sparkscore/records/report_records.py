@@ -1,10 +1,11 @@
-"""The result of an attempt, and the page about a run."""
+"""The result of an attempt, and the contents of a run's report."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from sparkscore.errors import ErrorSummary
 from sparkscore.records.gate_records import Verdict
 from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
 from sparkscore.records.run_records import RejectCount, RunEvent
@@ -22,8 +23,32 @@ RunStatus = Literal[
     "aborted",
     "unfinished",
 ]
-"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) stand on pages of earlier attempts,
-never by a result line: an attempt cannot say them of itself."""
+"""How an attempt ended. `aborted` and `unfinished` (no event says that it ended) appear in reports of earlier attempts,
+never in a result line: an attempt cannot know them about itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedModel:
+    """The model that a run scored with."""
+
+    name: str
+    """In the registry."""
+    version: str
+    """In the registry."""
+    model_id: str = ""
+    """MLflow's id of the logged model; empty for models logged before MLflow 3."""
+    digest: str = ""
+    """sha256 of its files."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedSource:
+    """The table that a run read."""
+
+    table: str
+    """As the config names it."""
+    version: int | None = None
+    """None before the run pinned one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +56,45 @@ class RunReport:
     """The result of one attempt: the JSON line on stdout."""
 
     job: str
+    """Name of the job."""
     as_of: str | None
+    """The logical time that the run stands for, in UTC; None if it could not be read."""
     status: RunStatus
+    """How the attempt ended."""
     exit_code: int = 0
+    """Of the process."""
     run_id: str | None = None
+    """The sha256 of job, as_of, revision and pins; None before the pins are known."""
     revision: int | None = None
+    """The number of the publication of the as_of, from 1."""
     attempt: int | None = None
+    """The number of the process that worked on the revision, from 1."""
     rows_read: int | None = None
+    """Rows of the source after the filter."""
     rows_scored: int | None = None
+    """Rows with a prediction."""
     rows_rejected: int | None = None
-    model: Mapping[str, str] | None = None
-    """name, version, model_id, digest."""
-    source: Mapping[str, Any] | None = None
-    """table, version."""
+    """Rows that were not scored, each with a reason in the table of rejects."""
+    model: ReportedModel | None = None
+    """The model that scored."""
+    source: ReportedSource | None = None
+    """The table that was scored."""
     table: str | None = None
+    """The prediction table."""
     table_version: int | None = None
+    """Delta version of the prediction table that made the run visible."""
     transport: str | None = None
+    """How rows reached the model: scan, arrow or pandas_udf."""
     transport_reason: str | None = None
     """Why this transport: what the scan covers, or what kept it from being sure."""
     model_loads: int | None = None
+    """How often the model was loaded, in all workers."""
     chunks_reused: int | None = None
+    """Chunks of the stage that earlier attempts had finished."""
     newer: Mapping[str, Any] | None = None
     """What a run with new pins would take: `source_version`, `model_version`; None when nothing is newer."""
     warnings: tuple[str, ...] = ()
+    """Warnings: what did not stop the run."""
     seconds: Mapping[str, float] = field(default_factory=dict)
     """Seconds per part, `total` among them."""
     rows_per_second: float | None = None
@@ -61,18 +102,20 @@ class RunReport:
     executors: Mapping[str, float] = field(default_factory=dict)
     """What the workers did: see `scoring.counters`."""
     drifted: int | None = None
-    """Columns that are too far from what they are compared with; None where nothing was compared."""
+    """Number of columns that drifted; None if nothing was compared."""
     sla_broken: tuple[str, ...] = ()
     """The rules of `sla` that the run broke, in words."""
     report: str | None = None
-    """Where the run's page is."""
-    error: Mapping[str, Any] | None = None
-    """class, message, retryable."""
+    """Where the run's HTML report is."""
+    error: ErrorSummary | None = None
+    """Why the attempt failed."""
     schema: int = RESULT_SCHEMA
+    """Version of the result line's shape: keys are added, never renamed."""
 
     def to_json(self) -> str:
         """One line of JSON."""
-        return json.dumps(asdict(self), default=str)
+        error = None if self.error is None else self.error.to_dict()
+        return json.dumps({**asdict(self), "error": error}, default=str)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -11,7 +11,7 @@ from sparkscore.records.canonical_text import json_digest, to_utc_text
 
 @dataclass(frozen=True, slots=True)
 class Pins:
-    """What a run may not change its mind about. Equal pins give equal predictions."""
+    """What a run keeps fixed. Equal pins give equal predictions."""
 
     source_id: str
     source_version: int
@@ -24,16 +24,39 @@ class Pins:
         """Identity of the stage: runs with equal pins and as_of share it."""
         return json_digest([asdict(self), to_utc_text(as_of)])
 
-    def run_id(self, job: str, as_of: datetime, revision: int) -> str:
-        """Identity of the run."""
-        return json_digest([job, to_utc_text(as_of), revision, asdict(self)])
-
     def differences(self, other: "Pins") -> list[str]:
         """One line per pin that differs: `model_version: 3 here, 4 there`."""
         mine, theirs = asdict(self), asdict(other)
         return [
             f"{name}: {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
         ]
+
+
+@dataclass(frozen=True, slots=True)
+class Postprocessing:
+    """How a run makes the columns that it publishes from what the model returned. No part of its pins."""
+
+    threshold: float | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """What is set. Empty where predictions are published as the model returned them."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "Postprocessing":
+        """The inverse of `to_dict`; names that only a newer version knows are left out."""
+        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
+
+    def differences(self, other: "Postprocessing") -> list[str]:
+        """One line per value that differs: `threshold 0.5 published, 0.4 asked for`."""
+        mine, theirs = asdict(self), asdict(other)
+        return [
+            f"{name} {mine[name]} published, {theirs[name]} asked for" for name in mine if mine[name] != theirs[name]
+        ]
+
+
+NO_POSTPROCESSING = Postprocessing()
+"""Predictions are published as the model returned them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +70,15 @@ class Run:
     pins: Pins
     source_table: str
     model_id: str
+    postprocessing: Postprocessing = NO_POSTPROCESSING
+    """Empty, too, for runs that an older version began: their scoring digest holds the threshold."""
 
     @property
     def run_id(self) -> str:
-        """sha256 of job, as_of, revision and pins."""
-        return self.pins.run_id(self.job, self.as_of, self.revision)
+        """sha256 of job, as_of, revision, pins, and of the post-processing where there is any."""
+        identity: list[Any] = [self.job, to_utc_text(self.as_of), self.revision, asdict(self.pins)]
+        applied = self.postprocessing.to_dict()
+        return json_digest([*identity, applied] if applied else identity)
 
     @property
     def stage_id(self) -> str:
@@ -66,7 +93,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Predictions that are written and not visible yet. Lives at `path`, at `version`."""
+    """Predictions that are written and not visible yet, at `path` and `version`."""
 
     stage_id: str
     path: str
@@ -95,12 +122,12 @@ class Publication:
     revision: int
     rows: int
     committed: bool = field(default=True, compare=False)
-    """False: another attempt of the run had made the commit already."""
+    """False: another attempt of the run had already made the commit."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowChanges:
-    """What readers of an as_of see change when other rows replace the current ones."""
+    """What changes for readers of an as_of if other rows replace the current ones."""
 
     rows_before: int
     rows_after: int
@@ -122,6 +149,10 @@ class RejectCount:
     rows: int
 
 
+EventKind = Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+"""What may happen to an attempt."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunEvent:
     """One line of a job's history. Grain: one row per (run_id, attempt, event)."""
@@ -130,7 +161,7 @@ class RunEvent:
     as_of: datetime
     revision: int
     attempt: int
-    event: Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+    event: EventKind
     at: datetime
     run_id: str | None = None
     pins: Pins | None = None
@@ -151,12 +182,17 @@ class RunEvent:
         return str(self.parsed_details.get("verb", "score"))
 
     @property
+    def postprocessing(self) -> Postprocessing:
+        """Of the run: empty where an older version has written the event."""
+        return Postprocessing.from_dict(self.parsed_details.get("postprocessing") or {})
+
+    @property
     def origin_run_id(self) -> str | None:
         """The run that the attempt started from: whose rows a rollback publishes again, whose rejects are retried."""
         return self.parsed_details.get("of_run")
 
     @property
     def parsed_details(self) -> Mapping[str, Any]:
-        """What the event holds beside its columns: seconds per part, verdicts, transport, executors, drift, SLA."""
-        content: Mapping[str, Any] = json.loads(self.details) if self.details else {}
-        return content
+        """`details` as a mapping: seconds per phase, verdicts, transport, executors, drift, SLA."""
+        parsed: Mapping[str, Any] = json.loads(self.details) if self.details else {}
+        return parsed

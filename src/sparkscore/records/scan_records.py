@@ -1,6 +1,6 @@
 """The files of a snapshot, cut into splits, and what reads them on executors."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -24,6 +24,23 @@ class SplitPart:
 
 
 @dataclass(frozen=True, slots=True)
+class StagedFile:
+    """A file of a stage that a task wrote; in no table until the driver commits it. Pickled from tasks."""
+
+    path: str
+    """In the stage's folder."""
+    rows: int
+    rejected: int
+    bytes: int
+    ascending: bool
+    """The leading key of each row is greater than that of the row before."""
+    first: Any = None
+    """The least leading key, a native value; None where the keys do not ascend."""
+    last: Any = None
+    """The greatest leading key, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPart:
     """What a task reports of a part: how far it came, and the files that it wrote."""
 
@@ -32,8 +49,7 @@ class ScoredPart:
     last: SplitPosition
     ranges: int
     """How many ranges the split has: `(ranges, 0)` is its end."""
-    files: tuple[Mapping[str, Any], ...] = ()
-    """As `stage.file_writer` describes them."""
+    files: tuple[StagedFile, ...] = ()
     share: float = 1.0
     """As in `SplitPart`, of what was scored."""
     seconds: float = 0.0
@@ -42,7 +58,7 @@ class ScoredPart:
     """Where it ends inside a range: the range's rows, and those of a batch."""
 
     @property
-    def is_complete(self) -> bool:
+    def is_whole_split(self) -> bool:
         """Whether it is all of its split."""
         return self.first == (0, 0) and self.last == (self.ranges, 0)
 

@@ -18,7 +18,7 @@ class Condition:
     op: FilterOperator
     value: Any = None
     sensitive: bool = False
-    """Its value is shown nowhere."""
+    """Whether its value is sensitive: it is shown nowhere."""
     yaml_texts: tuple[str | None, ...] = field(default=(), compare=False)
     """For each value, how it was written where YAML has not read it as text; empty: it does not come from YAML."""
 

@@ -1,4 +1,4 @@
-"""A table by its name, and by where its folder is."""
+"""A table by its name, and by the location of its folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,10 @@ from pyarrow import fs
 
 @dataclass(frozen=True, slots=True)
 class TableRef:
-    """A table by its catalog name or by its path, checked against the grammar. `spark.identifiers` makes it."""
+    """A table by its catalog name or by its path, checked against the grammar.
+
+    `spark.identifiers.parse_table_ref` makes it.
+    """
 
     name: str
     """As people write it: `flights`, `lake.flights`, `s3a://bucket/flights`."""
@@ -18,7 +21,10 @@ class TableRef:
 
 @dataclass(frozen=True, slots=True)
 class TableLocation:
-    """A table's folder that is reached without Spark. `store.table_location` makes it; pickled into tasks."""
+    """A table's folder that is reached without Spark. Pickled into tasks.
+
+    `store.table_location.locate_table` makes it.
+    """
 
     uri: str
     """As deltalake names it."""

@@ -1,4 +1,4 @@
-"""The arrow transport: Spark hands Arrow batches to its Python workers and takes them back. NULL and NaN stay apart."""
+"""The arrow transport: Spark passes Arrow batches to its Python workers and back. NULL and NaN stay distinct."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the workers have done, summed by Spark."""
+"""Counts the work of the workers; Spark adds it up."""
 
 import math
 import time
@@ -17,7 +17,7 @@ from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.scoring.gpu_usage import read_gpu_usage
 
 _BUCKET_RATIO = 1.1
-"""From one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
+"""Ratio of one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
 _BATCH_BUCKET_PREFIX = "batch_s_up_to:"
 _MAX_COUNTERS = frozenset({"gpu_memory_bytes", "gpu_use"})
 
@@ -32,17 +32,17 @@ class Counters:
         self._sums: Accumulator[dict[str, float]] = spark.sparkContext.accumulator({}, _CounterSumParam())
 
     def add_batch(self, rows: int, seconds: float) -> None:
-        """So many rows that the model has predicted, in so many seconds. Runs on: executor."""
+        """Count rows that the model has predicted, and the seconds that it took. Runs on: executor."""
         step = math.ceil(math.log(max(seconds, 1e-6), _BUCKET_RATIO))
         self._sums.add({"rows": rows, "batches": 1, f"{_BATCH_BUCKET_PREFIX}{step}": 1})
 
     def add_load(self, seconds: float) -> None:
-        """A load of the model. Runs on: executor."""
+        """Count a load of the model. Runs on: executor."""
         self._sums.add({"loads": 1, "load_s": seconds})
 
     @contextmanager
     def task(self) -> Iterator[None]:
-        """A block whose seconds of the CPU count, and of the GPU that Spark has given the task. Runs on: executor."""
+        """A block whose seconds of the CPU, and of the task's GPU, are counted. Runs on: executor."""
         cpu, wall, gpu = _cpu_s(), time.monotonic(), task_gpu_address()
         try:
             yield
@@ -79,7 +79,7 @@ class Counters:
 
 
 def _cpu_s() -> float:
-    """This process's seconds of the CPU, and those of model processes that it was told of."""
+    """Seconds of the CPU of this process, and of model processes that reported theirs to it."""
     return time.process_time() + host_cpu_seconds()
 
 
@@ -100,7 +100,7 @@ def make_model_loader(model: ShippedModel, on_load: Callable[[float], None]) -> 
 
 
 def model_wait_s() -> float:
-    """Seconds that this process has waited until models were there, whoever loaded them.
+    """Seconds that this process has waited for models to be loaded, by any process.
 
     Runs on: executor.
     """
@@ -108,7 +108,7 @@ def model_wait_s() -> float:
 
 
 class TaskReports:
-    """What tasks have told so far, each once: Spark takes it from the first of a task's tries that ends well."""
+    """What tasks have reported so far, each once: Spark takes the first successful attempt of a task."""
 
     def __init__(self, spark: SparkSession) -> None:
         self._told: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _ListAppendParam())
@@ -119,7 +119,7 @@ class TaskReports:
         self._told.add([facts])
 
     def new(self) -> list[Any]:
-        """What was told since it was last asked. Runs on: driver."""
+        """What tasks have reported since the last call. Runs on: driver."""
         found = self._told.value[self._taken :]
         self._taken += len(found)
         return found

@@ -1,4 +1,4 @@
-"""What a GPU is doing now, as its driver tells. Runs on executors."""
+"""What a GPU is doing now, as its driver reports. Runs on executors."""
 
 import subprocess
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The kernel: a batch of inputs -> a batch of predictions. A plain function on Arrow batches, for every transport.
 
-Rows that the model fails on are told from the others by bisection, so one bad row does not end a run.
+Bisection finds the rows that the model fails on, so one bad row does not end a run.
 """
 
 import time
@@ -26,9 +26,9 @@ class Kernel:
     model: ShippedModel
     load: Callable[[], Scorer]
     on_batch: Callable[[int, float], None]
-    """Told how many rows of a batch the model has predicted, and the seconds that it took."""
+    """Called with the number of rows of a batch that the model has predicted, and the seconds that it took."""
     rejects: bool = True
-    """Whether rows that the model fails on are kept aside; else the first failure of a batch is raised."""
+    """Whether rows that the model fails on become rejects; else the first failure of a batch is raised."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """One prediction, or the reason why there is none, per row of the batch, in its order.
@@ -40,8 +40,7 @@ class Kernel:
                  the batch was rejected.
         Runs on: executor.
         Raises:  SignatureError, DigestMismatch; PredictError for what the model returned; RowsNotPredicted where it
-                 fails on too many rows of a batch; BatchTimeout. Of values they hold what the model's own message says,
-                 where it is told.
+                 fails on too many rows of a batch; BatchTimeout. They hold values only if the model's own message does.
         """
         marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP_COLUMN
         columns, keep = batch.columns[marked:], batch.column(0).fill_null(False) if marked else None
@@ -75,6 +74,6 @@ class Kernel:
 
 
 def _spread_kept_rows(kept: pa.Array, keep: pa.Array) -> pa.Array:
-    """What there is for the kept rows at their places, NULL elsewhere."""
+    """The values of the kept rows at their positions, NULL elsewhere."""
     places = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
     return kept.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))

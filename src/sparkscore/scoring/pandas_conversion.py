@@ -1,4 +1,4 @@
-"""Between pandas columns, as Spark hands them to a pandas_udf and takes them back, and Arrow. Runs on executors."""
+"""Converts between Arrow and the pandas columns of a pandas_udf. Runs on executors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -84,7 +84,7 @@ def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[A
     missing = [one.name for one in inputs if one.required and one.name not in frame.columns]
     if missing:
         raise SignatureError(
-            f"a struct of {', '.join(map(str, frame.columns))}, without {', '.join(map(str, missing))}",
+            f"a struct with the fields {', '.join(map(str, frame.columns))}, without {', '.join(map(str, missing))}",
             f"the model's inputs: {', '.join(input_names(inputs))}",
             "give the struct's fields the inputs' names",
         )

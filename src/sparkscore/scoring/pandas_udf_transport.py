@@ -1,4 +1,4 @@
-"""The pandas_udf transport: Spark hands batches of pandas columns to its Python workers.
+"""The pandas_udf transport: Spark passes batches of pandas columns to its Python workers.
 
 pandas cannot tell NULL from NaN in doubles. Integers with NULLs are exact only where the session says
 `spark.sql.execution.pythonUDF.pandas.preferIntExtensionDtype=true`.
@@ -27,7 +27,7 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import reject_column
 
 UdfArgument = Union[pd.Series, pd.DataFrame]  # noqa: UP007
-"""What Spark hands over for one argument. In typing's old words: pandas_udf reads no others."""
+"""What Spark passes for one argument, in typing's old notation: pandas_udf reads no other."""
 
 _RESULT_COLUMN = "_sparkscore_made"
 
@@ -66,7 +66,7 @@ def score_with_pandas_udf(
 def make_prediction_udf(model: ShippedModel) -> Any:
     """The iterator pandas_udf that predicts batches of the model's inputs: a row that the model fails on ends it.
 
-    Nobody counts what it does: whoever calls it has no end at which to ask.
+    Its work is not counted: a caller has no point at which it could ask.
 
     The model is taken at the first batch, never for an empty partition.
     Runs on: driver; its body runs on executors.

@@ -1,4 +1,4 @@
-"""A batch on which the model raised: parts that it predicts are kept, rows that it raises on alone become rejects.
+"""Bisects a batch on which the model raised: keeps the parts that it predicts; rows that fail alone become rejects.
 
 Pure functions over a scorer. Wrong shapes and types of what a model returns are errors of the model, never of a row,
 and pass through: a model that aggregates would look right on single rows.
@@ -16,10 +16,10 @@ from sparkscore.schemas import REJECT_TYPE, repeat_reject
 PREDICT_FAILED = "predict_failed"
 BATCH_TIMEOUT = "batch_timeout"
 REJECT_MESSAGES = {
-    PREDICT_FAILED: "the model raised on this row alone",
-    BATCH_TIMEOUT: "the model did not answer in time for a batch that held this row",
+    PREDICT_FAILED: "the model raised an error on this row alone",
+    BATCH_TIMEOUT: "the model did not answer in time for a batch with this row",
 }
-"""What a reject says by its code: never the model's own words, which may hold values."""
+"""The message of a reject by its code: never the model's own message, which may hold values."""
 
 _MIN_FAILURE_LIMIT = 8
 _ROWS_PER_FAILURE = 100
@@ -37,7 +37,7 @@ class ScoredBatch:
 
 
 def max_failing_rows(rows: int) -> int:
-    """How many rows of a batch may fail alone: one in a hundred, but 8 of any batch, and 256 of none more."""
+    """How many rows of a batch may fail alone: one in a hundred, but at least 8 and at most 256."""
     return max(_MIN_FAILURE_LIMIT, min(rows // _ROWS_PER_FAILURE, _MAX_FAILURE_LIMIT))
 
 
@@ -109,12 +109,12 @@ class _BatchBisection:
         return ScoredBatch(pa.nulls(rows, self._output), repeat_reject(rows, code, error, REJECT_MESSAGES[code]))
 
     def _given_up(self, last: RowsNotPredicted) -> RowsNotPredicted:
-        """So much of the batch fails that it is the model's fault, or that a rule is missing."""
+        """The error for a batch in which too many rows fail: the model is at fault, or a rule is missing."""
         error = RowsNotPredicted(
             f"{last.found}; {self._failed:,} rows of a batch of {self._rows:,} failed alone in {self._calls:,} calls,"
-            " then it was given up",
-            f"a model that raises on at most {max_failing_rows(self._rows):,} rows of such a batch",
-            "keep rows that it cannot take out by a row rule or a filter (source.where), or mend the model",
+            " and the batch was given up",
+            f"a model that fails on at most {max_failing_rows(self._rows):,} rows of such a batch",
+            "exclude rows that it cannot predict with a row rule or a filter (source.where), or repair the model",
             raised=last.raised,
         )
         error.__cause__ = last.__cause__

@@ -1,4 +1,4 @@
-"""The scan transport: each task reads its files beside the resident model, and writes its part of the stage itself.
+"""The scan transport: each task reads its files next to the resident model, and writes its part of the stage itself.
 
 Spark schedules and retries; rows never pass through its JVM.
 """
@@ -43,13 +43,13 @@ def stage_scan_parts(
     key: str,
     every_s: float,
 ) -> Generator[list[ScoredPart], None, None]:
-    """Reads, scores and writes these parts; about twice a second, what has got done.
+    """Read, score and write these parts; yields the finished ones about twice a second.
 
-    Leaving it early stops the job. `every_s`: how often what is done is to be kept: no task takes much longer.
+    Leaving it early stops the job. `every_s`: how often finished work must be kept: no task takes much longer.
 
     Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two
-             batches, if it is not to be done in as long again; as many more as it takes for what they leave, cut and
-             dealt at the pace of those before. None for no parts.
+             batches, unless it would finish in the same time again; more jobs for what they leave, cut and
+             distributed by the pace of the earlier ones. None for no parts.
     Runs on: driver; its tasks run on executors.
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
@@ -58,7 +58,7 @@ def stage_scan_parts(
 
 
 class _RunningScan:
-    """A scan while it runs: what is left, and what its tasks have told. Runs on the driver."""
+    """A running scan: what is left, and what its tasks have reported. Runs on the driver."""
 
     def __init__(
         self,
@@ -78,7 +78,7 @@ class _RunningScan:
         self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
 
     def score(self, left: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
-        """All of it, job after job; a job that nobody tells anything of is the last one."""
+        """Run job after job; a job of which no task reports anything is the last one."""
         while left:
             tasks = self._deal(left)
             done: list[ScoredPart] = []
@@ -205,7 +205,7 @@ class _TaskProgress:
                 return
 
     def is_over(self, *, also: float = 0.0) -> bool:
-        """Whether what is left is left to others; never before something is done."""
+        """Whether the task leaves the rest to others; never before something is done."""
         done = self.done + also
         return done > 0 and self._allowance.is_over(
             spent_s=self.spent_s(), load_s=self._load_s, done=done, left=self._work - done

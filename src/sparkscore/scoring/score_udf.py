@@ -26,7 +26,7 @@ from sparkscore.spark.isolated_session import refuse_connect
 class ScoreUdf:
     """A model that is called with columns, in the order of `input_columns`, or with one struct that has them as fields.
 
-    A string is a column's name, whatever is in it; for a field of a struct pass `F.col("s.f")`. Called with nothing it
+    A string is always a column's name; for a field of a struct pass `F.col("s.f")`. Called with nothing, it
     takes the columns that are named like its inputs. `spark.udf.register` takes it too.
 
     Raises:  SignatureError when called with another number of columns.
@@ -51,7 +51,7 @@ class ScoreUdf:
         return kind
 
     def asNondeterministic(self) -> "ScoreUdf":  # noqa: N802 - Spark's name
-        """Itself, no longer pushed around or merged by Spark's optimiser."""
+        """The same function, which Spark's optimiser no longer moves or merges."""
         self._udf = self._udf.asNondeterministic()
         self.deterministic = False
         return self
@@ -61,7 +61,7 @@ class ScoreUdf:
         given = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
         if len(given) != len(self._model.inputs) and len(given) != 1:
             raise SignatureError(
-                f"{len(given)} columns",
+                f"score_udf was called with {len(given)} columns",
                 f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
                 "pass one column per model input",
             )
@@ -82,8 +82,8 @@ def score_udf(
     Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
     Jobs:    none.
     Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
-    Raises:  UnsupportedSession for Spark Connect; ConfigError where the model takes integers and the session would hand
-             over those with NULLs as doubles; what `resolve_model` raises.
+    Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
+             those with NULLs as doubles; what `resolve_model` raises.
     """
     refuse_connect(spark)
     given = params or {}

@@ -14,7 +14,7 @@ from sparkscore.scoring.kernel import KEEP_COLUMN, Kernel
 from sparkscore.scoring.task_errors import mark_task_errors
 
 RejectFunction = Callable[[pa.RecordBatch], pa.Array | None]
-"""A batch of source rows -> why each is not to be scored, NULL for the others; None where all are to be."""
+"""A batch of source rows -> why a row must not be scored, NULL for the others; None if all may be scored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class StageRowScorer:
     counters: Counters
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """One stage batch per source batch that has rows. The model is taken at the first row that needs it.
+        """One stage batch per source batch with rows. The model is loaded at the first row that needs it.
 
         Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
         """

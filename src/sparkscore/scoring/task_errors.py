@@ -1,7 +1,7 @@
-"""How an error of the suite gets from a Python worker to the driver: Spark carries only the text of a traceback.
+"""Sends an error of the suite from a Python worker to the driver: Spark carries only the text of a traceback.
 
-In such a text stands, too, what a model has raised, and values that it quotes. The suite's own lines are signed with a
-secret that the driver has made for the attempt and that travels with its tasks: no other line decides how a run ends.
+This text also contains what a model has raised, and values that it quotes. The suite's own lines are signed with a
+secret that the driver creates for the attempt and that travels with its tasks: no other line decides how a run ends.
 """
 
 import hashlib
@@ -26,8 +26,8 @@ _MAX_CAUSES = 20
 def mark_task_errors(secret: str, *, sensitive: bool = False) -> Iterator[None]:
     """Errors of the suite leave the block with one more line in their traceback, which `recover_task_error` reads.
 
-    `secret`: the attempt's; it signs the line, and stands nowhere. `sensitive`: others become one of the suite's that
-    tells their class alone: Spark logs whatever a worker raises.
+    `secret`: the attempt's; it signs the line, and appears nowhere. `sensitive`: other errors become one of the suite's
+    that shows their class alone: Spark logs whatever a worker raises.
 
     Needs:   a block that lets nothing of a model's own through (`model.runtimes.foreign_code`), so that it is the
              suite that speaks.
@@ -49,9 +49,9 @@ def mark_task_errors(secret: str, *, sensitive: bool = False) -> Iterator[None]:
 
 
 def recover_task_error(error: Exception, secret: str) -> SparkscoreError | None:
-    """The suite's error that a Python worker raised, as it was there, or what its end means; None for other failures.
+    """The suite's error that a Python worker raised, or that its end means; None for other failures.
 
-    Needs:   the `secret` that the tasks had. A line that is not signed with it is somebody else's.
+    Needs:   the `secret` that the tasks had. A line that is not signed with it is ignored.
     Runs on: driver.
     """
     for text in _cause_texts(error):
@@ -72,7 +72,7 @@ def _sign_line(line: str, secret: str) -> str:
 
 
 def _is_crash(error: Exception) -> bool:
-    """Whether Spark itself says that a worker is gone: not a message that quotes it."""
+    """Whether Spark itself says that a worker ended, not a message that quotes it."""
     if is_from_python(error):
         return False
     found = throwables_of(error)
@@ -83,9 +83,9 @@ def _is_crash(error: Exception) -> bool:
 
 def _worker_crash_error() -> PredictError:
     return PredictError(
-        "a Python worker ended without a word, as often as Spark tries a task",
-        "workers that live: one that memory ran out for does not, nor one in which the model crashes, nor one in which"
-        " it holds Python's lock beyond scoring.batch_timeout",
+        "a Python worker ended without an error message in every attempt of a task",
+        "workers that keep running: a worker ends if it runs out of memory, if the model crashes it, or if the model"
+        " holds Python's global lock for longer than scoring.batch_timeout",
         "see the executors' log; use smaller batches, more memory, or model.residency: executor",
     )
 

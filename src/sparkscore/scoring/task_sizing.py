@@ -1,4 +1,4 @@
-"""How much of a scan each task takes, once the first tasks have told how fast the model is. Pure."""
+"""How much of a scan each task takes, once the first tasks have reported how fast the model is. Pure."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -11,20 +11,20 @@ import numpy as np
 from sparkscore.records import ScoredPart, SplitPart, SplitPosition
 
 TASK_S = 5.0
-"""What a task of several splits takes, about, and the first task of each slot at most twice."""
+"""Seconds that a task of several splits takes, about; the first task of each slot takes at most twice as long."""
 _LONG_TASK_FACTOR = 6
-"""So many times as long a task may score one split: a part that begins inside a row group has to decode what lies
+"""How many times as long a task may score one split: a part that begins inside a row group must decode what lies
 before it, at worst a tenth of a second for a file of 128 MB on a disk, a second over a network."""
 _SHORTEST_S = 1.0
 """A task that scores for less costs more than it keeps: 12 ms of its slot, and a share of a job's 0.15 s."""
 
 _ATOMS_PER_PIECE = 4
-"""So many times as many atoms as pieces, so that pieces are about equal."""
+"""How many units are made per piece, so that pieces are about equal."""
 _LEAST_SHARE = 1e-9
 """Of a split: what is left is never nothing."""
 
 RangeLayouts = Mapping[tuple[int, int], tuple[int, int]]
-"""Of (split, range) what tasks have told: the range's rows, and those of a batch."""
+"""What tasks have reported per (split, range): the rows of the range, and of a batch."""
 
 Item = TypeVar("Item")
 
@@ -34,17 +34,17 @@ class Allowance:
     """When a task ends with work left, all in seconds of scoring."""
 
     keep_s: float
-    """So long at least, where the rest would take longer than that again: what it did is kept then."""
+    """The least time, if the rest would take longer than that again: what the task did is kept then."""
     idle_s: float = math.inf
-    """The same where slots are idle that could take some of the rest; infinite where none are."""
+    """The same if idle slots could take some of the rest; infinite if there are none."""
 
     @property
     def least_s(self) -> float:
-        """Before it no task ends with work left."""
+        """No task ends with work left before this time."""
         return min(self.keep_s, self.idle_s)
 
     def is_over(self, *, spent_s: float, load_s: float, done: float, left: float) -> bool:
-        """Whether a task leaves what is left of its work to others.
+        """Whether a task leaves the rest of its work to others.
 
         Needs:   `load_s`: what the model's load took it; a slot that has no model yet would have to wait as long.
         """
@@ -79,7 +79,7 @@ class Pace:
     splits: float = 0.0
 
     def after(self, done: Iterable[ScoredPart]) -> "Pace":
-        """The pace with what tasks have told since."""
+        """The pace, with what tasks have reported since."""
         seconds, splits = self.seconds, self.splits
         for part in done:
             seconds, splits = seconds + part.seconds, splits + part.share
@@ -117,10 +117,10 @@ def cut_parts(
     layouts: RangeLayouts,
 ) -> list[SplitPart]:
     """The parts in order, those that would take too long cut: between ranges, and between batches of a range whose rows
-    a task has told.
+    a task has reported.
 
-    Too long is longer than `longest_s`, or than leaves work for every slot. What nobody has told anything of stays
-    whole: its task ends in its middle, and then there is word of it.
+    Too long is longer than `longest_s`, or than leaves work for every slot. What no task has reported on stays
+    whole: its task ends in its middle, and reports then.
 
     Needs:   `lengths`: of a split, the bytes of each of its ranges.
     """
@@ -148,7 +148,7 @@ def _cut_into_pieces(part: SplitPart, pieces: int, lengths: Sequence[int], layou
 
 
 def _part_atoms(part: SplitPart, pieces: int, lengths: Sequence[int], layouts: RangeLayouts) -> Iterator[SplitPart]:
-    """What pieces are put together from, with shares in bytes: whole ranges, or some batches of one."""
+    """The units that pieces are built from, with shares in bytes: whole ranges, or some batches of one."""
     end = part.last or (len(lengths), 0)
     for place in range(part.first[0], len(lengths)):
         if (place, 0) >= end:

@@ -1,4 +1,4 @@
-"""Settings: what a job is told, by files, environment and flags. Imports nothing heavy."""
+"""Settings of a job, from files, environment and flags. Imports nothing heavy."""
 
 from sparkscore.settings.job_settings import Settings
 from sparkscore.settings.monitor_settings import DriftSettings, SlaSettings

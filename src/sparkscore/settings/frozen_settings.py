@@ -16,11 +16,11 @@ class FrozenSettings(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_boolean_as_number(cls, value: object, info: ValidationInfo) -> object:
-        """pydantic takes true for 1: `version: off` was version 0."""
+        """pydantic takes true for 1, so that `version: off` would mean version 0."""
         if isinstance(value, bool) and info.field_name is not None:
             types = set(_plain_types(cls.model_fields[info.field_name].annotation))
             if types & {int, float} and bool not in types:
-                raise ValueError("true or false is no number")
+                raise ValueError("expected a number, not true or false")
         return value
 
 

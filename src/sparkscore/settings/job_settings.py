@@ -41,10 +41,10 @@ class Settings(BaseSettings):
 
     model_config = ConfigDict(frozen=True, extra="forbid")  # type: ignore[assignment]
 
-    job: str = Field(description="name of the job; owns its prediction table", pattern=JOB_NAME)
+    job: str = Field(description="name of the job, which owns its prediction table", pattern=JOB_NAME)
     home: str = Field(
         default=".sparkscore",
-        description="folder of tables, stages and the local registry",
+        description="folder of tables, stages, reports and the local registry",
         json_schema_extra={"path": True},
     )
     source: SourceSettings
@@ -59,14 +59,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_segments(self) -> Self:
-        """A segment's values are shown, and stand beside each prediction."""
+        """The values of a segment are shown, and are columns of the prediction table."""
         source, segments = self.source, self.profile.segments
         unknown = [name for name in segments if name not in (*source.keys, *source.passthrough)]
         if unknown:
-            raise ValueError(f"profile.segments: neither keys nor in source.passthrough: {', '.join(unknown)}")
+            raise ValueError(
+                f"profile.segments names columns that are neither keys nor in source.passthrough: {', '.join(unknown)}"
+            )
         sensitive = [name for name in segments if name in source.sensitive]
         if sensitive:
-            raise ValueError(f"profile.segments are shown, and these are source.sensitive: {', '.join(sensitive)}")
+            raise ValueError(
+                f"profile.segments are shown, but these columns are in source.sensitive: {', '.join(sensitive)}"
+            )
         return self
 
     @classmethod
@@ -78,7 +82,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` (or the caller of the constructor) gives: the environment is read by `load` alone."""
+        """Only what `load` (or the caller of the constructor) gives: only `load` reads the environment."""
         return (init_settings,)
 
     @classmethod
@@ -125,7 +129,7 @@ class Settings(BaseSettings):
             return self.model.tracking_uri
         if is_uri(self.home_uri):
             raise ConfigError(
-                f"no MLflow server for the home {self.home_uri}",
+                f"no MLflow server is set, and the home {self.home_uri} is not a local folder",
                 "model.tracking_uri",
                 "set MLFLOW_TRACKING_URI, or model.tracking_uri",
             )
@@ -137,10 +141,18 @@ class Settings(BaseSettings):
         return self.output.stage or f"{self.home_uri}/stage"
 
     def scoring_digest(self, reject_rules: Sequence[Mapping[str, Any]] = ()) -> str:
-        """sha256 over what can change a row or a value: no paths, transports, gates or monitoring.
+        """sha256 over what can change a row or a value of the stage: no paths, transports, gates, monitoring or
+        post-processing.
 
         `reject_rules`: the rules of the input gate's suite that reject rows, as data.
         """
+        return self._digest_scoring(reject_rules, threshold=None)
+
+    def former_scoring_digest(self, reject_rules: Sequence[Mapping[str, Any]] = ()) -> str:
+        """The digest in the pins of runs that older versions began: it holds the threshold."""
+        return self._digest_scoring(reject_rules, threshold=self.output.threshold)
+
+    def _digest_scoring(self, reject_rules: Sequence[Mapping[str, Any]], *, threshold: float | None) -> str:
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
@@ -152,7 +164,7 @@ class Settings(BaseSettings):
                 "inputs": model.inputs,
                 "params": model.params,
                 "runtime": model.runtime,
-                "threshold": self.output.threshold,
+                "threshold": threshold,  # the digests of jobs without one are what they were when it counted
                 "row_rules": ["null_key", *reject_rules],
                 **{name: value for name, value in timeout.items() if value is not None},
             }

@@ -51,9 +51,9 @@ def merge_layers(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def read_config_file(file: Path) -> dict[str, Any]:
-    """A YAML file's mapping; what is no text in it stands there as a PlainScalar.
+    """A YAML file's mapping; values that are not text are PlainScalar.
 
-    Raises:  ConfigError for a file that cannot be read, is not YAML, or does not say one thing: a key stands twice.
+    Raises:  ConfigError for a file that cannot be read, is not YAML, or is ambiguous, because a key stands twice.
     """
     try:
         content = load_scalars(file.read_text(encoding="utf-8"), str(file))
@@ -110,5 +110,7 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}", "a value", "let the scheduler fill it in, or remove the braces"
+            f"{where} still holds a template: {value}",
+            "a value",
+            "check the scheduler's template, or remove the braces",
         )

@@ -11,19 +11,21 @@ class ProfileSettings(FrozenSettings):
     """What is kept of the columns of each run."""
 
     rows: Annotated[int, Field(ge=1)] | Literal["all", "none"] = Field(
-        default=1_000_000, description="rows of the source that are looked at, or all, or none; predictions always all"
+        default=1_000_000,
+        description="number of source rows to profile, or all, or none; predictions are profiled in full",
     )
     segments: tuple[str, ...] = Field(
-        default=(), description="columns of keys or passthrough by whose values profiles and drift are told apart"
+        default=(),
+        description="columns of keys or passthrough; profiles and drift are also computed for each of their values",
     )
 
 
 class DriftSettings(FrozenSettings):
-    """What columns are compared with, and how far they may be from it."""
+    """What the columns of a run are compared with, and how far they may differ from it."""
 
     baseline: str | None = Field(
         default=None,
-        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, both kept)",
+        description="model (the training data that was logged with it), a run_id, or FROM/TO (as_of dates, inclusive)",
     )
     psi: float | None = Field(default=0.25, gt=0, description="greatest population stability index; null: no alert")
     jensen_shannon: float | None = Field(default=None, gt=0, le=1, description="greatest Jensen-Shannon distance")
@@ -34,8 +36,10 @@ class DriftSettings(FrozenSettings):
         default=None, gt=0, description="greatest Wasserstein distance, in standard deviations of the reference"
     )
     cramers_v: float | None = Field(default=None, gt=0, le=1, description="greatest Cramér's V of chi-squared")
-    min_rows: int = Field(default=500, ge=1, description="fewer rows on either side are compared, but raise no alert")
-    fail: bool = Field(default=False, description="drift ends the run with exit code 5, after it was published")
+    min_rows: int = Field(
+        default=500, ge=1, description="with fewer rows than this on either side, drift raises no alert"
+    )
+    fail: bool = Field(default=False, description="drift ends the published run with exit code 5")
 
 
 class SlaSettings(FrozenSettings):
@@ -44,16 +48,16 @@ class SlaSettings(FrozenSettings):
     every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
     published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
     source_age_hours: float | None = Field(
-        default=None, gt=0, description="greatest age of the source's version when it was published"
+        default=None, gt=0, description="greatest age of the source's version when the predictions are published"
     )
-    duration_minutes: float | None = Field(default=None, gt=0, description="minutes from the first attempt's start")
+    duration_minutes: float | None = Field(
+        default=None, gt=0, description="minutes from the start of the first attempt to the publication"
+    )
     completeness: float | None = Field(
-        default=None, gt=0, le=1, description="least share of source rows with a prediction"
+        default=None, gt=0, le=1, description="least share of the source rows with a prediction"
     )
     rows_per_second: float | None = Field(default=None, gt=0, description="least rows scored per second of scoring")
-    fail: bool = Field(
-        default=False, description="a broken promise ends the run with exit code 5, after it was published"
-    )
+    fail: bool = Field(default=False, description="a broken rule ends the published run with exit code 5")
 
     @property
     def has_rules(self) -> bool:
@@ -64,7 +68,7 @@ class SlaSettings(FrozenSettings):
 class MonitorSettings(FrozenSettings):
     """Who is notified of runs."""
 
-    report: bool = Field(default=True, description="an HTML page per run under <home>/reports")
+    report: bool = Field(default=True, description="write an HTML report per run under <home>/reports")
     metrics: str | None = Field(
         default=None,
         description=f"folder of node exporter's textfile collector; {RELATIVE_PATH_NOTE}",
@@ -72,11 +76,13 @@ class MonitorSettings(FrozenSettings):
     )
     webhook: SecretStr | None = Field(
         default=None,
-        description="URL for alerts (Slack-compatible JSON); secret, better in SPARKSCORE_MONITOR__WEBHOOK",
+        description="URL for alerts (Slack-compatible JSON); a secret, so better in SPARKSCORE_MONITOR__WEBHOOK",
         repr=False,
     )
-    mlflow: bool = Field(default=True, description="an MLflow run per scoring run")
+    mlflow: bool = Field(default=True, description="log an MLflow run per scoring run")
     price_core_hour: float | None = Field(
-        default=None, ge=0, description="of one core, in any currency, for the report"
+        default=None, ge=0, description="price of one core per hour, in any currency, for the report"
     )
-    price_gpu_hour: float | None = Field(default=None, ge=0, description="of one GPU, in the same currency")
+    price_gpu_hour: float | None = Field(
+        default=None, ge=0, description="price of one GPU per hour, in the same currency"
+    )

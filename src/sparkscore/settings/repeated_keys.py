@@ -1,4 +1,4 @@
-"""Keys that stand more than once in one mapping: parsers keep the last one and drop the others without a word."""
+"""Keys that stand more than once in one mapping: parsers keep the last one and drop the others silently."""
 
 import json
 import re

@@ -15,7 +15,7 @@ ScalarTexts = Mapping[SettingPath, PlainScalar]
 
 
 def separate_texts(layer: Mapping[str, Any]) -> tuple[dict[str, Any], ScalarTexts]:
-    """The bare values, and beside them how YAML wrote those that it has not read as text.
+    """The bare values, and the texts of those that YAML has not read as text.
 
     A filter's values stay together with how they were written: their column's type is not known yet.
     """

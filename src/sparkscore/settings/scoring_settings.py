@@ -15,12 +15,14 @@ class ModelSettings(FrozenSettings):
     tracking_uri: str | None = Field(
         default=None, description="MLflow server; default: MLFLOW_TRACKING_URI, else sqlite under the home folder"
     )
-    inputs: dict[str, str] = Field(default_factory=dict, description="model input: source column, where names differ")
+    inputs: dict[str, str] = Field(
+        default_factory=dict, description="maps model inputs to source columns, if names differ"
+    )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
     )
     runtime: Literal["auto", "pyfunc", "sklearn", "onnx", "torch"] = Field(
-        default="auto", description="what executes the model"
+        default="auto", description="the library that executes the model"
     )
     residency: Literal["worker", "executor"] = Field(
         default="worker",
@@ -29,7 +31,7 @@ class ModelSettings(FrozenSettings):
 
 
 class ScoringSettings(FrozenSettings):
-    """How rows reach the model. Never changes a value beyond rounding, so not part of a run's identity."""
+    """How rows reach the model. Changes no value beyond rounding, so it is not part of a run's identity."""
 
     transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
         default="auto", description="how rows reach the model"
@@ -38,22 +40,22 @@ class ScoringSettings(FrozenSettings):
         default="auto", description="rows per Arrow batch"
     )
     chunk_minutes: float = Field(
-        default=5, gt=0, description="minutes of scoring after which what is done is kept for the next attempt"
+        default=5, gt=0, description="minutes of scoring after which the finished work is kept for the next attempt"
     )
     deadline: float | None = Field(
-        default=None, gt=0, description="minutes that a run may take: past it, it stops with its chunks kept (exit 75)"
+        default=None, gt=0, description="minutes that a run may take; then it stops and keeps its chunks (exit 75)"
     )
     batch_timeout: float | None = Field(
         default=None,
         gt=0,
-        description="seconds that the model may take for one batch; then its rows are rejected (residency executor), or"
-        " the run stops (worker)",
+        description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
+        " executor), or the run stops (residency worker)",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
     )
     max_reject_ratio: float = Field(
-        default=0.1, ge=0, le=1, description="a greater share of rejected rows stops the run (exit 3)"
+        default=0.1, ge=0, le=1, description="a greater share of rejected rows than this stops the run (exit 3)"
     )
 
 
@@ -62,29 +64,29 @@ class GateSettings(FrozenSettings):
 
     input: str | None = Field(
         default=None,
-        description=f"suite over the source before scoring; {RELATIVE_PATH_NOTE}",
+        description=f"suite that judges the source before the scoring; {RELATIVE_PATH_NOTE}",
         json_schema_extra={"path": True},
     )
     output: str | None = Field(
         default=None,
-        description=f"suite over the staged predictions before the publish; {RELATIVE_PATH_NOTE}",
+        description=f"suite that judges the staged predictions before the publish; {RELATIVE_PATH_NOTE}",
         json_schema_extra={"path": True},
     )
     mean_shift: float | None = Field(
         default=None,
         gt=0,
-        description="how far the mean of the predictions may be from the last published run's, in its standard"
-        " deviations",
+        description="greatest distance between the mean of the predictions and that of the last published run, in"
+        " standard deviations of the last run",
     )
     label_shift: float | None = Field(
         default=None,
         gt=0,
         le=1,
-        description="how far the mix of labels may be from the last published run's: half of the sum of all differences"
-        " of shares, 0 to 1",
+        description="greatest distance between the shares of the labels and those of the last published run (total"
+        " variation distance), 0 to 1",
     )
     shift_severity: Literal["critical", "warning", "info"] = Field(
-        default="critical", description="what a shift that is too large does: critical stops the run"
+        default="critical", description="severity of a shift that is too large: critical stops the run"
     )
 
 
@@ -94,14 +96,14 @@ class OutputSettings(FrozenSettings):
     table: str = Field(description="prediction table: catalog name, path, or plain name under the home folder")
     stage: str | None = Field(
         default=None,
-        description="folder for predictions that are not published yet; default <home>/stage",
+        description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
     threshold: float | None = Field(
-        default=None, ge=0, le=1, description="adds label = 1 where the probability is at least this"
+        default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="predictions, rejects and events of an older as_of are removed by maintain"
+        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
     )
 
     def first_kept_date(self, now: datetime) -> date | None:

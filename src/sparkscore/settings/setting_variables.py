@@ -30,7 +30,7 @@ def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, st
 
 
 def to_setting_variables(flags: Mapping[str, str]) -> dict[str, str]:
-    """Flags by the names that their variables would have.
+    """Flags by the names of the environment variables that set the same settings.
 
     Raises:  ConfigError for two that differ in case only.
     """
@@ -43,7 +43,7 @@ def parse_variables_layer(
 ) -> dict[str, Any]:
     """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
-    `spell`: a variable's name as whoever wrote it knows it: `flag_of`.
+    `spell`: turns a variable's name into the name that its author used: `flag_of`.
 
     Raises:  ConfigError.
     """
@@ -120,5 +120,5 @@ class _VariableSource(EnvSettingsSource):
             return super().__call__()
         except SettingsError as error:
             raise ConfigError(
-                f"a setting that cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
+                f"a setting cannot be read: {error}", "lists and mappings as YAML or JSON, for example [a, b]"
             ) from error

@@ -30,7 +30,7 @@ class FilterCondition(FrozenSettings):
     @model_validator(mode="wrap")
     @classmethod
     def _keep_yaml_texts(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """A value that YAML has not read as text keeps how it was written until its column's type is known."""
+        """Keep the text of a value that YAML has not read as text, until its column's type is known."""
         if not isinstance(data, dict):
             return handler(data)
         condition, value = handler(bare_value(data)), data.get("value")
@@ -60,15 +60,17 @@ class FilterCondition(FrozenSettings):
 class SourceSettings(FrozenSettings):
     """What is scored."""
 
-    table: str = Field(description="catalog name, path, or plain name = table under the home folder")
-    keys: tuple[str, ...] = Field(min_length=1, description="columns that name a row")
+    table: str = Field(
+        description="the table to score: catalog name, path, or plain name (a table under the home folder)"
+    )
+    keys: tuple[str, ...] = Field(min_length=1, description="columns whose values identify a row")
     version: Annotated[int, Field(ge=0)] | Literal["latest", "as_of"] = Field(
-        default="latest", description="Delta version: latest, an integer, or as_of (the newest one at that time)"
+        default="latest", description="Delta version: latest, an integer, or as_of (the newest version at that time)"
     )
     where: tuple[FilterCondition, ...] = Field(default=(), description='filter: [{column: month, op: ">=", value: 10}]')
-    passthrough: tuple[str, ...] = Field(default=(), description="source columns copied beside the prediction")
+    passthrough: tuple[str, ...] = Field(default=(), description="source columns to copy next to each prediction")
     sensitive: tuple[str, ...] = Field(
-        default=(), description="columns whose values reach no reject, log, error or report"
+        default=(), description="columns whose values appear in no reject, log, error or report"
     )
 
     @field_validator("keys", "passthrough", "sensitive")

@@ -1,4 +1,4 @@
-"""YAML that people write, read without a silent loss: each key once per mapping, no nesting that exhausts a process.
+"""Reads YAML that people write, without silent loss: each key once per mapping, no nesting that exhausts a process.
 
 YAML 1.1 makes more of plain text than its authors mean: `no` is false, `01234` is 668, `12:30` is 750. How such a value
 was written is kept beside it, for whoever knows of which type it should be.
@@ -79,7 +79,7 @@ class _Loader(yaml.SafeLoader):
             raise RefusedYaml(
                 f"line {line_of(node)} holds what looks like a YAML {kind} and is none{_describe_reason(error)}",
                 f"a value of the type {kind}, or text in quotes",
-                "put it right, or write it in quotes",
+                "correct it, or write it in quotes",
             ) from error
 
     def key_of(self, node: Node, path: str) -> Hashable:
@@ -88,7 +88,7 @@ class _Loader(yaml.SafeLoader):
             raise RefusedYaml(
                 f"line {line_of(node)} has a list or a mapping as a key{f' of {path}' if path else ''}",
                 "keys that are text",
-                "write it in quotes; {{ … }} is a template that nobody has filled in",
+                "write it in quotes; {{ … }} is a template that the scheduler did not fill in",
             )
         if node.tag == _MERGE:
             return (_MERGE,)

@@ -1,4 +1,4 @@
-"""Settings where a table is looked at and no job is: nothing has to be given."""
+"""Settings for commands on a table without a job: no setting is required."""
 
 from pydantic import Field
 
@@ -8,7 +8,7 @@ from sparkscore.settings.source_settings import SourceSettings
 
 
 class _AnySource(SourceSettings):
-    """Which columns of the table are keys or sensitive; by default none is."""
+    """Which columns of the table are keys or sensitive; none by default."""
 
     table: str = ""
     keys: tuple[str, ...] = ()
@@ -27,7 +27,7 @@ class _AnyOutput(OutputSettings):
 
 
 class TableSettings(Settings):
-    """The settings of a job that need not be one: `home`, `source.keys` and `source.sensitive` count."""
+    """Settings without a complete job: only `home`, `source.keys` and `source.sensitive` matter."""
 
     job: str = Field(default="", pattern=JOB_NAME, validate_default=False)
     source: _AnySource = _AnySource()

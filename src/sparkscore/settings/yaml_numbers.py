@@ -4,7 +4,7 @@ from decimal import Decimal, InvalidOperation
 
 
 def is_other_number(text: str, value: object) -> bool:
-    """Whether YAML has made of the text another number than its digits say: `010` is 8 to it, `1:30` is 90."""
+    """Whether YAML reads the text as another number than its digits say: it reads `010` as 8 and `1:30` as 90."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     exact = decimal_number(text)
@@ -14,7 +14,7 @@ def is_other_number(text: str, value: object) -> bool:
 
 
 def numbers_for(text: str, value: object) -> str:
-    """What says without doubt what may be meant: `10 or 8`."""
+    """The unambiguous forms of what may be meant: `10 or 8`."""
     exact = decimal_number(text)
     return str(value) if exact is None else f"{exact} or {value}"
 

@@ -39,7 +39,7 @@ class YamlSurvey:
             if known[0] == 0:
                 raise RefusedYaml(
                     f"an alias inside of what it names, which begins in line {line_of(node)}",
-                    "values that end",
+                    "values that do not contain themselves",
                     "write the value instead of the alias",
                 )
             return known
@@ -104,7 +104,11 @@ def _count_values(node: Node) -> int:
 
 def nesting_error(line: int) -> RefusedYaml:
     """What a document that is nested too deeply is refused with."""
-    return RefusedYaml(f"line {line} is nested more than {MAX_LEVELS} levels deep", "a few levels", "write it flatter")
+    return RefusedYaml(
+        f"line {line} is nested more than {MAX_LEVELS} levels deep",
+        "fewer levels",
+        "use fewer nested mappings and lists",
+    )
 
 
 def line_of(node: Node) -> int:

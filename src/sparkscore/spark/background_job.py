@@ -1,4 +1,4 @@
-"""A Spark job beside the driver's own thread, so that something can be done meanwhile, or the job stopped."""
+"""Runs a Spark job in a background thread, so that the driver can do other work meanwhile, or stop the job."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ class BackgroundJob(Generic[JobResult]):
         self._thread.start()
 
     def ticks(self) -> Iterator[None]:
-        """Twice a second, and once after the work has ended, well or not."""
+        """Yields twice a second, and once after the work has ended, successfully or not."""
         over = False
         while not over:
             self._thread.join(_TICK_S)
@@ -33,7 +33,7 @@ class BackgroundJob(Generic[JobResult]):
             yield
 
     def result(self) -> JobResult:
-        """What the work gave, once it has ended.
+        """Wait for the work to end; its result.
 
         Raises:  whatever it raised.
         """
@@ -58,7 +58,7 @@ class BackgroundJob(Generic[JobResult]):
 
 @contextmanager
 def run_in_background(spark: SparkSession, work: Callable[[], JobResult]) -> Iterator[BackgroundJob[JobResult]]:
-    """A block beside which the work runs; whatever of it still runs when the block is left is stopped.
+    """A block during which the work runs; what still runs when the block is left is stopped.
 
     Runs on: driver.
     """

@@ -46,10 +46,10 @@ _CONFLICT_PATTERN = re.compile(
 
 
 def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
-    """The suite's own error for a failure of Spark or Delta while doing `what`; None where it is not known.
+    """The suite's own error for a failure of Spark or Delta while doing `what`; None if it is unknown.
 
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
-    its words are a model's, or a row's.
+    its message is a model's, or quotes a row.
     """
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
@@ -66,12 +66,14 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
 
 
 def error_from_text(text: str, what: str) -> SparkscoreError | None:
-    """The suite's own error for what a message says of a failure while doing `what`; None where it says nothing."""
+    """The suite's own error for a message of a failure while doing `what`; None if the message is unknown."""
     return _conflict_error(what) if _CONFLICT_PATTERN.search(text) else _classify_text(text, what)
 
 
 def _conflict_error(what: str) -> PublishConflict:
-    return PublishConflict(f"another writer won while {what}", "no conflict", "run it again: it resumes from the stage")
+    return PublishConflict(
+        f"another writer committed first while {what}", "no conflict", "run it again: it continues from the stage"
+    )
 
 
 def _classify_text(text: str, what: str) -> SparkscoreError | None:
@@ -99,7 +101,7 @@ def _classify_text(text: str, what: str) -> SparkscoreError | None:
 
 
 def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
-    """What any failure means when Spark itself has ended, by SIGTERM or because its JVM was killed; None while it runs.
+    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM); None while it runs.
 
     Jobs:    none.
     """
@@ -111,13 +113,13 @@ def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
     return TemporaryError(
         f"Spark ended while {what}",
         "a session that lasts as long as the run",
-        "run it again: it goes on from what is kept",
+        "run it again: it continues from what was kept",
     )
 
 
 @contextmanager
 def translate_spark_errors(what: str) -> Iterator[None]:
-    """Failures of Spark inside the block become the suite's own errors, with what was being done in the message."""
+    """Turn failures of Spark inside the block into the suite's own errors, which say what was being done."""
     try:
         yield
     except (PySparkException, Py4JJavaError) as error:
@@ -134,14 +136,14 @@ def _matching_line(text: str, pattern: re.Pattern[str]) -> str:
 
 
 def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:
-    """Refuse session settings that would drop the rows of a damaged file without a word.
+    """Refuse session settings that would silently drop the rows of a damaged file.
 
     Raises:  ConfigError.
     """
     for name, value in conf.items():
         if value == "true":
             raise ConfigError(
-                f"{name}=true in the session",
+                f"the session sets {name}=true",
                 "false",
                 "switch it off: a damaged file must fail the run, not shorten it",
             )

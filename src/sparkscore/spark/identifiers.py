@@ -26,7 +26,7 @@ def parse_table_ref(text: str, *, home: str) -> TableRef:
     if _TABLE_PATH.fullmatch(text) and ".." not in text.split("/"):
         return TableRef(text, text)
     raise NameRefused(
-        f"the table name {text[:120]!r}",
+        f"the table name {text[:120]!r} is not allowed",
         "a plain name, schema.table, catalog.schema.table (letters, digits, _ and -), or an absolute path or URI"
         " without quotes, backticks and ;",
         "rename the table, or give its path",

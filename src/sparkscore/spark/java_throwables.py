@@ -1,6 +1,6 @@
-"""What failed on the JVM's side, by classes and conditions: messages quote rows, and what Python code has raised.
+"""Recognises failures of the JVM by classes and conditions: messages quote rows, and what Python code has raised.
 
-Light, without pyspark: it looks at errors by what they have.
+Light, without pyspark: it checks which attributes an error has.
 """
 
 import re
@@ -41,7 +41,7 @@ def throwables_of(error: BaseException) -> list[Throwable]:
 
 
 def is_from_python(error: BaseException) -> bool:
-    """Whether Python code in a task has raised this: whoever sent that code there knows what it means.
+    """Whether Python code in a task has raised this: the sender of that code knows what it means.
 
     Runs on: driver.
     """
@@ -58,7 +58,7 @@ def names_python_exception(text: str) -> bool:
 
 
 def _quotes_python(cause: Any) -> bool:
-    """Where Spark could not bring the cause itself, its message has the cause's words."""
+    """Whether a message without a cause contains the text of the cause."""
     return cause.getClass().getName() == _SPARK_EXCEPTION and names_python_exception(str(cause.getMessage()))
 
 
@@ -96,7 +96,7 @@ def _to_throwable(cause: Any) -> Throwable:
 
 
 def _call_getter(cause: Any, method: str) -> str:
-    """What Spark's own exceptions tell; others have no such method."""
+    """The condition of Spark's own exceptions; others have no such method."""
     try:
         return str(getattr(cause, method)() or "")
     except Exception as error:  # py4j's, which this module does not import

@@ -19,10 +19,10 @@ DELTA_EXCLUDES = (
     ",org.roaringbitmap:*,org.locationtech.jts:*,com.github.luben:*,org.xerial.snappy:*,io.airlift:*,commons-pool:*"
     ",com.google.code.findbugs:*"
 )
-"""What Spark brings itself, and newer: 13 MB to fetch instead of 86."""
+"""What Spark itself contains, in newer versions: 13 MB to fetch instead of 86."""
 
 LOCAL_MASTER = "local[*,4]"
-"""One machine, tasks tried up to four times."""
+"""One machine, tasks attempted up to four times."""
 
 _STATIC_CONF: Mapping[str, str] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",

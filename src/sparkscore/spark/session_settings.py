@@ -1,8 +1,8 @@
 """Which settings of the caller's session reach the sessions of a run. Pure: names and values.
 
 A run's own session starts from two sources: the conf of the SparkContext (spark-submit's `--conf`, spark-defaults.conf)
-and what the caller has set since. Of both, what steers how Delta writes or reads is left out or put back, so that the
-tables are the same whoever starts the run; what says how to reach storage and how fast to go is kept.
+and what the caller has set since. Settings that change how Delta writes or reads are left out or reset, so that the
+tables are the same whoever starts the run; settings that say how to reach storage and how fast to work are kept.
 
 Source:  Delta 4.4 `DeltaSQLConf` (all 343 registered settings), Spark 4.2 `SQLConf`; what Databricks adds, from its
          documentation. docs/decisions/session-settings.md lists the kinds.
@@ -33,10 +33,10 @@ STEERING: Mapping[str, str] = {
     "spark.sql.charAsVarchar": "other types in new tables",
     "spark.sql.decimalOperations.": "other digits",
     "spark.sql.defaultColumn.": "other values for columns that are absent",
-    "spark.sql.files.ignore": "rows of damaged or missing files would be dropped without a word",
+    "spark.sql.files.ignore": "rows of damaged or missing files would be dropped silently",
     "spark.sql.files.maxRecordsPerFile": "how many files a write makes",
     "spark.sql.legacy.": "behaviour of older Spark versions: casts, NULLs, dates, options of readers and writers",
-    "spark.sql.mapKeyDedupPolicy": "keys of maps would be dropped without a word",
+    "spark.sql.mapKeyDedupPolicy": "keys of maps would be dropped silently",
     "spark.sql.maxConcurrentOutputFileWriters": "how many files a write makes",
     "spark.sql.parquet.annotateVariantLogicalType": "other types in files",
     "spark.sql.parquet.binaryAsString": "other types read from files",
@@ -61,7 +61,7 @@ STEERING: Mapping[str, str] = {
     "spark.sql.sources.partitionColumnTypeInference.": "other types of partitions",
     "spark.sql.sources.partitionOverwriteMode": "what an overwrite removes",
     "spark.sql.sources.validatePartitionColumns": "a check",
-    "spark.sql.storeAssignmentPolicy": "what a MERGE and an append cast without a word",
+    "spark.sql.storeAssignmentPolicy": "what a MERGE and an append cast silently",
     "spark.sql.timeTravel": "the name of the option that pins a version",
     "spark.sql.timestampType": "what TIMESTAMP means",
 }
@@ -78,14 +78,14 @@ FIXED: Mapping[str, str] = {
 
 
 def is_steering(name: str) -> bool:
-    """Whether a setting steers how Delta tables are written or read, so that a run does not take the caller's."""
+    """Whether a setting changes how Delta tables are written or read, so that a run does not take the caller's."""
     if name.startswith(DELTA):
         return not any(name == kept or (kept.endswith(".") and name.startswith(kept)) for kept in REACHING)
     return name.startswith(tuple(STEERING)) or name in FIXED
 
 
 def settings_to_change(theirs: Mapping[str, str], found: Mapping[str, str]) -> Mapping[str, str | None]:
-    """What a new session needs so that it is a run's: a value per setting, None for one that has to go.
+    """The settings to change so that a new session is a run's: a value each, None for one that must be unset.
 
     Needs:   `theirs`, the settings of the caller's session; `found`, those of the new one as Spark makes it.
     """

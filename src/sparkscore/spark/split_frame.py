@@ -31,7 +31,7 @@ def create_split_frame(spark: SparkSession, splits: Sequence[bytes], tasks: Sequ
 def create_part_frame(spark: SparkSession, splits: Sequence[bytes], tasks: Sequence[Sequence[SplitPart]]) -> DataFrame:
     """The parts of splits of each task as one partition.
 
-    Spark makes a partition of each batch of an Arrow table; a small one it would deal out to as many as it has slots.
+    Spark makes a partition of each batch of an Arrow table; it would distribute a small one over all slots.
 
     Jobs:    none.
     """

@@ -1,4 +1,4 @@
-"""Spark's types and Arrow's, where a table's columns become records and back."""
+"""Maps Spark's types to Arrow's and back."""
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
@@ -19,7 +19,9 @@ def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
         return to_arrow_type(spark_type, timezone="UTC")
     except (PySparkException, TypeError) as error:
         raise ConfigError(
-            f"a column of type {spark_type.simpleString()}", "a type that Arrow has", "leave the column out, or cast it"
+            f"a column has the type {spark_type.simpleString()}",
+            "a type that Arrow has",
+            "leave the column out, or cast it",
         ) from error
 
 

@@ -1,1 +1,1 @@
-"""The stage of a run: predictions that are written and not visible, committed chunk by chunk."""
+"""The stage of a run: predictions that are written but not visible, committed chunk by chunk."""

@@ -1,17 +1,15 @@
-"""The stage of a scan, committed a chunk at a time: by this attempt, and by any other with equal pins beside it."""
+"""Commits the stage of a scan chunk by chunk, also if another attempt with equal pins works at the same time."""
 
 import time
 from collections.abc import Iterable, Sequence
 
 import pyarrow as pa
 import structlog
-from pyspark.sql import SparkSession
 
 from sparkscore.errors import PublishConflict, SparkscoreError
-from sparkscore.records import FileScan, Run, ScoredPart, SplitPart, TableLocation
-from sparkscore.stage.stage_progress import chunk_note, progress_from_commits
-from sparkscore.stage.stage_store import load_stage_progress, stage_guard
-from sparkscore.store.commit_history import format_commit_note
+from sparkscore.records import FileScan, ScoredPart, SplitPart, TableLocation, format_commit_note
+from sparkscore.stage.stage_progress import StageProgress, build_chunk_note, progress_from_commits
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import CommitGuard, commit_files
 
 log = structlog.get_logger("sparkscore")
@@ -23,66 +21,71 @@ class ChunkCommitter:
     """Collects what is scored, and commits it about every `every_s` seconds."""
 
     def __init__(
-        self, spark: SparkSession, run: Run, root: str, *, place: TableLocation, schema: pa.Schema, scan: FileScan
+        self,
+        store: StageStore,
+        location: TableLocation,
+        *,
+        schema: pa.Schema,
+        scan: FileScan,
+        progress: StageProgress,
     ) -> None:
-        self._spark, self._run, self._root = spark, run, root
-        self._place, self._schema, self._scan = place, schema, scan
+        self._store, self._location = store, location
+        self._schema, self._scan = schema, scan
         self._pending: list[ScoredPart] = []
-        self._committed = time.monotonic()
-        self.progress = load_stage_progress(spark, run, root)
+        self._last_commit_s = time.monotonic()
+        self.progress = progress
 
     @property
     def missing(self) -> list[SplitPart]:
-        """What is in no commit."""
-        return [part for number in range(len(self._scan.splits)) for part in self.progress.missing_of(number)]
+        """The parts that are in no commit."""
+        return [part for number in range(len(self._scan.splits)) for part in self.progress.find_missing_parts(number)]
 
     @property
     def rejected(self) -> int:
         """Rows that were rejected so far."""
-        pending: int = sum(file["rejected"] for part in self._pending for file in part.files)
+        pending: int = sum(file.rejected for part in self._pending for file in part.files)
         return self.progress.rejected + pending
 
     def add(self, parts: Iterable[ScoredPart], *, every_s: float) -> None:
-        """Parts that got done; committed where the last commit is so long ago.
+        """Add finished parts; commits them if the last commit is long enough ago.
 
         Raises:  PublishConflict, AccessDenied.
         """
         self._pending += parts
-        if self._pending and time.monotonic() - self._committed >= every_s:
+        if self._pending and time.monotonic() - self._last_commit_s >= every_s:
             self.commit()
 
     def commit(self) -> None:
-        """What is done and in no commit becomes part of the stage, in one commit.
+        """Commit the finished parts that are in no commit to the stage, in one commit.
 
-        A part of which another attempt has committed some rows meanwhile is dropped: what it has more is missing still.
+        A part of which another attempt has committed some rows meanwhile is dropped; its other rows are still missing.
 
         Raises:  PublishConflict, AccessDenied.
         """
         for _ in range(_CHUNK_COMMIT_TRIES):
             if self.progress.plan not in (None, self._scan.plan):
                 break
-            done = [part for part in self._pending if self.progress.lacks(part)]
-            if not done or self._added(sorted(done, key=lambda part: (part.split, part.first))):
+            done = [part for part in self._pending if self.progress.is_missing(part)]
+            if not done or self._commit_parts(sorted(done, key=lambda part: (part.split, part.first))):
                 self._pending.clear()
-                self._committed = time.monotonic()
+                self._last_commit_s = time.monotonic()
                 return
-            self.progress = load_stage_progress(self._spark, self._run, self._root)
+            self.progress = self._store.load_progress()
         raise PublishConflict("another attempt scores the same stage", "one attempt at a time", "run it again")
 
-    def keep(self) -> None:
-        """Commit what can be committed while the run ends for another reason, which is the one to tell."""
+    def try_commit(self) -> None:
+        """Commit what can be committed while the run ends for another reason, which is the one to report."""
         try:
             self.commit()
         except SparkscoreError as error:
-            log.warning("what was scored since the last chunk is not kept", error=str(error))
+            log.warning("the work since the last chunk was not kept", error=str(error))
 
-    def _added(self, done: Sequence[ScoredPart]) -> bool:
+    def _commit_parts(self, done: Sequence[ScoredPart]) -> bool:
         scan, number = self._scan, self.progress.version + 1
-        note = chunk_note(scan.plan, scan.target, len(scan.splits), done)
+        note = build_chunk_note(scan.plan, scan.target, len(scan.splits), done)
         files = [file for part in done for file in part.files]
-        version = commit_files(
-            self._place, self._schema, files, CommitGuard(stage_guard(self._run), number, format_commit_note(note))
-        )
+        guard = CommitGuard(self._store.guard, number, format_commit_note(note))
+        version = commit_files(self._location, self._schema, files, guard)
         if version is None:
             return False
         self.progress = progress_from_commits([(version, note)], self.progress)

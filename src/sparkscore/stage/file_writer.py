@@ -3,7 +3,6 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
 from uuid import uuid4
 
 import pyarrow as pa
@@ -12,7 +11,7 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from sparkscore.errors import AccessDenied, TemporaryError
-from sparkscore.records import TableLocation
+from sparkscore.records import StagedFile, TableLocation
 from sparkscore.schemas import REJECT_COLUMN
 
 _GROUP_ROWS = 1 << 20
@@ -20,25 +19,22 @@ _GROUP_ROWS = 1 << 20
 
 def write_stage_files(
     batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: TableLocation, key: str
-) -> list[dict[str, Any]]:
-    """Writes the batches to new files of the stage: one for batches without rejects, one for those with some.
+) -> list[StagedFile]:
+    """Write the batches to new files of the stage: one for batches without rejects, one for those with some.
 
-    A file is in no table until the driver commits it: what a failed or a speculative task leaves is never read.
-
-    Grain:   one mapping per file: path in the stage, rows, rejected, bytes; `ascending`: each row's leading key is
-             greater than that of the row before; then `first` and `last` of them.
+    A file belongs to no table until the driver commits it: files of failed or speculative tasks are never read.
 
     Raises:  AccessDenied, TemporaryError where there is no space, whatever the batches raise.
     """
-    place = schema.get_field_index(REJECT_COLUMN)
-    plain, mixed = _StageFile(schema.remove(place), stage, key), _StageFile(schema, stage, key)
+    index = schema.get_field_index(REJECT_COLUMN)
+    plain, mixed = _StageFile(schema.remove(index), stage, key), _StageFile(schema, stage, key)
     try:
         for batch in batches:
-            if batch.column(place).null_count == batch.num_rows:
-                plain.add(batch.remove_column(place))  # an absent column reads as NULL, and costs nothing
+            if batch.column(index).null_count == batch.num_rows:
+                plain.add(batch.remove_column(index))  # an absent column reads as NULL, and costs nothing
             else:
                 mixed.add(batch)
-        return [file.closed() for file in (plain, mixed) if file.rows]
+        return [file.close() for file in (plain, mixed) if file.rows]
     except BaseException:
         plain.remove()
         mixed.remove()
@@ -46,7 +42,7 @@ def write_stage_files(
 
 
 class _StageFile:
-    """One Parquet file, made with its first batch."""
+    """One Parquet file, created with its first batch."""
 
     def __init__(self, schema: pa.Schema, stage: TableLocation, key: str) -> None:
         self.rows = self._rejected = 0
@@ -67,14 +63,16 @@ class _StageFile:
             self._rejected += batch.num_rows - batch.column(REJECT_COLUMN).null_count
         self._order.follow(batch.column(self._key))
 
-    def closed(self) -> dict[str, Any]:
-        """What there is to tell of it."""
+    def close(self) -> StagedFile:
+        """End the file; the record of it."""
         assert self._writer is not None  # noqa: S101  it has rows
         with _translate_write_errors(self._path):
             self._writer.close()
             size = self._files.get_file_info(self._path).size
-        counted = {"path": self._name, "rows": self.rows, "rejected": self._rejected, "bytes": size}
-        return counted | self._order.told()
+        order = self._order
+        return StagedFile(
+            self._name, self.rows, self._rejected, size, ascending=order.ascending, first=order.first, last=order.last
+        )
 
     def remove(self) -> None:
         if self._writer is not None:
@@ -88,26 +86,30 @@ class _KeyOrder:
     """Whether a column ascends strictly, batch after batch. NULL and NaN do not."""
 
     def __init__(self) -> None:
-        self._ascending = True
+        self.ascending = True
         self._first: pa.Scalar | None = None
         self._last: pa.Scalar | None = None
 
     def follow(self, column: pa.Array) -> None:
-        if not self._ascending or not len(column):
+        if not self.ascending or not len(column):
             return
         if self._last is None:
             self._first = column[0]
         else:
-            self._ascending = pc.less(self._last, column[0]).as_py() is True
+            self.ascending = pc.less(self._last, column[0]).as_py() is True
         inside = pc.all(pc.less(column[:-1], column[1:]), skip_nulls=False, min_count=0).as_py()
-        self._ascending = self._ascending and inside is True and column[0].is_valid
+        self.ascending = self.ascending and inside is True and column[0].is_valid
         self._last = column[-1]
 
-    def told(self) -> dict[str, Any]:
-        """Native values; no first and last where the column does not ascend."""
-        ends = (self._first, self._last) if self._ascending else (None, None)
-        first, last = (None if end is None else end.as_py() for end in ends)
-        return {"ascending": self._ascending, "first": first, "last": last}
+    @property
+    def first(self) -> object:
+        """The first value, as Python has it; None where the column does not ascend."""
+        return None if self._first is None or not self.ascending else self._first.as_py()
+
+    @property
+    def last(self) -> object:
+        """The last value, likewise."""
+        return None if self._last is None or not self.ascending else self._last.as_py()
 
 
 def _open_parquet_writer(path: str, schema: pa.Schema, files: fs.FileSystem) -> pq.ParquetWriter:
@@ -128,7 +130,7 @@ def _open_parquet_writer(path: str, schema: pa.Schema, files: fs.FileSystem) -> 
 
 @contextmanager
 def _translate_write_errors(path: str) -> Iterator[None]:
-    """Failures to write, with the place in their message."""
+    """Turn failures to write into errors that name the path."""
     try:
         yield
     except OSError as error:
@@ -138,7 +140,7 @@ def _translate_write_errors(path: str) -> Iterator[None]:
             ) from error
         if isinstance(error, PermissionError | FileNotFoundError | NotADirectoryError):
             raise AccessDenied(
-                f"no writing to the stage at {path}",
+                f"cannot write to the stage at {path}",
                 "a folder that the executors can write to",
                 "check its owner and mode, or set output.stage",
             ) from error

@@ -1,4 +1,4 @@
-"""Mending a stage: its rejected rows take the predictions of a second scoring, in one commit."""
+"""Repair of a stage: its rejected rows take the predictions of a second scoring, in one commit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,23 +8,25 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.errors import DuplicateKeys
-from sparkscore.records import Stage, TableRef
+from sparkscore.records import Stage
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.stage.stage_store import load_stage_rows
-from sparkscore.store.delta_tables import load_newest_version
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.guarded_writes import update_matched_rows
 
 
-def find_rejected_rows(source: DataFrame, stage: Stage, *, keys: Sequence[str]) -> tuple[DataFrame, int]:
-    """The source rows that the stage holds as rejects, and how many they are. Rows with a NULL key cannot be named.
+def find_rejected_rows(
+    source: DataFrame, store: StageStore, stage: Stage, *, keys: Sequence[str]
+) -> tuple[DataFrame, int]:
+    """The source rows that the stage holds as rejects, and their number, without rows with a NULL key.
 
     Jobs:    two that count.
     Raises:  DuplicateKeys where a rejected key is there more than once, VersionGone.
     """
-    named = reduce(Column.__and__, (F.col(quote_identifier(key)).isNotNull() for key in keys))
+    has_key = reduce(Column.__and__, (F.col(quote_identifier(key)).isNotNull() for key in keys))
     columns = [quote_identifier(key) for key in keys]
-    wanted = load_stage_rows(source.sparkSession, stage).where(F.col("_reject").isNotNull() & named).select(*columns)
+    wanted = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull() & has_key).select(*columns)
     found = source.join(wanted, on=list(keys), how="left_semi")
     with translate_spark_errors("counting the rejected rows"):
         staged, distinct = wanted.agg(F.count(F.lit(1)), F.count_distinct(F.struct(*columns))).collect()[0]
@@ -38,7 +40,7 @@ def find_rejected_rows(source: DataFrame, stage: Stage, *, keys: Sequence[str]) 
     return found, staged
 
 
-def replace_rejected_rows(frame: DataFrame, stage: Stage, *, keys: Sequence[str]) -> Stage:
+def replace_rejected_rows(frame: DataFrame, store: StageStore, stage: Stage, *, keys: Sequence[str]) -> Stage:
     """The stage with its rejected rows replaced by the frame's rows with their keys, in one commit.
 
     Rows with a prediction stay as they are, so that the same again changes nothing.
@@ -47,9 +49,8 @@ def replace_rejected_rows(frame: DataFrame, stage: Stage, *, keys: Sequence[str]
     Jobs:    those of one MERGE, by which the rows are scored; a small one.
     Raises:  PredictError, PublishConflict, AccessDenied.
     """
-    spark, table = frame.sparkSession, TableRef(stage.path, stage.path)
-    update_matched_rows(frame, table, keys=keys, where=F.col("t._reject").isNotNull())
-    after = replace(stage, version=load_newest_version(spark, table))
+    update_matched_rows(frame, store.table, keys=keys, where=F.col("t.{REJECT_COLUMN}").isNotNull())
+    after = replace(stage, version=store.table.load_newest_version())
     with translate_spark_errors(f"counting the stage {stage.path}"):
-        left = load_stage_rows(spark, after).agg(F.count("_reject")).collect()[0][0]
+        left = store.load_rows(after).agg(F.count(REJECT_COLUMN)).collect()[0][0]
     return replace(after, rejected=left)

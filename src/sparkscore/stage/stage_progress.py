@@ -1,11 +1,11 @@
-"""What the commits of a stage say is done. Pure: no Spark, no I/O."""
+"""The progress of a stage, from its commits. Pure: no Spark, no I/O."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
-from sparkscore.records import ScoredPart, SplitPart, SplitPosition
+from sparkscore.records import ScoredPart, SplitPart, SplitPosition, StagedFile
 
 CoveredRows = tuple[tuple[SplitPosition, SplitPosition], ...]
 """From where to where the rows of a split are in the stage; ascending, with gaps between."""
@@ -28,7 +28,7 @@ class StageProgress:
     """How many there are."""
     done: frozenset[int] = frozenset()
     """Splits of which all rows are there."""
-    begun_splits: Mapping[int, tuple[int, CoveredRows]] = field(default_factory=dict)
+    started_splits: Mapping[int, tuple[int, CoveredRows]] = field(default_factory=dict)
     """Of those of which some are there: how many ranges they have, and what of them is there."""
     chunks: int = 0
     """Commits that hold rows or prove splits to be empty."""
@@ -41,37 +41,37 @@ class StageProgress:
     """One commit holds all."""
 
     @property
-    def whole(self) -> bool:
-        """Every row of the source is there."""
+    def is_complete(self) -> bool:
+        """Whether every row of the source is there."""
         return self.by_spark or (self.plan is not None and len(self.done) == self.splits)
 
     @property
-    def begun(self) -> bool:
-        """Something is there."""
+    def has_started(self) -> bool:
+        """Whether something is there."""
         return self.chunks > 0
 
-    def reused_by(self, later: "StageProgress") -> int:
+    def count_reused_chunks(self, later: "StageProgress") -> int:
         """How many of these chunks are still in what became of the stage."""
         kept = self.plan == later.plan and self.done <= later.done
-        kept = kept and all(split in later.done or split in later.begun_splits for split in self.begun_splits)
+        kept = kept and all(split in later.done or split in later.started_splits for split in self.started_splits)
         return self.chunks if kept else 0
 
-    def missing_of(self, split: int) -> list[SplitPart]:
+    def find_missing_parts(self, split: int) -> list[SplitPart]:
         """The parts of a split of which no row is there."""
-        if self.whole or split in self.done:
+        if self.is_complete or split in self.done:
             return []
-        if split not in self.begun_splits:
+        if split not in self.started_splits:
             return [SplitPart(split)]
-        count, covered = self.begun_splits[split]
+        count, covered = self.started_splits[split]
         ends: list[SplitPosition] = [(0, 0), *(position for one in covered for position in one), (count, 0)]
         gaps = [(low, high) for low, high in zip(ends[::2], ends[1::2], strict=True) if low < high]
         return [SplitPart(split, low, high, _gap_share(low, high, count, len(gaps))) for low, high in gaps]
 
-    def lacks(self, part: ScoredPart) -> bool:
-        """No row of a part is there."""
+    def is_missing(self, part: ScoredPart) -> bool:
+        """Whether no row of a part is there."""
         return any(
             gap.first <= part.first and (gap.last is None or part.last <= gap.last)
-            for gap in self.missing_of(part.split)
+            for gap in self.find_missing_parts(part.split)
         )
 
     @property
@@ -104,31 +104,31 @@ def _apply_commit_note(before: StageProgress, note: Mapping[str, Any]) -> StageP
         return StageProgress(chunks=1, rows=None, by_spark=True)
     if kind == "reset":
         return StageProgress()
-    return replace(before, rows=None) if before.begun else before  # not a commit of the scoring: count
+    return replace(before, rows=None) if before.has_started else before  # not a commit of the scoring: count
 
 
 def _add_chunk_note(before: StageProgress, note: Mapping[str, Any]) -> StageProgress:
-    told = note["spans"]
-    both = None if told is None or before.spans is None else (*before.spans, *((span[0], span[1]) for span in told))
-    done, begun = before.done | parse_number_ranges(note["splits"]), dict(before.begun_splits)
+    new = note["spans"]
+    spans = None if new is None or before.spans is None else (*before.spans, *((span[0], span[1]) for span in new))
+    done, started = before.done | parse_number_ranges(note["splits"]), dict(before.started_splits)
     for split, count, *ends in note.get("parts", ()):
         first, last = (ends[0], ends[1]), (ends[2], ends[3])
-        covered = _add_covered_span(begun.pop(split, (count, ()))[1], (first, last))
+        covered = _add_covered_span(started.pop(split, (count, ()))[1], (first, last))
         if covered == (((0, 0), (count, 0)),):
             done |= {split}
         else:
-            begun[split] = (count, covered)
+            started[split] = (count, covered)
     return replace(
         before,
         plan=note["plan"],
         target=note["target"],
         splits=note["of"],
         done=done,
-        begun_splits=begun,
+        started_splits=started,
         chunks=before.chunks + 1,
         rows=None if before.rows is None else before.rows + note["rows"],
         rejected=before.rejected + note["rejected"],
-        spans=both,
+        spans=spans,
     )
 
 
@@ -149,7 +149,7 @@ def _gap_share(low: SplitPosition, high: SplitPosition, count: int, gaps: int) -
     return touched / (count + gaps)
 
 
-def chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart]) -> dict[str, Any]:
+def build_chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart]) -> dict[str, Any]:
     """The note of a commit that adds the files of these parts: what `progress_from_commits` reads."""
     files = [file for part in parts for file in part.files]
     return {
@@ -157,27 +157,25 @@ def chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart]) -> 
         "plan": plan,
         "target": target,
         "of": of,
-        "splits": format_number_ranges(part.split for part in parts if part.is_complete),
-        "parts": [[part.split, part.ranges, *part.first, *part.last] for part in parts if not part.is_complete],
-        "rows": sum(file["rows"] for file in files),
-        "rejected": sum(file["rejected"] for file in files),
+        "splits": format_number_ranges(part.split for part in parts if part.is_whole_split),
+        "parts": [[part.split, part.ranges, *part.first, *part.last] for part in parts if not part.is_whole_split],
+        "rows": sum(file.rows for file in files),
+        "rejected": sum(file.rejected for file in files),
         "spans": _file_key_spans(files),
     }
 
 
-def _file_key_spans(files: Sequence[Mapping[str, Any]]) -> list[list[Any]] | None:
+def _file_key_spans(files: Sequence[StagedFile]) -> list[list[Any]] | None:
     """None where a key does not ascend, or is of a type that JSON would change."""
-    ends = [[file["first"], file["last"]] for file in files]
-    plain = all(file["ascending"] for file in files) and all(
-        isinstance(end, int | str) for pair in ends for end in pair
-    )
+    ends = [[file.first, file.last] for file in files]
+    plain = all(file.ascending for file in files) and all(isinstance(end, int | str) for pair in ends for end in pair)
     return ends if plain else None
 
 
-def format_number_ranges(whole_numbers: Iterable[int]) -> str:
+def format_number_ranges(numbers: Iterable[int]) -> str:
     """Numbers as text: `0-7,9`."""
     spans: list[list[int]] = []
-    for number in sorted(set(whole_numbers)):
+    for number in sorted(set(numbers)):
         if spans and spans[-1][1] == number - 1:
             spans[-1][1] = number
         else:

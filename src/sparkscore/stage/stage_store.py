@@ -4,22 +4,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PublishConflict, ScanUnsupported
-from sparkscore.records import Run, Stage, TableLocation, TableRef
+from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
-from sparkscore.store.commit_history import format_commit_note, load_commit_notes
-from sparkscore.store.delta_tables import is_delta_table, load_table
+from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
+from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table
 
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
-"""A stage is read whole."""
-
-
-def stage_table(run: Run, root: str) -> TableRef:
-    """Where a run's stage lies: runs with equal pins and as_of share it."""
-    path = f"{root}/{run.job}/{stage_folder_name(run.stage_id)}"
-    return TableRef(path, path)
+"""A stage is read as a whole."""
 
 
 def stage_folder_name(stage_id: str) -> str:
@@ -27,93 +22,115 @@ def stage_folder_name(stage_id: str) -> str:
     return stage_id[:32]
 
 
-def load_stage_progress(spark: SparkSession, run: Run, root: str) -> StageProgress:
-    """How far attempts with equal pins have come.
+class StageStore:
+    """The stage of a run below a root, as one session sees it: runs with equal pins and as_of share it.
 
-    Jobs:    one over the log of the stage, where there is one.
-    Raises:  AccessDenied.
+    Its log is opened once. What its commits say (`load_progress`) is read anew each time: another attempt with equal
+    pins may commit chunks to it meanwhile.
     """
-    table = stage_table(run, root)
-    return progress_from_commits(load_commit_notes(spark, table)) if is_delta_table(spark, table) else StageProgress()
 
+    def __init__(self, spark: SparkSession, run: Run, root: str) -> None:
+        self.spark, self.run, self.root = spark, run, root
+        path = f"{root}/{run.job}/{stage_folder_name(run.stage_id)}"
+        self.table = Table(spark, TableRef(path, path))
 
-def find_complete_stage(spark: SparkSession, run: Run, root: str) -> Stage | None:
-    """The stage that attempts with equal pins have made whole; None where there is none.
+    def in_session(self, spark: SparkSession) -> "StageStore":
+        """The stage as another session sees it."""
+        return StageStore(spark, self.run, self.root)
 
-    Jobs:    as `load_stage_progress`, and a count where the commits do not tell the rows.
-    """
-    past = load_stage_progress(spark, run, root)
-    return build_stage_record(spark, run, root, past, chunks_reused=past.chunks) if past.whole else None
+    @property
+    def guard(self) -> str:
+        """Delta's application id of the commits; the version of the table that a commit makes is its version."""
+        return f"sparkscore/stage/{self.run.stage_id}"
 
+    @property
+    def location(self) -> TableLocation | None:
+        """Where tasks may write their files of the stage themselves; None where only Spark can."""
+        try:
+            return locate_table(self.spark, self.table.ref)
+        except ScanUnsupported:
+            return None
 
-def build_stage_record(spark: SparkSession, run: Run, root: str, past: StageProgress, *, chunks_reused: int) -> Stage:
-    """The record of a stage that is whole.
+    def load_progress(self) -> StageProgress:
+        """How far attempts with equal pins have come; read anew each time.
 
-    Jobs:    none; a count where the commits do not tell the rows.
-    """
-    table = stage_table(run, root)
-    total, rejected = (
-        (past.rows, past.rejected) if past.rows is not None else _count_stage_rows(spark, table, past.version)
-    )
-    return Stage(run.stage_id, str(table.path), past.version, total, rejected, chunks_reused, past.keys_ascend)
+        Jobs:    one over the log of the stage, where there is one.
+        Raises:  AccessDenied.
+        """
+        return progress_from_commits(load_commit_notes(self.table)) if self.table.exists() else StageProgress()
 
+    def find_complete_stage(self) -> Stage | None:
+        """The stage that attempts with equal pins have completed; None where there is none.
 
-def write_stage(spark: SparkSession, frame: DataFrame, run: Run, root: str, *, past: StageProgress) -> StageProgress:
-    """The stage with the frame's rows, written in one idempotent commit. Here the rows are scored.
+        Jobs:    as `load_progress`, and a count where the commits do not say how many rows there are.
+        """
+        past = self.load_progress()
+        return self.build_record(past, chunks_reused=past.chunks) if past.is_complete else None
 
-    Jobs:    one Spark job that scores.
-    Raises:  PredictError, PublishConflict where another attempt works on the same stage by chunks, AccessDenied.
-    """
-    guard = {"txnAppId": stage_guard(run), "txnVersion": str(past.version + 1)}
-    options = {**guard, **_NO_STATISTICS, "userMetadata": format_commit_note({"stage": "whole"})}
-    append_rows(frame, stage_table(run, root), options=options)
-    now = load_stage_progress(spark, run, root)
-    if not now.whole:
-        raise PublishConflict("another attempt scores the same stage in chunks", "one attempt", "run it again")
-    return now
+    def build_record(self, progress: StageProgress, *, chunks_reused: int) -> Stage:
+        """The record of a complete stage.
 
+        Jobs:    none; a count where the commits do not say how many rows there are.
+        """
+        total, rejected = (
+            (progress.rows, progress.rejected) if progress.rows is not None else self._count_rows(progress.version)
+        )
+        return Stage(
+            self.run.stage_id,
+            str(self.table.path),
+            progress.version,
+            total,
+            rejected,
+            chunks_reused,
+            progress.keys_ascend,
+        )
 
-def reset_stage(spark: SparkSession, run: Run, root: str, *, past: StageProgress) -> StageProgress:
-    """The stage without rows, ready for any transport: what was scored is thrown away in one commit.
+    def write_frame(self, frame: DataFrame, *, past: StageProgress) -> StageProgress:
+        """Write the frame's rows as the stage, in one idempotent commit. Here the rows are scored.
 
-    Jobs:    a small one.
-    Raises:  PublishConflict, AccessDenied.
-    """
-    table = stage_table(run, root)
-    nothing = load_table(spark, table).limit(0)
-    guard = {"txnAppId": stage_guard(run), "txnVersion": str(past.version + 1)}
-    options = {**guard, "userMetadata": format_commit_note({"stage": "reset"})}
-    append_rows(nothing, table, options=options, mode="overwrite")
-    return load_stage_progress(spark, run, root)
+        Jobs:    one Spark job that scores.
+        Raises:  PredictError, PublishConflict where another attempt works on the same stage by chunks, AccessDenied.
+        """
+        options = {**self._commit_options("whole", past), **_NO_STATISTICS}
+        append_rows(frame, self.table, options=options)
+        now = self.load_progress()
+        if not now.is_complete:
+            raise PublishConflict(
+                "another attempt scores the same stage in chunks", "one attempt at a time", "run it again"
+            )
+        return now
 
+    def reset(self, *, past: StageProgress) -> StageProgress:
+        """Remove all rows, so that any transport can begin: what was scored is thrown away in one commit.
 
-def find_stage_location(spark: SparkSession, run: Run, root: str) -> TableLocation | None:
-    """Where tasks may write their files of the stage themselves; None where only Spark can."""
-    try:
-        return locate_table(spark, stage_table(run, root))
-    except ScanUnsupported:
-        return None
+        Jobs:    a small one.
+        Raises:  PublishConflict, AccessDenied.
+        """
+        append_rows(
+            self.table.load_rows().limit(0), self.table, options=self._commit_options("reset", past), mode="overwrite"
+        )
+        return self.load_progress()
 
+    def load_rows(self, stage: Stage) -> DataFrame:
+        """All rows of the stage at its version, rejected ones too.
 
-def stage_guard(run: Run) -> str:
-    """Delta's application id of the commits of a stage; the version of the table that a commit makes is its version."""
-    return f"sparkscore/stage/{run.stage_id}"
+        Grain:   one row per source row.
+        """
+        return self.table.load_rows(stage.version)
 
+    def load_scored_rows(self, stage: Stage) -> DataFrame:
+        """The rows that have a prediction, without `_reject`."""
+        return self.load_rows(stage).where(F.col(REJECT_COLUMN).isNull()).drop(REJECT_COLUMN)
 
-def load_stage_rows(spark: SparkSession, stage: Stage) -> DataFrame:
-    """All rows of a stage, rejected ones too.
+    def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
+        return {
+            "txnAppId": self.guard,
+            "txnVersion": str(past.version + 1),
+            "userMetadata": format_commit_note({"stage": kind}),
+        }
 
-    Grain:   one row per source row.
-    """
-    return load_table(spark, TableRef(stage.path, stage.path), stage.version)
-
-
-def load_scored_rows(spark: SparkSession, stage: Stage) -> DataFrame:
-    """The rows of a stage that have a prediction, without `_reject`."""
-    return load_stage_rows(spark, stage).where(F.col("_reject").isNull()).drop("_reject")
-
-
-def _count_stage_rows(spark: SparkSession, table: TableRef, version: int) -> tuple[int, int]:
-    with translate_spark_errors(f"counting the stage {table.path}"):
-        total, rejected = load_table(spark, table, version).agg(F.count(F.lit(1)), F.count("_reject")).collect()[0]
-    return total, rejected
+    def _count_rows(self, version: int) -> tuple[int, int]:
+        rows = self.table.load_rows(version)
+        with translate_spark_errors(f"counting the stage {self.table.path}"):
+            total, rejected = rows.agg(F.count(F.lit(1)), F.count(REJECT_COLUMN)).collect()[0]
+        return total, rejected

@@ -1,1 +1,1 @@
-"""Everything that commits to Delta, and what reads its history. Knows no models and no gates."""
+"""Everything that commits to Delta, and what reads its history. Knows nothing of models and gates."""

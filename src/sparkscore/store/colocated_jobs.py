@@ -1,4 +1,4 @@
-"""The run events of all jobs whose tables lie where this one's do: what their runs pin must outlive our upkeep."""
+"""The run events of all jobs whose tables lie where this one's do: maintenance must keep what their runs pin."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,68 +10,69 @@ from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.lifecycle import unsettled_events
 from sparkscore.records import RunEvent, TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_identifier, sibling_table
-from sparkscore.store.delta_tables import JOB_PROPERTY, load_table_properties
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.hadoop_folders import list_folder_names
 from sparkscore.store.run_events import load_events
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import JOB_PROPERTY
 
 _RUNS_SUFFIX = "_runs"
 
 
 @dataclass(frozen=True, slots=True)
 class ColocatedJobs:
-    """What all jobs told, this one among them."""
+    """What the run events of all jobs say, this one among them."""
 
     events: tuple[RunEvent, ...]
     unsettled: tuple[RunEvent, ...]
-    """Those of attempts that may still publish, or that the next attempt would go on from."""
+    """Those of attempts that may still publish, or that the next attempt would continue."""
     unread: tuple[str, ...]
-    """Tables of run events that could not be read: what their runs pin is not known."""
+    """Tables of run events that could not be read: the pins of their runs are unknown."""
 
 
-def load_colocated_jobs(spark: SparkSession, target: TableRef, *, home: str, kept_from: date | None) -> ColocatedJobs:
-    """The run events beside a prediction table (in its folder or its catalog's schema) and under the home.
+def load_colocated_jobs(target: Table, *, home: str, kept_from: date | None) -> ColocatedJobs:
+    """All run events next to a prediction table (in its folder or its catalog's schema) and under the home.
 
-    Its own ones of as_ofs before `kept_from` are as good as deleted.
+    Events of this job for as_ofs before `kept_from` count as deleted.
 
     Jobs:    one small Spark job per table of run events.
     Raises:  AccessDenied where the folders themselves cannot be listed.
     """
-    told: list[RunEvent] = []
-    going: list[RunEvent] = []
+    events: list[RunEvent] = []
+    unsettled: list[RunEvent] = []
     unread: list[str] = []
-    for table in _find_events_tables(spark, target, home):
+    for table in _find_events_tables(target, home):
         try:
-            job = load_table_properties(spark, table).get(JOB_PROPERTY)
-            found = [] if job is None else load_events(spark, table, job=job)
+            job = table.properties.get(JOB_PROPERTY)
+            found = [] if job is None else load_events(table, job=job)
         except TableNotFound:
             continue
         except ConfigError:
             unread.append(table.name)
             continue
-        if kept_from is not None and table == sibling_table(target, _RUNS_SUFFIX):
+        if kept_from is not None and table.ref == target.sibling(_RUNS_SUFFIX).ref:
             found = [event for event in found if event.as_of.date() >= kept_from]
-        told += found
-        going += unsettled_events(found)
-    return ColocatedJobs(tuple(told), tuple(going), tuple(unread))
+        events += found
+        unsettled += unsettled_events(found)
+    return ColocatedJobs(tuple(events), tuple(unsettled), tuple(unread))
 
 
-def _find_events_tables(spark: SparkSession, target: TableRef, home: str) -> Iterator[TableRef]:
+def _find_events_tables(target: Table, home: str) -> Iterator[Table]:
     folders = {f"{home}/tables"}
     if target.path is None:
-        yield from _events_tables_in_schema(spark, target.name.rpartition(".")[0])
+        yield from _list_events_tables_in_schema(target.spark, target.name.rpartition(".")[0])
     else:
         folders.add(target.path.rstrip("/").rpartition("/")[0])
     for folder in sorted(folders):
-        for name in list_folder_names(spark, folder):
+        for name in list_folder_names(target.spark, folder):
             if name.endswith(_RUNS_SUFFIX):
-                yield TableRef(name, f"{folder}/{name}")
+                yield Table(target.spark, TableRef(name, f"{folder}/{name}"))
 
 
-def _events_tables_in_schema(spark: SparkSession, schema: str) -> Iterator[TableRef]:
-    shown = ".".join(quote_identifier(part) for part in schema.split("."))
+def _list_events_tables_in_schema(spark: SparkSession, schema: str) -> Iterator[Table]:
+    quoted = ".".join(quote_identifier(part) for part in schema.split("."))
     with translate_spark_errors(f"listing the tables of {schema}"):
-        rows = spark.sql(f"SHOW TABLES IN {shown} LIKE '*{_RUNS_SUFFIX}'").collect()
+        rows = spark.sql(f"SHOW TABLES IN {quoted} LIKE '*{_RUNS_SUFFIX}'").collect()
     for row in rows:
         if not row["isTemporary"]:
-            yield TableRef(f"{schema}.{row['tableName']}", None)
+            yield Table(spark, TableRef(f"{schema}.{row['tableName']}", None))

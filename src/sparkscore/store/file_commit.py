@@ -2,11 +2,10 @@
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, Schema, Transaction
@@ -14,7 +13,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
-from sparkscore.records import TableLocation
+from sparkscore.records import StagedFile, TableLocation
 from sparkscore.spark.error_translation import error_from_text
 from sparkscore.store.table_location import open_deltalake_table
 
@@ -32,13 +31,15 @@ def create_write_folder(place: TableLocation) -> None:
         Path(place.root).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AccessDenied(
-            f"no folder {place.root}: {error.strerror}", "a place that can be written to", "check its owner and mode"
+            f"cannot create the folder {place.root}: {error.strerror}",
+            "a folder that can be written to",
+            "check its owner and mode",
         ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class CommitGuard:
-    """What makes a commit happen once."""
+    """The identifier that makes a commit happen once."""
 
     app_id: str
     version: int
@@ -47,20 +48,21 @@ class CommitGuard:
 
 
 def commit_files(
-    place: TableLocation, schema: pa.Schema, parts: Sequence[Mapping[str, Any]], guard: CommitGuard
+    place: TableLocation, schema: pa.Schema, files: Sequence[StagedFile], guard: CommitGuard
 ) -> int | None:
     """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
 
-    Needs:   `parts`: path in the place, rows, bytes.
     Raises:  PublishConflict, AccessDenied.
     """
-    actions = [_to_add_action(part) for part in parts]
+    actions = [_to_add_action(file) for file in files]
     for _ in range(_FILE_COMMIT_TRIES):
         if _committed_guard_version(place, guard.app_id) >= guard.version:
             return None
         with suppress(DeltaError):
             return _commit_add_actions(place, actions, Schema.from_arrow(schema), guard)
-    raise PublishConflict(f"another writer won while committing files to {place.uri}", "no conflict", "run it again")
+    raise PublishConflict(
+        f"another writer committed first while committing files to {place.uri}", "no conflict", "run it again"
+    )
 
 
 def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
@@ -85,7 +87,7 @@ def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: 
         )
         return 0
     except OSError as error:
-        denied = AccessDenied(f"no commit in {place.uri}: {error}", "a folder to write to", "check its owner")
+        denied = AccessDenied(f"cannot commit to {place.uri}: {error}", "a folder to write to", "check its owner")
         raise error_from_text(str(error), f"committing files to {place.uri}") or denied from error
 
 
@@ -102,6 +104,6 @@ def _find_deltalake_table(place: TableLocation) -> DeltaTable | None:
         return None
 
 
-def _to_add_action(part: Mapping[str, Any]) -> AddAction:
+def _to_add_action(file: StagedFile) -> AddAction:
     now = round(time.time() * 1000)
-    return AddAction(part["path"], part["bytes"], {}, now, True, json.dumps({"numRecords": part["rows"]}))
+    return AddAction(file.path, file.bytes, {}, now, True, json.dumps({"numRecords": file.rows}))

@@ -1,4 +1,4 @@
-"""Upkeep of the files of the job's own tables: small ones are compacted, those that no version needs are removed."""
+"""Maintains the files of the job's own tables: compacts small ones, removes those that no version needs."""
 
 import re
 from collections.abc import Collection
@@ -8,21 +8,19 @@ from datetime import date
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.records import TableRef
+from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import sql_name
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
 from sparkscore.store import hadoop_folders
-from sparkscore.store.commit_history import NOTE_KEY
-from sparkscore.store.delta_tables import load_table, open_delta_table
 from sparkscore.store.guarded_writes import retry_on_conflict
+from sparkscore.store.table import Table
 
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """A file below this is small."""
 COMPACTED_FILE_BYTES = 128 * 1024 * 1024
-"""So big the compacted ones become: Delta's own goal for tables of this size."""
+"""The size of compacted ones: Delta's own goal for tables of this size."""
 MIN_FILES_TO_COMPACT = 8
-"""So many small files in one partition are worth a rewrite."""
+"""The number of small files in one partition that is worth a rewrite."""
 
 _ENFORCE_RETENTION = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _DRY_RUN_LIMIT = 1000
@@ -38,76 +36,76 @@ class SmallFilePartition:
     small_files: int
 
 
-def find_small_file_partitions(spark: SparkSession, table: TableRef) -> list[SmallFilePartition]:
+def find_small_file_partitions(table: Table) -> list[SmallFilePartition]:
     """The partitions that hold many small files, by date.
 
     Jobs:    none; one listing per partition with many files.
     """
     names: dict[str, list[str]] = {}
     with translate_spark_errors(f"listing the files of {table.name}"):
-        for file in load_table(spark, table).inputFiles():
+        for file in table.load_rows().inputFiles():
             folder, _, name = file.rpartition("/")
             names.setdefault(folder, []).append(name)
     many = {folder: found for folder, found in sorted(names.items()) if len(found) >= MIN_FILES_TO_COMPACT}
     parts = [
-        SmallFilePartition(_partition_date(folder), _count_small_files(spark, folder, found))
+        SmallFilePartition(_partition_date(folder), _count_small_files(table.spark, folder, found))
         for folder, found in many.items()
     ]
     return [part for part in parts if part.small_files >= MIN_FILES_TO_COMPACT]
 
 
 @retry_on_conflict
-def compact_partition(spark: SparkSession, table: TableRef, part: SmallFilePartition, *, job: str) -> int:
-    """How many files one OPTIMIZE of a partition has made into bigger ones. Files that are not small stay.
+def compact_partition(table: Table, part: SmallFilePartition, *, job: str) -> int:
+    """How many small files one OPTIMIZE of a partition has combined. Files that are not small stay.
 
     Jobs:    one Spark job that rewrites the small files.
-    Raises:  PublishConflict when other writers keep winning, AccessDenied.
+    Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
-    session = create_noted_session(spark, {NOTE_KEY: {"job": job, "upkeep": "compaction"}})
+    session = create_noted_session(table.spark, format_commit_note({"job": job, "upkeep": "compaction"}))
     session.conf.set("spark.databricks.delta.optimize.minFileSize", str(SMALL_FILE_BYTES))
     session.conf.set("spark.databricks.delta.optimize.maxFileSize", str(COMPACTED_FILE_BYTES))
     with translate_spark_errors(f"compacting {table.name}"):
-        builder = open_delta_table(session, table).optimize()
+        builder = table.in_session(session).handle.optimize()
         if part.as_of_date is not None:
             builder = builder.where(f"as_of_date = DATE'{part.as_of_date.isoformat()}'")
         return int(builder.executeCompaction().collect()[0]["metrics"]["numFilesRemoved"])
 
 
-def list_vacuumable_files(spark: SparkSession, table: TableRef) -> list[str]:
+def list_vacuumable_files(table: Table) -> list[str]:
     """The names of the files that a VACUUM would remove now.
 
     Jobs:    some; they list the table's folder.
     Raises:  AccessDenied.
     """
     with translate_spark_errors(f"listing what a VACUUM of {table.name} would remove"):
-        rows = _create_vacuum_session(spark).sql(f"VACUUM {sql_name(table)} DRY RUN").collect()
+        rows = _create_vacuum_session(table.spark).sql(f"VACUUM {table.sql_name} DRY RUN").collect()
     names = [str(row["path"]).rstrip("/").rpartition("/")[2] for row in rows]
     return [name for name in names if "=" not in name]  # empty folders of partitions go along with the next files
 
 
-def vacuum_table(spark: SparkSession, table: TableRef) -> None:
-    """Remove the files that no version within Delta's retention needs, and that are older than it.
+def vacuum_table(table: Table) -> None:
+    """Remove files that no version within Delta's retention needs, and that are older than it.
 
     Jobs:    some; they list the table's folder, and remove.
     Raises:  AccessDenied.
     """
     with translate_spark_errors(f"vacuuming {table.name}"):
-        _create_vacuum_session(spark).sql(f"VACUUM {sql_name(table)}").collect()
+        _create_vacuum_session(table.spark).sql(f"VACUUM {table.sql_name}").collect()
 
 
-def can_vacuum_break_version(spark: SparkSession, table: TableRef, version: int, removable: Collection[str]) -> bool:
-    """Whether a VACUUM that removes these files could take any of a version that its log still tells.
+def can_vacuum_break_version(table: Table, version: int, removable: Collection[str]) -> bool:
+    """Whether a VACUUM that removes these files would remove any file of a version that the log still lists.
 
     Jobs:    none.
     """
     # Delta refuses to read a version beyond its retention: the files may be there all the same, and be read without it
-    session = create_isolated_session(spark, {_ENFORCE_RETENTION: "false"})
+    session = create_isolated_session(table.spark, {_ENFORCE_RETENTION: "false"})
     try:
         with translate_spark_errors(f"listing the files of {table.name} at version {version}"):
-            pinned = _input_file_names(load_table(session, table, version))
+            pinned = _input_file_names(table.in_session(session).load_rows(version))
     except ConfigError:  # its log is gone, and with it whatever could be lost
         return False
-    old = pinned - _input_file_names(load_table(spark, table))
+    old = pinned - _input_file_names(table.load_rows())
     return bool(old) and (len(removable) >= _DRY_RUN_LIMIT or not old.isdisjoint(removable))
 
 

@@ -1,4 +1,4 @@
-"""Folders on whatever file system Spark reaches, through Hadoop's own client. Links are never followed."""
+"""Folders on every file system that Spark reaches, through Hadoop's own client. Links are never followed."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,15 +19,15 @@ LOG_FOLDER = "_delta_log"
 
 @dataclass(frozen=True, slots=True)
 class FolderContents:
-    """What lies in a folder, at every depth."""
+    """The files of a folder, at every depth."""
 
     bytes: int
     newest: datetime
-    """When the youngest file was written; the folder itself where it holds none."""
+    """When the newest file was written; for an empty folder, the folder itself."""
 
 
 def list_folder_names(spark: SparkSession, folder: str) -> list[str]:
-    """The names of the folders in a folder, links left out; none where it is not there.
+    """The names of the folders in a folder, without links; none if it does not exist.
 
     Jobs:    none.
     Raises:  AccessDenied.
@@ -71,7 +71,7 @@ def measure_folder(spark: SparkSession, folder: str) -> FolderContents:
 
 
 def remove_table_folder(spark: SparkSession, folder: str, *, root: str) -> None:
-    """Remove a table's folder below `root`: its log first, so that what is half removed is no table any more.
+    """Remove a table's folder below `root`: its log first, so that a half-removed folder is no table.
 
     Jobs:    none.
     Raises:  ConfigError for a folder that is not below `root`, or behind a link there; AccessDenied.
@@ -113,8 +113,8 @@ def _refuse_outside_root(path: Any, root: Any) -> None:
     if steps[-1] is None or len(steps) == 1 or any(_is_symbolic_link(step) for step in steps[:-1]):
         raise ConfigError(
             f"{path.toString()} is not below {root.toString()}, or there is a link between them",
-            "a folder below the stages' folder",
-            "look at what lies there, and remove it by hand",
+            "a folder below the folder of stages",
+            "check what the folder holds, and remove it by hand",
         )
 
 
@@ -131,7 +131,7 @@ def _is_folder(status: Any) -> bool:
 
 
 def _is_symbolic_link(path: Any) -> bool:
-    """Hadoop's client tells a link on the machine's own files only by starting a process for each; Python knows."""
+    """For local files Hadoop's client starts a process to recognise a link; Python needs none."""
     uri = path.toUri()
     return uri.getScheme() in (None, "file") and Path(uri.getPath()).is_symlink()
 
@@ -148,7 +148,7 @@ def _hadoop_path(spark: SparkSession, folder: str) -> Any:
 
 
 def write_text_file(spark: SparkSession, file: str, text: str) -> None:
-    """Write a file whole: whoever reads it meanwhile sees the one before. Its folder is made where it is absent.
+    """Write a whole file at once: a reader sees the old one until then. Creates its folder if it is absent.
 
     Jobs:    none.
     Raises:  AccessDenied.

@@ -1,30 +1,29 @@
-"""The profile and drift tables of a job: what runs have found about columns, kept once per run and read again."""
+"""The profile and drift tables of a job: written once per run, and read by later runs."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
-from sparkscore.records import QUANTILE_LEVELS, ColumnProfile, Drift, Run, TableRef
+from sparkscore.records import QUANTILE_LEVELS, ColumnProfile, Drift, Run
 from sparkscore.schemas import DRIFT_CONTRACT, PROFILE_CONTRACT, TableContract
-from sparkscore.store.delta_tables import check_table_owner, ensure_table, is_delta_table
 from sparkscore.store.guarded_writes import append_rows_once
 from sparkscore.store.small_tables import load_small_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import check_table_owner, ensure_table
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
-"""Where the profile of a model's training data stands, which is of no as_of."""
+"""The as_of under which the profile of a model's training data is stored; it has none of its own."""
 
 
-def keep_profiles(spark: SparkSession, table: TableRef, run: Run, profiles: Sequence[ColumnProfile]) -> None:
+def keep_profiles(table: Table, run: Run, profiles: Sequence[ColumnProfile]) -> None:
     """Append a run's profiles, once.
 
     Jobs:    one small Spark job.
     Raises:  ForeignTable, PublishConflict, AccessDenied.
     """
     _append_run_rows(
-        spark,
         table,
         PROFILE_CONTRACT,
         run,
@@ -33,8 +32,8 @@ def keep_profiles(spark: SparkSession, table: TableRef, run: Run, profiles: Sequ
     )
 
 
-def keep_baseline(spark: SparkSession, table: TableRef, run: Run, name: str, found: Sequence[ColumnProfile]) -> None:
-    """Append the profiles of a model's training data under a name, once, so that later runs need not read it again.
+def keep_baseline(table: Table, run: Run, name: str, found: Sequence[ColumnProfile]) -> None:
+    """Append the profiles of a model's training data under a name, once, so that later runs do not read it again.
 
     Jobs:    one small Spark job.
     Raises:  as `keep_profiles`.
@@ -42,17 +41,16 @@ def keep_baseline(spark: SparkSession, table: TableRef, run: Run, name: str, fou
     window = {"window": {"start": BASELINE_AS_OF, "end": BASELINE_AS_OF}, "granularity": "baseline"}
     own = {"run_id": name, "as_of": BASELINE_AS_OF, "as_of_date": BASELINE_AS_OF.date()}
     rows = [window | _to_profile_row(one) | own for one in found]
-    _append_run_rows(spark, table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.job}/{name}", 0))
+    _append_run_rows(table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.job}/{name}", 0))
 
 
-def keep_drifts(spark: SparkSession, table: TableRef, run: Run, drifts: Sequence[Drift]) -> None:
+def keep_drifts(table: Table, run: Run, drifts: Sequence[Drift]) -> None:
     """Append a run's distances, once.
 
     Jobs:    one small Spark job.
     Raises:  as `keep_profiles`.
     """
     _append_run_rows(
-        spark,
         table,
         DRIFT_CONTRACT,
         run,
@@ -61,34 +59,31 @@ def keep_drifts(spark: SparkSession, table: TableRef, run: Run, drifts: Sequence
     )
 
 
-def load_profiles(
-    spark: SparkSession, table: TableRef, *, job: str, runs: Mapping[str, datetime]
-) -> Mapping[str, tuple[ColumnProfile, ...]]:
-    """The profiles of these runs, by run_id; those of a run that was not profiled are absent.
+def load_profiles(table: Table, *, job: str, runs: Mapping[str, datetime]) -> Mapping[str, tuple[ColumnProfile, ...]]:
+    """The profiles of these runs, by run_id, without runs that were not profiled.
 
     Needs:   the as_of of each run.
     Jobs:    one small Spark job; none for no runs, or where there is no table.
     Raises:  ForeignTable.
     """
     found: dict[str, list[ColumnProfile]] = {}
-    for row in _load_run_rows(spark, table, job, runs):
+    for row in _load_run_rows(table, job, runs):
         found.setdefault(row["run_id"], []).append(_from_profile_row(row))
     return {run_id: tuple(many) for run_id, many in found.items()}
 
 
-def load_drifts(spark: SparkSession, table: TableRef, *, job: str, runs: Mapping[str, datetime]) -> tuple[Drift, ...]:
+def load_drifts(table: Table, *, job: str, runs: Mapping[str, datetime]) -> tuple[Drift, ...]:
     """The distances of these runs.
 
     Needs:   the as_of of each run.
     Jobs:    as `load_profiles`.
     Raises:  ForeignTable.
     """
-    return tuple(_from_drift_row(row) for row in _load_run_rows(spark, table, job, runs))
+    return tuple(_from_drift_row(row) for row in _load_run_rows(table, job, runs))
 
 
 def _append_run_rows(
-    spark: SparkSession,
-    table: TableRef,
+    table: Table,
     contract: TableContract,
     run: Run,
     rows: list[dict[str, Any]],
@@ -97,7 +92,7 @@ def _append_run_rows(
 ) -> None:
     if not rows:
         return
-    ensure_table(spark, table, contract, job=run.job)
+    ensure_table(table, contract, job=run.job)
     lineage = {
         "model_name": run.pins.model_name,
         "model_version": run.pins.model_version,
@@ -108,7 +103,7 @@ def _append_run_rows(
         "as_of_date": run.as_of.astimezone(UTC).date(),
         "scored_at": datetime.now(UTC),
     }
-    frame = spark.createDataFrame(pa.Table.from_pylist([lineage | row for row in rows], schema=contract.schema))
+    frame = table.spark.createDataFrame(pa.Table.from_pylist([lineage | row for row in rows], schema=contract.schema))
     append_rows_once(frame.coalesce(1), table, app_id=guard[0], version=guard[1])
 
 
@@ -116,14 +111,12 @@ def _monitoring_guard(run: Run, what: str) -> tuple[str, int]:
     return f"{run.txn_app_id}/{what}", run.revision
 
 
-def _load_run_rows(
-    spark: SparkSession, table: TableRef, job: str, runs: Mapping[str, datetime]
-) -> list[dict[str, Any]]:
-    if not runs or not is_delta_table(spark, table):
+def _load_run_rows(table: Table, job: str, runs: Mapping[str, datetime]) -> list[dict[str, Any]]:
+    if not runs or not table.exists():
         return []
-    check_table_owner(spark, table, job=job)
+    check_table_owner(table, job=job)
     dates = {as_of.astimezone(UTC).date() for as_of in runs.values()}
-    return [row for row in load_small_table(spark, table, where=("as_of_date", dates)) if row["run_id"] in runs]
+    return [row for row in load_small_table(table, where=("as_of_date", dates)) if row["run_id"] in runs]
 
 
 def _window_columns(as_of: datetime, granularity: str) -> dict[str, Any]:

@@ -1,25 +1,25 @@
-"""The rejects that runs have kept aside, counted."""
+"""Counts the rejects of runs."""
 
 from datetime import UTC
 
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.records import RejectCount, TableRef
+from sparkscore.records import RejectCount
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.store.delta_tables import check_table_owner, is_delta_table, load_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import check_table_owner
 
 
-def count_rejects(spark: SparkSession, table: TableRef, *, job: str, run_id: str | None = None) -> list[RejectCount]:
-    """How many rows each run, or this one, has rejected for which reason, oldest first; empty where none ever was.
+def count_rejects(table: Table, *, job: str, run_id: str | None = None) -> list[RejectCount]:
+    """How many rows each run, or this one, has rejected for which reason, oldest first; empty if there are none.
 
     Jobs:    one Spark job.
     Raises:  ForeignTable.
     """
-    if not is_delta_table(spark, table):
+    if not table.exists():
         return []
-    check_table_owner(spark, table, job=job)
-    rejects = load_table(spark, table)
+    check_table_owner(table, job=job)
+    rejects = table.load_rows()
     mine = rejects if run_id is None else rejects.where(F.col("run_id") == run_id)
     grouped = mine.groupBy("as_of", "run_id", "code", "error")
     counts = grouped.agg(F.count(F.lit(1)).alias("rows"), F.min("scored_at").alias("at"))

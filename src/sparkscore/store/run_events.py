@@ -6,27 +6,27 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
-from sparkscore.records import Pins, RunEvent, TableRef
+from sparkscore.records import Pins, RunEvent
 from sparkscore.schemas import RUNS_CONTRACT
-from sparkscore.store.delta_tables import check_table_owner, ensure_table, is_delta_table
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.small_tables import load_small_table
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import check_table_owner, ensure_table
 
 _EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
 
 
-def ensure_events_table(spark: SparkSession, table: TableRef, *, job: str) -> None:
-    """Make the table of run events where it is absent; check that it is the job's.
+def ensure_events_table(table: Table, *, job: str) -> None:
+    """Create the table of run events if it is absent; check that it belongs to the job.
 
     Raises:  AccessDenied, ForeignTable.
     """
-    ensure_table(spark, table, RUNS_CONTRACT, job=job)
+    ensure_table(table, RUNS_CONTRACT, job=job)
 
 
-def record_event(spark: SparkSession, table: TableRef, event: RunEvent) -> None:
+def record_event(table: Table, event: RunEvent) -> None:
     """Append one event to a prepared table.
 
     Raises:  AccessDenied.
@@ -34,20 +34,20 @@ def record_event(spark: SparkSession, table: TableRef, event: RunEvent) -> None:
     row = {name: getattr(event, name, None) for name in RUNS_CONTRACT.names}
     if event.pins is not None:
         row |= {name: getattr(event.pins, name) for name in _PIN_COLUMNS}
-    frame = spark.createDataFrame(pa.Table.from_pylist([row], schema=RUNS_CONTRACT.schema)).coalesce(1)
+    frame = table.spark.createDataFrame(pa.Table.from_pylist([row], schema=RUNS_CONTRACT.schema)).coalesce(1)
     append_rows(frame, table)
 
 
-def load_events(spark: SparkSession, table: TableRef, *, job: str, as_of: datetime | None = None) -> list[RunEvent]:
-    """A job's events, oldest first; of one as_of where one is given. Empty where there is no table.
+def load_events(table: Table, *, job: str, as_of: datetime | None = None) -> list[RunEvent]:
+    """A job's events, oldest first; of one as_of if it is given. Empty if there is no table.
 
     Raises:  ForeignTable.
     """
-    if not is_delta_table(spark, table):
+    if not table.exists():
         return []
-    check_table_owner(spark, table, job=job)
+    check_table_owner(table, job=job)
     where = None if as_of is None else ("as_of", [as_of.astimezone(UTC)])
-    found = [_to_run_event(row) for row in load_small_table(spark, table, where=where)]
+    found = [_to_run_event(row) for row in load_small_table(table, where=where)]
     return sorted(
         found,
         key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _EVENT_ORDER.index(event.event)),
@@ -62,5 +62,5 @@ def _to_run_event(values: Mapping[str, Any]) -> RunEvent:
 
 
 def _to_utc_time(moment: datetime) -> datetime:
-    """Spark gives Python a naive time in the process's zone; the record holds UTC."""
+    """Convert a time: Spark gives Python a naive time in the process's zone, and the record holds UTC."""
     return moment.astimezone(UTC)

@@ -7,41 +7,37 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
-from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ScanUnsupported
-from sparkscore.records import TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table, open_deltalake_table
 
 _DIRECT_READER_VERSION = 1
 
 
-def load_small_table(
-    spark: SparkSession, table: TableRef, *, where: tuple[str, Collection[date]] | None = None
-) -> list[dict[str, Any]]:
-    """The rows in which a column has one of these values, dates or UTC times; all rows for None.
+def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None = None) -> list[dict[str, Any]]:
+    """The rows whose column has one of these values, dates or UTC times; all rows for None.
 
-    Read without Spark where that is sure: what Spark does before it reads a table that has changed, its log above all,
-    takes a second on two slow cores for the tens of rows that such a table has; this takes 12 ms there, after a first
-    time that imports.
+    Reads without Spark if that is certain to be the same. What Spark does before it reads a changed table, mostly with
+    its log, takes a second on two slow cores for the tens of rows of such a table. This takes 12 ms there, apart from
+    the first import.
 
-    Needs:   a table that is there. Its timestamps come as aware times, or as the local ones that Spark gives.
+    Needs:   an existing table. Its timestamps come as aware times, or as the local ones that Spark gives.
     Jobs:    none, or one small one where only Spark reaches the table.
     Raises:  AccessDenied, TableNotFound.
     """
     with suppress(ScanUnsupported, DeltaError, OSError):  # where Spark fails, too, its own error tells why
-        place = locate_table(spark, table)
-        found = open_deltalake_table(place)
+        location = locate_table(table.spark, table.ref)
+        found = open_deltalake_table(location)
         if found.protocol().min_reader_version == _DIRECT_READER_VERSION:
             filters = None if where is None else [(where[0], "in", list(where[1]))]
             # with deltalake's own file system two of three processes abort when they end (deltalake 1.6)
-            files = fs.SubTreeFileSystem(place.root, place.filesystem or fs.LocalFileSystem())
+            files = fs.SubTreeFileSystem(location.root, location.filesystem or fs.LocalFileSystem())
             rows: list[dict[str, Any]] = found.to_pyarrow_table(filters=filters, filesystem=files).to_pylist()
             return rows
-    frame = load_table(spark, table)
+    frame = table.load_rows()
     if where is not None:
         frame = frame.where(F.col(where[0]).isin(*where[1]))
     with translate_spark_errors(f"reading {table.name}"):

@@ -1,4 +1,4 @@
-"""Where tables lie that pyarrow and deltalake reach without Spark: the machine's own files, and S3 with known keys."""
+"""Locations of tables that pyarrow and deltalake reach without Spark: local files, and S3 with known keys."""
 
 import os
 from collections.abc import Mapping
@@ -24,15 +24,15 @@ _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
 
 
 def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
-    """The table's folder, for readers and writers beside Spark.
+    """The table's folder, for readers and writers other than Spark.
 
-    Jobs:    none; nothing is asked over the network.
+    Jobs:    none; no network access.
     Raises:  ScanUnsupported for a catalog's table, for stores that only Spark reaches, and for S3 without keys that can
              be handed on: those of an instance's role, or of one bucket, stay Spark's.
     """
     if table.path is None:
         raise ScanUnsupported(
-            f"{table.name} is a catalog's table", "a table by its path: a catalog may govern its rows"
+            f"{table.name} is a table of a catalog", "a table by its path: a catalog may restrict its rows"
         )
     parts = urlsplit(table.path)
     if parts.scheme == "":
@@ -41,7 +41,7 @@ def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
         return TableLocation(unquote(parts.path), unquote(parts.path))
     if parts.scheme.lower() in _S3_SCHEMES:
         return _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
-    raise ScanUnsupported(f"{table.name} lies on {parts.scheme}", "the machine's own files, or S3")
+    raise ScanUnsupported(f"{table.name} is on {parts.scheme}", "local files, or S3")
 
 
 def open_deltalake_table(place: TableLocation, version: int | None = None) -> DeltaTable:
@@ -54,7 +54,9 @@ def open_deltalake_table(place: TableLocation, version: int | None = None) -> De
 
 def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
     if not given.get("access_key") or not given.get("secret_key"):
-        raise ScanUnsupported("S3 without keys that can be handed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID")
+        raise ScanUnsupported(
+            "the session has no S3 keys that can be passed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID"
+        )
     plain = given.get("endpoint_override", "").startswith("http://")
     options = {_S3_OPTIONS[name][1]: value for name, value in given.items()}
     # written only where nothing is: two drivers that make the same commit do not overwrite one another
@@ -69,7 +71,7 @@ def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
         name for name in conf if name.startswith((f"{_S3A_PREFIX}bucket.", f"{_S3A_PREFIX}aws.credentials.provider"))
     ]
     if special:
-        raise ScanUnsupported(f"S3 with {special[0]}", "plain keys")
+        raise ScanUnsupported(f"the session reaches S3 with {special[0]}", "plain keys")
     by_spark = {name: conf.get(_S3A_PREFIX + hadoop) for name, (hadoop, _) in _S3_OPTIONS.items()}
     by_environment = {name: os.environ.get(variable) for name, (_, variable) in _S3_OPTIONS.items()}
     chosen = by_spark if by_spark["access_key"] else by_environment

@@ -40,7 +40,7 @@ BROKEN = [
         rule("column_values_to_be_between", column="day", min_value="2013-01-02", max_value="2013-01-01"),
         "min_value is greater",
     ),
-    (rule("column_values_to_be_between", column="day", min_value="2013-01-02", max_value=1), "are of two kinds"),
+    (rule("column_values_to_be_between", column="day", min_value="2013-01-02", max_value=1), "have different types"),
     (
         rule("column_values_to_be_between", column="id", min_value=3, max_value=3, strict_max=True),
         "nothing is between them",

@@ -28,8 +28,8 @@ EITHER = {"type": "or", "conditions": [BOTH, LISTED]}
     [
         ("carrier = 'AA'", "SQL text"),
         ({"type": "pass_through", "pass_through_filter": "reflect('x')"}, "a condition of type pass_through"),
-        ({}, "something else than a typed condition|a condition of type None"),
-        (5, "something else than a typed condition"),
+        ({}, "anything but a typed condition|a condition of type None"),
+        (5, "anything but a typed condition"),
         ({**LATE, "operator": "LIKE"}, "the comparison LIKE"),
         ({**LATE, "parameter": None}, "what is compared, is unknown"),
         ({**LATE, "parameter": {"x": 1}}, "what is compared, is unknown"),
@@ -95,5 +95,7 @@ def test_a_suite_of_an_old_version_is_named_as_such(tmp_path: Path) -> None:
         load_suite(str(tmp_path / "old.json"))
     assert "expectation_type to type" in caught.value.do
     (tmp_path / "half.json").write_text(json.dumps({"name": "s", "expectations": old["expectations"]}))
-    with pytest.raises(ConfigError, match=r"has no type and kwargs: expectation_type is of Great Expectations 0\.x"):
+    with pytest.raises(
+        ConfigError, match=r"has no type and kwargs: expectation_type belongs to Great Expectations 0\.x"
+    ):
         load_suite(str(tmp_path / "half.json"))

@@ -372,7 +372,7 @@ class TestTrust:
     def test_a_process_of_another_user_is_refused(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         model = node.put(lambda frame: frame)
         monkeypatch.setattr(host_connection, "read_peer_credentials", lambda channel: (1, os.geteuid() + 1))
-        with pytest.raises(AccessDenied, match="a model process of the user"):
+        with pytest.raises(AccessDenied, match="the model process belongs to the user"):
             node.host(model)
 
     def test_a_client_of_another_user_is_not_served(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from math import inf, nan
 
 import pytest
 
+from sparkscore.errors import ErrorSummary
 from sparkscore.monitor.report.page import run_page
 from sparkscore.records import RunPage
 from tests.monitor.report.pages import FULL, NOTHING, drift, profile, report, words
@@ -31,14 +32,14 @@ def test_the_first_run_has_nothing_to_compare_with() -> None:
 
 
 def test_a_failed_run_tells_its_error_and_whether_a_retry_helps() -> None:
-    error = {"class": "RegistryUnreachable", "message": "no answer\n  do: retry", "retryable": True}
+    error = ErrorSummary("RegistryUnreachable", "no answer\n  do: retry", retryable=True)
     said = words(run_page(report(status="failed", exit_code=75, error=error)))
     for part in ("✕ Failed", "exit code 75 after 3.6 s", "RegistryUnreachable no answer do: retry A retry may help."):
         assert part in said
 
 
 def test_an_error_that_stays_says_so() -> None:
-    said = words(run_page(report(status="failed", exit_code=3, error={"class": "GateFailed", "retryable": False})))
+    said = words(run_page(report(status="failed", exit_code=3, error=ErrorSummary("GateFailed", "", retryable=False))))
     assert "A retry will not help" in said
 
 
@@ -71,7 +72,7 @@ def test_numbers_that_are_none_do_not_stop_a_page() -> None:
 def test_a_column_without_a_distance_comes_last() -> None:
     said = words(run_page(replace(FULL, drifts=(drift("month", None), drift("hour", 0.0)))))
     assert "hour month 0.00 no PSI" in said
-    assert "No column is further" in said
+    assert "No column differs more" in said
 
 
 def test_a_run_shorter_than_a_tick_has_a_page() -> None:

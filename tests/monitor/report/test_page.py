@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
+from sparkscore.errors import ErrorSummary
 from sparkscore.monitor.report.page import job_page, run_page
 from sparkscore.monitor.visible import visible_text
-from sparkscore.records import Drift, RejectCount, RuleVerdict, SlaRule, Verdict
+from sparkscore.records import Drift, RejectCount, ReportedModel, RuleVerdict, SlaRule, Verdict
 from tests.monitor.hostile import RAW, VALUES
 from tests.monitor.report.pages import AS_OF, FULL, RUN_ID, TRAINING, drift, event, profile, report, tags, words
 
@@ -38,7 +39,7 @@ def test_where_nothing_draws_a_page_is_refused_and_the_extra_named() -> None:
     code = """
 import sys
 sys.modules["altair"] = sys.modules["vl_convert"] = None
-from sparkscore.errors import ConfigError
+from sparkscore.errors import ErrorSummary, ConfigError
 from sparkscore.monitor.report.page import job_page
 try:
     job_page("job", ())
@@ -182,7 +183,7 @@ def test_predictions_that_are_words_are_shown_by_their_frequency() -> None:
 
 def test_values_are_text_whatever_they_hold() -> None:
     evil = '"><script>alert(1)</script>'
-    page = report(job=evil, table=evil, warnings=(evil,), model={"name": evil, "version": evil}, transport_reason=evil)
+    page = report(job=evil, table=evil, warnings=(evil,), model=ReportedModel(evil, evil), transport_reason=evil)
     hostile = replace(
         page,
         drifts=(
@@ -207,9 +208,9 @@ def test_no_value_steers_a_page_or_its_pictures() -> None:
             FULL,
             report=replace(
                 FULL.report,
-                model={"name": value, "version": "3"},
+                model=ReportedModel(value, "3"),
                 warnings=(value,),
-                error={"class": value, "message": value, "retryable": False},
+                error=ErrorSummary(value, value, retryable=False),
             ),
             verdicts=(Verdict("input", value, (RuleVerdict(value, False, value, value),)),),
             drifts=(drift(value, 1.84, bins=(value, value)), drift("x", 0.9, slice_key=value, slice_value=value)),

@@ -177,7 +177,7 @@ ARGUMENTS: Mapping[str, Mapping[str, ArgumentSpec]] = {
     "expect_column_to_exist": {
         "column": COLUMN_NAME,
         "column_index": ArgumentSpec(
-            "a place, or null", _allow_none(lambda value: isinstance(value, int) and value is not True)
+            "a position, or null", _allow_none(lambda value: isinstance(value, int) and value is not True)
         ),
     },
     "expect_table_columns_to_match_ordered_list": {"column_list": _OPTIONAL_COLUMN_LIST},

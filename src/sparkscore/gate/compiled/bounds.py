@@ -84,7 +84,7 @@ def _require_ordered_bounds(kwargs: Mapping[str, Any]) -> None:
         return
     low, high = (_to_orderable_bound(kwargs[name]) for name in BOUNDS)
     if isinstance(low, str) != isinstance(high, str):
-        raise UnfitValue("min_value and max_value are of two kinds")
+        raise UnfitValue("min_value and max_value have different types")
     if low > high:
         raise UnfitValue("min_value is greater than max_value")
     if low == high and (kwargs.get("strict_min") or kwargs.get("strict_max")):

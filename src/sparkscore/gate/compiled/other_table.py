@@ -12,7 +12,7 @@ from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, Rule
 from sparkscore.gate.compiled.row_condition import compile_row_condition
 from sparkscore.records import TableRef
 from sparkscore.spark.identifiers import parse_table_ref
-from sparkscore.store.delta_tables import load_table
+from sparkscore.store.table import Table
 
 OTHER_TABLE = "expect_table_row_count_to_equal_other_table"
 
@@ -34,7 +34,7 @@ def other_table_rule(kwargs: Mapping[str, Any], schema: StructType, *, home: str
     Raises:  NameRefused, TableNotFound, AccessDenied.
     """
     total = row_count_measure(compile_row_condition(kwargs, schema))
-    other = load_table(SparkSession.active(), other_table_ref(kwargs["other_table_name"], home=home))
+    other = Table(SparkSession.active(), other_table_ref(kwargs["other_table_name"], home=home)).load_rows()
     return CompiledRule(partial(_equal_row_count_result, total, other), (total,))
 
 

@@ -125,7 +125,7 @@ def _condition_leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[
     """
     kind = str(condition.get("type")) if isinstance(condition, dict) else ""
     if kind not in _CONDITION_FIELDS:
-        raise UnfitValue(f"a condition of type {kind}" if kind else "something else than a typed condition")
+        raise UnfitValue(f"a condition of type {kind}" if kind else "anything but a typed condition")
     if set(condition) != _CONDITION_FIELDS[kind]:
         raise UnfitValue(
             f"a {kind} of {', '.join(sorted(condition))}: {', '.join(sorted(_CONDITION_FIELDS[kind]))} belong there"

@@ -1,4 +1,4 @@
-"""Which expectations and arguments there are. Great Expectations is imported inside functions: it costs seconds."""
+"""The known expectations and arguments. Great Expectations is imported inside functions: it costs seconds."""
 
 import difflib
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ _REFUSED_ARGUMENTS: Mapping[str, str] = {
 _OUTSIDE_ARGUMENTS = frozenset(
     {"id", "meta", "notes", "description", "rendered_content", "severity", "library_metadata"}
 )
-"""Fields of the expectation itself, written beside `kwargs`."""
+"""Fields of the expectation itself, next to `kwargs`."""
 
 
 def check_expectation_arguments(kind: str, arguments: Mapping[str, Any], location: str) -> None:

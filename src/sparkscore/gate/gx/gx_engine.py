@@ -1,4 +1,4 @@
-"""Great Expectations' own engine without output, and without values of rows in what it returns and raises."""
+"""Runs Great Expectations' own engine, without output, and without values of rows in its results and errors."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -109,6 +109,6 @@ def summarize_rule_error(text: str, *, sensitive: bool = False) -> str:
         found = _ERROR_CLASS_PATTERN.search(text)
         return "a failed Spark job" if found is None else found[1] or found[2]
     if sensitive:
-        return "an error whose words may hold values"
+        return "an error whose message may hold values"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "an error without words"
+    return lines[-1][:200] if lines else "an error without a message"

@@ -1,4 +1,4 @@
-"""Great Expectations without noise."""
+"""Runs Great Expectations without output."""
 
 import logging
 import os
@@ -14,7 +14,7 @@ _QUERY_ERROR_LOGGERS = ("DataFrameQueryContextLogger", "SQLQueryContextLogger")
 
 @contextmanager
 def suppress_gx_output() -> Iterator[None]:
-    """Great Expectations without analytics, warnings and log lines; all as before afterwards."""
+    """A block without analytics, warnings and log lines of Great Expectations; reset afterwards."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     # Asked for by logging.getLogger first, PySpark's would be plain loggers, and its next error a TypeError.
     loggers = [

@@ -1,4 +1,4 @@
-"""What was found as Great Expectations' own result objects: for Data Docs, checkpoints' actions, and other tools."""
+"""The findings as Great Expectations' own result objects: for Data Docs, checkpoints' actions, and other tools."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

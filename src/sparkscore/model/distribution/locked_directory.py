@@ -53,7 +53,7 @@ def _ensure_owned_folder(folder: Path) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
     except OSError as error:
-        raise _unsafe_folder_error(f"no folder {folder}: {error.strerror}") from error
+        raise _unsafe_folder_error(f"cannot create the folder {folder}: {error.strerror}") from error
     if not stat.S_ISDIR(found.st_mode):
         raise _unsafe_folder_error(f"{folder} is a link")
     if found.st_uid != os.geteuid():

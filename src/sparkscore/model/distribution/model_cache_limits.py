@@ -1,4 +1,4 @@
-"""Room for models: which of them a node keeps on its disk, and how much memory those in one process may take."""
+"""Limits for models: which of them a node keeps on its disk, and how much memory those in one process may take."""
 
 import ctypes
 import os
@@ -39,7 +39,7 @@ def evict_unpacked_models(models: Path, *, most: int | None = None) -> None:
 
 
 def folder_bytes(folder: str | Path) -> int:
-    """Bytes in a folder's files; those that vanish meanwhile do not count."""
+    """Bytes in a folder's files, without those that disappear meanwhile."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:

@@ -1,4 +1,4 @@
-"""Hands a model to Spark's own file distribution. Runs on the driver."""
+"""Ships a model by Spark's own file distribution. Runs on the driver."""
 
 import shutil
 import tempfile
@@ -55,7 +55,7 @@ def ship_model(
 
 
 def _zip_model_folder(folder: Path, name: str) -> Path:
-    """A zip of the folder, beside it; equal files give equal bytes. It appears all at once: no run sees a part."""
+    """A zip of the folder, next to it; equal files give equal bytes. It appears all at once: no run sees a part."""
     target = folder.with_name(name).absolute()
     with tempfile.TemporaryDirectory(dir=target.parent) as workplace:
         partial = Path(workplace, target.name)

@@ -1,4 +1,4 @@
-"""What a worker knows about a model that Spark has distributed. Light: pickled into every task."""
+"""What a worker knows about a distributed model. Light: pickled into every task."""
 
 import secrets
 from dataclasses import dataclass, field

@@ -95,8 +95,8 @@ def _unpack_archive(archive: Path, folder: Path, digest: str) -> None:
     except OSError as error:
         raise ModelError(
             f"the model could not be unpacked in {folder.parent}: {error.strerror}",
-            "a temporary folder with room for the model",
-            "make room, or give executors another one: spark.executorEnv.TMPDIR",
+            "a temporary folder with space for the model",
+            "free space, or give executors another folder: spark.executorEnv.TMPDIR",
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
@@ -126,7 +126,7 @@ def _check_archive_entry(entry: zipfile.ZipInfo, seen: set[str]) -> None:
     inside = not path.is_absolute() and ".." not in path.parts and "\\" not in entry.filename and path.parts
     plain = not entry.is_dir() and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)
     if not inside or not plain or entry.filename in seen or entry.compress_type != zipfile.ZIP_STORED:
-        raise zipfile.BadZipFile(f"an odd member: {entry.filename!r}")
+        raise zipfile.BadZipFile(f"an unexpected member: {entry.filename!r}")
     seen.add(entry.filename)
 
 

@@ -1,8 +1,9 @@
-"""The model process: one per executor, model and GPU, that all Python workers of the executor share; or one beside a
-worker that holds another model, which is that worker's alone. Linux only.
+"""The model process: one per executor, model and GPU, which all Python workers of the executor share; or one for a
+single worker that already holds another model. Linux only.
 
-`client.py` is the worker's side, a scorer: it finds the process in a folder (`place.py`), or starts it (`start.py`),
-and sends it batches (`connection.py`, `wire.py`). `server.py` is the process, `serving.py` its clients; it ends with
-the executor, or its worker (`executor.py`), and has nothing of other models (`heritage.py`). Errors travel as text
-(`failures.py`); children that the model forks must not keep what is the process's (`forks.py`).
+`host_client.py` is the worker's side, a scorer: it finds the process in a folder (`host_directory.py`), or starts it
+(`host_start.py`), and sends it batches (`host_connection.py`, `wire_format.py`). `host_server.py` is the process;
+`client_threads.py` serves its clients. It ends with the executor, or its worker (`executor_process.py`), and has
+nothing of other models (`inherited_environment.py`). Errors are sent as text (`error_messages.py`); children that the
+model forks must not keep what belongs to the process (`fork_safety.py`).
 """

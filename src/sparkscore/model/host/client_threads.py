@@ -26,7 +26,7 @@ _HELLO_TIMEOUT_S = 10.0
 
 
 class ClientThreads:
-    """Serves whoever connects. As many batches are scored at once as workers send: one per task slot.
+    """Serves all clients. As many batches are scored at once as workers send: one per task slot.
 
     Each of them uses the cores of the task that waits for it, so the process computes with what the executor's tasks
     would have computed with, and never with cores x workers.

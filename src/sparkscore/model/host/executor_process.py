@@ -28,7 +28,7 @@ class Process:
         return found is not None and found.started == self.started and found.state not in "ZX"
 
     def end(self) -> None:
-        """End it at once, even where it is stopped; not another one that has got its number."""
+        """End it at once, even if it is stopped, but not another process that now has its number."""
         with suppress(ProcessLookupError):
             descriptor = _open_pidfd(self)
             if descriptor is None:

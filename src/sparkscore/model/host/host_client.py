@@ -1,4 +1,4 @@
-"""The worker's side: a scorer that has its batches scored by the model process, which it starts where there is none."""
+"""The worker's side: a scorer that sends its batches to the model process, and starts it if there is none."""
 
 import os
 import sys
@@ -29,7 +29,7 @@ _LOCK_WAIT_S = 0.05
 
 
 def host_cpu_seconds() -> float:
-    """Seconds of the CPU that model processes have told this worker of: each second is told to one worker alone."""
+    """Seconds of the CPU that model processes have reported to this worker: each second to one worker alone."""
     return _reported_host_cpu["cpu_s"]
 
 
@@ -81,8 +81,8 @@ def open_host_scorer(
 def _not_on_this_system(*, private: bool) -> UnsupportedSession:
     if private:
         return UnsupportedSession(
-            f"a second model on {sys.platform}: the Python worker holds another model's code, or modules named like"
-            " this one's",
+            f"a second model on {sys.platform}: the Python worker holds another model's code, or modules with"
+            " the names of this one's",
             "Linux on the executors, where such a model gets a process of its own",
             "score with one model per session, and restart Spark in between",
         )
@@ -132,7 +132,7 @@ class HostedModel:
         )
 
     def close(self) -> None:
-        """Leave; the process goes on, and the next batch connects again."""
+        """Close the connection; the process continues, and the next batch connects again."""
         if self._connection is not None:
             self._connection.close()
 
@@ -157,7 +157,7 @@ class HostedModel:
                     self._refuse_late(reasons, when)
         raise PredictError(
             f"the model process failed {_HOST_TRIES} times {when}: it {'; it '.join(map(str, reasons))}",
-            "a process that lives: one that memory ran out for, or that a batch ends, does not",
+            "a process that keeps running: it ends if it runs out of memory, or if a batch crashes it",
             "give executors more spark.executor.memoryOverhead, use smaller batches, or "
             + ("score with one model per session" if self._private else "set model.residency to worker"),
         )
@@ -168,7 +168,7 @@ class HostedModel:
             raise BatchTimeout(
                 f"the model did not answer within {self._limits.batch_s:g} s {when}, {late} times",
                 "an answer to every batch within scoring.batch_timeout",
-                "give it more time, or smaller batches; keep rows that it hangs on out by a filter",
+                "give it more time, or smaller batches; exclude rows that it hangs on with a filter",
             )
 
     def _connected(self) -> Connection:

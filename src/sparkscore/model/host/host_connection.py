@@ -81,7 +81,7 @@ class Connection:
         return self._channel.fileno() < 0
 
     def close(self) -> None:
-        """Leave; the process goes on."""
+        """Close the connection; the process continues."""
         self._channel.close()
         self._region.close()
 
@@ -116,6 +116,8 @@ def _verify_peer_process(channel: socket.socket) -> Process:
     pid, user = read_peer_credentials(channel)
     if user != os.geteuid():
         raise AccessDenied(
-            f"a model process of the user {user}", f"one of the user {os.geteuid()}", "find out who started it"
+            f"the model process belongs to the user {user}",
+            f"a process of the user {os.geteuid()}",
+            "find out who started it",
         )
     return find_process(pid)

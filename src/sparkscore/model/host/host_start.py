@@ -1,4 +1,4 @@
-"""Starts the model process: a fresh Python, with nothing of the models that its worker has loaded. Runs in a worker.
+"""Starts the model process: a fresh Python without anything of the models that its worker has loaded. Runs in a worker.
 
 A limit on the worker's memory (spark.executor.pyspark.memory) is inherited. What the process takes counts as the
 executor's overhead (spark.executor.memoryOverhead).

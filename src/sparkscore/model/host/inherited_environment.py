@@ -1,4 +1,4 @@
-"""What a model process has of the worker that starts it: what the worker was before its first model. Needs no Spark.
+"""What a model process inherits from its worker: the environment before the first model. Needs no Spark.
 
 A model changes the process that it is loaded into: its code goes on the import path, and it may set variables of the
 environment, the umask, the working directory. None of it may reach the process of another model.
@@ -37,11 +37,11 @@ class _Kept:
 
 
 _kept: list[_Kept] = []
-"""Of this process: one, once it has been asked for a model."""
+"""The environment of this process: at most one entry."""
 
 
 def keep_heritage(spark_files: str) -> None:
-    """Remember what this process is now, unless that was done before. To be called before it loads a model.
+    """Remember the environment of this process, once. To be called before it loads a model.
 
     Needs:   Spark's folder for files that were added, of the task that runs.
     Runs on: executor.
@@ -54,7 +54,7 @@ def keep_heritage(spark_files: str) -> None:
 
 
 def current_heritage() -> Heritage:
-    """What a process that is started now has of this one.
+    """What a process that is started now inherits from this one.
 
     Runs on: executor.
     """

@@ -1,4 +1,4 @@
-"""Which models one process may load: one that may bring code shares its process with no other.
+"""Which models may share a process: a model that may bring code shares its process with no other.
 
 Python has one table of modules per process, one environment, one of everything that is global. A second model with a
 module of the same name would run the first one's, and what the first has set would steer the second.
@@ -23,7 +23,7 @@ _tenants: list[_Tenant] = []
 
 
 def can_share_process(model: ShippedModel) -> bool:
-    """Whether it is sure that no code comes with the model, and nothing that outlives it in the process.
+    """Whether the model certainly brings no code, and nothing that outlives it in the process.
 
     A graph is data for our own onnxruntime session; of the author's session options some are set for the whole process
     (denormals), so a model with any is alone. skops loads types of known libraries alone, unless the author names more.
@@ -81,8 +81,8 @@ def refuse_imported(names: Collection[str], folder: str | Path) -> None:
         raise ModelError(
             f"the model brings {_format_modules(there)} in its code_paths, and Python has imported "
             f"{'another module' if len(there) == 1 else 'other modules'} of that name before it",
-            "modules with names of their own: else the model runs other code than it was logged with",
-            "rename it in the model's code, or leave it out of code_paths where the installed one is meant, "
+            "modules with names of their own: otherwise the model runs other code than it was logged with",
+            "rename it in the model's code, or leave it out of code_paths if the installed module is meant, "
             "and log the model again",
         )
 

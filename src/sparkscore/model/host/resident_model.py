@@ -1,4 +1,4 @@
-"""The model that stays: in a Python worker, or in a process that all workers of an executor share.
+"""Keeps a model resident: in a Python worker, or in a process that all workers of an executor share.
 
 A module of its own: Spark pickles what it finds in `__main__` or in closures, but a module is imported once per worker
 process, so what it holds outlives a task.
@@ -44,18 +44,18 @@ class _ResidentModel:
 
 
 _resident_models: OrderedDict[tuple[Any, ...], _ResidentModel] = OrderedDict()
-"""The one that was not asked for longest first."""
+"""In order of their last use, the least recent first."""
 
 
 def get_resident_scorer(model: ShippedModel, on_load: Callable[[], None]) -> Scorer:
     """The model, loaded at most once per worker process and device, or per executor and device (`model.residency`).
 
-    No model that may bring code is in one process with another (`isolation.py`): a worker that has loaded one gets a
-    process beside it for each further model, which ends with the worker.
+    No model that may bring code shares a process with another (`process_sharing.py`): a worker that has loaded
+    one gets a process of its own for each further model, which ends with the worker.
 
-    Models that do not fit `memory_budget` together make room for the one asked for, the longest unused first; that one
-    stays, however large. `on_load` is called where this call has caused a load; for a model in a process of its own
-    also later, when it had to be loaded again.
+    If models do not fit `memory_budget` together, the longest unused ones are dropped for the requested one, which
+    stays, however large. `on_load` is called if this call has caused a load; for a model in a process of its own also
+    later, if it had to be loaded again.
 
     Runs on: executor.
     Raises:  DigestMismatch before anything of a changed model is imported; whatever the model raises on loading;
@@ -105,7 +105,7 @@ def _prepare_for_task(score: Scorer, model: ShippedModel, cores: int, on_load: C
 
 
 def _named_if_late(score: Scorer, seconds: float | None) -> Scorer:
-    """The scorer of a process beside the worker, which says of a hang what it would say in the worker."""
+    """The scorer of the worker's own model process, with the error for a hang that the worker would raise."""
     where = _partition_label()
 
     def named(columns: Sequence[pa.Array]) -> pa.Array:

@@ -1,4 +1,4 @@
-"""How MLflow is asked: few times, and with its failures translated. Holds only that I/O."""
+"""Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ def open_registry(tracking_uri: str | None) -> Registry:
 
 
 def call_registry(question: Callable[[], RegistryAnswer], what: str) -> RegistryAnswer:
-    """The registry's answer, asked for at most three times and for about ten seconds.
+    """The registry's answer, after at most three tries and about ten seconds.
 
     Raises:  ModelNotFound, AccessDenied, ConfigError, RegistryUnreachable.
     """
@@ -124,5 +124,5 @@ def _refuse_new_database(uri: str) -> None:
         raise ModelNotFound(
             f"no registry at {file}",
             "an MLflow database that holds the model",
-            "train and register it; `sparkscore quickstart` shows how",
+            "train and register a model; `sparkscore quickstart` shows how",
         )

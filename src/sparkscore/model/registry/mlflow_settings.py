@@ -1,4 +1,4 @@
-"""MLflow without its chatter and without its patience. The settings last for a block; afterwards they are as before."""
+"""Runs MLflow without output and with short retries. The settings last for a block and are reset afterwards."""
 
 import logging
 import os

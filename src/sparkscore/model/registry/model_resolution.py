@@ -37,9 +37,9 @@ def parse_model_uri(uri: str) -> ModelUri:
     match = _MODEL_URI.fullmatch(uri)
     if match is None:
         raise ConfigError(
-            f"the model URI {uri!r}",
+            f"the model URI {uri!r} has no alias or version",
             "models:/<name>@<alias> or models:/<name>/<version>, the version a number",
-            "register the model and name an alias or a version; stages, latest, runs:/ and paths are not pinned",
+            "register the model and name an alias or a version; stages, latest, runs:/ and paths cannot be pinned",
         )
     return ModelUri(**match.groupdict())
 

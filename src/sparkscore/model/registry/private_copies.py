@@ -40,7 +40,7 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
 
 
 def list_unused_copies(copies: str, *, pinned: Collection[str], before: datetime) -> list[Path]:
-    """Copies, and what killed fetches have left, of no pinned digest and not asked for since `before`.
+    """Copies, and the remains of killed downloads, of no pinned digest and unused since `before`.
 
     Runs on: driver.
     """
@@ -69,7 +69,7 @@ def remove_private_copy(copy: Path) -> None:
         return
     except OSError as error:
         raise AccessDenied(
-            f"no removing of {copy}: {error.strerror}", "a folder for copies of models", "check its owner and mode"
+            f"cannot remove {copy}: {error.strerror}", "a folder for copies of models", "check its owner and mode"
         ) from error
 
 
@@ -104,7 +104,7 @@ def _temporary_fetch_folder(copies: Path) -> Iterator[Path]:
         made = tempfile.mkdtemp(dir=copies, prefix=".fetch-")
     except OSError as error:
         raise AccessDenied(
-            f"no writing to {copies}: {error.strerror}",
+            f"cannot write to {copies}: {error.strerror}",
             "a folder for copies of models",
             "check its owner and mode, or set home",
         ) from error

@@ -1,4 +1,4 @@
-"""Which data a registered model version was trained on, as MLflow was told."""
+"""Which data a registered model version was trained on, as logged in MLflow."""
 
 import json
 from dataclasses import dataclass

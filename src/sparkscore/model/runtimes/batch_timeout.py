@@ -1,8 +1,8 @@
-"""A model in this very process that may take so long for a batch and no longer. Runs on executors.
+"""Limits the time that a model in this process may take for a batch. Runs on executors.
 
-A thread cannot be ended, so the process has to be: the Python worker of a task that raises ends, whatever its other
-threads still do. Where the model holds Python's lock meanwhile (a regular expression, an extension in C), nothing in
-Python can raise: then a watchdog in C ends the process, and Spark only sees that it is gone.
+A thread cannot be stopped, so the process must end: the Python worker of a task that raises ends, whatever its other
+threads still do. If the model holds Python's global lock meanwhile (a regular expression, an extension in C), no
+Python code can raise: then a watchdog in C ends the process, and Spark only sees that it is gone.
 """
 
 import faulthandler
@@ -19,18 +19,18 @@ from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.model.runtimes.thread_limits import limit_threads
 
 _WATCHDOG_SPARE_S = 10.0
-"""What the watchdog waits beyond the time-out, at most: Python may be slow to take its turn."""
+"""The longest time that the watchdog waits beyond the time-out: Python may be slow to get the lock."""
 _STDERR = 2
 
 _batch_threads: list["_BatchThread"] = []
-"""The one of this process, where there is one that is not stuck."""
+"""The thread of this process, if there is one that is not stuck."""
 
 
 def limit_batch_time(score: Scorer, seconds: float, *, cores: int, where: str) -> Scorer:
-    """The scorer, which raises where it would take longer. It works in a thread of its own that stays.
+    """The scorer with a time-out. It works in a thread of its own that stays.
 
     Runs on: executor.
-    Raises:  BatchTimeout naming `where`, after which this process has to end, and is ended soon.
+    Raises:  BatchTimeout naming `where`, after which this process must end, and is ended soon.
     """
 
     def within(columns: Sequence[pa.Array]) -> pa.Array:
@@ -52,11 +52,11 @@ def _score_in_thread(score: Scorer, columns: Sequence[pa.Array], cores: int) -> 
 
 
 def late_batch(seconds: float, rows: int, where: str) -> BatchTimeout:
-    """What to raise where a model of a worker's own, in it or in a process beside it, did not answer in time."""
+    """The error for a model of one worker, in it or in a process of its own, that did not answer in time."""
     return BatchTimeout(
         f"the model did not answer within {seconds:g} s for a batch of {rows:,} rows in {where}",
         "an answer to every batch within scoring.batch_timeout",
-        "keep rows that it hangs on out by a filter, give it more time, or set model.residency to executor, "
+        "exclude rows that it hangs on with a filter, give it more time, or set model.residency to executor, "
         "where such a batch becomes rejects",
     )
 
@@ -68,16 +68,16 @@ def _get_batch_thread() -> "_BatchThread":
 
 
 class _BatchThread:
-    """A thread that does one thing after another for as long as the process lives: thread pools belong to threads."""
+    """A thread that does one call after another for the life of the process: thread pools belong to threads."""
 
     def __init__(self) -> None:
         self._asked: SimpleQueue[tuple[Future[pa.Array], Callable[[], pa.Array]]] = SimpleQueue()
         threading.Thread(target=self._work, name="sparkscore-model", daemon=True).start()
 
     def outcome(self, act: Callable[[], pa.Array], seconds: float) -> "Future[pa.Array]":
-        """What came of it.
+        """Wait for the result.
 
-        Raises:  TimeoutError where it is not done by then.
+        Raises:  TimeoutError if it is not there in time.
         """
         future: Future[pa.Array] = Future()
         self._asked.put((future, act))

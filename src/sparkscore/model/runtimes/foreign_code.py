@@ -1,4 +1,4 @@
-"""The border to a model's own code: nothing that it raises is taken for the suite's word. Runs on executors."""
+"""Contains a model's own code: nothing that it raises counts as an error of the suite. Runs on executors."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,7 +7,7 @@ from sparkscore.errors import SparkscoreError
 
 
 class ForeignError(Exception):
-    """What a model's own code has raised where it would mean something else: an error of the suite's, or an exit."""
+    """Wraps what a model's own code has raised if it would mean something else: an error of the suite, or an exit."""
 
     def __init__(self, raised: BaseException) -> None:
         super().__init__(str(raised))
@@ -16,7 +16,7 @@ class ForeignError(Exception):
 
 @contextmanager
 def guard_foreign_code() -> Iterator[None]:
-    """A block that is a model's own code: errors of the suite's classes and exits leave it as `ForeignError`.
+    """A block with a model's own code: errors of the suite's classes and exits leave it as `ForeignError`.
 
     Only the suite may say how a run ends, and a model may not end its process in the middle of a batch.
     """
@@ -31,10 +31,10 @@ def guard_foreign_code() -> Iterator[None]:
 
 
 def raised_by_model(error: BaseException) -> BaseException:
-    """What the model has raised, behind the border's own error."""
+    """What the model has raised, inside a `ForeignError` or not."""
     return error.raised if isinstance(error, ForeignError) else error
 
 
 def is_exit(error: BaseException) -> bool:
-    """Whether it would end a process (SystemExit, KeyboardInterrupt) rather than tell of rows."""
+    """Whether it would end a process (SystemExit, KeyboardInterrupt), so that no row is at fault."""
     return not isinstance(raised_by_model(error), Exception)

@@ -1,4 +1,4 @@
-"""What executes a model: MLflow's pyfunc, or scikit-learn itself, which spares executors the import of MLflow.
+"""Executes a model by MLflow's pyfunc, or by scikit-learn itself, without the import of MLflow on executors.
 
 The other two are in `onnx_session.py` and `torch_module.py`.
 """
@@ -39,9 +39,9 @@ def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
 
 
 def refuse_pickle(do: str) -> None:
-    """Raise ModelError where this machine's environment forbids MLflow to load pickles."""
+    """Raise ModelError if the environment of this machine forbids MLflow to load pickles."""
     if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
-        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that is trusted", do)
+        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that you trust", do)
 
 
 def import_runtime_library(name: str, *, install: str) -> Any:
@@ -60,11 +60,11 @@ def import_runtime_library(name: str, *, install: str) -> Any:
 
 
 def missing_gpu_error(device: str, why: str) -> ModelError:
-    """What to raise where a task has a GPU by Spark's account and the library has not."""
+    """The error for a task to which Spark assigned a GPU that the library cannot use."""
     return ModelError(
-        f"a GPU asked for (address {device}) and missing: {why}",
+        f"the GPU of the task (address {device}) cannot be used: {why}",
         "a numbered GPU, CUDA, and a library that is built for it on every executor that has GPU tasks",
-        "install them there; set model.residency to executor where addresses are no numbers; or ask for no GPU",
+        "install them there; set model.residency to executor if addresses are no numbers; or request no GPU",
     )
 
 

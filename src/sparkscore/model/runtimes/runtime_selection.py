@@ -1,4 +1,4 @@
-"""What executes a model, decided on the driver by what its files say, before anything of it is loaded."""
+"""Chooses what executes a model, on the driver, from the model's files, before anything of it is loaded."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,17 +28,17 @@ _SKLEARN_FORMATS = ("skops", "cloudpickle", "pickle")
 _SKLEARN_METHODS = ("predict", "predict_proba", "predict_log_proba", "predict_joint_log_proba")
 """What MLflow's wrapper hands to the scikit-learn object unchanged."""
 _LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_module")
-"""Modules whose pickles Python's own can load."""
+"""Modules whose pickles Python's own pickle module can load."""
 
 
 def choose_runtime(asked: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path) -> Runtime:
-    """What executes the model. `auto`: its own library where that does the same without MLflow, else pyfunc.
+    """What executes the model. `auto`: its own library if that gives the same without MLflow, else pyfunc.
 
     Runs on: driver.
     Raises:  ConfigError for another runtime; ModelError where one is asked for that cannot execute this model.
     """
     if asked not in RUNTIMES:
-        raise ConfigError(f"the runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
+        raise ConfigError(f"there is no runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
     own = _RUNTIME_BY_LOADER.get(mlmodel["flavors"]["python_function"].get("loader_module", ""))
     if asked == "pyfunc" or (asked == "auto" and own is None):
         return "pyfunc"
@@ -113,7 +113,7 @@ def _pyfunc_reason(
         loader = next(name for name, its in _RUNTIME_BY_LOADER.items() if its == runtime)
         return f"the model is not loaded by {loader}"
     if params:
-        return "params are given, which only MLflow hands on"
+        return "params are given, which only MLflow passes on"
     if flavor.get("code") or pyfunc.get("code"):
         return "the model brings code of its own"
     if runtime == "sklearn":

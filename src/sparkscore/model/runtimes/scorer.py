@@ -15,7 +15,7 @@ from sparkscore.model.signature.model_outputs import to_prediction_column
 Scorer = Callable[[Sequence[pa.Array]], pa.Array]
 """Columns of n >= 1 rows, one per model input, in its order -> n predictions of the model's output type.
 
-Raises:  SignatureError, PredictError; RowsNotPredicted where fewer rows may be predicted: the model raised, or memory
+Raises:  SignatureError, PredictError; RowsNotPredicted if fewer rows may be predicted: the model raised, or memory
          ran out. Of values they hold what the model's own message says, where it is told (`ShippedModel.sensitive`).
 """
 
@@ -60,19 +60,19 @@ def build_local_scorer(
 
 
 def summarise_model_error(error: BaseException, *, sensitive: bool = False) -> str:
-    """Class and first line of an error, cut short; the class alone where the rest may hold what nobody may see."""
+    """Class and first line of an error, shortened; the class alone if the rest may hold sensitive values."""
     error = raised_by_model(error)
     name = type(error).__name__
     return name if sensitive else f"{name}: {str(error).strip().partition(chr(10))[0][:_MAX_MESSAGE_LENGTH]}"
 
 
 def visible_cause(error: Exception, model: ShippedModel) -> Exception | None:
-    """The error as a cause, whose words Spark writes to its logs; None where they may hold what nobody may see."""
+    """The error as a cause, whose message Spark writes to its logs; None if it may hold sensitive values."""
     return None if model.sensitive else error
 
 
 def to_load_error(error: Exception, *, sensitive: bool = False) -> SparkscoreError:
-    """What a model raised when it was loaded, as the suite's own error. Errors of the suite's are the suite's own here:
+    """The suite's own error for what a model raised on loading. Errors of the suite's classes are real here:
     the loaders call what is the model's inside `guard_foreign_code`."""
     if isinstance(error, SparkscoreError):
         return error
@@ -94,7 +94,7 @@ def _call_predictor(predict: Callable[[Any], Any], given: Any, rows: int, model:
 
 
 def _as_column(result: object, rows: int, model: ShippedModel) -> pa.Array:
-    """The predictions. What the model returned may be an object of its own, which raises when it is looked into."""
+    """The predictions. The model may return an object of its own, which raises an error when it is read."""
     try:
         with guard_foreign_code():
             return to_prediction_column(result, rows, model.output, named=not model.sensitive)
@@ -117,11 +117,11 @@ def _rows_not_predicted_error(error: Exception, rows: int, model: ShippedModel) 
         return PredictError(
             f"the model raised {summarise_model_error(error, sensitive=model.sensitive)} on a batch of {rows} rows",
             "a model that leaves its process alone",
-            "take sys.exit and the like out of its code: raise an error for rows that it cannot predict",
+            "remove sys.exit and the like from its code: raise an error for rows that it cannot predict",
         )
     return RowsNotPredicted(
         f"the model raised {summarise_model_error(error, sensitive=model.sensitive)} on a batch of {rows} rows",
         "a model that predicts every row that its signature allows",
-        "run it on such rows by hand; keep rows that it cannot take out by a filter",
+        "run it on such rows by hand; exclude rows that it cannot predict with a filter",
         raised=type(raised_by_model(error)).__name__,
     )

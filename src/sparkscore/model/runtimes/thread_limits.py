@@ -13,7 +13,7 @@ _applied_thread_limit: tuple[int, int, int] | None = None
 
 
 def limit_threads(cores: int) -> None:
-    """Let numerical libraries use as many threads as the task has cores; else each worker takes all that there are.
+    """Let numerical libraries use as many threads as the task has cores; otherwise each worker uses all cores.
 
     Called once per task. Where nothing has changed it costs microseconds; looking for the libraries 2 ms.
     """

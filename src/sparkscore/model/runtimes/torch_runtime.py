@@ -55,7 +55,9 @@ def _load_torch_module(torch: Any, folder: Path, form: str, place: Any) -> Any:
         module = torch.load(folder / "model.pth", map_location=place, weights_only=False, pickle_module=pickle)
     if any(base.__module__.startswith("pytorch_forecasting") for base in type(module).__mro__):
         raise ModelError(
-            "a model of pytorch_forecasting", "one that takes tensors", "set model.runtime to pyfunc: it takes frames"
+            "the runtime torch cannot execute a model of pytorch_forecasting",
+            "a model that takes tensors",
+            "set model.runtime to pyfunc: it takes frames",
         )
     with guard_foreign_code():
         module.eval()
@@ -67,8 +69,8 @@ def _check_exported_device(place: Any, exported: Any) -> Any:
     found = {tensor.device.type for tensor in (*exported.parameters(), *exported.buffers())}
     if found - {place.type}:
         raise ModelError(
-            f"a model that was exported on {', '.join(sorted(found))}",
-            f"one that was exported on {place.type}, where this task runs",
+            f"the model was exported on {', '.join(sorted(found))}",
+            f"a model that was exported on {place.type}, where this task runs",
             f'log it again: mlflow.pytorch.log_model(model.to("{place.type}"), …)',
         )
     return exported

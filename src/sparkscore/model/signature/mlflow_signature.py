@@ -45,7 +45,7 @@ def read_mlflow_signature(mlmodel: Mapping[str, Any]) -> Signature:
         return _parse_signature(mlmodel.get("signature") or {})
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignatureError(
-            f"a signature that cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
+            f"the model's signature cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
         ) from error
 
 
@@ -89,7 +89,9 @@ def _parse_column_input(spec: Mapping[str, Any], position: int) -> ModelInput:
     if name is not None and not isinstance(name, str):  # a frame without column names has numbers for names
         if name != position:
             raise SignatureError(
-                f"the input name {name!r}, a {type(name).__name__}", "text", "name the columns, and log again"
+                f"the input name {name!r} is a {type(name).__name__}",
+                "text",
+                "name the columns, and log the model again",
             )
         name = None
     return ModelInput(name, column_type(spec, INPUT_DATETIME), spec.get("required") is not False)
@@ -112,7 +114,7 @@ def _parse_tensor_inputs(specs: Sequence[Mapping[str, Any]]) -> tuple[ModelInput
     named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
     if not all(map(_is_row_tensor_shape, shapes)) or not (named or names == [None]):
         raise SignatureError(
-            f"a signature of {len(specs)} tensor(s), of shape {', '.join(map(str, shapes))}",
+            f"the signature has {len(specs)} tensor(s), of shape {', '.join(map(str, shapes))}",
             "tensors of shape (-1, …): rows, and fixed sizes after them; each with a name where there are several",
             "log the model with a data frame as input example, or wrap it in a mlflow.pyfunc.PythonModel",
         )

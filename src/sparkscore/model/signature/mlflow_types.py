@@ -46,7 +46,7 @@ def column_type(spec: Mapping[str, Any], datetime: pa.DataType) -> pa.DataType:
         return pa.struct([pa.field(name, column_type(inner, datetime)) for name, inner in spec["properties"].items()])
     if kind not in _MLFLOW_SCALAR_TYPES:
         raise SignatureError(
-            f"the type {json.dumps(kind)} in the signature",
+            f"the signature has the type {json.dumps(kind)}",
             f"one of {', '.join(_MLFLOW_SCALAR_TYPES)}, datetime, array, object",
             "log the model again",
         )
@@ -64,7 +64,7 @@ def tensor_type(dtype: str) -> pa.DataType:
         return pa.from_numpy_dtype(np.dtype(dtype))
     except (pa.ArrowException, TypeError) as error:
         raise SignatureError(
-            f"a tensor of {dtype} in the signature",
+            f"the signature has a tensor of {dtype}",
             "numbers, booleans or str",
             "log the model again with a typed output",
         ) from error
@@ -77,7 +77,7 @@ def widen_to_spark_type(arrow: pa.DataType) -> pa.DataType:
     """
     if arrow == pa.uint64():
         raise SignatureError(
-            "an output of uint64 in the signature", "at most int64", "return int64, and log the model again"
+            "the signature has an output of uint64", "at most int64", "return int64, and log the model again"
         )
     if pa.types.is_timestamp(arrow):
         return OUTPUT_DATETIME

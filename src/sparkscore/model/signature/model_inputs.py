@@ -1,4 +1,4 @@
-"""From Arrow to what a model is given. Plain functions on columns, so they need no Spark."""
+"""Converts Arrow columns to a model's inputs. Plain functions on columns, so they need no Spark."""
 
 from collections.abc import Sequence
 
@@ -52,7 +52,7 @@ def cast_model_inputs(columns: Sequence[pa.Array], model: ShippedModel) -> list[
     inputs = model.inputs
     if len(columns) != len(inputs):
         raise SignatureError(
-            f"{len(columns)} columns",
+            f"the model got {len(columns)} columns",
             f"{len(inputs)}: {', '.join(input_names(inputs))}",
             "pass one column per model input, in this order",
         )

@@ -1,4 +1,4 @@
-"""From whatever a model returns to one Arrow column of the signature's type. Plain functions, so they need no Spark.
+"""Converts what a model returns to one Arrow column of the signature's type. Plain functions, without Spark.
 
 pandas is imported only for results that are neither arrays nor named arrays: not every runtime needs it.
 """
@@ -77,7 +77,7 @@ def _to_result_frame(result: Any) -> Any:
     try:
         return pd.DataFrame(result)
     except ValueError:  # columns of different lengths, or of several dimensions
-        raise _UnfitError("columns that make no frame") from None
+        raise _UnfitError("columns that do not form a data frame") from None
 
 
 def _unwrap_result_dict(result: Mapping[Any, Any], rows: int) -> Any:
@@ -140,7 +140,7 @@ def _build_list_column(result: Any, rows: int, output: pa.DataType) -> pa.Array:
 
 
 def _cast_to_output_type(values: Any, output: pa.DataType) -> pa.Array:
-    """Values in the output's type. Never `pa.array(values, type)`: it cuts 1.5 to 1 without a word."""
+    """Values in the output's type. Never `pa.array(values, type)`: it silently cuts 1.5 to 1."""
     widths = hasattr(values, "dtype") and values.dtype != object
     numbers = pa.types.is_floating(output) or pa.types.is_integer(output)
     try:

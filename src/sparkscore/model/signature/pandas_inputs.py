@@ -1,4 +1,4 @@
-"""From Arrow columns to a pandas frame. Imports pandas, which not every runtime needs."""
+"""Converts Arrow columns to a pandas frame. Imports pandas, which not every runtime needs."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -32,7 +32,7 @@ def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
         kind = signature.params.get(name)
         if kind is None:
             raise SignatureError(
-                f"the param {name}",
+                f"the model has no param {name}",
                 f"one of the model's: {', '.join(signature.params) or 'it has none'}",
                 "check model.params",
             )
@@ -65,8 +65,8 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
         problems += _unused_column_notes(schema, [mapping.get(name, name) for name in names])
         raise SignatureError(
             "\n  ".join([f"the source does not fit {model.name} version {model.version}:", *problems]),
-            "a column for each input, of a type that the input's type holds without loss",
-            "map names with model.inputs; cast types in the source, or train the model on these",
+            "a column for each input, of a type that the input's type can hold without loss",
+            "map names with model.inputs; cast types in the source, or train the model on these types",
         )
     return tuple(mapping.get(name, name) for name in names)
 
@@ -78,7 +78,7 @@ def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, who
             f"the {len(names)} inputs have no names: say which columns they are, model.inputs: {each}, "
             f"or which one holds arrays of them, model.inputs: {one}"
         ]
-    return [f"input {name} has no name: say which column it is, model.inputs: {{'{name}': column}}" for name in missing]
+    return [f"input {name} has no name: map it to a column, model.inputs: {{'{name}': column}}" for name in missing]
 
 
 def _input_column_problems(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:

@@ -1,1 +1,1 @@
-"""What is decided of a model's files before anything of it is imported."""
+"""Checks of a model's files before anything of it is imported."""

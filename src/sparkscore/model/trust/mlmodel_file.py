@@ -1,4 +1,4 @@
-"""What an MLmodel file says, read and judged before anything of the model is imported."""
+"""Reads and checks an MLmodel file before anything of the model is imported."""
 
 from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
@@ -59,7 +59,7 @@ def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
     flavors = content.get("flavors") if isinstance(content, dict) else None
     if not isinstance(flavors, dict) or not isinstance(flavors.get(_PYFUNC), dict):
         raise ModelError(
-            "an MLmodel file without the flavour python_function",
+            "the MLmodel file has no flavour python_function",
             "a model that MLflow can load as a function",
             "log it with a flavour of MLflow",
         )
@@ -72,7 +72,7 @@ def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
 def _check_loader_module(loader: object) -> None:
     if not isinstance(loader, str) or loader not in TRUSTED_LOADERS:
         raise ModelError(
-            f"the loader module {loader!r} in the model's MLmodel file",
+            f"the model's MLmodel file names the loader module {loader!r}, which is not MLflow's own",
             f"one of {', '.join(sorted(TRUSTED_LOADERS))}",
             "log the model with one of MLflow's flavours, or as mlflow.pyfunc.PythonModel",
         )

@@ -1,4 +1,4 @@
-"""What a model's files are, as one number. Light: executors check it before they import anything of the model."""
+"""The digest of a model's files. Light: executors check it before they import anything of the model."""
 
 import hashlib
 import os
@@ -25,7 +25,7 @@ def compute_model_digest(folder: str | Path) -> str:
 
 
 def frame_parts(files: Iterable[tuple[bytes, bytes]]) -> bytes:
-    """Names and what stands for their contents, as one text that no other files have: each part after its length.
+    """Names and content digests as one unambiguous text: each part after its length.
 
     Needs:   each name once.
     """
@@ -34,8 +34,8 @@ def frame_parts(files: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def former_digest_of(folder: str | Path) -> str | None:
-    """The digest that the formula before this one gives, by which older pins name a model; None for files that it does
-    not tell from others: it joined names and contents by line breaks, which a name may hold.
+    """The digest by the former formula, by which older pins name a model; None for files that it does
+    not distinguish from others: it joined names and contents by line breaks, which a name may contain.
 
     Runs on: driver.
     Raises:  as `compute_model_digest`.

@@ -1,4 +1,4 @@
-"""Pictures as SVG text, drawn offline: altair describes them, vl-convert draws them. No scripts, no fonts, no ids.
+"""Draws pictures as SVG text, offline: altair describes them, vl-convert draws them. No scripts, no fonts, no ids.
 
 Each has a fixed width, for a phone, and scales with its place. Colours are of Okabe and Ito's palette, which the
 colour-blind can tell apart, and none of them is alone: words, dashes or shapes say the same.
@@ -35,15 +35,15 @@ _CONFIG = {
 
 
 def require_report_extra() -> None:
-    """Refuse to make a page where what draws its pictures is not installed. Imports nothing.
+    """Refuse to write a report if the libraries that draw its pictures are not installed. Imports nothing.
 
     Raises:  ConfigError that names the extra.
     """
     missing = [name for name in ("altair", "vl_convert") if find_spec(name) is None]
     if missing:
         raise ConfigError(
-            f'pages are drawn by {" and ".join(missing)}, not installed here: pip install "sparkscore[report]"',
-            "the extra report, which pages of runs and jobs need",
+            f'reports need {" and ".join(missing)}, not installed here: pip install "sparkscore[report]"',
+            "the extra report, which draws the reports of runs and jobs",
             "install it, or set monitor.report: false",
         )
 

@@ -48,10 +48,10 @@ def _comparison_key(one: Drift) -> tuple[str, str]:
 def _drift_sentence(whole: Sequence[Drift]) -> str:
     names = list(dict.fromkeys(one.column for one in ranked_drifts(whole) if one.drifted))
     if not names:
-        return "No column is further from what it is compared with than the config allows."
+        return "No column differs more from its reference than the config allows."
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     verb = "has" if len(names) == 1 else "have"
-    return f"{shown} {verb} moved further than the config allows."
+    return f"{shown} {verb} changed more than the config allows."
 
 
 def _ranking_figure(ranked: Sequence[Drift]) -> Figure:

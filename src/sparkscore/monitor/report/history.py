@@ -27,7 +27,7 @@ class RunSummary:
 
     @property
     def published(self) -> bool:
-        """Readers see it."""
+        """Whether the run is published."""
         return self.event == "published"
 
 

@@ -1,4 +1,4 @@
-"""What was judged: the gates' rules, the promises, the rows that were rejected."""
+"""Sections on the gates' rules, the SLA rules, and the rejected rows."""
 
 from sparkscore.monitor.report.charts import BarRow, bar_chart
 from sparkscore.monitor.report.parts import Cell, Figure, PageTable, Section
@@ -9,11 +9,11 @@ _MAX_REASONS = 12
 
 
 def verdicts_section(page: RunPage) -> Section:
-    """A table per gate, and one of the promises."""
+    """A table per gate, and one of the SLA rules."""
     tables = [_gate_table(verdict) for verdict in page.verdicts]
     if page.sla:
         rows = tuple(_sla_row(rule) for rule in page.sla)
-        tables.append(PageTable("Promises (SLA)", ("", "Promise", "Observed", "Expected"), rows))
+        tables.append(PageTable("SLA", ("", "Rule", "Observed", "Expected"), rows))
     return Section("Verdicts", "" if tables else "No gate judged this run.", tables=tuple(tables))
 
 

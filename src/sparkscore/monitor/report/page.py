@@ -1,4 +1,4 @@
-"""The pages, as HTML text."""
+"""The reports, as HTML text."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def run_page(page: RunPage) -> str:
-    """The page of one run: a whole HTML document without scripts, in which nothing is fetched.
+    """The report of one run: a complete HTML document without scripts, which fetches nothing.
 
     Jobs:    none.
     Runs on: driver.
@@ -41,7 +41,7 @@ def run_page(page: RunPage) -> str:
 
 
 def job_page(job: str, history: Sequence[RunEvent]) -> str:
-    """The page of a job, the trend over its runs; links each to its own page, `<run_id>.html` beside this one.
+    """The report of a job, the trend over its runs, with a link to the report of each run, `<run_id>.html`.
 
     Needs:   events of any kind and in any order; several of one attempt count as one.
     Jobs:    none.

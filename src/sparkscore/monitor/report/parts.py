@@ -1,4 +1,4 @@
-"""What a page is made of. The template draws these and nothing else, so that every value is escaped in one place."""
+"""The parts of a report. The template draws these and nothing else, so that every value is escaped in one place."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -54,7 +54,7 @@ class PageTable:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One part of a page. A section without data says so instead of vanishing."""
+    """One section of a report. A section without data says so instead of disappearing."""
 
     title: str
     says: str = ""
@@ -69,7 +69,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class PageHead:
-    """The top of a page: what it is of, how it ended, the figures that matter most."""
+    """The top of a report: its subject, the outcome, the most important figures."""
 
     kind: str
     title: str

@@ -1,8 +1,8 @@
-"""The top of a run's page, what it read and which model, what it cost."""
+"""The top of a run's report, and what the run read, with which model."""
 
 from sparkscore.monitor.report.parts import Fact, PageHead, Section
 from sparkscore.monitor.report.words import UNKNOWN, count_text, day_text, duration_text, number_text, share_text
-from sparkscore.records import RunPage, RunReport
+from sparkscore.records import ReportedModel, ReportedSource, RunPage, RunReport
 
 _STATUS_TITLES = {
     "published": "Published",
@@ -19,8 +19,8 @@ _STATUS_TITLES = {
 def run_head(page: RunPage) -> PageHead:
     """What happened, in one sentence and a few figures."""
     report = page.report
-    error = report.error or {}
-    retry = "A retry may help." if error.get("retryable") else "A retry will not help until the cause is removed."
+    error = report.error
+    retry = "A retry may help." if error and error.retryable else "A retry will not help until the cause is removed."
     good = report.status in ("published", "already_published")
     identity = [f"run {report.run_id or UNKNOWN}", f"as of {report.as_of or UNKNOWN}"]
     identity += [f"{name} {value}" for name in ("revision", "attempt") if (value := getattr(report, name)) is not None]
@@ -30,7 +30,7 @@ def run_head(page: RunPage) -> PageHead:
         says=_run_sentence(report),
         mark="good" if good else "bad" if report.status == "failed" else "",
         state=_STATUS_TITLES.get(report.status, report.status),
-        error=(str(error.get("class", "")), str(error.get("message", "")), retry) if error else (),
+        error=(error.class_name, error.message, retry) if error else (),
         warnings=tuple(report.warnings),
         facts=_run_facts(page),
         small=" · ".join(identity),
@@ -45,8 +45,8 @@ def _run_sentence(report: RunReport) -> str:
         return "The attempt ended without a publication."
     if report.status == "unfinished":
         return "No event says that the attempt ended: it is still running, or its process died."
-    model = report.model or {}
-    by = f" by {model.get('name', UNKNOWN)} version {model.get('version', UNKNOWN)}" if model else ""
+    model = report.model
+    by = f" by {model.name} version {model.version}" if model else ""
     return f"{count_text(report.rows_scored or 0, 'row')} scored{by}{took}."
 
 
@@ -70,7 +70,7 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
             "" if report.drifted is None else "bad" if report.drifted else "good",
         ),
         Fact(
-            "Promises broken",
+            "SLA rules broken",
             number_text(len(broken) or len(report.sla_broken)) if kept else UNKNOWN,
             f"of {len(page.sla)}" if page.sla else "none were checked" if not kept else "",
             kept,  # type: ignore[arg-type]
@@ -81,18 +81,19 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
 def source_section(page: RunPage) -> Section:
     """Source, model and table, by name and version."""
     report = page.report
-    source, model, newer = report.source or {}, report.model or {}, report.newer or {}
+    source, newer = report.source or ReportedSource(UNKNOWN), report.newer or {}
+    model = report.model or ReportedModel(UNKNOWN, "")
     loads = page.report.model_loads
     facts = [
-        Fact("Source", str(source.get("table", UNKNOWN)), _version_text(source.get("version"))),
-        Fact("Model", str(model.get("name", UNKNOWN)), _version_text(model.get("version"))),
+        Fact("Source", source.table, _version_text(source.version)),
+        Fact("Model", model.name, _version_text(model.version)),
         Fact("Predictions", report.table or UNKNOWN, _version_text(report.table_version)),
         Fact("Transport", report.transport or UNKNOWN, report.transport_reason or ""),
         Fact("Model loaded", UNKNOWN if loads is None else count_text(loads, "time")),
         Fact(
             "Model digest",
-            model.get("digest", UNKNOWN)[:12],
-            f"id {model['model_id']}" if model.get("model_id") else "",
+            model.digest[:12] or UNKNOWN,
+            f"id {model.model_id}" if model.model_id else "",
         ),
     ]
     if report.chunks_reused:
@@ -107,4 +108,4 @@ def _rounded_text(value: float | None) -> str:
 
 
 def _version_text(version: object) -> str:
-    return "" if version is None else f"version {version}"
+    return "" if version in (None, "") else f"version {version}"

@@ -19,7 +19,7 @@ class TrendPoint:
     as_of: datetime
     value: float
     text: str
-    """The value in words, written beside the run that the page is of."""
+    """The value as text, shown next to the run of this report."""
     here: bool = False
 
 

@@ -1,4 +1,4 @@
-"""Numbers in words of a page. What is not known is a dash."""
+"""Numbers as text in a report. Unknown values are a dash."""
 
 from math import isfinite
 

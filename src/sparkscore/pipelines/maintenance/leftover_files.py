@@ -1,4 +1,4 @@
-"""The steps of `maintain` on what runs leave beside their tables: stages, and private copies of models."""
+"""The steps of `maintain` for what runs leave apart from tables: stages, and private copies of models."""
 
 import re
 from collections.abc import Iterable
@@ -15,54 +15,58 @@ from sparkscore.store.colocated_jobs import ColocatedJobs
 _STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
 
 
-def remove_stages(job: MaintenanceRun, told: ColocatedJobs) -> None:
-    """Remove the stages of settled runs after the grace period, and those that no event knows any more.
+def remove_stages(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
+    """Remove the stages of settled runs after the grace period, and those that no event refers to.
 
-    A run that has not ended may have its stage committed, or be about to: its stage stays, however old it is.
+    An unfinished run may have committed its stage, or be about to: its stage stays, however old it is.
     """
     root = job.settings.stage_uri
-    mine = f"{root}/{job.settings.job}"
-    if hadoop_folders.is_linked_folder(job.spark, mine):
-        job.skip("stages", mine, "it is a link, and links are not followed")
+    own_folder = f"{root}/{job.settings.job}"
+    if hadoop_folders.is_linked_folder(job.spark, own_folder):
+        job.record_skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
         return
-    going, last = _stage_folder_times(told.unsettled), _stage_folder_times(told.events)
-    for name in hadoop_folders.list_folder_names(job.spark, mine):
+    unsettled, last = _stage_folder_times(colocated.unsettled), _stage_folder_times(colocated.events)
+    for name in hadoop_folders.list_folder_names(job.spark, own_folder):
         if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
             continue
-        if name in going:
-            job.skip("stages", name, "its run has not ended, or would be gone on with")
+        if name in unsettled:
+            job.record_skip("stages", name, "its run is not finished, or the next attempt would continue it")
         else:
-            _remove_stage(job, f"{mine}/{name}", root)
+            _remove_stage(job, f"{own_folder}/{name}", root)
 
 
 def _remove_stage(job: MaintenanceRun, folder: str, root: str) -> None:
-    found = hadoop_folders.measure_folder(job.spark, folder)
-    if found.newest > job.settled_before:
+    size = hadoop_folders.measure_folder(job.spark, folder)
+    if size.newest > job.settled_before:
         return
     if not job.dry_run:
         hadoop_folders.remove_table_folder(job.spark, folder, root=root)
-    job.add(stages_removed=1, stage_bytes_removed=found.bytes)
+    job.add_counts(stages_removed=1, stage_bytes_removed=size.bytes)
 
 
-def remove_models(job: MaintenanceRun, told: ColocatedJobs) -> None:
+def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     """Remove private copies of models that no run has used within the grace period, under a local home."""
     home = job.settings.home_uri
     if not Path(home).is_absolute():
         return
-    if told.unread:
-        job.skip("models", f"{home}/models", f"what is pinned is not known: {', '.join(told.unread)} could not be read")
+    if colocated.unread:
+        job.record_skip(
+            "models",
+            f"{home}/models",
+            f"the pins of some runs are unknown: {', '.join(colocated.unread)} could not be read",
+        )
         return
-    needed = [*told.unsettled, *(event for event in told.events if event.at > job.settled_before)]
+    needed = [*colocated.unsettled, *(event for event in colocated.events if event.at > job.settled_before)]
     pinned = {event.pins.model_digest for event in needed if event.pins is not None}
     for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, before=job.settled_before):
         size = private_copies.copy_bytes(copy)
         if not job.dry_run:
             private_copies.remove_private_copy(copy)
-        job.add(models_removed=1, model_bytes_removed=size)
+        job.add_counts(models_removed=1, model_bytes_removed=size)
 
 
 def _stage_folder_times(events: Iterable[RunEvent]) -> dict[str, datetime]:
-    """The folders of the events' stages, and when something was last heard of each."""
+    """The folders of the events' stages, and the time of the last event of each."""
     return {
         stage_folder_name(event.pins.stage_id(event.as_of)): event.at
         for event in sorted(events, key=lambda event: event.at)

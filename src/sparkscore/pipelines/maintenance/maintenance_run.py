@@ -1,67 +1,67 @@
-"""One upkeep of a job: its tables, clock, and what it has done so far. The page of the verb decides the order."""
+"""One maintenance of a job: its tables, clock, and progress. `pipelines.maintain` decides the order of steps."""
 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import SparkscoreError, to_error_dict
-from sparkscore.pipelines.shared.run_attempt import refuse_default_home
-from sparkscore.records import MaintenanceReport, SkippedStep, TableRef
+from sparkscore.errors import ErrorSummary, SparkscoreError
+from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
+from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
-from sparkscore.store import delta_tables
+from sparkscore.store.table import Table
+from sparkscore.store.table_contracts import check_table_owner
 
 log = structlog.get_logger("sparkscore")
 
 GRACE_DAYS = 7
-"""What a settled run has left stays so long for whoever looks at it, or tries it again; a shorter retention wins."""
+"""How long the leftovers of a settled run stay, for inspection or a retry; a shorter retention wins."""
 
 
 @dataclass
 class MaintenanceRun:
-    """The book of one upkeep. `report` grows with what is done; an error carries it to the entry point."""
+    """The state of one maintenance. `report` collects what is done; an error carries it to the entry point."""
 
     spark: SparkSession
     settings: Settings
     now: datetime
-    target: TableRef
+    target: Table
     report: MaintenanceReport
     dry_run: bool
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, *, dry_run: bool, now: datetime | None) -> "MaintenanceRun":
-        """The book, in a session of its own beside the caller's.
+    def open(cls, spark: SparkSession, settings: Settings, *, dry_run: bool, now: datetime | None) -> "MaintenanceRun":
+        """Open a maintenance in a session of its own.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
         refuse_default_home(spark, settings.home)
-        target = parse_table_ref(settings.output.table, home=settings.home_uri)
+        own = create_run_session(spark)
+        target = Table.from_name(own, settings.output.table, home=settings.home_uri)
         report = MaintenanceReport(settings.job, "failed", table=target.path or target.name)
-        return cls(create_run_session(spark), settings, now or datetime.now(UTC), target, report, dry_run)
+        return cls(own, settings, now or datetime.now(UTC), target, report, dry_run)
 
     @property
-    def rejects(self) -> TableRef:
+    def rejects_table(self) -> Table:
         """The rows that runs did not score."""
-        return sibling_table(self.target, "_rejects")
+        return self.target.sibling("_rejects")
 
     @property
-    def profiles(self) -> tuple[TableRef, TableRef]:
-        """What the columns of runs held, and how far they were from what they were."""
-        return sibling_table(self.target, "_profile"), sibling_table(self.target, "_drift")
+    def profile_tables(self) -> tuple[Table, Table]:
+        """The profiles of runs, and their drift."""
+        return self.target.sibling("_profile"), self.target.sibling("_drift")
 
     @property
-    def events(self) -> TableRef:
+    def events_table(self) -> Table:
         """The run events."""
-        return sibling_table(self.target, "_runs")
+        return self.target.sibling("_runs")
 
     @property
     def kept_from(self) -> date | None:
@@ -70,35 +70,32 @@ class MaintenanceRun:
 
     @property
     def settled_before(self) -> datetime:
-        """What a settled run left before this moment is not needed any more."""
+        """What a settled run left before this time may be removed."""
         return self.now - timedelta(days=min(GRACE_DAYS, self.settings.output.retention_days or GRACE_DAYS))
 
-    def own_tables(self) -> list[TableRef]:
-        """The job's tables that are there.
+    def list_own_tables(self) -> list[Table]:
+        """The job's tables that exist.
 
         Raises:  ForeignTable, AccessDenied.
         """
         found = [
-            one
-            for one in (self.target, self.rejects, *self.profiles, self.events)
-            if delta_tables.is_delta_table(self.spark, one)
+            table
+            for table in (self.target, self.rejects_table, *self.profile_tables, self.events_table)
+            if table.exists()
         ]
         for table in found:
-            delta_tables.check_table_owner(self.spark, table, job=self.settings.job)
+            check_table_owner(table, job=self.settings.job)
         return found
 
-    def know(self, **facts: Any) -> None:
-        """Write facts into the report."""
-        self.report = replace(self.report, **facts)
-
-    def add(self, **counts: int) -> None:
+    def add_counts(self, **counts: int) -> None:
         """Add to the report's counts."""
-        self.know(**{name: getattr(self.report, name) + count for name, count in counts.items()})
+        added = {name: getattr(self.report, name) + count for name, count in counts.items()}
+        self.report = replace(self.report, **added)
 
-    def skip(self, step: str, what: str, reason: str) -> None:
-        """Something stays as it is: for the result line and for the log."""
+    def record_skip(self, step: str, what: str, reason: str) -> None:
+        """Record that something was left as it is, in the result line and in the log."""
         log.info("skipped", step=step, what=what, reason=reason)
-        self.know(skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
+        self.report = replace(self.report, skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
@@ -107,29 +104,37 @@ class MaintenanceRun:
         log.info("begin", step=name)
         yield
         seconds = round(time.monotonic() - start, 3)
-        self.know(seconds={**self.report.seconds, name: seconds})
+        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
         log.info("done", step=name, seconds=seconds)
 
     @contextmanager
-    def guarded(self) -> Iterator[None]:
-        """Every failure inside becomes one of the suite's own errors, and carries the report of what was done."""
+    def translate_failures(self) -> Iterator[None]:
+        """Turn every failure inside into an error of the suite that carries the report of what was done."""
         try:
             yield
         except Exception as error:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
             if known is None:
                 raise
-            self.know(status="failed", exit_code=known.exit_code, error=to_error_dict(known), seconds=self._seconds())
+            self.report = replace(
+                self.report,
+                status="failed",
+                exit_code=known.exit_code,
+                error=ErrorSummary.from_error(known),
+                seconds=self._elapsed_seconds(),
+            )
             known.report = self.report
             if known is error:
                 raise
             raise known from error
 
-    def ended(self) -> MaintenanceReport:
-        """The report of an upkeep that ended well."""
-        status = "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
-        self.know(status=status, seconds=self._seconds())
+    def finish(self) -> MaintenanceReport:
+        """The report of a maintenance that ended without an error."""
+        status: MaintenanceStatus = (
+            "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
+        )
+        self.report = replace(self.report, status=status, seconds=self._elapsed_seconds())
         return self.report
 
-    def _seconds(self) -> dict[str, float]:
-        return {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+    def _elapsed_seconds(self) -> dict[str, float]:
+        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}

@@ -1,78 +1,78 @@
 """The steps of `maintain` on the job's tables."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
-from sparkscore.records import TableRef
 from sparkscore.store import file_maintenance, retention
 from sparkscore.store.colocated_jobs import ColocatedJobs
-from sparkscore.store.delta_tables import load_table_id
+from sparkscore.store.table import Table
 
 
 def expire_job_tables(job: MaintenanceRun) -> None:
     """Delete predictions, rejects, profiles, drift and events of every as_of that is older than the retention.
 
-    Events go last: until then they say of rows that are gone which runs they were.
+    Events go last: until then they say which runs the removed rows belonged to.
     """
     before = job.kept_from
     if before is None:
         return
-    job.know(expired_before=before.isoformat())
-    order: Sequence[tuple[str, TableRef]] = [
+    job.report = replace(job.report, expired_before=before.isoformat())
+    order: Sequence[tuple[str, Table]] = [
         ("predictions_expired", job.target),
-        ("rejects_expired", job.rejects),
-        *(("profiles_expired", table) for table in job.profiles),
-        ("events_expired", job.events),
+        ("rejects_expired", job.rejects_table),
+        *(("profiles_expired", table) for table in job.profile_tables),
+        ("events_expired", job.events_table),
     ]
-    found = [retention.count_expired_rows(job.spark, table, before=before) for _, table in order]
-    if not job.dry_run and any(found):
-        retention.record_expired_revision(job.spark, job.target, job.events, before=before)
-    for (name, table), rows in zip(order, found, strict=True):
+    expired = [retention.count_expired_rows(table, before=before) for _, table in order]
+    if not job.dry_run and any(expired):
+        retention.record_expired_revision(job.target, job.events_table, before=before)
+    for (name, table), rows in zip(order, expired, strict=True):
         if rows and not job.dry_run:
-            retention.delete_expired_rows(job.spark, table, before=before, job=job.settings.job)
-        job.add(**{name: sum(rows.values())})
-    job.know(as_of_expired=len(set().union(*found)))
+            retention.delete_expired_rows(table, before=before, job=job.settings.job)
+        job.add_counts(**{name: sum(rows.values())})
+    job.report = replace(job.report, as_of_expired=len(set().union(*expired)))
 
 
-def compact_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: ColocatedJobs) -> None:
-    """Make many small files into few, where no run is at work: its MERGE would have to start again."""
-    busy = {event.as_of.date() for event in told.unsettled if event.job == job.settings.job}
+def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: ColocatedJobs) -> None:
+    """Compact small files where no run is active: its MERGE would have to start again."""
+    busy = {event.as_of.date() for event in colocated.unsettled if event.job == job.settings.job}
     for table in tables:
-        for part in file_maintenance.find_small_file_partitions(job.spark, table):
+        for part in file_maintenance.find_small_file_partitions(table):
             if part.as_of_date in busy:
-                job.skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date has not ended")
+                job.record_skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date is not finished")
             elif job.dry_run:
-                job.add(files_compacted=part.small_files)
+                job.add_counts(files_compacted=part.small_files)
             else:
-                job.add(
-                    files_compacted=file_maintenance.compact_partition(job.spark, table, part, job=job.settings.job)
-                )
+                job.add_counts(files_compacted=file_maintenance.compact_partition(table, part, job=job.settings.job))
 
 
-def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[TableRef], told: ColocatedJobs) -> None:
+def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: ColocatedJobs) -> None:
     """Remove the files that no version within Delta's retention needs, unless a run has pinned an older one."""
     for table in tables:
-        files = file_maintenance.list_vacuumable_files(job.spark, table)
-        reason = _vacuum_obstacle(job, table, told, files) if files else None
+        files = file_maintenance.list_vacuumable_files(table)
+        reason = _vacuum_obstacle(job, table, colocated, files) if files else None
         if reason is not None:
-            job.skip("vacuum", table.name, reason)
+            job.record_skip("vacuum", table.name, reason)
         elif files:
             if not job.dry_run:
-                file_maintenance.vacuum_table(job.spark, table)
-            job.add(files_vacuumed=len(files))
+                file_maintenance.vacuum_table(table)
+            job.add_counts(files_vacuumed=len(files))
 
 
-def _vacuum_obstacle(job: MaintenanceRun, table: TableRef, told: ColocatedJobs, files: Sequence[str]) -> str | None:
-    """Why a VACUUM of the table would not be safe; None where it is."""
-    if told.unread:
-        return f"what is pinned is not known: {', '.join(told.unread)} could not be read"
-    own = load_table_id(job.spark, table)
+def _vacuum_obstacle(job: MaintenanceRun, table: Table, colocated: ColocatedJobs, files: Sequence[str]) -> str | None:
+    """Why a VACUUM of the table is not safe; None if it is."""
+    if colocated.unread:
+        return f"the pins of some runs are unknown: {', '.join(colocated.unread)} could not be read"
+    table_id = table.id
     pinned = {
-        event.pins.source_version: event for event in told.unsettled if event.pins and event.pins.source_id == own
+        event.pins.source_version: event
+        for event in colocated.unsettled
+        if event.pins and event.pins.source_id == table_id
     }
     for version, event in sorted(pinned.items()):
-        if file_maintenance.can_vacuum_break_version(job.spark, table, version, files):
+        if file_maintenance.can_vacuum_break_version(table, version, files):
             return (
-                f"the job {event.job} reads version {version} in run {(event.run_id or '')[:12]}, which has not ended"
+                f"the job {event.job} reads version {version} in run {(event.run_id or '')[:12]}, which is not finished"
             )
     return None

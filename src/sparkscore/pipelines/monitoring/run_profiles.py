@@ -13,13 +13,13 @@ from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.monitor import column_profiles
 from sparkscore.monitor.column_profiles import ColumnSummaries, ProfileRequest
-from sparkscore.monitor.prediction_columns import PREDICTION, PredictionSelector, prediction_columns
+from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Snapshot, Stage, TableRef
+from sparkscore.records import ColumnProfile, Snapshot, Stage
+from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
-from sparkscore.store.delta_tables import load_table, load_table_id
 
 log = structlog.get_logger("sparkscore")
 
@@ -27,7 +27,7 @@ _HASH_SHARES = 1 << 20
 
 
 def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> tuple[ColumnProfile, ...]:
-    """What the columns of a run hold; sensitive ones are left out.
+    """Profiles of a run's columns, without sensitive ones.
 
     Jobs:    two that read: a sample of the source, and the stage.
     """
@@ -35,7 +35,7 @@ def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 
 
 def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
-    """What the inputs of the run's model hold in another table: that of its training.
+    """Profiles of the model's inputs in another table: that of its training.
 
     Jobs:    one that counts, one that reads a sample.
     """
@@ -63,55 +63,56 @@ def _profile_sample(
     narrow = replace(snapshot, columns=tuple(dict.fromkeys([*columns, *segments])))
     if not columns:
         return ()
-    found = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
-    looked_at = max((one.count for one in found.values()), default=0)
+    summaries = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
+    looked_at = max((summary.count for summary in summaries.values()), default=0)
     types = {field.name: field.type for field in narrow.schema}
     return _build_typed_profiles(
-        found, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
+        summaries, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
     )
 
 
 def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
-    spark, ref, settings = attempt.spark, TableRef(stage.path, stage.path), attempt.settings
+    table, settings = attempt.stage_store(plan.run).table, attempt.settings
     threshold, segments = settings.output.threshold, settings.profile.segments
-    schema = spark_to_arrow_schema(load_table(spark, ref, stage.version).schema)
-    columns = (PREDICTION, *(name for name in segments if name != PREDICTION))
-    snapshot = Snapshot(ref, load_table_id(spark, ref), stage.version, schema, columns, ())
+    schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
+    columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
+    snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    wanted = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
-    return _build_typed_profiles(_SampledTable(spark, snapshot, 1.0).summaries(wanted), "prediction", kinds, share=1.0)
+    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
+    summaries = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 
 def _build_typed_profiles(
-    found: ColumnSummaries, log_type: Literal["input", "prediction"], kinds: dict[str, pa.DataType], *, share: float
+    summaries: ColumnSummaries, log_type: Literal["input", "prediction"], kinds: dict[str, pa.DataType], *, share: float
 ) -> tuple[ColumnProfile, ...]:
     types = {name: arrow_to_spark_type(kind).simpleString() for name, kind in kinds.items()}
-    return column_profiles.build_profiles(found, log_type=log_type, types=types, share=share)
+    return column_profiles.build_profiles(summaries, log_type=log_type, types=types, share=share)
 
 
 @dataclass(frozen=True, slots=True)
 class _SampledTable:
-    """A share of a table's rows, by tasks that read its files themselves, or else through Spark."""
+    """A share of a table's rows, read by tasks from the files, or else through Spark."""
 
     spark: SparkSession
     snapshot: Snapshot
     share: float
 
-    def summaries(self, wanted: ProfileRequest) -> ColumnSummaries:
+    def summaries(self, request: ProfileRequest) -> ColumnSummaries:
         try:
             files = plan_file_scan(self.spark, self.snapshot)
             read = files.reader.with_share(self.share) if self.share < 1 else files.reader
-            return column_profiles.summarise_files(self.spark, replace(files, reader=read), wanted)
+            return column_profiles.summarise_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
             log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
-            return column_profiles.summarise_rows(self._rows(), wanted)
+            return column_profiles.summarise_rows(self._rows(), request)
 
     def _rows(self) -> DataFrame:
-        """A share by the hash of all columns: which rows it takes does not change from one time to the next."""
+        """A share by the hash of all columns: the same rows each time."""
         rows = ingest.snapshot_frame(self.spark, self.snapshot)
         if self.share >= 1:
             return rows
-        place = F.pmod(
+        hash_share = F.pmod(
             F.xxhash64(*(F.col(quote_identifier(name)) for name in self.snapshot.columns)), F.lit(_HASH_SHARES)
         )
-        return rows.where(place < F.lit(round(self.share * _HASH_SHARES)))
+        return rows.where(hash_share < F.lit(round(self.share * _HASH_SHARES)))

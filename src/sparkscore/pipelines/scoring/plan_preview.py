@@ -1,44 +1,51 @@
-"""What a run would do, without doing it: the plan, and a sample of predictions."""
+"""Shows what a run would do: the plan, and a sample of predictions."""
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.lifecycle import PLAIN_RUN, Decision, Wishes
+from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.transport_choice import check_suites, choose_transport, output_frame, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
 from sparkscore.records import RunReport
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import quote_identifier
 
 
 def preview_plan(
-    spark: SparkSession, settings: Settings, *, as_of: str | datetime, wishes: Wishes = PLAIN_RUN
+    spark: SparkSession,
+    settings: Settings,
+    *,
+    as_of: str | datetime,
+    replace: bool = False,
+    force: bool = False,
+    restart: bool = False,
 ) -> tuple[RunReport, list[tuple[str, str]]]:
-    """What `score` would do now: a report with status `dry_run`, and lines (what, how) for people. Writes nothing.
+    """What `score` would do now: a report with status `dry_run`, and lines (what, how) to print. Writes nothing.
 
     Jobs:    none that reads data beyond logs and one count in the prediction table.
     Raises:  whatever `score` would raise before it reads the source.
     """
-    attempt = Attempt.of(spark, settings, as_of)
-    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
-        decision = decide_run(attempt, wishes, records=False)
+    attempt = Attempt.open(spark, settings, as_of)
+    with attempt.record_failures(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-plan-") as copies:
+        decision = decide_run(attempt, replace=replace, force=force, restart=restart, records=False)
         if decision.kind == "already_published":
-            report = report_published_run(attempt, decision)
-            return attempt.ended("dry_run", newer=report.newer), [("would do", "nothing: this as_of is published")]
+            report_published_run(attempt, decision)
+            return attempt.finish("dry_run"), [("would do", "nothing: this as_of is already published")]
         planned = pin_run(attempt, decision, copies=copies)
         check_suites(attempt, planned)
         way = choose_transport(attempt, planned)
-        attempt.know(transport=way.transport, transport_reason=way.reason)
-        return attempt.ended("dry_run"), _plan_lines(
+        attempt.report_transport(way.transport, way.reason)
+        return attempt.finish("dry_run"), _plan_lines(
             attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}
         )
 
@@ -53,23 +60,25 @@ def sample_predictions(
     Jobs:    one small Spark job that reads, one that scores.
     Raises:  whatever `score` would raise, gates apart.
     """
-    attempt = Attempt.of(spark, settings, as_of)
-    with attempt.guarded(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
+    attempt = Attempt.open(spark, settings, as_of)
+    with attempt.record_failures(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
         planned = pin_run(attempt, Decision("work", 1, 1), copies=copies)
         counters = Counters(attempt.spark)
         asked = settings.scoring.transport
         transport = "arrow" if asked in ("auto", "scan") else asked
-        attempt.know(transport=transport, transport_reason="a sample passes through the driver")
+        attempt.report_transport(transport, "a sample passes through the driver's memory")
         source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
         predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.source.sensitive).collect()
-        rejected = sum(row["_reject"] is not None for row in predicted)
-        facts: dict[str, Any] = {
-            "rows_read": len(predicted),
-            "rows_scored": len(predicted) - rejected,
-            "rows_rejected": rejected,
-        }
-        return attempt.ended("dry_run", **facts, model_loads=counters.loads), predicted
+        rejected = sum(row[REJECT_COLUMN] is not None for row in predicted)
+        attempt.report = dataclasses.replace(
+            attempt.report,
+            rows_read=len(predicted),
+            rows_scored=len(predicted) - rejected,
+            rows_rejected=rejected,
+            model_loads=counters.loads,
+        )
+        return attempt.finish("dry_run"), predicted
 
 
 def _mask_sensitive_columns(frame: DataFrame, sensitive: Sequence[str]) -> DataFrame:
@@ -83,7 +92,7 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
     settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
     conditions = ", ".join(one.description for one in snapshot.where)
     gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
-    resumed = " (pins of an attempt that did not end)" if decision.keep is not None else ""
+    resumed = " (pins of an unfinished attempt)" if decision.keep is not None else ""
     return [
         ("would do", f"publish revision {decision.revision}, attempt {decision.attempt}{resumed}"),
         ("run", planned.run.run_id),
@@ -104,4 +113,4 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
 def _chunk_plan_text(attempt: Attempt) -> str:
     if attempt.report.transport == "scan":
         return f"kept every {attempt.settings.scoring.chunk_minutes:g} minutes"
-    return "one: only the scan has a file plan, so an attempt that does not end has nothing to go on from"
+    return "one: only the scan has a file plan, so nothing of an unfinished attempt can be reused"

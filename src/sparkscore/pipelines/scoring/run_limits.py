@@ -1,4 +1,4 @@
-"""What ends a run while it scores: too many rejected rows, and its deadline."""
+"""Limits that end a run while it scores: too many rejected rows, and its deadline."""
 
 import time
 from dataclasses import dataclass
@@ -15,38 +15,38 @@ class RunLimits:
     """The limits of one attempt."""
 
     rejects: int
-    """As many rows may be rejected."""
-    words: str
-    """Which setting says so."""
+    """The greatest number of rejected rows."""
+    setting: str
+    """The setting that says so."""
     until: float | None
     """On the monotonic clock; None: no deadline."""
 
     @classmethod
-    def of(cls, settings: Settings, *, began: float, rows_read: int) -> "RunLimits":
-        """The limits for so many rows of the source."""
+    def of(cls, settings: Settings, *, started: float, rows_read: int) -> "RunLimits":
+        """The limits for a source with this many rows."""
         scoring = settings.scoring
         share = int(scoring.max_reject_ratio * rows_read)
         limits = [(share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows")]
         if scoring.max_rejects is not None:
             limits.append((scoring.max_rejects, f"scoring.max_rejects {scoring.max_rejects:,}"))
-        rejects, words = min(limits)
-        return cls(rejects, words, None if scoring.deadline is None else began + scoring.deadline * _MINUTE_S)
+        rejects, setting = min(limits)
+        return cls(rejects, setting, None if scoring.deadline is None else started + scoring.deadline * _MINUTE_S)
 
     def check(self, *, rejected: int) -> None:
-        """Let the run go on.
+        """Raise an error if the run must end now.
 
         Raises:  TooManyRejects, DeadlinePassed.
         """
         self.check_rejects(rejected)
         if self.until is not None and time.monotonic() > self.until:
             raise DeadlinePassed(
-                "the run's time (scoring.deadline) is over before all rows are scored",
-                "a run within its deadline",
-                "run it again: it goes on from the chunks that are kept; or give it more time",
+                "scoring.deadline passed before all rows were scored",
+                "a run that ends before its deadline",
+                "run it again: it continues from the chunks that were kept; or raise scoring.deadline",
             )
 
     def result(self, job: BackgroundJob[JobResult]) -> JobResult:
-        """What a job gives whose rejects are not known before it ends.
+        """The result of a background job whose rejects are known only at its end.
 
         Raises:  DeadlinePassed, and whatever the job raised.
         """
@@ -55,13 +55,13 @@ class RunLimits:
         return job.result()
 
     def check_rejects(self, rejected: int) -> None:
-        """Let the run go on whatever the time is.
+        """Raise an error if too many rows are rejected.
 
         Raises:  TooManyRejects.
         """
         if rejected > self.rejects:
             raise TooManyRejects(
                 f"{rejected:,} rows so far could not be scored",
-                f"at most {self.rejects:,} ({self.words})",
-                "look at the reasons (the stage keeps them), mend the source or the model, or raise the limit",
+                f"at most {self.rejects:,} ({self.setting})",
+                "look at the reasons (the stage keeps them), repair the source or the model, or raise the limit",
             )

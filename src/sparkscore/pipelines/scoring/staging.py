@@ -1,11 +1,11 @@
-"""The one place where rows are scored: by the fastest transport that is sure, into the stage, chunk by chunk."""
+"""The one place where rows are scored: by the chosen transport, into the stage, chunk by chunk."""
 
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from sparkscore.errors import ScanUnsupported, TemporaryError
 from sparkscore.ingest import snapshot as ingest
@@ -18,14 +18,14 @@ from sparkscore.pipelines.scoring.transport_choice import (
 )
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import FileScan, Run
+from sparkscore.records import FileScan
 from sparkscore.scoring import scan_transport
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.stage import stage_store as stages
 from sparkscore.stage.chunk_committer import ChunkCommitter
 from sparkscore.stage.stage_progress import StageProgress
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
 
 log = structlog.get_logger("sparkscore")
@@ -34,15 +34,15 @@ _MINUTE_S = 60
 
 
 def score_missing_rows(
-    attempt: Attempt, plan: Plan, counters: Counters, past: StageProgress, limits: RunLimits
+    attempt: Attempt, plan: Plan, counters: Counters, earlier: StageProgress, limits: RunLimits
 ) -> StageProgress:
-    """The whole stage: the rows that are missing in what attempts with equal pins have done are added.
+    """The complete stage: adds the rows that attempts with equal pins have not scored.
 
-    Jobs:    one Spark job that scores. Where a file turns out to be one that only Spark is sure to read, another: then
-             nothing of the first is kept.
-    Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; what got done is kept, where there are chunks.
+    Jobs:    one Spark job that scores. If a file turns out to be one that only Spark can read, another one:
+             nothing of the first is kept then.
+    Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; finished chunks are kept.
     """
-    return _StageScorer(attempt, plan, counters, limits).added_to(past)
+    return _StageScorer(attempt, plan, counters, limits).score_missing(earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,83 +54,79 @@ class _StageScorer:
     counters: Counters
     limits: RunLimits
 
-    def added_to(self, past: StageProgress) -> StageProgress:
-        way = self._known(choose_transport(self.attempt, self.plan, target=past.target))
-        if way.scan is None:
-            return self._by_spark(past, lambda: self._frame(way.transport))
+    def score_missing(self, earlier: StageProgress) -> StageProgress:
+        choice = self._report_choice(choose_transport(self.attempt, self.plan, target=earlier.target))
+        if choice.scan is None:
+            return self._score_by_spark(earlier, lambda: self._scored_frame(choice.transport))
         try:
-            return self._by_scan(past, way.scan)
+            return self._score_by_scan(earlier, choice.scan)
         except Exception as error:
             unsure = error if isinstance(error, ScanUnsupported) else recover_task_error(error, self.attempt.secret)
             if not isinstance(unsure, ScanUnsupported):
                 raise
-            self.attempt.warn(f"the scan gave way to arrow: {unsure.found}")
-            self._known(TransportChoice("arrow", f"no scan: {unsure.found}"))
-            return self._by_spark(self._progress(), lambda: self._frame("arrow"))
+            self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
+            self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
+            return self._score_by_spark(self._store.load_progress(), lambda: self._scored_frame("arrow"))
 
-    def _known(self, way: TransportChoice) -> TransportChoice:
-        self.attempt.know(transport=way.transport, transport_reason=way.reason)
-        log.info("transport", transport=way.transport, reason=way.reason)
-        return way
+    def _report_choice(self, choice: TransportChoice) -> TransportChoice:
+        self.attempt.report_transport(choice.transport, choice.reason)
+        return choice
 
-    def _frame(self, transport: str) -> DataFrame:
+    def _scored_frame(self, transport: str) -> DataFrame:
         source = ingest.snapshot_frame(self.attempt.spark, self.plan.snapshot)
         return scored_frame(self.attempt, self.plan, source, self.counters, transport)
 
-    def _by_spark(self, past: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
-        """All rows in one commit: without a file plan there is nothing that a part of them could be called by."""
-        spark, run, root = self._where
-        past = self._emptied(past, "this transport writes the stage in one piece") if past.begun else past
-        with run_in_background(spark, lambda: stages.write_stage(spark, frame(), run, root, past=past)) as job:
+    def _score_by_spark(self, earlier: StageProgress, frame: Callable[[], DataFrame]) -> StageProgress:
+        """All rows in one commit: without a file plan, parts of them have no names."""
+        earlier = (
+            self._reset_stage(earlier, "this transport writes the stage in one commit")
+            if earlier.has_started
+            else earlier
+        )
+        with run_in_background(self.attempt.spark, lambda: self._store.write_frame(frame(), past=earlier)) as job:
             return self.limits.result(job)
 
-    def _by_scan(self, past: StageProgress, files: FileScan) -> StageProgress:
-        spark, run, root = self._where
-        rows, place = (
-            prepare_stage_rows(self.attempt, self.plan, self.counters),
-            stages.find_stage_location(*self._where),
-        )
-        if place is None:
-            return self._by_spark(past, lambda: scan_transport.score_scan_frame(spark, files, rows))
-        if past.begun and past.plan != files.plan:
-            self._emptied(past, "its chunks are of another file plan")
-        create_write_folder(place)
-        chunks = ChunkCommitter(spark, run, root, place=place, schema=rows.schema, scan=files)
+    def _score_by_scan(self, earlier: StageProgress, files: FileScan) -> StageProgress:
+        spark, store = self.attempt.spark, self._store
+        rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters), store.location
+        if location is None:
+            return self._score_by_spark(earlier, lambda: scan_transport.score_scan_frame(spark, files, rows))
+        if earlier.has_started and earlier.plan != files.plan:
+            earlier = self._reset_stage(earlier, "its chunks belong to another file plan")
+        create_write_folder(location)
+        chunks = ChunkCommitter(store, location, schema=rows.schema, scan=files, progress=earlier)
         key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
-        missing, before = chunks.missing, None
-        while missing and missing != before:  # again where another attempt was faster with some of it
+        missing, last_missing = chunks.missing, None
+        while missing and missing != last_missing:  # again where another attempt was faster with some of it
             try:
                 parts = scan_transport.stage_scan_parts(
-                    spark, files, rows, place, parts=missing, key=key, every_s=every_s
+                    spark, files, rows, location, parts=missing, key=key, every_s=every_s
                 )
                 with closing(parts) as done:
-                    for found in done:
-                        chunks.add(found, every_s=every_s)
+                    for scored in done:
+                        chunks.add(scored, every_s=every_s)
                         self.limits.check(rejected=chunks.rejected)
             except Exception as error:
                 if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
-                    chunks.keep()
+                    chunks.try_commit()
                 raise
             chunks.commit()
-            missing, before = chunks.missing, missing
-        return self._whole(chunks)
+            missing, last_missing = chunks.missing, missing
+        return self._require_complete(chunks)
 
-    def _whole(self, chunks: ChunkCommitter) -> StageProgress:
+    def _require_complete(self, chunks: ChunkCommitter) -> StageProgress:
         if chunks.missing:
             raise TemporaryError(
-                f"{len(chunks.missing):,} parts were scored, but Spark lost what their tasks told",
-                "word from every task",
-                "run it again: it goes on from the chunks that are kept",
+                f"{len(chunks.missing):,} parts were scored, but their results did not reach the driver",
+                "a result from every task",
+                "run it again: it continues from the chunks that were kept",
             )
         return chunks.progress
 
-    def _emptied(self, past: StageProgress, why: str) -> StageProgress:
-        self.attempt.warn(f"what an earlier attempt scored is thrown away: {why}")
-        return stages.reset_stage(*self._where, past=past)
-
-    def _progress(self) -> StageProgress:
-        return stages.load_stage_progress(*self._where)
+    def _reset_stage(self, earlier: StageProgress, why: str) -> StageProgress:
+        self.attempt.warn(f"what an earlier attempt scored is discarded: {why}")
+        return self._store.reset(past=earlier)
 
     @property
-    def _where(self) -> tuple[SparkSession, Run, str]:
-        return self.attempt.spark, self.plan.run, self.attempt.settings.stage_uri
+    def _store(self) -> StageStore:
+        return self.attempt.stage_store(self.plan.run)

@@ -1,4 +1,4 @@
-"""Steps that more than one page takes: the gates' suites, how rows reach the model, and what becomes of the stage."""
+"""Steps that several verbs share: the gates' suites, the choice of the transport, the columns of the stage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -57,9 +57,9 @@ def check_suites(attempt: Attempt, plan: Plan) -> None:
 
 
 def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None) -> TransportChoice:
-    """The fastest transport that is sure to give Spark's rows, or the one that the config names.
+    """The fastest transport that is certain to give Spark's rows, or the one that the config names.
 
-    `target`: bytes of a split in the file plan that earlier chunks are of.
+    `target`: bytes of a split in the file plan of earlier chunks.
 
     Jobs:    none; the scan's listing of files.
     """
@@ -68,7 +68,7 @@ def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None)
         return TransportChoice(scoring.transport, "as configured")
     inexact = rule_codes_without_arrow_form(plan.rules, plan.snapshot.schema)
     if inexact:
-        return TransportChoice("arrow", f"no scan: only Spark is sure to compute {inexact[0]}, which rejects rows")
+        return TransportChoice("arrow", f"no scan: only Spark computes {inexact[0]}, which rejects rows, exactly")
     rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
     try:
         scan = plan_file_scan(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
@@ -81,7 +81,7 @@ def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None)
 
 
 def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False) -> StageRowScorer:
-    """What tasks do with source rows, for the transports in Arrow. `by_spark`: it has judged each row already."""
+    """What tasks do with source rows, for the transports in Arrow. `by_spark`: Spark has judged each row already."""
     model = attempt.settings.model
     shipped = ship_model(
         attempt.spark,
@@ -122,6 +122,6 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
 
 
 def output_frame(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
-    """The stage's rows with the columns that readers will see, constants of the run apart."""
+    """The stage's rows with the columns of the prediction table, constants of the run apart."""
     threshold = attempt.settings.output.threshold
     return postprocess_predictions(staged, plan.contract, output=plan.model.output, threshold=threshold)

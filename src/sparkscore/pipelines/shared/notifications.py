@@ -1,4 +1,4 @@
-"""Those outside who are told of an attempt: the webhook, and the file that Prometheus reads. Fails no run."""
+"""Reports an attempt to the outside: to the webhook, and in the file that Prometheus reads. Fails no run."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,21 +17,21 @@ _WEBHOOK_WAIT_S = 2.0
 """How long the end of a run waits for a webhook that has not answered yet."""
 
 
-def notify_webhook(report: RunReport, url: str | None, *, past: Sequence[RunEvent]) -> tuple[str, ...]:
-    """Tell the webhook what there is to tell of a report and was not told in the `past` of its as_of.
+def notify_webhook(report: RunReport, url: str | None, *, earlier_events: Sequence[RunEvent]) -> tuple[str, ...]:
+    """Send the alerts of a report that were not sent in the `past` of its as_of to the webhook.
 
-    The keys of what it has taken: kept in the run events, so that no later attempt of the as_of tells it again.
+    Returns the keys of the alerts that it accepted. Run events keep them, so that no later attempt sends them again.
     """
     if url is None:
         return ()
-    before = {key for event in past for key in event.parsed_details.get("alerts", ())}
-    sending = send_alerts(unsent_alerts(alerts_for_report(report), before), url)
+    sent = {key for event in earlier_events for key in event.parsed_details.get("alerts", ())}
+    sending = send_alerts(unsent_alerts(alerts_for_report(report), sent), url)
     return () if sending is None else sending.finish(_WEBHOOK_WAIT_S).told
 
 
 def write_attempt_metrics(report: RunReport, verdicts: Sequence[Verdict], folder: str, *, cores: int) -> None:
-    """Write the metrics of a report."""
+    """Write the metrics of a report for Prometheus."""
     try:
         write_metrics(report, folder, at=datetime.now(UTC), verdicts=verdicts, cores=cores)
     except OSError as error:
-        log.warning("no metrics", folder=folder, error=redact_secrets(str(error))[:300])
+        log.warning("metrics not written", folder=folder, error=redact_secrets(str(error))[:300])

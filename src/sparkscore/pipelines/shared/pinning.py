@@ -1,4 +1,4 @@
-"""What a run stands on: resolved once, pinned by versions and digests, checked before a row is read."""
+"""Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
 import tempfile
 from dataclasses import dataclass, replace
@@ -11,13 +11,13 @@ from sparkscore.lifecycle import Decision
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_history import other_pins
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import Settings
-from sparkscore.store import delta_tables
+from sparkscore.store.table_contracts import check_table_contract
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,45 +39,70 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
 
     Raises:  ModelError, SignatureError, ConfigError, PinsConflict, RegistryUnreachable.
     """
-    settings = attempt.settings
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
+    model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
+    _warn_of_paths(attempt)
+    pins = _pin_inputs(attempt, model, snapshot, keep)
+    columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
+    contract = _derive_checked_contract(attempt, model, snapshot)
+    run = Run(
+        attempt.settings.job,
+        attempt.as_of,
+        decision.revision,
+        decision.attempt,
+        pins,
+        attempt.source.name,
+        model.model_id,
+        attempt.postprocessing_of(pins),
+    )
+    attempt.run = run
+    attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
+    source, suite = attempt.settings.source, attempt.suites.get("input")
+    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
+    return Plan(run, model, columns, snapshot, contract, rules)
+
+
+def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
     try:
-        model = _resolve_run_model(settings, keep, copies or copies_folder(settings))
-        snapshot = _pin_run_source(attempt, model, keep)
+        model = _resolve_run_model(attempt.settings, keep, copies)
+        return model, _pin_run_source(attempt, model, keep)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
             raise
         raise PinsConflict(
-            f"the pins of the attempt before are gone: {error.found}",
-            "the pinned model and source",
-            "--restart resolves anew",
+            f"what the previous attempt pinned is gone: {error.found}",
+            "the pinned model version and source version",
+            "--restart pins source and model again",
         ) from error
-    _warn_of_paths(attempt)
+
+
+def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: Pins | None) -> Pins:
     digest = model.digest if keep is None else _kept_digest(model, keep)
-    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, attempt.scoring_digest)
+    scoring_digest = attempt.scoring_digest if keep is None else keep.scoring_digest
+    pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
     if keep is not None and keep != pins:
         raise PinsConflict(
-            "; ".join(keep.differences(pins)), "the pins of the attempt before", "--restart resolves anew"
+            "; ".join(keep.differences(pins)),
+            "the pins of the previous attempt",
+            "--restart pins source and model again",
         )
-    columns = match_input_columns(model, snapshot.schema, settings.model.inputs)
-    source = settings.source
-    shape = derive_table_contract(
+    return pins
+
+
+def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
+    """The columns of the prediction table; where the table exists, it has them."""
+    source = attempt.settings.source
+    contract = derive_table_contract(
         snapshot.schema,
         keys=source.keys,
         output=model.output,
         passthrough=source.passthrough,
-        threshold=settings.output.threshold,
+        threshold=attempt.settings.output.threshold,
     )
-    if delta_tables.is_delta_table(attempt.spark, attempt.target):
-        delta_tables.check_table_contract(attempt.spark, attempt.target, shape, job=settings.job)
-    run = Run(
-        settings.job, attempt.as_of, decision.revision, decision.attempt, pins, attempt.source.name, model.model_id
-    )
-    attempt.run = run
-    attempt.stands_on(pins, model_id=model.model_id, run_id=run.run_id)
-    rules = row_rules(source.keys, snapshot.schema, attempt.suites.get("input"), sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, shape, rules)
+    if attempt.target.exists():
+        check_table_contract(attempt.target, contract, job=attempt.settings.job)
+    return contract
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:
@@ -89,17 +114,15 @@ def _kept_digest(model: PinnedModel, keep: Pins) -> str:
         return keep.model_digest
     raise DigestMismatch(
         f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
-        f"{keep.model_digest[:12]}, as the attempt before has pinned them",
-        "find out who changed them and put them back; --restart takes them as they are",
+        f"{keep.model_digest[:12]}, as the previous attempt pinned them",
+        "find out who changed them and restore them; --restart takes them as they are",
     )
 
 
 def _warn_of_paths(attempt: Attempt) -> None:
     sensitive = attempt.settings.source.sensitive
     if sensitive:
-        named = [
-            name for name in delta_tables.load_partition_columns(attempt.spark, attempt.source) if name in sensitive
-        ]
+        named = [name for name in attempt.source.partition_columns if name in sensitive]
         if named:
             attempt.warn(
                 f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
@@ -133,7 +156,6 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
     suite = attempt.suites.get("input")
     judged = [name for one in (suite.reject_expectations if suite else ()) for name in one.columns]
     return ingest.pin_source(
-        attempt.spark,
         attempt.source,
         version=source.version if keep is None else keep.source_version,
         as_of=attempt.as_of,

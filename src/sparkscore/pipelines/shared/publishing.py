@@ -1,6 +1,7 @@
-"""From a whole stage to readers: judged, published by one MERGE, told in the run events. Every verb that publishes."""
+"""From a complete stage to the publication: judge, publish by one MERGE, record the event."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from pyspark.sql import functions as F
@@ -16,83 +17,86 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.publish.publish_run import RowsToPublish, keep_rejects, publish_run
 from sparkscore.records import Publication, Run, RunReport, RunStatus, Stage
-from sparkscore.stage import stage_store as stages
-from sparkscore.store.delta_tables import ensure_table, is_delta_table, load_table
+from sparkscore.schemas import REJECT_COLUMN
+from sparkscore.store.table_contracts import ensure_table
 
 
 def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
-    """The end of an attempt whose stage is whole.
+    """Judge and publish the complete stage of an attempt.
 
     Jobs:    one that judges, more for a suite; one MERGE.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
-    spark, target, keys = attempt.spark, attempt.target, attempt.settings.source.keys
-    sensitive = attempt.settings.source.sensitive
+    target, keys = attempt.target, attempt.settings.source.keys
+    store, sensitive = attempt.stage_store(plan.run), attempt.settings.source.sensitive
     _judge_stage(attempt, plan, stage, rows_read)
-    with attempt.part("publish"):
-        ensure_table(spark, target, plan.contract, job=plan.run.job)
-        keep_rejects(spark, stage, plan.run, target, keys=keys, sensitive=sensitive)
+    with attempt.phase("publish"):
+        ensure_table(target.refresh(), plan.contract, job=plan.run.job)  # scoring took its time
+        if stage.rejected:
+            rejected = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull())
+            keep_rejects(rejected, plan.run, target, keys=keys, sensitive=sensitive)
         rows = RowsToPublish(
-            lambda session: output_frame(attempt, plan, stages.load_scored_rows(session, stage)),
+            lambda session: output_frame(attempt, plan, store.in_session(session).load_scored_rows(stage)),
             plan.contract.names,
             stage.scored,
             stage.rejected,
         )
-        publication = publish_run(spark, rows, plan.run, target, keys=keys)
-        ensure_latest_view(spark, target, keys=keys)
+        publication = publish_run(rows, plan.run, target, keys=keys)
+        ensure_latest_view(target, keys=keys)
     return finish_publication(
-        attempt, plan.run, publication, then=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
+        attempt, plan.run, publication, on_visible=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
     )
 
 
 def finish_publication(
-    attempt: Attempt, run: Run, publication: Publication, *, then: Callable[[], None] | None = None
+    attempt: Attempt, run: Run, publication: Publication, *, on_visible: Callable[[], None] | None = None
 ) -> RunReport:
     """The last event and the report of an attempt, after its commit or after that of a later revision.
 
-    `then`: what is to be done once readers see the run.
+    `then`: what to do after the publication.
     """
-    attempt.know(table_version=publication.table_version)
+    attempt.report = replace(attempt.report, table_version=publication.table_version)
     if publication.run_id != run.run_id:
         later = publication.revision
-        attempt.event("aborted", told={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
-        return attempt.ended("superseded")
-    attempt.event("published", table_version=publication.table_version)
+        attempt.record_event("aborted", details={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
+        return attempt.finish("superseded")
+    attempt.record_publication(publication.table_version)
     status: RunStatus = "published" if publication.committed else "already_published"
-    attempt.know(status=status)
-    if then is not None:
-        then()
-    return attempt.ended(status)
+    attempt.report = replace(attempt.report, status=status)
+    if on_visible is not None:
+        on_visible()
+    return attempt.finish(status)
 
 
 def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> None:
-    with attempt.part("output_gate"):
-        rows = output_frame(attempt, plan, stages.load_stage_rows(attempt.spark, stage))
+    store = attempt.stage_store(plan.run)
+    with attempt.phase("output_gate"):
+        rows = output_frame(attempt, plan, store.load_rows(stage))
         keys, sensitive = attempt.settings.source.keys, attempt.settings.source.sensitive
         found = stage_integrity.check_stage_integrity(
             rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive
         )
-        attempt.judged(found.verdict)
+        attempt.keep_verdict(found.verdict)
         stage_integrity.require_stage_integrity(found)
         suite = attempt.suites.get("output")
         if suite is not None:
-            accepted = output_frame(attempt, plan, stages.load_scored_rows(attempt.spark, stage))
+            accepted = output_frame(attempt, plan, store.load_scored_rows(stage))
             verdict = judge_suite(accepted, suite, gate="output", sensitive=sensitive)
-            attempt.judged(verdict)
+            attempt.keep_verdict(verdict)
             require_passed_verdict(verdict)
         _judge_shift(attempt, plan, stage)
 
 
 def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
-    """Against the last as_of before this one that readers see; there is none for a first run."""
-    gate, spark, target = attempt.settings.gate, attempt.spark, attempt.target
-    if (gate.mean_shift is None and gate.label_shift is None) or not is_delta_table(spark, target):
+    """Compare with the last published as_of before this one; a first run has none."""
+    gate, target = attempt.settings.gate, attempt.target
+    if (gate.mean_shift is None and gate.label_shift is None) or not target.exists():
         return
-    earlier = load_table(spark, target).where(F.col("as_of") < F.lit(attempt.as_of))
+    earlier = target.load_rows().where(F.col("as_of") < F.lit(attempt.as_of))
     last = earlier.agg(F.max("as_of")).collect()[0][0]
     if last is None:
         return
-    now = output_frame(attempt, plan, stages.load_scored_rows(spark, stage))
+    now = output_frame(attempt, plan, attempt.stage_store(plan.run).load_scored_rows(stage))
     verdict = judge_prediction_shift(now, earlier.where(F.col("as_of") == F.lit(last)), attempt.settings)
-    attempt.judged(verdict)
+    attempt.keep_verdict(verdict)
     require_passed_verdict(verdict)

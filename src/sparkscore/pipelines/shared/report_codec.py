@@ -1,12 +1,12 @@
-"""Between the report of an attempt and the run events: what an event keeps of a report, and what it tells again."""
+"""Converts between the report of an attempt and its run events."""
 
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sparkscore.errors import is_retryable
-from sparkscore.records import Pins, RunEvent, RunReport, RunStatus, to_utc_text
+from sparkscore.errors import ErrorSummary, is_retryable
+from sparkscore.records import Pins, ReportedModel, ReportedSource, RunEvent, RunReport, RunStatus, to_utc_text
 
 SUPERSEDED_BY = "superseded_by"
 """Key of an `aborted` event's details: the revision that was published instead."""
@@ -16,7 +16,7 @@ _DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnin
 
 
 def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[str, Any]) -> RunEvent:
-    """The event with what it keeps of the report of its attempt; `details`: what it tells besides."""
+    """The event with what it keeps of the report of its attempt; `details`: further facts."""
     kept = {name: getattr(report, name) for name in _DETAILS}
     kept |= {"executors": dict(report.executors), "seconds": dict(report.seconds)}
     columns = {name: getattr(report, name) for name in _COLUMNS}
@@ -24,7 +24,7 @@ def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[st
 
 
 def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
-    """What the events of a run tell of what its last attempt has reported.
+    """The report of a run's last attempt, as far as its events keep it.
 
     Needs:   the events of one run, one at least, oldest first; `table` as the report names it.
     """
@@ -44,7 +44,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         attempt=last.attempt,
         **columns,
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
-        source=None if last.pins is None else {"table": last.source_table, "version": last.pins.source_version},
+        source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
@@ -61,18 +61,13 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
 
 
 def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
-    """The newest event that the last attempt wrote about itself: `monitored` says nothing of how far it came."""
+    """The newest event of the last attempt, `monitored` apart: it does not say how far the attempt came."""
     return next((event for event in reversed(events) if event.event != "monitored"), events[-1])
 
 
-def model_of_pins(pins: Pins, model_id: str) -> dict[str, str]:
+def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
     """The model as a report names it."""
-    return {
-        "name": pins.model_name,
-        "version": pins.model_version,
-        "model_id": model_id,
-        "digest": pins.model_digest,
-    }
+    return ReportedModel(pins.model_name, pins.model_version, model_id, pins.model_digest)
 
 
 def _status_of_event(event: RunEvent) -> RunStatus:
@@ -83,14 +78,10 @@ def _status_of_event(event: RunEvent) -> RunStatus:
     return "failed" if event.event == "failed" else "unfinished"
 
 
-def _error_of_event(event: RunEvent) -> dict[str, Any] | None:
+def _error_of_event(event: RunEvent) -> ErrorSummary | None:
     if event.event != "failed" or event.error is None:
         return None
-    return {
-        "class": event.error,
-        "message": event.message,
-        "retryable": is_retryable(event.error, exit_code=event.exit_code),
-    }
+    return ErrorSummary(event.error, event.message or "", is_retryable(event.error, exit_code=event.exit_code))
 
 
 def _scoring_rate(rows: int | None, seconds: float | None) -> int | None:
@@ -98,6 +89,6 @@ def _scoring_rate(rows: int | None, seconds: float | None) -> int | None:
 
 
 def _attempt_seconds(attempt: Sequence[RunEvent], last: RunEvent) -> float:
-    """From the start of the attempt to its last word."""
+    """Seconds from the start of the attempt to its last event."""
     started = [event.at for event in attempt if event.event == "started"]
     return round((last.at - started[0]).total_seconds(), 3) if started else 0.0

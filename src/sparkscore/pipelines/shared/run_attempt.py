@@ -1,4 +1,4 @@
-"""One attempt of a run: its tables, clock, events and report. Pages of verbs decide the order; this keeps the book."""
+"""One attempt of a run: its tables, clock, events and report. The verb decides in which order they change."""
 
 import secrets
 import time
@@ -13,90 +13,88 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, SparkscoreError, redact_secrets, to_error_dict
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
+from sparkscore.pipelines.shared.attempt_inputs import parse_as_of, refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
-from sparkscore.records import Pins, RunEvent, RunReport, TableRef, Verdict, to_utc_text
+from sparkscore.records import (
+    NO_POSTPROCESSING,
+    EventKind,
+    Pins,
+    Postprocessing,
+    ReportedSource,
+    RunEvent,
+    RunReport,
+    RunStatus,
+    Verdict,
+    to_utc_text,
+)
 from sparkscore.records import Run as RunRecord
-from sparkscore.scoring.task_errors import recover_task_error as from_worker
+from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
-from sparkscore.spark.identifiers import parse_table_ref, sibling_table
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
 
 
-def parse_as_of(text: str | datetime) -> datetime:
-    """The UTC moment of an ISO date or timestamp; without a zone it is UTC.
-
-    Raises:  ConfigError.
-    """
-    try:
-        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"as_of {text!r}",
-            "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
-            "let the scheduler pass its logical date",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 @dataclass
 class Attempt:
-    """The book of one attempt. `report` grows with what is known; an error carries it to the entry point."""
+    """One attempt. `report` is replaced as values become known; an error carries it to the entry point."""
 
     spark: SparkSession
     settings: Settings
     as_of: datetime
-    target: TableRef
-    source: TableRef
+    target: Table
+    source: Table
     report: RunReport
     verb: str = "score"
-    of_run: str | None = None
+    origin_run_id: str | None = None
     """The run that a verb other than `score` starts from."""
     run: RunRecord | None = None
     revision: int = 1
     attempt: int = 1
-    began: float = field(default_factory=time.monotonic)
+    started: float = field(default_factory=time.monotonic)
     verdicts: list[Verdict] = field(default_factory=list)
-    seen: list[RunEvent] = field(default_factory=list)
-    """The events of the as_of as they were when the attempt began."""
+    earlier_events: list[RunEvent] = field(default_factory=list)
+    """The events of the as_of when the attempt started."""
     exit_code: int = 0
-    """Of an attempt that ends well: a broken promise about a published run is told by it."""
-    prepared: bool = False
+    """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
+    has_events_table: bool = False
+    stage_stores: dict[str, StageStore] = field(default_factory=dict)
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
-        """The book for one as_of, in a session of its own beside the caller's, with the tables' names checked.
+    def open(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
+        """An attempt for one as_of, in a session of its own, with the tables' names checked. Nothing is written.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
         refuse_default_home(spark, settings.home)
         moment = parse_as_of(as_of)
-        target = parse_table_ref(settings.output.table, home=settings.home_uri)
-        source = parse_table_ref(settings.source.table, home=settings.home_uri)
+        rows = settings.scoring.batch_rows
+        own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
+        target = Table.from_name(own, settings.output.table, home=settings.home_uri)
+        source = Table.from_name(own, settings.source.table, home=settings.home_uri)
         report = RunReport(
             settings.job,
             to_utc_text(moment),
             "failed",
             table=target.path or target.name,
-            source={"table": source.name, "version": None},
+            source=ReportedSource(source.name),
         )
-        rows = settings.scoring.batch_rows
-        own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
         return cls(own, settings, moment, target, source, report)
 
     @cached_property
     def suites(self) -> Mapping[Gate, Suite]:
-        """The gates' suites, read once: a broken one is an error of the config, never of the data.
+        """The suites of the gates, read once: an invalid suite is an error of the config, never of the data.
 
         Raises:  ConfigError.
         """
@@ -105,49 +103,71 @@ class Attempt:
         rejecting = found["output"].reject_expectations if "output" in found else ()
         if rejecting:
             raise ConfigError(
-                f"{rejecting[0].rule} of the output gate would reject rows that are scored already",
-                "the action reject in the suite of gate.input alone",
+                f"{rejecting[0].rule} of the output gate would reject rows that are already scored",
+                "the action reject only in the suite of gate.input",
                 "remove the action; severity decides what a broken rule does to the run",
             )
         return found
 
     @property
     def scoring_digest(self) -> str:
-        """Of the settings and of the rules that reject rows."""
+        """The scoring digest: of the settings and of the rules that reject rows."""
+        return self.settings.scoring_digest(self._rejecting_rules)
+
+    @property
+    def former_scoring_digest(self) -> str:
+        """The same as older versions wrote it into a run's pins."""
+        return self.settings.former_scoring_digest(self._rejecting_rules)
+
+    @property
+    def _rejecting_rules(self) -> list[dict[str, Any]]:
         suite = self.suites.get("input")
-        rules = [{"type": one.type, **one.kwargs} for one in suite.reject_expectations] if suite else []
-        return self.settings.scoring_digest(rules)
+        return [{"type": one.type, **one.kwargs} for one in suite.reject_expectations] if suite else []
+
+    def postprocessing_of(self, pins: Pins) -> Postprocessing:
+        """What the settings make of the predictions of a run with these pins.
+
+        Empty where an older version pinned it: there the scoring digest holds the threshold.
+        """
+        former = pins.scoring_digest != self.scoring_digest
+        return NO_POSTPROCESSING if former else Postprocessing(self.settings.output.threshold)
 
     @property
-    def runs_table(self) -> TableRef:
-        """Where the job's events are."""
-        return sibling_table(self.target, "_runs")
+    def runs_table(self) -> Table:
+        """The table of the job's run events."""
+        return self.target.sibling("_runs")
+
+    def stage_store(self, run: RunRecord) -> StageStore:
+        """The stage of a run: one object for the runs that share it, so that its log is opened once."""
+        store = StageStore(self.spark, run, self.settings.stage_uri)
+        return self.stage_stores.setdefault(run.stage_id, store)
 
     @property
-    def so_far(self) -> Mapping[str, float]:
-        """Seconds per part, and `total` until now."""
-        return {**self.report.seconds, "total": round(time.monotonic() - self.began, 3)}
+    def elapsed_seconds(self) -> Mapping[str, float]:
+        """Seconds per phase, and `total` until now."""
+        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
 
-    def past(self) -> list[RunEvent]:
+    def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
-        return load_events(self.spark, self.runs_table, job=self.settings.job, as_of=self.as_of)
+        return load_events(self.runs_table, job=self.settings.job, as_of=self.as_of)
 
-    def know(self, **facts: Any) -> None:
-        """Write facts into the report."""
-        self.report = replace(self.report, **facts)
+    def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
+        """Set the run and its pins in the report."""
+        source = ReportedSource(self.source.name, pins.source_version)
+        self.report = replace(self.report, run_id=run_id, model=model_of_pins(pins, model_id), source=source)
 
-    def stands_on(self, pins: Pins, *, model_id: str, run_id: str) -> None:
-        """Write the run and what it is pinned to into the report."""
-        model = model_of_pins(pins, model_id)
-        self.know(run_id=run_id, model=model, source={"table": self.source.name, "version": pins.source_version})
+    def report_transport(self, transport: str, reason: str) -> None:
+        """Set the transport and its reason in the report, and log them."""
+        self.report = replace(self.report, transport=transport, transport_reason=reason)
+        log.info("transport", transport=transport, reason=reason)
 
     def warn(self, text: str) -> None:
-        """A warning for the result line and for the log."""
+        """Add a warning to the result line and to the log."""
         log.warning(text)
-        self.know(warnings=(*self.report.warnings, text))
+        self.report = replace(self.report, warnings=(*self.report.warnings, text))
 
-    def judged(self, verdict: Verdict) -> None:
-        """Keep a gate's verdict; its warnings become the run's."""
+    def keep_verdict(self, verdict: Verdict) -> None:
+        """Keep a gate's verdict and add its warnings to the run's."""
         self.verdicts.append(verdict)
         for rule in verdict.warning_rules:
             self.warn(f"{verdict.gate} gate, {rule.rule}: {rule.observed}; expected {rule.expected}")
@@ -156,68 +176,56 @@ class Attempt:
             self.warn(f"{verdict.gate} gate, slow: {', '.join(slow)}, computed by Great Expectations' own engine")
 
     @contextmanager
-    def part(self, name: str) -> Iterator[None]:
-        """A timed part of the run."""
+    def phase(self, name: str) -> Iterator[None]:
+        """A timed phase of the run, under its name in the report's `seconds`."""
         start = time.monotonic()
         log.info("begin", part=name)
         yield
         seconds = round(time.monotonic() - start, 3)
-        self.know(seconds={**self.report.seconds, name: seconds})
+        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
         log.info("done", part=name, seconds=seconds)
 
-    def begin(self, run: RunRecord, *, closes: RunEvent | None) -> None:
-        """Record that the attempt started, and that the one before it never ended."""
+    def record_start(self, *, closes: RunEvent | None) -> None:
+        """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
-            self.write(
-                replace(
-                    closes, event="aborted", at=datetime.now(UTC), message="never ended; closed by the next attempt"
-                )
-            )
-        self.event("started")
+            message = "never ended; closed by the next attempt"
+            self.append_event(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
+        self.record_event("started")
 
-    def concluded(self, found: Mapping[str, Any]) -> None:
-        """Record what monitoring has found about the published run, and tell those who are to be told."""
-        self.event("monitored", exit_code=self.exit_code, told={**found, "alerts": self._alerted()})
+    def record_monitoring(self, details: Mapping[str, Any]) -> None:
+        """Record what monitoring has found about the published run, and send the alerts that it asks for."""
+        details = {**details, "alerts": self._send_alerts()}
+        self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
 
-    def event(self, kind: str, *, told: Mapping[str, Any] = MappingProxyType({}), **values: Any) -> None:
-        """Record one event of this attempt; `told` is what it tells beside the columns."""
-        run = self.run
-        known: dict[str, Any] = {}
-        if run is not None:
-            known = {
-                "run_id": run.run_id,
-                "pins": run.pins,
-                "source_table": run.source_table,
-                "model_id": run.model_id,
-            }
-        details = {
-            "verb": self.verb,
-            "of_run": self.of_run,
-            "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "cores": self.spark.sparkContext.defaultParallelism,
-            **told,
-        }
-        base = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC), **known)  # type: ignore[arg-type]
-        self.write(replace(encode_run_report(self.report, base, details=details), **values))
+    def record_event(
+        self, kind: EventKind, *, details: Mapping[str, Any] = MappingProxyType({}), message: str | None = None
+    ) -> None:
+        """Record one event of this attempt; `details` are added to its JSON."""
+        self.append_event(replace(self._build_event(kind, details), message=message))
 
-    def write(self, event: RunEvent) -> None:
+    def record_publication(self, table_version: int | None) -> None:
+        """Record that the run is published."""
+        self.append_event(replace(self._build_event("published"), table_version=table_version))
+
+    def append_event(self, event: RunEvent) -> None:
         """Append one event, of whichever attempt."""
-        if not self.prepared:
-            ensure_events_table(self.spark, self.runs_table, job=self.settings.job)
-            self.prepared = True
-        record_event(self.spark, self.runs_table, event)
+        if not self.has_events_table:
+            ensure_events_table(self.runs_table, job=self.settings.job)
+            self.has_events_table = True
+        record_event(self.runs_table, event)
 
-    def ended(self, status: str, **facts: Any) -> RunReport:
-        """The report of an attempt that ended well."""
-        dry = status == "dry_run"
-        self.know(status=status, exit_code=0 if dry else self.exit_code, seconds=self.so_far, **facts)
-        if not dry:
-            self._measure()
+    def finish(self, status: RunStatus) -> RunReport:
+        """The report of an attempt that ends without an error. Metrics are written, except after a dry run."""
+        dry_run = status == "dry_run"
+        exit_code = 0 if dry_run else self.exit_code
+        self.report = replace(self.report, status=status, exit_code=exit_code, seconds=self.elapsed_seconds)
+        if not dry_run:
+            self._write_metrics()
         return self.report
 
     @contextmanager
-    def guarded(self, *, records: bool = True) -> Iterator[None]:
-        """Every failure inside becomes one of the suite's own errors, carries the report, is recorded as an event."""
+    def record_failures(self, *, records: bool = True) -> Iterator[None]:
+        """Turn every failure inside into an error of the suite that carries the report, and record it as an event."""
         try:
             yield
         except Exception as error:
@@ -225,58 +233,62 @@ class Attempt:
                 error
                 if isinstance(error, SparkscoreError)
                 else spark_end_error(self.spark, "the job was running")
-                or from_worker(error, self.secret)
+                or recover_task_error(error, self.secret)
                 or to_sparkscore_error(error, "running the job")
             )
             if known is None and self.settings.source.sensitive:
                 known = SparkscoreError(type(error).__name__, do=MESSAGE_HIDDEN)
             code = known.exit_code if known else SparkscoreError.exit_code
-            self._failed(known or error, code, records=records)
+            self._end_with_failure(known or error, code, records=records)
             if known is None or (known is error and not self.settings.source.sensitive):
                 raise
             # what it was made of shows with --debug, but not where that may hold values of sensitive columns
             raise known from (None if self.settings.source.sensitive else error)
 
-    def _failed(self, error: Exception, code: int, *, records: bool) -> None:
-        told = to_error_dict(error)
-        self.know(status="failed", exit_code=code, error=told, seconds=self.so_far)
+    def _build_event(self, kind: EventKind, details: Mapping[str, Any] = MappingProxyType({})) -> RunEvent:
+        run = self.run
+        event = RunEvent(self.settings.job, self.as_of, self.revision, self.attempt, kind, datetime.now(UTC))
+        applied: Mapping[str, Any] = {}
+        if run is not None:
+            applied = run.postprocessing.to_dict()
+            event = replace(
+                event, run_id=run.run_id, pins=run.pins, source_table=run.source_table, model_id=run.model_id
+            )
+        known = {
+            "verb": self.verb,
+            "of_run": self.origin_run_id,
+            **({"postprocessing": applied} if applied else {}),
+            "verdicts": [asdict(verdict) for verdict in self.verdicts],
+            "cores": self.spark.sparkContext.defaultParallelism,
+        }
+        return encode_run_report(self.report, event, details={**known, **details})
+
+    def _end_with_failure(self, error: Exception, code: int, *, records: bool) -> None:
+        summary = ErrorSummary.from_error(error)
+        self.report = replace(self.report, status="failed", exit_code=code, error=summary, seconds=self.elapsed_seconds)
         if isinstance(error, SparkscoreError):
             error.report = self.report
         if not records:
             return
-        alerts = self._alerted()
+        alerts = self._send_alerts()
         if self.run is not None:
             try:
-                facts_of = {"exit_code": code, "error": told["class"], "message": told["message"]}
-                self.event("failed", told={"alerts": alerts}, **facts_of)
+                event = self._build_event("failed", {"alerts": alerts})
+                self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(
                     "the failure could not be recorded in the run events", error=redact_secrets(str(second))[:300]
                 )
-        self._measure()
+        self._write_metrics()
 
-    def _alerted(self) -> tuple[str, ...]:
-        """Tell the webhook what no earlier attempt of the as_of has told it; the keys of what it has taken."""
+    def _send_alerts(self) -> tuple[str, ...]:
+        """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""
         url = self.settings.monitor.webhook
-        return notify_webhook(self.report, url.get_secret_value() if url else None, past=self.seen)
+        return notify_webhook(self.report, url.get_secret_value() if url else None, earlier_events=self.earlier_events)
 
-    def _measure(self) -> None:
+    def _write_metrics(self) -> None:
         """Write the attempt's metrics, where the config names a folder for them; a failure is a warning."""
         folder = self.settings.monitor.metrics
         if folder is not None:
             cores = self.spark.sparkContext.defaultParallelism
             write_attempt_metrics(self.report, self.verdicts, folder, cores=cores)
-
-
-def refuse_default_home(spark: SparkSession, home: str) -> None:
-    """Refuse the default home on a cluster: a relative path, and executors would not see the driver's working folder.
-
-    Raises:  ConfigError.
-    """
-    master = str(spark.sparkContext.master)
-    if not master.startswith("local") and home == Settings.model_fields["home"].default:
-        raise ConfigError(
-            f"the default home {home} with the master {master}",
-            "a home that the driver and all executors see",
-            "set home: or SPARKSCORE_HOME to an absolute path or a URI, for example s3a://bucket/sparkscore",
-        )

@@ -1,162 +1,174 @@
-"""What the past of an as_of means: what to do now, and what is published already."""
+"""Reads the history of an as_of: what to do now, and what is already published."""
 
+import dataclasses
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sparkscore.errors import ConfigError, PinsConflict, SparkscoreError, TableChanged
-from sparkscore.lifecycle import Decision, Wishes, decide_next_attempt, unknown_runs
+from sparkscore.errors import ConfigError, SparkscoreError, TableChanged
+from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
+from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, Run, RunEvent, RunReport, to_utc_text
-from sparkscore.store import commit_history, delta_tables
+from sparkscore.records import Pins, ReportedSource, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.store import commit_history
+from sparkscore.store.table_contracts import check_table_owner
 
 
 @dataclass(frozen=True, slots=True)
 class RunHistory:
-    """What is known of an as_of before an attempt decides."""
+    """The history of an as_of before an attempt decides."""
 
     events: list[RunEvent]
-    """Oldest first, those among them that were missing and are recorded again now."""
+    """Oldest first, including those that were missing and have been recorded again."""
     visible: Mapping[str, int]
-    """Rows that readers see, by run_id."""
+    """Visible rows by run_id."""
     recovered: tuple[str, ...]
     """Runs whose publication was missing in the events."""
 
 
 def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
-    """The run events of the as_of and the rows that readers see; what died before its last event is recorded again.
+    """The run events and the visible rows of the as_of; publications without their last event are recorded again.
 
     Raises:  TableChanged, ForeignTable; ConfigError for an as_of that retention does not allow any more.
     """
-    spark, target = attempt.spark, attempt.target
-    if delta_tables.is_delta_table(spark, target):
-        delta_tables.check_table_owner(spark, target, job=attempt.settings.job)
-    past = attempt.past()
-    visible = commit_history.count_rows_by_run(spark, target, attempt.as_of)
+    target = attempt.target
+    if target.exists():
+        check_table_owner(target, job=attempt.settings.job)
+    events = attempt.load_as_of_events()
+    visible = commit_history.count_rows_by_run(target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
-    attempt.seen = past
-    unknown = unknown_runs(past, visible)
-    past += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
-    return RunHistory(past, visible, tuple(unknown))
+    attempt.earlier_events = events
+    unknown = unknown_runs(events, visible)
+    events += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
+    return RunHistory(events, visible, tuple(unknown))
 
 
-def decide_run(attempt: Attempt, wishes: Wishes, *, records: bool = True) -> Decision:
-    """What this attempt of `score` does, by the run events and by the rows that readers see.
+def decide_run(
+    attempt: Attempt, *, replace: bool = False, force: bool = False, restart: bool = False, records: bool = True
+) -> Decision:
+    """What this attempt of `score` does, by the run events and the visible rows.
 
     Raises:  TableChanged, ForeignTable.
     """
-    past = load_run_history(attempt, records=records)
-    job, force = attempt.settings.job, wishes.force
-    committed = (
-        commit_history.load_committed_revision(attempt.spark, attempt.target, job=job, as_of=attempt.as_of)
-        if force
-        else 0
+    history = load_run_history(attempt, records=records)
+    job = attempt.settings.job
+    committed = commit_history.load_committed_revision(attempt.target, job=job, as_of=attempt.as_of) if force else 0
+    decision = decide_next_attempt(
+        history.events, history.visible, replace=replace, force=force, restart=restart, committed=committed
     )
-    decision = decide_next_attempt(past.events, past.visible, wishes, committed=committed)
     if decision.kind == "work":
         _refuse_expired(attempt)
     return apply_decision(attempt, decision)
 
 
 def apply_decision(attempt: Attempt, decision: Decision) -> Decision:
-    """The decision, with its revision and attempt written into the attempt's book."""
+    """The decision; also sets its revision and attempt number in the attempt."""
     attempt.revision, attempt.attempt = decision.revision, decision.attempt
-    attempt.know(revision=decision.revision, attempt=decision.attempt)
+    attempt.report = dataclasses.replace(attempt.report, revision=decision.revision, attempt=decision.attempt)
     return decision
 
 
 def _refuse_expired(attempt: Attempt) -> None:
-    """The next `maintain` would remove what is published now; what it has removed is no change behind our back."""
+    """Refuse an as_of that retention does not allow: the next `maintain` would remove what is published now."""
     kept_from = attempt.settings.output.first_kept_date(datetime.now(UTC))
     if kept_from is not None and attempt.as_of.date() < kept_from:
         raise ConfigError(
             f"as_of {to_utc_text(attempt.as_of)} is older than output.retention_days allows:"
             " `maintain` removes its predictions, or has removed them",
-            f"an as_of since {kept_from}",
-            "raise output.retention_days; where it was published before, --force publishes it again",
+            f"an as_of from {kept_from} on",
+            "raise output.retention_days; if it was published before, --force publishes it again",
         )
 
 
 def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: bool) -> RunEvent:
-    """The missing `published` event of rows that readers see, told by the table's own history and recorded again."""
-    found = commit_history.find_run_commit(attempt.spark, attempt.target, run_id)
-    if found is None or found[1].get("rows") != rows:
+    """Record the missing `published` event of visible rows again, from the table's own history."""
+    found = commit_history.find_run_commit(attempt.target, run_id)
+    if found is None or found.note.rows != rows:
         raise TableChanged(
             f"{attempt.target.name} holds {rows:,} rows of run {run_id[:12]}"
             " that neither the run events nor the table's history explain",
             "rows that a run of this job published",
             "look at the table's history; delete the rows of this as_of and use --force to publish again",
         )
-    version, note = found
+    note, applied = found.note, found.note.postprocessing.to_dict()
     event = RunEvent(
         attempt.settings.job,
         attempt.as_of,
-        note["revision"],
-        note["attempt"],
+        note.revision,
+        note.attempt,
         "published",
         datetime.now(UTC),
         run_id,
-        Pins(**note["pins"]),
-        source_table=note["source_table"],
-        model_id=note["model_id"],
-        rows_read=rows + note["rejected"],
+        note.pins,
+        source_table=note.source_table,
+        model_id=note.model_id,
+        rows_read=rows + note.rejected,
         rows_scored=rows,
-        rows_rejected=note["rejected"],
-        table_version=version,
+        rows_rejected=note.rejected,
+        table_version=found.version,
         message="recorded again from the table's history",
+        details=json.dumps({"postprocessing": applied}) if applied else None,
     )
     attempt.warn(
         f"run {run_id[:12]} is in the prediction table but was not in the run events;"
         " recorded again from the table's history"
     )
     if records:
-        attempt.write(event)
+        attempt.append_event(event)
     return event
 
 
 def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
-    """The report for an as_of that stays as it is; what a new run would take instead stands under `newer`.
+    """The report for an as_of that stays as it is; `newer` holds what a new run would take instead.
 
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
     run, unfinished = restore_published_run(attempt, decision.shown), decision.open
-    refuse_other_pins(attempt, run.pins)
+    refuse_other_pins(attempt, run.pins, run.postprocessing)
     if unfinished is not None:
         attempt.warn(
-            f"an attempt of `{unfinished.verb}` began revision {unfinished.revision} and did not end: readers see"
-            f" revision {decision.revision}; run that again to finish it"
+            f"an attempt of `{unfinished.verb}` started revision {unfinished.revision} and did not finish: revision"
+            f" {decision.revision} stays visible; run that command again to finish it"
         )
     return report_unchanged_run(attempt, decision.shown, newer=_find_newer_versions(attempt, run.pins))
 
 
 def report_unchanged_run(
-    attempt: Attempt, shown: RunEvent | None, *, newer: Mapping[str, Any] | None = None
+    attempt: Attempt, current: RunEvent | None, *, newer: Mapping[str, Any] | None = None
 ) -> RunReport:
-    """The report of an attempt that leaves the publication which readers see as it is."""
-    restore_published_run(attempt, shown)
-    told = monitored_event(attempt, shown)
-    if told is not None:
-        attempt.exit_code = told.exit_code or 0
-        broken = tuple(rule["rule"] for rule in told.parsed_details.get("sla", ()) if not rule["kept"])
-        attempt.know(
-            drifted=told.parsed_details.get("drifted"), sla_broken=broken, report=told.parsed_details.get("report")
+    """The report of an attempt that leaves the current publication as it is."""
+    restore_published_run(attempt, current)
+    event = monitored_event(attempt, current)
+    if event is not None:
+        attempt.exit_code, details = event.exit_code or 0, event.parsed_details
+        broken = tuple(rule["rule"] for rule in details.get("sla", ()) if not rule["kept"])
+        attempt.report = dataclasses.replace(
+            attempt.report, drifted=details.get("drifted"), sla_broken=broken, report=details.get("report")
         )
-    table_version = None if shown is None else shown.table_version
-    return attempt.ended("already_published", table_version=table_version, model_loads=0, chunks_reused=0, newer=newer)
+    version = None if current is None else current.table_version
+    attempt.report = dataclasses.replace(
+        attempt.report, table_version=version, model_loads=0, chunks_reused=0, newer=newer
+    )
+    return attempt.finish("already_published")
 
 
-def monitored_event(attempt: Attempt, shown: RunEvent | None) -> RunEvent | None:
-    """What monitoring has found about a publication; None where it was not looked at, or not to the end."""
-    mine = [one for one in attempt.seen if one.event == "monitored" and shown and one.run_id == shown.run_id]
-    return mine[-1] if mine else None
+def monitored_event(attempt: Attempt, publication: RunEvent | None) -> RunEvent | None:
+    """What monitoring found about a publication; None if it did not run, or not to the end."""
+    matching = [
+        event
+        for event in attempt.earlier_events
+        if event.event == "monitored" and publication and event.run_id == publication.run_id
+    ]
+    return matching[-1] if matching else None
 
 
 def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
-    """The run of the attempt's revision with a publication's pins; with its counts it is written into the report.
+    """The run of the attempt's revision with a publication's pins; also sets it and its counts in the report.
 
     Raises:  TableChanged for a publication without pins.
     """
@@ -165,10 +177,20 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
             "a publication without pins in the run events", "the event that a run wrote", "--force publishes again"
         )
     source, model_id = event.source_table or attempt.source.name, event.model_id or ""
-    run = Run(attempt.settings.job, attempt.as_of, attempt.revision, attempt.attempt, event.pins, source, model_id)
-    attempt.stands_on(run.pins, model_id=model_id, run_id=run.run_id)
-    attempt.know(
-        source={"table": source, "version": run.pins.source_version},
+    run = Run(
+        attempt.settings.job,
+        attempt.as_of,
+        attempt.revision,
+        attempt.attempt,
+        event.pins,
+        source,
+        model_id,
+        event.postprocessing,
+    )
+    attempt.report_pins(run.pins, model_id=model_id, run_id=run.run_id)
+    attempt.report = dataclasses.replace(
+        attempt.report,
+        source=ReportedSource(source, run.pins.source_version),
         rows_read=event.rows_read,
         rows_scored=event.rows_scored,
         rows_rejected=event.rows_rejected,
@@ -178,56 +200,22 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
 
 @contextmanager
 def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
-    """Errors of these kinds are told with what helps the verb at hand."""
+    """Replace the advice of errors of these classes by advice for this verb."""
     try:
         yield
     except kinds as error:
         raise type(error)(error.found, error.expected, do) from error
 
 
-def other_pins(attempt: Attempt, pins: Pins) -> list[str]:
-    """One line per pin that the config asks for explicitly and that differs."""
-    settings = attempt.settings
-    name, _, version = settings.model.uri.removeprefix("models:/").partition("/")
-    asked = {
-        "model_name": (name.partition("@")[0], pins.model_name),
-        "model_version": (version or pins.model_version, pins.model_version),
-        "source_version": (
-            settings.source.version if isinstance(settings.source.version, int) else pins.source_version,
-            pins.source_version,
-        ),
-        "scoring_digest": (attempt.scoring_digest[:12], pins.scoring_digest[:12]),
-    }
-    return [f"{what} {theirs} published, {mine} asked for" for what, (mine, theirs) in asked.items() if mine != theirs]
-
-
-def refuse_other_pins(attempt: Attempt, pins: Pins) -> None:
-    """Refuse a config that asks explicitly for something else than what is published.
-
-    Raises:  PinsConflict.
-    """
-    differences = other_pins(attempt, pins)
-    source_id = delta_tables.load_table_id(attempt.spark, attempt.source)
-    if source_id != pins.source_id:
-        differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) asked for")
-    if differences:
-        raise PinsConflict(
-            f"this as_of is published with other pins: {'; '.join(differences)}",
-            "the published pins (scoring_digest: filter, keys, inputs, params, runtime, pass-through, threshold,"
-            " rules that reject rows, batch_timeout of the residency executor)",
-            "--replace supersedes it, or choose another as_of",
-        )
-
-
 def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
-    """What a run with new pins would take. A registry or a source that is not there now is no reason to fail."""
+    """What a run with new pins would take. An unreachable registry or source is no reason to fail."""
     newer: dict[str, Any] = {}
     try:
         if attempt.settings.source.version == "latest":
-            now = delta_tables.load_newest_version(attempt.spark, attempt.source)
+            now = attempt.source.load_newest_version()
             newer |= {"source_version": now} if now > pins.source_version else {}
         version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
         newer |= {"model_version": version} if version != pins.model_version else {}
     except SparkscoreError as error:
-        attempt.warn(f"whether something newer is there could not be told: {error.found}")
+        attempt.warn(f"cannot check whether a newer source or model exists: {error.found}")
     return newer or None

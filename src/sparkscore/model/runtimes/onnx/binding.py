@@ -1,4 +1,4 @@
-"""From Arrow columns to what an ONNX graph is given, and from its results to predictions. Without pandas."""
+"""Converts Arrow columns to the inputs of an ONNX graph, and its results to predictions. Without pandas."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +15,7 @@ from sparkscore.model.signature.numpy_inputs import NumpyArray, numpy_type, to_n
 def build_input_feed(
     plan: tuple[GraphFeed, ...], columns: Sequence[pa.Array], model: ShippedModel
 ) -> dict[str, NumpyArray]:
-    """What the graph is given for a batch.
+    """The graph's inputs for a batch.
 
     Runs on: executor.
     Raises:  SignatureError, PredictError, as `features`; also for NULL in text.
@@ -44,12 +44,12 @@ def _fill_graph_input(
 
 
 def _refuse_null_text(text: NumpyArray, name: str) -> NumpyArray:
-    """Texts as they are: where there is none, onnxruntime would read the text "None"."""
+    """Texts as they are, without NULL, which onnxruntime would read as the text "None"."""
     missing = sum(one is None for one in text.flat)
     if missing:
         raise PredictError(
             f"{missing} of {text.size} texts of a batch for the graph's input {name} are NULL",
-            "no NULL: ONNX has none for text",
+            "no NULL: ONNX has no NULL for text",
             "filter these rows",
         )
     return text

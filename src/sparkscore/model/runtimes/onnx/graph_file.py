@@ -11,7 +11,7 @@ from sparkscore.model.runtimes.onnx.graph import Graph, NodeArg
 
 
 def read_onnx_graph(path: Path) -> Graph | None:
-    """The graph's inputs and outputs; None where onnx is not installed: executors then find out.
+    """The graph's inputs and outputs; None if onnx is not installed: then the executors check them.
 
     Runs on: driver.
     Raises:  ModelError for a file that is no graph, and for weights outside the model's folder.
@@ -36,8 +36,8 @@ def _refuse_outside_weights(graph: Any, folder: Path) -> None:
         path = PurePosixPath(location)
         if path.is_absolute() or ".." in path.parts or "\\" in location or not (folder / path).is_file():
             raise ModelError(
-                "weights that are not in the model's folder",
-                "a graph whose files are all in it",
+                "the ONNX graph has weights outside the model's folder",
+                "a graph whose files are all inside it",
                 "log the model again, with save_as_external_data=True where it is large",
             )
 

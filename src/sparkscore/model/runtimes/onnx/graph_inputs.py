@@ -1,4 +1,4 @@
-"""How a signature's inputs fill an ONNX graph's. Plain data: the driver asks before a run, executors when they load.
+"""How a signature's inputs fill an ONNX graph's. The driver checks before a run, executors when they load.
 
 A graph computes in types of its own. Numbers are rounded to its floating type, as MLflow's wrapper rounds doubles for a
 graph of floats; every other cast keeps all values, or is refused.

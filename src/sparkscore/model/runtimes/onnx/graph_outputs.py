@@ -1,4 +1,4 @@
-"""Which of an ONNX graph's outputs a signature means. The driver asks before a run, executors when they load."""
+"""Which of an ONNX graph's outputs a signature means. The driver checks before a run, executors when they load."""
 
 from collections.abc import Sequence
 

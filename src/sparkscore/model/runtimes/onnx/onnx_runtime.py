@@ -1,4 +1,4 @@
-"""ONNX graphs without MLflow: onnxruntime fed from Arrow columns. Runs on executors."""
+"""Runs ONNX graphs without MLflow: onnxruntime on Arrow columns. Runs on executors."""
 
 import os
 from collections.abc import Callable
@@ -24,7 +24,7 @@ def load_onnx_scorer(model: ShippedModel, folder: str, file: OnnxFile, *, cores:
     """The graph as a scorer. `device`: the number of a GPU; None: the CPU.
 
     Runs on: executor.
-    Raises:  ModelError where a GPU is asked for and missing; SignatureError where graph and signature do not fit.
+    Raises:  ModelError if a GPU is requested and missing; SignatureError if graph and signature do not fit.
     """
     session = open_onnx_session(Path(folder, file.path), file, cores=cores, device=device)
     graph = Graph(_session_node_args(session.get_inputs()), _session_node_args(session.get_outputs()))
@@ -37,7 +37,7 @@ def load_onnx_scorer(model: ShippedModel, folder: str, file: OnnxFile, *, cores:
 
 
 def open_onnx_session(path: Path, file: OnnxFile, *, cores: int, device: str | None) -> Any:
-    """The session: as many threads as the task has cores, on the device that was asked for and on no other.
+    """The session: as many threads as the task has cores, on the requested device and on no other.
 
     Raises:  ModelError where a GPU is asked for and missing.
     """

@@ -1,0 +1,144 @@
+"""Tables by their contract: made where they are absent, checked where they are there."""
+
+import time
+from collections.abc import Mapping
+
+import pyarrow as pa
+from delta.tables import DeltaTable
+
+from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableNotFound
+from sparkscore.schemas import SCHEMA_VERSION, TableContract
+from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.identifiers import quote_identifier, quote_table
+from sparkscore.spark.type_mapping import arrow_to_spark_type
+from sparkscore.store.hadoop_folders import LOG_FOLDER, list_folder_names, remove_empty_log
+from sparkscore.store.table import Table
+
+JOB_PROPERTY = "sparkscore.job"
+SCHEMA_PROPERTY = "sparkscore.schema"
+EXPIRED_PROPERTY = "sparkscore.expired_revision"
+"""The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""
+_CREATION_TIMEOUT_S = 10.0
+"""How long another process may take from the folder of a table's log to its first commit: usually under a second."""
+PLAIN_READER_PROPERTIES: Mapping[str, str] = {
+    "delta.minReaderVersion": "1",
+    "delta.minWriterVersion": "2",
+    "delta.enableDeletionVectors": "false",
+}
+"""Properties that keep a table readable by the plainest Delta reader."""
+
+
+def ensure_table(table: Table, contract: TableContract, *, job: str) -> None:
+    """Create the table by its contract if it is absent; otherwise check its owner and its contract.
+
+    Needs:   a table that was refreshed, where others had time to change it since its log was opened.
+    Raises:  ForeignTable, ConfigError, AccessDenied.
+    """
+    for last in (False, True):
+        if table.exists():
+            break
+        try:
+            _create_contract_table(table, contract, job=job)
+        except PublishConflict:  # somebody else has made it meanwhile
+            break
+        except TableNotFound as error:  # its folder is there, and is no table
+            if table.path is None:
+                raise
+            if last or not _wait_for_table(table, table.path):
+                raise ConfigError(
+                    f"{table.path} holds files, but no Delta table",
+                    "no folder, an empty one, or a Delta table",
+                    f"give {table.name} another name, or move the files away",
+                ) from error
+    # also what was made here: where somebody was faster, Delta made nothing
+    check_table_contract(table, contract, job=job)
+
+
+def _create_contract_table(table: Table, contract: TableContract, *, job: str) -> None:
+    builder = DeltaTable.createIfNotExists(table.spark).comment(contract.comment)
+    builder = builder.tableName(quote_table(table.ref)) if table.path is None else builder.location(table.path)
+    for column in contract.columns:
+        builder = builder.addColumn(
+            column.name, arrow_to_spark_type(column.type), nullable=column.nullable, comment=column.comment
+        )
+    own = {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics_properties(contract)}
+    for name, value in {**PLAIN_READER_PROPERTIES, **own}.items():
+        builder = builder.property(name, value)
+    with translate_spark_errors(f"creating {table.name}"):
+        builder.partitionedBy(*contract.partitioned_by).execute()
+
+
+def _wait_for_table(table: Table, folder: str) -> bool:
+    """Whether another process has finished creating the table, or the remains of a dead one are removed."""
+    if LOG_FOLDER not in list_folder_names(table.spark, folder):
+        return False
+    until = time.monotonic() + _CREATION_TIMEOUT_S
+    while time.monotonic() < until:
+        if table.exists():
+            return True
+        time.sleep(_CREATION_TIMEOUT_S / 20)
+    return remove_empty_log(table.spark, folder)
+
+
+def _statistics_properties(contract: TableContract) -> Mapping[str, str]:
+    """Statistics for the columns that name a row: those of all columns cost half of an append (2 M rows, 2 cores)."""
+    named = [column for column in contract.columns if not column.nullable and _is_skippable_type(column.type)]
+    columns = ",".join(quote_identifier(column.name) for column in named if column.name not in contract.partitioned_by)
+    return {"delta.dataSkippingStatsColumns": columns} if columns else {}
+
+
+def _is_skippable_type(kind: pa.DataType) -> bool:
+    return bool(
+        pa.types.is_integer(kind) or pa.types.is_string(kind) or pa.types.is_temporal(kind) or pa.types.is_decimal(kind)
+    )
+
+
+def check_table_contract(table: Table, contract: TableContract, *, job: str) -> None:
+    """Refuse a table of another job, of a newer version of sparkscore, or with other columns than the contract's.
+
+    Raises:  ForeignTable, ConfigError.
+    """
+    check_table_owner(table, job=job)
+    found = {field.name: field.dataType for field in table.schema}
+    wanted = {column.name: arrow_to_spark_type(column.type) for column in contract.columns}
+    problems = [f"{name} {kind.simpleString()} is missing" for name, kind in wanted.items() if name not in found]
+    problems += [
+        f"{name} is {found[name].simpleString()}, the job writes {kind.simpleString()}"
+        for name, kind in wanted.items()
+        if name in found and found[name] != kind
+    ]
+    problems += [f"{name} is not written by the job" for name in found if name not in wanted]
+    if problems:
+        raise ConfigError(
+            f"{table.name} has other columns than the job writes: {'; '.join(problems)}",
+            "the columns of the job's config",
+            "give output.table another name",
+        )
+
+
+def check_table_owner(table: Table, *, job: str) -> None:
+    """Refuse a table that this job does not own.
+
+    Raises:  ForeignTable.
+    """
+    found = table.properties.get(JOB_PROPERTY)
+    if found != job:
+        raise ForeignTable(
+            f"{table.name} belongs to {f'the job {found}' if found else 'no job of this suite'}",
+            f"a table of the job {job}",
+            "give output.table another name",
+        )
+    version = table.properties.get(SCHEMA_PROPERTY, "")
+    if not version.isdigit() or int(version) > SCHEMA_VERSION:
+        raise ForeignTable(
+            f"{table.name} has schema {version or 'unknown'}", f"schema {SCHEMA_VERSION} or older", "upgrade sparkscore"
+        )
+
+
+def is_plain_type(kind: pa.DataType) -> bool:
+    """Whether the plainest Delta reader can read a column of the type: no timestamps without zone, no Arrow null."""
+    if pa.types.is_timestamp(kind):
+        return kind.tz is not None
+    if pa.types.is_nested(kind):
+        return all(is_plain_type(kind.field(i).type) for i in range(kind.num_fields))
+    return not (pa.types.is_null(kind) or pa.types.is_interval(kind) or pa.types.is_duration(kind))
