@@ -102,7 +102,7 @@ class _VariableSource(EnvSettingsSource):
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         suffix = f"_{field_name.lower()}"
-        name = next(one for one, text in self._mapping.items() if one.endswith(suffix) and text == value)
+        name = next(variable for variable, text in self._mapping.items() if variable.endswith(suffix) and text == value)
         label = self._spelled[name]
         try:
             return load_scalars(value, label, name=dotted_name(name))

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
 from sparkscore.gate.compiled.row_condition import condition_columns, find_condition_fault, format_row_condition
-from sparkscore.gate.suites import Expectation, Suite, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.gate.verdicts import judge_suite
 
@@ -56,15 +57,15 @@ def test_conditions_are_read_and_told_in_words() -> None:
 
 
 def test_a_condition_is_refused_as_text_and_taken_as_data(tmp_path: Path) -> None:
-    def written(condition: Any) -> str:
+    def write_condition(condition: Any) -> str:
         kwargs = {"column": "carrier", "row_condition": condition}
         suite = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": kwargs}]}
         (tmp_path / "suite.json").write_text(json.dumps(suite))
         return str(tmp_path / "suite.json")
 
-    assert load_suite(written(EITHER)).expectations[0].kwargs["row_condition"] == EITHER
+    assert load_suite(write_condition(EITHER)).expectations[0].kwargs["row_condition"] == EITHER
     with pytest.raises(ConfigError, match=r"SQL text.*row_condition is not for a gate") as caught:
-        load_suite(written('col("carrier") == "AA"'))
+        load_suite(write_condition('col("carrier") == "AA"'))
     assert "typed condition" in caught.value.do
 
 

@@ -154,7 +154,7 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         inputs.get(one.name or str(position), one.name or str(position)) for position, one in enumerate(model.inputs)
     ]
     suite = attempt.suites.get("input")
-    judged = [name for one in (suite.rejecting if suite else ()) for name in one.columns]
+    judged = [name for one in (suite.reject_expectations if suite else ()) for name in one.columns]
     return ingest.pin_source(
         attempt.source,
         version=source.version if keep is None else keep.source_version,
