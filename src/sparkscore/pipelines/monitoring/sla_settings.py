@@ -24,4 +24,4 @@ def load_sla_rules(spark: SparkSession, settings: Settings, events: Sequence[Run
     if settings.sla.source_age_hours is not None and shown.pins is not None:
         source = parse_table_ref(settings.source.table, home=settings.home_uri)
         source_at = find_commit_time(spark, source, shown.pins.source_version)
-    return sla_rules.publication_sla_rules(events, settings.sla, source_at=source_at)
+    return sla_rules.publication_sla_rules(events, settings.sla, source_committed_at=source_at)
