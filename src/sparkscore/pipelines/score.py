@@ -127,7 +127,7 @@ def _score_and_stage(
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
         model_loads=counters.loads,
-        executors=counters.told(),
+        executors=counters.to_dict(),
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):

@@ -12,7 +12,7 @@ _hidden_descriptors: set[int] = set()
 
 
 def register_fork_handler() -> None:
-    """Have it so from now on. Called once, by the model process."""
+    """Hide the descriptors from every later fork. Called once, by the model process."""
     os.register_at_fork(after_in_child=_replace_hidden_descriptors)
 
 

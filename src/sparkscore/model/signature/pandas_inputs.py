@@ -39,8 +39,8 @@ def _is_single_block(columns: Sequence[pa.Array], inputs: Sequence[ModelInput]) 
     kind = inputs[0].type
     if any(one.type != kind for one in inputs):
         return False
-    whole = all(one.required for one in inputs) and not any(column.null_count for column in columns)
-    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and whole))
+    has_no_null = all(one.required for one in inputs) and not any(column.null_count for column in columns)
+    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and has_no_null))
 
 
 def _to_pandas_series(column: pa.Array, one: ModelInput) -> Any:

@@ -10,7 +10,7 @@ from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.signature.signature_check import match_input_columns
-from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import derive_table_contract
@@ -110,7 +110,7 @@ def _kept_digest(model: PinnedModel, keep: Pins) -> str:
 
     Raises:  DigestMismatch where the pins name other files.
     """
-    if keep.model_digest in (model.digest, former_digest_of(model.path)):
+    if keep.model_digest in (model.digest, compute_former_digest(model.path)):
         return keep.model_digest
     raise DigestMismatch(
         f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
