@@ -148,9 +148,9 @@ ARROW_FORM_KWARGS: dict[str, dict[str, Any]] = {
     "expect_column_values_to_not_be_in_set": {"column": "s", "value_set": ["", "ab"]},
     "expect_column_value_lengths_to_be_between": {"column": "s", "min_value": 1, "max_value": 2},
     "expect_column_value_lengths_to_equal": {"column": "s", "value": 3},
-    "expect_column_pair_values_a_to_be_greater_than_b": {"column_A": "i", "column_B": "j"},
-    "expect_column_pair_values_to_be_equal": {"column_A": "i", "column_B": "j"},
-    "expect_select_column_values_to_be_unique_within_record": {"column_list": ["i", "j"]},
+    "expect_column_pair_values_a_to_be_greater_than_b": {"column_A": "d", "column_B": "e"},
+    "expect_column_pair_values_to_be_equal": {"column_A": "d", "column_B": "e"},
+    "expect_select_column_values_to_be_unique_within_record": {"column_list": ["d", "e"]},
 }
 ONE_OF_EACH_WITH_ARROW_FORM = [Expectation(kind, kwargs) for kind, kwargs in ARROW_FORM_KWARGS.items()]
 
