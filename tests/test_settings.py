@@ -20,7 +20,7 @@ MINIMAL: Mapping[str, Any] = {
 }
 
 
-def write(path: Path, content: Mapping[str, Any]) -> Path:
+def write_yaml(path: Path, content: Mapping[str, Any]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(yaml.safe_dump(dict(content)))
     return path
@@ -28,14 +28,16 @@ def write(path: Path, content: Mapping[str, Any]) -> Path:
 
 @pytest.fixture
 def config(tmp_path: Path) -> Path:
-    return write(tmp_path / "job.yaml", MINIMAL)
+    return write_yaml(tmp_path / "job.yaml", MINIMAL)
 
 
-def load(*files: Path, flags: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None) -> Settings:
+def load_settings(
+    *files: Path, flags: Mapping[str, str] | None = None, env: Mapping[str, str] | None = None
+) -> Settings:
     return Settings.load(*files, flags=flags, environ=env or {})
 
 
-def changed(**groups: Any) -> dict[str, Any]:
+def settings_content(**groups: Any) -> dict[str, Any]:
     return {
         name: {**MINIMAL.get(name, {}), **value} if isinstance(value, dict) else value
         for name, value in {**MINIMAL, **groups}.items()
@@ -43,18 +45,18 @@ def changed(**groups: Any) -> dict[str, Any]:
 
 
 def test_defaults_fill_what_the_file_leaves_out(config: Path) -> None:
-    settings = load(config)
+    settings = load_settings(config)
     assert (settings.source.version, settings.model.runtime, settings.scoring.transport) == ("latest", "auto", "auto")
 
 
 def test_settings_are_frozen(config: Path) -> None:
     with pytest.raises(ValidationError):
-        load(config).source.table = "other"  # type: ignore[misc]
+        load_settings(config).source.table = "other"  # type: ignore[misc]
 
 
 def test_layers_merge_deeply_and_the_later_one_wins(config: Path, tmp_path: Path) -> None:
-    above = write(tmp_path / "prod.yaml", {"source": {"table": "lake.flights"}})
-    settings = load(
+    above = write_yaml(tmp_path / "prod.yaml", {"source": {"table": "lake.flights"}})
+    settings = load_settings(
         config, above, env={"SPARKSCORE_OUTPUT__THRESHOLD": "0.25", "SPARKSCORE_JOB": "env"}, flags={"job": "flag"}
     )
     assert settings.source.table == "lake.flights"
@@ -64,7 +66,7 @@ def test_layers_merge_deeply_and_the_later_one_wins(config: Path, tmp_path: Path
 
 
 def test_lists_and_mappings_in_flags_are_yaml(config: Path) -> None:
-    settings = load(
+    settings = load_settings(
         config,
         flags={"source.keys": "[a, b]", "model.inputs": "{x: y}", "source.where": '[{column: m, op: ">=", value: 10}]'},
     )
@@ -75,23 +77,23 @@ def test_lists_and_mappings_in_flags_are_yaml(config: Path) -> None:
 
 def test_a_list_that_is_not_yaml_is_named(config: Path) -> None:
     with pytest.raises(ConfigError, match="source"):
-        load(config, flags={"source.keys": "[a"})
+        load_settings(config, flags={"source.keys": "[a"})
 
 
 def test_paths_are_relative_to_the_file_that_names_them(tmp_path: Path) -> None:
-    file = write(
+    file = write_yaml(
         tmp_path / "conf" / "job.yaml",
-        changed(gate={"input": "expectations/a.json"}, source={"table": "./tables/x"}, home="../data"),
+        settings_content(gate={"input": "expectations/a.json"}, source={"table": "./tables/x"}, home="../data"),
     )
-    settings = load(file)
+    settings = load_settings(file)
     assert settings.gate.input == str(tmp_path / "conf" / "expectations" / "a.json")
     assert settings.source.table == str(tmp_path / "conf" / "tables" / "x")
     assert settings.home_uri == str(tmp_path / "data")
 
 
 def test_uris_and_names_are_not_paths(tmp_path: Path) -> None:
-    file = write(tmp_path / "job.yaml", changed(home="s3a://bucket/x", source={"table": "lake.flights"}))
-    settings = load(file)
+    file = write_yaml(tmp_path / "job.yaml", settings_content(home="s3a://bucket/x", source={"table": "lake.flights"}))
+    settings = load_settings(file)
     assert (settings.home_uri, settings.source.table, settings.stage_uri) == (
         "s3a://bucket/x",
         "lake.flights",
@@ -100,7 +102,7 @@ def test_uris_and_names_are_not_paths(tmp_path: Path) -> None:
 
 
 def test_the_environment_names_the_home(config: Path, tmp_path: Path) -> None:
-    assert load(config, env={"SPARKSCORE_HOME": str(tmp_path)}).home_uri == str(tmp_path)
+    assert load_settings(config, env={"SPARKSCORE_HOME": str(tmp_path)}).home_uri == str(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -129,13 +131,13 @@ def test_what_is_wrong_in_a_file_is_named_with_the_nearest_right_name(
     tmp_path: Path, content: Mapping[str, Any], said: str
 ) -> None:
     with pytest.raises(ConfigError, match=said) as caught:
-        load(write(tmp_path / "job.yaml", changed(**content)))
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(**content)))
     assert caught.value.exit_code == 2
 
 
 def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(write(tmp_path / "job.yaml", {"jobb": 1, "source": {"tabel": 1}}))
+        load_settings(write_yaml(tmp_path / "job.yaml", {"jobb": 1, "source": {"tabel": 1}}))
     assert all(
         name in caught.value.found for name in ("job is missing", "source.keys is missing", "jobb", "source.tabel")
     )
@@ -151,7 +153,7 @@ def test_a_key_that_stands_twice_in_a_file_is_refused_with_both_lines(tmp_path: 
     lines = file.read_text().splitlines()
     first, second = (number for number, line in enumerate(lines, 1) if line.startswith("gate"))
     with pytest.raises(ConfigError) as caught:
-        load(file)
+        load_settings(file)
     assert caught.value.found == f"{file}: gate stands twice: in lines {first} and {second}"
     assert caught.value.exit_code == 2
 
@@ -160,17 +162,17 @@ def test_a_second_where_in_a_file_is_refused_with_its_dotted_path(tmp_path: Path
     file = tmp_path / "job.yaml"
     file.write_text("job: x\nsource:\n  where: [{column: a, value: 1}]\n  table: t\n  where: []\n")
     with pytest.raises(ConfigError, match=r"source\.where stands twice: in lines 3 and 5"):
-        load(file)
+        load_settings(file)
 
 
 def test_a_key_in_two_files_is_the_later_ones(config: Path, tmp_path: Path) -> None:
-    assert load(config, write(tmp_path / "prod.yaml", {"job": "prod"})).job == "prod"
+    assert load_settings(config, write_yaml(tmp_path / "prod.yaml", {"job": "prod"})).job == "prod"
 
 
 def test_a_key_that_overrides_a_merged_one_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text("job: x\nmodel: {uri: u}\nsource: {table: t, keys: [a]}\noutput: {<<: {table: t}, table: own}\n")
-    assert load(file).output.table == "own"
+    assert load_settings(file).output.table == "own"
 
 
 @pytest.mark.parametrize(
@@ -186,19 +188,21 @@ def test_a_key_that_stands_twice_in_a_flag_or_a_variable_is_refused(
 ) -> None:
     variable = f"SPARKSCORE_{name.replace('.', '__').upper()}"
     with pytest.raises(ConfigError) as caught:
-        load(config, flags={name: value})
+        load_settings(config, flags={name: value})
     assert caught.value.found == f"--{name}: {path} stands twice in line 1"
     with pytest.raises(ConfigError) as caught:
-        load(config, env={variable: value})
+        load_settings(config, env={variable: value})
     assert caught.value.found == f"{variable}: {path} stands twice in line 1"
 
 
 def test_variables_that_differ_in_case_only_are_refused_without_their_values(config: Path) -> None:
     with pytest.raises(ConfigError, match="SPARKSCORE_MONITOR__WEBHOOK and sparkscore_monitor__webhook") as caught:
-        load(config, env={"SPARKSCORE_MONITOR__WEBHOOK": "http://a", "sparkscore_monitor__webhook": "http://b"})
+        load_settings(
+            config, env={"SPARKSCORE_MONITOR__WEBHOOK": "http://a", "sparkscore_monitor__webhook": "http://b"}
+        )
     assert "http" not in str(caught.value)
     with pytest.raises(ConfigError, match="the flags JOB and job set the same setting"):
-        load(config, flags={"job": "a", "JOB": "b"})
+        load_settings(config, flags={"job": "a", "JOB": "b"})
 
 
 @pytest.mark.parametrize(
@@ -228,19 +232,19 @@ def test_a_value_that_yaml_changes_is_refused_for_any_setting(tmp_path: Path, te
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(minimal) + text)
     with pytest.raises(ConfigError, match=said):
-        load(file)
+        load_settings(file)
 
 
 def test_a_truth_is_no_version(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
     file.write_text(yaml.safe_dump(dict(MINIMAL)).replace("table: flights", "table: flights\n  version: off"))
     with pytest.raises(ConfigError, match=r"source\.version: .*not true or false, found off"):
-        load(file)
+        load_settings(file)
 
 
 def test_numbers_and_truths_in_one_reading_are_taken(tmp_path: Path) -> None:
     drift, scoring = "drift: {psi: ~, fail: on, min_rows: 007}\n", "scoring: {max_reject_ratio: .5, deadline: 1e3}\n"
-    settings = load(write_text(tmp_path / "job.yaml", f"profile: {{rows: 1_000}}\n{drift}{scoring}"))
+    settings = load_settings(write_text(tmp_path / "job.yaml", f"profile: {{rows: 1_000}}\n{drift}{scoring}"))
     assert (settings.profile.rows, settings.drift.psi, settings.drift.fail, settings.drift.min_rows) == (
         1000,
         None,
@@ -254,17 +258,20 @@ def test_numbers_and_truths_in_one_reading_are_taken(tmp_path: Path) -> None:
 def test_a_null_in_a_filter_says_what_yaml_takes_for_it(config: Path, text: str) -> None:
     op = '"in"' if text.startswith("[") else '"="'
     with pytest.raises(ConfigError, match="to YAML, ~, null and nothing are NULL; in quotes they are text"):
-        load(config, flags={"source.where": f"[{{column: a, op: {op}, value: {text}}}]"})
+        load_settings(config, flags={"source.where": f"[{{column: a, op: {op}, value: {text}}}]"})
 
 
 def test_a_plain_equals_sign_is_the_operator(config: Path) -> None:
-    assert load(config, flags={"source.where": "[{column: a, op: =, value: 1}]"}).source.where[0].op == "="
+    assert load_settings(config, flags={"source.where": "[{column: a, op: =, value: 1}]"}).source.where[0].op == "="
 
 
 def test_a_filter_keeps_how_it_was_written_and_has_the_digest_of_its_values(config: Path) -> None:
     where = [{"column": "a", "op": "in", "value": [668, False, "x"]}, {"column": "b", "op": "is null"}]
     text = "[{column: a, op: in, value: [01234, no, x]}, {column: b, op: is null, value: ~}]"
-    written, built = load(config, flags={"source.where": text}), Settings(**changed(source={"where": where}))
+    written, built = (
+        load_settings(config, flags={"source.where": text}),
+        Settings(**settings_content(source={"where": where})),
+    )
     assert [one.to_condition().yaml_texts for one in written.source.where] == [("01234", "no", None), ()]
     assert [one.to_condition().yaml_texts for one in built.source.where] == [(None, None, None), ()]
     assert written.source.where == built.source.where
@@ -273,14 +280,14 @@ def test_a_filter_keeps_how_it_was_written_and_has_the_digest_of_its_values(conf
 
 def test_the_digest_of_a_filter_is_the_one_that_is_in_old_tables(config: Path) -> None:
     where = '[{column: month, op: ">=", value: 10}, {column: day, value: 2013-10-01}]'
-    found = load(config, flags={"source.where": where}).scoring_digest()
+    found = load_settings(config, flags={"source.where": where}).scoring_digest()
     assert found == "484c08ec10373b5dca5acd57a94e29b0a65a06d4caba26e8966993e2b81a8450"
 
 
 @pytest.mark.parametrize("text", ["monitor: {webhook: [http://hooks/secret]}", "monitor: http://hooks/secret"])
 def test_a_webhook_that_cannot_be_read_is_not_shown(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="not shown") as caught:
-        load(write_text(tmp_path / "job.yaml", text))
+        load_settings(write_text(tmp_path / "job.yaml", text))
     assert "hooks" not in str(caught.value)
 
 
@@ -295,19 +302,19 @@ def test_a_webhook_that_cannot_be_read_is_not_shown(tmp_path: Path, text: str) -
 )
 def test_a_mistyped_variable_is_an_error_that_names_it(config: Path, name: str, said: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(config, env={name: "x"})
+        load_settings(config, env={name: "x"})
     assert name in str(caught.value)
     assert said in str(caught.value)
 
 
 def test_a_missing_file_is_an_error_that_names_its_neighbour(config: Path) -> None:
     with pytest.raises(ConfigError, match=r"job\.yaml"):
-        load(config.with_name("jbo.yaml"))
+        load_settings(config.with_name("jbo.yaml"))
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no config file"):
-        load(tmp_path / "nowhere" / "job.yaml")
+        load_settings(tmp_path / "nowhere" / "job.yaml")
 
 
 @pytest.mark.parametrize("text", ["a: [", "just text", "- a\n- b", ""])
@@ -315,17 +322,17 @@ def test_a_file_that_is_not_a_mapping_is_an_error(tmp_path: Path, text: str) -> 
     file = tmp_path / "job.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match="YAML"):
-        load(file)
+        load_settings(file)
 
 
 @pytest.mark.parametrize("content", [{"job": "x-{{ ds }}"}, {"source": {"keys": ["{{ key }}"]}}])
 def test_an_unresolved_template_is_refused_anywhere(tmp_path: Path, content: Mapping[str, Any]) -> None:
     with pytest.raises(ConfigError, match="template"):
-        load(write(tmp_path / "job.yaml", changed(**content)))
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(**content)))
 
 
 def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(config: Path) -> None:
-    base = load(config).scoring_digest()
+    base = load_settings(config).scoring_digest()
     changes = {
         "source.where": "[{column: a, value: 1}]",
         "model.runtime": "pyfunc",
@@ -340,45 +347,49 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "home": "/y",
         "source.version": "3",
     }
-    assert all(load(config, flags={name: value}).scoring_digest() != base for name, value in changes.items())
-    assert all(load(config, flags={name: value}).scoring_digest() == base for name, value in same.items())
+    assert all(load_settings(config, flags={name: value}).scoring_digest() != base for name, value in changes.items())
+    assert all(load_settings(config, flags={name: value}).scoring_digest() == base for name, value in same.items())
 
 
 def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(config: Path) -> None:
-    def digest(**flags: str) -> str:
-        return load(config, flags={name.replace("__", "."): value for name, value in flags.items()}).scoring_digest()
+    def digest_with(**flags: str) -> str:
+        return load_settings(
+            config, flags={name.replace("__", "."): value for name, value in flags.items()}
+        ).scoring_digest()
 
-    in_worker = digest(scoring__batch_timeout="5")
-    in_executor = digest(scoring__batch_timeout="5", model__residency="executor")
-    assert in_worker == digest() == digest(model__residency="executor")
-    assert in_executor not in (digest(), digest(scoring__batch_timeout="6", model__residency="executor"))
+    in_worker = digest_with(scoring__batch_timeout="5")
+    in_executor = digest_with(scoring__batch_timeout="5", model__residency="executor")
+    assert in_worker == digest_with() == digest_with(model__residency="executor")
+    assert in_executor not in (digest_with(), digest_with(scoring__batch_timeout="6", model__residency="executor"))
 
 
 def test_the_registry_is_sqlite_under_a_local_home_unless_one_is_named(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert load(config, flags={"home": "/h"}).tracking_uri == "sqlite:////h/mlflow.db"
-    assert load(config, flags={"model.tracking_uri": "http://here"}).tracking_uri == "http://here"
+    assert load_settings(config, flags={"home": "/h"}).tracking_uri == "sqlite:////h/mlflow.db"
+    assert load_settings(config, flags={"model.tracking_uri": "http://here"}).tracking_uri == "http://here"
     with pytest.raises(ConfigError, match="no MLflow server"):
-        _ = load(config, flags={"home": "s3a://b/h"}).tracking_uri
+        _ = load_settings(config, flags={"home": "s3a://b/h"}).tracking_uri
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://there")
-    assert load(config).tracking_uri is None
+    assert load_settings(config).tracking_uri is None
 
 
 def test_an_unreadable_value_is_shown_without_its_secret(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
-        load(write(tmp_path / "job.yaml", changed(model={"tracking_uri": ["http://me:hunter2@x"]})))
+        load_settings(
+            write_yaml(tmp_path / "job.yaml", settings_content(model={"tracking_uri": ["http://me:hunter2@x"]}))
+        )
     assert "hunter2" not in str(caught.value)
 
 
 def test_a_retention_keeps_its_days_and_the_present_one_by_utc() -> None:
     late = datetime(2014, 1, 31, 23, 30, tzinfo=timezone(timedelta(hours=-1)))
-    assert Settings(**changed(output={"retention_days": 30})).output.first_kept_date(late) == date(2014, 1, 2)
+    assert Settings(**settings_content(output={"retention_days": 30})).output.first_kept_date(late) == date(2014, 1, 2)
     assert Settings(**MINIMAL).output.first_kept_date(late) is None
 
 
 def test_a_whole_group_as_a_flag_of_python_is_read_strictly_too(config: Path) -> None:
-    assert load(config, flags={"gate": "{input: /a.json}"}).gate.input == "/a.json"
+    assert load_settings(config, flags={"gate": "{input: /a.json}"}).gate.input == "/a.json"
     with pytest.raises(ConfigError, match=r"--gate: gate\.input stands twice in line 1"):
-        load(config, flags={"gate": "{input: /a.json, input: /b.json}"})
+        load_settings(config, flags={"gate": "{input: /a.json, input: /b.json}"})

@@ -84,7 +84,7 @@ def _format_class(name: str, kind: type) -> list[str]:
 
 def _member_rows(name: str, kind: type) -> Iterator[tuple[str, str]]:
     for member, value in vars(kind).items():
-        if member.startswith("_") or member == "settings_customise_sources":
+        if member.startswith("_"):
             continue
         if isinstance(value, property | cached_property):
             yield format_code(f"{name}.{member}"), _summary(value)

@@ -8,7 +8,8 @@ from sparkscore.demo import contracts, registry
 from sparkscore.demo.flights import FlightTables
 from sparkscore.demo.recipe import INPUTS, LAST_TRAINING_MONTH, flight_inputs, late_labels, with_outcome
 from sparkscore.demo.registry import Candidate
-from sparkscore.gate.suites import check_suite_columns, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import check_suite_columns
 from sparkscore.settings import Settings
 
 

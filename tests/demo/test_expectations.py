@@ -14,7 +14,8 @@ from sparkscore.demo import contracts
 from sparkscore.demo.flights import FlightTables, arrow_table
 from sparkscore.demo.recipe import LAST_TRAINING_MONTH, flight_inputs
 from sparkscore.demo.registry import Candidate
-from sparkscore.gate.suites import Suite, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import judge_suite
 from sparkscore.records import Verdict
 

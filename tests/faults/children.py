@@ -47,7 +47,7 @@ class Child:
 
     def begin(self, order: Order) -> None:
         """Hand an order over."""
-        assert self.jvm.alive
+        assert self.jvm.is_alive
         assert self.process.stdin is not None
         self.process.stdin.write(order_line(order) + "\n")
         self.process.stdin.flush()
@@ -69,13 +69,13 @@ class Child:
         found = self.answer()
         assert found is None, found
         code = self.process.wait(_RUN_S)
-        assert eventually(lambda: not self.jvm.alive)  # a large process takes its time to die
+        assert eventually(lambda: not self.jvm.is_alive)  # a large process takes its time to die
         return code
 
     def end(self) -> None:
         """End it and its JVM, if they are still there."""
         if self._jvm is not None:
-            self._jvm.end()
+            self._jvm.kill()
         self.process.kill()  # a JVM that has not been told of yet ends with it: its stdin closes
         self.process.communicate()
 
@@ -94,7 +94,7 @@ class Child:
     def _late(self) -> None:
         self._gave_up = True
         if self._jvm is not None:
-            self._jvm.end()
+            self._jvm.kill()
         self.process.kill()
 
 

@@ -62,7 +62,7 @@ class Watched(BaseEstimator):  # type: ignore[misc]
         if kind[0] == "executor":
             from sparkscore.model.host.executor_process import find_executor_process
 
-            find_executor_process(os.getpid()).end()
+            find_executor_process(os.getpid()).kill()
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -82,7 +82,7 @@ def _killed(spark: SparkSession, order: Order) -> Callable[[], None]:
 
     def kill() -> None:
         Path(order.marker).touch()
-        jvm.end()
+        jvm.kill()
         os.kill(os.getpid(), signal.SIGKILL)
 
     return kill
@@ -93,7 +93,7 @@ def _executors_killed(spark: SparkSession, order: Order) -> Callable[[], None]:
 
     def kill() -> None:
         for executor in executors:
-            executor.end()
+            executor.kill()
         Path(order.marker).touch()
 
     return kill

@@ -152,7 +152,7 @@ class Arena:
         if not plan.second:
             return None
         child = self.crew.take()
-        assert child.jvm.alive
+        assert child.jvm.is_alive
         time.sleep(plan.wait_s)
         as_of = plan.as_of if plan.second == "same" else f"{plan.as_of}T12:00:00"
         child.begin(self._order(plan, as_of))

@@ -28,7 +28,7 @@ def kill(scene: Scene, at: str) -> None:
     if at == "scoring":
         caught = [find_process(pid) for pid in scene.traps.caught()]
         assert caught
-        assert eventually(lambda: not any(one.alive for one in caught))  # workers end with their driver
+        assert eventually(lambda: not any(one.is_alive for one in caught))  # workers end with their driver
         scene.traps.free()
 
 

@@ -72,11 +72,11 @@ def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_a
         if victim == "the job":
             process.terminate()
         else:
-            other.end()  # as a system does that runs out of memory
+            other.kill()  # as a system does that runs out of memory
         assert process.wait(240) == code
-        assert eventually(lambda: not other.alive)
+        assert eventually(lambda: not other.is_alive)
         workers = [find_process(pid) for pid in scene.traps.caught()]
-        assert eventually(lambda: not any(worker.alive for worker in workers))
+        assert eventually(lambda: not any(worker.is_alive for worker in workers))
     assert "BrokenPipeError" not in (scene.world.home / "job.log").read_text()
     if code != -signal.SIGTERM:  # else nobody was left to write it
         result = json.loads((scene.world.home / "result.json").read_text())

@@ -19,7 +19,7 @@ from sparkscore.spark.type_mapping import arrow_to_spark_type
 NULL_KEY = ("null_key", None, "the key id is NULL")
 
 
-def stage(spark: SparkSession, rows: list[tuple[Any, ...]], *, output: str = "double") -> DataFrame:
+def stage_frame(spark: SparkSession, rows: list[tuple[Any, ...]], *, output: str = "double") -> DataFrame:
     """A staged frame with two keys, one of them with a hostile name."""
     reject = arrow_to_spark_type(REJECT_TYPE).simpleString()
     schema = f"id bigint, `a ``b``.c` string, prediction {output}, carrier string, _reject {reject}"
@@ -28,7 +28,7 @@ def stage(spark: SparkSession, rows: list[tuple[Any, ...]], *, output: str = "do
 
 def test_a_whole_stage_passes(spark: SparkSession) -> None:
     found = check_stage_integrity(
-        stage(spark, [(1, "a", 0.1, "x", None), (1, "b", 0.2, "x", None)]), keys=["id", "a `b`.c"], rows_read=2
+        stage_frame(spark, [(1, "a", 0.1, "x", None), (1, "b", 0.2, "x", None)]), keys=["id", "a `b`.c"], rows_read=2
     )
     require_stage_integrity(found)
     assert [(rule.rule, rule.passed) for rule in found.verdict.rules] == [
@@ -42,14 +42,14 @@ def test_a_whole_stage_passes(spark: SparkSession) -> None:
 def test_of_sensitive_keys_no_example_is_shown(spark: SparkSession) -> None:
     rows = [(1, "secret", 0.1, "x", None)] * 2
     found = check_stage_integrity(
-        stage(spark, rows), keys=["id", "a `b`.c"], rows_read=2, sensitive=["a `b`.c", "carrier"]
+        stage_frame(spark, rows), keys=["id", "a `b`.c"], rows_read=2, sensitive=["a `b`.c", "carrier"]
     )
     assert found.duplicates == ("id=1, a `b`.c=***",)
 
 
 def test_duplicate_keys_are_refused_naming_at_most_three(spark: SparkSession) -> None:
     rows = [(key, "a", 0.1, "x", None) for key in (5, 4, 3, 2, 1, 5, 4, 3, 2, 5)]
-    found = check_stage_integrity(stage(spark, rows), keys=["id", "a `b`.c"], rows_read=10)
+    found = check_stage_integrity(stage_frame(spark, rows), keys=["id", "a `b`.c"], rows_read=10)
     with pytest.raises(DuplicateKeys) as caught:
         require_stage_integrity(found)
     assert caught.value.exit_code == 3
@@ -63,7 +63,7 @@ def test_duplicate_keys_are_refused_naming_at_most_three(spark: SparkSession) ->
 
 def test_rejected_rows_are_outside_uniqueness_and_predictions(spark: SparkSession) -> None:
     rows = [(None, "a", None, "x", NULL_KEY), (None, "a", None, "x", NULL_KEY), (1, "a", 0.5, "x", None)]
-    found = check_stage_integrity(stage(spark, rows), keys=["id"], rows_read=3)
+    found = check_stage_integrity(stage_frame(spark, rows), keys=["id"], rows_read=3)
     require_stage_integrity(found)
     assert found.verdict.rules[1].observed == "1 scored + 2 rejected = 3"
 
@@ -71,7 +71,9 @@ def test_rejected_rows_are_outside_uniqueness_and_predictions(spark: SparkSessio
 @pytest.mark.parametrize("rows_read", [1, 3])
 def test_lost_or_added_rows_are_refused(spark: SparkSession, rows_read: int) -> None:
     found = check_stage_integrity(
-        stage(spark, [(1, "a", 0.1, "x", None), (None, "a", None, "x", NULL_KEY)]), keys=["id"], rows_read=rows_read
+        stage_frame(spark, [(1, "a", 0.1, "x", None), (None, "a", None, "x", NULL_KEY)]),
+        keys=["id"],
+        rows_read=rows_read,
     )
     with pytest.raises(GateFailed, match=rf"1 scored \+ 1 rejected = 2; expected {rows_read} rows read"):
         require_stage_integrity(found)
@@ -93,11 +95,11 @@ def test_lost_or_added_rows_are_refused(spark: SparkSession, rows_read: int) -> 
     ],
 )
 def test_predictions_that_are_missing_are_counted(spark: SparkSession, output: str, good: Any, bad: list[Any]) -> None:
-    rows = [(place, "a", value, "x", None) for place, value in enumerate([good, *bad])]
-    found = check_stage_integrity(stage(spark, rows, output=output), keys=["id"], rows_read=len(rows))
+    rows = [(index, "a", value, "x", None) for index, value in enumerate([good, *bad])]
+    found = check_stage_integrity(stage_frame(spark, rows, output=output), keys=["id"], rows_read=len(rows))
     with pytest.raises(GateFailed, match=f"{len(bad)} of {len(rows)} scored rows without a prediction; expected none"):
         require_stage_integrity(found)
 
 
 def test_an_empty_stage_is_whole(spark: SparkSession) -> None:
-    require_stage_integrity(check_stage_integrity(stage(spark, []), keys=["id"], rows_read=0))
+    require_stage_integrity(check_stage_integrity(stage_frame(spark, []), keys=["id"], rows_read=0))

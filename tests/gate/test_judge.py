@@ -199,13 +199,13 @@ def test_judging_is_quiet_and_leaves_session_and_logging_as_they_were(
     spark: SparkSession, rows: DataFrame, capfd: pytest.CaptureFixture[str]
 ) -> None:
     spark.catalog.clearCache()
-    before = surroundings(spark)
+    before = session_state(spark)
     verdict_of(rows, rule("column_values_to_be_between", column="id", min_value=1, max_value=3))
-    assert surroundings(spark) == before
+    assert session_state(spark) == before
     assert tuple(capfd.readouterr()) == ("", "")
 
 
-def surroundings(spark: SparkSession) -> tuple[object, ...]:
+def session_state(spark: SparkSession) -> tuple[object, ...]:
     """What judging must not change: logging, filters of warnings, the session and its settings, what is cached."""
     logger, root = logging.getLogger("great_expectations"), logging.getLogger()
     cached = not spark._jsparkSession.sharedState().cacheManager().isEmpty()

@@ -36,7 +36,7 @@ TYPES: dict[str, pa.DataType] = {
 SCHEMA = pa.schema(TYPES)
 
 
-def missing(code: str, column: str) -> RowRule:
+def key_rule(code: str, column: str) -> RowRule:
     """A rule that a column is there, under some name."""
     return RowRule(code, f"the key {column} is NULL", "null_key", {"column": column})
 
@@ -45,7 +45,7 @@ RULE_SETS = (
     RowRules(),
     *[row_rules(SCHEMA.names[:count], SCHEMA) for count in range(1, len(SCHEMA) + 1)],
     row_rules(list(reversed(SCHEMA.names)), SCHEMA),
-    RowRules((missing("late", "day"), missing("null_key", "id"))),
+    RowRules((key_rule("late", "day"), key_rule("null_key", "id"))),
 )
 ROWS = st.lists(
     st.tuples(
@@ -88,7 +88,7 @@ def test_the_first_broken_rule_is_the_reason() -> None:
 
 def test_a_key_declared_not_null_needs_no_rule() -> None:
     schema = SCHEMA.set(0, pa.field("id", pa.int64(), nullable=False))
-    assert row_rules(["id", "day"], schema) == RowRules((missing("null_key", "day"),))
+    assert row_rules(["id", "day"], schema) == RowRules((key_rule("null_key", "day"),))
 
 
 def test_the_evaluator_of_the_executors_brings_nothing_that_they_may_lack() -> None:
@@ -104,15 +104,15 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
 
     @settings(max_examples=100, database=None, suppress_health_check=list(HealthCheck))
     @given(ROWS)
-    def collect(generated: list[tuple[Any, ...]]) -> None:
+    def compare_with_oracle(generated: list[tuple[Any, ...]]) -> None:
         for rules in RULE_SETS:
             batch = batch_of(generated)
             found = compile_arrow_reject(rules, SCHEMA)(batch)
             assert found is None or found.type == REJECT_TYPE
-            assert to_reason_list(found, len(generated)) == [reason(rules, row) for row in generated]
+            assert to_reason_list(found, len(generated)) == [expected_reason(rules, row) for row in generated]
         rows.extend(generated)
 
-    collect()
+    compare_with_oracle()
     batch = batch_of(rows)
     frame = spark.createDataFrame(pa.Table.from_batches([batch]))
     marked = frame.select(
@@ -126,7 +126,7 @@ def test_both_evaluators_agree_on_any_rows(spark: SparkSession) -> None:
         )
 
 
-def reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
+def expected_reason(rules: RowRules, row: tuple[Any, ...]) -> dict[str, str | None] | None:
     """The oracle: the first rule whose column is None."""
     for rule in rules.rules:
         if row[SCHEMA.names.index(rule.kwargs["column"])] is None:

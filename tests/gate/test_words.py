@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sparkscore.gate.gx.gx_exceptions import gx_exception_text, is_rule_fault, summarize_rule_error
+from sparkscore.gate.gx.gx_engine import gx_exception_text, is_rule_fault, summarize_rule_error
 from sparkscore.gate.suites import Expectation
 from sparkscore.gate.verdict_formatting import format_expected, format_observed, format_verdict_number
 

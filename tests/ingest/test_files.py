@@ -67,16 +67,18 @@ def session(spark: SparkSession) -> SparkSession:
     return create_run_session(spark)
 
 
-def at(folder: Path) -> TableRef:
+def table_at(folder: Path) -> TableRef:
     return TableRef(folder.name, str(folder))
 
 
-def pinned(
+def pin(
     spark: SparkSession, folder: Path, *where: Condition, keys: Sequence[str] = ("id",), columns: Sequence[str] = ()
 ) -> Snapshot:
     """The newest version with all of its columns, or some."""
     names = columns or spark.read.format("delta").load(str(folder)).columns
-    return pin_source(Table(spark, at(folder)), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names)
+    return pin_source(
+        Table(spark, table_at(folder)), version="latest", as_of=AS_OF, keys=keys, where=where, columns=names
+    )
 
 
 RANGE_ROWS = (1_000, 0, 700, 64)
@@ -96,25 +98,25 @@ def cut_split(tmp_path_factory: pytest.TempPathFactory) -> tuple[ParquetSplitRea
         first += rows
     schema = pa.schema([("id", pa.int64()), ("third", pa.int64())])
     where = to_arrow_conditions([Condition("third", "=", 0)], schema)
-    return ParquetSplitReader(str(folder), None, schema, 1, (), where), stream(pa.Table.from_pylist(listing))
+    return ParquetSplitReader(str(folder), None, schema, 1, (), where), serialize_split(pa.Table.from_pylist(listing))
 
 
-def scanned(scan: FileScan) -> pa.Table:
+def read_scan(scan: FileScan) -> pa.Table:
     """What the tasks read, one after the other."""
     batches = [batch for split in scan.splits for batch in scan.reader(split)]
     return pa.Table.from_batches(batches) if batches else pa.table({})
 
 
-def by_id(table: pa.Table, key: str = "id") -> list[dict[str, Any]]:
+def rows_by_id(table: pa.Table, key: str = "id") -> list[dict[str, Any]]:
     return sorted(table.to_pylist(), key=lambda row: repr(row[key]))
 
 
 def assert_reads_as_spark(spark: SparkSession, snapshot: Snapshot) -> pa.Table:
     """Same names, types, rows and values; NaN equals NaN, -0.0 does not equal 0.0."""
-    ours, theirs = scanned(plan_file_scan(spark, snapshot)), snapshot_frame(spark, snapshot).toArrow()
+    ours, theirs = read_scan(plan_file_scan(spark, snapshot)), snapshot_frame(spark, snapshot).toArrow()
     assert ours.schema.names == theirs.schema.names
     key = snapshot.keys[0]
-    assert repr(by_id(ours, key)) == repr(by_id(theirs, key))
+    assert repr(rows_by_id(ours, key)) == repr(rows_by_id(theirs, key))
     assert ours.schema.types == [snapshot.schema.field(name).type for name in ours.schema.names]
     return ours
 
@@ -122,7 +124,7 @@ def assert_reads_as_spark(spark: SparkSession, snapshot: Snapshot) -> pa.Table:
 class TestParity:
     def test_every_type_is_read_exactly_as_spark_reads_it(self, session: SparkSession, tmp_path: Path) -> None:
         session.createDataFrame(ROWS, TYPES).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-        assert assert_reads_as_spark(session, pinned(session, tmp_path / "t")).num_rows == 4
+        assert assert_reads_as_spark(session, pin(session, tmp_path / "t")).num_rows == 4
 
     def test_times_that_are_written_as_int96_and_as_microseconds_are_the_same(
         self, session: SparkSession, tmp_path: Path
@@ -132,7 +134,7 @@ class TestParity:
             rows = session.createDataFrame([[kind, datetime(2013, 3, 10, 2, 30, tzinfo=UTC)]], "id string, t timestamp")
             rows.coalesce(1).write.format("delta").mode("append").save(str(tmp_path / "t"))
         session.conf.unset("spark.sql.parquet.outputTimestampType")
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t"))
 
     def test_columns_and_fields_that_were_added_later_are_null_in_older_files(
         self, session: SparkSession, tmp_path: Path
@@ -141,8 +143,8 @@ class TestParity:
         session.sql("select 1L id, named_struct('a', 1) s").write.format("delta").save(folder)
         more = session.sql("select 2L id, named_struct('a', 2, 'b', 'x') s, 7.5D later")
         more.write.format("delta").mode("append").option("mergeSchema", "true").save(folder)
-        found = assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
-        assert by_id(found)[0] == {"id": 1, "s": {"a": 1, "b": None}, "later": None}
+        found = assert_reads_as_spark(session, pin(session, tmp_path / "t"))
+        assert rows_by_id(found)[0] == {"id": 1, "s": {"a": 1, "b": None}, "later": None}
 
     def test_partition_values_of_each_type_come_from_the_log(self, session: SparkSession, tmp_path: Path) -> None:
         rows = [
@@ -152,14 +154,14 @@ class TestParity:
         ]
         made = session.createDataFrame(rows, "id long, s string, n int, d date, b boolean, m decimal(5,2)")
         made.write.format("delta").partitionBy("s", "n", "d", "b", "m").save(str(tmp_path / "t"))
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t", Condition("n", ">", 0)))
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t", columns=["s", "n"], keys=["n"]))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t"))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t", Condition("n", ">", 0)))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t", columns=["s", "n"], keys=["n"]))
 
     def test_names_with_dots_spaces_and_quotes_are_names(self, session: SparkSession, tmp_path: Path) -> None:
         table = pa.table({"id": [1], "a.b": [2.0], "a": [{"b": 3}], "ü'": [4.0]})
         write_deltalake(str(tmp_path / "t"), table)
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t"))
 
     def test_files_of_other_writers_are_read_as_spark_reads_them(self, session: SparkSession, tmp_path: Path) -> None:
         table = pa.table(
@@ -172,17 +174,17 @@ class TestParity:
             }
         )
         write_deltalake(str(tmp_path / "t"), table)
-        assert_reads_as_spark(session, pinned(session, tmp_path / "t"))
+        assert_reads_as_spark(session, pin(session, tmp_path / "t"))
 
     def test_the_pinned_version_is_read_whatever_came_after(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(5).write.format("delta").save(str(tmp_path / "t"))
-        snapshot = pinned(session, tmp_path / "t")
+        snapshot = pin(session, tmp_path / "t")
         session.range(100, 109).write.format("delta").mode("overwrite").save(str(tmp_path / "t"))
-        assert sorted(scanned(plan_file_scan(session, snapshot)).column("id").to_pylist()) == [0, 1, 2, 3, 4]
+        assert sorted(read_scan(plan_file_scan(session, snapshot)).column("id").to_pylist()) == [0, 1, 2, 3, 4]
 
     def test_an_empty_table_has_no_split(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(0).write.format("delta").save(str(tmp_path / "t"))
-        assert plan_file_scan(session, pinned(session, tmp_path / "t")).splits == ()
+        assert plan_file_scan(session, pin(session, tmp_path / "t")).splits == ()
 
 
 FILTERS = st.one_of(
@@ -246,29 +248,29 @@ class TestFilters:
         self, session: SparkSession, many: Path, filters: list[tuple[str, Any, Any]]
     ) -> None:
         where = [Condition(c, op, tuple(v) if isinstance(v, list) else v) for c, op, v in filters]
-        snapshot = pinned(session, many, *where, columns=["id"])
-        ours = sorted(row["id"] for row in scanned(plan_file_scan(session, snapshot)).to_pylist())
+        snapshot = pin(session, many, *where, columns=["id"])
+        ours = sorted(row["id"] for row in read_scan(plan_file_scan(session, snapshot)).to_pylist())
         assert ours == sorted(row["id"] for row in snapshot_frame(session, snapshot).collect())
 
     def test_files_whose_statistics_exclude_the_filter_are_left_out(self, session: SparkSession, many: Path) -> None:
-        scan = plan_file_scan(session, pinned(session, many, Condition("n", "<", -4), columns=["id"]))
+        scan = plan_file_scan(session, pin(session, many, Condition("n", "<", -4), columns=["id"]))
         assert (scan.files, scan.pruned) == (2, 10)
 
     def test_the_greatest_time_of_a_file_is_known_to_milliseconds_only(self, session: SparkSession, many: Path) -> None:
         late = Condition("t", ">", "2013-06-01T00:00:00.000500Z")
-        assert plan_file_scan(session, pinned(session, many, late, columns=["id"])).pruned < 12
-        assert scanned(plan_file_scan(session, pinned(session, many, late, columns=["id"]))).num_rows == 12
+        assert plan_file_scan(session, pin(session, many, late, columns=["id"])).pruned < 12
+        assert read_scan(plan_file_scan(session, pin(session, many, late, columns=["id"]))).num_rows == 12
 
     def test_partitions_that_the_filter_excludes_are_left_out(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(10).withColumn("p", F.col("id") % 5).write.format("delta").partitionBy("p").save(
             str(tmp_path / "t")
         )
-        scan = plan_file_scan(session, pinned(session, tmp_path / "t", Condition("p", "in", (1, 3)), columns=["id"]))
-        assert {row["id"] for row in scanned(scan).to_pylist()} == {1, 3, 6, 8}
+        scan = plan_file_scan(session, pin(session, tmp_path / "t", Condition("p", "in", (1, 3)), columns=["id"]))
+        assert {row["id"] for row in read_scan(scan).to_pylist()} == {1, 3, 6, 8}
         assert scan.pruned >= 3
 
 
-def overwritten_by(spark: SparkSession, folder: Path, rows: DataFrame, **properties: str) -> Path:
+def overwrite_table(spark: SparkSession, folder: Path, rows: DataFrame, **properties: str) -> Path:
     writer = rows.write.format("delta")
     for name, value in properties.items():
         writer = writer.option(name.replace("__", "."), value)
@@ -277,15 +279,15 @@ def overwritten_by(spark: SparkSession, folder: Path, rows: DataFrame, **propert
 
 
 def with_deletion_vectors(spark: SparkSession, folder: Path) -> Path:
-    return overwritten_by(spark, folder, spark.range(5), delta__enableDeletionVectors="true")
+    return overwrite_table(spark, folder, spark.range(5), delta__enableDeletionVectors="true")
 
 
 def with_column_mapping(spark: SparkSession, folder: Path) -> Path:
-    return overwritten_by(spark, folder, spark.range(5), delta__columnMapping__mode="name")
+    return overwrite_table(spark, folder, spark.range(5), delta__columnMapping__mode="name")
 
 
 def with_type_widening(spark: SparkSession, folder: Path) -> Path:
-    return overwritten_by(spark, folder, spark.range(5), delta__enableTypeWidening="true")
+    return overwrite_table(spark, folder, spark.range(5), delta__enableTypeWidening="true")
 
 
 def with_fixed_length(spark: SparkSession, folder: Path) -> Path:
@@ -295,7 +297,7 @@ def with_fixed_length(spark: SparkSession, folder: Path) -> Path:
 
 
 def with_structs_in_lists(spark: SparkSession, folder: Path) -> Path:
-    return overwritten_by(spark, folder, spark.sql("select 1L id, array(named_struct('a', 1)) l"))
+    return overwrite_table(spark, folder, spark.sql("select 1L id, array(named_struct('a', 1)) l"))
 
 
 def with_floating_partitions(spark: SparkSession, folder: Path) -> Path:
@@ -318,20 +320,20 @@ class TestWhatIsNotSure:
     def test_a_table_that_only_spark_is_sure_to_read_is_left_to_it(
         self, session: SparkSession, tmp_path: Path, made: Callable[[SparkSession, Path], Path], why: str
     ) -> None:
-        snapshot = pinned(session, made(session, tmp_path / "t"))
+        snapshot = pin(session, made(session, tmp_path / "t"))
         with pytest.raises(ScanUnsupported, match=why):
             plan_file_scan(session, snapshot)
 
     def test_a_column_of_fixed_length_that_is_not_read_does_not_matter(
         self, session: SparkSession, tmp_path: Path
     ) -> None:
-        snapshot = pinned(session, with_fixed_length(session, tmp_path / "t"), columns=["id"])
-        assert scanned(plan_file_scan(session, snapshot)).to_pylist() == [{"id": 1}]
+        snapshot = pin(session, with_fixed_length(session, tmp_path / "t"), columns=["id"])
+        assert read_scan(plan_file_scan(session, snapshot)).to_pylist() == [{"id": 1}]
 
     @pytest.mark.parametrize("uri", ["hdfs://host/t", "abfss://c@a.dfs.core.windows.net/t"])
     def test_other_stores_are_read_by_spark(self, session: SparkSession, tmp_path: Path, uri: str) -> None:
         session.range(1).write.format("delta").save(str(tmp_path / "t"))
-        snapshot = pinned(session, tmp_path / "t")
+        snapshot = pin(session, tmp_path / "t")
         with pytest.raises(ScanUnsupported, match="is on"):
             plan_file_scan(
                 session, Snapshot(TableRef(uri, uri), snapshot.table_id, 0, snapshot.schema, ("id",), ("id",))
@@ -349,8 +351,8 @@ class TestWhatIsNotSure:
         session.sql("select 1L id, date'1500-01-01' d").coalesce(1).write.format("delta").save(str(tmp_path / "t"))
         session.conf.unset("spark.sql.parquet.datetimeRebaseModeInWrite")
         with pytest.raises(ScanUnsupported, match="Julian"):
-            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
-        assert scanned(plan_file_scan(session, pinned(session, tmp_path / "t", columns=["id"]))).num_rows == 1
+            read_scan(plan_file_scan(session, pin(session, tmp_path / "t")))
+        assert read_scan(plan_file_scan(session, pin(session, tmp_path / "t", columns=["id"]))).num_rows == 1
 
     def test_a_file_of_another_type_than_its_table_is_seen_when_it_is_opened(
         self, session: SparkSession, tmp_path: Path
@@ -359,37 +361,37 @@ class TestWhatIsNotSure:
         file = next((tmp_path / "t").glob("*.parquet"))
         pq.write_table(pa.table({"id": ["a"]}), file)
         with pytest.raises(ScanUnsupported, match="a column of string"):
-            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
+            read_scan(plan_file_scan(session, pin(session, tmp_path / "t")))
 
     def test_a_file_that_writes_a_column_in_another_case_is_seen(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
         pq.write_table(pa.table({"ID": [1]}), next((tmp_path / "t").glob("*.parquet")))
         with pytest.raises(ScanUnsupported, match="in case"):
-            scanned(plan_file_scan(session, pinned(session, tmp_path / "t")))
+            read_scan(plan_file_scan(session, pin(session, tmp_path / "t")))
 
 
 class TestDamage:
     def test_a_file_that_is_gone_is_named(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-        scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
+        scan = plan_file_scan(session, pin(session, tmp_path / "t"))
         file = next((tmp_path / "t").glob("*.parquet"))
         file.unlink()
         with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone"):
-            scanned(scan)
+            read_scan(scan)
 
     def test_a_file_that_is_cut_short_is_named(self, session: SparkSession, tmp_path: Path) -> None:
         session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-        scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
+        scan = plan_file_scan(session, pin(session, tmp_path / "t"))
         file = next((tmp_path / "t").glob("*.parquet"))
         file.write_bytes(file.read_bytes()[:-9])
         with pytest.raises(ConfigError, match=f"{file.name} cannot be read"):
-            scanned(scan)
+            read_scan(scan)
 
     def test_a_table_that_was_made_anew_under_the_same_name_is_not_read(
         self, session: SparkSession, tmp_path: Path
     ) -> None:
         session.range(3).write.format("delta").save(str(tmp_path / "t"))
-        snapshot = pinned(session, tmp_path / "t")
+        snapshot = pin(session, tmp_path / "t")
         shutil.rmtree(tmp_path / "t")
         write_deltalake(str(tmp_path / "t"), pa.table({"id": [9]}))
         with pytest.raises(ScanUnsupported, match="another id"):
@@ -473,7 +475,7 @@ class TestSplits:
             if "add" in entry:
                 entry["add"]["size"] = size
         log.write_text("\n".join(json.dumps(entry) for entry in entries))
-        snapshot = pinned(session, tmp_path / "t")
+        snapshot = pin(session, tmp_path / "t")
         whole = plan_file_scan(session, snapshot)
         assert len(whole.splits) == 1
         listing = pa.ipc.open_stream(whole.splits[0]).read_all().drop_columns(["start", "length"])
@@ -485,14 +487,14 @@ class TestSplits:
             read = [
                 batch.column("id")
                 for split in build_file_splits(listing, -(-size // pieces))
-                for batch in whole.reader(stream(split))
+                for batch in whole.reader(serialize_split(split))
             ]
             ids = pa.chunked_array(read).to_numpy()
             assert len(ids) == 40_000
             assert np.array_equal(np.sort(ids), np.arange(40_000))
 
 
-def stream(split: pa.Table) -> bytes:
+def serialize_split(split: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, split.schema) as writer:
         writer.write_table(split)
@@ -503,7 +505,7 @@ def test_batches_of_long_rows_are_cut_by_their_bytes(session: SparkSession, tmp_
     rng = np.random.default_rng(0)
     rows = pa.table({"id": np.arange(64), "blob": pa.array([rng.bytes(4 << 20) for _ in range(64)], pa.binary())})
     write_deltalake(str(tmp_path / "t"), rows)
-    scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
+    scan = plan_file_scan(session, pin(session, tmp_path / "t"))
     sizes = [batch.nbytes for split in scan.splits for batch in scan.reader(split)]
     assert len(sizes) > 3
     assert max(sizes) < 80 << 20
@@ -524,11 +526,11 @@ def test_a_file_that_may_not_be_read_is_said_to_be_so(
     session: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session.range(3).coalesce(1).write.format("delta").save(str(tmp_path / "t"))
-    scan = plan_file_scan(session, pinned(session, tmp_path / "t"))
+    scan = plan_file_scan(session, pin(session, tmp_path / "t"))
 
     def denied(*_: object, **__: object) -> Any:
         raise PermissionError
 
     monkeypatch.setattr("sparkscore.ingest.split_reader.pq.ParquetFile", denied)  # root may read everything
     with pytest.raises(AccessDenied, match="no access"):
-        scanned(scan)
+        read_scan(scan)

@@ -32,7 +32,7 @@ def rows(spark: SparkSession) -> DataFrame:
     return frame.withColumn("local", F.col("t").cast("string").cast("timestamp_ntz"))
 
 
-def ids(rows: DataFrame, *conditions: Condition) -> list[int]:
+def matching_ids(rows: DataFrame, *conditions: Condition) -> list[int]:
     """The ids of the rows that meet the conditions."""
     return sorted(
         row["id"] for row in rows.where(to_spark_filter(conditions, spark_to_arrow_schema(rows.schema))).collect()
@@ -74,17 +74,17 @@ def test_a_condition_keeps_the_rows_that_meet_it(
     try:
         # A literal must not depend on the session's zone.
         spark.conf.set("spark.sql.session.timeZone", "America/New_York" if condition.column == "t" else "UTC")
-        assert ids(rows, condition) == expected
+        assert matching_ids(rows, condition) == expected
     finally:
         spark.conf.set("spark.sql.session.timeZone", str(before))
 
 
 def test_conditions_are_joined_by_and(rows: DataFrame) -> None:
-    assert ids(rows, Condition("n", ">", 10), Condition("n", "<", 12)) == [2]
+    assert matching_ids(rows, Condition("n", ">", 10), Condition("n", "<", 12)) == [2]
 
 
 def test_no_condition_keeps_every_row(rows: DataFrame) -> None:
-    assert ids(rows) == [1, 2, 3, 4]
+    assert matching_ids(rows) == [1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("value", ["reflect('java.lang.System', 'exit', '1')", "10 OR 1=1", "10"])
@@ -98,7 +98,7 @@ def test_sql_text_for_a_number_is_refused(rows: DataFrame, value: str) -> None:
 
 @pytest.mark.parametrize("value", ["reflect('java.lang.System', 'exit', '1')", "' OR '1'='1", "`n`", "\\", "%", "NULL"])
 def test_sql_text_for_a_text_column_is_only_text(rows: DataFrame, value: str) -> None:
-    assert ids(rows, Condition("s", "=", value)) == []
+    assert matching_ids(rows, Condition("s", "=", value)) == []
 
 
 def test_one_bad_value_of_a_list_is_named(rows: DataFrame) -> None:

@@ -32,11 +32,11 @@ def flights(spark: SparkSession, folder: Path) -> TableRef:
     """Three versions of ten rows each: version v holds the ids 10 v to 10 v + 9."""
     table = TableRef("flights", str(folder / "flights"))
     for version in range(3):
-        written(spark.range(version * 10, version * 10 + 10), table)
+        write_ids(spark.range(version * 10, version * 10 + 10), table)
     return table
 
 
-def written(ids: DataFrame, table: TableRef) -> None:
+def write_ids(ids: DataFrame, table: TableRef) -> None:
     """Overwrite a table with rows of every kind of column."""
     rows = ids.select(
         "id",
@@ -50,7 +50,7 @@ def written(ids: DataFrame, table: TableRef) -> None:
     rows.write.format("delta").mode("overwrite").save(str(table.path))
 
 
-def pinned(spark: SparkSession, table: TableRef, **changed: Any) -> Snapshot:
+def pin_flights(spark: SparkSession, table: TableRef, **changed: Any) -> Snapshot:
     """The table pinned with plain wishes, but for what is changed."""
     wishes: dict[str, Any] = {
         "version": "latest",
@@ -62,13 +62,13 @@ def pinned(spark: SparkSession, table: TableRef, **changed: Any) -> Snapshot:
     return pin_source(Table(spark, table), **{**wishes, **changed})
 
 
-def ids(rows: DataFrame) -> list[int]:
+def row_ids(rows: DataFrame) -> list[int]:
     """The ids of a frame, sorted."""
     return sorted(row["id"] for row in rows.collect())
 
 
 @contextmanager
-def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
+def session_setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
     """A setting of the session for a while."""
     spark.conf.set(name, value)
     try:
@@ -78,22 +78,22 @@ def setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
 
 
 def test_the_latest_version_is_pinned_as_an_integer(spark: SparkSession, flights: TableRef) -> None:
-    snapshot = pinned(spark, flights)
+    snapshot = pin_flights(spark, flights)
     assert (snapshot.version, snapshot.table_id) == (2, Table(spark, flights).id)
     assert snapshot.schema.names == ["id", "Month", "ratio", "list", "carrier", "label", "at"]
-    assert ids(snapshot_frame(spark, snapshot)) == list(range(20, 30))
+    assert row_ids(snapshot_frame(spark, snapshot)) == list(range(20, 30))
 
 
 @pytest.mark.parametrize("version", [0, 1, 2])
 def test_an_older_version_is_read_as_it_was(spark: SparkSession, flights: TableRef, version: int) -> None:
-    snapshot = pinned(spark, flights, version=version)
-    assert ids(snapshot_frame(spark, snapshot)) == list(range(version * 10, version * 10 + 10))
+    snapshot = pin_flights(spark, flights, version=version)
+    assert row_ids(snapshot_frame(spark, snapshot)) == list(range(version * 10, version * 10 + 10))
 
 
 @pytest.mark.parametrize("version", [3, -1, 10**9])
 def test_a_version_that_is_not_there_is_refused(spark: SparkSession, flights: TableRef, version: int) -> None:
     with pytest.raises(ConfigError, match=f"no version {version} of flights\n  expected: 0 to 2"):
-        pinned(spark, flights, version=version)
+        pin_flights(spark, flights, version=version)
 
 
 def test_a_version_whose_log_was_cleaned_up_is_refused(spark: SparkSession, folder: Path) -> None:
@@ -103,33 +103,33 @@ def test_a_version_whose_log_was_cleaned_up_is_refused(spark: SparkSession, fold
         overwrite.save(str(table.path))
     (folder / "cleaned" / "_delta_log" / "00000000000000000000.json").unlink()
     with pytest.raises(ConfigError, match="gone while reading cleaned at version 0"):
-        pinned(spark, table, version=0, columns=["id"])
-    assert pinned(spark, table, columns=["id"]).version == 2
+        pin_flights(spark, table, version=0, columns=["id"])
+    assert pin_flights(spark, table, columns=["id"]).version == 2
 
 
 def test_as_of_pins_the_newest_version_of_that_time(spark: SparkSession, folder: Path) -> None:
     table = TableRef("timed", str(folder / "timed"))
-    written(spark.range(1), table)
+    write_ids(spark.range(1), table)
     time.sleep(1.1)
     between = datetime.now(UTC)
     time.sleep(1.1)
-    written(spark.range(2), table)
-    assert pinned(spark, table, version="as_of", as_of=between).version == 0
-    assert pinned(spark, table, version="as_of", as_of=datetime.now(UTC)).version == 1
+    write_ids(spark.range(2), table)
+    assert pin_flights(spark, table, version="as_of", as_of=between).version == 0
+    assert pin_flights(spark, table, version="as_of", as_of=datetime.now(UTC)).version == 1
     with pytest.raises(ConfigError):
-        pinned(spark, table, version="as_of", as_of=AS_OF)
+        pin_flights(spark, table, version="as_of", as_of=AS_OF)
 
 
 def test_a_source_overwritten_after_pinning_changes_nothing(spark: SparkSession, folder: Path) -> None:
     table = TableRef("moving", str(folder / "moving"))
-    written(spark.range(5), table)
-    snapshot = pinned(spark, table, where=[Condition("Month", ">=", 1)])
+    write_ids(spark.range(5), table)
+    snapshot = pin_flights(spark, table, where=[Condition("Month", ">=", 1)])
     before = snapshot_frame(spark, snapshot)
-    written(spark.range(100, 200), table)
-    assert pinned(spark, table).version == 1
-    assert ids(before) == ids(snapshot_frame(spark, snapshot)) == [1, 2, 3, 4]
+    write_ids(spark.range(100, 200), table)
+    assert pin_flights(spark, table).version == 1
+    assert row_ids(before) == row_ids(snapshot_frame(spark, snapshot)) == [1, 2, 3, 4]
     assert count_snapshot_rows(spark, snapshot) == 4
-    assert ids(sample_snapshot(spark, snapshot, 10)) == [1, 2, 3, 4]
+    assert row_ids(sample_snapshot(spark, snapshot, 10)) == [1, 2, 3, 4]
 
 
 def test_a_table_of_the_catalog_is_pinned_too(spark: SparkSession, folder: Path) -> None:
@@ -139,26 +139,26 @@ def test_a_table_of_the_catalog_is_pinned_too(spark: SparkSession, folder: Path)
             spark.range(rows).write.format("delta").mode("overwrite").option("path", str(folder / "c")).saveAsTable(
                 "lake.c"
             )
-        snapshot = pinned(spark, TableRef("lake.c", None), version=0, columns=["id"])
-        assert ids(snapshot_frame(spark, snapshot)) == [0]
+        snapshot = pin_flights(spark, TableRef("lake.c", None), version=0, columns=["id"])
+        assert row_ids(snapshot_frame(spark, snapshot)) == [0]
     finally:
         spark.sql("DROP SCHEMA lake CASCADE")
 
 
 def test_a_folder_without_a_delta_table_is_refused(spark: SparkSession, folder: Path) -> None:
     with pytest.raises(TableNotFound):
-        pinned(spark, TableRef("absent", str(folder / "absent")))
+        pin_flights(spark, TableRef("absent", str(folder / "absent")))
 
 
 def test_a_frame_has_exactly_the_columns_that_are_read_in_their_order(spark: SparkSession, flights: TableRef) -> None:
-    snapshot = pinned(spark, flights, columns=["id", "ratio", "carrier", "id", "Month"])
+    snapshot = pin_flights(spark, flights, columns=["id", "ratio", "carrier", "id", "Month"])
     assert snapshot.columns == ("id", "ratio", "carrier", "Month")
     assert snapshot_frame(spark, snapshot).columns == ["id", "ratio", "carrier", "Month"]
 
 
 def test_a_filter_column_need_not_be_read(spark: SparkSession, flights: TableRef) -> None:
-    snapshot = pinned(spark, flights, where=[Condition("Month", "<", 22)], columns=["id"])
-    assert ids(snapshot_frame(spark, snapshot)) == [20, 21]
+    snapshot = pin_flights(spark, flights, where=[Condition("Month", "<", 22)], columns=["id"])
+    assert row_ids(snapshot_frame(spark, snapshot)) == [20, 21]
 
 
 def test_hostile_column_names_are_only_names(spark: SparkSession, folder: Path) -> None:
@@ -166,7 +166,9 @@ def test_hostile_column_names_are_only_names(spark: SparkSession, folder: Path) 
     rows = spark.range(6).select("id", *[(F.col("id") + place).alias(name) for place, name in enumerate(HOSTILE)])
     rows.write.format("delta").option("delta.columnMapping.mode", "name").save(path)
     where = [Condition(name, ">=", place + 2) for place, name in enumerate(HOSTILE)]
-    snapshot = pinned(spark, TableRef("hostile", path), keys=HOSTILE, where=where, columns=HOSTILE, passthrough=["id"])
+    snapshot = pin_flights(
+        spark, TableRef("hostile", path), keys=HOSTILE, where=where, columns=HOSTILE, passthrough=["id"]
+    )
     assert snapshot_frame(spark, snapshot).columns == list(HOSTILE)
     assert count_snapshot_rows(spark, snapshot) == 4
     assert sample_snapshot(spark, snapshot, 1).columns == list(HOSTILE)
@@ -174,7 +176,7 @@ def test_hostile_column_names_are_only_names(spark: SparkSession, folder: Path) 
 
 def test_all_missing_columns_are_named_with_the_nearest_ones(spark: SparkSession, flights: TableRef) -> None:
     with pytest.raises(ConfigError) as caught:
-        pinned(
+        pin_flights(
             spark, flights, keys=["id", "flight_id"], where=[Condition("month", "=", 1)], passthrough=["carier", "q"]
         )
     assert caught.value.found == (
@@ -185,13 +187,13 @@ def test_all_missing_columns_are_named_with_the_nearest_ones(spark: SparkSession
 
 
 def test_a_missing_model_input_is_left_to_the_model(spark: SparkSession, flights: TableRef) -> None:
-    assert pinned(spark, flights, columns=["id", "speed"]).columns == ("id", "speed")
+    assert pin_flights(spark, flights, columns=["id", "speed"]).columns == ("id", "speed")
 
 
 @pytest.mark.parametrize("keys", [["ratio"], ["list"], ["id", "ratio"]])
 def test_a_key_without_exact_equality_is_refused(spark: SparkSession, flights: TableRef, keys: Sequence[str]) -> None:
     with pytest.raises(ConfigError, match=r"without exact equality: (ratio .double.|list .list<)"):
-        pinned(spark, flights, keys=keys)
+        pin_flights(spark, flights, keys=keys)
 
 
 @pytest.mark.parametrize("wishes", [{"keys": ["label"]}, {"passthrough": ["label"]}])
@@ -199,16 +201,16 @@ def test_a_name_that_the_suite_writes_is_refused(
     spark: SparkSession, flights: TableRef, wishes: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError, match="keys or pass-through columns with reserved names: label"):
-        pinned(spark, flights, **wishes)
+        pin_flights(spark, flights, **wishes)
 
 
 def test_a_reserved_name_may_be_a_model_input(spark: SparkSession, flights: TableRef) -> None:
-    assert pinned(spark, flights, columns=["id", "label"]).columns == ("id", "label")
+    assert pin_flights(spark, flights, columns=["id", "label"]).columns == ("id", "label")
 
 
 def test_a_filter_value_that_does_not_fit_is_refused_when_pinning(spark: SparkSession, flights: TableRef) -> None:
     with pytest.raises(ConfigError, match=r"the filter Month >= 'ten' \(str\)"):
-        pinned(spark, flights, where=[Condition("Month", ">=", "ten")])
+        pin_flights(spark, flights, where=[Condition("Month", ">=", "ten")])
 
 
 @pytest.mark.parametrize("name", ["spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles"])
@@ -216,8 +218,8 @@ def test_a_filter_value_that_does_not_fit_is_refused_when_pinning(spark: SparkSe
 def test_a_session_that_skips_bad_files_is_refused(
     spark: SparkSession, flights: TableRef, name: str, value: str
 ) -> None:
-    with setting(spark, name, value), pytest.raises(ConfigError, match=name):
-        pinned(spark, flights)
+    with session_setting(spark, name, value), pytest.raises(ConfigError, match=name):
+        pin_flights(spark, flights)
 
 
 def test_a_sample_is_cut_before_anything_runs_on_it(spark: SparkSession, flights: TableRef, folder: Path) -> None:
@@ -228,7 +230,7 @@ def test_a_sample_is_cut_before_anything_runs_on_it(spark: SparkSession, flights
         calls.add(1)
         return value
 
-    cut = sample_snapshot(spark, pinned(spark, flights, columns=["id", "at"]), 3)
+    cut = sample_snapshot(spark, pin_flights(spark, flights, columns=["id", "at"]), 3)
     shutil.move(str(flights.path), str(folder / "elsewhere"))
     try:
         assert len(cut.select(counted("id")).collect()) == 3
@@ -240,7 +242,7 @@ def test_a_sample_is_cut_before_anything_runs_on_it(spark: SparkSession, flights
 def test_a_sample_keeps_types_and_instants_where_the_clock_goes_back(
     spark: SparkSession, flights: TableRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot = pinned(spark, flights, columns=["id", "Month", "ratio", "list", "carrier", "at"])
+    snapshot = pin_flights(spark, flights, columns=["id", "Month", "ratio", "list", "carrier", "at"])
     monkeypatch.setenv("TZ", "America/New_York")
     time.tzset()
     try:
@@ -254,7 +256,7 @@ def test_a_sample_keeps_types_and_instants_where_the_clock_goes_back(
 
 
 def test_a_sample_of_nothing_is_empty_and_typed(spark: SparkSession, flights: TableRef) -> None:
-    snapshot = pinned(spark, flights, where=[Condition("Month", "<", 0)])
+    snapshot = pin_flights(spark, flights, where=[Condition("Month", "<", 0)])
     assert sample_snapshot(spark, snapshot, 5).collect() == []
     assert sample_snapshot(spark, snapshot, 5).schema == snapshot_frame(spark, snapshot).schema
     assert count_snapshot_rows(spark, snapshot) == 0
@@ -263,4 +265,4 @@ def test_a_sample_of_nothing_is_empty_and_typed(spark: SparkSession, flights: Ta
 @pytest.mark.parametrize("rows", [0, -1, SAMPLE_LIMIT + 1])
 def test_a_sample_that_does_not_fit_the_driver_is_refused(spark: SparkSession, flights: TableRef, rows: int) -> None:
     with pytest.raises(ConfigError, match="1 to 10,000"):
-        sample_snapshot(spark, pinned(spark, flights), rows)
+        sample_snapshot(spark, pin_flights(spark, flights), rows)

@@ -23,7 +23,7 @@ output: {{table: predictions}}
 """
 
 
-def condition_of(value: str, folder: Path) -> Condition:
+def load_condition(value: str, folder: Path) -> Condition:
     """The condition `c = …` as a config file writes it."""
     file = folder / "job.yaml"
     file.write_text(CONFIG.format(value=value))
@@ -68,7 +68,7 @@ def test_a_value_that_yaml_changes_is_refused_with_the_form_to_write(
     tmp_path: Path, value: str, kind: pa.DataType, read: str, do: str
 ) -> None:
     with pytest.raises(ConfigError) as caught:
-        to_spark_filter([condition_of(value, tmp_path)], pa.schema([("c", kind)]))
+        to_spark_filter([load_condition(value, tmp_path)], pa.schema([("c", kind)]))
     assert f"the filter c = {read}" in caught.value.found
     assert caught.value.expected.endswith(f"the column's type is {kind}")
     assert do in caught.value.do
@@ -97,7 +97,7 @@ def test_a_value_that_yaml_changes_is_refused_with_the_form_to_write(
     ],
 )
 def test_a_value_in_one_reading_is_taken(tmp_path: Path, value: str, kind: pa.DataType, taken: object) -> None:
-    condition = condition_of(value, tmp_path)
+    condition = load_condition(value, tmp_path)
     to_spark_filter([condition], pa.schema([("c", kind)]))
     assert (condition.value, type(condition.value)) == (taken, type(taken))
 
@@ -108,7 +108,7 @@ def test_a_value_in_one_reading_is_taken(tmp_path: Path, value: str, kind: pa.Da
 )
 def test_a_date_or_a_time_without_quotes_is_taken(tmp_path: Path, value: str, kind: pa.DataType) -> None:
     schema = pa.schema([("c", kind)])
-    plain, quoted = condition_of(value, tmp_path), condition_of(f'"{value}"', tmp_path)
+    plain, quoted = load_condition(value, tmp_path), load_condition(f'"{value}"', tmp_path)
     to_spark_filter([plain], schema)
     assert to_arrow_conditions([plain], schema)[0].values.equals(to_arrow_conditions([quoted], schema)[0].values)
 
@@ -125,7 +125,7 @@ def test_a_changed_value_of_a_list_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("spark")
 def test_a_changed_value_of_a_sensitive_column_is_not_shown(tmp_path: Path) -> None:
-    condition = condition_of("01234", tmp_path)
+    condition = load_condition("01234", tmp_path)
     hidden = Condition(condition.column, condition.op, condition.value, sensitive=True, yaml_texts=condition.yaml_texts)
     for kind in (pa.string(), pa.int32()):
         with pytest.raises(ConfigError) as caught:

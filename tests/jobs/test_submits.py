@@ -317,4 +317,4 @@ class TestStandalone:
         environ = {"SPARKSCORE_HOME": "", "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
         done = score(home, options=("--master", cluster), env=environ)
         assert done.code == 2, done.stderr[-3000:]
-        assert "executors see" in done.stderr
+        assert "executors can reach" in done.stderr

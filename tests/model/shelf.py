@@ -23,7 +23,7 @@ from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
-from sparkscore.model.runtimes.runtime_selection import runtime_file
+from sparkscore.model.runtimes.runtime_selection import describe_runtime_file
 from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.records import PinnedModel
@@ -116,7 +116,7 @@ class Shelf:
     def placed(self, uri: str, *, runtime: str = "auto", inputs: Mapping[str, str] | None = None) -> Placed:
         """The model as an executor would have it, without Spark."""
         model = resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
-        file = runtime_file(model.runtime, read_mlmodel(model.path), model.path)
+        file = describe_runtime_file(model.runtime, read_mlmodel(model.path), model.path)
         parts = (model.digest, "", model.runtime, model.inputs, model.tensor, model.output)
         return Placed(ShippedModel(*parts, file=file), model.path)
 

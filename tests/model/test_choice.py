@@ -5,7 +5,7 @@ import pytest
 
 from sparkscore.errors import ConfigError, ModelError
 from sparkscore.model.distribution.shipped_model import SklearnFile, TorchFile
-from sparkscore.model.runtimes.runtime_selection import choose_runtime, runtime_file
+from sparkscore.model.runtimes.runtime_selection import choose_runtime, describe_runtime_file
 from tests.model.test_artifact import mlmodel
 
 NOWHERE = Path("nowhere")
@@ -14,10 +14,12 @@ NOWHERE = Path("nowhere")
 class TestSklearn:
     def test_auto_takes_sklearn_itself_where_it_can(self) -> None:
         assert choose_runtime("auto", mlmodel(), {}, NOWHERE) == "sklearn"
-        assert runtime_file("sklearn", mlmodel(), NOWHERE) == SklearnFile("model.skops", "skops", None, "predict_proba")
+        assert describe_runtime_file("sklearn", mlmodel(), NOWHERE) == SklearnFile(
+            "model.skops", "skops", None, "predict_proba"
+        )
 
     def test_the_models_trusted_types_are_taken_and_nothing_more(self) -> None:
-        file = runtime_file("sklearn", mlmodel(skops_trusted_types=["a.B"]), NOWHERE)
+        file = describe_runtime_file("sklearn", mlmodel(skops_trusted_types=["a.B"]), NOWHERE)
         assert isinstance(file, SklearnFile)
         assert file.trusted == ("a.B",)
 
@@ -68,12 +70,12 @@ class TestTorch:
     def test_auto_takes_torch_itself_where_it_can(self, tmp_path: Path, pickled_by: str) -> None:
         said = torch_model(tmp_path, pickled_by=pickled_by)
         assert choose_runtime("auto", said, {}, tmp_path) == choose_runtime("torch", said, {}, tmp_path) == "torch"
-        assert runtime_file("torch", said, tmp_path) == TorchFile("data", "pickle")
+        assert describe_runtime_file("torch", said, tmp_path) == TorchFile("data", "pickle")
 
     def test_an_exported_module_is_told_apart(self, tmp_path: Path) -> None:
         said = torch_model(tmp_path, file="model.pt2")
         assert choose_runtime("auto", said, {}, tmp_path) == "torch"
-        assert runtime_file("torch", said, tmp_path) == TorchFile("data", "pt2")
+        assert describe_runtime_file("torch", said, tmp_path) == TorchFile("data", "pt2")
 
     @pytest.mark.parametrize(
         ("parts", "params", "reason"),

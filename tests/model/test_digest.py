@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkscore.errors import ModelError
-from sparkscore.model.trust.model_digest import compute_model_digest, former_digest_of, frame_parts
+from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest, frame_parts
 
 
 @pytest.fixture
@@ -74,13 +74,13 @@ def test_a_name_that_holds_what_joined_two_files_is_another_model(tmp_path: Path
     (two / "y").write_bytes(b"second")
     (one / f"x\n{hashlib.sha256(b'second').hexdigest()}  y").write_bytes(b"first")
     assert compute_model_digest(one) != compute_model_digest(two)
-    assert former_digest_of(one) is None
+    assert compute_former_digest(one) is None
 
 
 def test_the_former_digest_of_files_is_the_one_that_older_pins_hold(folder: Path) -> None:
     lines = {name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in ("MLmodel", "data/model.bin")}
     joined = "".join(f"{content}  {name}\n" for name, content in lines.items())
-    assert former_digest_of(folder) == hashlib.sha256(joined.encode()).hexdigest() != compute_model_digest(folder)
+    assert compute_former_digest(folder) == hashlib.sha256(joined.encode()).hexdigest() != compute_model_digest(folder)
 
 
 def test_a_name_that_is_no_utf_8_counts_as_it_is(folder: Path) -> None:
@@ -89,7 +89,7 @@ def test_a_name_that_is_no_utf_8_counts_as_it_is(folder: Path) -> None:
     first = compute_model_digest(folder)
     Path(f"{folder}/caf\udce9").rename(f"{folder}/caf\udce8")
     assert len({before, first, compute_model_digest(folder)}) == 3
-    assert former_digest_of(folder) != former_digest_of(folder / "data")
+    assert compute_former_digest(folder) != compute_former_digest(folder / "data")
 
 
 PARTS = st.one_of(st.binary(max_size=40), st.sampled_from([b"", b"\n", b"\0" * 8, b"\0" * 7 + b"\x01", b"x\ny"]))

@@ -12,12 +12,12 @@ from sparkscore.errors import ModelError
 from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, SklearnFile, TorchFile
 from sparkscore.model.host import process_sharing
 from sparkscore.model.host.process_sharing import (
-    admit_here,
-    admits_here,
+    can_load_here,
     can_share_process,
     find_imported_modules,
     list_model_modules,
-    refuse_imported,
+    record_tenant,
+    refuse_imported_modules,
 )
 
 PYFUNC = ShippedModel("a" * 64, "a.zip", "pyfunc", (), tensor=False, output=pa.float64())
@@ -54,24 +54,24 @@ class TestSharing:
 
 class TestProcess:
     def test_one_that_has_loaded_nothing_admits_any_model(self) -> None:
-        assert all(map(admits_here, (PYFUNC, ONNX, SKOPS)))
+        assert all(map(can_load_here, (PYFUNC, ONNX, SKOPS)))
 
     def test_a_model_that_may_bring_code_stays_alone(self) -> None:
-        admit_here(PYFUNC)
-        assert [admits_here(model) for model in (PYFUNC, OTHER, ONNX, SKOPS)] == [True, False, False, False]
+        record_tenant(PYFUNC)
+        assert [can_load_here(model) for model in (PYFUNC, OTHER, ONNX, SKOPS)] == [True, False, False, False]
 
     def test_models_that_bring_none_keep_those_out_that_may(self) -> None:
-        admit_here(ONNX)
-        assert [admits_here(model) for model in (PYFUNC, ONNX, SKOPS)] == [False, True, True]
+        record_tenant(ONNX)
+        assert [can_load_here(model) for model in (PYFUNC, ONNX, SKOPS)] == [False, True, True]
 
     def test_how_a_model_is_watched_makes_no_other_and_what_it_is_given_does(self) -> None:
-        admit_here(PYFUNC)
-        assert admits_here(replace(PYFUNC, sensitive=True, batch_timeout=1.0))
-        assert not admits_here(replace(PYFUNC, params=(("n", 1),)))
+        record_tenant(PYFUNC)
+        assert can_load_here(replace(PYFUNC, sensitive=True, batch_timeout=1.0))
+        assert not can_load_here(replace(PYFUNC, params=(("n", 1),)))
 
     def test_one_that_has_imported_a_module_of_that_name_does_not_admit_the_model(self) -> None:
-        assert admits_here(replace(PYFUNC, code=("nobody_has_this",)))
-        assert not admits_here(replace(PYFUNC, code=("nobody_has_this", "json")))
+        assert can_load_here(replace(PYFUNC, code=("nobody_has_this",)))
+        assert not can_load_here(replace(PYFUNC, code=("nobody_has_this", "json")))
 
 
 def flavors(**code: str) -> Mapping[str, Any]:
@@ -111,9 +111,9 @@ class TestImported:
             monkeypatch.setitem(sys.modules, module.__name__, module)
         names = (own.__name__, other.__name__)
         assert find_imported_modules(names) == [*names]
-        assert find_imported_modules(names, elsewhere_than=tmp_path) == [other.__name__]
-        refuse_imported(names[:1], tmp_path)
+        assert find_imported_modules(names, outside=tmp_path) == [other.__name__]
+        refuse_imported_modules(names[:1], tmp_path)
 
     def test_others_are_refused_by_name(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="brings the modules json, sys in its code_paths"):
-            refuse_imported(("json", "sys"), tmp_path)
+            refuse_imported_modules(("json", "sys"), tmp_path)

@@ -30,9 +30,9 @@ def test_answers_and_errors_pass_as_they_are() -> None:
     def raising(columns: Sequence[pa.Array]) -> pa.Array:
         raise RowsNotPredicted("broke", raised="TimeoutError")
 
-    assert limit_batch_time(lambda columns: columns[0], 20, cores=1, where="here")(ROW) is ROW[0]
+    assert limit_batch_time(lambda columns: columns[0], 20, cores=1, location="here")(ROW) is ROW[0]
     with pytest.raises(RowsNotPredicted, match="broke"):
-        limit_batch_time(raising, 20, cores=1, where="here")(ROW)
+        limit_batch_time(raising, 20, cores=1, location="here")(ROW)
 
 
 def test_a_time_out_of_the_models_own_is_no_batch_timeout() -> None:
@@ -40,7 +40,7 @@ def test_a_time_out_of_the_models_own_is_no_batch_timeout() -> None:
         raise TimeoutError("its own")
 
     with pytest.raises(TimeoutError, match="its own"):
-        limit_batch_time(raising, 20, cores=1, where="here")(ROW)
+        limit_batch_time(raising, 20, cores=1, location="here")(ROW)
 
 
 def test_all_batches_are_scored_by_one_thread() -> None:
@@ -51,7 +51,7 @@ def test_all_batches_are_scored_by_one_thread() -> None:
         return columns[0]
 
     for _ in range(3):
-        limit_batch_time(score, 20, cores=1, where="here")(ROW)
+        limit_batch_time(score, 20, cores=1, location="here")(ROW)
     assert seen == {"sparkscore-model"}
     assert len(batch_timeout._batch_threads) == 1
 
@@ -66,8 +66,8 @@ def test_a_batch_that_takes_longer_is_told_with_where_it_was_and_the_next_is_not
 
     try:
         with pytest.raises(BatchTimeout, match=r"within 0\.1 s for a batch of 2 rows in partition 7"):
-            limit_batch_time(score, 0.1, cores=1, where="partition 7")([pa.array([1.0, 2.0])])
-        assert limit_batch_time(score, 20, cores=1, where="here")(ROW) is ROW[0]
+            limit_batch_time(score, 0.1, cores=1, location="partition 7")([pa.array([1.0, 2.0])])
+        assert limit_batch_time(score, 20, cores=1, location="here")(ROW) is ROW[0]
     finally:
         go_on.set()
 
@@ -84,7 +84,7 @@ def test_a_model_that_keeps_pythons_lock_ends_the_process_by_a_watchdog_and_no_o
             ctypes.{call}(None).sleep(60)
 
         try:
-            limit_batch_time(score, 0.5, cores=1, where="here")([pa.array([1.0])])
+            limit_batch_time(score, 0.5, cores=1, location="here")([pa.array([1.0])])
         except BatchTimeout:
             os._exit(3)
     """

@@ -51,13 +51,13 @@ def nobody_resident(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     monkeypatch.setattr(unpacking, "_use_descriptors", {})
     monkeypatch.setattr(room, "_resident_models", type(room._resident_models)())
     monkeypatch.setattr(process_sharing, "_tenants", [])
-    monkeypatch.setattr(inherited_environment, "_kept", [])
+    monkeypatch.setattr(inherited_environment, "_remembered", [])
     monkeypatch.setattr(room, "limit_threads", lambda _: None)
     monkeypatch.setattr(model_loading, "limit_threads", lambda _: None)
     yield
     for one in room._resident_models.values():
         if isinstance(one.score, HostedModel):
-            one.score.end()
+            one.score.end_process()
 
 
 def nothing() -> None:
@@ -148,7 +148,7 @@ class TestResidence:
         sizes = iter([10_000_000, 90_000_000])
         monkeypatch.setattr(room, "process_rss_bytes", lambda: next(sizes))
         get_resident_scorer(shelf.shipped(spark, shelf.put("unfolds", LINE, SIGNED)), nothing)
-        assert [one.occupied for one in room._resident_models.values()] == [80_000_000]
+        assert [one.memory_bytes for one in room._resident_models.values()] == [80_000_000]
 
     @pytest.mark.parametrize("runtime", ["sklearn", "pyfunc"])
     def test_a_changed_file_is_replaced_before_anything_is_loaded(

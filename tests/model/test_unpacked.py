@@ -91,12 +91,12 @@ class TestUnpacking:
         folder = Path(unpack_model(archive, digest))
         (folder / "data" / "weights").write_text("124")
         (folder / "more").touch()
-        assert compute_model_digest(unpack_model(archive, digest, doubted=True)) == digest
+        assert compute_model_digest(unpack_model(archive, digest, verify=True)) == digest
 
     def test_files_that_are_right_are_left_alone_when_they_are_doubted(self, node: Path) -> None:
         archive, digest = packed(node)
         before = Path(unpack_model(archive, digest)).stat().st_ino
-        assert Path(unpack_model(archive, digest, doubted=True)).stat().st_ino == before
+        assert Path(unpack_model(archive, digest, verify=True)).stat().st_ino == before
 
 
 class TestRefusals:
@@ -188,27 +188,27 @@ class TestRoom:
 
     def test_the_longest_unused_go_first_until_the_rest_fits(self, node: Path) -> None:
         _, second, third = self.three(node)
-        evict_unpacked_models(models(), most=2500)
+        evict_unpacked_models(models(), max_bytes=2500)
         assert self.left() == {f"{digest}{ending}" for digest in (second, third) for ending in ("", ".used", ".lock")}
 
     def test_one_in_use_stays_even_where_there_is_no_room(self, node: Path) -> None:
         first, _, _ = self.three(node)
         mark_model_used(models() / first)
-        evict_unpacked_models(models(), most=0)
+        evict_unpacked_models(models(), max_bytes=0)
         assert self.left() == {first, f"{first}.used", f"{first}.lock"}
 
     def test_one_that_is_being_made_stays(self, node: Path) -> None:
         first, _, _ = self.three(node)
         held = acquire_file_lock(models() / f"{first}.lock")
         assert held is not None
-        evict_unpacked_models(models(), most=0)
+        evict_unpacked_models(models(), max_bytes=0)
         os.close(held)
         assert first in self.left()
 
     def test_one_that_nobody_used_for_a_week_goes_although_there_is_room(self, node: Path) -> None:
         first, second, third = self.three(node)
         os.utime(models() / f"{second}.used", (0, time.time() - 8 * 24 * 3600))
-        evict_unpacked_models(models(), most=10**9)
+        evict_unpacked_models(models(), max_bytes=10**9)
         assert {first, third} < self.left()
         assert second not in self.left()
 
@@ -242,5 +242,5 @@ class TestLocks:
     def test_somebody_elses_lock_is_waited_for_until_a_moment(self, node: Path) -> None:
         held = acquire_file_lock(node / "lock")
         assert held is not None
-        assert acquire_file_lock(node / "lock", until=time.monotonic() + 0.1) is None
+        assert acquire_file_lock(node / "lock", deadline=time.monotonic() + 0.1) is None
         os.close(held)

@@ -93,7 +93,9 @@ def test_a_message_names_job_as_of_and_run_of_each_alert() -> None:
         "drift: flight-delay, 2013-12-31T00:00:00Z: 1 column has drifted (run ffffffffffff)",
         "SLA broken: flight-delay, 2013-12-31T00:00:00Z: late (run ffffffffffff)",
     ]
-    assert "no as_of: late" in alerts_for_report(replace(GOOD, as_of=None, run_id=None, sla_broken=("late",)))[0].words
+    assert (
+        "no as_of: late" in alerts_for_report(replace(GOOD, as_of=None, run_id=None, sla_broken=("late",)))[0].summary
+    )
 
 
 def test_what_slack_would_take_for_a_command_is_text() -> None:

@@ -60,14 +60,14 @@ class TestNumbers:
 
     def test_bins_hold_equal_shares_of_the_reference_and_the_ends_are_their_own(self) -> None:
         found = bin_profiles(profile([-5.0, 20.0, 3.0, None, math.nan]), profile([float(n) for n in range(10)] * 10))
-        before = dict(zip(found.names, found.before, strict=True))
-        now = dict(zip(found.names, found.now, strict=True))
+        before = dict(zip(found.names, found.reference, strict=True))
+        now = dict(zip(found.names, found.current, strict=True))
         assert now["below 0"] == 1
         assert now["above 9"] == 1
         assert (now["NULL"], now["NaN"]) == (1, 1)
-        assert sum(found.now) == 5
+        assert sum(found.current) == 5
         assert {before["below 0"], before["above 9"], before["NULL"]} == {0}
-        assert sum(found.before) == 100
+        assert sum(found.reference) == 100
 
     def test_few_values_are_bins_of_their_own(self) -> None:
         found = drift([0] * 100 + [1] * 900, [0] * 900 + [1] * 100)
@@ -116,7 +116,7 @@ class TestText:
 
     def test_a_value_that_is_called_null_is_told_from_null(self) -> None:
         found = bin_profiles(profile(["NULL", None]), profile(["NULL", None, None]))
-        assert dict(zip(found.names, found.now, strict=True)) == {'"NULL"': 1, "NULL": 1}
+        assert dict(zip(found.names, found.current, strict=True)) == {'"NULL"': 1, "NULL": 1}
 
 
 class TestVerdicts:

@@ -35,7 +35,7 @@ def published(hours: float = 2, **more: Any) -> RunEvent:
 )
 def test_a_broken_promise_says_what_was_observed(rule: dict[str, float], observed: str) -> None:
     events = [event("started", 1), published()]
-    found = publication_sla_rules(events, SlaSettings(**rule), source_at=AS_OF - timedelta(hours=1))
+    found = publication_sla_rules(events, SlaSettings(**rule), source_committed_at=AS_OF - timedelta(hours=1))
     assert [(one.kept, one.observed) for one in found] == [(False, observed)]
 
 
@@ -46,7 +46,7 @@ def test_promises_that_are_kept_are_told_too() -> None:
 
 def test_what_nothing_tells_is_not_kept() -> None:
     sla = SlaSettings(source_age_hours=1, completeness=0.5, rows_per_second=1)
-    found = publication_sla_rules([published(rows_read=None, details=None)], sla, source_at=None)
+    found = publication_sla_rules([published(rows_read=None, details=None)], sla, source_committed_at=None)
     assert [(one.kept, one.observed) for one in found] == [(False, "not known")] * 3
 
 

@@ -42,7 +42,7 @@ def told(url: str, *, timeout_s: float = DEADLINE) -> DeliveryResult:
     sending = send_alerts([ALERT], url, timeout_s=timeout_s)
     assert sending is not None
     assert time.monotonic() - begun < 0.5
-    sent = sending.finish(within_s=timeout_s + SLACK)
+    sent = sending.finish(timeout_s=timeout_s + SLACK)
     assert time.monotonic() - begun < timeout_s + SLACK
     assert not sending._thread.is_alive()
     return sent
@@ -77,7 +77,7 @@ def closing(_: socket.socket) -> None:
 def test_what_the_server_takes_is_told() -> None:
     with serving(OK) as server:
         assert told(server.url()) == DeliveryResult((ALERT.key,))
-    assert server.texts == [ALERT.words]
+    assert server.texts == [ALERT.summary]
     assert "application/json" in server.heads[0]
 
 
@@ -121,7 +121,7 @@ def test_an_answer_without_an_end_is_not_read() -> None:
 
 def test_a_server_that_reads_nothing_is_survived() -> None:
     with serving(silent, reads=False) as server:
-        assert told(server.url()).told == ()
+        assert told(server.url()).sent_keys == ()
 
 
 def test_a_second_try_after_a_hiccup_is_enough() -> None:
@@ -179,7 +179,7 @@ def test_a_server_is_told_over_tls_where_its_certificate_is_trusted(
     assert sent == (
         DeliveryResult((ALERT.key,)) if trusted else DeliveryResult(problem="127.0.0.1: SSLCertVerificationError")
     )
-    assert server.texts == ([ALERT.words] if trusted else [])
+    assert server.texts == ([ALERT.summary] if trusted else [])
 
 
 def test_nobody_listens() -> None:
@@ -202,7 +202,7 @@ def test_nobody_listens() -> None:
 )
 def test_what_is_no_url_of_the_web_is_refused_without_a_connection(url: str) -> None:
     sent = told(url)
-    assert sent.told == ()
+    assert sent.sent_keys == ()
     assert sent.problem is not None
     assert "SECRET" not in sent.problem
 
@@ -225,10 +225,10 @@ def test_a_run_waits_no_longer_than_it_wants_to() -> None:
         sending = send_alerts([ALERT], server.url(), timeout_s=1.5)
         assert sending is not None
         begun = time.monotonic()
-        assert sending.finish(within_s=0.1) == DeliveryResult(problem="127.0.0.1: no answer in time")
+        assert sending.finish(timeout_s=0.1) == DeliveryResult(problem="127.0.0.1: no answer in time")
         assert time.monotonic() - begun < 1
         assert sending._thread.daemon
-        sending.finish(within_s=5)
+        sending.finish(timeout_s=5)
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,9 +250,9 @@ def test_a_name_that_nobody_can_look_up_in_time_is_survived(monkeypatch: pytest.
     sending = send_alerts([ALERT], "http://hooks.example/", timeout_s=0.2)
     assert sending is not None
     assert asked.wait(5)
-    assert sending.finish(within_s=0.3) == DeliveryResult(problem="hooks.example: no answer in time")
+    assert sending.finish(timeout_s=0.3) == DeliveryResult(problem="hooks.example: no answer in time")
     go.set()
-    sending.finish(within_s=5)
+    sending.finish(timeout_s=5)
     assert not sending._thread.is_alive()
 
 

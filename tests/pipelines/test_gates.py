@@ -34,7 +34,7 @@ def test_a_check_names_keys_of_rows_that_fail(world: World) -> None:
 def test_a_suite_for_another_table_is_an_error_of_the_config(world: World) -> None:
     suite = suggested(world)
     world.write_source(source_rows(8).rename_columns(["number", "airline", "x1", "x2"]), name="others")
-    with pytest.raises(ConfigError, match="judges columns that are not there"):
+    with pytest.raises(ConfigError, match="judges columns that do not exist"):
         check_table_with_suite(world.spark, world.settings(), table="others", suite=suite)
 
 

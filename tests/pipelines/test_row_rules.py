@@ -113,7 +113,7 @@ def test_a_rule_that_cannot_reject_is_an_error_of_the_config(
 
 def test_rows_that_are_scored_cannot_be_rejected_any_more(world: World) -> None:
     late = suite(world, {**POSITIVE, "kwargs": {"column": "prediction", "min_value": 0}}, name="late")
-    with pytest.raises(ConfigError, match="scored already"):
+    with pytest.raises(ConfigError, match="already scored"):
         run(world, [KNOWN], gate={"output": late})
 
 

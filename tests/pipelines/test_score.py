@@ -34,7 +34,7 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
 )
-from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared import pinning
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -345,7 +345,7 @@ class TestPinsOfOlderVersions:
             yield
 
     def former(self, folder: Path) -> str:
-        found = former_digest_of(folder)
+        found = compute_former_digest(folder)
         assert found is not None
         return found
 
@@ -360,7 +360,7 @@ class TestPinsOfOlderVersions:
         assert_published(world, report, source_rows())
         events = world.table("predictions_runs").where("event = 'published'").collect()
         (copy,) = [one for one in (world.home / "models").iterdir() if one.is_dir()]
-        assert [row["model_digest"] for row in events] == [former_digest_of(copy)] != [copy.name]
+        assert [row["model_digest"] for row in events] == [compute_former_digest(copy)] != [copy.name]
         again = run(world, world.settings(profile={"rows": "all"}))
         assert (again.status, again.exit_code, again.run_id, again.warnings) == (
             "already_published",

@@ -38,7 +38,7 @@ class Model:
     def scored(self, rows: int) -> ScoredBatch:
         """What becomes of the rows 0, 1, …"""
         column = pa.array(np.arange(rows, dtype=np.float64))
-        return score_by_bisection(build_local_scorer(MODEL, self), [column], DOUBLE, hangs_end=False)
+        return score_by_bisection(build_local_scorer(MODEL, self), [column], DOUBLE, has_own_process=False)
 
 
 def failing_on(*bad: int) -> Model:
@@ -135,7 +135,7 @@ def test_a_batch_without_a_failure_is_one_call_on_the_very_columns_and_nothing_i
         asked.append(columns[0])
         return prediction
 
-    made = score_by_bisection(score, [column], DOUBLE, hangs_end=False)
+    made = score_by_bisection(score, [column], DOUBLE, has_own_process=False)
     assert (made.predictions is prediction, made.rejects) == (True, None)
     assert (len(asked), asked[0] is column) == (1, True)
 
@@ -173,7 +173,7 @@ class TestOutOfMemory:
             return columns[0].to_numpy()
 
         score = build_local_scorer(MODEL, lambda array: array * 2, prepare)
-        made = score_by_bisection(score, [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=False)
+        made = score_by_bisection(score, [pa.array([1.0, 2.0, 3.0])], DOUBLE, has_own_process=False)
         assert (made.predictions.to_pylist(), made.rejects) == ([2.0, 4.0, 6.0], None)
 
     def test_a_model_that_takes_single_rows_only_is_not_fed_row_by_row_for_ever(self) -> None:
@@ -196,7 +196,7 @@ class TestWhatIsNoRowsFault:
             return result
 
         with pytest.raises(PredictError, match=said) as caught:
-            score_by_bisection(build_local_scorer(MODEL, answer), [pa.array([1.0] * 60)], DOUBLE, hangs_end=False)
+            score_by_bisection(build_local_scorer(MODEL, answer), [pa.array([1.0] * 60)], DOUBLE, has_own_process=False)
         assert type(caught.value) is PredictError
         assert asked == [60]
 
@@ -211,7 +211,7 @@ class TestWhatIsNoRowsFault:
 
         with pytest.raises(PredictError, match="1 predictions for a batch of 30 rows"):
             score_by_bisection(
-                build_local_scorer(MODEL, answer), [pa.array(np.arange(60.0)[::-1])], DOUBLE, hangs_end=False
+                build_local_scorer(MODEL, answer), [pa.array(np.arange(60.0)[::-1])], DOUBLE, has_own_process=False
             )
         assert asked == [60, 30]
 
@@ -231,13 +231,13 @@ class TestHanging:
         return score
 
     def test_where_the_process_ends_the_rows_of_the_batch_are_rejected_without_a_further_look(self) -> None:
-        made = score_by_bisection(self.hanging_on(2.0), [pa.array([1.0, 2.0, 3.0])], DOUBLE, hangs_end=True)
+        made = score_by_bisection(self.hanging_on(2.0), [pa.array([1.0, 2.0, 3.0])], DOUBLE, has_own_process=True)
         assert made.predictions.to_pylist() == [None] * 3
         assert made.rejects is not None
         assert {(one["code"], one["error"]) for one in made.rejects.to_pylist()} == {("batch_timeout", None)}
 
     def test_a_part_that_hangs_takes_no_other_part_along(self) -> None:
-        made = score_by_bisection(self.hanging_on(6.0), [pa.array(np.arange(8.0))], DOUBLE, hangs_end=True)
+        made = score_by_bisection(self.hanging_on(6.0), [pa.array(np.arange(8.0))], DOUBLE, has_own_process=True)
         assert made.predictions.to_pylist() == [None, 2.0, 4.0, 6.0, None, None, None, None]
         assert made.rejects is not None
         codes = [None if one is None else one["code"] for one in made.rejects.to_pylist()]
@@ -245,7 +245,7 @@ class TestHanging:
 
     def test_where_it_does_not_the_run_has_to(self) -> None:
         with pytest.raises(BatchTimeout):
-            score_by_bisection(self.hanging_on(1.0), [pa.array([1.0])], DOUBLE, hangs_end=False)
+            score_by_bisection(self.hanging_on(1.0), [pa.array([1.0])], DOUBLE, has_own_process=False)
 
 
 class TestKernel:
@@ -280,5 +280,5 @@ class TestKernel:
         told: list[int] = []
         model = failing_on(1)
         with pytest.raises(RowsNotPredicted, match="on a batch of 3 rows"):
-            self.kernel(model, told, rejects=False)(self.batch(3))
+            self.kernel(model, told, collect_rejects=False)(self.batch(3))
         assert (model.calls, told) == (1, [])

@@ -26,26 +26,26 @@ class TestCounters:
         counters.add_batch(10, 2.0)
         counters.add_load(1.5)
         counters.add_load(0.5)
-        told = counters.told()
+        told = counters.to_dict()
         assert (told["rows"], told["batches"], told["loads"], told["load_s"]) == (1000, 100, 2, 2.0)
         assert told["batch_p50_s"] == pytest.approx(0.01, rel=0.1)
         assert told["batch_p99_s"] == pytest.approx(0.01, rel=0.1)
         counters.add_batch(10, 2.0)
-        assert counters.told()["batch_p99_s"] == pytest.approx(2.0, rel=0.1)
+        assert counters.to_dict()["batch_p99_s"] == pytest.approx(2.0, rel=0.1)
 
     def test_nothing_done_is_nothing_told(self, spark: SparkSession) -> None:
-        assert Counters(spark).told() == {}
+        assert Counters(spark).to_dict() == {}
 
     def test_seconds_of_the_cpu_count_also_where_a_task_fails(self, spark: SparkSession) -> None:
         def fail() -> None:
-            with counters.task():
+            with counters.measure_task():
                 raise ValueError(sum(n * n for n in range(200_000)))
 
         counters = Counters(spark)
         with pytest.raises(ValueError, match=r"\d"):
             fail()
-        assert counters.told()["cpu_s"] > 0
-        assert "gpu_s" not in counters.told()
+        assert counters.to_dict()["cpu_s"] > 0
+        assert "gpu_s" not in counters.to_dict()
 
 
 class TestGpu:

@@ -249,12 +249,12 @@ class TestInOneProcess:
 
     def test_in_the_thread_of_a_time_out_too(self) -> None:
         score = limit_batch_time(
-            build_local_scorer(self.MODEL, raising(TimeoutError("model's"))), 60.0, cores=1, where="a test"
+            build_local_scorer(self.MODEL, raising(TimeoutError("model's"))), 60.0, cores=1, location="a test"
         )
         with pytest.raises(RowsNotPredicted):
             score(self.COLUMN)
         score = limit_batch_time(
-            build_local_scorer(self.MODEL, raising(BatchTimeout("model's"))), 60.0, cores=1, where="a test"
+            build_local_scorer(self.MODEL, raising(BatchTimeout("model's"))), 60.0, cores=1, location="a test"
         )
         with pytest.raises(RowsNotPredicted):
             score(self.COLUMN)

@@ -41,10 +41,10 @@ def batch(*columns: Any, keep: list[Any] | None = None) -> pa.RecordBatch:
 
 
 def scored(
-    shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch, *, rejects: bool = True
+    shipped: ShippedModel, answer: Callable[[Any], Any], rows: pa.RecordBatch, *, collect_rejects: bool = True
 ) -> pa.Array:
     load = partial(build_local_scorer, shipped, answer)
-    result = Kernel(shipped, load=load, on_batch=lambda *_: None, rejects=rejects)(rows)
+    result = Kernel(shipped, load=load, on_batch=lambda *_: None, collect_rejects=collect_rejects)(rows)
     assert result.schema == pa.schema([("prediction", shipped.output)])
     assert result.num_rows == rows.num_rows
     return result.column(0)
@@ -387,7 +387,7 @@ class TestFailures:
             raise ZeroDivisionError("by nothing\n" + frame.to_string())
 
         with pytest.raises(PredictError, match="ZeroDivisionError: by nothing on a batch of 2 rows") as caught:
-            scored(model(), answer, batch([12345.678, 2.0]), rejects=False)
+            scored(model(), answer, batch([12345.678, 2.0]), collect_rejects=False)
         assert "12345.678" not in str(caught.value)
         assert isinstance(caught.value.__cause__, ZeroDivisionError)
 
@@ -397,7 +397,7 @@ class TestFailures:
 
         shipped, rows = replace(model(), sensitive=True), batch([12345.678, 2.0])
         with pytest.raises(RowsNotPredicted, match="the model raised ZeroDivisionError on a batch of 2 rows") as caught:
-            scored(shipped, answer, rows, rejects=False)
+            scored(shipped, answer, rows, collect_rejects=False)
         assert "12345.678" not in "".join(format_exception(caught.value))
 
     def test_nor_are_the_names_that_it_gives_its_columns(self) -> None:

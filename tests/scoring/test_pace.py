@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sparkscore.records import ScoredPart, SplitPart, SplitPosition
-from sparkscore.scoring.task_sizing import Allowance, Pace, choose_allowance, cut_parts, deal_parts, remaining_part
+from sparkscore.scoring.task_sizing import Allowance, Pace, assign_parts, choose_allowance, cut_parts, remaining_part
 
 counts = st.integers(0, 3_000)
 paces = st.floats(1e-3, 1e4)
@@ -24,26 +24,26 @@ class TestDealing:
 
     @given(counts, paces, slots)
     def test_every_part_is_in_one_task_in_order(self, count: int, each_s: float, slots: int) -> None:
-        assert list(chain(*deal_parts(splits(count), pace=Pace(each_s, 1), slots=slots))) == splits(count)
+        assert list(chain(*assign_parts(splits(count), pace=Pace(each_s, 1), slots=slots))) == splits(count)
 
     @given(counts, paces, slots)
     def test_tasks_differ_by_one_part_at_most_and_none_is_empty(self, count: int, each_s: float, slots: int) -> None:
-        sizes = {len(task) for task in deal_parts(splits(count), pace=Pace(each_s, 1), slots=slots)}
+        sizes = {len(task) for task in assign_parts(splits(count), pace=Pace(each_s, 1), slots=slots)}
         assert 0 not in sizes
         assert not sizes or max(sizes) - min(sizes) <= 1
 
     @given(counts, paces, slots)
     def test_a_task_takes_five_seconds_at_most_or_a_single_part(self, count: int, each_s: float, slots: int) -> None:
-        tasks = deal_parts(splits(count), pace=Pace(each_s, 1), slots=slots)
+        tasks = assign_parts(splits(count), pace=Pace(each_s, 1), slots=slots)
         assert all(len(task) == 1 or len(task) * each_s <= 5.001 for task in tasks)
 
     @given(counts, paces, slots)
     def test_all_slots_have_work_until_the_end(self, count: int, each_s: float, slots: int) -> None:
-        tasks = deal_parts(splits(count), pace=Pace(each_s, 1), slots=slots)
+        tasks = assign_parts(splits(count), pace=Pace(each_s, 1), slots=slots)
         assert len(tasks) % slots == 0 or len(tasks) == count
 
     def test_the_pace_is_that_of_all_tasks_so_far(self) -> None:
-        pace = Pace(4.0, 1.0).after([ScoredPart(0, (0, 0), (0, 5), 1, share=0.5, seconds=2.0)])
+        pace = Pace(4.0, 1.0).add_parts([ScoredPart(0, (0, 0), (0, 5), 1, share=0.5, seconds=2.0)])
         assert pace.split_s == 4.0
 
 
@@ -51,7 +51,7 @@ class TestLeaving:
     """When a task ends with work left."""
 
     @pytest.mark.parametrize(
-        ("spent_s", "done", "left", "leaves"),
+        ("spent_s", "scored", "remaining", "leaves"),
         [
             (5.0, 8, 100, False),  # its time is not over
             (5.1, 8, 2, False),  # 1.3 s more
@@ -61,28 +61,32 @@ class TestLeaving:
         ],
     )
     def test_a_task_leaves_what_it_would_not_end_in_as_long_again(
-        self, spent_s: float, done: float, left: float, leaves: bool
+        self, spent_s: float, scored: float, remaining: float, leaves: bool
     ) -> None:
-        assert Allowance(5).is_over(spent_s=spent_s, load_s=0, done=done, left=left) is leaves
+        assert Allowance(5).is_over(spent_s=spent_s, load_s=0, scored=scored, remaining=remaining) is leaves
 
     def test_where_slots_are_idle_it_leaves_after_a_second(self) -> None:
-        idle, busy = (choose_allowance(tasks, slots=2, every_s=300, long=False) for tasks in (1, 2))
-        assert idle.is_over(spent_s=1.1, load_s=0, done=1, left=3)
-        assert not busy.is_over(spent_s=1.1, load_s=0, done=1, left=3)
+        idle, busy = (choose_allowance(tasks, slots=2, commit_interval_s=300, is_pace_known=False) for tasks in (1, 2))
+        assert idle.is_over(spent_s=1.1, load_s=0, scored=1, remaining=3)
+        assert not busy.is_over(spent_s=1.1, load_s=0, scored=1, remaining=3)
 
     def test_idle_slots_that_would_load_the_model_longer_than_the_rest_takes_stay_idle(self) -> None:
-        idle = choose_allowance(1, slots=2, every_s=300, long=False)
-        assert not idle.is_over(spent_s=1.1, load_s=4, done=1, left=3)
-        assert not idle.is_over(spent_s=4.1, load_s=4, done=4, left=3)
-        assert idle.is_over(spent_s=4.1, load_s=4, done=1, left=3)
+        idle = choose_allowance(1, slots=2, commit_interval_s=300, is_pace_known=False)
+        assert not idle.is_over(spent_s=1.1, load_s=4, scored=1, remaining=3)
+        assert not idle.is_over(spent_s=4.1, load_s=4, scored=4, remaining=3)
+        assert idle.is_over(spent_s=4.1, load_s=4, scored=1, remaining=3)
 
     @pytest.mark.parametrize(
-        ("every_s", "long", "keep_s"), [(300, False, 5), (300, True, 30), (3, False, 3), (3, True, 3), (0.1, True, 1)]
+        ("commit_interval_s", "is_pace_known", "keep_s"),
+        [(300, False, 5), (300, True, 30), (3, False, 3), (3, True, 3), (0.1, True, 1)],
     )
     def test_no_task_goes_on_for_longer_than_what_is_done_may_wait(
-        self, every_s: float, long: bool, keep_s: float
+        self, commit_interval_s: float, is_pace_known: bool, keep_s: float
     ) -> None:
-        assert choose_allowance(2, slots=2, every_s=every_s, long=long).keep_s == keep_s
+        assert (
+            choose_allowance(2, slots=2, commit_interval_s=commit_interval_s, is_pace_known=is_pace_known).keep_s
+            == keep_s
+        )
 
 
 RANGES, ROWS, BATCH = 3, 1_000, 64
@@ -103,7 +107,7 @@ class TestCutting:
         pieces = cut_parts(
             parts,
             pace=Pace(split_s, 1),
-            longest_s=5,
+            max_part_s=5,
             slots=slots,
             lengths=lambda _: LENGTHS,
             layouts=layouts,
@@ -119,7 +123,7 @@ class TestCutting:
         return cut_parts(
             [part, SplitPart(9, share=1e-9)],
             pace=Pace(seconds, 1),
-            longest_s=5,
+            max_part_s=5,
             slots=slots,
             lengths=lambda _: LENGTHS[:1],
             layouts=layouts,
@@ -145,7 +149,7 @@ class TestCutting:
         pieces = cut_parts(
             [SplitPart(1, (0, 128))],
             pace=Pace(2.0, 1),
-            longest_s=5,
+            max_part_s=5,
             slots=4,
             lengths=lambda _: LENGTHS[:1],
             layouts={(1, 0): (ROWS, BATCH)},

@@ -91,7 +91,7 @@ def test_a_folder_that_holds_something_else_is_left_as_it_is(spark: SparkSession
     file.write_text("mine")
     with pytest.raises(ConfigError, match="holds something") as caught:
         table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
-    assert "move away" in caught.value.do
+    assert "move the files away" in caught.value.do
     assert [one.name for one in file.parent.iterdir()] == ["notes.txt"]
 
 

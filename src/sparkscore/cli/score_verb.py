@@ -15,9 +15,7 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--dry-run", action="store_true", help="show the plan; read only metadata, write nothing")
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
-    parser.add_argument(
-        "--replace", action="store_true", help="score again and replace what is published for this as_of"
-    )
+    parser.add_argument("--replace", action="store_true", help="replace what is published for this as_of")
     parser.add_argument(
         "--force", action="store_true", help="publish again although someone else changed the published rows"
     )

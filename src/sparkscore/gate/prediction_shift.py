@@ -56,21 +56,21 @@ def _label_column_name(frame: DataFrame) -> str | None:
 
 
 def _measure_mean_and_stddev(frame: DataFrame) -> Any:
-    there = F.when(~F.isnan(F.col(PREDICTION_COLUMN).cast("double")), F.col(PREDICTION_COLUMN))
-    return frame.agg(F.mean(there).alias("mean"), F.stddev_pop(there).alias("deviation")).collect()[0]
+    prediction = F.when(~F.isnan(F.col(PREDICTION_COLUMN).cast("double")), F.col(PREDICTION_COLUMN))
+    return frame.agg(F.mean(prediction).alias("mean"), F.stddev_pop(prediction).alias("stddev")).collect()[0]
 
 
 def _mean_shift_verdict(now: Any, before: Any, most: float, severity: Any) -> RuleVerdict:
     wanted = f"at most {format_verdict_number(most)} standard deviations from the last published run"
     if now["mean"] is None or before["mean"] is None:
-        found, met = "no mean: one of the runs has no predictions", before["mean"] is None
+        found, passed = "no mean: one of the runs has no predictions", before["mean"] is None
     else:
-        moved, deviation = abs(now["mean"] - before["mean"]), before["deviation"]
-        distance = moved / deviation if deviation else (0.0 if moved == 0 else math.inf)
-        met = distance <= most
-        means = [format_verdict_number(one["mean"]) for one in (now, before)]
+        moved, stddev = abs(now["mean"] - before["mean"]), before["stddev"]
+        distance = moved / stddev if stddev else (0.0 if moved == 0 else math.inf)
+        passed = distance <= most
+        means = [format_verdict_number(run["mean"]) for run in (now, before)]
         found = f"{format_verdict_number(distance)}: a mean of {means[0]} after {means[1]}"
-    return RuleVerdict("mean of predictions against the last run", met, found, wanted, severity=severity)
+    return RuleVerdict("mean of predictions against the last run", passed, found, wanted, severity=severity)
 
 
 def _measure_label_shares(frame: DataFrame, label: str) -> Mapping[Any, float]:

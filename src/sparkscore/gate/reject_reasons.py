@@ -25,11 +25,11 @@ def find_reject_reasons(
     Needs:   `rules` as (code, message, whether a row breaks it).
     """
     judged = [(code, message, breaks(batch)) for code, message, breaks in rules]
-    found = [one for one in judged if one[2] is not None and pc.any(one[2]).as_py()]
-    if not found:
+    broken = [(code, message, mask) for code, message, mask in judged if mask is not None and pc.any(mask).as_py()]
+    if not broken:
         return None
     codes = messages = pa.nulls(batch.num_rows, pa.string())
-    for code, message, mask in reversed(found):
+    for code, message, mask in reversed(broken):
         codes = pc.if_else(mask, pa.scalar(code), codes)
         messages = pc.if_else(mask, pa.scalar(message), messages)
     return build_reject_array(codes, pa.nulls(batch.num_rows, pa.string()), messages)
@@ -48,8 +48,8 @@ def null_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:
 
 
 def unmet_rows_mask(
-    met: _ConditionMaskFunction, about: _ConditionMaskFunction | None, batch: pa.RecordBatch
+    predicate: _ConditionMaskFunction, row_condition: _ConditionMaskFunction | None, batch: pa.RecordBatch
 ) -> pa.Array:
-    """Whether a row is known not to meet a condition; `about`: the rows that it is about, all if None."""
-    broken = pc.invert(met(batch)).fill_null(False)
-    return broken if about is None else pc.and_(broken, about(batch).fill_null(False))
+    """Whether a row is known not to meet a condition; `row_condition`: the rows that are judged, all if None."""
+    broken = pc.invert(predicate(batch)).fill_null(False)
+    return broken if row_condition is None else pc.and_(broken, row_condition(batch).fill_null(False))

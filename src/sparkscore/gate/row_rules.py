@@ -34,21 +34,21 @@ def row_rules(
 
     Needs:   the keys in `schema`.
     """
-    absent = [
+    key_rules = [
         RowRule(NULL_KEY, f"the key {key} is NULL", NULL_KEY, {"column": key})
         for key in keys
         if schema.field(key).nullable
     ]
-    asked = [
+    reject_rules = [
         RowRule(
-            one.rule,
-            f"{_MESSAGE_PREFIX}{format_expected(one, hidden=one.names(sensitive))}",
-            one.type,
-            dict(one.kwargs),
+            expectation.rule,
+            f"{_MESSAGE_PREFIX}{format_expected(expectation, hidden=expectation.judges_any(sensitive))}",
+            expectation.type,
+            dict(expectation.kwargs),
         )
-        for one in (suite.rejecting if suite else ())
+        for expectation in (suite.reject_expectations if suite else ())
     ]
-    return RowRules((*absent, *asked))
+    return RowRules((*key_rules, *reject_rules))
 
 
 def rule_codes_without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
@@ -107,7 +107,7 @@ def is_expectation_broken(kind: str, kwargs: Mapping[str, Any], schema: StructTy
     Needs:   an expectation of `CONDITIONS`; its columns in `schema`.
     """
     return F.coalesce(
-        compile_row_condition(kwargs, schema).only(~expectation_condition(kind, kwargs, schema)), F.lit(False)
+        compile_row_condition(kwargs, schema).null_outside(~expectation_condition(kind, kwargs, schema)), F.lit(False)
     )
 
 
@@ -151,10 +151,12 @@ def _is_broken_in_spark(rule: RowRule, schema: StructType) -> Column:
 def _compile_rule_to_arrow(rule: RowRule, schema: pa.Schema) -> BrokenRowsFunction | None:
     if rule.kind == NULL_KEY:
         return partial(null_rows_mask, rule.kwargs["column"])
-    asked, types = rule.kwargs.get("row_condition"), _spark_schema_of_rule(rule, schema)
+    row_condition, types = rule.kwargs.get("row_condition"), _spark_schema_of_rule(rule, schema)
     try:
-        met = arrow_expectation_condition(rule.kind, rule.kwargs, types)
-        return partial(unmet_rows_mask, met, None if asked is None else arrow_row_condition(asked, types))
+        predicate = arrow_expectation_condition(rule.kind, rule.kwargs, types)
+        return partial(
+            unmet_rows_mask, predicate, None if row_condition is None else arrow_row_condition(row_condition, types)
+        )
     except NoArrowForm:
         return None
 
@@ -167,6 +169,6 @@ def _spark_schema_of_rule(rule: RowRule, schema: pa.Schema) -> StructType:
 
 
 def _columns_of_rule(rule: RowRule) -> tuple[str, ...]:
-    named: list[Any] = [rule.kwargs.get(name, ()) for name in ("column", "column_A", "column_B", "column_list")]
-    flat = [name for value in named for name in ([value] if isinstance(value, str) else value)]
+    columns: list[Any] = [rule.kwargs.get(name, ()) for name in ("column", "column_A", "column_B", "column_list")]
+    flat = [name for value in columns for name in ([value] if isinstance(value, str) else value)]
     return tuple(dict.fromkeys((*flat, *condition_columns(rule.kwargs.get("row_condition")))))

@@ -10,8 +10,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType, StructType
 
 from sparkscore.errors import DuplicateKeys
-from sparkscore.gate.verdict_formatting import format_row_key as key_words
-from sparkscore.gate.verdicts import require_passed_verdict as require_verdict
+from sparkscore.gate.verdict_formatting import format_row_key
+from sparkscore.gate.verdicts import require_passed_verdict
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
@@ -39,7 +39,7 @@ def check_stage_integrity(
     Rejected rows (`_reject` is not NULL) count as rows, and are outside the other two rules. A prediction that is a
     list or a struct is missing where any part of it is NULL or NaN.
 
-    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that no key is there twice; `sensitive`
+    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that all keys are unique; `sensitive`
              columns, whose values no example shows.
     Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates.
     """
@@ -48,9 +48,9 @@ def check_stage_integrity(
         rules = (_unique_keys_verdict(0, 0, keys), *_check_completeness(stage, rows_read=rows_read))
         return StageIntegrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), ())
     repeated = _select_repeated_keys(stage, keys)
-    twice = _check_unique_keys(repeated, keys)
-    rules = (twice, *_check_completeness(stage, rows_read=rows_read))
-    examples = () if twice.passed else _collect_duplicate_keys(repeated, keys, sensitive)
+    duplicate_keys = _check_unique_keys(repeated, keys)
+    rules = (duplicate_keys, *_check_completeness(stage, rows_read=rows_read))
+    examples = () if duplicate_keys.passed else _collect_duplicate_keys(repeated, keys, sensitive)
     return StageIntegrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), examples)
 
 
@@ -67,18 +67,21 @@ def require_stage_integrity(found: StageIntegrity) -> None:
             rule.expected,
             "name further columns in source.keys, or remove the duplicates from the source; nothing was published",
         )
-    require_verdict(found.verdict)
+    require_passed_verdict(found.verdict)
 
 
 def _check_completeness(stage: DataFrame, *, rows_read: int) -> tuple[RuleVerdict, RuleVerdict]:
     accepted = F.col(REJECT_COLUMN).isNull()
-    gap = accepted & _is_prediction_missing(F.col(PREDICTION_COLUMN), stage.schema[PREDICTION_COLUMN].dataType)
-    rows, scored, gaps = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(gap)).collect()[0]
+    is_missing = accepted & _is_prediction_missing(F.col(PREDICTION_COLUMN), stage.schema[PREDICTION_COLUMN].dataType)
+    rows, scored, missing = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(is_missing)).collect()[0]
     counted = f"{scored:,} scored + {rows - scored:,} rejected = {rows:,}"
     return (
         RuleVerdict(ROWS_READ_RULE, rows == rows_read, counted, f"{rows_read:,} rows read"),
         RuleVerdict(
-            NO_MISSING_PREDICTIONS_RULE, gaps == 0, f"{gaps:,} of {scored:,} scored rows without a prediction", "none"
+            NO_MISSING_PREDICTIONS_RULE,
+            missing == 0,
+            f"{missing:,} of {scored:,} scored rows without a prediction",
+            "none",
         ),
     )
 
@@ -91,18 +94,18 @@ def _select_repeated_keys(stage: DataFrame, keys: Sequence[str]) -> DataFrame:
 
 
 def _check_unique_keys(repeated: DataFrame, keys: Sequence[str]) -> RuleVerdict:
-    twice, rows = repeated.agg(F.count(F.lit(1)), F.sum("rows")).collect()[0]
-    return _unique_keys_verdict(twice, rows, keys)
+    duplicate_keys, rows = repeated.agg(F.count(F.lit(1)), F.sum("rows")).collect()[0]
+    return _unique_keys_verdict(duplicate_keys, rows, keys)
 
 
-def _unique_keys_verdict(twice: int, rows: int, keys: Sequence[str]) -> RuleVerdict:
-    observed = f"{twice:,} keys on {rows:,} rows" if twice else "no key on two rows"
-    return RuleVerdict(UNIQUE_KEYS_RULE, twice == 0, observed, f"one row per ({', '.join(keys)})")
+def _unique_keys_verdict(duplicate_keys: int, rows: int, keys: Sequence[str]) -> RuleVerdict:
+    observed = f"{duplicate_keys:,} keys on {rows:,} rows" if duplicate_keys else "no key on two rows"
+    return RuleVerdict(UNIQUE_KEYS_RULE, duplicate_keys == 0, observed, f"one row per ({', '.join(keys)})")
 
 
 def _collect_duplicate_keys(repeated: DataFrame, keys: Sequence[str], sensitive: Sequence[str]) -> tuple[str, ...]:
     rows = repeated.orderBy("key").limit(_MAX_DUPLICATE_KEYS).collect()
-    return tuple(key_words(keys, row["key"], sensitive) for row in rows)
+    return tuple(format_row_key(keys, row["key"], sensitive) for row in rows)
 
 
 def _is_prediction_missing(value: Column, kind: DataType) -> Column:

@@ -9,7 +9,7 @@ from pyspark.sql import functions as F
 from sparkscore.gate.compiled.conditions import CONDITIONS
 from sparkscore.gate.row_rules import is_expectation_broken
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdict_formatting import format_row_key as key_words
+from sparkscore.gate.verdict_formatting import format_row_key
 from sparkscore.gate.verdicts import evaluate_suite, to_suite_verdict
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.spark.identifiers import quote_identifier
@@ -36,17 +36,17 @@ def check_suite(
 
     Values of `sensitive` columns are `***`, also in keys.
 
-    Jobs:    as `judge.judge`; one more for each broken rule of rows, where there are keys.
-    Raises:  as `judge.judge`; it lets every verdict pass.
+    Jobs:    as `verdicts.judge_suite`; one more for each broken rule of rows, where there are keys.
+    Raises:  as `verdicts.judge_suite`; it lets every verdict pass.
     """
     found = evaluate_suite(frame, suite, gate="input", sensitive=sensitive)
     verdict = to_suite_verdict(suite, found, gate="input", sensitive=sensitive)
     lines = []
-    for one, what, rule in zip(suite.expectations, found, verdict.rules, strict=True):
-        share = what.result.get("unexpected_percent")
-        share = None if share is None or not what.result.get("element_count") else share / 100
-        shown = () if rule.passed and not share else _collect_failing_keys(frame, one, keys, sensitive)
-        lines.append(SuiteCheckLine(rule, share, one.rejects, shown))
+    for expectation, rule_result, rule in zip(suite.expectations, found, verdict.rules, strict=True):
+        share = rule_result.result.get("unexpected_percent")
+        share = None if share is None or not rule_result.result.get("element_count") else share / 100
+        examples = () if rule.passed and not share else _collect_failing_keys(frame, expectation, keys, sensitive)
+        lines.append(SuiteCheckLine(rule, share, expectation.rejects, examples))
     return verdict, lines
 
 
@@ -58,4 +58,4 @@ def _collect_failing_keys(
     rows = frame.where(is_expectation_broken(rule.type, rule.kwargs, frame.schema)).select(
         *[F.col(quote_identifier(key)) for key in keys]
     )
-    return tuple(key_words(keys, row, sensitive) for row in rows.limit(_MAX_FAILING_KEYS).collect())
+    return tuple(format_row_key(keys, row, sensitive) for row in rows.limit(_MAX_FAILING_KEYS).collect())

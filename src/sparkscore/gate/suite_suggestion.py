@@ -1,4 +1,4 @@
-"""A suite from a profile of a table, for a person to edit: a reason beside each rule."""
+"""Suggests a suite from a profile of a table, for a person to edit, with a reason for each rule."""
 
 import math
 from collections.abc import Collection, Mapping, Sequence
@@ -22,30 +22,30 @@ _ROW_COUNT_MARGIN = 0.5
 def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Collection[str] = ()) -> dict[str, Any]:
     """A Great Expectations suite as JSON data, which the frame meets. Bounds are warnings until a person raises them.
 
-    Of `sensitive` columns no value is told: only rules about values being there, and being unique.
+    Of `sensitive` columns no value is shown: only rules about values being there, and being unique.
 
     Jobs:    one aggregation over all rows; one more for the values of columns that have few, and for keys.
     """
     kinds = {field.name: field.dataType for field in frame.schema}
     profile = _measure_suite_columns(frame, kinds)
     rows = profile["rows"]
-    few, whole = _choose_set_and_key_columns(profile, kinds, sensitive)
-    closer = _measure_sets_and_keys(frame, few, whole)
+    set_columns, key_columns = _choose_set_and_key_columns(profile, kinds, sensitive)
+    details = _measure_sets_and_keys(frame, set_columns, key_columns)
     rules = [_suggest_row_count(rows)]
     for column, type_ in kinds.items():
-        told = column not in sensitive
+        may_show_values = column not in sensitive
         rules += _suggest_not_null(column, profile, rows)
-        if closer.get(("distinct", column)) == rows and rows > 1:
+        if details.get(("distinct", column)) == rows and rows > 1:
             rules.append(
                 _suggested_rule_entry(
                     "expect_column_values_to_be_unique", f"{rows:,} rows, as many values.", column=column
                 )
             )
-        if told and ("values", column) in closer:
-            rules += _suggest_value_set(column, closer["values", column])
-        elif told and column_value_kind(type_) in NUMBER_KINDS:
+        if may_show_values and ("values", column) in details:
+            rules += _suggest_value_set(column, details["values", column])
+        elif may_show_values and column_value_kind(type_) in NUMBER_KINDS:
             rules += _suggest_bounds(column, profile, type_)
-        elif told and column_value_kind(type_) == "text":
+        elif may_show_values and column_value_kind(type_) == "text":
             rules += _suggest_text_length(column, profile)
     notes = f"Suggested from {rows:,} rows of {name} at version {version}. Edit it: keep the rules that must hold."
     return {"name": name.rsplit("/", 1)[-1], "notes": notes, "expectations": rules}
@@ -55,16 +55,19 @@ def _measure_suite_columns(frame: DataFrame, kinds: Mapping[str, DataType]) -> d
     measures: dict[Any, Column] = {"rows": F.count(F.lit(1))}
     for name, type_ in kinds.items():
         column, kind = F.col(quote_identifier(name)), column_value_kind(type_)
-        here = column.isNotNull() & ~F.isnan(column) if kind == "floating" else column.isNotNull()
-        measures["there", name], measures["not null", name] = F.count(F.when(here, F.lit(1))), F.count(column)
+        is_present = column.isNotNull() & ~F.isnan(column) if kind == "floating" else column.isNotNull()
+        measures["present", name], measures["not null", name] = F.count(F.when(is_present, F.lit(1))), F.count(column)
         if kind == "other":
             continue
         measures["distinct", name] = F.approx_count_distinct(column)
         if kind in NUMBER_KINDS:
-            measures["min", name], measures["max", name] = F.min(F.when(here, column)), F.max(F.when(here, column))
+            measures["min", name], measures["max", name] = (
+                F.min(F.when(is_present, column)),
+                F.max(F.when(is_present, column)),
+            )
         if kind == "text":
             measures["min", name], measures["max", name] = F.min(F.length(column)), F.max(F.length(column))
-    found = frame.agg(*[measure.alias(f"m{place}") for place, measure in enumerate(measures.values())]).collect()[0]
+    found = frame.agg(*[measure.alias(f"m{index}") for index, measure in enumerate(measures.values())]).collect()[0]
     return dict(zip(measures, found, strict=True))
 
 
@@ -73,21 +76,21 @@ def _choose_set_and_key_columns(
 ) -> tuple[list[str], list[str]]:
     """The columns whose values are few, and those that may be keys."""
     rows = profile["rows"]
-    few = [
+    set_columns = [
         name
         for name, type_ in kinds.items()
         if column_value_kind(type_) in ("text", "boolean")
         and name not in sensitive
         and 0 < profile["distinct", name] <= _MAX_SET_VALUES
     ]
-    keys = [
+    key_columns = [
         name
         for name, type_ in kinds.items()
         if column_value_kind(type_) in ("text", "integer")
-        and profile["there", name] == rows
+        and profile["present", name] == rows
         and profile["distinct", name] >= _MIN_KEY_SHARE * rows
     ]
-    return few, keys
+    return set_columns, key_columns
 
 
 def _measure_sets_and_keys(frame: DataFrame, few: Sequence[str], keys: Sequence[str]) -> dict[Any, Any]:
@@ -95,7 +98,7 @@ def _measure_sets_and_keys(frame: DataFrame, few: Sequence[str], keys: Sequence[
     measures |= {("distinct", name): F.count_distinct(F.col(quote_identifier(name))) for name in keys}
     if not measures:
         return {}
-    found = frame.agg(*[measure.alias(f"m{place}") for place, measure in enumerate(measures.values())]).collect()[0]
+    found = frame.agg(*[measure.alias(f"m{index}") for index, measure in enumerate(measures.values())]).collect()[0]
     return dict(zip(measures, found, strict=True))
 
 
@@ -110,20 +113,20 @@ def _suggest_row_count(rows: int) -> dict[str, Any]:
 
 
 def _suggest_not_null(column: str, profile: Mapping[Any, Any], rows: int) -> list[dict[str, Any]]:
-    there = profile["there", column]
+    present = profile["present", column]
     kind = "expect_column_values_to_not_be_null"
-    if there == rows:
+    if present == rows:
         return [_suggested_rule_entry(kind, f"No NULL among {rows:,} rows.", column=column)] if rows else []
-    if not there:
+    if not present:
         return [
             _suggested_rule_entry(
                 "expect_column_values_to_be_null", "No value in any row.", severity="warning", column=column
             )
         ]
-    share = math.floor(there / rows * 100) / 100
+    share = math.floor(present / rows * 100) / 100
     if share == 0:
         return []
-    reason = f"{1 - there / rows:.2%} of {rows:,} rows are NULL or NaN."
+    reason = f"{1 - present / rows:.2%} of {rows:,} rows are NULL or NaN."
     return [_suggested_rule_entry(kind, reason, severity="warning", column=column, mostly=share)]
 
 
@@ -143,9 +146,9 @@ def _suggest_bounds(column: str, profile: Mapping[Any, Any], type_: DataType) ->
         "min_value": number(_round_outwards(low, up=False)),
         "max_value": number(_round_outwards(high, up=True)),
     }
-    there, not_null = profile["there", column], profile["not null", column]
-    if there < not_null:  # NaN is within no bounds
-        bounds["mostly"] = math.floor(there / not_null * 100) / 100
+    present, not_null = profile["present", column], profile["not null", column]
+    if present < not_null:  # NaN is within no bounds
+        bounds["mostly"] = math.floor(present / not_null * 100) / 100
     return [
         _suggested_rule_entry("expect_column_values_to_be_between", reason, severity="warning", column=column, **bounds)
     ]

@@ -6,7 +6,7 @@ from datetime import date
 from numbers import Integral
 from typing import Any
 
-from sparkscore.gate.compiled import row_condition as conditions
+from sparkscore.gate.compiled.row_condition import format_row_condition
 from sparkscore.gate.suites import Expectation
 
 _ISO_TIME_PATTERN = re.compile(r"\d{4}-\d\d-\d\d([T ][\d:.+Z-]+)?")
@@ -47,14 +47,14 @@ def format_expected(expectation: Expectation, *, hidden: bool = False) -> str:
     """`between 1 and 5,000`, `one of 1, 2, 3`, or the expectation's own words; no values of what is `hidden`."""
     if hidden:
         return expectation.type.removeprefix("expect_").replace("_", " ")
-    words = (
+    rule_text = (
         _format_rule_bounds(expectation.kwargs)
         or _format_value_set(expectation)
         or _format_expectation_type(expectation)
     )
     mostly, condition = expectation.kwargs.get("mostly"), expectation.kwargs.get("row_condition")
     share = "" if mostly in (None, 1) else f", for at least {format_verdict_number(mostly * 100)} % of rows"
-    return words + share + ("" if condition is None else f" where {conditions.format_row_condition(condition)}")
+    return rule_text + share + ("" if condition is None else f" where {format_row_condition(condition)}")
 
 
 def format_row_key(names: Sequence[str], values: Iterable[Any], sensitive: Collection[str]) -> str:
@@ -68,8 +68,8 @@ def format_verdict_number(value: Any) -> str:
     """A number with separators, fractions with six digits; anything else as it is."""
     if not _is_verdict_number(value):
         return str(value)
-    whole = isinstance(value, Integral) or (abs(value) < _EXACT_INTEGER_LIMIT and value == int(value))
-    return f"{int(value):,}" if whole else f"{float(value):,.6g}"
+    is_integral = isinstance(value, Integral) or (abs(value) < _EXACT_INTEGER_LIMIT and value == int(value))
+    return f"{int(value):,}" if is_integral else f"{float(value):,.6g}"
 
 
 def _is_verdict_number(value: object) -> bool:
@@ -126,15 +126,15 @@ def _format_value_set(expectation: Expectation) -> str:
 
 def _format_expectation_type(expectation: Expectation) -> str:
     words = expectation.type.removeprefix("expect_").replace("_", " ")
-    told = [
+    arguments = [
         f"{name} {format_verdict_number(value)}"
         for name, value in expectation.kwargs.items()
         if name not in _SEPARATELY_FORMATTED
     ]
-    return f"{words}: {_format_first_values(told)}" if told else words
+    return f"{words}: {_format_first_values(arguments)}" if arguments else words
 
 
-def _format_first_values(words: Iterable[str]) -> str:
-    every = list(words)
-    more = f" and {len(every) - _MAX_VALUES_SHOWN} more" if len(every) > _MAX_VALUES_SHOWN else ""
-    return (", ".join(every[:_MAX_VALUES_SHOWN]) or "nothing") + more
+def _format_first_values(values: Iterable[str]) -> str:
+    texts = list(values)
+    more = f" and {len(texts) - _MAX_VALUES_SHOWN} more" if len(texts) > _MAX_VALUES_SHOWN else ""
+    return (", ".join(texts[:_MAX_VALUES_SHOWN]) or "nothing") + more

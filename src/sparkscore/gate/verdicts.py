@@ -12,8 +12,7 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
 from sparkscore.gate.compiled.measures import CompiledRule, RuleResult
 from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation, compute_compiled_rules
-from sparkscore.gate.gx.gx_engine import evaluate_with_gx
-from sparkscore.gate.gx.gx_exceptions import gx_exception_text, is_rule_fault, summarize_rule_error
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx, gx_exception_text, is_rule_fault, summarize_rule_error
 from sparkscore.gate.gx.gx_output import suppress_gx_output
 from sparkscore.gate.suites import Expectation, Suite, check_suite_columns
 from sparkscore.gate.verdict_formatting import format_expected, format_observed
@@ -27,7 +26,7 @@ Gate = Literal["input", "output"]
 def judge_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> Verdict:
     """The verdict of each expectation over a frame, in the suite's order.
 
-    Needs:   the columns that the suite judges. Of `sensitive` ones only counts are told, neither what was observed nor
+    Needs:   the columns that the suite judges. Of `sensitive` ones only counts are shown, neither what was observed nor
              the values that the suite names.
     Jobs:    one for all rules that a pass over the rows answers, one more per shuffled column; several for what only
              Great Expectations' own engine can compute. Nothing is cached.
@@ -43,7 +42,10 @@ def to_suite_verdict(
     suite: Suite, found: Sequence[Any], *, gate: Gate, sensitive: Collection[str] = (), seconds: float = 0.0
 ) -> Verdict:
     """The findings of `evaluate_suite` as a verdict."""
-    rules = tuple(_to_rule_verdict(one, what, sensitive) for one, what in zip(suite.expectations, found, strict=True))
+    rules = tuple(
+        _to_rule_verdict(expectation, result, sensitive)
+        for expectation, result in zip(suite.expectations, found, strict=True)
+    )
     return Verdict(gate, suite.name, rules, round(seconds, 3))
 
 
@@ -53,10 +55,10 @@ def evaluate_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Col
     Jobs, Raises: as `judge_suite`.
     """
     rules = compile_suite(suite, frame.schema, gate=gate, sensitive=sensitive)
-    found = iter(_compute_suite_rules(frame, [rule for rule in rules if rule is not None], gate))
-    rest = [one for one, rule in zip(suite.expectations, rules, strict=True) if rule is None]
-    left = iter(_evaluate_remaining_rules(frame, suite, rest, gate, hidden=bool(sensitive)))
-    return [next(left if rule is None else found) for rule in rules]
+    computed = iter(_compute_suite_rules(frame, [rule for rule in rules if rule is not None], gate))
+    remaining = [expectation for expectation, rule in zip(suite.expectations, rules, strict=True) if rule is None]
+    from_gx = iter(_evaluate_remaining_rules(frame, suite, remaining, gate, hidden=bool(sensitive)))
+    return [next(from_gx if rule is None else computed) for rule in rules]
 
 
 def compile_suite(
@@ -70,16 +72,16 @@ def compile_suite(
     check_suite_columns(suite, schema.names)
     rules: list[CompiledRule | None] = []
     broken: list[str] = []
-    for one in suite.expectations:
+    for expectation in suite.expectations:
         try:
             rules.append(
-                compile_expectation(one.type, one.kwargs, schema, home=suite.home)
-                if one.type in COMPILED_TYPES
+                compile_expectation(expectation.type, expectation.kwargs, schema, home=suite.home)
+                if expectation.type in COMPILED_TYPES
                 else None
             )
         except UnfitValue as unfit:
-            words = "does not fit its columns" if one.names(sensitive) else str(unfit)
-            broken.append(f"{one.rule}: {words}")
+            finding = "does not fit its columns" if expectation.judges_any(sensitive) else str(unfit)
+            broken.append(f"{expectation.rule}: {finding}")
     if broken:
         raise _broken_suite_error(suite, gate, "; ".join(broken))
     return rules
@@ -124,8 +126,8 @@ def _evaluate_remaining_rules(
     except Exception as error:
         # Great Expectations has no base class for what it raises, and does not say for which rule.
         crashing = _find_crashing_rules(frame, suite, expectations)
-        words = "" if hidden else f": {summarize_rule_error(str(error))}"
-        found = f"{crashing} raised {type(error).__name__}{words}"
+        reason = "" if hidden else f": {summarize_rule_error(str(error))}"
+        found = f"{crashing} raised {type(error).__name__}{reason}"
         raise to_sparkscore_error(error, f"judging the {gate} gate") or _broken_suite_error(
             suite, gate, found
         ) from error
@@ -171,7 +173,7 @@ def _broken_suite_error(suite: Suite, gate: Gate, found: str) -> ConfigError:
 
 
 def _to_rule_verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:
-    hidden = expectation.names(sensitive)
-    words = format_observed(expectation, result, hidden=hidden), format_expected(expectation, hidden=hidden)
+    hidden = expectation.judges_any(sensitive)
+    texts = format_observed(expectation, result, hidden=hidden), format_expected(expectation, hidden=hidden)
     slow = not isinstance(result, RuleResult)
-    return RuleVerdict(expectation.rule, bool(result.success), *words, severity=expectation.severity, slow=slow)
+    return RuleVerdict(expectation.rule, bool(result.success), *texts, severity=expectation.severity, slow=slow)

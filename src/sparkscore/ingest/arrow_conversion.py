@@ -64,7 +64,7 @@ def _is_integer_widening(kind: pa.DataType, target: pa.DataType) -> bool:
 
 
 def _is_same_instant_type(kind: pa.DataType, target: pa.DataType) -> bool:
-    """Times without a zone are UTC where they were INT96, which whoever opened the file has made sure of."""
+    """Times without a zone are UTC: they were INT96, which was checked when the file was opened."""
     timestamps = pa.types.is_timestamp(kind) and pa.types.is_timestamp(target)
     return bool(timestamps and kind.unit in ("ms", "us") and (kind.tz is None or target.tz is not None))
 

@@ -20,7 +20,7 @@ ALERT_TITLES: dict[AlertKind, str] = {
 }
 MAX_ALERT_CHARS = 600
 """Greatest number of characters of one alert: people read it on a phone."""
-_TO_ALL = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
+_CHANNEL_MENTION = re.compile(r"@(?=(?:channel|here|everyone|all)\b)", re.IGNORECASE)
 """Words with which Mattermost, Discord and others notify a whole channel."""
 
 
@@ -40,7 +40,7 @@ class Alert:
         return json_digest([self.job, self.as_of, self.kind, self.text])[:32]
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """One line for people."""
         run = f" (run {self.run_id[:12]})" if self.run_id else ""
         return f"{ALERT_TITLES[self.kind]}: {self.job}, {self.as_of or 'no as_of'}: {self.text}{run}"
@@ -74,9 +74,9 @@ def _alert_error_text(report: RunReport) -> str:
     return f"{name}: {lines[0]}" if lines else name
 
 
-def unsent_alerts(alerts: Sequence[Alert], told: Collection[str]) -> list[Alert]:
+def unsent_alerts(alerts: Sequence[Alert], sent_keys: Collection[str]) -> list[Alert]:
     """The alerts whose keys were not sent before: a scheduler's retry sends nothing twice."""
-    return [alert for alert in alerts if alert.key not in told]
+    return [alert for alert in alerts if alert.key not in sent_keys]
 
 
 def slack_message(alerts: Sequence[Alert]) -> bytes:
@@ -85,9 +85,9 @@ def slack_message(alerts: Sequence[Alert]) -> bytes:
     Quoted text notifies nobody, is not formatted, and no link in it is fetched.
 
     Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped; `mrkdwn` and `unfurl_…`
-             are fields of chat.postMessage. A letter without width parts the @ from the words of other servers.
+             are fields of chat.postMessage. A letter without width parts the @ from the mentions of other servers.
     """
-    text = "\n".join(_TO_ALL.sub("@\u200b", visible_line(alert.words)) for alert in alerts)
+    text = "\n".join(_CHANNEL_MENTION.sub("@\u200b", visible_line(alert.summary)) for alert in alerts)
     for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, escaped)
     as_text = {"mrkdwn": False, "unfurl_links": False, "unfurl_media": False}

@@ -46,11 +46,11 @@ class ProfileRequest:
 
     columns: tuple[str, ...]
     segments: tuple[str, ...] = ()
-    change: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
+    transform: Callable[[pa.RecordBatch], pa.RecordBatch] | None = None
     """From the rows that are read to those that have the columns. Pickled into every task."""
 
 
-def summarise_files(spark: SparkSession, files: FileScan, wanted: ProfileRequest) -> ColumnSummaries:
+def summarise_files(spark: SparkSession, files: FileScan, request: ProfileRequest) -> ColumnSummaries:
     """The summaries of files that tasks read themselves.
 
     Jobs:    one Spark job; per task one summary of each column and slice reaches the driver.
@@ -63,16 +63,16 @@ def summarise_files(spark: SparkSession, files: FileScan, wanted: ProfileRequest
     tasks = [list(range(low, high)) for low, high in pairwise(bounds)]
     frame = create_split_frame(spark, files.splits, tasks)
     return _collect_summaries(
-        frame.mapInArrow(_SplitSummariser(files.reader, wanted), from_arrow_schema(_SUMMARY_SCHEMA))
+        frame.mapInArrow(_SplitSummariser(files.reader, request), from_arrow_schema(_SUMMARY_SCHEMA))
     )
 
 
-def summarise_rows(rows: DataFrame, wanted: ProfileRequest) -> ColumnSummaries:
+def summarise_rows(rows: DataFrame, request: ProfileRequest) -> ColumnSummaries:
     """The summaries of a frame's rows, which pass through Spark.
 
     Jobs:    one Spark job.
     """
-    return _collect_summaries(rows.mapInArrow(_RowSummariser(wanted), from_arrow_schema(_SUMMARY_SCHEMA)))
+    return _collect_summaries(rows.mapInArrow(_RowSummariser(request), from_arrow_schema(_SUMMARY_SCHEMA)))
 
 
 def build_profiles(
@@ -95,56 +95,56 @@ def merge_profiles(runs: Iterable[Sequence[ColumnProfile]]) -> tuple[ColumnProfi
     for run in runs:
         for one in run:
             found.setdefault((one.log_type, one.column, (one.slice_key, one.slice_value)), []).append(one)
-    made = []
-    for (log_type, column, slice_), many in found.items():
-        size = SIZE if slice_ == (None, None) else SLICE_SIZE
-        whole = merge_summaries([_summary_from_profile(one, size) for one in many])
+    merged = []
+    for (log_type, column, slice_), profiles in found.items():
+        size, kind = SIZE if slice_ == (None, None) else SLICE_SIZE, profiles[-1].data_type
+        summary = merge_summaries([_summary_from_profile(one, size) for one in profiles])
         share = (
-            sum(one.count for one in many) / sum(one.count / one.share for one in many if one.share)
-            if any(one.count for one in many)
+            sum(one.count for one in profiles) / sum(one.count / one.share for one in profiles if one.share)
+            if any(one.count for one in profiles)
             else 1.0
         )
-        made.append(
-            _profile_from_summary(column, slice_, whole, log_type=log_type, data_type=many[-1].data_type, share=share)  # type: ignore[arg-type]
+        merged.append(
+            _profile_from_summary(column, slice_, summary, log_type=log_type, data_type=kind, share=share)  # type: ignore[arg-type]
         )
-    return tuple(made)
+    return tuple(merged)
 
 
 @dataclass(frozen=True, slots=True)
 class _RowSummariser:
-    wanted: ProfileRequest
+    request: ProfileRequest
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        yield from _to_summary_batches(_summarise_blocks(_concat_blocks(batches), self.wanted))
+        yield from _to_summary_batches(_summarise_blocks(_concat_blocks(batches), self.request))
 
 
 @dataclass(frozen=True, slots=True)
 class _SplitSummariser:
-    read: SplitReader
-    wanted: ProfileRequest
+    reader: SplitReader
+    request: ProfileRequest
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        batches = (batch for _, split in iterate_splits(parts) for batch in self.read(split))
-        yield from _to_summary_batches(_summarise_blocks(_concat_blocks(batches), self.wanted))
+        batches = (batch for _, split in iterate_splits(parts) for batch in self.reader(split))
+        yield from _to_summary_batches(_summarise_blocks(_concat_blocks(batches), self.request))
 
 
 def _concat_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     """Batches of many rows: one sort of many is faster than many sorts of few, and all of a task may not fit."""
-    held: list[pa.RecordBatch] = []
+    pending: list[pa.RecordBatch] = []
     for batch in batches:
-        held.append(batch)
-        if sum(one.num_rows for one in held) >= _BLOCK_ROWS:
-            yield pa.concat_batches(held)
-            held = []
-    if held:
-        yield pa.concat_batches(held)
+        pending.append(batch)
+        if sum(one.num_rows for one in pending) >= _BLOCK_ROWS:
+            yield pa.concat_batches(pending)
+            pending = []
+    if pending:
+        yield pa.concat_batches(pending)
 
 
-def _summarise_blocks(blocks: Iterator[pa.RecordBatch], wanted: ProfileRequest) -> ColumnSummaries:
+def _summarise_blocks(blocks: Iterator[pa.RecordBatch], request: ProfileRequest) -> ColumnSummaries:
     found: dict[tuple[str, SliceKey], list[ColumnSummary]] = {}
     for block in blocks:
-        rows = block if wanted.change is None else wanted.change(block)
-        for key, one in _summarise_block(rows, wanted):
+        rows = block if request.transform is None else request.transform(block)
+        for key, one in _summarise_block(rows, request):
             parts = found.setdefault(key, [])
             parts.append(one)
             if len(parts) >= SIZE // 4:
@@ -153,20 +153,20 @@ def _summarise_blocks(blocks: Iterator[pa.RecordBatch], wanted: ProfileRequest) 
 
 
 def _summarise_block(
-    rows: pa.RecordBatch, wanted: ProfileRequest
+    rows: pa.RecordBatch, request: ProfileRequest
 ) -> Iterator[tuple[tuple[str, SliceKey], ColumnSummary]]:
-    for column in wanted.columns:
+    for column in request.columns:
         yield (column, (None, None)), summarise_column(rows.column(column), size=SIZE)
-    for segment in wanted.segments:
-        for value, places in _segment_slices(rows.column(segment)):
-            for column in wanted.columns:
+    for segment in request.segments:
+        for value, row_indexes in _segment_slices(rows.column(segment)):
+            for column in request.columns:
                 if column != segment:
-                    part = summarise_column(rows.column(column).take(places), size=SLICE_SIZE)
+                    part = summarise_column(rows.column(column).take(row_indexes), size=SLICE_SIZE)
                     yield (column, (segment, value)), part
 
 
 def _segment_slices(values: pa.Array) -> Iterator[tuple[str, pa.Array]]:
-    """The values of a segment with the places of their rows: of the most frequent ones, some more than are kept."""
+    """The values of a segment with the indexes of their rows: of the most frequent ones, some more than are kept."""
     codes = values.cast(pa.string()).fill_null("NULL").dictionary_encode()
     counts = np.bincount(codes.indices.to_numpy(), minlength=len(codes.dictionary))
     order = np.argsort(codes.indices.to_numpy(), kind="stable")
@@ -182,9 +182,9 @@ def _to_summary_batches(found: ColumnSummaries) -> Iterator[pa.RecordBatch]:
 
 def _to_summary_row(key: tuple[str, SliceKey], one: ColumnSummary) -> dict[str, Any]:
     column, (slice_key, slice_value) = key
-    own = {field.name: getattr(one, field.name) for field in fields(one)}
-    own["top"] = [{"value": value, "rows": rows} for value, rows in one.top]
-    return {"column": column, "slice_key": slice_key, "slice_value": slice_value, **own}
+    row = {field.name: getattr(one, field.name) for field in fields(one)}
+    row["top"] = [{"value": value, "rows": rows} for value, rows in one.top]
+    return {"column": column, "slice_key": slice_key, "slice_value": slice_value, **row}
 
 
 def _collect_summaries(frame: DataFrame) -> ColumnSummaries:
@@ -203,8 +203,8 @@ def _largest_slices(summaries: ColumnSummaries) -> set[SliceKey]:
         rows[slice_] = max(rows.get(slice_, 0), one.count)
     kept: set[SliceKey] = {(None, None)}
     for segment in {key for key, _ in rows if key is not None}:
-        mine = sorted((one for one in rows if one[0] == segment), key=lambda one: (-rows[one], str(one[1])))
-        kept |= set(mine[:MAX_SLICES])
+        slices = sorted((one for one in rows if one[0] == segment), key=lambda one: (-rows[one], str(one[1])))
+        kept |= set(slices[:MAX_SLICES])
     return kept
 
 

@@ -12,9 +12,9 @@ from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 
 QUANTILE_BINS = 10
-"""Of numbers, each with as many rows of the reference; beside them one below, one above, NULL and NaN."""
+"""Number of bins of numbers, with equal rows of the reference; further bins: below, above, NULL and NaN."""
 MAX_CATEGORIES = 20
-"""Of text, the reference's most frequent ones; beside them others, unseen ones and NULL."""
+"""Number of the reference's most frequent texts; further bins: others, unseen ones and NULL."""
 _LARGE_EDGE = 1e6
 _DISTANCE_NAMES = ("psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "cramers_v")
 
@@ -28,13 +28,13 @@ class BinnedProfiles:
     """The rows of both sides in the same bins."""
 
     names: tuple[str, ...]
-    now: tuple[float, ...]
-    before: tuple[float, ...]
+    current: tuple[float, ...]
+    reference: tuple[float, ...]
 
 
 def measure_drifts(
-    now: Sequence[ColumnProfile],
-    before: Sequence[ColumnProfile],
+    current: Sequence[ColumnProfile],
+    reference: Sequence[ColumnProfile],
     *,
     drift_type: Literal["BASELINE", "CONSECUTIVE"],
     against: str,
@@ -45,30 +45,30 @@ def measure_drifts(
     A slice that the reference has not seen is left out: there is nothing to compare it with, and the segment's own
     column shows that it is new.
     """
-    known = {_profile_key(one): one for one in before}
-    made = []
-    for one in now:
-        other = known.get(_profile_key(one))
+    reference_by_key = {_profile_key(one): one for one in reference}
+    drifts = []
+    for one in current:
+        other = reference_by_key.get(_profile_key(one))
         if other is None and one.slice_key is not None:
             continue
-        made.append(_measure_column_drift(one, other, drift_type, against, limits))
-    return tuple(sorted(made, key=lambda drift: (not drift.drifted, -(drift.psi or 0.0), drift.column)))
+        drifts.append(_measure_column_drift(one, other, drift_type, against, limits))
+    return tuple(sorted(drifts, key=lambda drift: (not drift.drifted, -(drift.psi or 0.0), drift.column)))
 
 
-def bin_profiles(now: ColumnProfile, before: ColumnProfile) -> BinnedProfiles:
+def bin_profiles(current: ColumnProfile, reference: ColumnProfile) -> BinnedProfiles:
     """The rows of two profiles in bins of the second, empty ones left out.
 
     Needs:   two profiles of numbers or two of text; of a column without any value both will do.
     """
     bins = (
-        _number_bins(now, before)
-        if _is_numeric_profile(now) or _is_numeric_profile(before)
-        else _text_bins(now, before)
+        _number_bins(current, reference)
+        if _is_numeric_profile(current) or _is_numeric_profile(reference)
+        else _text_bins(current, reference)
     )
-    bins += [("NULL", now.nulls, before.nulls), ("NaN", now.nans, before.nans)]
-    there = [one for one in bins if one[1] or one[2]]
+    bins += [("NULL", current.nulls, reference.nulls), ("NaN", current.nans, reference.nans)]
+    filled = [one for one in bins if one[1] or one[2]]
     return BinnedProfiles(
-        tuple(name for name, _, _ in there), tuple(n for _, n, _ in there), tuple(b for _, _, b in there)
+        tuple(name for name, _, _ in filled), tuple(n for _, n, _ in filled), tuple(b for _, _, b in filled)
     )
 
 
@@ -81,91 +81,93 @@ def _is_numeric_profile(one: ColumnProfile) -> bool:
 
 
 def _measure_column_drift(
-    now: ColumnProfile,
-    before: ColumnProfile | None,
+    current: ColumnProfile,
+    reference: ColumnProfile | None,
     drift_type: Literal["BASELINE", "CONSECUTIVE"],
     against: str,
     limits: DriftSettings,
 ) -> Drift:
-    def made(**found: object) -> Drift:
+    def build_drift(**measures: object) -> Drift:
         return Drift(
-            now.column,
-            now.log_type,
+            current.column,
+            current.log_type,
             drift_type,
             against,
-            now.count,
-            0 if before is None else before.count,
-            now.slice_key,
-            now.slice_value,
-            **found,  # type: ignore[arg-type]
+            current.count,
+            0 if reference is None else reference.count,
+            current.slice_key,
+            current.slice_value,
+            **measures,  # type: ignore[arg-type]
         )
 
-    if before is None:
-        return made(note="the reference has no such column")
-    if (_is_numeric_profile(now) and before.top) or (now.top and _is_numeric_profile(before)):
-        return made(note=f"{now.data_type} now, {before.data_type} in the reference")
-    if not now.count or not before.count:
-        return made(note="no rows to compare")
-    bins = bin_profiles(now, before)
-    found = _measure_distances(now, before, bins)
-    drifted, note = _judge_distances(found, limits, rows=min(now.count, before.count))
-    shares = tuple(round(one / now.count, 6) for one in bins.now)
-    shares_cmp = tuple(round(one / before.count, 6) for one in bins.before)
-    return made(**found, drifted=drifted, note=note, bins=bins.names, shares=shares, shares_cmp=shares_cmp)
+    if reference is None:
+        return build_drift(note="the reference has no such column")
+    if (_is_numeric_profile(current) and reference.top) or (current.top and _is_numeric_profile(reference)):
+        return build_drift(note=f"{current.data_type} now, {reference.data_type} in the reference")
+    if not current.count or not reference.count:
+        return build_drift(note="no rows to compare")
+    bins = bin_profiles(current, reference)
+    measures = _measure_distances(current, reference, bins)
+    drifted, note = _judge_distances(measures, limits, rows=min(current.count, reference.count))
+    shares = tuple(round(one / current.count, 6) for one in bins.current)
+    shares_cmp = tuple(round(one / reference.count, 6) for one in bins.reference)
+    return build_drift(**measures, drifted=drifted, note=note, bins=bins.names, shares=shares, shares_cmp=shares_cmp)
 
 
-def _measure_distances(now: ColumnProfile, before: ColumnProfile, bins: BinnedProfiles) -> dict[str, float | None]:
-    found: dict[str, float | None] = {
-        "psi": distances.psi(bins.now, bins.before),
-        "jensen_shannon": distances.jensen_shannon(bins.now, bins.before),
-        "cramers_v": distances.cramers_v(bins.now, bins.before),
+def _measure_distances(
+    current: ColumnProfile, reference: ColumnProfile, bins: BinnedProfiles
+) -> dict[str, float | None]:
+    measures: dict[str, float | None] = {
+        "psi": distances.psi(bins.current, bins.reference),
+        "jensen_shannon": distances.jensen_shannon(bins.current, bins.reference),
+        "cramers_v": distances.cramers_v(bins.current, bins.reference),
     }
-    if now.points and before.points:
-        sides = (now.points, now.weights, before.points, before.weights)
-        found["kolmogorov_smirnov"] = distances.kolmogorov_smirnov(*sides)
-        moved = distances.wasserstein(*sides)
+    if current.points and reference.points:
+        sides = (current.points, current.weights, reference.points, reference.weights)
+        measures["kolmogorov_smirnov"] = distances.kolmogorov_smirnov(*sides)
+        distance = distances.wasserstein(*sides)
         # a constant reference has no deviation to measure by
-        found["wasserstein"] = moved / before.stddev if moved is not None and before.stddev else None
-    return found
+        measures["wasserstein"] = distance / reference.stddev if distance is not None and reference.stddev else None
+    return measures
 
 
-def _judge_distances(found: Mapping[str, float | None], limits: DriftSettings, *, rows: int) -> tuple[bool, str]:
-    broken = []
+def _judge_distances(measures: Mapping[str, float | None], limits: DriftSettings, *, rows: int) -> tuple[bool, str]:
+    exceeded = []
     for name in _DISTANCE_NAMES:
-        limit, value = getattr(limits, name), found.get(name)
+        limit, value = getattr(limits, name), measures.get(name)
         if limit is not None and value is not None and value > limit:
-            broken.append(f"{name} {value:.3g} above {limit:g}")
-    if not broken:
+            exceeded.append(f"{name} {value:.3g} above {limit:g}")
+    if not exceeded:
         return False, ""
     if rows < limits.min_rows:
-        return False, f"{'; '.join(broken)}, but {rows:,} rows are too few for an alert (drift.min_rows)"
-    return True, "; ".join(broken)
+        return False, f"{'; '.join(exceeded)}, but {rows:,} rows are too few for an alert (drift.min_rows)"
+    return True, "; ".join(exceeded)
 
 
-def _number_bins(now: ColumnProfile, before: ColumnProfile) -> list[DriftBin]:
-    if not _is_numeric_profile(before) or before.min is None or before.max is None:
-        return [("unseen", now.values, 0)]
-    if not before.points:  # infinite values alone
+def _number_bins(current: ColumnProfile, reference: ColumnProfile) -> list[DriftBin]:
+    if not _is_numeric_profile(reference) or reference.min is None or reference.max is None:
+        return [("unseen", current.values, 0)]
+    if not reference.points:  # infinite values alone
         return []
-    edges = _quantile_edges(before, before.min, before.max)
-    ends = [before.min, *edges, before.max]
-    single = len(before.points) <= MAX_CATEGORIES and set(now.points) <= set(before.points)
+    edges = _quantile_edges(reference, reference.min, reference.max)
+    ends = [reference.min, *edges, reference.max]
+    is_discrete = len(reference.points) <= MAX_CATEGORIES and set(current.points) <= set(reference.points)
     names = [
-        _edge_text(high) if single or low == high else f"{_edge_text(low)} to {_edge_text(high)}"
+        _edge_text(high) if is_discrete or low == high else f"{_edge_text(low)} to {_edge_text(high)}"
         for low, high in pairwise(ends)
     ]
-    mine = _rows_per_bin(now, before.min, edges, before.max)
-    theirs = _rows_per_bin(before, before.min, edges, before.max)
-    names = [f"below {_edge_text(before.min)}", *names, f"above {_edge_text(before.max)}"]
-    return list(zip(names, mine, theirs, strict=True))
+    current_rows = _rows_per_bin(current, reference.min, edges, reference.max)
+    reference_rows = _rows_per_bin(reference, reference.min, edges, reference.max)
+    names = [f"below {_edge_text(reference.min)}", *names, f"above {_edge_text(reference.max)}"]
+    return list(zip(names, current_rows, reference_rows, strict=True))
 
 
-def _quantile_edges(before: ColumnProfile, low: float, high: float) -> list[float]:
+def _quantile_edges(reference: ColumnProfile, low: float, high: float) -> list[float]:
     """Where bins end: at each value where there are few, else so that bins hold equal shares of the rows."""
-    if len(before.points) <= MAX_CATEGORIES:
-        return [one for one in before.points if one < high]
+    if len(reference.points) <= MAX_CATEGORIES:
+        return [one for one in reference.points if one < high]
     levels = np.arange(1, QUANTILE_BINS) / QUANTILE_BINS
-    inner = {one for one in (before.quantile(float(level)) for level in levels) if one is not None}
+    inner = {one for one in (reference.quantile(float(level)) for level in levels) if one is not None}
     return sorted(one for one in inner if low < one < high)
 
 
@@ -181,14 +183,14 @@ def _rows_per_bin(one: ColumnProfile, low: float, edges: Sequence[float], high: 
     return [float(rows) for rows in np.diff([0.0, first, *inner, last, below[-1]])]
 
 
-def _text_bins(now: ColumnProfile, before: ColumnProfile) -> list[DriftBin]:
-    shown, known = dict(before.top[:MAX_CATEGORIES]), dict(before.top)
-    mine = dict(now.top)
-    bins: list[DriftBin] = [(_quote_bin_name(value), mine.get(value, 0), rows) for value, rows in shown.items()]
-    complete = sum(known.values()) >= before.values
-    unseen = sum(rows for value, rows in mine.items() if value not in known) if complete else 0
-    rest_now = now.values - sum(mine.get(value, 0) for value in shown) - unseen
-    others = ("others", max(0, rest_now), before.values - sum(shown.values()))
+def _text_bins(current: ColumnProfile, reference: ColumnProfile) -> list[DriftBin]:
+    listed, known = dict(reference.top[:MAX_CATEGORIES]), dict(reference.top)
+    counts = dict(current.top)
+    bins: list[DriftBin] = [(_quote_bin_name(value), counts.get(value, 0), rows) for value, rows in listed.items()]
+    complete = sum(known.values()) >= reference.values
+    unseen = sum(rows for value, rows in counts.items() if value not in known) if complete else 0
+    rest_current = current.values - sum(counts.get(value, 0) for value in listed) - unseen
+    others = ("others", max(0, rest_current), reference.values - sum(listed.values()))
     return [*bins, others, ("unseen", unseen, 0)]
 
 

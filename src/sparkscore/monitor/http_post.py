@@ -2,17 +2,20 @@
 
 import http.client
 import socket
+import ssl
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-_TOO_MANY_REQUESTS = 429
+import requests
+from requests.adapters import HTTPAdapter
+from requests.utils import get_environ_proxies
+from urllib3.connection import HTTPConnection
+from urllib3.connectionpool import HTTPConnectionPool
+from urllib3.exceptions import HTTPError
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,22 +36,12 @@ def post_json(url: str, body: bytes, *, until: float) -> PostFailure | None:
     if not _is_http_url(url):
         return PostFailure("not an http or https URL", again=False)
     try:
-        with _PostDeadline(until) as deadline:
-            request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310
-            opener = urllib.request.build_opener(
-                _NoRedirectHandler, _WatchedHttpHandler(deadline), _WatchedHttpsHandler(deadline)
-            )
-            opener.open(request, timeout=deadline.left).close()
-    except urllib.error.HTTPError as error:
-        error.close()
-        again = error.code >= http.client.INTERNAL_SERVER_ERROR or error.code == _TOO_MANY_REQUESTS
-        return PostFailure(f"HTTP status {error.code}", again)
-    except (OSError, http.client.HTTPException, ValueError) as error:
-        # urllib wraps what the socket raised; of either, only the class: the text may hold the URL
-        reason = getattr(error, "reason", None)
-        name = type(reason if isinstance(reason, BaseException) else error).__name__
-        return PostFailure("no answer in time" if time.monotonic() >= until else name, again=isinstance(error, OSError))
-    return None
+        return _status_failure(_post_until(url, body, until))
+    except (OSError, HTTPError, ValueError) as error:
+        # of what went wrong, only the class: the text may hold the URL
+        cause = _first_cause(error)
+        why = "no answer in time" if time.monotonic() >= until else type(cause).__name__
+        return PostFailure(why, again=isinstance(cause, OSError) and not isinstance(cause, ValueError))
 
 
 def url_host(url: str) -> str:
@@ -64,12 +57,51 @@ def _is_http_url(url: str) -> bool:
     return False
 
 
+def _post_until(url: str, body: bytes, until: float) -> int:
+    """The status of the answer."""
+    with _PostDeadline(until) as deadline, _WebhookSession() as session:
+        adapter = _DeadlineAdapter(deadline)
+        session.mount("http://", adapter)
+        session.mount("https://", adapter)
+        headers = {"Content-Type": "application/json"}
+        proxies = get_environ_proxies(url, no_proxy=None)
+        with session.post(url, body, headers=headers, proxies=proxies, timeout=deadline.left, stream=True) as answer:
+            return answer.status_code
+
+
+def _status_failure(status: int) -> PostFailure | None:
+    if status < http.client.MULTIPLE_CHOICES:
+        return None
+    again = status >= http.client.INTERNAL_SERVER_ERROR or status == http.client.TOO_MANY_REQUESTS
+    return PostFailure(f"HTTP status {status}", again)
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """What the socket, TLS or HTTP raised, which requests and urllib3 wrap."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return error
+
+
+class _WebhookSession(requests.Session):
+    """Takes no password from .netrc, trusts whom this machine trusts, and follows nothing."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        trusted = ssl.get_default_verify_paths()  # honours SSL_CERT_FILE; requests alone knows only its own list
+        self.verify = trusted.cafile or trusted.capath or True
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None: requests reads the whole body of a redirect even where it is told not to follow it."""
+
+
 class _PostDeadline:
-    """Shuts connections down. A time-out of a socket is for each byte: a server that drips them outlives it."""
+    """Shuts connections down. A time-out of requests is for each read: a server that drips bytes outlives it."""
 
     def __init__(self, until: float) -> None:
         self._until = until
-        self._twins: list[socket.socket] = []
+        self._connections: list[socket.socket] = []
         self._timer = threading.Timer(self.left, self._shut)
         self._timer.daemon = True
 
@@ -79,8 +111,8 @@ class _PostDeadline:
 
     def __exit__(self, *_: object) -> None:
         self._timer.cancel()
-        for twin in self._twins:
-            twin.close()
+        for connection in self._connections:
+            connection.close()
 
     @property
     def left(self) -> float:
@@ -88,56 +120,33 @@ class _PostDeadline:
         return max(self._until - time.monotonic(), 0.001)
 
     def watch(self, connection: socket.socket) -> None:
-        # TLS takes a socket over, but what is shut down is the connection, through whichever number
-        self._twins.append(connection.dup())
+        # a duplicate, since TLS takes the socket over; what is shut down is the connection, through whichever number
+        self._connections.append(connection.dup())
         if time.monotonic() >= self._until:
             self._shut()
 
     def _shut(self) -> None:
-        for twin in self._twins:
+        for connection in self._connections:
             with suppress(OSError):
-                twin.shutdown(socket.SHUT_RDWR)
+                connection.shutdown(socket.SHUT_RDWR)
 
 
-class _WatchedConnection(http.client.HTTPConnection):
+class _WatchedConnection(HTTPConnection):
     deadline: _PostDeadline
 
-    def connect(self) -> None:
-        super().connect()
-        self.deadline.watch(self.sock)
+    def _new_conn(self) -> socket.socket:
+        """Before the TLS handshake, which may also never end."""
+        opened = super()._new_conn()
+        self.deadline.watch(opened)
+        return opened
 
 
-class _WatchedTlsConnection(http.client.HTTPSConnection, _WatchedConnection):
-    """Its `connect` calls that of `_WatchedConnection` before the handshake, which may also never end."""
-
-
-def _connection_factory(kind: type[_WatchedConnection], deadline: _PostDeadline) -> Callable[..., _WatchedConnection]:
-    def make(host: str, **options: Any) -> _WatchedConnection:
-        connection = kind(host, **options)
-        connection.deadline = deadline
-        return connection
-
-    return make
-
-
-class _WatchedHttpHandler(urllib.request.HTTPHandler):
+class _DeadlineAdapter(HTTPAdapter):
     def __init__(self, deadline: _PostDeadline) -> None:
         super().__init__()
-        self._make = _connection_factory(_WatchedConnection, deadline)
+        self._deadline = deadline
 
-    def http_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(self._make, req)
-
-
-class _WatchedHttpsHandler(urllib.request.HTTPSHandler):
-    def __init__(self, deadline: _PostDeadline) -> None:
-        super().__init__()
-        self._make = _connection_factory(_WatchedTlsConnection, deadline)
-
-    def https_open(self, req: urllib.request.Request) -> Any:
-        return self.do_open(self._make, req)
-
-
-class _NoRedirectHandler(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any, **__: Any) -> None:
-        """None: the answer stays an HTTPError."""
+    def get_connection_with_tls_context(self, *args: Any, **options: Any) -> HTTPConnectionPool:
+        pool = super().get_connection_with_tls_context(*args, **options)
+        pool.ConnectionCls = type("_Watched", (_WatchedConnection, pool.ConnectionCls), {"deadline": self._deadline})
+        return pool

@@ -66,7 +66,11 @@ def metrics_text(
     registry = CollectorRegistry()
     registry.register(
         _RunCollector(
-            [*_run_metrics(report, at, earlier), *_gate_metrics(report, verdicts), *_executor_metrics(report, cores)]
+            [
+                *_run_metrics(report, at, earlier),
+                *_gate_metrics(report, verdicts),
+                *_executor_metrics(report, cores),
+            ]
         )
     )
     return generate_latest(registry).decode()
@@ -86,9 +90,9 @@ def _optional_gauge(report: RunReport, name: str, text: str, value: float | None
 
 
 def _labelled_gauge(
-    report: RunReport, name: str, text: str, by: tuple[str, ...], values: Mapping[tuple[str, ...], float]
+    report: RunReport, name: str, text: str, label_names: tuple[str, ...], values: Mapping[tuple[str, ...], float]
 ) -> Metric:
-    family = GaugeMetricFamily(f"sparkscore_{name}", text, labels=["scoring_job", *by])
+    family = GaugeMetricFamily(f"sparkscore_{name}", text, labels=["scoring_job", *label_names])
     for labels, value in values.items():
         family.add_metric([escape_lone_surrogates(label) for label in (report.job, *labels)], value)
     return family
@@ -121,10 +125,10 @@ def _has_succeeded(report: RunReport) -> bool:
 def _last_success(report: RunReport, at: datetime, earlier: LastSuccess | None) -> LastSuccess | None:
     if not _has_succeeded(report):
         return earlier
-    known = [earlier.as_of] if earlier is not None and earlier.as_of is not None else []
+    as_of_values = [earlier.as_of] if earlier is not None and earlier.as_of is not None else []
     if report.as_of is not None:
-        known.append(datetime.fromisoformat(report.as_of).timestamp())
-    return LastSuccess(at.timestamp(), max(known, default=None))
+        as_of_values.append(datetime.fromisoformat(report.as_of).timestamp())
+    return LastSuccess(at.timestamp(), max(as_of_values, default=None))
 
 
 def _success_metrics(report: RunReport, last: LastSuccess | None) -> Iterator[Metric]:
@@ -138,15 +142,15 @@ def _success_metrics(report: RunReport, last: LastSuccess | None) -> Iterator[Me
 
 def _run_info(report: RunReport) -> Metric:
     model = report.model
-    about = {
+    labels = {
         "scoring_job": report.job,
         "model_name": model.name if model else "",
         "model_version": model.version if model else "",
         "transport": report.transport or "",
         "status": report.status,
     }
-    family = InfoMetricFamily("sparkscore_run", "What the last run scored with, and how it ended.", labels=list(about))
-    family.add_metric([escape_lone_surrogates(label) for label in about.values()], {})
+    family = InfoMetricFamily("sparkscore_run", "What the last run scored with, and how it ended.", labels=list(labels))
+    family.add_metric([escape_lone_surrogates(label) for label in labels.values()], {})
     return family
 
 

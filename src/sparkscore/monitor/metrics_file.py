@@ -1,12 +1,12 @@
 """The file that node exporter's textfile collector reads: one per job, replaced by each run."""
 
-import math
 import os
-import re
 import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
 
 from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, LastSuccess, metrics_text
 from sparkscore.records import RunReport, Verdict
@@ -60,19 +60,24 @@ def _read_last_success(path: Path, now: float) -> LastSuccess | None:
             text = file.read(MAX_METRICS_FILE_BYTES).decode(errors="replace")
     except OSError:
         return None
-    at = _parse_metric_value(text, LAST_SUCCESS, path.stem, latest=now)
-    return (
-        None
-        if at is None
-        else LastSuccess(at, _parse_metric_value(text, LAST_SUCCESS_AS_OF, path.stem, latest=now + MAX_AS_OF_AHEAD_S))
-    )
+    return _parse_last_success(text, path.stem, now)
 
 
-def _parse_metric_value(text: str, name: str, job: str, *, latest: float) -> float | None:
-    line = rf'^{re.escape(name)}{{scoring_job="{re.escape(job)}"}} ([0-9.e+]{{1,32}})$'
-    found = re.search(line, text, re.MULTILINE)
+def _parse_last_success(text: str, job: str, now: float) -> LastSuccess | None:
+    values = _parse_job_values(text, job)
+    at = _plausible_time(values.get(LAST_SUCCESS), latest=now)
+    as_of = _plausible_time(values.get(LAST_SUCCESS_AS_OF), latest=now + MAX_AS_OF_AHEAD_S)
+    return None if at is None else LastSuccess(at, as_of)
+
+
+def _parse_job_values(text: str, job: str) -> dict[str, float]:
+    """The values of the job that have no other label, by name; none of a text that is not Prometheus' format."""
     try:
-        value = float(found[1]) if found else math.nan
+        samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
     except ValueError:
-        return None
-    return value if 0 < value <= latest else None
+        return {}
+    return {sample.name: sample.value for sample in samples if sample.labels == {"scoring_job": job}}
+
+
+def _plausible_time(value: float | None, *, latest: float) -> float | None:
+    return value if value is not None and 0 < value <= latest else None

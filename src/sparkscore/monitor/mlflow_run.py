@@ -24,25 +24,25 @@ def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_ur
 
     client = MlflowClient(tracking_uri)
     experiment = _ensure_job_experiment(client, report.job, tracking_uri, home)
-    known = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.run_id}'", max_results=1)
+    existing = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.run_id}'", max_results=1)
     tags = {RUN_TAG: run.run_id, "sparkscore.job": report.job, "sparkscore.table": str(report.table)}
-    made = (
-        known[0]
-        if known
+    mlflow_run = (
+        existing[0]
+        if existing
         else client.create_run(experiment, run_name=f"{report.job} {to_utc_text(run.as_of)}", tags=tags)
     )
-    run_id = str(made.info.run_id)
-    if known:
+    run_id = str(mlflow_run.info.run_id)
+    if existing:
         return run_id
     source = {"path": run.source_table} if "/" in run.source_table else {"delta_table_name": run.source_table}
-    described = json.dumps({**source, "delta_table_version": run.pins.source_version})
+    source_json = json.dumps({**source, "delta_table_version": run.pins.source_version})
     name = run.source_table.rstrip("/").rpartition("/")[2]
-    dataset = Dataset(name=name[:500], digest=run.pins.source_id[:36], source_type="delta_table", source=described)
+    dataset = Dataset(name=name[:500], digest=run.pins.source_id[:36], source_type="delta_table", source=source_json)
     models = [LoggedModelInput(run.model_id)] if run.model_id else None
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "scoring")])], models)
-    now = int(time.time() * 1000)
+    now_ms = int(time.time() * 1000)
     params = [Param(key, str(value)[:500]) for key, value in _mlflow_params(report, run).items()]
-    metrics = [Metric(key, float(value), now, 0) for key, value in _mlflow_metrics(report, drifts).items()]
+    metrics = [Metric(key, float(value), now_ms, 0) for key, value in _mlflow_metrics(report, drifts).items()]
     client.log_batch(run_id, metrics=metrics, params=params, tags=[RunTag("sparkscore.status", report.status)])
     if report.report and Path(report.report).is_file():
         client.log_artifact(run_id, report.report)
@@ -65,7 +65,7 @@ def _mlflow_params(report: RunReport, run: Run) -> dict[str, Any]:
 
 
 def _mlflow_metrics(report: RunReport, drifts: Sequence[Drift]) -> dict[str, float]:
-    found: dict[str, float | None] = {
+    metrics: dict[str, float | None] = {
         "rows_read": report.rows_read,
         "rows_scored": report.rows_scored,
         "rows_rejected": report.rows_rejected,
@@ -78,8 +78,8 @@ def _mlflow_metrics(report: RunReport, drifts: Sequence[Drift]) -> dict[str, flo
     }
     for one in drifts:
         if one.slice_key is None and one.psi is not None and one.drift_type == "BASELINE":
-            found[f"psi/{_mlflow_metric_name(one.column)}"] = one.psi
-    return {name: value for name, value in found.items() if value is not None}
+            metrics[f"psi/{_mlflow_metric_name(one.column)}"] = one.psi
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _mlflow_metric_name(name: str) -> str:
@@ -91,9 +91,9 @@ def _mlflow_metric_name(name: str) -> str:
 def _ensure_job_experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:
     """The id of the job's experiment. With a local database its files lie under the home, not in the working folder."""
     name = f"sparkscore/{job}"
-    known = client.get_experiment_by_name(name)
-    if known is not None:
-        return str(known.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     local = (tracking_uri or "").startswith("sqlite:") and Path(home).is_absolute()
     return str(
         client.create_experiment(name, artifact_location=Path(f"{home}/mlartifacts").as_uri() if local else None)

@@ -26,16 +26,16 @@ class PredictionSelector:
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Needs:   `prediction` as the model returned it, the segments."""
-        there = batch.filter(batch.column(PREDICTION_COLUMN).is_valid())
-        made = self._made(there.column(PREDICTION_COLUMN))
-        made |= {name: there.column(name) for name in self.segments if name not in made}
-        return pa.record_batch(list(made.values()), list(made))
+        predicted = batch.filter(batch.column(PREDICTION_COLUMN).is_valid())
+        columns = self._build_columns(predicted.column(PREDICTION_COLUMN))
+        columns |= {name: predicted.column(name) for name in self.segments if name not in columns}
+        return pa.record_batch(list(columns.values()), list(columns))
 
-    def _made(self, prediction: pa.Array) -> dict[str, pa.Array]:
+    def _build_columns(self, prediction: pa.Array) -> dict[str, pa.Array]:
         kind = prediction.type
         if pa.types.is_struct(kind):
             fields = [(field.name, kind.get_field_index(field.name)) for field in kind]
-            return {f"{PREDICTION_COLUMN}.{name}": pc.struct_field(prediction, [place]) for name, place in fields}
+            return {f"{PREDICTION_COLUMN}.{name}": pc.struct_field(prediction, [index]) for name, index in fields}
         if self.threshold is None:
             return {PREDICTION_COLUMN: prediction}
         nested = not pa.types.is_floating(kind)  # the probabilities of two classes

@@ -26,7 +26,7 @@ class _RowsPerSecond(ProgressColumn):
 
 
 def console_progress(console: Screen) -> ProgressReporter:
-    """A watch for this console: rows done, rows per second, time left.
+    """A reporter for this console: rows done, rows per second, time left.
 
     Runs on: driver, with a thread of its own; `done()` must be safe to call from it.
     """
@@ -35,7 +35,7 @@ def console_progress(console: Screen) -> ProgressReporter:
 
 def _terminal_progress(console: Screen) -> ProgressReporter:
     @contextmanager
-    def watch(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
+    def report_progress(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
@@ -50,20 +50,20 @@ def _terminal_progress(console: Screen) -> ProgressReporter:
                 yield
             progress.update(task, completed=min(done(), total))
 
-    return watch
+    return report_progress
 
 
 @contextmanager
 def _log_progress(part: str, *, total: int, done: Callable[[], int]) -> Iterator[None]:
     start = time.monotonic()
 
-    def line() -> None:
+    def log_line() -> None:
         rows = min(done(), total)
         speed = rows / (time.monotonic() - start)
         left = f"{(total - rows) / speed:,.0f} s" if speed else "unknown"
         log.info(part.replace("_", " "), rows=f"{rows:,} of {total:,}", rows_per_second=f"{speed:,.0f}", left=left)
 
-    with _repeat_in_thread(PLAIN_SECONDS, line):
+    with _repeat_in_thread(PLAIN_SECONDS, log_line):
         yield
 
 

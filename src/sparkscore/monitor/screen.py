@@ -18,7 +18,7 @@ from rich.text import Text
 from sparkscore.monitor.visible import visible_text
 
 WIDTH = 200
-"""Letters of a line where nobody has said how wide the place is."""
+"""Letters of a line where the width is unknown."""
 
 
 class SteadyStream(io.TextIOBase):
@@ -65,7 +65,7 @@ class SteadyStream(io.TextIOBase):
             try:
                 self._stream.write(self._encodable(text))
             except (OSError, ValueError):
-                self._give_up()
+                self._drop_stream()
         return len(text)
 
     def flush(self) -> None:
@@ -74,7 +74,7 @@ class SteadyStream(io.TextIOBase):
             try:
                 self._stream.flush()
             except (OSError, ValueError):
-                self._give_up()
+                self._drop_stream()
 
     def _encodable(self, text: str) -> str:
         try:
@@ -82,7 +82,7 @@ class SteadyStream(io.TextIOBase):
         except (LookupError, UnicodeError):
             return ascii(text)[1:-1]
 
-    def _give_up(self) -> None:
+    def _drop_stream(self) -> None:
         """Nothing more is written there; what it still holds goes nowhere, else Python's own end would fail on it."""
         stream, self._stream = self._stream, None
         discard_stream(stream)
@@ -112,9 +112,9 @@ class Screen(Console):
             highlighter=None,
         )
 
-    def render_str(self, text: str, **wishes: Any) -> Text:
-        """The text as it is: whatever is asked for, only its place and its style count."""
-        plain = {name: value for name, value in wishes.items() if name in ("style", "justify", "overflow")}
+    def render_str(self, text: str, **options: Any) -> Text:
+        """The text as it is: of the options only position and style count."""
+        plain = {name: value for name, value in options.items() if name in ("style", "justify", "overflow")}
         return super().render_str(visible_text(text), emoji=False, markup=False, highlight=False, **plain)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
@@ -127,7 +127,7 @@ class Screen(Console):
 
 
 def people_screen() -> Screen:
-    """The screen of a verb, on what stderr is by then; wide where nobody has said how wide it is."""
+    """The screen of a verb, on what stderr is by then; wide where its width is unknown."""
     return Screen(width=None if sys.stderr.isatty() else WIDTH)
 
 

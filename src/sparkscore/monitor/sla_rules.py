@@ -13,32 +13,36 @@ _MAX_DUE_RUNS = 10_000
 
 
 def publication_sla_rules(
-    events: Sequence[RunEvent], sla: SlaSettings, *, source_at: datetime | None = None
+    events: Sequence[RunEvent], sla: SlaSettings, *, source_committed_at: datetime | None = None
 ) -> tuple[SlaRule, ...]:
     """The rules of one published as_of, in the order of the config, for its first publication.
 
-    `source_at`: when the version of the source was committed; None where nothing tells.
+    `source_committed_at`: when the version of the source was committed; None where it is unknown.
 
     Needs:   all `events` of the as_of, oldest first, one `published` among them.
     """
-    shown = next(event for event in events if event.event == "published")
-    started = min((event.at for event in events if event.event == "started"), default=shown.at)
+    publication = next(event for event in events if event.event == "published")
+    started = min((event.at for event in events if event.event == "started"), default=publication.at)
     rules = []
     if sla.published_within_hours is not None:
-        hours = (shown.at - shown.as_of).total_seconds() / _HOUR_S
+        hours = (publication.at - publication.as_of).total_seconds() / _HOUR_S
         rules.append(_at_most_rule("published within", hours, sla.published_within_hours, "h after as_of"))
     if sla.source_age_hours is not None:
-        age = None if source_at is None else (shown.at - source_at).total_seconds() / _HOUR_S
+        age = None if source_committed_at is None else (publication.at - source_committed_at).total_seconds() / _HOUR_S
         rules.append(_at_most_rule("age of the source", age, sla.source_age_hours, "h when published"))
     if sla.duration_minutes is not None:
-        minutes = (shown.at - started).total_seconds() / _MINUTE_S
+        minutes = (publication.at - started).total_seconds() / _MINUTE_S
         rules.append(_at_most_rule("duration", minutes, sla.duration_minutes, "minutes from the first start"))
     if sla.completeness is not None:
-        share = shown.rows_scored / shown.rows_read if shown.rows_scored is not None and shown.rows_read else None
+        share = (
+            publication.rows_scored / publication.rows_read
+            if publication.rows_scored is not None and publication.rows_read
+            else None
+        )
         rules.append(_at_least_rule("completeness", share, sla.completeness, "of the source's rows have a prediction"))
     if sla.rows_per_second is not None:
-        seconds = shown.parsed_details.get("seconds", {}).get("score_and_stage")
-        speed = shown.rows_scored / seconds if shown.rows_scored is not None and seconds else None
+        seconds = publication.parsed_details.get("seconds", {}).get("score_and_stage")
+        speed = publication.rows_scored / seconds if publication.rows_scored is not None and seconds else None
         rules.append(_at_least_rule("throughput", speed, sla.rows_per_second, "rows/s while scoring"))
     return tuple(rules)
 
@@ -53,16 +57,16 @@ def missed_run_rules(
 
     Needs:   all `events` of the job.
     """
-    within = timedelta(hours=sla.published_within_hours or 0)
+    max_delay = timedelta(hours=sla.published_within_hours or 0)
     published = {event.as_of for event in events if event.event == "published"}
-    expected = _due_as_ofs(events, sla, until=now - within) if as_of is None else [as_of]
-    late = [one for one in expected if one not in published and one + within <= now]
+    expected = _due_as_ofs(events, sla, until=now - max_delay) if as_of is None else [as_of]
+    late = [one for one in expected if one not in published and one + max_delay <= now]
     return tuple(
         SlaRule(
             f"run of {to_utc_text(one)}",
             False,
             _last_attempt_text(events, one),
-            f"published by {to_utc_text(one + within)}",
+            f"published by {to_utc_text(one + max_delay)}",
         )
         for one in late
     )
@@ -81,24 +85,24 @@ def _due_as_ofs(events: Sequence[RunEvent], sla: SlaSettings, *, until: datetime
 
 
 def _last_attempt_text(events: Sequence[RunEvent], as_of: datetime) -> str:
-    mine = [event for event in events if event.as_of == as_of]
-    if not mine:
+    run_events = [event for event in events if event.as_of == as_of]
+    if not run_events:
         return "never started"
-    last = mine[-1]
+    last = run_events[-1]
     if last.event == "failed":
         return f"failed with {last.exit_code} ({last.error}) in attempt {last.attempt}"
     return f"{last.event} in attempt {last.attempt} at {to_utc_text(last.at)[:19]}Z, not published"
 
 
-def _at_most_rule(rule: str, found: float | None, most: float, unit: str) -> SlaRule:
-    return SlaRule(rule, found is not None and found <= most, _sla_value_text(found, unit), f"at most {most:g}")
+def _at_most_rule(rule: str, value: float | None, maximum: float, unit: str) -> SlaRule:
+    return SlaRule(rule, value is not None and value <= maximum, _sla_value_text(value, unit), f"at most {maximum:g}")
 
 
-def _at_least_rule(rule: str, found: float | None, least: float, unit: str) -> SlaRule:
-    return SlaRule(rule, found is not None and found >= least, _sla_value_text(found, unit), f"at least {least:g}")
+def _at_least_rule(rule: str, value: float | None, minimum: float, unit: str) -> SlaRule:
+    return SlaRule(rule, value is not None and value >= minimum, _sla_value_text(value, unit), f"at least {minimum:g}")
 
 
-def _sla_value_text(found: float | None, unit: str) -> str:
-    if found is None:
+def _sla_value_text(value: float | None, unit: str) -> str:
+    if value is None:
         return "not known"
-    return f"{found:,.0f} {unit}" if found >= _LARGE else f"{found:.4g} {unit}"
+    return f"{value:,.0f} {unit}" if value >= _LARGE else f"{value:.4g} {unit}"

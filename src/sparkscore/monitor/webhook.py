@@ -1,6 +1,6 @@
 """Sends alerts to a webhook in the background: whatever the other side does, the run neither fails nor waits long.
 
-The URL is a secret (who has it can write to the channel): of it, only the host is told.
+The URL is a secret (who has it can write to the channel): only its host is shown.
 """
 
 import threading
@@ -25,7 +25,7 @@ PAUSE_S = 0.3
 class DeliveryResult:
     """The outcome of a message."""
 
-    told: tuple[str, ...] = ()
+    sent_keys: tuple[str, ...] = ()
     """Keys of the alerts that the other side accepted."""
     problem: str | None = None
     """In words, without the URL; None where there was none."""
@@ -40,9 +40,9 @@ class AlertDelivery:
         self._thread = threading.Thread(target=self._run, args=arguments, name="sparkscore-webhook", daemon=True)
         self._thread.start()
 
-    def finish(self, within_s: float = 2.0) -> DeliveryResult:
+    def finish(self, timeout_s: float = 2.0) -> DeliveryResult:
         """Wait for the outcome, at most this long. Never raises; a problem is logged as a warning."""
-        self._thread.join(timeout=within_s)
+        self._thread.join(timeout=timeout_s)
         sent = self._sent
         if sent.problem is not None:
             log.warning("alerts not sent", why=sent.problem)

@@ -6,8 +6,8 @@ from typing import Any
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.gate import suite_check as checks
+from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_suggestion import suggest_suite
-from sparkscore.gate.suites import load_suite
 from sparkscore.records import Verdict
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session

@@ -89,12 +89,12 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
     """Judge the source in a thread of its own, so that the deadline can end it."""
     suite = attempt.suites.get("input")
-    if suite is None or not suite.judging.expectations:
+    if suite is None or not suite.gate_suite.expectations:
         return
     with attempt.phase("input_gate"):
         all_columns = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
         rows, sensitive = ingest.snapshot_frame(attempt.spark, all_columns), attempt.settings.source.sensitive
-        judging = partial(judge_suite, rows, suite.judging, gate="input", sensitive=sensitive)
+        judging = partial(judge_suite, rows, suite.gate_suite, gate="input", sensitive=sensitive)
         with run_in_background(attempt.spark, judging) as job:
             verdict = limits.result(job)
         attempt.keep_verdict(verdict)
@@ -127,7 +127,7 @@ def _score_and_stage(
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
         model_loads=counters.loads,
-        executors=counters.told(),
+        executors=counters.to_dict(),
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):

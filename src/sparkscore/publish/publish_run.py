@@ -66,7 +66,7 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
 
 
 def _merge_run_rows(source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool) -> int | None:
-    """How many rows were inserted, as far as is known; None where Delta skipped a commit that it has seen.
+    """How many rows were inserted, if it is known; None if Delta skipped a commit that it has seen.
 
     An error at a commit does not say that nothing was committed: the history does.
     """

@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 
 
 class ProgressReporter(Protocol):
-    """Shows the progress of a long part of a run to whoever started it."""
+    """Shows the progress of a long part of a run."""
 
     def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
         """A block in which `done()` of `total` rows are shown."""
@@ -19,7 +19,7 @@ QUANTILE_LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """What a column holds in one slice of a run. Profiles of several runs merge: `monitor.column_profiles.merged`."""
+    """What a column holds in one slice of a run. Profiles of several runs merge: `monitor.column_profiles`."""
 
     column: str
     log_type: Literal["input", "prediction"]

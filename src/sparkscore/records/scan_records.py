@@ -84,7 +84,7 @@ class SplitReader(Protocol):
     """Reads the splits of a scan on executors. `ingest.split_reader` has it; pickled into every task."""
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
-        """The split's rows that meet the filter, as `ingest.frame` would give them."""
+        """The split's rows that meet the filter, as `ingest.snapshot` would give them."""
 
     def read_part(self, split: bytes, first: SplitPosition, last: SplitPosition | None) -> PartRows:
         """The same of a part of it. Parts that meet give each row once."""

@@ -31,7 +31,7 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A source table at one pinned version: what a run reads. `ingest.frame` turns it into rows."""
+    """A source table at one pinned version: what a run reads. `ingest.snapshot` turns it into rows."""
 
     table: TableRef
     table_id: str

@@ -10,7 +10,7 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from sparkscore.scoring.stage_rows import StageRowScorer
 
 
-def score_with_arrow(frame: DataFrame, rows: StageRowScorer) -> DataFrame:
+def score_with_arrow(frame: DataFrame, scorer: StageRowScorer) -> DataFrame:
     """The stage's rows for a frame of source rows.
 
     Needs:   the model's columns and those that are carried along, in the frame.
@@ -19,14 +19,14 @@ def score_with_arrow(frame: DataFrame, rows: StageRowScorer) -> DataFrame:
     """
     names = tuple(frame.columns)
     # mapInArrow looks its columns up by name without quoting them: a dot or a backtick would be syntax
-    numbered = frame.toDF(*(f"c{place}" for place in range(len(names))))
-    return numbered.mapInArrow(_RenamedBatchScorer(rows, names), from_arrow_schema(rows.schema))
+    numbered = frame.toDF(*(f"c{index}" for index in range(len(names))))
+    return numbered.mapInArrow(_RenamedBatchScorer(scorer, names), from_arrow_schema(scorer.schema))
 
 
 @dataclass(frozen=True, slots=True)
 class _RenamedBatchScorer:
-    rows: StageRowScorer
+    scorer: StageRowScorer
     names: tuple[str, ...]
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return self.rows(batch.rename_columns(list(self.names)) for batch in batches)
+        return self.scorer(batch.rename_columns(list(self.names)) for batch in batches)

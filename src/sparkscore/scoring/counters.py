@@ -33,15 +33,15 @@ class Counters:
 
     def add_batch(self, rows: int, seconds: float) -> None:
         """Count rows that the model has predicted, and the seconds that it took. Runs on: executor."""
-        step = math.ceil(math.log(max(seconds, 1e-6), _BUCKET_RATIO))
-        self._sums.add({"rows": rows, "batches": 1, f"{_BATCH_BUCKET_PREFIX}{step}": 1})
+        bucket = math.ceil(math.log(max(seconds, 1e-6), _BUCKET_RATIO))
+        self._sums.add({"rows": rows, "batches": 1, f"{_BATCH_BUCKET_PREFIX}{bucket}": 1})
 
     def add_load(self, seconds: float) -> None:
         """Count a load of the model. Runs on: executor."""
         self._sums.add({"loads": 1, "load_s": seconds})
 
     @contextmanager
-    def task(self) -> Iterator[None]:
+    def measure_task(self) -> Iterator[None]:
         """A block whose seconds of the CPU, and of the task's GPU, are counted. Runs on: executor."""
         cpu, wall, gpu = _cpu_s(), time.monotonic(), task_gpu_address()
         try:
@@ -61,21 +61,24 @@ class Counters:
         """How many times a process loaded the model so far."""
         return int(self._sums.value.get("loads", 0))
 
-    def told(self) -> Mapping[str, float]:
-        """All of it: rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; where
+    def to_dict(self) -> Mapping[str, float]:
+        """Rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; where
         tasks have a GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen. `cpu_s` is of
         the workers and of the model processes beside them (residency executor).
         """
         sums = self._sums.value
-        own = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH_BUCKET_PREFIX)}
-        steps = sorted(
+        totals = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH_BUCKET_PREFIX)}
+        buckets = sorted(
             (int(name.removeprefix(_BATCH_BUCKET_PREFIX)), rows)
             for name, rows in sums.items()
             if name.startswith(_BATCH_BUCKET_PREFIX)
         )
-        if steps:
-            own |= {"batch_p50_s": _histogram_percentile(steps, 0.5), "batch_p99_s": _histogram_percentile(steps, 0.99)}
-        return own
+        if buckets:
+            totals |= {
+                "batch_p50_s": _histogram_percentile(buckets, 0.5),
+                "batch_p99_s": _histogram_percentile(buckets, 0.99),
+            }
+        return totals
 
 
 def _cpu_s() -> float:
@@ -84,16 +87,16 @@ def _cpu_s() -> float:
 
 
 def make_model_loader(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:
-    """What takes the resident model; `on_load` is told the seconds of a load. One in the middle of a batch, after the
-    model's process has died, is part of that batch: told as 0.
+    """What takes the resident model; `on_load` gets the seconds of a load. One in the middle of a batch, after the
+    model's process has died, is part of that batch, and counts 0 seconds.
 
     Runs on: executor.
     """
 
     def load() -> Scorer:
-        began: list[float] = [time.monotonic()]
-        scorer = get_resident_scorer(model, lambda: on_load(time.monotonic() - began[0] if began else 0.0))
-        _model_wait["s"] += time.monotonic() - began.pop()
+        start: list[float] = [time.monotonic()]
+        scorer = get_resident_scorer(model, lambda: on_load(time.monotonic() - start[0] if start else 0.0))
+        _model_wait["s"] += time.monotonic() - start.pop()
         return scorer
 
     return load
@@ -111,25 +114,25 @@ class TaskReports:
     """What tasks have reported so far, each once: Spark takes the first successful attempt of a task."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._told: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _ListAppendParam())
-        self._taken = 0
+        self._reports: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _ListAppendParam())
+        self._taken_count = 0
 
-    def tell(self, facts: Any) -> None:
+    def add_report(self, report: Any) -> None:
         """Runs on: executor."""
-        self._told.add([facts])
+        self._reports.add([report])
 
-    def new(self) -> list[Any]:
+    def take_new_reports(self) -> list[Any]:
         """What tasks have reported since the last call. Runs on: driver."""
-        found = self._told.value[self._taken :]
-        self._taken += len(found)
-        return found
+        reports = self._reports.value[self._taken_count :]
+        self._taken_count += len(reports)
+        return reports
 
 
-def _histogram_percentile(steps: list[tuple[int, float]], share: float) -> float:
+def _histogram_percentile(buckets: list[tuple[int, float]], share: float) -> float:
     """The bound that at least this share of the batches is within."""
-    below = np.cumsum([rows for _, rows in steps])
-    step, _ = steps[int(np.searchsorted(below, share * below[-1]))]
-    return float(f"{_BUCKET_RATIO**step:.3g}")
+    below = np.cumsum([rows for _, rows in buckets])
+    bucket, _ = buckets[int(np.searchsorted(below, share * below[-1]))]
+    return float(f"{_BUCKET_RATIO**bucket:.3g}")
 
 
 class _CounterSumParam(AccumulatorParam[dict[str, float]]):

@@ -27,7 +27,7 @@ class Kernel:
     load: Callable[[], Scorer]
     on_batch: Callable[[int, float], None]
     """Called with the number of rows of a batch that the model has predicted, and the seconds that it took."""
-    rejects: bool = True
+    collect_rejects: bool = True
     """Whether rows that the model fails on become rejects; else the first failure of a batch is raised."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -42,29 +42,29 @@ class Kernel:
         Raises:  SignatureError, DigestMismatch; PredictError for what the model returned; RowsNotPredicted where it
                  fails on too many rows of a batch; BatchTimeout. They hold values only if the model's own message does.
         """
-        marked = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP_COLUMN
-        columns, keep = batch.columns[marked:], batch.column(0).fill_null(False) if marked else None
+        has_keep_column = batch.num_columns == len(self.model.inputs) + 1 and batch.schema.names[0] == KEEP_COLUMN
+        columns, keep = batch.columns[has_keep_column:], batch.column(0).fill_null(False) if has_keep_column else None
         if keep is not None and pc.all(keep, min_count=0).as_py():
             keep = None  # nearly always: no copies then
         if keep is not None:
             columns = [column.filter(keep) for column in columns]
         rows = batch.num_rows if keep is None else pc.sum(keep, min_count=0).as_py()
-        made = self._scored(columns, rows) if rows else ScoredBatch(pa.nulls(0, self.model.output))
-        arrays = [made.predictions] if made.rejects is None else [made.predictions, made.rejects]
+        scored = self._score_columns(columns, rows) if rows else ScoredBatch(pa.nulls(0, self.model.output))
+        arrays = [scored.predictions] if scored.rejects is None else [scored.predictions, scored.rejects]
         if keep is not None:
             arrays = [_spread_kept_rows(array, keep) for array in arrays]
         return pa.record_batch(arrays, [PREDICTION_COLUMN, REJECT_COLUMN][: len(arrays)])
 
-    def _scored(self, columns: list[pa.Array], rows: int) -> ScoredBatch:
-        score, output, started = self._loaded(), self.model.output, time.monotonic()
-        if self.rejects:
-            made = score_by_bisection(score, columns, output, hangs_end=self.model.residency == "executor")
+    def _score_columns(self, columns: list[pa.Array], rows: int) -> ScoredBatch:
+        score, output, started = self._load_scorer(), self.model.output, time.monotonic()
+        if self.collect_rejects:
+            scored = score_by_bisection(score, columns, output, has_own_process=self.model.residency == "executor")
         else:
-            made = ScoredBatch(score(columns))
-        self.on_batch(rows if made.rejects is None else made.rejects.null_count, time.monotonic() - started)
-        return made
+            scored = ScoredBatch(score(columns))
+        self.on_batch(rows if scored.rejects is None else scored.rejects.null_count, time.monotonic() - started)
+        return scored
 
-    def _loaded(self) -> Scorer:
+    def _load_scorer(self) -> Scorer:
         try:
             return self.load()
         except SparkscoreError:
@@ -73,7 +73,7 @@ class Kernel:
             raise to_load_error(error, sensitive=self.model.sensitive) from visible_cause(error, self.model)
 
 
-def _spread_kept_rows(kept: pa.Array, keep: pa.Array) -> pa.Array:
+def _spread_kept_rows(values: pa.Array, keep: pa.Array) -> pa.Array:
     """The values of the kept rows at their positions, NULL elsewhere."""
-    places = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
-    return kept.take(pc.if_else(keep, places, pa.scalar(None, pa.int64())))
+    indexes = pc.subtract(pc.cumulative_sum(keep.cast(pa.int64())), 1)
+    return values.take(pc.if_else(keep, indexes, pa.scalar(None, pa.int64())))

@@ -24,21 +24,21 @@ _NULLABLE_PANDAS_TYPES = {
 }
 
 
-def to_kernel_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, kept: bool) -> pa.RecordBatch:
+def to_kernel_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, has_keep_column: bool) -> pa.RecordBatch:
     """The kernel's batch: one column per part, or per field where the only part is a struct.
 
-    Needs:   with `kept`, a boolean column before the others.
+    Needs:   with `has_keep_column`, a boolean column before the others.
     Raises:  SignatureError where a struct lacks an input.
     """
-    keep, given = list(parts[:kept]), list(parts[kept:])
-    if len(given) == 1 and isinstance(given[0], pd.DataFrame) and not _is_struct_value(given[0], inputs):
-        given = _struct_columns(given[0], inputs)
+    keep, columns = list(parts[:has_keep_column]), list(parts[has_keep_column:])
+    if len(columns) == 1 and isinstance(columns[0], pd.DataFrame) and not _is_struct_value(columns[0], inputs):
+        columns = _struct_columns(columns[0], inputs)
     arrays = [pa.array(column, pa.bool_()) for column in keep]
     arrays += [
-        _to_arrow_column(column, inputs[place].type if place < len(inputs) else None)
-        for place, column in enumerate(given)
+        _to_arrow_column(column, inputs[index].type if index < len(inputs) else None)
+        for index, column in enumerate(columns)
     ]
-    return pa.record_batch(arrays, [KEEP_COLUMN] * kept + [str(place) for place in range(len(given))])
+    return pa.record_batch(arrays, [KEEP_COLUMN] * has_keep_column + [str(index) for index in range(len(columns))])
 
 
 def to_pandas_column(column: pa.Array) -> Any:
@@ -52,18 +52,18 @@ def to_pandas_column(column: pa.Array) -> Any:
     return column.to_pandas(types_mapper=_NULLABLE_PANDAS_TYPES.get if column.null_count else None)
 
 
-def to_pandas_result(made: pa.RecordBatch) -> pd.DataFrame:
-    """What the kernel has made: the prediction, or each field of one that is a struct, numbered; and `reason`.
+def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
+    """The kernel's result: the prediction, or each field of one that is a struct, numbered; and `reason`.
 
     That is a reject's code and error, one below the other: Spark's JVM makes rows of each column of a result. A column
     of nothing is Arrow's: it costs nothing to make, and Spark takes it as it is.
     """
-    prediction = made.column(0)
+    prediction = scored_batch.column(0)
     parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]
-    columns = {str(place): to_pandas_column(part) for place, part in enumerate(parts)}
-    reason = pa.nulls(made.num_rows, pa.string())
-    if made.num_columns > 1:
-        code, error, _ = made.column(1).flatten()  # the message follows from the code
+    columns = {str(index): to_pandas_column(part) for index, part in enumerate(parts)}
+    reason = pa.nulls(scored_batch.num_rows, pa.string())
+    if scored_batch.num_columns > 1:
+        code, error, _ = scored_batch.column(1).flatten()  # the message follows from the code
         reason = pc.binary_join_element_wise(
             code, error, REASON_SEPARATOR, null_handling="replace", null_replacement=""
         )
@@ -80,7 +80,7 @@ def _is_struct_value(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> bool:
 def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[Any]:
     """The columns of a struct: by name, for a signature without names by position. Optional inputs may be left out."""
     if any(one.name is None for one in inputs):
-        return [frame.iloc[:, place] for place in range(frame.shape[1])]
+        return [frame.iloc[:, index] for index in range(frame.shape[1])]
     missing = [one.name for one in inputs if one.required and one.name not in frame.columns]
     if missing:
         raise SignatureError(
@@ -88,11 +88,11 @@ def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[A
             f"the model's inputs: {', '.join(input_names(inputs))}",
             "give the struct's fields the inputs' names",
         )
-    nothing = pd.Series([None] * len(frame), dtype=object)
-    return [frame[one.name] if one.name in frame.columns else nothing for one in inputs]
+    nulls = pd.Series([None] * len(frame), dtype=object)
+    return [frame[one.name] if one.name in frame.columns else nulls for one in inputs]
 
 
-def _to_arrow_column(column: Any, wanted: pa.DataType | None) -> pa.Array:
+def _to_arrow_column(column: Any, target: pa.DataType | None) -> pa.Array:
     """One column. Doubles keep NaN. Numbers inside structs in lists arrive as Python's, which have no width."""
     if isinstance(column, pd.DataFrame):
         return pa.StructArray.from_arrays(
@@ -100,6 +100,6 @@ def _to_arrow_column(column: Any, wanted: pa.DataType | None) -> pa.Array:
         )
     array = pa.array(column, from_pandas=column.dtype.kind != "f")
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if wanted is not None and pa.types.is_nested(wanted) and is_lossless_cast(array.type, wanted, widths=False):
-        return cast_losslessly(array, wanted)
+    if target is not None and pa.types.is_nested(target) and is_lossless_cast(array.type, target, widths=False):
+        return cast_losslessly(array, target)
     return array

@@ -45,10 +45,10 @@ def score_with_pandas_udf(
              twice (Spark samples first): write it, then sort.
     """
     # not deterministic: else Spark may push a filter on the prediction below it, and predict again
-    predict = _make_rejecting_udf(model, counters, kept=keep is not None).asNondeterministic()
+    predict = _make_rejecting_udf(model, counters, has_keep_column=keep is not None).asNondeterministic()
     inputs = [F.col(quote_identifier(name)) for name in columns]
     kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
-    made = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(kept, *inputs))
+    scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(kept, *inputs))
     reason = F.col(f"{_RESULT_COLUMN}.reason")
     code = F.substring_index(reason, REASON_SEPARATOR, 1)
     error = reason.substr(
@@ -60,7 +60,7 @@ def score_with_pandas_udf(
         PREDICTION_COLUMN: F.when(kept & reason.isNull(), _assemble_prediction(model.output)),
         REJECT_COLUMN: reject,
     }
-    return made.withColumns(scored_rows).drop(_RESULT_COLUMN)
+    return scored_frame.withColumns(scored_rows).drop(_RESULT_COLUMN)
 
 
 def make_prediction_udf(model: ShippedModel) -> Any:
@@ -74,10 +74,10 @@ def make_prediction_udf(model: ShippedModel) -> Any:
 
     def predictions(batches: Iterator[Any]) -> Iterator[Any]:
         kernel = Kernel(
-            model, load=cache(make_model_loader(model, _ignore_counts)), on_batch=_ignore_counts, rejects=False
+            model, load=cache(make_model_loader(model, _ignore_counts)), on_batch=_ignore_counts, collect_rejects=False
         )
-        for made in _run_kernel(kernel, batches, kept=False):
-            yield to_pandas_column(made.column(0))
+        for scored in _run_kernel(kernel, batches, has_keep_column=False):
+            yield to_pandas_column(scored.column(0))
 
     def series(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.Series]:
         yield from predictions(batches)
@@ -89,27 +89,29 @@ def make_prediction_udf(model: ShippedModel) -> Any:
     return pandas_udf(body, from_arrow_type(model.output))  # type: ignore[call-overload]
 
 
-def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, kept: bool) -> Any:
-    """The same with rejects: a struct of the prediction's parts, then `reason`; with `kept`, of a boolean column before
-    the inputs."""
+def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_column: bool) -> Any:
+    """The same with rejects: a struct of the prediction's parts, then `reason`; with `has_keep_column`, of a
+    boolean column before the inputs."""
 
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(make_model_loader(model, counters.add_load))
-        with counters.task():
-            for made in _run_kernel(Kernel(model, load=load, on_batch=counters.add_batch), batches, kept=kept):
-                yield to_pandas_result(made)
+        with counters.measure_task():
+            for scored in _run_kernel(
+                Kernel(model, load=load, on_batch=counters.add_batch), batches, has_keep_column=has_keep_column
+            ):
+                yield to_pandas_result(scored)
 
     kinds = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
-    fields = [StructField(str(place), from_arrow_type(kind)) for place, kind in enumerate(kinds)]
+    fields = [StructField(str(index), from_arrow_type(kind)) for index, kind in enumerate(kinds)]
     fields += [StructField("reason", StringType())]
     return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
 
 
-def _run_kernel(kernel: Kernel, batches: Iterator[Any], *, kept: bool) -> Iterator[pa.RecordBatch]:
+def _run_kernel(kernel: Kernel, batches: Iterator[Any], *, has_keep_column: bool) -> Iterator[pa.RecordBatch]:
     with mark_task_errors(kernel.model.secret, sensitive=kernel.model.sensitive):
         for batch in batches:
             parts = batch if isinstance(batch, tuple) else (batch,)
-            yield kernel(to_kernel_batch(parts, kernel.model.inputs, kept=kept))
+            yield kernel(to_kernel_batch(parts, kernel.model.inputs, has_keep_column=has_keep_column))
 
 
 def _ignore_counts(*_: float) -> None:
@@ -120,10 +122,10 @@ def _assemble_prediction(output: pa.DataType) -> Column:
     """The prediction of its parts."""
     if not pa.types.is_struct(output):
         return F.col(f"{_RESULT_COLUMN}.0")
-    return F.struct(*(F.col(f"{_RESULT_COLUMN}.{place}").alias(field.name) for place, field in enumerate(output)))
+    return F.struct(*(F.col(f"{_RESULT_COLUMN}.{index}").alias(field.name) for index, field in enumerate(output)))
 
 
 def _reject_message(code: Column) -> Column:
     """What a reject says by its code."""
-    words = [(code == known, F.lit(message)) for known, message in REJECT_MESSAGES.items()]
-    return reduce(lambda before, word: before.when(*word), words[1:], F.when(*words[0]))
+    cases = [(code == known, F.lit(message)) for known, message in REJECT_MESSAGES.items()]
+    return reduce(lambda column, case: column.when(*case), cases[1:], F.when(*cases[0]))

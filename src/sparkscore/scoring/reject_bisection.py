@@ -47,77 +47,81 @@ def max_model_calls(rows: int) -> int:
 
 
 def score_by_bisection(
-    score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, hangs_end: bool
+    score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, has_own_process: bool
 ) -> ScoredBatch:
     """A prediction or a reject for each row. Where nothing fails it is one call and nothing more.
 
-    `hangs_end`: whether the model is in a process of its own, which ends with a hang; then the rows of a part that it
-    hangs on are rejected together: each look for the one at fault would cost a time-out.
+    `has_own_process`: whether the model is in a process of its own, which ends with a hang; then the rows of a
+    part that it hangs on are rejected together: each look for the one at fault would cost a time-out.
 
     Shapes:  n >= 1 rows -> n predictions; and n rejects, or none.
     Runs on: executor.
     Raises:  RowsNotPredicted where more than `max_failing_rows` rows fail alone, or after `max_model_calls`;
              BatchTimeout; whatever else the scorer raises.
     """
-    return _BatchBisection(score, columns, output, hangs_end=hangs_end).scored()
+    return _BatchBisection(score, columns, output, has_own_process=has_own_process).score_rows()
 
 
 class _BatchBisection:
     """A batch while it is looked through, from the first row to the last."""
 
-    def __init__(self, score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, hangs_end: bool) -> None:
-        self._score, self._columns, self._output, self._hangs_end = score, columns, output, hangs_end
+    def __init__(
+        self, score: Scorer, columns: Sequence[pa.Array], output: pa.DataType, *, has_own_process: bool
+    ) -> None:
+        self._score, self._columns, self._output, self._has_own_process = score, columns, output, has_own_process
         self._rows = len(columns[0])
         self._calls = self._failed = 0
 
-    def scored(self) -> ScoredBatch:
-        whole = self._tried(self._columns)
+    def score_rows(self) -> ScoredBatch:
+        result = self._try_part(self._columns)
         return (
-            whole if isinstance(whole, ScoredBatch) else _concat_scored_batches(list(self._parts(0, self._rows, whole)))
+            result
+            if isinstance(result, ScoredBatch)
+            else _concat_scored_batches(list(self._bisect_part(0, self._rows, result)))
         )
 
-    def _parts(self, start: int, rows: int, failure: RowsNotPredicted) -> Iterator[ScoredBatch]:
-        """What becomes of a part that failed."""
+    def _bisect_part(self, start: int, rows: int, failure: RowsNotPredicted) -> Iterator[ScoredBatch]:
+        """The outcome of a part that failed."""
         if rows == 1:
             self._failed += 1
             if self._failed > max_failing_rows(self._rows):
-                raise self._given_up(failure)
-            yield self._rejected(1, PREDICT_FAILED, failure.raised)
+                raise self._too_many_failures_error(failure)
+            yield self._reject_rows(1, PREDICT_FAILED, failure.raised)
             return
         half = rows // 2
         for first, length in ((start, half), (start + half, rows - half)):
             if self._calls >= max_model_calls(self._rows):
-                raise self._given_up(failure)
-            part = self._tried([column.slice(first, length) for column in self._columns])
+                raise self._too_many_failures_error(failure)
+            part = self._try_part([column.slice(first, length) for column in self._columns])
             if isinstance(part, ScoredBatch):
                 yield part
             else:
-                yield from self._parts(first, length, part)
+                yield from self._bisect_part(first, length, part)
 
-    def _tried(self, columns: Sequence[pa.Array]) -> ScoredBatch | RowsNotPredicted:
+    def _try_part(self, columns: Sequence[pa.Array]) -> ScoredBatch | RowsNotPredicted:
         self._calls += 1
         try:
             return ScoredBatch(self._score(columns))
         except BatchTimeout:
-            if not self._hangs_end:
+            if not self._has_own_process:
                 raise
-            return self._rejected(len(columns[0]), BATCH_TIMEOUT, None)
+            return self._reject_rows(len(columns[0]), BATCH_TIMEOUT, None)
         except RowsNotPredicted as error:
             return error if len(columns[0]) == 1 else _drop_traceback(error)
 
-    def _rejected(self, rows: int, code: str, error: str | None) -> ScoredBatch:
+    def _reject_rows(self, rows: int, code: str, error: str | None) -> ScoredBatch:
         return ScoredBatch(pa.nulls(rows, self._output), repeat_reject(rows, code, error, REJECT_MESSAGES[code]))
 
-    def _given_up(self, last: RowsNotPredicted) -> RowsNotPredicted:
+    def _too_many_failures_error(self, last_failure: RowsNotPredicted) -> RowsNotPredicted:
         """The error for a batch in which too many rows fail: the model is at fault, or a rule is missing."""
         error = RowsNotPredicted(
-            f"{last.found}; {self._failed:,} rows of a batch of {self._rows:,} failed alone in {self._calls:,} calls,"
-            " and the batch was given up",
+            f"{last_failure.found}; {self._failed:,} rows of a batch of {self._rows:,} failed alone"
+            f" in {self._calls:,} calls, and the batch was given up",
             f"a model that fails on at most {max_failing_rows(self._rows):,} rows of such a batch",
             "exclude rows that it cannot predict with a row rule or a filter (source.where), or repair the model",
-            raised=last.raised,
+            raised=last_failure.raised,
         )
-        error.__cause__ = last.__cause__
+        error.__cause__ = last_failure.__cause__
         return error
 
 

@@ -21,12 +21,12 @@ from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.scoring.task_sizing import (
     Allowance,
     Pace,
+    assign_parts,
     choose_allowance,
     cut_parts,
-    deal_evenly,
-    deal_parts,
     longest_part_s,
     remaining_part,
+    split_evenly,
 )
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.spark.split_frame import create_part_frame, create_split_frame, iterate_parts, iterate_splits
@@ -36,16 +36,17 @@ from sparkscore.stage.file_writer import write_stage_files
 def stage_scan_parts(
     spark: SparkSession,
     scan: FileScan,
-    rows: StageRowScorer,
-    place: TableLocation,
+    scorer: StageRowScorer,
+    location: TableLocation,
     *,
     parts: Sequence[SplitPart],
     key: str,
-    every_s: float,
+    commit_interval_s: float,
 ) -> Generator[list[ScoredPart], None, None]:
     """Read, score and write these parts; yields the finished ones about twice a second.
 
-    Leaving it early stops the job. `every_s`: how often finished work must be kept: no task takes much longer.
+    Leaving it early stops the job. `commit_interval_s`: how often
+    finished work must be committed; no task takes much longer.
 
     Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two
              batches, unless it would finish in the same time again; more jobs for what they leave, cut and
@@ -54,109 +55,120 @@ def stage_scan_parts(
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    yield from _RunningScan(spark, scan, rows, place, key=key, every_s=every_s).score(list(parts))
+    yield from _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s).score(
+        list(parts)
+    )
 
 
 class _RunningScan:
-    """A running scan: what is left, and what its tasks have reported. Runs on the driver."""
+    """A running scan: what remains, and what its tasks have reported. Runs on the driver."""
 
     def __init__(
         self,
         spark: SparkSession,
         scan: FileScan,
-        rows: StageRowScorer,
-        place: TableLocation,
+        scorer: StageRowScorer,
+        location: TableLocation,
         *,
         key: str,
-        every_s: float,
+        commit_interval_s: float,
     ) -> None:
-        self._spark, self._scan, self._rows, self._place = spark, scan, rows, place
-        self._key, self._every_s = key, every_s
+        self._spark, self._scan, self._scorer, self._location = spark, scan, scorer, location
+        self._key, self._commit_interval_s = key, commit_interval_s
         self._slots = spark.sparkContext.defaultParallelism
-        self._told = TaskReports(spark)
+        self._reports = TaskReports(spark)
         self._pace = Pace()
         self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def score(self, left: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
+    def score(self, remaining: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
         """Run job after job; a job of which no task reports anything is the last one."""
-        while left:
-            tasks = self._deal(left)
-            done: list[ScoredPart] = []
-            for found in self._run(tasks):
-                done += found
-                yield found
-            if not done:
+        while remaining:
+            tasks = self._plan_tasks(remaining)
+            scored: list[ScoredPart] = []
+            for reported in self._run_job(tasks):
+                scored += reported
+                yield reported
+            if not scored:
                 return
-            self._learn(done)
-            left = _remaining_parts([part for task in tasks for part in task], done)
+            self._update_pace(scored)
+            remaining = _remaining_parts([part for task in tasks for part in task], scored)
 
-    def _deal(self, left: Sequence[SplitPart]) -> list[list[SplitPart]]:
+    def _plan_tasks(self, remaining: Sequence[SplitPart]) -> list[list[SplitPart]]:
         if not self._pace.splits:
-            return deal_evenly(left, min(self._slots, len(left)))
+            return split_evenly(remaining, min(self._slots, len(remaining)))
         parts = cut_parts(
-            left,
+            remaining,
             pace=self._pace,
-            longest_s=longest_part_s(self._every_s),
+            max_part_s=longest_part_s(self._commit_interval_s),
             slots=self._slots,
             lengths=lambda number: self._scan.reader.range_lengths(self._scan.splits[number]),
             layouts=self._layouts,
         )
-        return deal_parts(parts, pace=self._pace, slots=self._slots)
+        return assign_parts(parts, pace=self._pace, slots=self._slots)
 
-    def _run(self, tasks: Sequence[Sequence[SplitPart]]) -> Generator[list[ScoredPart], None, None]:
-        allowance = choose_allowance(len(tasks), slots=self._slots, every_s=self._every_s, long=bool(self._pace.splits))
-        task = _StageWriterTask(self._scan.reader, self._rows, self._place, self._key, self._told.tell, allowance)
+    def _run_job(self, tasks: Sequence[Sequence[SplitPart]]) -> Generator[list[ScoredPart], None, None]:
+        allowance = choose_allowance(
+            len(tasks),
+            slots=self._slots,
+            commit_interval_s=self._commit_interval_s,
+            is_pace_known=bool(self._pace.splits),
+        )
+        task = _StageWriterTask(
+            self._scan.reader, self._scorer, self._location, self._key, self._reports.add_report, allowance
+        )
         frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
         with run_in_background(self._spark, frame.toArrow) as job:
             for _ in job.ticks():
-                yield self._told.new()
+                yield self._reports.take_new_reports()
             job.result()
 
-    def _learn(self, done: Sequence[ScoredPart]) -> None:
-        self._pace = self._pace.after(done)
-        self._layouts |= {(part.split, part.last[0]): part.layout for part in done if part.layout is not None}
+    def _update_pace(self, scored: Sequence[ScoredPart]) -> None:
+        self._pace = self._pace.add_parts(scored)
+        self._layouts |= {(part.split, part.last[0]): part.layout for part in scored if part.layout is not None}
 
 
-def _remaining_parts(parts: Sequence[SplitPart], done: Sequence[ScoredPart]) -> list[SplitPart]:
-    """What is left of the parts."""
-    begun = {(part.split, part.first): part for part in done}
+def _remaining_parts(parts: Sequence[SplitPart], scored: Sequence[ScoredPart]) -> list[SplitPart]:
+    """What remains of the parts."""
+    scored_by_start = {(part.split, part.first): part for part in scored}
     rests = (
-        part if (part.split, part.first) not in begun else remaining_part(part, begun[part.split, part.first])
+        part
+        if (part.split, part.first) not in scored_by_start
+        else remaining_part(part, scored_by_start[part.split, part.first])
         for part in parts
     )
     return [rest for rest in rests if rest is not None]
 
 
-def score_scan_frame(spark: SparkSession, scan: FileScan, rows: StageRowScorer) -> DataFrame:
+def score_scan_frame(spark: SparkSession, scan: FileScan, scorer: StageRowScorer) -> DataFrame:
     """The stage's rows of a scan as a frame, for stores to which only Spark can write.
 
     Jobs:    none.
     """
     return create_split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))]).mapInArrow(
-        _ScanFrameTask(scan.reader, rows), from_arrow_schema(rows.schema)
+        _ScanFrameTask(scan.reader, scorer), from_arrow_schema(scorer.schema)
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _ScanFrameTask:
-    read: SplitReader
-    rows: StageRowScorer
+    reader: SplitReader
+    scorer: StageRowScorer
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _, split in iterate_splits(parts):
-            with _name_split_in_errors(self.read, split, self.rows.model):
-                yield from self.rows(self.read(split))
+            with _name_split_in_errors(self.reader, split, self.scorer.model):
+                yield from self.scorer(self.reader(split))
 
 
 @dataclass(frozen=True, slots=True)
 class _StageWriterTask:
     """One task: its parts one after the other, until its allowance is over. Runs on executors."""
 
-    read: SplitReader
-    rows: StageRowScorer
-    place: TableLocation
+    reader: SplitReader
+    scorer: StageRowScorer
+    location: TableLocation
     key: str
-    tell: Callable[[ScoredPart], None]
+    report_part: Callable[[ScoredPart], None]
     allowance: Allowance
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -165,22 +177,22 @@ class _StageWriterTask:
         for part, split in parts:
             if task.is_over():
                 return
-            began_s, rows = task.spent_s(), self.read.read_part(split, part.first, part.last)
-            with _name_split_in_errors(self.read, split, self.rows.model):
+            started_s, rows = task.spent_s(), self.reader.read_part(split, part.first, part.last)
+            with _name_split_in_errors(self.reader, split, self.scorer.model):
                 files = write_stage_files(
-                    self.rows(task.timed(rows, part.share)), self.rows.schema, self.place, self.key
+                    self.scorer(task.limit_to_allowance(rows, part.share)), self.scorer.schema, self.location, self.key
                 )
-            done = part.share * rows.share_read
-            task.done += done
-            self.tell(
+            share = part.share * rows.share_read
+            task.scored_share += share
+            self.report_part(
                 ScoredPart(
                     split=part.split,
                     first=part.first,
                     last=rows.position,
                     ranges=rows.ranges,
                     files=tuple(files),
-                    share=done,
-                    seconds=task.spent_s() - began_s,
+                    share=share,
+                    seconds=task.spent_s() - started_s,
                     layout=rows.layout if rows.position[1] else None,
                 )
             )
@@ -194,26 +206,26 @@ class _TaskProgress:
 
     def __init__(self, allowance: Allowance, work: float) -> None:
         self._allowance, self._work = allowance, work
-        self._began, self._waited_s = time.monotonic(), model_wait_s()
-        self.done = 0.0
+        self._started, self._waited_s = time.monotonic(), model_wait_s()
+        self.scored_share = 0.0
 
-    def timed(self, rows: PartRows, share: float) -> Iterator[pa.RecordBatch]:
+    def limit_to_allowance(self, rows: PartRows, share: float) -> Iterator[pa.RecordBatch]:
         """The batches of a part until the allowance is over: one at least."""
         for batch in rows:
             yield batch
-            if self.spent_s() > self._allowance.least_s and self.is_over(also=share * rows.share_read):
+            if self.spent_s() > self._allowance.min_s and self.is_over(extra_share=share * rows.share_read):
                 return
 
-    def is_over(self, *, also: float = 0.0) -> bool:
-        """Whether the task leaves the rest to others; never before something is done."""
-        done = self.done + also
-        return done > 0 and self._allowance.is_over(
-            spent_s=self.spent_s(), load_s=self._load_s, done=done, left=self._work - done
+    def is_over(self, *, extra_share: float = 0.0) -> bool:
+        """Whether the task leaves the rest to others; never before something is scored."""
+        scored_share = self.scored_share + extra_share
+        return scored_share > 0 and self._allowance.is_over(
+            spent_s=self.spent_s(), load_s=self._load_s, scored=scored_share, remaining=self._work - scored_share
         )
 
     def spent_s(self) -> float:
         """Seconds without those in which the model was loaded."""
-        return time.monotonic() - self._began - self._load_s
+        return time.monotonic() - self._started - self._load_s
 
     @property
     def _load_s(self) -> float:
@@ -221,10 +233,10 @@ class _TaskProgress:
 
 
 @contextmanager
-def _name_split_in_errors(read: SplitReader, split: bytes, model: ShippedModel) -> Iterator[None]:
+def _name_split_in_errors(reader: SplitReader, split: bytes, model: ShippedModel) -> Iterator[None]:
     """Errors leave the block as `mark_task_errors` has it; where the model hung, with the split that it hung on."""
     with mark_task_errors(model.secret, sensitive=model.sensitive):
         try:
             yield
-        except BatchTimeout as late:
-            raise BatchTimeout(f"{late.found}: {read.describe(split)}", late.expected, late.do) from None
+        except BatchTimeout as error:
+            raise BatchTimeout(f"{error.found}: {reader.describe(split)}", error.expected, error.do) from None

@@ -58,14 +58,16 @@ class ScoreUdf:
 
     def __call__(self, *columns: str | Column) -> Column:
         """The predictions as a column."""
-        given = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
-        if len(given) != len(self._model.inputs) and len(given) != 1:
+        arguments = columns if columns or any(one.name is None for one in self._model.inputs) else self.input_columns
+        if len(arguments) != len(self._model.inputs) and len(arguments) != 1:
             raise SignatureError(
-                f"score_udf was called with {len(given)} columns",
+                f"score_udf was called with {len(arguments)} columns",
                 f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
                 "pass one column per model input",
             )
-        column: Column = self._udf(*(F.col(quote_identifier(one)) if isinstance(one, str) else one for one in given))
+        column: Column = self._udf(
+            *(F.col(quote_identifier(one)) if isinstance(one, str) else one for one in arguments)
+        )
         return column
 
 
@@ -86,12 +88,12 @@ def score_udf(
              those with NULLs as doubles; what `resolve_model` raises.
     """
     refuse_connect(spark)
-    given = params or {}
+    model_params = params or {}
     model = resolve_model(
-        uri, tracking_uri=tracking_uri, runtime=runtime, params=given, copies=_temporary_copies_folder()
+        uri, tracking_uri=tracking_uri, runtime=runtime, params=model_params, copies=_temporary_copies_folder()
     )
     _check_integers(spark, model.inputs)
-    return ScoreUdf(ship_model(spark, model, params=given))
+    return ScoreUdf(ship_model(spark, model, params=model_params))
 
 
 def _check_integers(spark: SparkSession, inputs: tuple[ModelInput, ...]) -> None:

@@ -22,9 +22,9 @@ class StageRowScorer:
     """What a task does with the rows of its part of the source. Pickled into every task."""
 
     model: ShippedModel
-    columns: Sequence[str]
+    input_columns: Sequence[str]
     """The source column of each model input, in the model's order."""
-    reject: RejectFunction
+    find_rejects: RejectFunction
     schema: pa.Schema
     """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
     counters: Counters
@@ -36,25 +36,25 @@ class StageRowScorer:
         """
         load = make_model_loader(self.model, self.counters.add_load)
         kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
-        with self.counters.task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
+        with self.counters.measure_task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:
-                    yield self._scored(kernel, batch)
+                    yield self._score_batch(kernel, batch)
 
-    def _scored(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
-        reject = self.reject(batch)
-        inputs = [batch.column(name) for name in self.columns]
-        names = [str(place) for place in range(len(inputs))]
+    def _score_batch(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
+        reject = self.find_rejects(batch)
+        inputs = [batch.column(name) for name in self.input_columns]
+        names = [str(index) for index in range(len(inputs))]
         if reject is not None:
             inputs, names = [reject.is_null(), *inputs], [KEEP_COLUMN, *names]
         scored = kernel(pa.record_batch(inputs, names))
         failed = scored.column(1) if scored.num_columns > 1 else None
         rejects = _first_reject(reject, failed)
-        made = {
+        columns = {
             PREDICTION_COLUMN: scored.column(0),
             REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT_TYPE) if rejects is None else rejects,
         }
-        arrays = [made[field.name] if field.name in made else batch.column(field.name) for field in self.schema]
+        arrays = [columns[field.name] if field.name in columns else batch.column(field.name) for field in self.schema]
         return pa.record_batch(
             [_cast_array(array, field.type) for array, field in zip(arrays, self.schema, strict=True)],
             schema=self.schema,

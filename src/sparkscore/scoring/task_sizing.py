@@ -15,12 +15,12 @@ TASK_S = 5.0
 _LONG_TASK_FACTOR = 6
 """How many times as long a task may score one split: a part that begins inside a row group must decode what lies
 before it, at worst a tenth of a second for a file of 128 MB on a disk, a second over a network."""
-_SHORTEST_S = 1.0
+_MIN_TASK_S = 1.0
 """A task that scores for less costs more than it keeps: 12 ms of its slot, and a share of a job's 0.15 s."""
 
-_ATOMS_PER_PIECE = 4
+_UNITS_PER_PIECE = 4
 """How many units are made per piece, so that pieces are about equal."""
-_LEAST_SHARE = 1e-9
+_MIN_SHARE = 1e-9
 """Of a split: what is left is never nothing."""
 
 RangeLayouts = Mapping[tuple[int, int], tuple[int, int]]
@@ -39,36 +39,36 @@ class Allowance:
     """The same if idle slots could take some of the rest; infinite if there are none."""
 
     @property
-    def least_s(self) -> float:
+    def min_s(self) -> float:
         """No task ends with work left before this time."""
         return min(self.keep_s, self.idle_s)
 
-    def is_over(self, *, spent_s: float, load_s: float, done: float, left: float) -> bool:
+    def is_over(self, *, spent_s: float, load_s: float, scored: float, remaining: float) -> bool:
         """Whether a task leaves the rest of its work to others.
 
         Needs:   `load_s`: what the model's load took it; a slot that has no model yet would have to wait as long.
         """
-        left_s = spent_s * left / done if done else math.inf
-        keeps = spent_s > self.keep_s and left_s > spent_s
-        return keeps or (spent_s > max(self.idle_s, load_s) and left_s > max(spent_s, load_s))
+        remaining_s = spent_s * remaining / scored if scored else math.inf
+        exceeds_keep_s = spent_s > self.keep_s and remaining_s > spent_s
+        return exceeds_keep_s or (spent_s > max(self.idle_s, load_s) and remaining_s > max(spent_s, load_s))
 
 
-def choose_allowance(tasks: int, *, slots: int, every_s: float, long: bool) -> Allowance:
+def choose_allowance(tasks: int, *, slots: int, commit_interval_s: float, is_pace_known: bool) -> Allowance:
     """What the tasks of one job may take.
 
-    Needs:   `every_s`: how often what is done is to be kept; `long`: the pace is known, and work was cut by it.
+    Needs:   `commit_interval_s`: how often what is done is to be kept; `is_pace_known`: work was cut by the pace.
     """
-    keep_s = longest_part_s(every_s) if long else min(TASK_S, _raise_to_shortest_s(every_s))
-    return Allowance(keep_s, min(_SHORTEST_S, TASK_S) if tasks < slots else math.inf)
+    keep_s = longest_part_s(commit_interval_s) if is_pace_known else min(TASK_S, _raise_to_min_s(commit_interval_s))
+    return Allowance(keep_s, min(_MIN_TASK_S, TASK_S) if tasks < slots else math.inf)
 
 
-def longest_part_s(every_s: float) -> float:
+def longest_part_s(commit_interval_s: float) -> float:
     """What one part of a split may take where it can be cut."""
-    return min(_LONG_TASK_FACTOR * TASK_S, _raise_to_shortest_s(every_s))
+    return min(_LONG_TASK_FACTOR * TASK_S, _raise_to_min_s(commit_interval_s))
 
 
-def _raise_to_shortest_s(every_s: float) -> float:
-    return max(every_s, min(_SHORTEST_S, TASK_S))
+def _raise_to_min_s(commit_interval_s: float) -> float:
+    return max(commit_interval_s, min(_MIN_TASK_S, TASK_S))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +78,10 @@ class Pace:
     seconds: float = 0.0
     splits: float = 0.0
 
-    def after(self, done: Iterable[ScoredPart]) -> "Pace":
+    def add_parts(self, parts: Iterable[ScoredPart]) -> "Pace":
         """The pace, with what tasks have reported since."""
         seconds, splits = self.seconds, self.splits
-        for part in done:
+        for part in parts:
             seconds, splits = seconds + part.seconds, splits + part.share
         return Pace(seconds, splits)
 
@@ -91,17 +91,17 @@ class Pace:
         return self.seconds / self.splits if self.splits else 0.0
 
 
-def deal_parts(parts: Sequence[SplitPart], *, pace: Pace, slots: int) -> list[list[SplitPart]]:
+def assign_parts(parts: Sequence[SplitPart], *, pace: Pace, slots: int) -> list[list[SplitPart]]:
     """What each task takes, in order: as much as it can in `TASK_S`, and no slot more than another if that can be."""
-    each_s = pace.split_s * sum(part.share for part in parts) / len(parts) if parts else 0.0
-    most = -(-len(parts) // slots)
-    if each_s > 0:
-        most = max(1, int(min(most, TASK_S / each_s)))
-    waves = -(-len(parts) // (most * slots)) if parts else 0
-    return deal_evenly(parts, min(len(parts), waves * slots))
+    mean_part_s = pace.split_s * sum(part.share for part in parts) / len(parts) if parts else 0.0
+    max_parts = -(-len(parts) // slots)
+    if mean_part_s > 0:
+        max_parts = max(1, int(min(max_parts, TASK_S / mean_part_s)))
+    waves = -(-len(parts) // (max_parts * slots)) if parts else 0
+    return split_evenly(parts, min(len(parts), waves * slots))
 
 
-def deal_evenly(items: Sequence[Item], tasks: int) -> list[list[Item]]:
+def split_evenly(items: Sequence[Item], tasks: int) -> list[list[Item]]:
     """The items as so many lists, in order, none longer than another by more than one."""
     bounds = np.linspace(0, len(items), tasks + 1).astype(int).tolist()
     return [list(items[low:high]) for low, high in pairwise(bounds)]
@@ -111,7 +111,7 @@ def cut_parts(
     parts: Sequence[SplitPart],
     *,
     pace: Pace,
-    longest_s: float,
+    max_part_s: float,
     slots: int,
     lengths: Callable[[int], Sequence[int]],
     layouts: RangeLayouts,
@@ -119,60 +119,64 @@ def cut_parts(
     """The parts in order, those that would take too long cut: between ranges, and between batches of a range whose rows
     a task has reported.
 
-    Too long is longer than `longest_s`, or than leaves work for every slot. What no task has reported on stays
+    Too long is longer than `max_part_s`, or than leaves work for every slot. What no task has reported on stays
     whole: its task ends in its middle, and reports then.
 
     Needs:   `lengths`: of a split, the bytes of each of its ranges.
     """
-    if len(parts) >= slots and all(pace.split_s * part.share <= longest_s for part in parts):
+    if len(parts) >= slots and all(pace.split_s * part.share <= max_part_s for part in parts):
         return list(parts)
-    limit_s = min(longest_s, pace.split_s * sum(part.share for part in parts) / slots)
-    found: list[SplitPart] = []
+    limit_s = min(max_part_s, pace.split_s * sum(part.share for part in parts) / slots)
+    cut: list[SplitPart] = []
     for part in parts:
         pieces = math.ceil(pace.split_s * part.share / limit_s - 1e-9) if limit_s > 0 else 1
-        found += _cut_into_pieces(part, pieces, lengths(part.split), layouts) if pieces > 1 else [part]
-    return found
+        cut += _cut_into_pieces(part, pieces, lengths(part.split), layouts) if pieces > 1 else [part]
+    return cut
 
 
 def _cut_into_pieces(part: SplitPart, pieces: int, lengths: Sequence[int], layouts: RangeLayouts) -> list[SplitPart]:
-    atoms = list(_part_atoms(part, pieces, lengths, layouts))
-    shares = np.array([atom.share for atom in atoms])
+    units = list(_iterate_units(part, pieces, lengths, layouts))
+    shares = np.array([unit.share for unit in units])
     work = float(shares.sum())
     middles = np.cumsum(shares) - shares / 2
-    starts = np.unique((middles / work * min(pieces, len(atoms))).astype(int), return_index=True)[1].tolist()
-    groups = [atoms[low:high] for low, high in pairwise([*starts, len(atoms)])]
+    starts = np.unique((middles / work * min(pieces, len(units))).astype(int), return_index=True)[1].tolist()
+    groups = [units[low:high] for low, high in pairwise([*starts, len(units)])]
     return [
         SplitPart(part.split, group[0].first, group[-1].last, part.share * sum(one.share for one in group) / work)
         for group in groups
     ]
 
 
-def _part_atoms(part: SplitPart, pieces: int, lengths: Sequence[int], layouts: RangeLayouts) -> Iterator[SplitPart]:
+def _iterate_units(part: SplitPart, pieces: int, lengths: Sequence[int], layouts: RangeLayouts) -> Iterator[SplitPart]:
     """The units that pieces are built from, with shares in bytes: whole ranges, or some batches of one."""
     end = part.last or (len(lengths), 0)
-    for place in range(part.first[0], len(lengths)):
-        if (place, 0) >= end:
+    for range_index in range(part.first[0], len(lengths)):
+        if (range_index, 0) >= end:
             return
-        first = part.first[1] if place == part.first[0] else 0
-        last = end[1] if place == end[0] else None
-        rows, batch = layouts.get((part.split, place), (0, 0))
+        first = part.first[1] if range_index == part.first[0] else 0
+        last = end[1] if range_index == end[0] else None
+        rows, batch = layouts.get((part.split, range_index), (0, 0))
         if not rows:
-            yield SplitPart(part.split, (place, first), _end_position(place, last), float(max(1, lengths[place])))
+            yield SplitPart(
+                part.split, (range_index, first), _end_position(range_index, last), float(max(1, lengths[range_index]))
+            )
             continue
         stop = rows if last is None else last
-        step = batch * max(1, (stop - first) // (batch * pieces * _ATOMS_PER_PIECE))
+        step = batch * max(1, (stop - first) // (batch * pieces * _UNITS_PER_PIECE))
         for low in range(first, stop, step):
             high = min(low + step, stop)
-            share = lengths[place] * (high - low) / rows
-            yield SplitPart(part.split, (place, low), _end_position(place, last if high == stop else high), share)
+            share = lengths[range_index] * (high - low) / rows
+            yield SplitPart(
+                part.split, (range_index, low), _end_position(range_index, last if high == stop else high), share
+            )
 
 
-def _end_position(place: int, last: int | None) -> SplitPosition:
-    return (place + 1, 0) if last is None else (place, last)
+def _end_position(range_index: int, last: int | None) -> SplitPosition:
+    return (range_index + 1, 0) if last is None else (range_index, last)
 
 
-def remaining_part(part: SplitPart, done: ScoredPart) -> SplitPart | None:
-    """What a task has left of a part; None where it did all of it."""
-    if done.last >= (part.last or (done.ranges, 0)):
+def remaining_part(part: SplitPart, scored: ScoredPart) -> SplitPart | None:
+    """What a task has not scored of a part; None where it scored all of it."""
+    if scored.last >= (part.last or (scored.ranges, 0)):
         return None
-    return replace(part, first=done.last, share=max(_LEAST_SHARE, part.share - done.share))
+    return replace(part, first=scored.last, share=max(_MIN_SHARE, part.share - scored.share))

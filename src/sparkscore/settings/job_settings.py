@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ConfigDict, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource
+from pydantic import Field, ValidationError, model_validator
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
+from sparkscore.settings.frozen_settings import FrozenSettings
 from sparkscore.settings.layers import (
     is_uri,
     merge_layers,
@@ -36,10 +36,8 @@ from sparkscore.settings.source_settings import SourceSettings
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
 
 
-class Settings(BaseSettings):
+class Settings(FrozenSettings):
     """A whole job."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")  # type: ignore[assignment]
 
     job: str = Field(description="name of the job, which owns its prediction table", pattern=JOB_NAME)
     home: str = Field(
@@ -72,18 +70,6 @@ class Settings(BaseSettings):
                 f"profile.segments are shown, but these columns are in source.sensitive: {', '.join(sensitive)}"
             )
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Only what `load` (or the caller of the constructor) gives: only `load` reads the environment."""
-        return (init_settings,)
 
     @classmethod
     def load(

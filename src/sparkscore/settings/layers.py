@@ -40,12 +40,14 @@ def is_uri(path: str) -> bool:
 
 def merge_layers(layers: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """All layers as one mapping, merged at every depth; the later layer wins."""
-    one: dict[str, Any] = {}
+    merged: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():
-            below = one.get(name)
-            one[name] = merge_layers([below, value]) if isinstance(below, dict) and isinstance(value, dict) else value
-    return one
+            below = merged.get(name)
+            merged[name] = (
+                merge_layers([below, value]) if isinstance(below, dict) and isinstance(value, dict) else value
+            )
+    return merged
 
 
 def read_config_file(file: Path) -> dict[str, Any]:

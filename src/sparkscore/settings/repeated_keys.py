@@ -34,15 +34,15 @@ class RepeatedKeys(ValueError):
     """JSON in which an object holds a key more than once; the message names all of them with their lines."""
 
 
-def load_json(text: str, **how: Any) -> Any:
+def load_json(text: str, **options: Any) -> Any:
     """What `json.loads` makes of a text in which each key stands once in its object.
 
-    Needs:   `how` arguments of `json.loads`.
+    Needs:   `options` arguments of `json.loads`.
     Raises:  RepeatedKeys; ValueError as `json.loads` does, for nesting that exhausts it, too.
     """
     try:
-        return json.loads(text, object_pairs_hook=_refuse_repeats, **how)
-    except _Repeat:
+        return json.loads(text, object_pairs_hook=_refuse_repeats, **options)
+    except _RepeatFound:
         found = find_repeated_keys(text)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
@@ -55,62 +55,62 @@ def find_repeated_keys(text: str) -> list[RepeatedKey]:
     Needs:   JSON; of what is none, the part before the mistake.
     """
     found: list[RepeatedKey] = []
-    open_ones: list[_Open] = []
+    containers: list[_OpenContainer] = []
     line, counted = 1, 0
     for token in _JSON_TOKEN.finditer(text):
         line, counted = line + text.count("\n", counted, token.start()), token.start()
         sign = token[0]
         if sign in "{[":
-            open_ones.append(_Open(sign == "{"))
-        elif not open_ones:
+            containers.append(_OpenContainer(sign == "{"))
+        elif not containers:
             continue
         elif sign in "}]":
-            found += open_ones.pop().repeats
+            found += containers.pop().repeats
         elif sign == ",":
-            open_ones[-1].go_on()
-        elif open_ones[-1].awaits_key:
-            open_ones[-1].take_key(json.loads(sign, strict=False), line, open_ones[:-1])
-    while open_ones:
-        found += open_ones.pop().repeats
+            containers[-1].advance()
+        elif containers[-1].expects_key:
+            containers[-1].add_key(json.loads(sign, strict=False), line, containers[:-1])
+    while containers:
+        found += containers.pop().repeats
     return found
 
 
-class _Repeat(Exception):
+class _RepeatFound(Exception):
     pass
 
 
 def _refuse_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) < len(pairs):
-        raise _Repeat
+        raise _RepeatFound
     return content
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenContainer:
     """An object or an array of JSON whose end is not reached yet."""
 
     is_object: bool
-    at: str | int = 0
+    position: str | int = 0
     """The key or the index that is read."""
-    awaits_key: bool = field(init=False)
+    expects_key: bool = field(init=False)
     _lines: dict[str, list[int]] = field(default_factory=dict)
     _paths: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.awaits_key = self.is_object
+        self.expects_key = self.is_object
 
-    def go_on(self) -> None:
-        self.awaits_key = self.is_object
-        if isinstance(self.at, int):
-            self.at += 1
+    def advance(self) -> None:
+        self.expects_key = self.is_object
+        if isinstance(self.position, int):
+            self.position += 1
 
-    def take_key(self, key: str, line: int, above: "Sequence[_Open]") -> None:
-        self.at, self.awaits_key = key, False
+    def add_key(self, key: str, line: int, above: "Sequence[_OpenContainer]") -> None:
+        self.position, self.expects_key = key, False
         lines = self._lines.setdefault(key, [])
         lines.append(line)
         if len(lines) > 1:
-            self._paths[key] = ".".join(str(one.at) for one in (*above, self))
+            self._paths[key] = ".".join(str(container.position) for container in (*above, self))
 
     @property
     def repeats(self) -> list[RepeatedKey]:

@@ -9,9 +9,9 @@ from sparkscore.errors import ConfigError, redact_secrets
 from sparkscore.settings.strict_yaml import PlainScalar, describe_value
 from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
 
-Place = tuple[str | int, ...]
-ScalarTexts = Mapping[Place, PlainScalar]
-"""By their place in the settings: `("source", "keys", 0)`."""
+SettingPath = tuple[str | int, ...]
+ScalarTexts = Mapping[SettingPath, PlainScalar]
+"""By their path in the settings: `("source", "keys", 0)`."""
 
 
 def separate_texts(layer: Mapping[str, Any]) -> tuple[dict[str, Any], ScalarTexts]:
@@ -19,7 +19,7 @@ def separate_texts(layer: Mapping[str, Any]) -> tuple[dict[str, Any], ScalarText
 
     A filter's values stay together with how they were written: their column's type is not known yet.
     """
-    texts: dict[Place, PlainScalar] = {}
+    texts: dict[SettingPath, PlainScalar] = {}
     return _separate_value(layer, (), texts), texts
 
 
@@ -28,10 +28,10 @@ def refuse_other_numbers(texts: ScalarTexts) -> None:
 
     Raises:  ConfigError with the line, what was read, and what to write.
     """
-    for place, scalar in texts.items():
+    for path, scalar in texts.items():
         if is_other_number(scalar.text, scalar.value):
             raise ConfigError(
-                f"{scalar.place}: {dotted_place(place)}: YAML reads {scalar.text} as {scalar.value}",
+                f"{scalar.location}: {dotted_path(path)}: YAML reads {scalar.text} as {scalar.value}",
                 "a number in one reading",
                 f'write {numbers_for(scalar.text, scalar.value)}, or "{scalar.text}" in quotes where it is text',
             )
@@ -39,28 +39,28 @@ def refuse_other_numbers(texts: ScalarTexts) -> None:
 
 def describe_input(found: ErrorDetails, texts: ScalarTexts) -> str | None:
     """What pydantic did not take, as it was written and as YAML has read it; None for what YAML has read as text."""
-    place = found["loc"]
-    scalar = next((texts[place[:end]] for end in range(len(place), 0, -1) if place[:end] in texts), None)
+    path = found["loc"]
+    scalar = next((texts[path[:end]] for end in range(len(path), 0, -1) if path[:end] in texts), None)
     if scalar is None:
         return None
     read = f"{scalar.text or 'nothing'}, which YAML reads as {describe_value(scalar.value)}"
     quoted = f'; as text, write "{scalar.text}" in quotes' if found["type"] == "string_type" else ""
-    return f"{redact_secrets(read)} ({scalar.place}){quoted}"
+    return f"{redact_secrets(read)} ({scalar.location}){quoted}"
 
 
-def dotted_place(place: Sequence[str | int]) -> str:
-    """The place as people name it: `source.keys.0`."""
-    return ".".join(map(str, place))
+def dotted_path(path: Sequence[str | int]) -> str:
+    """The path as people write it: `source.keys.0`."""
+    return ".".join(map(str, path))
 
 
-def _separate_value(value: Any, place: Place, texts: dict[Place, PlainScalar]) -> Any:
-    if place[:2] == ("source", "where") and place[3:4] == ("value",):
+def _separate_value(value: Any, path: SettingPath, texts: dict[SettingPath, PlainScalar]) -> Any:
+    if path[:2] == ("source", "where") and path[3:4] == ("value",):
         return value
     if isinstance(value, PlainScalar):
-        texts[place] = value
+        texts[path] = value
         return value.value
     if isinstance(value, dict):
-        return {name: _separate_value(inner, (*place, name), texts) for name, inner in value.items()}
+        return {name: _separate_value(inner, (*path, name), texts) for name, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_separate_value(inner, (*place, index), texts) for index, inner in enumerate(value)]
+        return [_separate_value(inner, (*path, index), texts) for index, inner in enumerate(value)]
     return value

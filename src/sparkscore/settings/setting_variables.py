@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from pydantic import BaseModel
@@ -39,7 +39,7 @@ def to_setting_variables(flags: Mapping[str, str]) -> dict[str, str]:
 
 
 def parse_variables_layer(
-    settings: type[BaseSettings], mapping: Mapping[str, str], *, spell: Callable[[str], str] = str
+    settings: type[BaseModel], mapping: Mapping[str, str], *, spell: Callable[[str], str] = str
 ) -> dict[str, Any]:
     """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
@@ -90,19 +90,18 @@ def _refuse_same_names(names: Iterable[str], what: str) -> None:
 class _VariableSource(EnvSettingsSource):
     """Settings written as text: the environment, and flags by the same names. Lists and mappings are YAML."""
 
-    def __init__(
-        self, settings_cls: type[BaseSettings], mapping: Mapping[str, str], spell: Callable[[str], str]
-    ) -> None:
+    def __init__(self, settings: type[BaseModel], mapping: Mapping[str, str], spell: Callable[[str], str]) -> None:
         self._mapping = {name.lower(): value for name, value in mapping.items()}
         self._spelled = {name.lower(): spell(name) for name in mapping}
-        super().__init__(settings_cls, case_sensitive=False, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
+        fields = cast(type[BaseSettings], settings)  # the source reads fields and configuration, which every model has
+        super().__init__(fields, case_sensitive=False, env_prefix=VARIABLE_PREFIX, env_nested_delimiter="__")
 
     def _load_env_vars(self) -> Mapping[str, str | None]:
         return self._mapping
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         suffix = f"_{field_name.lower()}"
-        name = next(one for one, text in self._mapping.items() if one.endswith(suffix) and text == value)
+        name = next(variable for variable, text in self._mapping.items() if variable.endswith(suffix) and text == value)
         label = self._spelled[name]
         try:
             return load_scalars(value, label, name=dotted_name(name))

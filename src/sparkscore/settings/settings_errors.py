@@ -9,7 +9,7 @@ from pydantic_core import ErrorDetails
 
 from sparkscore.errors import ConfigError, redact_secrets
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
-from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_place
+from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_path
 from sparkscore.settings.strict_yaml import bare_value
 
 
@@ -38,9 +38,9 @@ def to_config_error(
 
 def _found_value(settings: type[BaseModel], found: ErrorDetails, texts: ScalarTexts) -> str:
     """What pydantic did not take, and how it was written where YAML has made something else of it."""
-    place = dotted_place(found["loc"])
-    if not place:
+    path = dotted_path(found["loc"])
+    if not path:
         return ""
-    if any(f"{name}.".startswith(f"{place}.") for name in secret_names(settings)):
+    if any(f"{name}.".startswith(f"{path}.") for name in secret_names(settings)):
         return ", found a value that is not shown: there is a secret in it"
     return f", found {describe_input(found, texts) or redact_secrets(repr(bare_value(found['input'])))[:80]}"

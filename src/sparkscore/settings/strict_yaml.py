@@ -23,7 +23,7 @@ class PlainScalar:
 
     value: Any
     text: str
-    place: str
+    location: str
     """The file, variable or flag, and the line."""
 
 
@@ -39,20 +39,20 @@ def load_yaml(text: str) -> Any:
     return _load_document(_Loader(text), "")
 
 
-def load_scalars(text: str, place: str, *, name: str = "") -> Any:
+def load_scalars(text: str, location: str, *, name: str = "") -> Any:
     """The same, with a PlainScalar for each value that is no text, list or mapping; all keys are text.
 
-    `place`: the file, variable or flag; `name`: the dotted name of the setting that the text gives, if only one.
+    `location`: the file, variable or flag; `name`: the dotted name of the setting that the text gives, if only one.
 
     Raises:  as `load_yaml`; RefusedYaml for a key that YAML does not read as text.
     """
     loader = _ScalarLoader(text)
-    loader.place = place
+    loader.location = location
     return _load_document(loader, name)
 
 
 def bare_value(value: Any) -> Any:
-    """The value with what stands in each PlainScalar at its place."""
+    """The value with that of each PlainScalar in its stead."""
     if isinstance(value, PlainScalar):
         return value.value
     if isinstance(value, dict):
@@ -97,13 +97,13 @@ class _Loader(yaml.SafeLoader):
 
 
 class _ScalarLoader(_Loader):
-    place = ""
+    location = ""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         value = super().construct_object(node, deep=deep)
         if isinstance(value, str) or not isinstance(node, ScalarNode):
             return value
-        return PlainScalar(value, node.value, f"{self.place}, line {line_of(node)}")
+        return PlainScalar(value, node.value, f"{self.location}, line {line_of(node)}")
 
     def key_of(self, node: Node, path: str) -> Hashable:
         key = super().key_of(node, path)
@@ -121,8 +121,8 @@ def describe_value(value: object) -> str:
     """A value that YAML has read, for people: `true`, `null`, `the number 668`, `the date 2013-10-01`."""
     if isinstance(value, bool) or value is None:
         return {True: "true", False: "false", None: "null"}[value]
-    words = ((int | float, "number"), (datetime, "time"), (date, "date"))
-    return f"the {next((word for kind, word in words if isinstance(value, kind)), type(value).__name__)} {value}"
+    names = ((int | float, "number"), (datetime, "time"), (date, "date"))
+    return f"the {next((name for kind, name in names if isinstance(value, kind)), type(value).__name__)} {value}"
 
 
 def _construct_equals_sign(loader: Any, node: Any) -> str:

@@ -45,12 +45,12 @@ class YamlSurvey:
             return known
         self._sizes[id(node)] = (0, 0)
         values, levels = 1, 1
-        for inner, inner_path in self._inner(node, path):
+        for inner, inner_path in self._child_nodes(node, path):
             more, deeper = self.visit(inner, inner_path)
             values, levels = values + more, max(levels, deeper + 1)
         if levels > MAX_LEVELS:
             raise nesting_error(line_of(node))
-        self._refuse_bomb(values, node)
+        self._refuse_alias_bomb(values, node)
         self._sizes[id(node)] = values, levels
         return values, levels
 
@@ -66,19 +66,19 @@ class YamlSurvey:
                 "keep one of them, with what belongs under it",
             )
 
-    def _inner(self, node: Node, path: str) -> Iterator[tuple[Node, str]]:
+    def _child_nodes(self, node: Node, path: str) -> Iterator[tuple[Node, str]]:
         below = f"{path}." if path else ""
         if isinstance(node, SequenceNode):
             yield from ((inner, f"{below}{index}") for index, inner in enumerate(node.value))
         if isinstance(node, MappingNode):
-            self._note_repeats(node, path)
+            self._record_repeats(node, path)
             yield from ((value, f"{below}{key.value}") for key, value in node.value)
 
-    def _note_repeats(self, node: MappingNode, path: str) -> None:
-        places: dict[Hashable, list[ScalarNode]] = {}
+    def _record_repeats(self, node: MappingNode, path: str) -> None:
+        nodes_by_key: dict[Hashable, list[ScalarNode]] = {}
         for key, _ in node.value:
-            places.setdefault(self.key_of(key, path), []).append(key)
-        for keys in places.values():
+            nodes_by_key.setdefault(self.key_of(key, path), []).append(key)
+        for keys in nodes_by_key.values():
             if len(keys) > 1:
                 self.repeats.append(
                     RepeatedKey(
@@ -88,7 +88,7 @@ class YamlSurvey:
                     )
                 )
 
-    def _refuse_bomb(self, values: int, node: Node) -> None:
+    def _refuse_alias_bomb(self, values: int, node: Node) -> None:
         if values > _MAX_ALIASED_VALUES + _count_values(node):
             raise RefusedYaml(
                 f"aliases multiply what begins in line {line_of(node)} to {values:,} values",

@@ -69,14 +69,14 @@ TAKEN_THERE = {
 """What is refused here, and not there."""
 
 
-def implementation(kind: str) -> Any:
+def gx_implementation(kind: str) -> Any:
     """Great Expectations' own class."""
     from great_expectations.expectations.registry import get_expectation_impl
 
     return get_expectation_impl(kind)
 
 
-def right(kind: str) -> dict[str, Any]:
+def valid_kwargs(kind: str) -> dict[str, Any]:
     """Arguments that fit, all that there are."""
     ignored = "both_values_are_missing" if "pair" in kind else "never"
     return {name: {**RIGHT, "ignore_row_if": ignored}[name] for name in ARGUMENTS[kind]}
@@ -88,7 +88,7 @@ def test_the_table_names_every_compiled_expectation() -> None:
 
 @pytest.mark.parametrize("kind", sorted(ARGUMENTS))
 def test_arguments_are_those_of_great_expectations(kind: str) -> None:
-    fields = implementation(kind).__fields__
+    fields = gx_implementation(kind).__fields__
     assert set(ARGUMENTS[kind]) == set(fields) - OUTSIDE - NOT_FOR_A_GATE
     required = {name for name, field in fields.items() if field.required}
     assert {name for name, about in ARGUMENTS[kind].items() if about.required} == required
@@ -96,13 +96,13 @@ def test_arguments_are_those_of_great_expectations(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", sorted(ARGUMENTS))
 def test_what_fits_and_what_does_not_is_as_great_expectations_has_it(kind: str) -> None:
-    fits = right(kind)
+    fits = valid_kwargs(kind)
     assert find_wrong_arguments(kind, fits) == []
-    implementation(kind)(**fits)
+    gx_implementation(kind)(**fits)
     for name in fits.keys() & WRONG.keys():
         unfit = {**fits, name: WRONG[name]}
         assert find_wrong_arguments(kind, unfit), name
         if (kind, name) in TAKEN_THERE:
             continue
         with pytest.raises((ValueError, TypeError, KeyError)):
-            implementation(kind)(**unfit)
+            gx_implementation(kind)(**unfit)

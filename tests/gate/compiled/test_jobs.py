@@ -13,7 +13,7 @@ from pyspark.sql import DataFrame, SparkSession
 from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdicts import judge_suite
 
-COLUMNS = [f"x{place}" for place in range(8)]
+COLUMNS = [f"x{index}" for index in range(8)]
 MONTH = {"type": "comparison", "column": {"name": "x1"}, "operator": ">=", "parameter": 3}
 
 
@@ -22,31 +22,31 @@ def rows(spark: SparkSession) -> DataFrame:
     """Two partitions; without adaptive execution, which submits each of a query's stages as a job of its own."""
     session = spark.newSession()
     session.conf.set("spark.sql.adaptive.enabled", "false")
-    return session.range(0, 100, 1, 2).selectExpr(*[f"id * {place} AS {name}" for place, name in enumerate(COLUMNS)])
+    return session.range(0, 100, 1, 2).selectExpr(*[f"id * {index} AS {name}" for index, name in enumerate(COLUMNS)])
 
 
-def scalars(count: int) -> list[Expectation]:
+def scalar_rules(count: int) -> list[Expectation]:
     """Rules of every sort over the columns, as many as asked for, no two alike."""
-    return [_scalar(place) for place in range(count)]
+    return [_scalar_rule(index) for index in range(count)]
 
 
-def _scalar(place: int) -> Expectation:
+def _scalar_rule(index: int) -> Expectation:
     kinds: list[tuple[str, dict[str, Any]]] = [
         ("column_values_to_not_be_null", {"mostly": 0.5}),
-        ("column_values_to_be_between", {"min_value": 0, "max_value": 1000 + place}),
-        ("column_values_to_be_in_set", {"value_set": list(range(place + 1)), "mostly": 0}),
-        ("column_mean_to_be_between", {"min_value": 0, "max_value": 10_000 + place}),
+        ("column_values_to_be_between", {"min_value": 0, "max_value": 1000 + index}),
+        ("column_values_to_be_in_set", {"value_set": list(range(index + 1)), "mostly": 0}),
+        ("column_mean_to_be_between", {"min_value": 0, "max_value": 10_000 + index}),
         ("column_stdev_to_be_between", {"min_value": 0, "row_condition": MONTH}),
         ("column_max_to_be_between", {"min_value": 0}),
-        ("table_row_count_to_be_between", {"min_value": 1, "max_value": 100 + place}),
+        ("table_row_count_to_be_between", {"min_value": 1, "max_value": 100 + index}),
         ("column_values_to_be_of_type", {"type_": "LongType"}),
     ]
-    kind, kwargs = kinds[place % len(kinds)]
-    column = {} if kind.startswith("table") else {"column": COLUMNS[place // len(kinds) % len(COLUMNS)]}
+    kind, kwargs = kinds[index % len(kinds)]
+    column = {} if kind.startswith("table") else {"column": COLUMNS[index // len(kinds) % len(COLUMNS)]}
     return Expectation(f"expect_{kind}", {**column, **kwargs})
 
 
-def jobs(rows: DataFrame, expectations: Sequence[Expectation]) -> int:
+def count_jobs(rows: DataFrame, expectations: Sequence[Expectation]) -> int:
     """How many jobs judging takes; the rules have to hold, so that something was computed."""
     context, group = rows.sparkSession.sparkContext, str(uuid4())
     context.setJobGroup(group, group)
@@ -57,7 +57,7 @@ def jobs(rows: DataFrame, expectations: Sequence[Expectation]) -> int:
 
 @pytest.mark.parametrize("count", [16, 64, 256])
 def test_scalar_rules_take_one_job_however_many_they_are(rows: DataFrame, count: int) -> None:
-    assert jobs(rows, scalars(count)) == 1
+    assert count_jobs(rows, scalar_rules(count)) == 1
 
 
 def test_rules_about_the_schema_take_no_job(rows: DataFrame) -> None:
@@ -66,7 +66,7 @@ def test_rules_about_the_schema_take_no_job(rows: DataFrame) -> None:
         Expectation("expect_column_values_to_be_of_type", {"column": "x1", "type_": "LongType"}),
         Expectation("expect_table_column_count_to_equal", {"value": 8}),
     ]
-    assert jobs(rows, known) == 0
+    assert count_jobs(rows, known) == 0
 
 
 def test_each_shuffled_column_takes_one_more_job_however_many_its_rules_are(rows: DataFrame) -> None:
@@ -82,9 +82,9 @@ def test_each_shuffled_column_takes_one_more_job_however_many_its_rules_are(rows
     ]
     of_x2 = [Expectation("expect_column_values_to_be_unique", {"column": "x2"})]
     of_both = [Expectation("expect_compound_columns_to_be_unique", {"column_list": ["x0", "x1"]})]
-    assert jobs(rows, [*scalars(16), *of_x1]) == 2
-    assert jobs(rows, [*scalars(15), *of_x1, *of_x2]) == 3
-    assert jobs(rows, [*scalars(14), *of_x1, *of_x2, *of_both]) == 4
+    assert count_jobs(rows, [*scalar_rules(16), *of_x1]) == 2
+    assert count_jobs(rows, [*scalar_rules(15), *of_x1, *of_x2]) == 3
+    assert count_jobs(rows, [*scalar_rules(14), *of_x1, *of_x2, *of_both]) == 4
 
 
 def test_judging_a_compiled_suite_does_not_import_great_expectations() -> None:
@@ -92,7 +92,8 @@ def test_judging_a_compiled_suite_does_not_import_great_expectations() -> None:
 import sys
 from sparkscore.spark.session import start_local_session
 from sparkscore.gate.verdicts import judge_suite
-from sparkscore.gate.suites import Expectation, Suite, load_suite
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.suite_loading import load_suite
 load_suite("conf/expectations/flights.json")
 frame = start_local_session("free", master="local[1]").range(5)
 suite = Suite("s", (Expectation("expect_column_values_to_be_unique", {"column": "id"}),))

@@ -59,47 +59,51 @@ def test_verdicts_and_numbers_are_great_expectations_own(
     small: SparkSession, rows: Sequence[tuple[Any, ...]], suite: list[Expectation]
 ) -> None:
     frame = small.createDataFrame(rows, SCHEMA).coalesce(1)
-    compared = [one for one in suite if not _nan_decides(one, rows)]
+    compared = [one for one in suite if not _is_decided_by_nan(one, rows)]
     ours, theirs = evaluate_suite(frame, Suite("s", tuple(compared)), gate="input"), evaluate_with_gx(frame, compared)
     differences = [
         (expectation.type, dict(expectation.kwargs), mine, their.success, their.result or their.exception_info)
         for expectation, mine, their in zip(compared, ours, theirs, strict=True)
-        if _raised(their)
+        if _has_raised(their)
         or mine.success is not bool(their.success)
-        or not _same(_plain(mine.result), _plain(their.result))
+        or not _is_same_content(_to_json_content(mine.result), _to_json_content(their.result))
     ]
     assert differences == []
 
 
-def _nan_decides(expectation: Expectation, rows: Sequence[tuple[Any, ...]]) -> bool:
+def _is_decided_by_nan(expectation: Expectation, rows: Sequence[tuple[Any, ...]]) -> bool:
     names = [name.split()[0] for name in SCHEMA.split(", ")]
-    places = [names.index(name) for name in expectation.columns if name in FLOATING]
-    held = [row[place] for row in rows for place in places if isinstance(row[place], float)]
-    return expectation.type in NAN_IS_RIGHT_HERE and any(map(math.isnan, held))
+    indexes = [names.index(name) for name in expectation.columns if name in FLOATING]
+    floats = [row[index] for row in rows for index in indexes if isinstance(row[index], float)]
+    return expectation.type in NAN_IS_RIGHT_HERE and any(map(math.isnan, floats))
 
 
-def _raised(result: Any) -> bool:
+def _has_raised(result: Any) -> bool:
     info = result.exception_info
     return any(one["raised_exception"] for one in ([info] if "raised_exception" in info else info.values()))
 
 
-def _plain(found: Any) -> Any:
+def _to_json_content(found: Any) -> Any:
     """As JSON, without the values of rows that only Great Expectations tells: the most common ones."""
-    told = json.loads(json.dumps(dict(found), default=str))
-    if told.get("element_count") == 0 and told["unexpected_count"] is None:
-        told["unexpected_count"] = 0  # of no rows it says nothing, and we say none
-    if isinstance(told.get("observed_value"), list) and "details" not in told and not _columns(told["observed_value"]):
-        told["observed_value"] = None
-    return told
+    content = json.loads(json.dumps(dict(found), default=str))
+    if content.get("element_count") == 0 and content["unexpected_count"] is None:
+        content["unexpected_count"] = 0  # of no rows it says nothing, and we say none
+    if (
+        isinstance(content.get("observed_value"), list)
+        and "details" not in content
+        and not _is_column_list(content["observed_value"])
+    ):
+        content["observed_value"] = None
+    return content
 
 
-def _columns(told: list[Any]) -> bool:
-    return {"i", "j", "d"} <= set(map(str, told))
+def _is_column_list(content: list[Any]) -> bool:
+    return {"i", "j", "d"} <= set(map(str, content))
 
 
-def _same(mine: Any, their: Any) -> bool:
+def _is_same_content(mine: Any, their: Any) -> bool:
     if isinstance(mine, dict) and isinstance(their, dict):
-        return mine.keys() == their.keys() and all(_same(mine[name], their[name]) for name in mine)
+        return mine.keys() == their.keys() and all(_is_same_content(mine[name], their[name]) for name in mine)
     if isinstance(mine, int | float) and isinstance(their, str):  # a decimal there
         their = float(their)
     if isinstance(mine, float) and isinstance(their, int | float):

@@ -10,7 +10,8 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.gate.gx.gx_results import validate_to_gx_result
-from sparkscore.gate.suites import Expectation, Suite, from_gx_suite
+from sparkscore.gate.suite_loading import from_gx_suite
+from sparkscore.gate.suites import Expectation, Suite
 
 PRIVATE = "Smith"
 PATH = "expect_column_values_to_"

@@ -11,7 +11,8 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
 from sparkscore.gate.compiled.row_condition import condition_columns, find_condition_fault, format_row_condition
-from sparkscore.gate.suites import Expectation, Suite, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.gate.verdicts import judge_suite
 
@@ -56,15 +57,15 @@ def test_conditions_are_read_and_told_in_words() -> None:
 
 
 def test_a_condition_is_refused_as_text_and_taken_as_data(tmp_path: Path) -> None:
-    def written(condition: Any) -> str:
+    def write_condition(condition: Any) -> str:
         kwargs = {"column": "carrier", "row_condition": condition}
         suite = {"name": "s", "expectations": [{"type": "expect_column_values_to_not_be_null", "kwargs": kwargs}]}
         (tmp_path / "suite.json").write_text(json.dumps(suite))
         return str(tmp_path / "suite.json")
 
-    assert load_suite(written(EITHER)).expectations[0].kwargs["row_condition"] == EITHER
+    assert load_suite(write_condition(EITHER)).expectations[0].kwargs["row_condition"] == EITHER
     with pytest.raises(ConfigError, match=r"SQL text.*row_condition is not for a gate") as caught:
-        load_suite(written('col("carrier") == "AA"'))
+        load_suite(write_condition('col("carrier") == "AA"'))
     assert "typed condition" in caught.value.do
 
 
@@ -90,7 +91,7 @@ def test_conditions_choose_rows_in_both_engines(spark: SparkSession) -> None:
 def test_a_suite_of_an_old_version_is_named_as_such(tmp_path: Path) -> None:
     old = {"expectation_suite_name": "s", "expectations": [{"expectation_type": "expect_x", "kwargs": {}}]}
     (tmp_path / "old.json").write_text(json.dumps(old))
-    with pytest.raises(ConfigError, match=r"expectation_suite_name is of 0\.x") as caught:
+    with pytest.raises(ConfigError, match=r"expectation_suite_name belongs to 0\.x") as caught:
         load_suite(str(tmp_path / "old.json"))
     assert "expectation_type to type" in caught.value.do
     (tmp_path / "half.json").write_text(json.dumps({"name": "s", "expectations": old["expectations"]}))

@@ -17,7 +17,7 @@ def node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Node]:
     (tmp_path / "tmp").mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
     monkeypatch.setattr(host_start, "_host_processes", [])
-    monkeypatch.setattr(inherited_environment, "_kept", [])
+    monkeypatch.setattr(inherited_environment, "_remembered", [])
     monkeypatch.setattr(unpacked_model, "_use_descriptors", {})
     made = Node(tmp_path)
     yield made

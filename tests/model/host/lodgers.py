@@ -66,7 +66,7 @@ def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
     for place, model in enumerate(models):
         pids.append(get_resident_scorer(model, partial(_count, loads, place))(ROW).to_pylist()[0])
         ended.append([not runs(pid) for pid in pids])
-        occupied.append([one.occupied for one in room._resident_models.values()])
+        occupied.append([one.memory_bytes for one in room._resident_models.values()])
     return json.dumps({"pids": pids, "ended": ended, "occupied": occupied, "loads": loads})
 
 

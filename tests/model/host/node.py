@@ -47,7 +47,7 @@ class Node:
         model = Tells(answer, self.folder / "loads", **more)
         return shipped(self.folder / "files", model, inputs=doubles("x"), output=output or pa.float64())
 
-    def files(self, *, doubted: bool) -> str:
+    def files(self, *, verify: bool) -> str:
         """Where the model's files lie."""
         return str(self.folder / "files")
 
@@ -83,7 +83,7 @@ class Node:
             process.communicate()
         for pid in self.loads:
             if pid != os.getpid() and "sparkscore.model.host" in _command(pid):
-                find_process(pid).end()
+                find_process(pid).kill()
 
 
 def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
@@ -96,7 +96,7 @@ def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
 
 def runs(pid: int) -> bool:
     """Whether a process of this number runs; a zombie does not."""
-    return find_process(pid).alive
+    return find_process(pid).is_alive
 
 
 def _command(pid: int) -> str:

@@ -43,7 +43,7 @@ class TestWhichExecutor:
             assert [find_executor_process(pid) for pid in below] == [find_process(jvm.pid)] * 2
         finally:
             for pid in below:
-                find_process(pid).end()
+                find_process(pid).kill()
             jvm.kill()
             jvm.communicate()
 
@@ -56,22 +56,22 @@ class TestLife:
         self, sleeper: subprocess.Popen[bytes], kernel: str
     ) -> None:
         process = find_process(sleeper.pid)
-        assert process.alive
-        process.end()
-        wait_for_process_end(process, every_s=0.02)
-        assert find_process(sleeper.pid).alive is False
-        process.end()  # nothing happens
+        assert process.is_alive
+        process.kill()
+        wait_for_process_end(process, interval_s=0.02)
+        assert find_process(sleeper.pid).is_alive is False
+        process.kill()  # nothing happens
 
     def test_a_later_process_of_the_same_number_is_another(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
-        earlier = Process(sleeper.pid, find_process(sleeper.pid).started - 1)
-        assert not earlier.alive
+        earlier = Process(sleeper.pid, find_process(sleeper.pid).start_ticks - 1)
+        assert not earlier.is_alive
         wait_for_process_end(earlier)
-        earlier.end()
+        earlier.kill()
         assert sleeper.poll() is None
 
     def test_its_end_is_seen(self, sleeper: subprocess.Popen[bytes], kernel: str) -> None:
         waiting = threading.Thread(
-            target=wait_for_process_end, args=(find_process(sleeper.pid),), kwargs={"every_s": 0.02}
+            target=wait_for_process_end, args=(find_process(sleeper.pid),), kwargs={"interval_s": 0.02}
         )
         waiting.start()
         waiting.join(0.2)
@@ -81,5 +81,5 @@ class TestLife:
         assert not waiting.is_alive()
 
     def test_a_process_that_never_was_is_not_alive(self) -> None:
-        assert not find_process(2**22 + 1).alive
+        assert not find_process(2**22 + 1).is_alive
         assert executor_process._read_parent_stat(2**22 + 1).pid == 0

@@ -265,7 +265,7 @@ class TestBatchTimeout:
 class TestErrors:
     def test_what_a_model_raises_on_a_batch_arrives_as_in_process(self, node: Node) -> None:
         model = node.put(lambda frame: 1 / 0)
-        score, here = node.host(model), load_verified_scorer(model, node.files(doubted=False), cores=1, device=None)
+        score, here = node.host(model), load_verified_scorer(model, node.files(verify=False), cores=1, device=None)
         assert failure(partial(score, ROW)) == failure(partial(here, ROW))
         assert score.__class__ is host_client.HostedModel
 
@@ -336,9 +336,9 @@ class TestErrors:
     def test_files_that_were_put_right_are_loaded(self, node: Node) -> None:
         model, asked = node.put(lambda frame: frame["x"]), []
 
-        def folder(*, doubted: bool) -> str:
-            asked.append(doubted)
-            (node.folder / "files" / "more").unlink() if doubted else (node.folder / "files" / "more").touch()
+        def folder(*, verify: bool) -> str:
+            asked.append(verify)
+            (node.folder / "files" / "more").unlink() if verify else (node.folder / "files" / "more").touch()
             return str(node.folder / "files")
 
         score = host_client.open_host_scorer(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
@@ -378,7 +378,7 @@ class TestTrust:
     def test_a_client_of_another_user_is_not_served(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(client_threads, "read_peer_credentials", lambda channel: (1, os.geteuid() + 1))
         theirs, ours = socket.socketpair()
-        client_threads.ClientThreads(lambda columns: columns[0]).welcome(ours)
+        client_threads.ClientThreads(lambda columns: columns[0]).serve_client(ours)
         with theirs:
             assert theirs.recv(1) == b""
 
@@ -410,7 +410,7 @@ class TestBatches:
         mlp.feature_names_in_ = np.array([one.name for one in inputs], dtype=object)
         model = shipped(node.folder / "files", mlp, inputs=inputs, output=pa.float64())
         batch = [pa.array(column) for column in random.normal(size=(20, rows))]
-        here = load_verified_scorer(model, node.files(doubted=False), cores=1, device=None)
+        here = load_verified_scorer(model, node.files(verify=False), cores=1, device=None)
         assert node.host(model)(batch).equals(here(batch))
 
 

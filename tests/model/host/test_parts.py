@@ -15,13 +15,17 @@ import pytest
 
 from sparkscore.errors import AccessDenied, DigestMismatch, PredictError, RowsNotPredicted
 from sparkscore.model.distribution.locked_directory import acquire_file_lock, ensure_private_folder
-from sparkscore.model.host import inherited_environment as heritage_module
+from sparkscore.model.host import inherited_environment as environment_module
 from sparkscore.model.host.client_threads import CLIENT_HELLO, LOADED_BEFORE, LOADED_NOW, ClientThreads
 from sparkscore.model.host.error_messages import decode_host_error, encode_host_error
 from sparkscore.model.host.executor_process import Process, find_process
 from sparkscore.model.host.host_directory import HostDirectory, locate_host_directory, remove_old_host_directories
 from sparkscore.model.host.host_start import build_host_environment
-from sparkscore.model.host.inherited_environment import Heritage, current_heritage, keep_heritage
+from sparkscore.model.host.inherited_environment import (
+    InheritedEnvironment,
+    read_inherited_environment,
+    remember_environment,
+)
 from sparkscore.model.host.wire_format import (
     MessageHeader,
     MessageKind,
@@ -40,18 +44,18 @@ ME = find_process(os.getpid())
 
 class TestRegion:
     def test_what_one_side_writes_the_other_reads_whoever_made_it_grow(self) -> None:
-        ours = Region.new()
+        ours = Region.create()
         its = Region(os.dup(ours.descriptor))
         for rows in (1, 500_000, 2):
             batch = pa.record_batch(
                 [pa.array(np.arange(rows)), pa.array([str(row) for row in range(rows)])], ["a", "b"]
             )
-            asked = ours.write(batch, kind=MessageKind.BATCH)
-            assert its.batch(asked).equals(batch)
-            answer = its.write(batch, kind=MessageKind.PREDICTIONS, start=asked.after)
+            asked = ours.write_batch(batch, kind=MessageKind.BATCH)
+            assert its.read_batch(asked).equals(batch)
+            answer = its.write_batch(batch, kind=MessageKind.PREDICTIONS, start=asked.next_start)
             assert answer.start % 64 == 0
-            assert pa.ipc.open_stream(ours.copy(answer)).read_next_batch().equals(batch)
-            assert its.batch(asked).equals(batch)
+            assert pa.ipc.open_stream(ours.copy_bytes(answer)).read_next_batch().equals(batch)
+            assert its.read_batch(asked).equals(batch)
         ours.close()
         its.close()
         its.close()
@@ -70,15 +74,15 @@ class TestRegion:
         ],
     )
     def test_every_type_arrives(self, column: pa.Array) -> None:
-        region = Region.new()
+        region = Region.create()
         batch = pa.record_batch([column], ["c"])
-        there = region.batch(region.write(batch, kind=MessageKind.BATCH)).column(0)
+        there = region.read_batch(region.write_batch(batch, kind=MessageKind.BATCH)).column(0)
         assert (there.type, repr(there.to_pylist())) == (column.type, repr(column.to_pylist()))
         region.close()
 
     def test_nobody_can_make_it_smaller(self) -> None:
-        region = Region.new()
-        region.write(pa.record_batch([pa.array([1])], ["a"]), kind=MessageKind.BATCH)
+        region = Region.create()
+        region.write_batch(pa.record_batch([pa.array([1])], ["a"]), kind=MessageKind.BATCH)
         with pytest.raises(PermissionError):
             os.ftruncate(region.descriptor, 0)
         assert fcntl.fcntl(region.descriptor, fcntl.F_GETFD) & fcntl.FD_CLOEXEC
@@ -105,7 +109,7 @@ class TestClients:
     def connected(self, clients: ClientThreads, region: Region, word: bytes = CLIENT_HELLO) -> socket.socket:
         ours, its = socket.socketpair()
         ours.settimeout(10)
-        clients.welcome(its)
+        clients.serve_client(its)
         socket.send_fds(ours, [word], [region.descriptor])
         return ours
 
@@ -117,19 +121,19 @@ class TestClients:
             gone_on.wait(10)
             return columns[0]
 
-        clients, region = ClientThreads(score), Region.new()
+        clients, region = ClientThreads(score), Region.create()
         with self.connected(clients, region) as one, self.connected(clients, region) as other:
             assert {receive_bytes(one, 1), receive_bytes(other, 1)} == {LOADED_NOW, LOADED_BEFORE}
             assert clients.idle_s() > 0
-            send_header(one, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
+            send_header(one, region.write_batch(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
             going.wait(10)
             assert clients.idle_s() == 0
             gone_on.set()
-            assert region.batch(receive_header(one)).column(0).to_pylist() == [1.0]
+            assert region.read_batch(receive_header(one)).column(0).to_pylist() == [1.0]
         region.close()
 
     def test_whoever_says_another_word_is_not_served(self) -> None:
-        region = Region.new()
+        region = Region.create()
         with self.connected(ClientThreads(lambda columns: columns[0]), region, b"hullo") as channel:
             assert channel.recv(1) == b""
         region.close()
@@ -138,13 +142,13 @@ class TestClients:
         def score(columns: Sequence[pa.Array]) -> pa.Array:
             raise MemoryError
 
-        region = Region.new()
+        region = Region.create()
         with self.connected(ClientThreads(score), region) as channel:
             receive_bytes(channel, 1)
-            send_header(channel, region.write(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
+            send_header(channel, region.write_batch(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
             header = receive_header(channel)
             assert header.kind == MessageKind.ERROR
-            error = decode_host_error(region.copy(header).decode())
+            error = decode_host_error(region.copy_bytes(header).decode())
         assert type(error) is PredictError
         assert "MemoryError" in error.found
         region.close()
@@ -193,13 +197,13 @@ class TestPlace:
         deep = node.folder / ("d" * 100) / ("e" * 100)
         deep.mkdir(parents=True)
         monkeypatch.setattr(tempfile, "tempdir", str(deep))
-        with socket.socket(socket.AF_UNIX) as listener, self.place(node.folder).address() as address:
+        with socket.socket(socket.AF_UNIX) as listener, self.place(node.folder).open_address() as address:
             listener.bind(address)
         assert (self.place(node.folder).folder / "socket").is_socket()
 
     def test_what_was_left_behind_is_removed_after_a_day_and_what_lives_is_not(self, node: Node) -> None:
         dead, alive, fresh = (self.place(node.folder, Process(1, number)) for number in range(3))
-        held = acquire_file_lock(alive.alive)
+        held = acquire_file_lock(alive.alive_lock)
         for place in (dead, alive):
             os.utime(place.folder, (0, 0))
         assert fresh.folder.exists()
@@ -210,43 +214,45 @@ class TestPlace:
 
     def test_whoever_is_about_to_end_a_process_leaves_word_of_that_very_one(self, node: Node) -> None:
         place = self.place(node.folder)
-        assert not place.was_ended(ME)
-        place.note_end(ME)
-        assert place.was_ended(ME)
-        assert not place.was_ended(Process(ME.pid, ME.started + 1))
+        assert not place.has_end_marker(ME)
+        place.write_end_marker(ME)
+        assert place.has_end_marker(ME)
+        assert not place.has_end_marker(Process(ME.pid, ME.start_ticks + 1))
 
     def test_a_process_that_leaves_while_the_next_one_starts_leaves_the_locks(self, node: Node) -> None:
         place = self.place(node.folder)
         (place.folder / "socket").touch()
-        held = acquire_file_lock(place.lock)
+        held = acquire_file_lock(place.start_lock)
         assert held is not None
-        place.left()
+        place.remove_directory()
         assert [one.name for one in place.folder.iterdir()] == ["lock"]
         os.close(held)
-        place.left()
+        place.remove_directory()
         assert list(ensure_private_folder("hosts").iterdir()) == []
 
 
 class TestEnvironment:
     def test_it_is_the_workers_without_what_is_sparks_or_secret(self) -> None:
         given = {"PATH": "p", "SPARK_X": "1", "PYSPARK_Y": "1", "MY_API_KEY": "1", "db_password": "1", "LANG": "C"}
-        made = build_host_environment(Heritage(given, (), 0o22), cores=3, device=None)
+        made = build_host_environment(InheritedEnvironment(given, (), 0o22), cores=3, device=None)
         assert {name: made[name] for name in made.keys() & given.keys()} == {"PATH": "p", "LANG": "C"}
         assert made["OMP_NUM_THREADS"] == "3"
         assert "CUDA_VISIBLE_DEVICES" not in made
 
     def test_the_import_path_is_the_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(heritage_module, "_kept", [])
+        monkeypatch.setattr(environment_module, "_remembered", [])
         monkeypatch.setattr(sys, "path", ["", "relative", "/absolute.zip"])
-        made = build_host_environment(current_heritage(), cores=1, device=None)
+        made = build_host_environment(read_inherited_environment(), cores=1, device=None)
         assert made["PYTHONPATH"] == f"{Path('relative').absolute()}:/absolute.zip"
 
     def test_it_shows_one_gpu_numbered_as_spark_does(self) -> None:
-        made = build_host_environment(Heritage({"CUDA_VISIBLE_DEVICES": "0,1"}, (), 0o22), cores=1, device="1")
+        made = build_host_environment(
+            InheritedEnvironment({"CUDA_VISIBLE_DEVICES": "0,1"}, (), 0o22), cores=1, device="1"
+        )
         assert (made["CUDA_VISIBLE_DEVICES"], made["CUDA_DEVICE_ORDER"]) == ("1", "PCI_BUS_ID")
 
 
-class TestHeritage:
+class TestInheritedEnvironment:
     @pytest.fixture(autouse=True)
     def no_model_yet(self, node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(sys, "path", ["/driver", "/site"])
@@ -257,20 +263,20 @@ class TestHeritage:
         monkeypatch.setenv("KEPT", "before")
         before = os.umask(0o027)
         try:
-            keep_heritage("/spark/files")
+            remember_environment("/spark/files")
             os.umask(0)
             monkeypatch.setenv("KEPT", "after")
             monkeypatch.setenv("ADDED", "1")
             sys.path = ["/models/a/code", "/driver"]
-            keep_heritage("/spark/files")
-            found = current_heritage()
+            remember_environment("/spark/files")
+            found = read_inherited_environment()
         finally:
             os.umask(before)
-        assert (found.environment["KEPT"], "ADDED" in found.environment) == ("before", False)
+        assert (found.variables["KEPT"], "ADDED" in found.variables) == ("before", False)
         assert (found.path, found.umask) == (("/driver", "/site"), 0o027)
 
     def test_files_that_spark_adds_later_do_and_unpacked_models_never(self) -> None:
         files = str(ensure_private_folder("models").parent)  # even where the one lies in the other
-        keep_heritage(files)
+        remember_environment(files)
         sys.path = ["/elsewhere", str(ensure_private_folder("models", "a")), "/driver", f"{files}/new.zip", "/site"]
-        assert current_heritage().path == ("/driver", f"{files}/new.zip", "/site")
+        assert read_inherited_environment().path == ("/driver", f"{files}/new.zip", "/site")

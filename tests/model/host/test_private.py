@@ -57,7 +57,7 @@ def told(coded: list[ShippedModel], tmp_path_factory: pytest.TempPathFactory) ->
     models = [*coded, replace(coded[1], residency="executor")]
     told = said(node, score_in_turn, SparkFiles.getRootDirectory(), models)
     yield told | {"worker": node.started[0].pid}
-    find_process(told["answers"][2]["pid"]).end()
+    find_process(told["answers"][2]["pid"]).kill()
 
 
 class TestOwnCode:

@@ -38,7 +38,7 @@ def test_a_lost_attempt_tells_why_in_one_line() -> None:
 def test_several_events_of_an_attempt_are_one_run() -> None:
     later = replace(event(0, "monitored", told={"drifted": 7}), at=AS_OF + timedelta(hours=1))
     (told,) = summarise_runs((later, event(0)))
-    assert told.published
+    assert told.is_published
     assert told.drifted == 7
     assert told.scored == 842
 

@@ -15,8 +15,8 @@ from sparkscore.predicates.exact_values import UnfitValue, to_exact_decimal, to_
 class ArgumentSpec:
     """What an argument has to be."""
 
-    what: str
-    holds: Callable[[Any], bool]
+    expected: str
+    is_valid: Callable[[Any], bool]
     required: bool = False
 
 
@@ -38,8 +38,8 @@ def _is_nonempty_text(value: object) -> bool:
     return isinstance(value, str) and value != ""
 
 
-def _is_text_list(value: object, *, least: int = 1) -> bool:
-    return isinstance(value, list) and len(value) >= least and all(_is_nonempty_text(one) for one in value)
+def _is_text_list(value: object, *, min_length: int = 1) -> bool:
+    return isinstance(value, list) and len(value) >= min_length and all(_is_nonempty_text(text) for text in value)
 
 
 def _is_integer_value(value: object) -> bool:
@@ -54,16 +54,16 @@ def _is_quantile_ranges(value: object) -> bool:
     if not isinstance(value, dict) or set(value) != {"quantiles", "value_ranges"}:
         return False
     shares, ranges = value["quantiles"], value["value_ranges"]
-    listed = isinstance(shares, list) and isinstance(ranges, list) and len(shares) == len(ranges) > 0
+    has_equal_lists = isinstance(shares, list) and isinstance(ranges, list) and len(shares) == len(ranges) > 0
     return (
-        listed
+        has_equal_lists
         and all(_is_finite_number(share) and 0 <= float(to_exact_decimal(share)) <= 1 for share in shares)
-        and all(_is_value_pair(one) and all(end is None or _is_finite_number(end) for end in one) for one in ranges)
+        and all(_is_value_pair(pair) and all(end is None or _is_finite_number(end) for end in pair) for pair in ranges)
     )
 
 
-def _allow_none(holds: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    return lambda value: value is None or holds(value)
+def _allow_none(is_valid: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    return lambda value: value is None or is_valid(value)
 
 
 COLUMN_NAME = ArgumentSpec("a column's name", _is_nonempty_text, required=True)
@@ -98,7 +98,9 @@ LIST_IGNORE = ArgumentSpec(
     "all_values_are_missing, any_value_is_missing or never",
     lambda value: value in ("all_values_are_missing", "any_value_is_missing", "never"),
 )
-COLUMN_LIST = ArgumentSpec("a list of at least two columns", lambda value: _is_text_list(value, least=2), required=True)
+COLUMN_LIST = ArgumentSpec(
+    "a list of at least two columns", lambda value: _is_text_list(value, min_length=2), required=True
+)
 
 _WHERE = {"row_condition": TYPED_CONDITION}
 _STRICT = {"strict_min": FLAG, "strict_max": FLAG}
@@ -197,8 +199,12 @@ _TYPES_WITH_A_BOUND = frozenset({"expect_column_values_to_be_between", "expect_c
 def find_wrong_arguments(kind: str, arguments: Mapping[str, Any]) -> list[str]:
     """What is wrong with the arguments of an expectation of `ARGUMENTS`, whose names are right."""
     known = ARGUMENTS[kind]
-    found = [f"{name} field required" for name, about in known.items() if about.required and name not in arguments]
-    found += [f"{name} is not {known[name].what}" for name, value in arguments.items() if not known[name].holds(value)]
+    found = [
+        f"{name} field required" for name, argument in known.items() if argument.required and name not in arguments
+    ]
+    found += [
+        f"{name} is not {known[name].expected}" for name, value in arguments.items() if not known[name].is_valid(value)
+    ]
     if kind in _TYPES_WITH_A_BOUND and arguments.get("min_value") is None and arguments.get("max_value") is None:
         found.append("min_value and max_value cannot both be None")
     return found

@@ -30,17 +30,17 @@ def is_within_bounds(column: Column, type_: DataType, kwargs: Mapping[str, Any])
     """Whether a value is between `min_value` and `max_value`: true or false, NULL where the value is NULL.
 
     Jobs:    none.
-    Raises:  UnfitValue for bounds of another sort than the column's values, and for bounds that nothing can meet.
+    Raises:  UnfitValue for bounds of another kind than the column's values, and for bounds that no value can meet.
     """
     _require_ordered_bounds(kwargs)
-    parts = list(_bound_conditions(column, type_, kwargs)) or [_constant_unless_null(column, met=True)]
+    parts = list(_bound_conditions(column, type_, kwargs)) or [_constant_unless_null(column, value=True)]
     if is_floating(type_) and kwargs.get("max_value") is None:
         parts.append(~F.isnan(column))  # greater than every number in Spark, so within any lower bound
     return reduce(Column.__and__, parts)
 
 
 def integer_limit(bound: object, least: int, greatest: int, *, above: bool, strict: bool) -> int | bool:
-    """The first (`above`) or the last whole number within a bound; True where all of a type's numbers are, False: none.
+    """The first (`above`) or the last integer within a bound; True where all of a type's numbers are, False: none.
 
     Needs:   `least` and `greatest`: what the type holds.
     Raises:  UnfitValue.
@@ -101,22 +101,22 @@ def _to_orderable_bound(bound: object) -> Any:
 
 def _bound_conditions(column: Column, type_: DataType, kwargs: Mapping[str, Any]) -> Iterator[Column]:
     low, high = (kwargs.get(name) for name in BOUNDS)
-    limits = _compare_to_integer_bound if column_value_kind(type_) == "integer" else _compare_to_bound
+    compare = _compare_to_integer_bound if column_value_kind(type_) == "integer" else _compare_to_bound
     if low is not None:
-        yield limits(column, type_, low, above=True, strict=bool(kwargs.get("strict_min")))
+        yield compare(column, type_, low, above=True, strict=bool(kwargs.get("strict_min")))
     if high is not None:
-        yield limits(column, type_, high, above=False, strict=bool(kwargs.get("strict_max")))
+        yield compare(column, type_, high, above=False, strict=bool(kwargs.get("strict_max")))
 
 
-def _constant_unless_null(column: Column, *, met: bool) -> Column:
-    return F.when(column.isNotNull(), F.lit(met))
+def _constant_unless_null(column: Column, *, value: bool) -> Column:
+    return F.when(column.isNotNull(), F.lit(value))
 
 
 def _compare_to_integer_bound(column: Column, type_: DataType, bound: object, *, above: bool, strict: bool) -> Column:
     """Against a whole number of the column's own type: no row is cast, and nothing is rounded beyond 2^53."""
     limit = integer_limit(bound, *integer_range(type_), above=above, strict=strict)
     if isinstance(limit, bool):
-        return _constant_unless_null(column, met=limit)
+        return _constant_unless_null(column, value=limit)
     return column >= F.lit(limit).cast(type_) if above else column <= F.lit(limit).cast(type_)
 
 
@@ -143,5 +143,5 @@ def _is_decimal_comparable(number: Decimal, type_: DecimalType) -> bool:
     if not number.is_finite():
         return False
     scale = max(0, -int(number.as_tuple().exponent))
-    ahead = max(number.adjusted() + 1, type_.precision - type_.scale)
-    return ahead + max(scale, type_.scale) <= _MAX_DECIMAL_DIGITS and int(number.as_tuple().exponent) <= 0
+    integer_digits = max(number.adjusted() + 1, type_.precision - type_.scale)
+    return integer_digits + max(scale, type_.scale) <= _MAX_DECIMAL_DIGITS and int(number.as_tuple().exponent) <= 0

@@ -38,9 +38,9 @@ class RuleShuffle:
     """What an expectation needs of its columns' values, which a shuffle brings together."""
 
     columns: tuple[str, ...]
-    where: RowCondition = ALL_ROWS
-    tallies: tuple[RuleMeasure, ...] = ()
-    """Aggregates over one row per value: `value(0)` and the following, and how many rows hold it, `held(where)`."""
+    row_condition: RowCondition = ALL_ROWS
+    value_measures: tuple[RuleMeasure, ...] = ()
+    """Aggregates over one row per value: `shuffled_value(0)` and the following, and its `value_row_count`."""
     sketches: Callable[[MeasuredValues], tuple[RuleMeasure, ...]] | None = None
     """Aggregates over the rows, which depend on how many there are."""
 
@@ -49,41 +49,44 @@ class RuleShuffle:
 class CompiledRule:
     """An expectation that is ready to be computed."""
 
-    verdict: Callable[[MeasuredValues], RuleResult]
+    evaluate: Callable[[MeasuredValues], RuleResult]
     measures: tuple[RuleMeasure, ...] = ()
     shuffle: RuleShuffle | None = None
 
 
-def row_count_measure(where: RowCondition) -> RuleMeasure:
+def row_count_measure(row_condition: RowCondition) -> RuleMeasure:
     """How many rows there are."""
-    return RuleMeasure(f"rows{where.mark}", where.rows)
+    return RuleMeasure(f"rows{row_condition.fingerprint}", row_condition.count_rows)
 
 
-def null_count_measure(column: str, where: RowCondition) -> RuleMeasure:
+def null_count_measure(column: str, row_condition: RowCondition) -> RuleMeasure:
     """How many rows hold NULL."""
-    return RuleMeasure(f"nulls {column} {where.mark}", lambda: where.counted(F.col(quote_identifier(column)).isNull()))
+    return RuleMeasure(
+        f"nulls {column} {row_condition.fingerprint}",
+        lambda: row_condition.count_where(F.col(quote_identifier(column)).isNull()),
+    )
 
 
-def missing_count_measure(column: str, schema: StructType, where: RowCondition) -> RuleMeasure:
+def missing_count_measure(column: str, schema: StructType, row_condition: RowCondition) -> RuleMeasure:
     """How many rows hold NULL or NaN."""
     if not is_floating(schema[column].dataType):
-        return null_count_measure(column, where)
+        return null_count_measure(column, row_condition)
 
-    def counted() -> Column:
+    def count_missing() -> Column:
         value = F.col(quote_identifier(column))
-        return where.counted(value.isNull() | F.isnan(value))
+        return row_condition.count_where(value.isNull() | F.isnan(value))
 
-    return RuleMeasure(f"missing {column} {where.mark}", counted)
+    return RuleMeasure(f"missing {column} {row_condition.fingerprint}", count_missing)
 
 
-def shuffled_value(place: int) -> Column:
+def shuffled_value(index: int) -> Column:
     """One of the columns whose values a shuffle has brought together."""
-    return F.col(f"value{place}")
+    return F.col(f"value{index}")
 
 
-def value_row_count(where: RowCondition) -> Column:
+def value_row_count(row_condition: RowCondition) -> Column:
     """How many of the rows hold the value; 0 where only other rows do."""
-    return F.col(quote_identifier(row_count_measure(where).name))
+    return F.col(quote_identifier(row_count_measure(row_condition).name))
 
 
 def map_rule_result(*, elements: int, nonnull: int | None, broken: int, mostly: float = 1) -> RuleResult:
@@ -113,5 +116,5 @@ def observed_value_result(success: bool, value: Any) -> RuleResult:
     return RuleResult(success, {"observed_value": None if isinstance(value, float) and math.isnan(value) else value})
 
 
-def _percent_or_none(part: int, whole: int) -> float | None:
-    return part / whole * 100 if whole else None
+def _percent_or_none(part: int, total: int) -> float | None:
+    return part / total * 100 if total else None

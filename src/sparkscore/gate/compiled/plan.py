@@ -64,54 +64,55 @@ def compute_compiled_rules(frame: DataFrame, rules: Sequence[CompiledRule]) -> l
             shuffles.setdefault(rule.shuffle.columns, []).append(rule.shuffle)
     for columns, wanted in shuffles.items():
         values |= _aggregate_rule_shuffles(frame, columns, wanted, values)
-    return [rule.verdict(values) for rule in rules]
+    return [rule.evaluate(values) for rule in rules]
 
 
 def _aggregate_rule_measures(frame: DataFrame, measures: Iterable[RuleMeasure]) -> MeasuredValues:
-    taken = _deduplicate_measures(measures)
-    if not taken:
+    measured = _deduplicate_measures(measures)
+    if not measured:
         return {}
     with override_setting(frame.sparkSession, _CODEGEN_FIELDS_KEY, _MAX_CODEGEN_FIELDS):
-        found = frame.agg(*_alias_measures(taken)).collect()[0]
-    return dict(zip(taken, found, strict=True))
+        found = frame.agg(*_alias_measures(measured)).collect()[0]
+    return dict(zip(measured, found, strict=True))
 
 
 def _aggregate_rule_shuffles(
     frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[RuleShuffle], values: MeasuredValues
 ) -> MeasuredValues:
     """Both kinds of aggregates in one query: a row of one column each, below one another."""
-    tallies = _deduplicate_measures(measure for shuffle in wanted for measure in shuffle.tallies)
+    value_measures = _deduplicate_measures(measure for shuffle in wanted for measure in shuffle.value_measures)
     sketches = _deduplicate_measures(
-        one for shuffle in wanted if shuffle.sketches is not None for one in shuffle.sketches(values)
+        sketch for shuffle in wanted if shuffle.sketches is not None for sketch in shuffle.sketches(values)
     )
     parts = []
-    if tallies:
-        parts.append((tallies, _group_rows_by_value(frame, columns, wanted)))
+    if value_measures:
+        parts.append((value_measures, _group_rows_by_value(frame, columns, wanted)))
     if sketches:
         parts.append((sketches, frame))
     frames = [
-        rows_.agg(F.struct(*_alias_measures(taken)).alias(f"part{place}")) for place, (taken, rows_) in enumerate(parts)
+        source.agg(F.struct(*_alias_measures(measured)).alias(f"part{index}"))
+        for index, (measured, source) in enumerate(parts)
     ]
-    found = reduce(lambda one, other: one.unionByName(other, allowMissingColumns=True), frames).collect()
+    found = reduce(lambda first, second: first.unionByName(second, allowMissingColumns=True), frames).collect()
     return {
         name: value
-        for place, (taken, _) in enumerate(parts)
-        for name, value in zip(taken, found[place][f"part{place}"], strict=True)
+        for index, (measured, _) in enumerate(parts)
+        for name, value in zip(measured, found[index][f"part{index}"], strict=True)
     }
 
 
 def _group_rows_by_value(frame: DataFrame, columns: tuple[str, ...], wanted: Sequence[RuleShuffle]) -> DataFrame:
     """Grain: one row per value of the columns, with the number of rows that hold it for each row condition."""
-    counts = _deduplicate_measures(row_count_measure(shuffle.where) for shuffle in wanted)
-    keys = [F.col(quote_identifier(name)).alias(f"value{place}") for place, name in enumerate(columns)]
+    counts = _deduplicate_measures(row_count_measure(shuffle.row_condition) for shuffle in wanted)
+    keys = [F.col(quote_identifier(name)).alias(f"value{index}") for index, name in enumerate(columns)]
     return frame.groupBy(*keys).agg(*[column.alias(name) for name, column in counts.items()])
 
 
 def _deduplicate_measures(measures: Iterable[RuleMeasure]) -> dict[str, Column]:
-    each = {measure.name: measure for measure in measures}
-    return {name: measure.column() for name, measure in each.items()}
+    unique = {measure.name: measure for measure in measures}
+    return {name: measure.column() for name, measure in unique.items()}
 
 
 def _alias_measures(measures: Mapping[str, Column]) -> list[Column]:
     """Short names: those of the measures hold a whole set."""
-    return [column.alias(f"m{place}") for place, column in enumerate(measures.values())]
+    return [column.alias(f"m{index}") for index, column in enumerate(measures.values())]

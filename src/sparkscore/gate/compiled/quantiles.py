@@ -52,22 +52,24 @@ def _sketch_rule(
     kind: str,
     kwargs: RuleKwargs,
     schema: StructType,
-    verdict: Callable[..., RuleResult],
+    evaluate: Callable[..., RuleResult],
     shares: tuple[float, ...] | None = None,
 ) -> CompiledRule:
-    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
-    type_, total = schema[name].dataType, row_count_measure(only)
+    name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
+    type_, total = schema[name].dataType, row_count_measure(row_condition)
     if column_value_kind(type_) not in NUMBER_KINDS:
         raise UnfitValue(f"a column of type {spark_type_name(type_)} where a number belongs")
-    sketch = f"{kind} {name} {only.mark} {shares}"
-    shuffle = RuleShuffle((name,), only, (), partial(_sketch_measures, name, type_, only, total, sketch, shares))
-    return CompiledRule(partial(verdict, kwargs, total, sketch), (total,), shuffle)
+    sketch = f"{kind} {name} {row_condition.fingerprint} {shares}"
+    shuffle = RuleShuffle(
+        (name,), row_condition, (), partial(_sketch_measures, name, type_, row_condition, total, sketch, shares)
+    )
+    return CompiledRule(partial(evaluate, kwargs, total, sketch), (total,), shuffle)
 
 
 def _sketch_measures(
     name: str,
     type_: DataType,
-    only: RowCondition,
+    row_condition: RowCondition,
     total: RuleMeasure,
     sketch: str,
     shares: tuple[float, ...] | None,
@@ -75,29 +77,33 @@ def _sketch_measures(
 ) -> tuple[RuleMeasure, ...]:
     """Quantiles that are values of the column; exact where a sketch keeps them all. NULL and NaN have no rank."""
     column, count = F.col(quote_identifier(name)), values[total.name]
-    ranked = F.when(~F.isnan(column), only.only(column)) if is_floating(type_) else only.only(column)
-    asked = shares or (0.5, 0.5 + 1 / (2 + 2 * count))  # the two middle ones: the same where the count is odd
+    ranked = (
+        F.when(~F.isnan(column), row_condition.null_outside(column))
+        if is_floating(type_)
+        else row_condition.null_outside(column)
+    )
+    levels = shares or (0.5, 0.5 + 1 / (2 + 2 * count))  # the two middle ones: the same where the count is odd
     accuracy = 2 * count + 2 if count <= EXACT_ROWS else SKETCH_ACCURACY
-    return (RuleMeasure(sketch, lambda: F.percentile_approx(ranked, [float(share) for share in asked], accuracy)),)
+    return (RuleMeasure(sketch, lambda: F.percentile_approx(ranked, [float(share) for share in levels], accuracy)),)
 
 
 def _median_result(kwargs: RuleKwargs, total: RuleMeasure, sketch: str, values: MeasuredValues) -> RuleResult:
     found = values[sketch]
     median = None if found is None else float(sum(map(to_exact_decimal, found)) / len(found))
-    met = observed_value_result(is_number_within_bounds(median, kwargs), median)
-    return RuleResult(met.success, {**met.result, **_approximation_details(values[total.name])})
+    result = observed_value_result(is_number_within_bounds(median, kwargs), median)
+    return RuleResult(result.success, {**result.result, **_approximation_details(values[total.name])})
 
 
 def _quantile_result(kwargs: RuleKwargs, total: RuleMeasure, sketch: str, values: MeasuredValues) -> RuleResult:
     ranges = kwargs["quantile_ranges"]
-    found = [None] * len(ranges["quantiles"]) if values[sketch] is None else [float(one) for one in values[sketch]]
-    met = [
-        is_number_within_bounds(one, {"min_value": low, "max_value": high})
-        for one, (low, high) in zip(found, ranges["value_ranges"], strict=True)
+    found = [None] * len(ranges["quantiles"]) if values[sketch] is None else [float(value) for value in values[sketch]]
+    within = [
+        is_number_within_bounds(value, {"min_value": low, "max_value": high})
+        for value, (low, high) in zip(found, ranges["value_ranges"], strict=True)
     ]
     details = _approximation_details(values[total.name]).get("details", {})
-    told = {"observed_value": {"quantiles": ranges["quantiles"], "values": found}}
-    return RuleResult(all(met), {**told, "details": {"success_details": met, **details}})
+    observed = {"observed_value": {"quantiles": ranges["quantiles"], "values": found}}
+    return RuleResult(all(within), {**observed, "details": {"success_details": within, **details}})
 
 
 def _approximation_details(count: int) -> Mapping[str, Any]:

@@ -49,24 +49,24 @@ _CONDITION_FIELDS: Mapping[str, frozenset[str]] = {
 
 @dataclass(frozen=True, slots=True)
 class RowCondition:
-    """The rows that an expectation is about."""
+    """The rows that an expectation judges."""
 
-    mark: str = ""
-    """Equal conditions have equal marks; empty: all rows."""
-    met: Column | None = None
+    fingerprint: str = ""
+    """Equal conditions have equal ones; empty: all rows."""
+    predicate: Column | None = None
 
-    def counted(self, condition: Column) -> Column:
+    def count_where(self, condition: Column) -> Column:
         """How many of the rows meet a condition."""
-        met = condition if self.met is None else self.met & condition
-        return F.count(F.when(met, 1))
+        predicate = condition if self.predicate is None else self.predicate & condition
+        return F.count(F.when(predicate, 1))
 
-    def rows(self) -> Column:
+    def count_rows(self) -> Column:
         """How many rows there are."""
-        return F.count(F.lit(1)) if self.met is None else self.counted(F.lit(True))
+        return F.count(F.lit(1)) if self.predicate is None else self.count_where(F.lit(True))
 
-    def only(self, value: Column) -> Column:
+    def null_outside(self, value: Column) -> Column:
         """A value, NULL outside these rows."""
-        return value if self.met is None else F.when(self.met, value)
+        return value if self.predicate is None else F.when(self.predicate, value)
 
 
 ALL_ROWS = RowCondition()
@@ -114,8 +114,8 @@ def format_row_condition(condition: Any) -> str:
     if condition["type"] == "nullity":
         return f"{name} is {'' if condition['is_null'] else 'not '}NULL"
     found = condition["parameter"]
-    shown = ", ".join(map(str, found[:10])) + (" …" if len(found) > 10 else "") if isinstance(found, list) else found
-    return f"{name} {condition['operator'].replace('_', ' ').lower()} {shown}"
+    value = ", ".join(map(str, found[:10])) + (" …" if len(found) > 10 else "") if isinstance(found, list) else found
+    return f"{name} {condition['operator'].replace('_', ' ').lower()} {value}"
 
 
 def _condition_leaves(condition: Any, within: tuple[str, ...] = ()) -> Iterator[Mapping[str, Any]]:
@@ -179,7 +179,7 @@ def _row_condition_column(condition: Mapping[str, Any], schema: StructType) -> C
 
 def _comparison_column(column: Column, type_: DataType, comparison: str, value: Any) -> Column:
     if comparison in _LIST_OPERATORS:
-        values = [to_typed_literal(one, type_) for one in fit_set_values(value, type_)]
+        values = [to_typed_literal(fitted, type_) for fitted in fit_set_values(value, type_)]
         listed = column.isin(*values) if values else F.lit(False)
         return listed if comparison == "IN" else column.isNotNull() & ~listed
     return _SPARK_OPERATORS[comparison](column, _parameter_literal(value, type_))
@@ -190,8 +190,8 @@ def _parameter_literal(value: Any, type_: DataType) -> Column:
     if kind in TIME_KINDS:
         return to_time_literal(value, type_)
     if kind in NUMBER_KINDS:
-        held = fit_set_values([value], type_)
-        return to_typed_literal(held[0], type_) if held else F.lit(float(to_exact_decimal(value)))
+        fitted = fit_set_values([value], type_)
+        return to_typed_literal(fitted[0], type_) if fitted else F.lit(float(to_exact_decimal(value)))
     if kind == "other":
         raise UnfitValue(f"a value, and is of type {spark_type_name(type_)}")
     return to_typed_literal(fit_set_values([value], type_)[0], type_)

@@ -29,7 +29,7 @@ from sparkscore.predicates.spark_values import NUMBER_KINDS, TIME_KINDS, column_
 from sparkscore.spark.identifiers import quote_identifier
 
 _NULLITY_RULES = {"expect_column_values_to_not_be_null": False, "expect_column_values_to_be_null": True}
-"""Rules that judge NULL and NaN, and what they want."""
+"""Rules that judge NULL and NaN, and whether they expect it."""
 
 
 def condition_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
@@ -37,47 +37,53 @@ def condition_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> Compile
 
     Raises:  UnfitValue.
     """
-    among, mostly = compile_row_condition(kwargs, schema), kwargs.get("mostly", 1)
-    total, met = row_count_measure(among), expectation_condition(kind, kwargs, schema)
+    row_condition, mostly = compile_row_condition(kwargs, schema), kwargs.get("mostly", 1)
+    total, predicate = row_count_measure(row_condition), expectation_condition(kind, kwargs, schema)
     if kind in _NULLITY_RULES:
-        gaps = missing_count_measure(kwargs["column"], schema, among)
+        missing = missing_count_measure(kwargs["column"], schema, row_condition)
         return CompiledRule(
-            partial(_nullity_result, total, gaps, wanted=_NULLITY_RULES[kind], mostly=mostly), (total, gaps)
+            partial(_nullity_result, total, missing, expects_null=_NULLITY_RULES[kind], mostly=mostly), (total, missing)
         )
-    left_out = (
-        null_count_measure(kwargs["column"], among) if "column" in kwargs else _ignored_rows_measure(kwargs, among)
+    ignored = (
+        null_count_measure(kwargs["column"], row_condition)
+        if "column" in kwargs
+        else _ignored_rows_measure(kwargs, row_condition)
     )
-    broken = RuleMeasure(f"broken {kind} {_arguments_mark(kwargs)}", lambda: among.counted(~met))
-    return CompiledRule(partial(_condition_result, total, left_out, broken, mostly=mostly), (total, left_out, broken))
+    broken = RuleMeasure(
+        f"broken {kind} {_arguments_fingerprint(kwargs)}", lambda: row_condition.count_where(~predicate)
+    )
+    return CompiledRule(partial(_condition_result, total, ignored, broken, mostly=mostly), (total, ignored, broken))
 
 
 def _nullity_result(
-    total: RuleMeasure, gaps: RuleMeasure, values: MeasuredValues, *, wanted: bool, mostly: float
+    total: RuleMeasure, missing: RuleMeasure, values: MeasuredValues, *, expects_null: bool, mostly: float
 ) -> RuleResult:
-    elements, found = values[total.name], values[gaps.name]
-    return map_rule_result(elements=elements, nonnull=None, broken=elements - found if wanted else found, mostly=mostly)
+    elements, found = values[total.name], values[missing.name]
+    return map_rule_result(
+        elements=elements, nonnull=None, broken=elements - found if expects_null else found, mostly=mostly
+    )
 
 
 def _condition_result(
-    total: RuleMeasure, left_out: RuleMeasure, broken: RuleMeasure, values: MeasuredValues, *, mostly: float
+    total: RuleMeasure, ignored: RuleMeasure, broken: RuleMeasure, values: MeasuredValues, *, mostly: float
 ) -> RuleResult:
     elements = values[total.name]
-    nonnull = elements - values[left_out.name]
+    nonnull = elements - values[ignored.name]
     return map_rule_result(elements=elements, nonnull=nonnull, broken=values[broken.name], mostly=mostly)
 
 
-def _ignored_rows_measure(kwargs: RuleKwargs, among: RowCondition) -> RuleMeasure:
+def _ignored_rows_measure(kwargs: RuleKwargs, row_condition: RowCondition) -> RuleMeasure:
     names = [kwargs.get(name) for name in ("column_A", "column_B", "column_list", "ignore_row_if")]
 
-    def counted() -> Column:
-        left_out = ignored_rows(kwargs)
-        return among.counted(F.lit(False) if left_out is None else left_out)
+    def count_ignored() -> Column:
+        predicate = ignored_rows(kwargs)
+        return row_condition.count_where(F.lit(False) if predicate is None else predicate)
 
-    return RuleMeasure(f"ignored {names} {among.mark}", counted)
+    return RuleMeasure(f"ignored {names} {row_condition.fingerprint}", count_ignored)
 
 
-def _arguments_mark(kwargs: RuleKwargs) -> str:
-    """Equal arguments but for `mostly` have equal marks."""
+def _arguments_fingerprint(kwargs: RuleKwargs) -> str:
+    """Equal arguments but for `mostly` have equal ones."""
     return json.dumps({name: kwargs[name] for name in sorted(kwargs) if name != "mostly"}, default=str)
 
 
@@ -87,36 +93,37 @@ def aggregate_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> Compile
     Raises:  UnfitValue.
     """
     aggregate, kinds = _AGGREGATES[kind]
-    type_, among = schema[kwargs["column"]].dataType, compile_row_condition(kwargs, schema)
+    type_, row_condition = schema[kwargs["column"]].dataType, compile_row_condition(kwargs, schema)
     if column_value_kind(type_) not in kinds:
         raise UnfitValue(
             f"a column of type {spark_type_name(type_)} where "
-            f"{' or '.join(_KIND_WORDS[one] for one in sorted(kinds))} belongs"
+            f"{' or '.join(_KIND_DESCRIPTIONS[value_kind] for value_kind in sorted(kinds))} belongs"
         )
 
-    def taken() -> Column:
-        return aggregate(among.only(F.col(quote_identifier(kwargs["column"]))), type_)
+    def aggregate_column() -> Column:
+        return aggregate(row_condition.null_outside(F.col(quote_identifier(kwargs["column"]))), type_)
 
-    name = f"{kind} {kwargs['column']} {among.mark}"
+    name = f"{kind} {kwargs['column']} {row_condition.fingerprint}"
     if column_value_kind(type_) not in TIME_KINDS:
         require_number_bounds(kwargs)
-        return CompiledRule(partial(_aggregate_number_result, name, kwargs), (RuleMeasure(name, taken),))
-    met = is_within_bounds(taken(), type_, kwargs)
-    told = RuleMeasure(f"{kind} met {_arguments_mark(kwargs)}", lambda: met)
+        return CompiledRule(partial(_aggregate_number_result, name, kwargs), (RuleMeasure(name, aggregate_column),))
+    within = is_within_bounds(aggregate_column(), type_, kwargs)
+    is_within = RuleMeasure(f"{kind} within {_arguments_fingerprint(kwargs)}", lambda: within)
     return CompiledRule(
-        partial(_aggregate_time_result, name, told.name), (RuleMeasure(name, lambda: taken().cast("string")), told)
+        partial(_aggregate_time_result, name, is_within.name),
+        (RuleMeasure(name, lambda: aggregate_column().cast("string")), is_within),
     )
 
 
 def _aggregate_number_result(name: str, kwargs: RuleKwargs, values: MeasuredValues) -> RuleResult:
     number = values[name]
-    shown = number if number is None or isinstance(number, int) else float(number)
-    return observed_value_result(is_number_within_bounds(number, kwargs), shown)
+    observed = number if number is None or isinstance(number, int) else float(number)
+    return observed_value_result(is_number_within_bounds(number, kwargs), observed)
 
 
-def _aggregate_time_result(name: str, met: str, values: MeasuredValues) -> RuleResult:
+def _aggregate_time_result(name: str, is_within: str, values: MeasuredValues) -> RuleResult:
     time = values[name]
-    return observed_value_result(values[met] is True, None if time is None else time.replace(" ", "T"))
+    return observed_value_result(values[is_within] is True, None if time is None else time.replace(" ", "T"))
 
 
 def _overflow_safe_sum(column: Column, type_: DataType) -> Column:
@@ -131,7 +138,7 @@ _AGGREGATES: Mapping[str, tuple[Callable[[Column, DataType], Column], frozenset[
     "expect_column_min_to_be_between": (lambda column, _: F.min(column), NUMBER_KINDS | TIME_KINDS),
     "expect_column_max_to_be_between": (lambda column, _: F.max(column), NUMBER_KINDS | TIME_KINDS),
 }
-_KIND_WORDS = {
+_KIND_DESCRIPTIONS = {
     "integer": "a number",
     "decimal": "a decimal",
     "floating": "a double",
@@ -146,16 +153,16 @@ def non_null_share_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> Compi
     Raises:  UnfitValue.
     """
     require_number_bounds(kwargs)
-    among = compile_row_condition(kwargs, schema)
-    total, gaps = row_count_measure(among), missing_count_measure(kwargs["column"], schema, among)
-    return CompiledRule(partial(_non_null_share_result, total, gaps, kwargs), (total, gaps))
+    row_condition = compile_row_condition(kwargs, schema)
+    total, missing = row_count_measure(row_condition), missing_count_measure(kwargs["column"], schema, row_condition)
+    return CompiledRule(partial(_non_null_share_result, total, missing, kwargs), (total, missing))
 
 
 def _non_null_share_result(
-    total: RuleMeasure, gaps: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
+    total: RuleMeasure, missing: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
 ) -> RuleResult:
     elements = values[total.name]
-    share = (elements - values[gaps.name]) / elements if elements else 0
+    share = (elements - values[missing.name]) / elements if elements else 0
     return observed_value_result(is_number_within_bounds(share, kwargs), share)
 
 
@@ -164,10 +171,10 @@ def row_count_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRu
 
     Raises:  UnfitValue.
     """
-    asked = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
-    require_number_bounds(asked)
+    bounds = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
+    require_number_bounds(bounds)
     total = row_count_measure(compile_row_condition(kwargs, schema))
-    return CompiledRule(partial(_row_count_result, total, asked), (total,))
+    return CompiledRule(partial(_row_count_result, total, bounds), (total,))
 
 
 def _row_count_result(total: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues) -> RuleResult:

@@ -14,61 +14,61 @@ from sparkscore.predicates.exact_values import UnfitValue
 from sparkscore.predicates.spark_values import spark_type_name
 
 
-def _known_result(found: RuleResult, _: MeasuredValues) -> RuleResult:
+def _constant_result(found: RuleResult, _: MeasuredValues) -> RuleResult:
     return found
 
 
 def _to_schema_rule(
     judge: Callable[[RuleKwargs, StructType], RuleResult],
 ) -> Callable[[str, RuleKwargs, StructType], CompiledRule]:
-    return lambda _, kwargs, schema: CompiledRule(partial(_known_result, judge(kwargs, schema)))
+    return lambda _, kwargs, schema: CompiledRule(partial(_constant_result, judge(kwargs, schema)))
 
 
 def _judge_column_exists(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    place = kwargs.get("column_index")
-    if place is None:
+    index = kwargs.get("column_index")
+    if index is None:
         return RuleResult(kwargs["column"] in schema.names, {})
-    there = -len(schema.names) <= place < len(schema.names)
-    return RuleResult(there and schema.names[place] == kwargs["column"], {})
+    exists = -len(schema.names) <= index < len(schema.names)
+    return RuleResult(exists and schema.names[index] == kwargs["column"], {})
 
 
 def _judge_column_count(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    asked = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
-    require_number_bounds(asked)
-    return observed_value_result(is_number_within_bounds(len(schema.names), asked), len(schema.names))
+    bounds = {"min_value": kwargs["value"], "max_value": kwargs["value"]} if "value" in kwargs else kwargs
+    require_number_bounds(bounds)
+    return observed_value_result(is_number_within_bounds(len(schema.names), bounds), len(schema.names))
 
 
 def _judge_column_set(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    wanted, there = set(kwargs.get("column_set") or ()), set(schema.names)
-    lists = {"unexpected": sorted(there - wanted), "missing": sorted(wanted - there)}
+    wanted, present = set(kwargs.get("column_set") or ()), set(schema.names)
+    lists = {"unexpected": sorted(present - wanted), "missing": sorted(wanted - present)}
     mismatched = {name: names for name, names in lists.items() if names}
     exact = kwargs.get("exact_match", True)
-    met = not mismatched if exact else not lists["missing"]
+    is_match = not mismatched if exact else not lists["missing"]
     details = {"details": {"mismatched": mismatched}} if mismatched else {}
-    return RuleResult(met, {"observed_value": sorted(there), **details})
+    return RuleResult(is_match, {"observed_value": sorted(present), **details})
 
 
 def _judge_column_order(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    wanted, there = kwargs.get("column_list"), list(schema.names)
-    if wanted is None or list(wanted) == there:
-        return RuleResult(True, {"observed_value": there})
+    wanted, present = kwargs.get("column_list"), list(schema.names)
+    if wanted is None or list(wanted) == present:
+        return RuleResult(True, {"observed_value": present})
     mismatched = [
-        {"Expected Column Position": place, "Expected": asked, "Found": found}
-        for place, (asked, found) in enumerate(zip_longest(wanted, there))
-        if asked != found
+        {"Expected Column Position": index, "Expected": expected, "Found": found}
+        for index, (expected, found) in enumerate(zip_longest(wanted, present))
+        if expected != found
     ]
-    return RuleResult(False, {"observed_value": there, "details": {"mismatched": mismatched}})
+    return RuleResult(False, {"observed_value": present, "details": {"mismatched": mismatched}})
 
 
 def _judge_column_type(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    return _judge_type_among([kwargs["type_"]], kwargs, schema)
+    return _judge_type_in([kwargs["type_"]], kwargs, schema)
 
 
 def _judge_column_type_list(kwargs: RuleKwargs, schema: StructType) -> RuleResult:
-    return _judge_type_among(kwargs.get("type_list"), kwargs, schema)
+    return _judge_type_in(kwargs.get("type_list"), kwargs, schema)
 
 
-def _judge_type_among(names: list[str] | None, kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+def _judge_type_in(names: list[str] | None, kwargs: RuleKwargs, schema: StructType) -> RuleResult:
     found = schema[kwargs["column"]].dataType
     wanted = None if names is None else tuple(_find_spark_type_class(name) for name in names)
     return observed_value_result(wanted is None or isinstance(found, wanted), spark_type_name(found))

@@ -28,12 +28,12 @@ def is_in_value_set(column: Column, type_: DataType, values: Iterable[object]) -
     Jobs:    none.
     Raises:  UnfitValue for a value of another sort than the column's.
     """
-    held = fit_set_values(values, type_)
-    if not held:
+    fitted = fit_set_values(values, type_)
+    if not fitted:
         return F.when(column.isNotNull(), F.lit(False))
-    if len(held) > MAX_SET_LITERALS and column_value_kind(type_) in _JVM_SET_TYPES:
-        return _is_in_jvm_set(column, type_, held)
-    return column.isin(*[to_typed_literal(value, type_) for value in held])
+    if len(fitted) > MAX_SET_LITERALS and column_value_kind(type_) in _JVM_SET_TYPES:
+        return _is_in_jvm_set(column, type_, fitted)
+    return column.isin(*[to_typed_literal(value, type_) for value in fitted])
 
 
 def _is_in_jvm_set(column: Column, type_: DataType, values: Sequence[Any]) -> Column:
@@ -41,9 +41,9 @@ def _is_in_jvm_set(column: Column, type_: DataType, values: Sequence[Any]) -> Co
     from pyspark.sql.classic.column import Column as ClassicColumn
 
     arrow, compared, encoder = _JVM_SET_TYPES[column_value_kind(type_)]
-    held = [float(np.float32(value)) for value in values] if isinstance(type_, FloatType) else values
+    numbers = [float(np.float32(value)) for value in values] if isinstance(type_, FloatType) else values
     spark: Any = SparkSession.active()
-    table: Any = spark.createDataFrame(pa.table({"value": pa.array(held, arrow)}))
+    table: Any = spark.createDataFrame(pa.table({"value": pa.array(numbers, arrow)}))
     typed = getattr(table._jdf, "as")(getattr(spark._jvm.org.apache.spark.sql.Encoders, encoder)())  # noqa: SLF001
     left: Any = column.cast(compared)
     return ClassicColumn(left._jc.isInCollection(typed.collectAsList()))  # noqa: SLF001 -- PySpark has only the loop

@@ -29,81 +29,87 @@ from sparkscore.predicates.spark_values import fit_set_values, spark_type_name
 
 
 def _unique_values_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
-    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
+    name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
     _require_groupable_columns([name], schema)
-    total, gaps = row_count_measure(only), null_count_measure(name, only)
-    twice = _row_sum_measure(only, shuffled_value(0).isNotNull() & (value_row_count(only) > 1), f"repeated {name}")
-    verdict = partial(_uniqueness_result, total, gaps, twice, mostly=kwargs.get("mostly", 1))
-    return CompiledRule(verdict, (total, gaps), RuleShuffle((name,), only, (twice,)))
+    total, nulls = row_count_measure(row_condition), null_count_measure(name, row_condition)
+    repeated = _row_sum_measure(
+        row_condition, shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 1), f"repeated {name}"
+    )
+    evaluate = partial(_uniqueness_result, total, nulls, repeated, mostly=kwargs.get("mostly", 1))
+    return CompiledRule(evaluate, (total, nulls), RuleShuffle((name,), row_condition, (repeated,)))
 
 
 def _compound_unique_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
-    names, only = tuple(kwargs["column_list"]), compile_row_condition(kwargs, schema)
+    names, row_condition = tuple(kwargs["column_list"]), compile_row_condition(kwargs, schema)
     _require_groupable_columns(names, schema)
-    total, how = row_count_measure(only), kwargs.get("ignore_row_if", "all_values_are_missing")
-    empty = [shuffled_value(place).isNull() for place in range(len(names))]
-    joined = {"never": F.lit(False), "any_value_is_missing": reduce(Column.__or__, empty)}
-    left_out = joined.get(how, reduce(Column.__and__, empty))
-    gaps = _row_sum_measure(only, left_out, f"ignored {names} {how}")
-    twice = _row_sum_measure(only, ~left_out & (value_row_count(only) > 1), f"repeated {names} {how}")
-    verdict = partial(_uniqueness_result, total, gaps, twice, mostly=kwargs.get("mostly", 1))
-    return CompiledRule(verdict, (total,), RuleShuffle(names, only, (gaps, twice)))
+    total, ignore = row_count_measure(row_condition), kwargs.get("ignore_row_if", "all_values_are_missing")
+    empty = [shuffled_value(index).isNull() for index in range(len(names))]
+    ignored_by_option = {"never": F.lit(False), "any_value_is_missing": reduce(Column.__or__, empty)}
+    ignored = ignored_by_option.get(ignore, reduce(Column.__and__, empty))
+    nulls = _row_sum_measure(row_condition, ignored, f"ignored {names} {ignore}")
+    repeated = _row_sum_measure(
+        row_condition, ~ignored & (value_row_count(row_condition) > 1), f"repeated {names} {ignore}"
+    )
+    evaluate = partial(_uniqueness_result, total, nulls, repeated, mostly=kwargs.get("mostly", 1))
+    return CompiledRule(evaluate, (total,), RuleShuffle(names, row_condition, (nulls, repeated)))
 
 
 def _uniqueness_result(
-    total: RuleMeasure, gaps: RuleMeasure, twice: RuleMeasure, values: MeasuredValues, *, mostly: float
+    total: RuleMeasure, nulls: RuleMeasure, repeated: RuleMeasure, values: MeasuredValues, *, mostly: float
 ) -> RuleResult:
     elements = values[total.name]
-    nonnull = elements - values[gaps.name]
-    return map_rule_result(elements=elements, nonnull=nonnull, broken=values[twice.name], mostly=mostly)
+    nonnull = elements - values[nulls.name]
+    return map_rule_result(elements=elements, nonnull=nonnull, broken=values[repeated.name], mostly=mostly)
 
 
 def _distinct_count_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     """How many distinct values there are, or their proportion of the values."""
     require_number_bounds(kwargs)
-    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
+    name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
     _require_groupable_columns([name], schema)
-    total, gaps = row_count_measure(only), null_count_measure(name, only)
-    there = _value_count_measure(only, F.lit(True), f"distinct {name}")
-    verdict = (
+    total, nulls = row_count_measure(row_condition), null_count_measure(name, row_condition)
+    distinct = _value_count_measure(row_condition, F.lit(True), f"distinct {name}")
+    evaluate = (
         _distinct_share_result
         if kind == "expect_column_proportion_of_unique_values_to_be_between"
         else _distinct_count_result
     )
     return CompiledRule(
-        partial(verdict, total, gaps, there, kwargs), (total, gaps), RuleShuffle((name,), only, (there,))
+        partial(evaluate, total, nulls, distinct, kwargs),
+        (total, nulls),
+        RuleShuffle((name,), row_condition, (distinct,)),
     )
 
 
 def _distinct_count_result(
-    _: RuleMeasure, __: RuleMeasure, there: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
+    _: RuleMeasure, __: RuleMeasure, distinct: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
 ) -> RuleResult:
-    return observed_value_result(is_number_within_bounds(values[there.name], kwargs), values[there.name])
+    return observed_value_result(is_number_within_bounds(values[distinct.name], kwargs), values[distinct.name])
 
 
 def _distinct_share_result(
-    total: RuleMeasure, gaps: RuleMeasure, there: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
+    total: RuleMeasure, nulls: RuleMeasure, distinct: RuleMeasure, kwargs: RuleKwargs, values: MeasuredValues
 ) -> RuleResult:
-    nonnull = values[total.name] - values[gaps.name]
-    share = values[there.name] / nonnull if nonnull else 0
+    nonnull = values[total.name] - values[nulls.name]
+    share = values[distinct.name] / nonnull if nonnull else 0
     return observed_value_result(is_number_within_bounds(share, kwargs), share)
 
 
 def _distinct_set_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
-    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
+    name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
     _require_groupable_columns([name], schema)
     type_, wanted = schema[name].dataType, kwargs["value_set"]
     listed = is_in_value_set(shuffled_value(0), type_, wanted)
-    inside = _value_count_measure(only, listed, f"distinct inside {name} {wanted}")
-    outside = _value_count_measure(only, ~listed, f"distinct outside {name} {wanted}")
-    verdict = partial(_distinct_set_result, kind, inside, outside, _count_listed_values(wanted, type_))
-    return CompiledRule(verdict, (), RuleShuffle((name,), only, (inside, outside)))
+    inside = _value_count_measure(row_condition, listed, f"distinct inside {name} {wanted}")
+    outside = _value_count_measure(row_condition, ~listed, f"distinct outside {name} {wanted}")
+    evaluate = partial(_distinct_set_result, kind, inside, outside, _count_listed_values(wanted, type_))
+    return CompiledRule(evaluate, (), RuleShuffle((name,), row_condition, (inside, outside)))
 
 
-def _count_listed_values(wanted: Sequence[object], type_: DataType) -> int:
-    """How many different values are listed, those that no row can hold among them."""
-    foreign = {repr(one) for one in wanted if one is not None and not fit_set_values([one], type_)}
-    return len(fit_set_values(wanted, type_)) + len(foreign)
+def _count_listed_values(values: Sequence[object], type_: DataType) -> int:
+    """How many different values are listed, those that no row can hold included."""
+    foreign = {repr(value) for value in values if value is not None and not fit_set_values([value], type_)}
+    return len(fit_set_values(values, type_)) + len(foreign)
 
 
 def _distinct_set_result(
@@ -123,41 +129,42 @@ _SET_RULE_COUNTS: Mapping[str, tuple[str, ...]] = {
 
 
 def _most_common_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
-    name, only = kwargs["column"], compile_row_condition(kwargs, schema)
+    name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
     _require_groupable_columns([name], schema)
-    times = F.when(shuffled_value(0).isNotNull() & (value_row_count(only) > 0), value_row_count(only))
+    times = F.when(shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 0), value_row_count(row_condition))
     listed = is_in_value_set(shuffled_value(0), schema[name].dataType, kwargs["value_set"])
-    place = f"{name} {only.mark}"
-    top = RuleMeasure(f"most common {place}", lambda: F.max(times))
-    inside = RuleMeasure(f"most common inside {place} {kwargs['value_set']}", lambda: F.max(F.when(listed, times)))
+    scope = f"{name} {row_condition.fingerprint}"
+    top = RuleMeasure(f"most common {scope}", lambda: F.max(times))
+    inside = RuleMeasure(f"most common inside {scope} {kwargs['value_set']}", lambda: F.max(F.when(listed, times)))
     # The first and the last of the most common values, in their own order: one value where they are the same.
     first = F.min(F.when(times.isNotNull(), F.struct((-times).alias("times"), shuffled_value(0).alias("value"))))
     last = F.max(F.when(times.isNotNull(), F.struct(times.alias("times"), shuffled_value(0).alias("value"))))
-    alone = RuleMeasure(f"most common alone {place}", lambda: first["value"] == last["value"])
-    verdict = partial(_most_common_result, top, inside, alone, ties=bool(kwargs.get("ties_okay")))
-    return CompiledRule(verdict, (), RuleShuffle((name,), only, (top, inside, alone)))
+    alone = RuleMeasure(f"most common alone {scope}", lambda: first["value"] == last["value"])
+    evaluate = partial(_most_common_result, top, inside, alone, ties=bool(kwargs.get("ties_okay")))
+    return CompiledRule(evaluate, (), RuleShuffle((name,), row_condition, (top, inside, alone)))
 
 
 def _most_common_result(
     top: RuleMeasure, inside: RuleMeasure, alone: RuleMeasure, values: MeasuredValues, *, ties: bool
 ) -> RuleResult:
-    """The value itself is a row's: it is not told."""
+    """The value itself is a row's: it is not reported."""
     listed = values[top.name] is not None and values[inside.name] == values[top.name]
     return RuleResult(listed and (ties or values[alone.name] is True), {"observed_value": None})
 
 
-def _row_sum_measure(only: RowCondition, condition: Column, what: str) -> RuleMeasure:
+def _row_sum_measure(row_condition: RowCondition, condition: Column, label: str) -> RuleMeasure:
     return RuleMeasure(
-        f"{what} {only.mark}", lambda: F.coalesce(F.sum(F.when(condition, value_row_count(only))), F.lit(0))
+        f"{label} {row_condition.fingerprint}",
+        lambda: F.coalesce(F.sum(F.when(condition, value_row_count(row_condition))), F.lit(0)),
     )
 
 
-def _value_count_measure(only: RowCondition, condition: Column, what: str) -> RuleMeasure:
-    def counted() -> Column:
-        there = shuffled_value(0).isNotNull() & (value_row_count(only) > 0)
-        return F.count(F.when(there & condition, 1))
+def _value_count_measure(row_condition: RowCondition, condition: Column, label: str) -> RuleMeasure:
+    def count_values() -> Column:
+        is_present = shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 0)
+        return F.count(F.when(is_present & condition, 1))
 
-    return RuleMeasure(f"{what} {only.mark}", counted)
+    return RuleMeasure(f"{label} {row_condition.fingerprint}", count_values)
 
 
 def _require_groupable_columns(names: Sequence[str], schema: StructType) -> None:

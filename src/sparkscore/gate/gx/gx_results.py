@@ -20,7 +20,10 @@ def validate_to_gx_result(frame: DataFrame, suite: Suite, *, gate: Gate = "input
     """
     found = evaluate_suite(frame, suite, gate=gate)
     with suppress_gx_output():
-        results = [_to_gx_rule_result(one, what) for one, what in zip(suite.expectations, found, strict=True)]
+        results = [
+            _to_gx_rule_result(expectation, rule_result)
+            for expectation, rule_result in zip(suite.expectations, found, strict=True)
+        ]
         return _to_gx_suite_result(suite, results, asset)
 
 
@@ -29,25 +32,25 @@ def _to_gx_rule_result(expectation: Expectation, found: Any) -> Any:
     from great_expectations.expectations.registry import get_expectation_impl
 
     implementation: Any = get_expectation_impl(expectation.type)
-    made = implementation(**expectation.kwargs, severity=expectation.severity)
+    configured = implementation(**expectation.kwargs, severity=expectation.severity)
     return ExpectationValidationResult(
-        success=bool(found.success), expectation_config=made.configuration, result=dict(found.result)
+        success=bool(found.success), expectation_config=configured.configuration, result=dict(found.result)
     )
 
 
 def _to_gx_suite_result(suite: Suite, results: Sequence[Any], asset: str) -> Any:
     from great_expectations.core import ExpectationSuiteValidationResult
 
-    met = sum(result.success for result in results)
-    share = met / len(results) * 100 if results else None
+    successes = sum(result.success for result in results)
+    share = successes / len(results) * 100 if results else None
     statistics = {
         "evaluated_expectations": len(results),
-        "successful_expectations": met,
-        "unsuccessful_expectations": len(results) - met,
+        "successful_expectations": successes,
+        "unsuccessful_expectations": len(results) - successes,
         "success_percent": share,
     }
     return ExpectationSuiteValidationResult(
-        success=met == len(results),
+        success=successes == len(results),
         results=list(results),
         suite_name=suite.name,
         statistics=statistics,

@@ -28,11 +28,11 @@ def ensure_private_folder(*names: str) -> Path:
     return folder
 
 
-def acquire_file_lock(path: Path, *, shared: bool = False, until: float = math.inf) -> int | None:
+def acquire_file_lock(path: Path, *, shared: bool = False, deadline: float = math.inf) -> int | None:
     """The descriptor that holds a lock on the file; closing it, or the end of all processes that have it, frees it.
 
-    Needs:   `until`: moment of `time.monotonic()`; one that is past asks once.
-    Returns: None where somebody else held the lock until then.
+    Needs:   `deadline`: moment of `time.monotonic()`; one that is past asks once.
+    Returns: None where somebody else held the lock until the deadline.
     Raises:  FileNotFoundError where the folder is gone.
     """
     while True:
@@ -43,7 +43,7 @@ def acquire_file_lock(path: Path, *, shared: bool = False, until: float = math.i
             os.close(descriptor)  # removed while we were asking: a lock on it excludes nobody
             continue
         os.close(descriptor)
-        if time.monotonic() >= until:
+        if time.monotonic() >= deadline:
             return None
         time.sleep(_LOCK_RETRY_S)
 

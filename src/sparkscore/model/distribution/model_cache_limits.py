@@ -21,13 +21,13 @@ _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 _MEMORY_PAGE_BYTES = resource.getpagesize()
 
 
-def evict_unpacked_models(models: Path, *, most: int | None = None) -> None:
+def evict_unpacked_models(models: Path, *, max_bytes: int | None = None) -> None:
     """Remove models that nobody has used for a week and, the longest unused first, those beyond a quarter of the disk.
 
-    Never one in use. Needs: `most`: bytes, in the place of that quarter.
+    Never one in use. Needs: `max_bytes`: bytes, instead of that quarter.
     Runs on: executor.
     """
-    budget = shutil.disk_usage(models).total // _DISK_SHARE if most is None else most
+    budget = shutil.disk_usage(models).total // _DISK_SHARE if max_bytes is None else max_bytes
     copies = {
         name: folder_bytes(models / name) + folder_bytes(models / f".{name}") for name in _list_cached_digests(models)
     }
@@ -107,13 +107,13 @@ def _last_use_time(models: Path, name: str) -> float:
 
 def _try_remove_model(models: Path, name: str) -> bool:
     """Whether the model is gone; not where somebody makes or uses it."""
-    held: list[int] = []
+    descriptors: list[int] = []
     try:
         for ending in ("lock", "used"):
-            descriptor = acquire_file_lock(models / f"{name}.{ending}", until=0)
+            descriptor = acquire_file_lock(models / f"{name}.{ending}", deadline=0)
             if descriptor is None:
                 return False
-            held.append(descriptor)
+            descriptors.append(descriptor)
         if (models / name).exists():
             shutil.rmtree(models / f".{name}", ignore_errors=True)
             (models / name).rename(models / f".{name}")  # all at once: half of a model is never found
@@ -122,5 +122,5 @@ def _try_remove_model(models: Path, name: str) -> bool:
             (models / f"{name}.{ending}").unlink(missing_ok=True)
         return True
     finally:
-        for descriptor in held:
+        for descriptor in descriptors:
             os.close(descriptor)

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.process_sharing import list_model_modules
-from sparkscore.model.runtimes.runtime_selection import runtime_file
+from sparkscore.model.runtimes.runtime_selection import describe_runtime_file
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.records import PinnedModel
 
@@ -36,7 +36,7 @@ def ship_model(
     """
     name = f"sparkscore-{model.digest}.zip"
     context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
-    if not any(str(there).endswith(f"/{name}") for there in context.listFiles):
+    if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
         context.addFile(_zip_model_folder(Path(model.path), name).as_uri())
     return ShippedModel(
         digest=model.digest,
@@ -47,7 +47,7 @@ def ship_model(
         output=model.output,
         params=tuple(sorted(params.items())),
         residency=residency,
-        file=runtime_file(model.runtime, mlmodel, model.path),
+        file=describe_runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
         sensitive=sensitive,
         code=list_model_modules(mlmodel, model.path),

@@ -1,6 +1,6 @@
 """A model's files on a node: unpacked once from the archive that Spark brought, and shared by every executor there.
 
-Per digest, in a folder of the user's own: `<digest>/` the files, `<digest>.lock` held while they are made or removed,
+Per digest, in a folder of the user: `<digest>/` the files, `<digest>.lock` held while they are written or removed,
 `<digest>.used` held shared by each process that uses them. `.<digest>/` is unfinished: nobody reads it, and whoever
 holds the lock next removes it, so a killed unpacker leaves nothing that could be taken for a model.
 """
@@ -22,10 +22,10 @@ _use_descriptors: dict[str, int] = {}
 """Per digest the descriptor by which this process says that it uses the files."""
 
 
-def unpack_model(archive: str | Path, digest: str, *, doubted: bool = False) -> str:
+def unpack_model(archive: str | Path, digest: str, *, verify: bool = False) -> str:
     """The folder with the archive's files, in use by this process until it calls `release_model` or ends.
 
-    Needs:   `doubted`: its files were found to have another digest. It is looked at again, and replaced if it is so.
+    Needs:   `verify`: its files were found to have another digest. They are checked, and replaced where it is so.
     Runs on: executor.
     Raises:  DigestMismatch where the archive itself holds something else; AccessDenied for a folder of another user;
              ModelError where there is no room.
@@ -33,11 +33,11 @@ def unpack_model(archive: str | Path, digest: str, *, doubted: bool = False) -> 
     models = ensure_private_folder("models")
     folder = models / digest
     with _lock_model_folder(folder):
-        made = not folder.is_dir() or (doubted and not _has_unpacked_digest(folder, digest))
-        if made:
+        is_missing = not folder.is_dir() or (verify and not _has_unpacked_digest(folder, digest))
+        if is_missing:
             _unpack_archive(Path(archive), folder, digest)
         mark_model_used(folder)
-    if made:
+    if is_missing:
         evict_unpacked_models(models)
     return str(folder)
 
@@ -104,9 +104,9 @@ def _unpack_archive(archive: Path, folder: Path, digest: str) -> None:
 
 def _remove_changed_folder(folder: Path, partial: Path) -> None:
     """Out of the way first: a reader finds either all of the old files, or all of the new ones, or no folder."""
-    away = partial / ".changed"
-    folder.rename(away)
-    shutil.rmtree(away)
+    replaced = partial / ".changed"
+    folder.rename(replaced)
+    shutil.rmtree(replaced)
 
 
 def _extract_archive(archive: Path, target: Path) -> None:

@@ -19,6 +19,7 @@ from sparkscore.model.host.wire_format import (
     send_header,
 )
 from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.schemas import PREDICTION_COLUMN
 
 CLIENT_HELLO = b"hello"
 LOADED_NOW, LOADED_BEFORE = b"\x01", b"\x00"
@@ -33,79 +34,79 @@ class ClientThreads:
     """
 
     def __init__(self, score: Scorer, *, sensitive: bool = False) -> None:
-        self._score, self._sensitive = score, sensitive
+        self._scorer, self._is_sensitive = score, sensitive
         self._lock = threading.Lock()
-        self._told_of_load = False
-        self._busy = 0
-        self._cpu_told_s = 0.0
-        self._last = time.monotonic()
+        self._load_reported = False
+        self._active_batches = 0
+        self._cpu_reported_s = 0.0
+        self._last_batch_at = time.monotonic()
 
     def idle_s(self) -> float:
         """Seconds since a batch was scored; 0 while one is."""
         with self._lock:
-            return 0.0 if self._busy else time.monotonic() - self._last
+            return 0.0 if self._active_batches else time.monotonic() - self._last_batch_at
 
-    def welcome(self, connection: socket.socket) -> None:
+    def serve_client(self, connection: socket.socket) -> None:
         """Serve a new client, in the background, for as long as it stays."""
-        threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+        threading.Thread(target=self._serve_connection, args=(connection,), daemon=True).start()
 
-    def _serve(self, connection: socket.socket) -> None:
+    def _serve_connection(self, connection: socket.socket) -> None:
         with connection, hide_from_forks(connection.fileno()):
             region = None
             try:
-                region = self._introduced(connection)
+                region = self._receive_region(connection)
                 while region is not None:
-                    self._answer(connection, region)
+                    self._answer_request(connection, region)
             except OSError:
                 pass  # it has left
             finally:
                 if region is not None:
                     region.close()
 
-    def _introduced(self, connection: socket.socket) -> Region | None:
+    def _receive_region(self, connection: socket.socket) -> Region | None:
         """The memory that the client shares, once it has shown that it is the same user's."""
         if read_peer_credentials(connection)[1] != os.geteuid():
             return None
         connection.settimeout(_HELLO_TIMEOUT_S)
-        word, descriptors, _, _ = socket.recv_fds(connection, len(CLIENT_HELLO), 1)
-        if word != CLIENT_HELLO or len(descriptors) != 1:
+        hello, descriptors, _, _ = socket.recv_fds(connection, len(CLIENT_HELLO), 1)
+        if hello != CLIENT_HELLO or len(descriptors) != 1:
             return None
-        connection.sendall(LOADED_BEFORE if self._load_is_known() else LOADED_NOW)
+        connection.sendall(LOADED_NOW if self._claim_load_report() else LOADED_BEFORE)
         connection.settimeout(None)
         return Region(descriptors[0])
 
-    def _load_is_known(self) -> bool:
-        """Whether some client was told before that the model was loaded: loads are counted once."""
+    def _claim_load_report(self) -> bool:
+        """Whether this client is the first, which counts the load: loads are counted once."""
         with self._lock:
-            before, self._told_of_load = self._told_of_load, True
-            return before
+            is_first, self._load_reported = not self._load_reported, True
+            return is_first
 
-    def _answer(self, connection: socket.socket, region: Region) -> None:
+    def _answer_request(self, connection: socket.socket, region: Region) -> None:
         header = receive_header(connection)
         with self._lock:
-            self._busy += 1
+            self._active_batches += 1
         try:
-            answer = self._scored(region, header)
+            answer = self._score_request(region, header)
         finally:
             with self._lock:
-                self._busy -= 1
-                self._last = time.monotonic()
-        send_header(connection, replace(answer, cpu_s=self._cpu_not_told_s()))
+                self._active_batches -= 1
+                self._last_batch_at = time.monotonic()
+        send_header(connection, replace(answer, cpu_s=self._take_unreported_cpu_s()))
 
-    def _cpu_not_told_s(self) -> float:
-        """What the process has spent since somebody was told: the answers' sum is all of it, its load included."""
+    def _take_unreported_cpu_s(self) -> float:
+        """What the process has spent since the last answer: the answers' sum is all of it, its load included."""
         with self._lock:
-            now = time.process_time()
-            before, self._cpu_told_s = self._cpu_told_s, now
-            return now - before
+            spent = time.process_time()
+            reported, self._cpu_reported_s = self._cpu_reported_s, spent
+            return spent - reported
 
-    def _scored(self, region: Region, asked: MessageHeader) -> MessageHeader:
-        """The answer behind the question in the memory: predictions may be a view of what was asked."""
+    def _score_request(self, region: Region, request: MessageHeader) -> MessageHeader:
+        """The answer behind the question in the memory: predictions may be a view of the question."""
         try:
-            predictions = self._score(region.batch(asked).columns)
-            answer = pa.record_batch([predictions], ["prediction"])
-            return region.write(answer, kind=MessageKind.PREDICTIONS, start=asked.after)
+            predictions = self._scorer(region.read_batch(request).columns)
+            answer = pa.record_batch([predictions], [PREDICTION_COLUMN])
+            return region.write_batch(answer, kind=MessageKind.PREDICTIONS, start=request.next_start)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client has to hear of it
             return region.write_text(
-                encode_host_error(error, sensitive=self._sensitive), kind=MessageKind.ERROR, start=asked.after
+                encode_host_error(error, sensitive=self._is_sensitive), kind=MessageKind.ERROR, start=request.next_start
             )

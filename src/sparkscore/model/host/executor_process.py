@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _JVM_COMMAND = "java"
-_STATE, _PARENT, _STARTED = 0, 1, 19
+_STATE, _PARENT, _START_TICKS = 0, 1, 19
 """Places in /proc/<pid>/stat, counted after the name."""
 
 
@@ -18,21 +18,21 @@ class Process:
     """A process, not to be mistaken for a later one of the same number."""
 
     pid: int
-    started: int
+    start_ticks: int
     """In clock ticks since the machine's start."""
 
     @property
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it still runs; a zombie does not."""
         found = _read_process_stat(self.pid)
-        return found is not None and found.started == self.started and found.state not in "ZX"
+        return found is not None and found.start_ticks == self.start_ticks and found.state not in "ZX"
 
-    def end(self) -> None:
+    def kill(self) -> None:
         """End it at once, even if it is stopped, but not another process that now has its number."""
         with suppress(ProcessLookupError):
             descriptor = _open_pidfd(self)
             if descriptor is None:
-                if self.alive:
+                if self.is_alive:
                     os.kill(self.pid, signal.SIGKILL)
                 return
             try:
@@ -44,24 +44,24 @@ class Process:
 def find_process(pid: int) -> Process:
     """The process that has this number now."""
     found = _read_process_stat(pid)
-    return Process(pid, -1 if found is None else found.started)
+    return Process(pid, -1 if found is None else found.start_ticks)
 
 
 def find_executor_process(pid: int) -> Process:
     """The nearest ancestor that is a JVM, which started Spark's Python daemon; without one, the parent."""
     parent = ancestor = _read_parent_stat(pid)
-    while ancestor.name != _JVM_COMMAND and ancestor.parent > 0:
+    while ancestor.name != _JVM_COMMAND and ancestor.parent_pid > 0:
         ancestor = _read_parent_stat(ancestor.pid)
     found = ancestor if ancestor.name == _JVM_COMMAND else parent
-    return Process(found.pid, found.started)
+    return Process(found.pid, found.start_ticks)
 
 
-def wait_for_process_end(process: Process, *, every_s: float = 1.0) -> None:
-    """Return when the process has ended: at once by a pidfd, on kernels without them by looking now and then."""
+def wait_for_process_end(process: Process, *, interval_s: float = 1.0) -> None:
+    """Return when the process has ended: at once by a pidfd, on kernels without them by looking at intervals."""
     descriptor = _open_pidfd(process)
     if descriptor is None:
-        while process.alive:
-            time.sleep(every_s)
+        while process.is_alive:
+            time.sleep(interval_s)
         return
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
@@ -75,7 +75,7 @@ def _open_pidfd(process: Process) -> int | None:
         descriptor = os.pidfd_open(process.pid)
     except OSError:
         return None
-    if process.alive:
+    if process.is_alive:
         return descriptor
     os.close(descriptor)  # the number is another process's by now
     return None
@@ -86,14 +86,14 @@ class _ProcessStat:
     pid: int
     name: str
     state: str
-    parent: int
-    started: int
+    parent_pid: int
+    start_ticks: int
 
 
 def _read_parent_stat(pid: int) -> _ProcessStat:
     """The parent, as far as it can be seen."""
     own = _read_process_stat(pid)
-    above = None if own is None else _read_process_stat(own.parent)
+    above = None if own is None else _read_process_stat(own.parent_pid)
     return above if above is not None else _ProcessStat(0, "", "", 0, 0)
 
 
@@ -103,5 +103,5 @@ def _read_process_stat(pid: int) -> _ProcessStat | None:
     except OSError:
         return None
     name, _, rest = text.partition("(")[2].rpartition(")")  # the name may hold anything
-    words = rest.split()
-    return _ProcessStat(pid, name, words[_STATE], int(words[_PARENT]), int(words[_STARTED]))
+    fields = rest.split()
+    return _ProcessStat(pid, name, fields[_STATE], int(fields[_PARENT]), int(fields[_START_TICKS]))

@@ -12,7 +12,7 @@ _hidden_descriptors: set[int] = set()
 
 
 def register_fork_handler() -> None:
-    """Have it so from now on. Called once, by the model process."""
+    """Hide the descriptors from every later fork. Called once, by the model process."""
     os.register_at_fork(after_in_child=_replace_hidden_descriptors)
 
 
@@ -27,7 +27,7 @@ def hide_from_forks(descriptor: int) -> Iterator[None]:
 
 
 def _replace_hidden_descriptors() -> None:
-    """Put nothing in their places: a place that became free would be given to a file of the child's, and closed."""
+    """Keep their numbers in use: a file of the child would get a free number, and would be closed."""
     nothing = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
     for descriptor in _hidden_descriptors:
         os.dup2(nothing, descriptor, inheritable=False)

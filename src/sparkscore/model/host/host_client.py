@@ -14,10 +14,10 @@ from sparkscore.errors import BatchTimeout, DigestMismatch, PredictError, Unsupp
 from sparkscore.model.distribution.locked_directory import acquire_file_lock
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.executor_process import Process, find_executor_process, find_process
-from sparkscore.model.host.host_connection import Connection, connect_to_host
+from sparkscore.model.host.host_connection import HostConnection, connect_to_host
 from sparkscore.model.host.host_directory import HostDirectory, locate_host_directory, remove_old_host_directories
 from sparkscore.model.host.host_start import HostSpec, reap_ended_hosts, start_host_process
-from sparkscore.model.host.time_limits import HostTimeLimits, private_limits, read_host_time_limits
+from sparkscore.model.host.time_limits import HostTimeLimits, private_time_limits, read_host_time_limits
 from sparkscore.model.host.wire_format import PeerEndedError, PeerGoneError, PeerLateError
 
 HostAnswer = TypeVar("HostAnswer")
@@ -38,15 +38,15 @@ def _add_host_cpu(cpu_s: float) -> None:
 
 
 class FolderProvider(Protocol):
-    """Where the model's files lie on this node; `doubted`: they had another digest, and are to be looked at again."""
+    """Where the model's files lie on this node; `verify`: they had another digest; check them again."""
 
-    def __call__(self, *, doubted: bool) -> str:
+    def __call__(self, *, verify: bool) -> str:
         """The folder, in use by this process."""
 
 
 def open_host_scorer(
     model: ShippedModel,
-    folder: FolderProvider,
+    provide_folder: FolderProvider,
     *,
     cores: int,
     device: str | None,
@@ -67,18 +67,18 @@ def open_host_scorer(
              BatchTimeout where it did not answer within the model's `batch_timeout`, twice (private: once).
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
-        raise _not_on_this_system(private=private)
+        raise _unsupported_platform_error(private=private)
     pid = os.getpid()
     owner = find_process(pid) if private else find_executor_process(pid)  # now: an orphan has another parent
     if limits is None:
-        limits = private_limits(model.batch_timeout) if private else read_host_time_limits(model.batch_timeout)
-    client = HostedModel(_Wanted(model, folder, cores, device), owner, limits, private=private)
+        limits = private_time_limits(model.batch_timeout) if private else read_host_time_limits(model.batch_timeout)
+    client = HostedModel(_ModelRequest(model, provide_folder, cores, device), owner, limits, private=private)
     client.count_loads(on_load)
     client.connect()
     return client
 
 
-def _not_on_this_system(*, private: bool) -> UnsupportedSession:
+def _unsupported_platform_error(*, private: bool) -> UnsupportedSession:
     if private:
         return UnsupportedSession(
             f"a second model on {sys.platform}: the Python worker holds another model's code, or modules with"
@@ -92,11 +92,11 @@ def _not_on_this_system(*, private: bool) -> UnsupportedSession:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _ModelRequest:
     """What is to be in the process."""
 
     model: ShippedModel
-    folder: FolderProvider
+    provide_folder: FolderProvider
     cores: int
     device: str | None
 
@@ -104,11 +104,11 @@ class _Wanted:
 class HostedModel:
     """A scorer: one connection, one batch at a time."""
 
-    def __init__(self, wanted: _Wanted, owner: Process, limits: HostTimeLimits, *, private: bool) -> None:
-        self._wanted, self._owner, self._limits, self._private = wanted, owner, limits, private
-        self._place = locate_host_directory(owner, wanted.model, wanted.device)
-        self._turn = threading.Lock()
-        self._connection: Connection | None = None
+    def __init__(self, request: _ModelRequest, owner: Process, limits: HostTimeLimits, *, private: bool) -> None:
+        self._request, self._owner, self._limits, self._private = request, owner, limits, private
+        self._directory = locate_host_directory(owner, request.model, request.device)
+        self._batch_lock = threading.Lock()
+        self._connection: HostConnection | None = None
         self._on_load: Callable[[], None] = lambda: None
 
     @property
@@ -122,13 +122,13 @@ class HostedModel:
 
     def connect(self) -> None:
         """Have a connection, so that a model that cannot be loaded says so now."""
-        self._tried(lambda connection: None, "while it was loaded")
+        self._call_with_retries(lambda connection: None, "while it was loaded")
 
     def __call__(self, columns: Sequence[pa.Array]) -> pa.Array:
         """The predictions of the process."""
-        batch = pa.record_batch(list(columns), [str(place) for place in range(len(columns))])
-        return self._tried(
-            lambda connection: connection.scored(batch, _add_host_cpu), f"on a batch of {batch.num_rows} rows"
+        batch = pa.record_batch(list(columns), [str(index) for index in range(len(columns))])
+        return self._call_with_retries(
+            lambda connection: connection.score_batch(batch, _add_host_cpu), f"on a batch of {batch.num_rows} rows"
         )
 
     def close(self) -> None:
@@ -136,25 +136,25 @@ class HostedModel:
         if self._connection is not None:
             self._connection.close()
 
-    def end(self) -> None:
+    def end_process(self) -> None:
         """End the process at once, where it is private; a later batch would start another one."""
         if self._private and self._connection is not None:
             self._connection.close()
-            self._connection.process.end()
+            self._connection.process.kill()
             reap_ended_hosts(self._connection.process)
-            self._place.left()
+            self._directory.remove_directory()
 
-    def _tried(self, act: Callable[[Connection], HostAnswer], when: str) -> HostAnswer:
+    def _call_with_retries(self, call: Callable[[HostConnection], HostAnswer], when: str) -> HostAnswer:
         reasons: list[PeerGoneError] = []
-        with self._turn:
+        with self._batch_lock:
             while len(reasons) < _HOST_TRIES:
                 try:
-                    return act(self._connected())
+                    return call(self._ensure_connection())
                 except PeerEndedError:
                     continue  # not this batch's fault; whoever's it is, it gives up after a few tries
                 except PeerGoneError as gone:
                     reasons.append(gone)
-                    self._refuse_late(reasons, when)
+                    self._raise_if_late(reasons, when)
         raise PredictError(
             f"the model process failed {_HOST_TRIES} times {when}: it {'; it '.join(map(str, reasons))}",
             "a process that keeps running: it ends if it runs out of memory, or if a batch crashes it",
@@ -162,65 +162,69 @@ class HostedModel:
             + ("score with one model per session" if self._private else "set model.residency to worker"),
         )
 
-    def _refuse_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
+    def _raise_if_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
         late = sum(isinstance(reason, PeerLateError) for reason in reasons)
-        if self._wanted.model.batch_timeout is not None and late == self._limits.late_tries:
+        if self._request.model.batch_timeout is not None and late == self._limits.max_late_batches:
             raise BatchTimeout(
                 f"the model did not answer within {self._limits.batch_s:g} s {when}, {late} times",
                 "an answer to every batch within scoring.batch_timeout",
                 "give it more time, or smaller batches; exclude rows that it hangs on with a filter",
             )
 
-    def _connected(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = self._found_or_started(self._place)
+    def _ensure_connection(self) -> HostConnection:
+        if self._connection is None or self._connection.is_closed:
+            self._connection = self._find_or_start_host(self._directory)
             if self._connection.loaded_now:
                 self._on_load()
         return self._connection
 
-    def _found_or_started(self, place: HostDirectory) -> Connection:
-        until = time.monotonic() + self._limits.load_s
-        if not self._owner.alive:
+    def _find_or_start_host(self, directory: HostDirectory) -> HostConnection:
+        deadline = time.monotonic() + self._limits.load_s
+        if not self._owner.is_alive:
             raise PeerGoneError("ended, and so has the executor")
-        while time.monotonic() < until:
-            found = connect_to_host(place, self._limits.batch_s)
+        while time.monotonic() < deadline:
+            found = connect_to_host(directory, self._limits.batch_s)
             if found is not None:
                 return found
-            self._elected(place, until)
+            self._try_start_host(directory, deadline)
         raise PeerGoneError(f"was not there after {self._limits.load_s:.0f} s")
 
-    def _elected(self, place: HostDirectory, until: float) -> None:
+    def _try_start_host(self, directory: HostDirectory, deadline: float) -> None:
         """Start the process, unless another worker is doing so, or one that lives is still to be heard of."""
         try:
-            lock = acquire_file_lock(place.lock, until=time.monotonic() + _LOCK_WAIT_S)
+            lock = acquire_file_lock(directory.start_lock, deadline=time.monotonic() + _LOCK_WAIT_S)
         except FileNotFoundError:  # its predecessor has just taken the folder away
             return
         if lock is None:
             return
         try:
-            alive = acquire_file_lock(place.alive, until=time.monotonic() + _LOCK_WAIT_S)
-            if alive is not None:
-                self._start(place, alive, until)
+            alive_lock = acquire_file_lock(directory.alive_lock, deadline=time.monotonic() + _LOCK_WAIT_S)
+            if alive_lock is not None:
+                self._start_host(directory, alive_lock, deadline)
         finally:
             os.close(lock)
 
-    def _start(self, place: HostDirectory, alive: int, until: float) -> None:
+    def _start_host(self, directory: HostDirectory, alive_lock: int, deadline: float) -> None:
         try:
             remove_old_host_directories()
             try:
-                start_host_process(self._spec(place, doubted=False), alive=alive, until=until)
+                start_host_process(
+                    self._build_host_spec(directory, verify=False), alive_lock=alive_lock, deadline=deadline
+                )
             except DigestMismatch:  # somebody changed this node's copy; the archive may be as it was
-                start_host_process(self._spec(place, doubted=True), alive=alive, until=until)
+                start_host_process(
+                    self._build_host_spec(directory, verify=True), alive_lock=alive_lock, deadline=deadline
+                )
         finally:
-            os.close(alive)
+            os.close(alive_lock)
 
-    def _spec(self, place: HostDirectory, *, doubted: bool) -> HostSpec:
+    def _build_host_spec(self, directory: HostDirectory, *, verify: bool) -> HostSpec:
         return HostSpec(
-            model=self._wanted.model,
-            folder=self._wanted.folder(doubted=doubted),
-            cores=self._wanted.cores,
-            device=self._wanted.device,
-            executor=self._owner,
-            place=place,
+            model=self._request.model,
+            folder=self._request.provide_folder(verify=verify),
+            cores=self._request.cores,
+            device=self._request.device,
+            owner=self._owner,
+            directory=directory,
             idle_s=self._limits.idle_s,
         )

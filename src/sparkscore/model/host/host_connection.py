@@ -26,7 +26,7 @@ from sparkscore.model.host.wire_format import (
 )
 
 
-def connect_to_host(place: HostDirectory, timeout_s: float) -> "Connection | None":
+def connect_to_host(directory: HostDirectory, timeout_s: float) -> "HostConnection | None":
     """A connection to the process that serves there; None where none does, or one that is ending.
 
     Raises:  AccessDenied where another user's process listens.
@@ -34,9 +34,9 @@ def connect_to_host(place: HostDirectory, timeout_s: float) -> "Connection | Non
     channel = socket.socket(socket.AF_UNIX)
     channel.settimeout(None if math.isinf(timeout_s) else timeout_s)
     try:
-        with place.address() as address:
+        with directory.open_address() as address:
             channel.connect(address)
-        return Connection(channel, place, timeout_s)
+        return HostConnection(channel, directory, timeout_s)
     except (FileNotFoundError, ConnectionError, BlockingIOError, PeerGoneError):
         channel.close()  # nobody, or too many who wait already, or it ended while we asked
         return None
@@ -45,38 +45,38 @@ def connect_to_host(place: HostDirectory, timeout_s: float) -> "Connection | Non
         raise
 
 
-class Connection:
+class HostConnection:
     """Takes one batch at a time. When something fails it is closed."""
 
-    def __init__(self, channel: socket.socket, place: HostDirectory, timeout_s: float) -> None:
-        self._channel, self._place, self._timeout_s = channel, place, timeout_s
-        self._region = Region.new()
-        with self._closed_if_it_fails():
+    def __init__(self, channel: socket.socket, directory: HostDirectory, timeout_s: float) -> None:
+        self._channel, self._directory, self._timeout_s = channel, directory, timeout_s
+        self._region = Region.create()
+        with self._close_on_error():
             self.process = _verify_peer_process(channel)
             """The one at the other side."""
-        with self._answered():
+        with self._translate_peer_errors():
             socket.send_fds(channel, [CLIENT_HELLO], [self._region.descriptor])
             self.loaded_now = receive_bytes(channel, 1) == LOADED_NOW
             """Whether this client is the one that counts the load."""
 
-    def scored(self, batch: pa.RecordBatch, on_cpu: Callable[[float], None]) -> pa.Array:
-        """The predictions; `on_cpu` hears of the process's seconds of the CPU that nobody was told before.
+    def score_batch(self, batch: pa.RecordBatch, on_cpu: Callable[[float], None]) -> pa.Array:
+        """The predictions; `on_cpu` hears of the process's seconds of the CPU that it has not reported before.
 
         Raises:  the suite's errors, as in process; PeerGoneError where the process ended; PeerLateError where it took
-                 too long and was ended; PeerEndedError where it was ended because another client's batch took so.
+                 too long and was ended; PeerEndedError where it was ended because another client's batch took too long.
         """
-        asked = self._region.write(batch, kind=MessageKind.BATCH)
-        with self._answered():
-            send_header(self._channel, asked)
+        request = self._region.write_batch(batch, kind=MessageKind.BATCH)
+        with self._translate_peer_errors():
+            send_header(self._channel, request)
             header = receive_header(self._channel)
         on_cpu(header.cpu_s)
-        answer = self._region.copy(header)  # the next batch is written over it
+        answer = self._region.copy_bytes(header)  # the next batch is written over it
         if header.kind == MessageKind.ERROR:
             raise decode_host_error(answer.decode())
         return pa.ipc.open_stream(answer).read_next_batch().column(0)
 
     @property
-    def closed(self) -> bool:
+    def is_closed(self) -> bool:
         """Whether it is of no more use."""
         return self._channel.fileno() < 0
 
@@ -89,21 +89,21 @@ class Connection:
         self.close()
 
     @contextmanager
-    def _answered(self) -> Iterator[None]:
-        with self._closed_if_it_fails():
+    def _translate_peer_errors(self) -> Iterator[None]:
+        with self._close_on_error():
             try:
                 yield
             except TimeoutError as error:
-                self._place.note_end(self.process)
-                self.process.end()  # stopped, or hanging: others would wait for it, too
+                self._directory.write_end_marker(self.process)
+                self.process.kill()  # stopped, or hanging: others would wait for it, too
                 raise PeerLateError(f"did not answer within {self._timeout_s:g} s, and was ended") from error
             except ConnectionError as error:
-                if self._place.was_ended(self.process):
+                if self._directory.has_end_marker(self.process):
                     raise PeerEndedError("was ended, as it did not answer another worker") from error
                 raise PeerGoneError("ended") from error
 
     @contextmanager
-    def _closed_if_it_fails(self) -> Iterator[None]:
+    def _close_on_error(self) -> Iterator[None]:
         try:
             yield
         except BaseException:

@@ -34,22 +34,22 @@ class HostDirectory:
         return ensure_private_folder(_HOSTS_FOLDER, self.name)
 
     @property
-    def lock(self) -> Path:
+    def start_lock(self) -> Path:
         """Locked by the worker that starts the process."""
         return self.folder / "lock"
 
     @property
-    def alive(self) -> Path:
+    def alive_lock(self) -> Path:
         """Locked from before the process starts until its end: the worker locks it and hands the descriptor over."""
         return self.folder / "alive"
 
     @property
-    def log(self) -> Path:
+    def log_file(self) -> Path:
         """What the model prints."""
         return self.folder / "log"
 
     @contextmanager
-    def address(self) -> Iterator[str]:
+    def open_address(self) -> Iterator[str]:
         """The socket's address while the block lasts: short, however long the folder's path is."""
         descriptor = os.open(self.folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
@@ -57,26 +57,26 @@ class HostDirectory:
         finally:
             os.close(descriptor)
 
-    def note_end(self, process: Process) -> None:
+    def write_end_marker(self, process: Process) -> None:
         """Leave word that the process is about to be ended because a batch took too long."""
         with suppress(OSError):  # no room for it: then that end counts for the others, too
             (self.folder / _end_marker_name(process)).touch(mode=0o600)
 
-    def was_ended(self, process: Process) -> bool:
+    def has_end_marker(self, process: Process) -> bool:
         """Whether somebody has left such word: the process's end says nothing about the other batches that it had."""
         return (self.folder / _end_marker_name(process)).exists()
 
-    def left(self) -> None:
-        """Take everything away. Called by the process at its end, while it still holds `alive`."""
+    def remove_directory(self) -> None:
+        """Take everything away. Called by the process at its end, while it still holds `alive_lock`."""
         (self.folder / "socket").unlink(missing_ok=True)
-        held = acquire_file_lock(self.lock, until=0)
-        if held is not None:  # else a worker is here already, to start the next process
+        descriptor = acquire_file_lock(self.start_lock, deadline=0)
+        if descriptor is not None:  # else a worker is here already, to start the next process
             shutil.rmtree(self.folder, ignore_errors=True)
-            os.close(held)
+            os.close(descriptor)
 
 
 def _end_marker_name(process: Process) -> str:
-    return f"ended-{process.pid}-{process.started}"
+    return f"ended-{process.pid}-{process.start_ticks}"
 
 
 def locate_host_directory(executor: Process, model: ShippedModel, device: str | None) -> HostDirectory:
@@ -84,7 +84,7 @@ def locate_host_directory(executor: Process, model: ShippedModel, device: str | 
 
     The whole of what was shipped is in the name.
     """
-    key = repr((executor.pid, executor.started, model, device, _PROTOCOL_VERSION))
+    key = repr((executor.pid, executor.start_ticks, model, device, _PROTOCOL_VERSION))
     return HostDirectory(hashlib.sha256(key.encode()).hexdigest()[:32])
 
 
@@ -97,9 +97,9 @@ def remove_old_host_directories() -> None:
 
 
 def _remove_host_directory(folder: Path) -> None:
-    held = [acquire_file_lock(folder / name, until=0) for name in ("lock", "alive")]
-    if None not in held:
+    descriptors = [acquire_file_lock(folder / name, deadline=0) for name in ("lock", "alive")]
+    if None not in descriptors:
         shutil.rmtree(folder, ignore_errors=True)
-    for descriptor in held:
+    for descriptor in descriptors:
         if descriptor is not None:
             os.close(descriptor)

@@ -32,41 +32,41 @@ _IGNORED = {signal.SIGPIPE, signal.SIGXFSZ}
 """By Python itself."""
 
 
-def run_host_process(channel: int, alive: int) -> None:
+def run_host_process(channel: int, alive_lock: int) -> None:
     """Load the model and serve it.
 
     Runs on: executor, in a process of its own.
     """
-    _put_signals_back()
-    os.set_inheritable(alive, False)
+    _reset_signals()
+    os.set_inheritable(alive_lock, False)
     register_fork_handler()
-    with hide_from_forks(alive):
+    with hide_from_forks(alive_lock):
         with socket.socket(fileno=channel) as worker, hide_from_forks(channel):
             spec = pickle.loads(_receive_until_closed(worker))  # noqa: S301 - from the worker that started this process
             threading.Thread(target=_end_with_executor, args=(spec,), daemon=True).start()
             clients = ClientThreads(_load_hosted_model(spec, worker), sensitive=spec.model.sensitive)
-            listener = _open_host_listener(spec.place)
+            listener = _open_host_listener(spec.directory)
             _notify_worker(worker, HOST_READY)
         with closing(listener), hide_from_forks(listener.fileno()):
             _serve_clients(listener, clients, spec)
-        _end_host_process(spec.place)
+        _end_host_process(spec.directory)
 
 
-def _put_signals_back() -> None:
-    """As if nobody had blocked or ignored any: a model in the worker may have, and that is inherited."""
+def _reset_signals() -> None:
+    """Unblock all and ignore none: a model in the worker may have, and that is inherited."""
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     for one in signal.valid_signals() - _IGNORED:
         if signal.getsignal(one) is signal.SIG_IGN:
             signal.signal(one, signal.SIG_DFL)
 
 
-def _notify_worker(worker: socket.socket, what: bytes) -> None:
+def _notify_worker(worker: socket.socket, message: bytes) -> None:
     with suppress(OSError):  # it may be gone: others come
-        worker.sendall(what)
+        worker.sendall(message)
 
 
 def _load_hosted_model(spec: HostSpec, worker: socket.socket) -> Scorer:
-    """The model; where it cannot be loaded the worker is told, and the process ends."""
+    """The model; where it cannot be loaded the worker gets the error, and the process ends."""
     # the only GPU that the process sees is its first one
     device = None if spec.device is None else "0"
     try:
@@ -75,13 +75,13 @@ def _load_hosted_model(spec: HostSpec, worker: socket.socket) -> Scorer:
         return load_verified_scorer(spec.model, spec.folder, cores=spec.cores, device=device)
     except Exception as error:  # noqa: BLE001 - the worker raises it
         _notify_worker(worker, encode_host_error(to_load_error(error, sensitive=spec.model.sensitive)).encode())
-        _end_host_process(spec.place)
+        _end_host_process(spec.directory)
 
 
-def _open_host_listener(place: HostDirectory) -> socket.socket:
+def _open_host_listener(directory: HostDirectory) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX)
-    (place.folder / "socket").unlink(missing_ok=True)  # of a killed predecessor; `alive` says that it is one
-    with place.address() as address:
+    (directory.folder / "socket").unlink(missing_ok=True)  # of a killed predecessor; `alive` says that it is one
+    with directory.open_address() as address:
         listener.bind(address)
     listener.listen(_BACKLOG)
     listener.settimeout(_ACCEPT_TIMEOUT_S)
@@ -92,7 +92,7 @@ def _serve_clients(listener: socket.socket, clients: ClientThreads, spec: HostSp
     while clients.idle_s() < spec.idle_s:
         with suppress(TimeoutError):
             connection, _ = listener.accept()
-            clients.welcome(connection)
+            clients.serve_client(connection)
         _truncate_large_log()
 
 
@@ -102,13 +102,13 @@ def _truncate_large_log() -> None:
 
 
 def _end_with_executor(spec: HostSpec) -> None:
-    wait_for_process_end(spec.executor)
-    _end_host_process(spec.place)
+    wait_for_process_end(spec.owner)
+    _end_host_process(spec.directory)
 
 
-def _end_host_process(place: HostDirectory) -> NoReturn:
+def _end_host_process(directory: HostDirectory) -> NoReturn:
     """End at once: batches that are being scored have nobody left who waits for them."""
-    place.left()
+    directory.remove_directory()
     os._exit(0)
 
 

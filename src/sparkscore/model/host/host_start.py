@@ -18,7 +18,7 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.error_messages import decode_host_error
 from sparkscore.model.host.executor_process import Process
 from sparkscore.model.host.host_directory import HostDirectory
-from sparkscore.model.host.inherited_environment import Heritage, current_heritage
+from sparkscore.model.host.inherited_environment import InheritedEnvironment, read_inherited_environment
 from sparkscore.model.host.wire_format import PeerGoneError
 from sparkscore.model.runtimes.thread_limits import THREAD_VARIABLES
 
@@ -38,36 +38,38 @@ class HostSpec:
     folder: str
     cores: int
     device: str | None
-    executor: Process
-    place: HostDirectory
+    owner: Process
+    directory: HostDirectory
     idle_s: float
 
 
-def start_host_process(spec: HostSpec, *, alive: int, until: float) -> None:
+def start_host_process(spec: HostSpec, *, alive_lock: int, deadline: float) -> None:
     """Start the process and wait until it serves.
 
-    Needs:   `alive`: the descriptor that holds the lock of this name; the process keeps it.
+    Needs:   `alive_lock`: the descriptor that holds the lock of this name; the process keeps it.
     Runs on: executor.
     Raises:  what the model raised on loading, as the suite's own error; PeerGoneError where the process ended, or took
-             until `until` (of `time.monotonic()`) and was ended.
+             until `deadline` (of `time.monotonic()`) and was ended.
     """
     _host_processes[:] = [process for process in _host_processes if process.poll() is None]
-    ours, its = socket.socketpair()
-    with ours:
-        with its:
-            process = _spawn_host_process(spec, alive, its.fileno())
+    local, remote = socket.socketpair()
+    with local:
+        with remote:
+            process = _spawn_host_process(spec, alive_lock, remote.fileno())
         _host_processes.append(process)
         try:
-            answer = _exchange_with_host(ours, pickle.dumps(spec), until)
+            answer = _exchange_with_host(local, pickle.dumps(spec), deadline)
         except TimeoutError as error:
             process.kill()
             raise PeerGoneError("took too long to load the model, and was ended") from error
     if answer == HOST_READY:
         return
-    process.wait(timeout=max(1.0, until - time.monotonic()))
+    process.wait(timeout=max(1.0, deadline - time.monotonic()))
     if answer:
         raise decode_host_error(answer.decode())
-    raise PeerGoneError(f"ended with {process.returncode} while it loaded the model; its log is {spec.place.log}")
+    raise PeerGoneError(
+        f"ended with {process.returncode} while it loaded the model; its log is {spec.directory.log_file}"
+    )
 
 
 def reap_ended_hosts(process: Process) -> None:
@@ -77,16 +79,16 @@ def reap_ended_hosts(process: Process) -> None:
             one.wait()
 
 
-def _spawn_host_process(spec: HostSpec, alive: int, channel: int) -> subprocess.Popen[bytes]:
-    inherited = current_heritage()
-    log = os.open(spec.place.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
+def _spawn_host_process(spec: HostSpec, alive_lock: int, channel: int) -> subprocess.Popen[bytes]:
+    inherited = read_inherited_environment()
+    log = os.open(spec.directory.log_file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_NOFOLLOW, 0o600)
     try:
         return subprocess.Popen(  # noqa: S603 - our own module
-            [sys.executable, "-P", "-m", "sparkscore.model.host.host_server", str(channel), str(alive)],
+            [sys.executable, "-P", "-m", "sparkscore.model.host.host_server", str(channel), str(alive_lock)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            pass_fds=(channel, alive),
+            pass_fds=(channel, alive_lock),
             start_new_session=True,
             env=build_host_environment(inherited, cores=spec.cores, device=spec.device),
             cwd="/",
@@ -96,14 +98,14 @@ def _spawn_host_process(spec: HostSpec, alive: int, channel: int) -> subprocess.
         os.close(log)
 
 
-def _exchange_with_host(channel: socket.socket, question: bytes, until: float) -> bytes:
+def _exchange_with_host(channel: socket.socket, request: bytes, deadline: float) -> bytes:
     answer = b""
     try:
-        channel.settimeout(max(0.001, until - time.monotonic()))
-        channel.sendall(question)
+        channel.settimeout(max(0.001, deadline - time.monotonic()))
+        channel.sendall(request)
         channel.shutdown(socket.SHUT_WR)
         while True:
-            channel.settimeout(max(0.001, until - time.monotonic()))
+            channel.settimeout(max(0.001, deadline - time.monotonic()))
             more = channel.recv(1 << 16)
             if not more:
                 return answer
@@ -112,21 +114,21 @@ def _exchange_with_host(channel: socket.socket, question: bytes, until: float) -
         return answer
 
 
-def build_host_environment(inherited: Heritage, *, cores: int, device: str | None) -> dict[str, str]:
+def build_host_environment(inherited: InheritedEnvironment, *, cores: int, device: str | None) -> dict[str, str]:
     """The process's environment: the worker's own without Spark's variables and without secrets.
 
     Threads: Spark says OMP_NUM_THREADS=1 or so for the worker; here each batch may use the cores of the task that sent
     it. A GPU: the process sees that one alone, numbered as Spark's discovery scripts do.
     """
-    given = inherited.environment
-    kept = {
+    variables = inherited.variables
+    environment = {
         name: value
-        for name, value in given.items()
+        for name, value in variables.items()
         if not name.startswith(_SPARK_VARIABLE_PREFIXES) and not _SECRET_VARIABLE.search(name)
     }
-    kept |= dict.fromkeys(THREAD_VARIABLES, str(cores))
-    kept["PYTHONPATH"] = os.pathsep.join(entry for entry in inherited.path if entry)
-    kept["TMPDIR"] = tempfile.gettempdir()
+    environment |= dict.fromkeys(THREAD_VARIABLES, str(cores))
+    environment["PYTHONPATH"] = os.pathsep.join(entry for entry in inherited.path if entry)
+    environment["TMPDIR"] = tempfile.gettempdir()
     if device is not None:
-        kept |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
-    return kept
+        environment |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    return environment

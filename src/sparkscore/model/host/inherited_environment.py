@@ -18,68 +18,76 @@ from sparkscore.model.distribution.locked_directory import ensure_private_folder
 
 
 @dataclass(frozen=True, slots=True)
-class Heritage:
+class InheritedEnvironment:
     """What passes on."""
 
-    environment: dict[str, str]
+    variables: dict[str, str]
     path: tuple[str, ...]
     """The import path; entries are absolute, or empty for the working directory."""
     umask: int
 
 
 @dataclass(frozen=True, slots=True)
-class _Kept:
-    heritage: Heritage
+class _RememberedEnvironment:
+    inherited: InheritedEnvironment
     spark_files: str
     """Where Spark puts files that are added later."""
     models: str
     """Where models are unpacked: nothing there is on another model's import path."""
 
 
-_kept: list[_Kept] = []
+_remembered: list[_RememberedEnvironment] = []
 """The environment of this process: at most one entry."""
 
 
-def keep_heritage(spark_files: str) -> None:
+def remember_environment(spark_files: str) -> None:
     """Remember the environment of this process, once. To be called before it loads a model.
 
     Needs:   Spark's folder for files that were added, of the task that runs.
     Runs on: executor.
     Raises:  AccessDenied.
     """
-    if not _kept or _kept[0].spark_files != spark_files:
-        _kept[:] = [
-            _Kept(_kept[0].heritage if _kept else _read_heritage(), spark_files, str(ensure_private_folder("models")))
+    if not _remembered or _remembered[0].spark_files != spark_files:
+        _remembered[:] = [
+            _RememberedEnvironment(
+                _remembered[0].inherited if _remembered else _read_current_environment(),
+                spark_files,
+                str(ensure_private_folder("models")),
+            )
         ]
 
 
-def current_heritage() -> Heritage:
+def read_inherited_environment() -> InheritedEnvironment:
     """What a process that is started now inherits from this one.
 
     Runs on: executor.
     """
-    if not _kept:
-        return _read_heritage()
-    (kept,) = _kept
-    own = kept.heritage
-    return Heritage(own.environment, _with_files_added(own.path, _absolute_entries(sys.path), kept), own.umask)
+    if not _remembered:
+        return _read_current_environment()
+    (remembered,) = _remembered
+    own = remembered.inherited
+    return InheritedEnvironment(
+        own.variables, _add_spark_files(own.path, _absolute_entries(sys.path), remembered), own.umask
+    )
 
 
-def _read_heritage() -> Heritage:
-    return Heritage(dict(os.environ), _absolute_entries(sys.path), _read_umask())
+def _read_current_environment() -> InheritedEnvironment:
+    return InheritedEnvironment(dict(os.environ), _absolute_entries(sys.path), _read_umask())
 
 
 def _absolute_entries(path: Sequence[str]) -> tuple[str, ...]:
     return tuple(entry and str(Path(entry).absolute()) for entry in path)
 
 
-def _with_files_added(before: tuple[str, ...], now: Sequence[str], kept: _Kept) -> tuple[str, ...]:
+def _add_spark_files(
+    inherited: tuple[str, ...], current: Sequence[str], remembered: _RememberedEnvironment
+) -> tuple[str, ...]:
     """The import path as Spark has it by now: it puts what is added behind the first entry."""
-    added = [one for one in now if one not in before and _is_in(one, kept.spark_files)]
-    return tuple(one for one in (*before[:1], *added, *before[1:]) if not _is_in(one, kept.models))
+    added = [one for one in current if one not in inherited and _is_inside(one, remembered.spark_files)]
+    return tuple(one for one in (*inherited[:1], *added, *inherited[1:]) if not _is_inside(one, remembered.models))
 
 
-def _is_in(entry: str, folder: str) -> bool:
+def _is_inside(entry: str, folder: str) -> bool:
     return bool(entry) and Path(entry).is_relative_to(Path(folder).absolute())
 
 

@@ -18,7 +18,7 @@ _Tenant = tuple[str, str, str] | None
 """Digest, runtime and params of a model that is alone here; None: models that can share."""
 
 _tenants: list[_Tenant] = []
-"""What this process has loaded, or tried to: code that was imported stays, whatever becomes of its model. One at most.
+"""What this process has loaded, or tried to: imported code stays, even without its model. One at most.
 """
 
 
@@ -35,7 +35,7 @@ def can_share_process(model: ShippedModel) -> bool:
     return isinstance(file, SklearnFile) and file.format == "skops" and not file.trusted
 
 
-def admits_here(model: ShippedModel) -> bool:
+def can_load_here(model: ShippedModel) -> bool:
     """Whether this process may load the model: it has loaded nothing yet, or this very model, or both can share.
 
     `sensitive`, `batch_timeout` and the GPU make no other model: the code is the same.
@@ -44,15 +44,15 @@ def admits_here(model: ShippedModel) -> bool:
     """
     if not _tenants:
         return not find_imported_modules(model.code)
-    return _tenants == [_tenant_of(model)]
+    return _tenants == [_identify_tenant(model)]
 
 
-def admit_here(model: ShippedModel) -> None:
+def record_tenant(model: ShippedModel) -> None:
     """Remember that this process loads the model. To be called before it does.
 
-    Needs:   a model that `admits_here`.
+    Needs:   a model for which `can_load_here` is true.
     """
-    _tenants[:] = [_tenant_of(model)]
+    _tenants[:] = [_identify_tenant(model)]
 
 
 def list_model_modules(mlmodel: Mapping[str, Any], folder: str | Path) -> tuple[str, ...]:
@@ -62,37 +62,37 @@ def list_model_modules(mlmodel: Mapping[str, Any], folder: str | Path) -> tuple[
     """
     flavors = [flavor for flavor in mlmodel["flavors"].values() if isinstance(flavor, dict)]
     roots = {flavor["code"] for flavor in flavors if isinstance(flavor.get("code"), str)}
-    return tuple(sorted({name for root in roots for name in _modules_in(Path(folder, root), "")}))
+    return tuple(sorted({name for root in roots for name in _list_modules(Path(folder, root), "")}))
 
 
-def find_imported_modules(names: Collection[str], *, elsewhere_than: str | Path | None = None) -> list[str]:
-    """Those of the modules that this process has imported; with `elsewhere_than`, not from that folder."""
+def find_imported_modules(names: Collection[str], *, outside: str | Path | None = None) -> list[str]:
+    """Those of the modules that this process has imported; with `outside`, not from that folder."""
     found = {name: sys.modules[name] for name in names if name in sys.modules}
-    return [name for name, module in found.items() if elsewhere_than is None or not _is_from(module, elsewhere_than)]
+    return [name for name, module in found.items() if outside is None or not _is_module_from(module, outside)]
 
 
-def refuse_imported(names: Collection[str], folder: str | Path) -> None:
+def refuse_imported_modules(names: Collection[str], folder: str | Path) -> None:
     """Refuse a model whose own modules Python would not import, as it has others of these names already.
 
     Needs:   the names of the modules that the model in `folder` brings; nothing of it is imported yet.
     Raises:  ModelError.
     """
-    if there := find_imported_modules(names, elsewhere_than=folder):
+    if imported := find_imported_modules(names, outside=folder):
         raise ModelError(
-            f"the model brings {_format_modules(there)} in its code_paths, and Python has imported "
-            f"{'another module' if len(there) == 1 else 'other modules'} of that name before it",
+            f"the model brings {_format_modules(imported)} in its code_paths, and Python has imported "
+            f"{'another module' if len(imported) == 1 else 'other modules'} of that name before it",
             "modules with names of their own: otherwise the model runs other code than it was logged with",
             "rename it in the model's code, or leave it out of code_paths if the installed module is meant, "
             "and log the model again",
         )
 
 
-def _tenant_of(model: ShippedModel) -> _Tenant:
+def _identify_tenant(model: ShippedModel) -> _Tenant:
     """Params as text: 1, 1.0 and True differ."""
     return None if can_share_process(model) else (model.digest, model.runtime, repr(model.params))
 
 
-def _modules_in(folder: Path, prefix: str) -> Iterator[str]:
+def _list_modules(folder: Path, prefix: str) -> Iterator[str]:
     for entry in sorted(folder.iterdir()) if folder.is_dir() else ():
         name = _module_name(entry.name) if entry.is_file() else entry.name
         if not name.isidentifier() or name in {"__init__", "__main__", "__pycache__"}:
@@ -100,7 +100,7 @@ def _modules_in(folder: Path, prefix: str) -> Iterator[str]:
         if entry.is_file() or any((entry / f"__init__{suffix}").is_file() for suffix in all_suffixes()):
             yield prefix + name
         else:
-            yield from _modules_in(entry, f"{prefix}{name}.")
+            yield from _list_modules(entry, f"{prefix}{name}.")
 
 
 def _module_name(file: str) -> str:
@@ -109,9 +109,9 @@ def _module_name(file: str) -> str:
     return file.removesuffix(endings[-1]) if endings else ""
 
 
-def _is_from(module: ModuleType, folder: str | Path) -> bool:
-    places = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
-    return any(place is not None and Path(place).is_relative_to(folder) for place in places)
+def _is_module_from(module: ModuleType, folder: str | Path) -> bool:
+    paths = [getattr(module, "__file__", None), *getattr(module, "__path__", ())]
+    return any(path is not None and Path(path).is_relative_to(folder) for path in paths)
 
 
 def _format_modules(names: Collection[str]) -> str:

@@ -23,14 +23,14 @@ from sparkscore.model.distribution.model_cache_limits import (
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.distribution.unpacked_model import release_model, unpack_model
 from sparkscore.model.host.host_client import HostedModel, open_host_scorer
-from sparkscore.model.host.inherited_environment import keep_heritage
-from sparkscore.model.host.process_sharing import admit_here, admits_here
-from sparkscore.model.runtimes.batch_timeout import late_batch, limit_batch_time
+from sparkscore.model.host.inherited_environment import remember_environment
+from sparkscore.model.host.process_sharing import can_load_here, record_tenant
+from sparkscore.model.runtimes.batch_timeout import late_batch_error, limit_batch_time
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
 from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.model.runtimes.thread_limits import limit_threads
 
-_Home = Literal["worker", "beside", "executor"]
+_ModelLocation = Literal["worker", "private", "executor"]
 """Where a model is: in this worker, in a process of this worker's own, in one that the executor's workers share."""
 
 
@@ -38,7 +38,7 @@ _Home = Literal["worker", "beside", "executor"]
 class _ResidentModel:
     digest: str
     score: Scorer
-    occupied: int
+    memory_bytes: int
     """Bytes of memory: its files' size or, where that is more, how much the process grew when it was loaded, or all of
     a process of the worker's own."""
 
@@ -63,11 +63,11 @@ def get_resident_scorer(model: ShippedModel, on_load: Callable[[], None]) -> Sco
              a process of its own and the system cannot give it.
     """
     cores, gpu = _task_cores(), task_gpu_address()
-    keep_heritage(SparkFiles.getRootDirectory())
-    home = _home_of(model)
-    key = (*_scorer_identity(model, home), gpu)
+    remember_environment(SparkFiles.getRootDirectory())
+    location = _choose_location(model)
+    key = (*_scorer_identity(model, location), gpu)
     if key not in _resident_models:
-        load = _load_here if home == "worker" else partial(_load_beside, private=home == "beside")
+        load = _load_in_worker if location == "worker" else partial(_load_in_host, private=location == "private")
         _resident_models[key] = load(model, cores, gpu, on_load)
         _evict_resident_models(0, cores)
     _resident_models.move_to_end(key)
@@ -81,84 +81,84 @@ def task_gpu_address() -> str | None:
     return None if gpu is None else gpu.addresses[0]
 
 
-def _home_of(model: ShippedModel) -> _Home:
+def _choose_location(model: ShippedModel) -> _ModelLocation:
     if model.residency == "executor":
         return "executor"
-    return "worker" if admits_here(model) else "beside"
+    return "worker" if can_load_here(model) else "private"
 
 
-def _scorer_identity(model: ShippedModel, home: _Home) -> tuple[Any, ...]:
+def _scorer_identity(model: ShippedModel, location: _ModelLocation) -> tuple[Any, ...]:
     """What makes a scorer another one. Params as text: 1, 1.0 and True differ."""
-    hosted_for = None if home == "worker" else model.batch_timeout
-    return model.digest, model.runtime, repr(model.params), model.sensitive, home, hosted_for
+    hosted_for = None if location == "worker" else model.batch_timeout
+    return model.digest, model.runtime, repr(model.params), model.sensitive, location, hosted_for
 
 
 def _prepare_for_task(score: Scorer, model: ShippedModel, cores: int, on_load: Callable[[], None]) -> Scorer:
     """The scorer as this task has to call it."""
     if isinstance(score, HostedModel):
         score.count_loads(on_load)
-        return _named_if_late(score, model.batch_timeout) if model.residency == "worker" else score
+        return _add_partition_to_timeout(score, model.batch_timeout) if model.residency == "worker" else score
     if model.batch_timeout is None:
         limit_threads(cores)
         return score
-    return limit_batch_time(score, model.batch_timeout, cores=cores, where=_partition_label())
+    return limit_batch_time(score, model.batch_timeout, cores=cores, location=_partition_label())
 
 
-def _named_if_late(score: Scorer, seconds: float | None) -> Scorer:
+def _add_partition_to_timeout(score: Scorer, seconds: float | None) -> Scorer:
     """The scorer of the worker's own model process, with the error for a hang that the worker would raise."""
-    where = _partition_label()
+    partition = _partition_label()
 
-    def named(columns: Sequence[pa.Array]) -> pa.Array:
+    def score_batch(columns: Sequence[pa.Array]) -> pa.Array:
         try:
             return score(columns)
         except BatchTimeout:
-            raise late_batch(seconds or 0.0, len(columns[0]), where) from None
+            raise late_batch_error(seconds or 0.0, len(columns[0]), partition) from None
 
-    return score if seconds is None else named
+    return score if seconds is None else score_batch
 
 
-def _load_here(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _ResidentModel:
+def _load_in_worker(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _ResidentModel:
     archive = SparkFiles.get(model.archive)
     folder = unpack_model(archive, model.digest)
     files = folder_bytes(folder)
     keep_freed_memory()
     _evict_resident_models(files, cores)
     before = process_rss_bytes()
-    admit_here(model)
+    record_tenant(model)
     try:
         score = load_verified_scorer(model, folder, cores=cores, device=device)
     except DigestMismatch:  # somebody changed this node's copy; the archive may be as it was
         score = load_verified_scorer(
-            model, unpack_model(archive, model.digest, doubted=True), cores=cores, device=device
+            model, unpack_model(archive, model.digest, verify=True), cores=cores, device=device
         )
     on_load()
     return _ResidentModel(model.digest, score, max(files, process_rss_bytes() - before))
 
 
-def _load_beside(
+def _load_in_host(
     model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None], *, private: bool
 ) -> _ResidentModel:
-    def folder(*, doubted: bool) -> str:
-        return unpack_model(SparkFiles.get(model.archive), model.digest, doubted=doubted)
+    def provide_folder(*, verify: bool) -> str:
+        return unpack_model(SparkFiles.get(model.archive), model.digest, verify=verify)
 
-    files = folder_bytes(folder(doubted=False)) if private else 0
+    files = folder_bytes(provide_folder(verify=False)) if private else 0
     if private:
         _evict_resident_models(files, cores)
-    score = open_host_scorer(model, folder, cores=cores, device=device, on_load=on_load, private=private)
+    score = open_host_scorer(model, provide_folder, cores=cores, device=device, on_load=on_load, private=private)
     return _ResidentModel(model.digest, score, max(files, process_rss_bytes(score.pid)) if private and score.pid else 0)
 
 
 def _evict_resident_models(needed: int, cores: int) -> None:
     """Let models go until `needed` bytes fit; with nothing needed, the newest stays."""
-    stays = 1 if needed == 0 else 0
-    while len(_resident_models) > stays and needed + sum(
-        one.occupied for one in _resident_models.values()
+    min_models = 1 if needed == 0 else 0
+    while len(_resident_models) > min_models and needed + sum(
+        one.memory_bytes for one in _resident_models.values()
     ) > memory_budget(cores):
-        _, gone = _resident_models.popitem(last=False)
-        if isinstance(gone.score, HostedModel):
-            gone.score.end()
-        if all(one.digest != gone.digest for one in _resident_models.values()):
-            release_model(gone.digest)
+        _, evicted = _resident_models.popitem(last=False)
+        if isinstance(evicted.score, HostedModel):
+            evicted.score.end_process()
+        if all(one.digest != evicted.digest for one in _resident_models.values()):
+            release_model(evicted.digest)
 
 
 def _partition_label() -> str:

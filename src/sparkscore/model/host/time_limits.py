@@ -15,16 +15,16 @@ class HostTimeLimits:
     """From the first question to a model that is loaded."""
     idle_s: float = 300.0
     """Without a batch. The process holds the model's memory; a new one costs a load."""
-    late_tries: int = 2
+    max_late_batches: int = 2
     """Of a batch with a `batch_timeout`: each costs so many seconds."""
 
 
 def read_host_time_limits(batch_timeout: float | None = None) -> HostTimeLimits:
     """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch."""
-    given = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
-    return HostTimeLimits() if given is None else HostTimeLimits(batch_s=float(given))
+    seconds = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
+    return HostTimeLimits() if seconds is None else HostTimeLimits(batch_s=float(seconds))
 
 
-def private_limits(batch_timeout: float | None) -> HostTimeLimits:
+def private_time_limits(batch_timeout: float | None) -> HostTimeLimits:
     """The limits of a process that stands in for its worker: without a `batch_timeout` a batch takes what it takes."""
-    return HostTimeLimits(batch_s=math.inf if batch_timeout is None else batch_timeout, late_tries=1)
+    return HostTimeLimits(batch_s=math.inf if batch_timeout is None else batch_timeout, max_late_batches=1)

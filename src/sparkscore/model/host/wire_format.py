@@ -35,8 +35,8 @@ class MessageHeader:
     """Of an answer: seconds of the CPU that the process has spent since its last answer, to whichever worker."""
 
     @property
-    def after(self) -> int:
-        """The first place behind it, aligned as Arrow likes it."""
+    def next_start(self) -> int:
+        """The first offset behind it, aligned as Arrow likes it."""
         return -(-(self.start + self.size) // _ALIGNMENT_BYTES) * _ALIGNMENT_BYTES
 
 
@@ -64,35 +64,35 @@ class Region:
         self._map: mmap.mmap | None = None
 
     @classmethod
-    def new(cls) -> "Region":
+    def create(cls) -> "Region":
         """An empty one."""
         descriptor = os.memfd_create("sparkscore", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         fcntl.fcntl(descriptor, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK)
         return cls(descriptor)
 
-    def write(self, batch: pa.RecordBatch, *, kind: MessageKind, start: int = 0) -> MessageHeader:
+    def write_batch(self, batch: pa.RecordBatch, *, kind: MessageKind, start: int = 0) -> MessageHeader:
         """Put a batch there."""
-        counted = pa.MockOutputStream()
-        _write_ipc_stream(batch, counted)
-        header = MessageHeader(kind, start, counted.size())
-        there = memoryview(self._mapped(start + header.size))[start : start + header.size]
-        _write_ipc_stream(batch, pa.FixedSizeBufferWriter(pa.py_buffer(there)))
+        counter = pa.MockOutputStream()
+        _write_ipc_stream(batch, counter)
+        header = MessageHeader(kind, start, counter.size())
+        target = memoryview(self._map_bytes(start + header.size))[start : start + header.size]
+        _write_ipc_stream(batch, pa.FixedSizeBufferWriter(pa.py_buffer(target)))
         return header
 
     def write_text(self, text: str, *, kind: MessageKind, start: int) -> MessageHeader:
         """Put a text there."""
         content = text.encode()
-        self._mapped(start + len(content))[start : start + len(content)] = content
+        self._map_bytes(start + len(content))[start : start + len(content)] = content
         return MessageHeader(kind, start, len(content))
 
-    def batch(self, header: MessageHeader) -> pa.RecordBatch:
+    def read_batch(self, header: MessageHeader) -> pa.RecordBatch:
         """The batch that lies there, without a copy: it lasts until the next one is written over it."""
-        there = pa.py_buffer(self._mapped(header.start + header.size)).slice(header.start, header.size)
-        return pa.ipc.open_stream(there).read_next_batch()
+        stored = pa.py_buffer(self._map_bytes(header.start + header.size)).slice(header.start, header.size)
+        return pa.ipc.open_stream(stored).read_next_batch()
 
-    def copy(self, header: MessageHeader) -> bytes:
+    def copy_bytes(self, header: MessageHeader) -> bytes:
         """A copy of what lies there."""
-        return self._mapped(header.start + header.size)[header.start : header.start + header.size]
+        return self._map_bytes(header.start + header.size)[header.start : header.start + header.size]
 
     def close(self) -> None:
         """Let it go; arrays that still look at it keep their part of the mapping."""
@@ -100,13 +100,13 @@ class Region:
             os.close(self.descriptor)
         self.descriptor, self._map = -1, None
 
-    def _mapped(self, size: int) -> mmap.mmap:
+    def _map_bytes(self, size: int) -> mmap.mmap:
         """A mapping of at least so many bytes: memory that is not written to costs nothing, so it doubles."""
         if self._map is None or len(self._map) < size:
-            wanted = max(_MIN_REGION_BYTES, 1 << (size - 1).bit_length())
-            if os.fstat(self.descriptor).st_size < wanted:
-                os.ftruncate(self.descriptor, wanted)
-            self._map = mmap.mmap(self.descriptor, wanted)
+            map_size = max(_MIN_REGION_BYTES, 1 << (size - 1).bit_length())
+            if os.fstat(self.descriptor).st_size < map_size:
+                os.ftruncate(self.descriptor, map_size)
+            self._map = mmap.mmap(self.descriptor, map_size)
         return self._map
 
 

@@ -42,18 +42,19 @@ def open_registry(tracking_uri: str | None) -> Registry:
         import mlflow
 
         # for Databricks MLflow knows that the registry is Unity Catalog
-        named = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
-        uri = named or mlflow.get_registry_uri()
+        registry_uri = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
+        uri = registry_uri or mlflow.get_registry_uri()
         _refuse_new_database(uri)
         return Registry(
             uri,
             call_registry(
-                lambda: mlflow.MlflowClient(tracking_uri, registry_uri=named), f"the registry at {redact_secrets(uri)}"
+                lambda: mlflow.MlflowClient(tracking_uri, registry_uri=registry_uri),
+                f"the registry at {redact_secrets(uri)}",
             ),
         )
 
 
-def call_registry(question: Callable[[], RegistryAnswer], what: str) -> RegistryAnswer:
+def call_registry(request: Callable[[], RegistryAnswer], subject: str) -> RegistryAnswer:
     """The registry's answer, after at most three tries and about ten seconds.
 
     Raises:  ModelNotFound, AccessDenied, ConfigError, RegistryUnreachable.
@@ -64,56 +65,58 @@ def call_registry(question: Callable[[], RegistryAnswer], what: str) -> Registry
         wait=wait_exponential(multiplier=0.25, max=2),
         reraise=True,
     )
-    answer: RegistryAnswer = retrying(_call_registry_once, question, what)
+    answer: RegistryAnswer = retrying(_call_registry_once, request, subject)
     return answer
 
 
-def _call_registry_once(question: Callable[[], RegistryAnswer], what: str) -> RegistryAnswer:
+def _call_registry_once(request: Callable[[], RegistryAnswer], subject: str) -> RegistryAnswer:
     with suppress_mlflow_output(), limit_mlflow_retries():
         try:
-            return question()
+            return request()
         except Exception as error:
-            raise _translate_mlflow_error(error, what) from error
+            raise _translate_mlflow_error(error, subject) from error
 
 
-def download_model_files(registry: Registry, name: str, version: str, place: Path) -> Path:
-    """The folder in which a model version's files now lie, inside `place`.
+def download_model_files(registry: Registry, name: str, version: str, directory: Path) -> Path:
+    """The folder in which a model version's files now lie, inside `directory`.
 
     Raises:  ModelNotFound where the files are gone; AccessDenied, RegistryUnreachable.
     """
-    what = f"the files of {name} version {version}"
+    subject = f"the files of {name} version {version}"
     client = registry.client
     # Unity Catalog lends credentials for the files, which only MLflow's own way for models:/ asks for
     governed = registry.uri.startswith(("databricks", "uc:"))
     uri = f"models:/{name}/{version}"
     if not governed:
-        uri = call_registry(lambda: client.get_model_version_download_uri(name, version), what)
+        uri = call_registry(lambda: client.get_model_version_download_uri(name, version), subject)
     with suppress_mlflow_output():
         from mlflow.artifacts import download_artifacts
 
         try:
-            where = {"tracking_uri": client.tracking_uri, "registry_uri": registry.uri}
-            path = Path(download_artifacts(artifact_uri=uri, dst_path=str(place), **where))
+            uris = {"tracking_uri": client.tracking_uri, "registry_uri": registry.uri}
+            path = Path(download_artifacts(artifact_uri=uri, dst_path=str(directory), **uris))
         except Exception as error:
-            raise _translate_mlflow_error(error, what) from error
+            raise _translate_mlflow_error(error, subject) from error
     (path / "registered_model_meta").unlink(missing_ok=True)  # written by the download, not part of the model
     return path
 
 
-def _translate_mlflow_error(error: Exception, what: str) -> SparkscoreError:
+def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
     """What a failure of MLflow, of its database or of the network means for a run."""
-    code, text = getattr(error, "error_code", None), redact_secrets(str(error)).strip().partition("\n")[0][:300]
+    code, message = getattr(error, "error_code", None), redact_secrets(str(error)).strip().partition("\n")[0][:300]
     no_file = isinstance(error, OSError) and "No such file" in str(error)
     check = "check model.uri and model.tracking_uri"
     if code in _NOT_FOUND_CODES or no_file:
-        return ModelNotFound(f"the registry does not have {what}: {text}", "a registered model", check)
+        return ModelNotFound(f"the registry does not have {subject}: {message}", "a registered model", check)
     if code in _ACCESS_DENIED_CODES or isinstance(error, PermissionError):
         return AccessDenied(
-            f"no access to {what}: {text}", "permission to read the model", "check MLflow's credentials"
+            f"no access to {subject}: {message}", "permission to read the model", "check MLflow's credentials"
         )
-    if code in _REFUSED_REQUEST_CODES or "out-of-date database schema" in text:
-        return ConfigError(f"the registry refused to give {what}: {text}", "an MLflow registry of this version", check)
-    found = f"no answer for {what}: {type(error).__name__}: {text}"
+    if code in _REFUSED_REQUEST_CODES or "out-of-date database schema" in message:
+        return ConfigError(
+            f"the registry refused to give {subject}: {message}", "an MLflow registry of this version", check
+        )
+    found = f"no answer for {subject}: {type(error).__name__}: {message}"
     return RegistryUnreachable(found, "a registry that answers", "check model.tracking_uri; run it again")
 
 

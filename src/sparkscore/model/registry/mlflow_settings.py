@@ -36,19 +36,19 @@ def limit_mlflow_retries() -> Iterator[None]:
     """Few and short retries: by default MLflow asks a server for minutes, and a database ten times over 100 seconds."""
     import mlflow.store.db.utils as database
 
-    before = database.MAX_RETRY_COUNT  # there is no setting for it
-    database.MAX_RETRY_COUNT = min(before, _DATABASE_ATTEMPTS)
+    original = database.MAX_RETRY_COUNT  # there is no setting for it
+    database.MAX_RETRY_COUNT = min(original, _DATABASE_ATTEMPTS)
     try:
         with _set_default_variables(_SHORT_RETRY_VARIABLES):
             yield
     finally:
-        database.MAX_RETRY_COUNT = before
+        database.MAX_RETRY_COUNT = original
 
 
 @contextmanager
-def _set_default_variables(wanted: Mapping[str, str]) -> Iterator[None]:
+def _set_default_variables(variables: Mapping[str, str]) -> Iterator[None]:
     """The environment with these variables where they were not set."""
-    added = {name: value for name, value in wanted.items() if name not in os.environ}
+    added = {name: value for name, value in variables.items() if name not in os.environ}
     os.environ.update(added)
     try:
         yield

@@ -60,8 +60,8 @@ def resolve_model(
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; AccessDenied;
              RegistryUnreachable after bounded retries.
     """
-    named, registry = parse_model_uri(uri), open_registry(tracking_uri)
-    name, version = named.name, _resolve_registry_version(registry, named)
+    model_uri, registry = parse_model_uri(uri), open_registry(tracking_uri)
+    name, version = model_uri.name, _resolve_registry_version(registry, model_uri)
     entry = call_registry(
         lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}"
     )
@@ -69,12 +69,14 @@ def resolve_model(
         raise ModelNotFound(
             f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
         )
-    folder, digest = fetch_private_copy(lambda place: download_model_files(registry, name, version, place), copies)
+    folder, digest = fetch_private_copy(
+        lambda directory: download_model_files(registry, name, version, directory), copies
+    )
     mlmodel = read_mlmodel(folder)
     signature = _resolve_signature(mlmodel, inputs or {})
     check_model_params(signature, params)
-    chosen = choose_runtime(runtime, mlmodel, params, folder)
-    if chosen == "onnx":
+    selected = choose_runtime(runtime, mlmodel, params, folder)
+    if selected == "onnx":
         check_onnx_signature(mlmodel, signature, folder)
     return PinnedModel(
         name=name,
@@ -82,7 +84,7 @@ def resolve_model(
         model_id=str(mlmodel.get("model_id") or ""),
         digest=digest,
         path=str(folder),
-        runtime=chosen,
+        runtime=selected,
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
@@ -95,25 +97,29 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     Runs on: driver.
     Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
     """
-    named = parse_model_uri(uri)
-    return named.version if named.version is not None else _resolve_registry_version(open_registry(tracking_uri), named)
+    model_uri = parse_model_uri(uri)
+    return (
+        model_uri.version
+        if model_uri.version is not None
+        else _resolve_registry_version(open_registry(tracking_uri), model_uri)
+    )
 
 
 def _resolve_signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:
-    said = read_mlflow_signature(mlmodel)
-    return replace(said, inputs=merge_tensor_inputs(said.inputs, inputs)) if said.tensor else said
+    signature = read_mlflow_signature(mlmodel)
+    return replace(signature, inputs=merge_tensor_inputs(signature.inputs, inputs)) if signature.tensor else signature
 
 
-def _resolve_registry_version(registry: Registry, named: ModelUri) -> str:
-    """The version itself, or what the alias points to in the one answer that also tells which aliases there are."""
-    if named.version is not None:
-        return str(int(named.version))
-    model = call_registry(lambda: registry.client.get_registered_model(named.name), f"the model {named.name}")
-    if named.alias not in model.aliases:
-        there = ", ".join(sorted(model.aliases)) or "none"
+def _resolve_registry_version(registry: Registry, model_uri: ModelUri) -> str:
+    """The version itself, or what the alias points to in the one answer that also says which aliases there are."""
+    if model_uri.version is not None:
+        return str(int(model_uri.version))
+    model = call_registry(lambda: registry.client.get_registered_model(model_uri.name), f"the model {model_uri.name}")
+    if model_uri.alias not in model.aliases:
+        aliases = ", ".join(sorted(model.aliases)) or "none"
         raise ModelNotFound(
-            f"no alias {named.alias} on the model {named.name}",
-            f"one of its aliases: {there}",
+            f"no alias {model_uri.alias} on the model {model_uri.name}",
+            f"one of its aliases: {aliases}",
             "set the alias in MLflow, or name a version",
         )
-    return str(model.aliases[named.alias])
+    return str(model.aliases[model_uri.alias])

@@ -14,7 +14,7 @@ from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.trust.model_digest import compute_model_digest
 
 _COPY_NAME = re.compile(r"[0-9a-f]{64}|\.fetch-.*")
-"""What is made here: copies by their digest, and the folders of fetches."""
+"""What is created here: copies by their digest, and the folders of fetches."""
 
 
 def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path, str]:
@@ -101,7 +101,7 @@ def _has_copy_digest(folder: Path, digest: str) -> bool:
 def _temporary_fetch_folder(copies: Path) -> Iterator[Path]:
     try:
         copies.mkdir(mode=0o700, parents=True, exist_ok=True)
-        made = tempfile.mkdtemp(dir=copies, prefix=".fetch-")
+        created = tempfile.mkdtemp(dir=copies, prefix=".fetch-")
     except OSError as error:
         raise AccessDenied(
             f"cannot write to {copies}: {error.strerror}",
@@ -109,6 +109,6 @@ def _temporary_fetch_folder(copies: Path) -> Iterator[Path]:
             "check its owner and mode, or set home",
         ) from error
     try:
-        yield Path(made)
+        yield Path(created)
     finally:
-        shutil.rmtree(made, ignore_errors=True)
+        shutil.rmtree(created, ignore_errors=True)

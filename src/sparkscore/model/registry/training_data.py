@@ -27,11 +27,13 @@ def find_training_data(name: str, version: str, *, tracking_uri: str | None) -> 
     Runs on: driver.
     Raises:  ModelNotFound where there is none; AccessDenied, RegistryUnreachable.
     """
-    client, what = open_registry(tracking_uri).client, f"{name} version {version}"
+    client, subject = open_registry(tracking_uri).client, f"{name} version {version}"
     run_id = call_registry(
         lambda: client.get_model_version(name, version), f"version {version} of the model {name}"
     ).run_id
-    inputs = call_registry(lambda: client.get_run(run_id), f"the run of {what}").inputs.dataset_inputs if run_id else []
+    inputs = (
+        call_registry(lambda: client.get_run(run_id), f"the run of {subject}").inputs.dataset_inputs if run_id else []
+    )
     logged = [
         one.dataset
         for one in inputs
@@ -40,7 +42,7 @@ def find_training_data(name: str, version: str, *, tracking_uri: str | None) -> 
     ]
     if len(logged) != 1:
         raise ModelNotFound(
-            f"{len(logged) or 'no'} Delta tables logged as training data of {what}",
+            f"{len(logged) or 'no'} Delta tables logged as training data of {subject}",
             "one input of its run with the context training and a Delta table as its source",
             "log it where the model is trained: mlflow.log_input(mlflow.data.load_delta(path=…, version=…), "
             'context="training"); or name a run or a window in drift.baseline',

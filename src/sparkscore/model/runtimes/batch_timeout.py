@@ -26,24 +26,24 @@ _batch_threads: list["_BatchThread"] = []
 """The thread of this process, if there is one that is not stuck."""
 
 
-def limit_batch_time(score: Scorer, seconds: float, *, cores: int, where: str) -> Scorer:
+def limit_batch_time(score: Scorer, seconds: float, *, cores: int, location: str) -> Scorer:
     """The scorer with a time-out. It works in a thread of its own that stays.
 
     Runs on: executor.
-    Raises:  BatchTimeout naming `where`, after which this process must end, and is ended soon.
+    Raises:  BatchTimeout naming `location`, after which this process must end, and is ended soon.
     """
 
-    def within(columns: Sequence[pa.Array]) -> pa.Array:
+    def score_in_time(columns: Sequence[pa.Array]) -> pa.Array:
         faulthandler.dump_traceback_later(seconds + min(seconds, _WATCHDOG_SPARE_S), exit=True, file=_STDERR)
         try:
-            answer = _get_batch_thread().outcome(partial(_score_in_thread, score, columns, cores), seconds)
+            answer = _get_batch_thread().run_call(partial(_score_in_thread, score, columns, cores), seconds)
         except TimeoutError:
             _batch_threads.clear()
-            raise late_batch(seconds, len(columns[0]), where) from None
+            raise late_batch_error(seconds, len(columns[0]), location) from None
         faulthandler.cancel_dump_traceback_later()
         return answer.result()
 
-    return within
+    return score_in_time
 
 
 def _score_in_thread(score: Scorer, columns: Sequence[pa.Array], cores: int) -> pa.Array:
@@ -51,10 +51,10 @@ def _score_in_thread(score: Scorer, columns: Sequence[pa.Array], cores: int) -> 
     return score(columns)
 
 
-def late_batch(seconds: float, rows: int, where: str) -> BatchTimeout:
+def late_batch_error(seconds: float, rows: int, location: str) -> BatchTimeout:
     """The error for a model of one worker, in it or in a process of its own, that did not answer in time."""
     return BatchTimeout(
-        f"the model did not answer within {seconds:g} s for a batch of {rows:,} rows in {where}",
+        f"the model did not answer within {seconds:g} s for a batch of {rows:,} rows in {location}",
         "an answer to every batch within scoring.batch_timeout",
         "exclude rows that it hangs on with a filter, give it more time, or set model.residency to executor, "
         "where such a batch becomes rejects",
@@ -71,24 +71,24 @@ class _BatchThread:
     """A thread that does one call after another for the life of the process: thread pools belong to threads."""
 
     def __init__(self) -> None:
-        self._asked: SimpleQueue[tuple[Future[pa.Array], Callable[[], pa.Array]]] = SimpleQueue()
-        threading.Thread(target=self._work, name="sparkscore-model", daemon=True).start()
+        self._calls: SimpleQueue[tuple[Future[pa.Array], Callable[[], pa.Array]]] = SimpleQueue()
+        threading.Thread(target=self._run_calls, name="sparkscore-model", daemon=True).start()
 
-    def outcome(self, act: Callable[[], pa.Array], seconds: float) -> "Future[pa.Array]":
+    def run_call(self, call: Callable[[], pa.Array], seconds: float) -> "Future[pa.Array]":
         """Wait for the result.
 
         Raises:  TimeoutError if it is not there in time.
         """
         future: Future[pa.Array] = Future()
-        self._asked.put((future, act))
+        self._calls.put((future, call))
         future.exception(timeout=seconds)  # waits; what the model raises is returned, not raised
         return future
 
-    def _work(self) -> None:
+    def _run_calls(self) -> None:
         while True:
-            future, act = self._asked.get()
+            future, call = self._calls.get()
             try:
-                future.set_result(act())
+                future.set_result(call())
             except BaseException as error:  # noqa: BLE001 - whoever waits raises it
                 future.set_exception(error)
-            del future, act  # not the last batch for as long as nothing is asked
+            del future, call  # not the last batch for as long as no call is there

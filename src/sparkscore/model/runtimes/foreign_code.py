@@ -9,9 +9,9 @@ from sparkscore.errors import SparkscoreError
 class ForeignError(Exception):
     """Wraps what a model's own code has raised if it would mean something else: an error of the suite, or an exit."""
 
-    def __init__(self, raised: BaseException) -> None:
-        super().__init__(str(raised))
-        self.raised = raised
+    def __init__(self, original: BaseException) -> None:
+        super().__init__(str(original))
+        self.original = original
 
 
 @contextmanager
@@ -30,11 +30,11 @@ def guard_foreign_code() -> Iterator[None]:
         raise ForeignError(error) from error
 
 
-def raised_by_model(error: BaseException) -> BaseException:
+def unwrap_foreign_error(error: BaseException) -> BaseException:
     """What the model has raised, inside a `ForeignError` or not."""
-    return error.raised if isinstance(error, ForeignError) else error
+    return error.original if isinstance(error, ForeignError) else error
 
 
-def is_exit(error: BaseException) -> bool:
+def is_exit_error(error: BaseException) -> bool:
     """Whether it would end a process (SystemExit, KeyboardInterrupt), so that no row is at fault."""
-    return not isinstance(raised_by_model(error), Exception)
+    return not isinstance(unwrap_foreign_error(error), Exception)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from sparkscore.errors import ModelError, PredictError
 from sparkscore.model.distribution.shipped_model import SklearnFile
-from sparkscore.model.host.process_sharing import refuse_imported
+from sparkscore.model.host.process_sharing import refuse_imported_modules
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
 from sparkscore.model.signature.numpy_inputs import NumpyArray
 
@@ -38,10 +38,10 @@ def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
     return method
 
 
-def refuse_pickle(do: str) -> None:
+def refuse_pickle(advice: str) -> None:
     """Raise ModelError if the environment of this machine forbids MLflow to load pickles."""
     if os.environ.get("MLFLOW_ALLOW_PICKLE_DESERIALIZATION", "true").lower() in ("false", "0"):
-        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that you trust", do)
+        raise ModelError("MLFLOW_ALLOW_PICKLE_DESERIALIZATION is false", "true, for a model that you trust", advice)
 
 
 def import_runtime_library(name: str, *, install: str) -> Any:
@@ -59,10 +59,10 @@ def import_runtime_library(name: str, *, install: str) -> Any:
         ) from error
 
 
-def missing_gpu_error(device: str, why: str) -> ModelError:
+def missing_gpu_error(device: str, reason: str) -> ModelError:
     """The error for a task to which Spark assigned a GPU that the library cannot use."""
     return ModelError(
-        f"the GPU of the task (address {device}) cannot be used: {why}",
+        f"the GPU of the task (address {device}) cannot be used: {reason}",
         "a numbered GPU, CUDA, and a library that is built for it on every executor that has GPU tasks",
         "install them there; set model.residency to executor if addresses are no numbers; or request no GPU",
     )
@@ -89,8 +89,8 @@ def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str]
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
     pyfunc = import_module("mlflow.pyfunc")
-    refuse_imported(code, folder)
+    refuse_imported_modules(code, folder)
     with guard_foreign_code():
         model = pyfunc.load_model(folder, suppress_warnings=True)
-    bound = dict(params) or None
-    return lambda features: model.predict(features, params=bound)
+    model_params = dict(params) or None
+    return lambda features: model.predict(features, params=model_params)

@@ -31,27 +31,31 @@ _LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_modu
 """Modules whose pickles Python's own pickle module can load."""
 
 
-def choose_runtime(asked: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path) -> Runtime:
+def choose_runtime(
+    requested: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path
+) -> Runtime:
     """What executes the model. `auto`: its own library if that gives the same without MLflow, else pyfunc.
 
     Runs on: driver.
     Raises:  ConfigError for another runtime; ModelError where one is asked for that cannot execute this model.
     """
-    if asked not in RUNTIMES:
-        raise ConfigError(f"there is no runtime {asked!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
-    own = _RUNTIME_BY_LOADER.get(mlmodel["flavors"]["python_function"].get("loader_module", ""))
-    if asked == "pyfunc" or (asked == "auto" and own is None):
+    if requested not in RUNTIMES:
+        raise ConfigError(f"there is no runtime {requested!r}", f"one of {', '.join(RUNTIMES)}", "check model.runtime")
+    native = _RUNTIME_BY_LOADER.get(mlmodel["flavors"]["python_function"].get("loader_module", ""))
+    if requested == "pyfunc" or (requested == "auto" and native is None):
         return "pyfunc"
-    wanted = own if asked == "auto" else asked
-    reason = _pyfunc_reason(str(wanted), own, mlmodel, params, Path(folder))
-    if reason is None and own is not None:
-        return own
-    if asked == "auto":
+    candidate = native if requested == "auto" else requested
+    reason = _pyfunc_reason(str(candidate), native, mlmodel, params, Path(folder))
+    if reason is None and native is not None:
+        return native
+    if requested == "auto":
         return "pyfunc"
-    raise ModelError(f"runtime {asked}, but {reason}", _NATIVE_MODEL_TEXT[asked], "set model.runtime to auto or pyfunc")
+    raise ModelError(
+        f"runtime {requested}, but {reason}", _NATIVE_MODEL_TEXT[requested], "set model.runtime to auto or pyfunc"
+    )
 
 
-def runtime_file(
+def describe_runtime_file(
     runtime: Runtime, mlmodel: Mapping[str, Any], folder: str | Path
 ) -> SklearnFile | OnnxFile | TorchFile | None:
     """What the runtime loads: workers then need not read the MLmodel file.
@@ -104,13 +108,13 @@ def _onnx_file(mlmodel: Mapping[str, Any], pyfunc: Mapping[str, Any]) -> OnnxFil
 
 
 def _pyfunc_reason(
-    runtime: str, own: str | None, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: Path
+    runtime: str, native: str | None, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: Path
 ) -> str | None:
     """Why MLflow is needed to predict; None where the library's own call is all that it does."""
     flavor = mlmodel["flavors"].get("pytorch" if runtime == "torch" else runtime)
     pyfunc = mlmodel["flavors"]["python_function"]
-    if not isinstance(flavor, dict) or own != runtime:
-        loader = next(name for name, its in _RUNTIME_BY_LOADER.items() if its == runtime)
+    if not isinstance(flavor, dict) or native != runtime:
+        loader = next(name for name, other in _RUNTIME_BY_LOADER.items() if other == runtime)
         return f"the model is not loaded by {loader}"
     if params:
         return "params are given, which only MLflow passes on"

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sparkscore.errors import PredictError, RowsNotPredicted, SparkscoreError
 from sparkscore.model.distribution.shipped_model import ShippedModel
-from sparkscore.model.runtimes.foreign_code import guard_foreign_code, is_exit, raised_by_model
+from sparkscore.model.runtimes.foreign_code import guard_foreign_code, is_exit_error, unwrap_foreign_error
 from sparkscore.model.signature.model_inputs import build_features
 from sparkscore.model.signature.model_outputs import to_prediction_column
 
@@ -16,7 +16,7 @@ Scorer = Callable[[Sequence[pa.Array]], pa.Array]
 """Columns of n >= 1 rows, one per model input, in its order -> n predictions of the model's output type.
 
 Raises:  SignatureError, PredictError; RowsNotPredicted if fewer rows may be predicted: the model raised, or memory
-         ran out. Of values they hold what the model's own message says, where it is told (`ShippedModel.sensitive`).
+         ran out. They hold values only in the model's own message, if that may be shown (`ShippedModel.sensitive`).
 """
 
 InputPreparation = Callable[[Sequence[pa.Array], ShippedModel], Any]
@@ -39,7 +39,7 @@ class RefusedResultError(Exception):
 def build_local_scorer(
     model: ShippedModel, predict: Callable[[Any], Any], prepare: InputPreparation = build_features
 ) -> Scorer:
-    """The model in this very process. Without `prepare` it is given what MLflow would give it.
+    """The model in this very process. Without `prepare` it gets what MLflow would give it.
 
     Runs on: executor.
     """
@@ -52,7 +52,7 @@ def build_local_scorer(
     def score(columns: Sequence[pa.Array]) -> pa.Array:
         rows = len(columns[0])
         try:
-            return _as_column(_call_predictor(predict, prepare(columns, model), rows, model), rows, model)
+            return _convert_result(_call_predictor(predict, prepare(columns, model), rows, model), rows, model)
         except MemoryError as error:  # beside the model: what it is given, and what it returned, are copies
             raise _rows_not_predicted_error(error, rows, model) from visible_cause(error, model)
 
@@ -61,7 +61,7 @@ def build_local_scorer(
 
 def summarise_model_error(error: BaseException, *, sensitive: bool = False) -> str:
     """Class and first line of an error, shortened; the class alone if the rest may hold sensitive values."""
-    error = raised_by_model(error)
+    error = unwrap_foreign_error(error)
     name = type(error).__name__
     return name if sensitive else f"{name}: {str(error).strip().partition(chr(10))[0][:_MAX_MESSAGE_LENGTH]}"
 
@@ -83,25 +83,25 @@ def to_load_error(error: Exception, *, sensitive: bool = False) -> SparkscoreErr
     )
 
 
-def _call_predictor(predict: Callable[[Any], Any], given: Any, rows: int, model: ShippedModel) -> object:
+def _call_predictor(predict: Callable[[Any], Any], features: Any, rows: int, model: ShippedModel) -> object:
     try:
         with guard_foreign_code():
-            return predict(given)
+            return predict(features)
     except RefusedResultError as refused:
         raise refused.error from None
     except Exception as error:  # noqa: BLE001 - whatever a model raises, `from` is there
         raise _rows_not_predicted_error(error, rows, model) from visible_cause(error, model)
 
 
-def _as_column(result: object, rows: int, model: ShippedModel) -> pa.Array:
+def _convert_result(result: object, rows: int, model: ShippedModel) -> pa.Array:
     """The predictions. The model may return an object of its own, which raises an error when it is read."""
     try:
         with guard_foreign_code():
-            return to_prediction_column(result, rows, model.output, named=not model.sensitive)
+            return to_prediction_column(result, rows, model.output, name_columns=not model.sensitive)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it raises, `from` is there
-        raised = raised_by_model(error)
+        raised = unwrap_foreign_error(error)
         if type(raised) is PredictError:  # of `to_prediction_column`
             raise raised from None
         raise PredictError(
@@ -113,7 +113,7 @@ def _as_column(result: object, rows: int, model: ShippedModel) -> pa.Array:
 
 
 def _rows_not_predicted_error(error: Exception, rows: int, model: ShippedModel) -> PredictError:
-    if is_exit(error):  # no row's fault: a part of the batch would end it again
+    if is_exit_error(error):  # no row's fault: a part of the batch would end it again
         return PredictError(
             f"the model raised {summarise_model_error(error, sensitive=model.sensitive)} on a batch of {rows} rows",
             "a model that leaves its process alone",
@@ -123,5 +123,5 @@ def _rows_not_predicted_error(error: Exception, rows: int, model: ShippedModel) 
         f"the model raised {summarise_model_error(error, sensitive=model.sensitive)} on a batch of {rows} rows",
         "a model that predicts every row that its signature allows",
         "run it on such rows by hand; exclude rows that it cannot predict with a filter",
-        raised=type(raised_by_model(error)).__name__,
+        raised=type(unwrap_foreign_error(error)).__name__,
     )

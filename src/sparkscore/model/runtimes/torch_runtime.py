@@ -27,32 +27,32 @@ def load_torch_scorer(model: ShippedModel, folder: str, file: TorchFile, *, core
     """
     torch = import_runtime_library("torch", install='pip install torch, or "sparkscore[gpu]"')
     torch.set_num_threads(cores)
-    place = _select_torch_device(torch, device)
-    module = _load_torch_module(torch, Path(folder, file.path), file.format, place)
+    target = _select_torch_device(torch, device)
+    module = _load_torch_module(torch, Path(folder, file.path), file.format, target)
     return build_local_scorer(
-        model, _build_torch_predictor(torch, module, place), build_features if model.tensor else _to_float_matrix
+        model, _build_torch_predictor(torch, module, target), build_features if model.tensor else _to_float_matrix
     )
 
 
 def _select_torch_device(torch: Any, device: str | None) -> Any:
     if device is None:
         return torch.device("cpu")
-    there = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if not device.isdecimal() or int(device) >= there:
-        raise missing_gpu_error(device, f"PyTorch sees {there}")
+    gpu_count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if not device.isdecimal() or int(device) >= gpu_count:
+        raise missing_gpu_error(device, f"PyTorch sees {gpu_count}")
     return torch.device(f"cuda:{device}")
 
 
-def _load_torch_module(torch: Any, folder: Path, form: str, place: Any) -> Any:
+def _load_torch_module(torch: Any, folder: Path, form: str, target: Any) -> Any:
     """The module, in evaluation mode. MLflow loads it by the same calls."""
     refuse_pickle("set it on the executors, or set model.runtime to pyfunc: MLflow can look into models saved as pt2")
     if form == "pt2":
         with guard_foreign_code():
             exported = torch.export.load(folder / "model.pt2").module()
-        return _check_exported_device(place, exported)
+        return _check_exported_device(target, exported)
     with warnings.catch_warnings(), guard_foreign_code():
         warnings.filterwarnings("ignore", message=".*TorchScript archive")  # which torch.load takes as well
-        module = torch.load(folder / "model.pth", map_location=place, weights_only=False, pickle_module=pickle)
+        module = torch.load(folder / "model.pth", map_location=target, weights_only=False, pickle_module=pickle)
     if any(base.__module__.startswith("pytorch_forecasting") for base in type(module).__mro__):
         raise ModelError(
             "the runtime torch cannot execute a model of pytorch_forecasting",
@@ -61,17 +61,17 @@ def _load_torch_module(torch: Any, folder: Path, form: str, place: Any) -> Any:
         )
     with guard_foreign_code():
         module.eval()
-        return module.to(place)
+        return module.to(target)
 
 
-def _check_exported_device(place: Any, exported: Any) -> Any:
+def _check_exported_device(target: Any, exported: Any) -> Any:
     """An exported module stays where its author had it."""
     found = {tensor.device.type for tensor in (*exported.parameters(), *exported.buffers())}
-    if found - {place.type}:
+    if found - {target.type}:
         raise ModelError(
             f"the model was exported on {', '.join(sorted(found))}",
-            f"a model that was exported on {place.type}, where this task runs",
-            f'log it again: mlflow.pytorch.log_model(model.to("{place.type}"), …)',
+            f"a model that was exported on {target.type}, where this task runs",
+            f'log it again: mlflow.pytorch.log_model(model.to("{target.type}"), …)',
         )
     return exported
 
@@ -81,10 +81,10 @@ def _to_float_matrix(columns: Sequence[pa.Array], model: ShippedModel) -> NumpyA
     return to_numpy_matrix(cast_model_inputs(columns, model), input_names(model.inputs), np.float32, rows_first=False)
 
 
-def _build_torch_predictor(torch: Any, module: Any, place: Any) -> Callable[[NumpyArray], Any]:
-    def predict(given: NumpyArray) -> Any:
+def _build_torch_predictor(torch: Any, module: Any, target: Any) -> Callable[[NumpyArray], Any]:
+    def predict(features: NumpyArray) -> Any:
         with torch.inference_mode():
-            result = module(torch.from_numpy(given).to(place))
+            result = module(torch.from_numpy(features).to(target))
             if not isinstance(result, torch.Tensor):
                 raise RefusedResultError(
                     f"the module returned a {type(result).__name__} instead of one tensor",

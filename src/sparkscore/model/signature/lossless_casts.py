@@ -63,12 +63,14 @@ def _is_lossless_decimal_cast(source: pa.DataType, target: pa.DataType) -> bool:
 
 def _is_lossless_nested_cast(source: pa.DataType, target: pa.DataType, widths: bool) -> bool:
     if pa.types.is_list(target):
-        listed = pa.types.is_list(source) or pa.types.is_large_list(source) or pa.types.is_fixed_size_list(source)
-        return listed and _is_lossless_item_cast(source.value_type, target.value_type, widths)
+        is_list = pa.types.is_list(source) or pa.types.is_large_list(source) or pa.types.is_fixed_size_list(source)
+        return is_list and _is_lossless_item_cast(source.value_type, target.value_type, widths)
     if pa.types.is_struct(target) and pa.types.is_struct(source):
-        theirs = {field.name: field.type for field in source}
-        same = set(theirs) == {field.name for field in target}
-        return same and all(_is_lossless_item_cast(theirs[field.name], field.type, widths) for field in target)
+        source_types = {field.name: field.type for field in source}
+        has_same_fields = set(source_types) == {field.name for field in target}
+        return has_same_fields and all(
+            _is_lossless_item_cast(source_types[field.name], field.type, widths) for field in target
+        )
     return False
 
 

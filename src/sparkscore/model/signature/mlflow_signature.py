@@ -77,7 +77,7 @@ def _parse_signature(parts: Mapping[str, Any]) -> Signature:
     return Signature(
         inputs=_parse_tensor_inputs(inputs)
         if tensor
-        else tuple(_parse_column_input(spec, place) for place, spec in enumerate(inputs)),
+        else tuple(_parse_column_input(spec, index) for index, spec in enumerate(inputs)),
         tensor=tensor,
         output=_parse_signature_output(outputs),
         params={param["name"]: str(param["type"]) for param in params or ()},
@@ -111,17 +111,17 @@ def merge_tensor_inputs(inputs: tuple[ModelInput, ...], mapping: Mapping[str, st
 def _parse_tensor_inputs(specs: Sequence[Mapping[str, Any]]) -> tuple[ModelInput, ...]:
     names = [spec.get("name") for spec in specs]
     shapes = [tuple(spec["tensor-spec"]["shape"]) for spec in specs]
-    named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
-    if not all(map(_is_row_tensor_shape, shapes)) or not (named or names == [None]):
+    is_named = all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
+    if not all(map(_is_row_tensor_shape, shapes)) or not (is_named or names == [None]):
         raise SignatureError(
             f"the signature has {len(specs)} tensor(s), of shape {', '.join(map(str, shapes))}",
             "tensors of shape (-1, …): rows, and fixed sizes after them; each with a name where there are several",
             "log the model with a data frame as input example, or wrap it in a mlflow.pyfunc.PythonModel",
         )
-    kinds = [tensor_type(spec["tensor-spec"]["dtype"]) for spec in specs]
-    if not named and len(shapes[0]) == 2:
-        return tuple([ModelInput(None, kinds[0], required=True)] * shapes[0][1])
-    return tuple(_build_tensor_input(*parts) for parts in zip(names, kinds, shapes, strict=True))
+    types = [tensor_type(spec["tensor-spec"]["dtype"]) for spec in specs]
+    if not is_named and len(shapes[0]) == 2:
+        return tuple([ModelInput(None, types[0], required=True)] * shapes[0][1])
+    return tuple(_build_tensor_input(*parts) for parts in zip(names, types, shapes, strict=True))
 
 
 def _is_row_tensor_shape(shape: tuple[int, ...]) -> bool:

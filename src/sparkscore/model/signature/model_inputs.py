@@ -56,9 +56,9 @@ def cast_model_inputs(columns: Sequence[pa.Array], model: ShippedModel) -> list[
             f"{len(inputs)}: {', '.join(input_names(inputs))}",
             "pass one column per model input, in this order",
         )
-    called = input_names(inputs)
-    ready = [_cast_input_column(column, name, one) for column, name, one in zip(columns, called, inputs, strict=True)]
-    for column, name, one in zip(ready, called, inputs, strict=True):
+    names = input_names(inputs)
+    ready = [_cast_input_column(column, name, one) for column, name, one in zip(columns, names, inputs, strict=True)]
+    for column, name, one in zip(ready, names, inputs, strict=True):
         if pa.types.is_integer(one.type) and (one.required or model.runtime != "sklearn"):
             refuse_null(column, name, _null_refusal_reason(one))
     return ready

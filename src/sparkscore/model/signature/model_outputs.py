@@ -20,15 +20,15 @@ class _UnfitError(Exception):
         super().__init__(found)
         self.found, self.columns = found, [str(name) for name in columns]
 
-    def told(self, *, named: bool) -> str:
-        return self.found.replace("{}", ", ".join(self.columns) if named else f"({len(self.columns)} of them)")
+    def describe(self, *, name_columns: bool) -> str:
+        return self.found.replace("{}", ", ".join(self.columns) if name_columns else f"({len(self.columns)} of them)")
 
 
-def to_prediction_column(result: Any, rows: int, output: pa.DataType, *, named: bool = True) -> pa.Array:
+def to_prediction_column(result: Any, rows: int, output: pa.DataType, *, name_columns: bool = True) -> pa.Array:
     """The model's result as a column, one prediction per row, by position.
 
     Needs:   an array, a Series, a frame, a list, or a dict of columns; of a type that `output` holds without loss.
-             `named`: whether an error may name the columns that the model has made.
+             `name_columns`: whether an error may name the columns that the model has made.
     Shapes:  scalar: (n,) or (n, 1); list: (n, k) or n lists; struct: a column per field, by name. An array (n, k) has
              the names "0", "1", …. A dict of one is what is in it.
     Runs on: executor.
@@ -38,7 +38,7 @@ def to_prediction_column(result: Any, rows: int, output: pa.DataType, *, named: 
         return _to_output_column(result, rows, output)
     except _UnfitError as error:
         raise PredictError(
-            f"the model returned {error.told(named=named)} for a batch of {rows} rows",
+            f"the model returned {error.describe(name_columns=name_columns)} for a batch of {rows} rows",
             f"{rows} predictions of type {output}, as the model's signature says",
             "log the model again with a signature inferred from its predictions",
         ) from None

@@ -39,8 +39,8 @@ def _is_single_block(columns: Sequence[pa.Array], inputs: Sequence[ModelInput]) 
     kind = inputs[0].type
     if any(one.type != kind for one in inputs):
         return False
-    whole = all(one.required for one in inputs) and not any(column.null_count for column in columns)
-    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and whole))
+    has_no_null = all(one.required for one in inputs) and not any(column.null_count for column in columns)
+    return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and has_no_null))
 
 
 def _to_pandas_series(column: pa.Array, one: ModelInput) -> Any:
@@ -65,7 +65,7 @@ def _to_nested_objects(column: pa.Array) -> list[Any]:
 
 
 def _to_numpy_numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """The column in numpy; integers beside NULL as objects, for numpy would make doubles of them."""
+    """The column in numpy; integers with NULL as objects, because numpy would make doubles of them."""
     if not (column.null_count and pa.types.is_integer(column.type)):
         return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
     kind = column.type.to_pandas_dtype()

@@ -45,8 +45,8 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
 
     Needs:   `mapping`: model input -> source column, where names differ; inputs without names are "0", "1", ….
              A tensor (-1, k) without a name takes k columns of numbers, or one column of arrays of k numbers:
-             `{"0": column}` alone (see `in_one_column`). A tensor of more dimensions, or with a name, takes one column:
-             of numbers for (-1,) and (-1, 1), else of arrays. How long these are is seen when they are read.
+             `{"0": column}` alone (`merge_tensor_inputs`). A tensor of more dimensions, or with a name, takes one
+             column: of numbers for (-1,) and (-1, 1), else of arrays. How long these are is seen when they are read.
     Runs on: driver.
     Raises:  SignatureError with every problem at once.
     """
@@ -57,7 +57,7 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
         if name not in names
     ]
     unnamed = [name for name, one in zip(names, model.inputs, strict=True) if one.name is None and name not in mapping]
-    problems += _unnamed_input_problems(unnamed, names, whole=model.tensor and not mapping)
+    problems += _unnamed_input_problems(unnamed, names, is_unmapped_tensor=model.tensor and not mapping)
     for name, one in zip(names, model.inputs, strict=True):
         if name not in unnamed:
             problems += _input_column_problems(name, mapping.get(name, name), one, schema)
@@ -71,8 +71,8 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
     return tuple(mapping.get(name, name) for name in names)
 
 
-def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, whole: bool) -> list[str]:
-    if whole and len(names) > 1:
+def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, is_unmapped_tensor: bool) -> list[str]:
+    if is_unmapped_tensor and len(names) > 1:
         each, one = f"{{'0': column, …, '{names[-1]}': column}}", "{'0': column}"
         return [
             f"the {len(names)} inputs have no names: say which columns they are, model.inputs: {each}, "
@@ -82,17 +82,17 @@ def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, who
 
 
 def _input_column_problems(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:
-    wanted = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(one)} in the model"
+    label = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(one)} in the model"
     count = len(schema.get_all_field_indices(column))
     if count != 1:
         return [
-            f"{wanted}, {'twice' if count else 'missing'} in the source{_suggest_similar_name(column, schema.names)}"
+            f"{label}, {'twice' if count else 'missing'} in the source{_suggest_similar_name(column, schema.names)}"
         ]
     source = schema.field(column).type
     if is_lossless_cast(source, one.type):
         return []
     return [
-        f"{wanted}{_format_integer_range(one.type)}, {source}{_format_integer_range(source)} in the source: "
+        f"{label}{_format_integer_range(one.type)}, {source}{_format_integer_range(source)} in the source: "
         "no cast keeps every value"
     ]
 
@@ -108,11 +108,11 @@ def _format_integer_range(kind: pa.DataType) -> str:
     return f" ({least:,} to {most:,})"
 
 
-def _unused_column_notes(schema: pa.Schema, taken: Sequence[str]) -> list[str]:
+def _unused_column_notes(schema: pa.Schema, used: Sequence[str]) -> list[str]:
     """Columns among which one that was renamed may be."""
-    extra = [name for name in schema.names if name not in taken]
-    shown = ", ".join(extra[:_MAX_SHOWN_COLUMNS]) + (" …" if len(extra) > _MAX_SHOWN_COLUMNS else "")
-    return [f"columns of the source that no input takes: {shown}"] if extra else []
+    extra = [name for name in schema.names if name not in used]
+    listed = ", ".join(extra[:_MAX_SHOWN_COLUMNS]) + (" …" if len(extra) > _MAX_SHOWN_COLUMNS else "")
+    return [f"columns of the source that no input takes: {listed}"] if extra else []
 
 
 def _format_input_type(one: ModelInput) -> str:

@@ -79,12 +79,12 @@ def _check_loader_module(loader: object) -> None:
 
 
 def _check_flavor_paths(flavor_name: str, flavor: object) -> None:
-    named = (
+    paths = (
         {key: flavor[key] for key in _FLAVOR_PATH_KEYS if isinstance(flavor.get(key), str)}
         if isinstance(flavor, dict)
         else {}
     )
-    for key, value in named.items():
+    for key, value in paths.items():
         path = PurePosixPath(value)
         if path.is_absolute() or ".." in path.parts or "\\" in value:
             raise ModelError(

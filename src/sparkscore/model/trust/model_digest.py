@@ -33,7 +33,7 @@ def frame_parts(files: Iterable[tuple[bytes, bytes]]) -> bytes:
     return _FORMULA + b"".join(len(part).to_bytes(_LENGTH_BYTES, "big") + part for part in parts)
 
 
-def former_digest_of(folder: str | Path) -> str | None:
+def compute_former_digest(folder: str | Path) -> str | None:
     """The digest by the former formula, by which older pins name a model; None for files that it does
     not distinguish from others: it joined names and contents by line breaks, which a name may contain.
 

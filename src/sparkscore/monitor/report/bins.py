@@ -17,29 +17,33 @@ class HistogramBin:
 
     low: float
     high: float
-    now: float
-    then: float | None
+    current: float
+    previous: float | None
 
 
-def histogram_bins(now: ColumnProfile, last: ColumnProfile | None) -> tuple[HistogramBin, ...]:
+def histogram_bins(current: ColumnProfile, previous: ColumnProfile | None) -> tuple[HistogramBin, ...]:
     """Shares per bin; empty where all values are one, or none. The outermost thousandths fall into the outer bins."""
-    profiles = [one for one in (now, last) if one is not None and sum(one.weights) > 0]
+    profiles = [one for one in (current, previous) if one is not None and sum(one.weights) > 0]
     ends = [end for one in profiles for end in (one.quantile(0.001), one.quantile(0.999))]
     found = [end for end in ends if end is not None and isfinite(end)]
-    if not sum(now.weights) or not found or min(found) == max(found):
+    if not sum(current.weights) or not found or min(found) == max(found):
         return ()
     edges = _histogram_edges(min(found), max(found))
-    mine = _histogram_shares(now, edges)
-    others = _histogram_shares(last, edges) if last in profiles and last is not None else [None] * len(mine)
-    return tuple(HistogramBin(*parts) for parts in zip(edges, edges[1:], mine, others, strict=False))
+    current_shares = _histogram_shares(current, edges)
+    previous_shares = (
+        _histogram_shares(previous, edges)
+        if previous in profiles and previous is not None
+        else [None] * len(current_shares)
+    )
+    return tuple(HistogramBin(*parts) for parts in zip(edges, edges[1:], current_shares, previous_shares, strict=False))
 
 
 def _histogram_edges(low: float, high: float) -> list[float]:
-    rough = (high - low) / TARGET_BINS
-    power = 10.0 ** floor(log10(rough))
-    step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough * 0.999)
+    rough_step = (high - low) / TARGET_BINS
+    power = 10.0 ** floor(log10(rough_step))
+    step = next(step * power for step in (1, 2, 5, 10) if step * power >= rough_step * 0.999)
     first, last = floor(low / step + 1e-9), max(ceil(high / step - 1e-9), floor(low / step + 1e-9) + 1)
-    return [step * at for at in range(first, last + 1)]
+    return [step * index for index in range(first, last + 1)]
 
 
 def _histogram_shares(profile: ColumnProfile, edges: Sequence[float]) -> list[float]:
@@ -49,9 +53,9 @@ def _histogram_shares(profile: ColumnProfile, edges: Sequence[float]) -> list[fl
     points = [min(max(point, edges[0]), edges[-1]) for point in profile.points]
     for start, point, weight in zip(points if exact else points[:1] + points, points, profile.weights, strict=False):
         first, last = _bin_index(start, edges), _bin_index(point, edges)
-        for at in range(first, last + 1):
-            inside = min(point, edges[at + 1]) - max(start, edges[at])
-            mass[at] += weight * (inside / (point - start) if first != last else 1)
+        for index in range(first, last + 1):
+            inside = min(point, edges[index + 1]) - max(start, edges[index])
+            mass[index] += weight * (inside / (point - start) if first != last else 1)
     return [part / total for part in mass]
 
 

@@ -1,8 +1,8 @@
 """What a run cost: time of cores and GPUs, and money where prices are configured."""
 
 from sparkscore.monitor.report.charts import BarRow, bar_chart
-from sparkscore.monitor.report.parts import Fact, Figure, Section
-from sparkscore.monitor.report.words import count_text, duration_text, number_text, share_text
+from sparkscore.monitor.report.page_parts import Fact, Figure, Section
+from sparkscore.monitor.report.text_formats import count_text, duration_text, number_text, share_text
 from sparkscore.records import RunPage
 
 HOUR = 3600
@@ -18,33 +18,35 @@ def cost_section(page: RunPage) -> Section:
 
 
 def _core_facts(page: RunPage, total: float) -> tuple[Fact, ...]:
-    held, used = page.cores * total, page.report.executors.get("cpu_s")
+    reserved, used = page.cores * total, page.report.executors.get("cpu_s")
     facts = (
         Fact(
-            "Core seconds", number_text(round(held, 1)), f"{count_text(page.cores, 'core')} for {duration_text(total)}"
+            "Core seconds",
+            number_text(round(reserved, 1)),
+            f"{count_text(page.cores, 'core')} for {duration_text(total)}",
         ),
     )
     if used is None:
         return facts
     return (
         *facts,
-        Fact("Of them in the workers", number_text(round(used, 1)), f"{share_text(used, held)} of what was held"),
+        Fact("Of them in the workers", number_text(round(used, 1)), f"{share_text(used, reserved)} of what was held"),
     )
 
 
 def _gpu_facts(page: RunPage) -> tuple[Fact, ...]:
     used, memory = page.report.executors.get("gpu_s"), page.report.executors.get("gpu_memory_bytes")
-    held = f"at most {memory / 2**30:.1f} GiB of its memory" if memory else ""
-    return () if used is None else (Fact("GPU seconds", number_text(round(used, 1)), held),)
+    note = f"at most {memory / 2**30:.1f} GiB of its memory" if memory else ""
+    return () if used is None else (Fact("GPU seconds", number_text(round(used, 1)), note),)
 
 
 def _price_facts(page: RunPage, total: float) -> tuple[Fact, ...]:
     gpu = page.report.executors.get("gpu_s")
-    shown = {
+    prices = {
         "cores": page.cores * total / HOUR * page.price_core_hour if page.price_core_hour is not None else None,
         "GPUs": gpu / HOUR * page.price_gpu_hour if gpu is not None and page.price_gpu_hour is not None else None,
     }
-    known = {name: price for name, price in shown.items() if price is not None}
+    known = {name: price for name, price in prices.items() if price is not None}
     if not known:
         return ()
     parts = ", ".join(f"{name} {_price_text(price)}" for name, price in known.items())
@@ -67,5 +69,5 @@ def _phase_figures(page: RunPage, total: float) -> tuple[Figure, ...]:
         for name, seconds in parts.items()
     ]
     longest = max(rows, key=lambda row: row.value)
-    says = f"The longest part was {longest.label}: {longest.text} of {duration_text(total)}."
-    return (Figure("Where the time went", bar_chart(rows), says),)
+    caption = f"The longest part was {longest.label}: {longest.text} of {duration_text(total)}."
+    return (Figure("Where the time went", bar_chart(rows), caption),)

@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from sparkscore.monitor.report.charts import BarRow, bar_chart, share_chart
-from sparkscore.monitor.report.parts import Cell, Figure, PageTable, Section
-from sparkscore.monitor.report.words import count_text
+from sparkscore.monitor.report.page_parts import Cell, Figure, PageTable, Section
+from sparkscore.monitor.report.text_formats import count_text
 from sparkscore.records import Drift, RunPage
 
-MOST, MULTIPLES, BINS = 12, 6, 12
+_MAX_ROWS, _MAX_SMALL_CHARTS, _MAX_BINS = 12, 6, 12
 
 
 def drift_section(page: RunPage) -> Section:
     """Per comparison a ranking of columns; small multiples of the columns furthest away; the segments."""
-    title, whole = "Drift", [one for one in page.drifts if one.slice_key is None]
+    title, overall = "Drift", [one for one in page.drifts if one.slice_key is None]
     segments = [one for one in page.drifts if one.slice_key is not None]
-    if not whole and not segments:
+    if not overall and not segments:
         return Section(title, "Nothing was compared.")
-    compared = groupby(sorted(whole, key=_comparison_key), key=_comparison_key)
+    compared = groupby(sorted(overall, key=_comparison_key), key=_comparison_key)
     figures = tuple(_ranking_figure(ranked_drifts(list(found))) for _, found in compared)
-    small = tuple(_drift_figure(one) for one in _furthest_drifts(whole))
+    small = tuple(_drift_figure(one) for one in _furthest_drifts(overall))
     tables = (_segment_table(ranked_drifts(segments)),) if segments else ()
-    return Section(title, _drift_sentence(whole), figures=figures, small=small, tables=tables)
+    return Section(title, _drift_sentence(overall), figures=figures, small=small, tables=tables)
 
 
 def ranked_drifts(drifts: Sequence[Drift]) -> list[Drift]:
@@ -29,12 +29,12 @@ def ranked_drifts(drifts: Sequence[Drift]) -> list[Drift]:
     return sorted(drifts, key=lambda one: (not one.drifted, -_rank_distance(one), one.column))
 
 
-def _furthest_drifts(whole: Sequence[Drift]) -> list[Drift]:
+def _furthest_drifts(overall: Sequence[Drift]) -> list[Drift]:
     """The furthest comparison of each column, where its bins are known."""
-    each: dict[tuple[str, str], Drift] = {}
-    for one in ranked_drifts([one for one in whole if one.bins]):
-        each.setdefault((one.column, one.log_type), one)
-    return list(each.values())[:MULTIPLES]
+    furthest: dict[tuple[str, str], Drift] = {}
+    for one in ranked_drifts([one for one in overall if one.bins]):
+        furthest.setdefault((one.column, one.log_type), one)
+    return list(furthest.values())[:_MAX_SMALL_CHARTS]
 
 
 def _rank_distance(one: Drift) -> float:
@@ -45,21 +45,25 @@ def _comparison_key(one: Drift) -> tuple[str, str]:
     return one.drift_type, one.against
 
 
-def _drift_sentence(whole: Sequence[Drift]) -> str:
-    names = list(dict.fromkeys(one.column for one in ranked_drifts(whole) if one.drifted))
+def _drift_sentence(overall: Sequence[Drift]) -> str:
+    names = list(dict.fromkeys(one.column for one in ranked_drifts(overall) if one.drifted))
     if not names:
         return "No column differs more from its reference than the config allows."
-    shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+    listed = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
     verb = "has" if len(names) == 1 else "have"
-    return f"{shown} {verb} changed more than the config allows."
+    return f"{listed} {verb} changed more than the config allows."
 
 
 def _ranking_figure(ranked: Sequence[Drift]) -> Figure:
-    rows = [BarRow(one.column, _psi_label(one), max(_rank_distance(one), 0.0), one.drifted) for one in ranked[:MOST]]
-    more = f" {count_text(len(ranked) - MOST, 'column')} more." if len(ranked) > MOST else ""
-    many = sum(one.drifted for one in ranked)
-    says = f"Population stability index (PSI) per column: 0 is no change. {many} of {len(ranked)} drifted.{more}"
-    return Figure(f"Against {ranked[0].against}", bar_chart(rows), says)
+    rows = [
+        BarRow(one.column, _psi_label(one), max(_rank_distance(one), 0.0), one.drifted) for one in ranked[:_MAX_ROWS]
+    ]
+    more = f" {count_text(len(ranked) - _MAX_ROWS, 'column')} more." if len(ranked) > _MAX_ROWS else ""
+    drifted_count = sum(one.drifted for one in ranked)
+    caption = (
+        f"Population stability index (PSI) per column: 0 is no change. {drifted_count} of {len(ranked)} drifted.{more}"
+    )
+    return Figure(f"Against {ranked[0].against}", bar_chart(rows), caption)
 
 
 def _psi_label(one: Drift) -> str:
@@ -71,36 +75,38 @@ def _psi_text(one: Drift) -> str:
 
 
 def _drift_figure(one: Drift) -> Figure:
-    kept = _fullest_bins(one)
-    names = [one.bins[at] for at in kept]
-    now, then = ([part[at] for at in kept] for part in (one.shares, one.shares_cmp))
-    picture = share_chart(names, now, then, strong=one.drifted)
-    left = f" {count_text(len(one.bins) - len(kept), 'smaller bin')} left out." if len(kept) < len(one.bins) else ""
+    indexes = _fullest_bins(one)
+    names = [one.bins[index] for index in indexes]
+    current, previous = ([part[index] for index in indexes] for part in (one.shares, one.shares_cmp))
+    picture = share_chart(names, current, previous, is_highlighted=one.drifted)
+    omitted = (
+        f" {count_text(len(one.bins) - len(indexes), 'smaller bin')} left out." if len(indexes) < len(one.bins) else ""
+    )
     rows = f"{one.count:,} rows, compared with {one.count_cmp:,} of {one.against}."
-    says = f"{one.note.rstrip('.')}. {rows}{left}" if one.note else f"{rows}{left}"
-    return Figure(one.column, picture, says, strong=one.drifted)
+    caption = f"{one.note.rstrip('.')}. {rows}{omitted}" if one.note else f"{rows}{omitted}"
+    return Figure(one.column, picture, caption, is_highlighted=one.drifted)
 
 
 def _fullest_bins(one: Drift) -> list[int]:
-    """The bins that most rows are in, now or then, in their order."""
+    """The bins that most rows are in, now or before, in their order."""
     size = [max(pair) for pair in zip(one.shares, one.shares_cmp, strict=True)]
-    return sorted(sorted(range(len(size)), key=lambda at: -size[at])[:BINS])
+    return sorted(sorted(range(len(size)), key=lambda index: -size[index])[:_MAX_BINS])
 
 
 def _segment_table(ranked: Sequence[Drift]) -> PageTable:
     """Where all are compared with the same, it is said once."""
     against = {one.against for one in ranked}
-    alike = len(against) == 1
-    rows = tuple(_segment_row(one) + (() if alike else (Cell(one.against),)) for one in ranked[:MOST])
-    says = [f"Compared with {ranked[0].against}."] if alike else []
-    if len(ranked) > MOST:
-        says.append(f"{count_text(len(ranked) - MOST, 'comparison')} more.")
-    head = ("", "Segment", "Column", "PSI", "Rows", *(() if alike else ("Compared with",)))
-    return PageTable("Most drifted segments", head, rows, " ".join(says), numbers=(3, 4), narrow=alike)
+    has_one_reference = len(against) == 1
+    rows = tuple(_segment_row(one) + (() if has_one_reference else (Cell(one.against),)) for one in ranked[:_MAX_ROWS])
+    caption = [f"Compared with {ranked[0].against}."] if has_one_reference else []
+    if len(ranked) > _MAX_ROWS:
+        caption.append(f"{count_text(len(ranked) - _MAX_ROWS, 'comparison')} more.")
+    head = ("", "Segment", "Column", "PSI", "Rows", *(() if has_one_reference else ("Compared with",)))
+    return PageTable("Most drifted segments", head, rows, " ".join(caption), numbers=(3, 4), narrow=has_one_reference)
 
 
 def _segment_row(one: Drift) -> tuple[Cell, ...]:
-    kept = Cell("not judged") if one.note else Cell("within", "good")
-    verdict = Cell("drifted", "bad") if one.drifted else kept
+    within_limits = Cell("not judged") if one.note else Cell("within", "good")
+    verdict = Cell("drifted", "bad") if one.drifted else within_limits
     segment = Cell(f"{one.slice_key} = {one.slice_value}")
     return verdict, segment, Cell(one.column), Cell(_psi_text(one)), Cell(f"{one.count:,}")

@@ -10,7 +10,7 @@ from sparkscore.records import RunEvent
 
 @dataclass(frozen=True, slots=True)
 class RunSummary:
-    """What the events of an as_of tell of its newest revision's last attempt."""
+    """What the events of an as_of say of its newest revision's last attempt."""
 
     as_of: datetime
     run_id: str | None
@@ -26,7 +26,7 @@ class RunSummary:
     message: str | None
 
     @property
-    def published(self) -> bool:
+    def is_published(self) -> bool:
         """Whether the run is published."""
         return self.event == "published"
 
@@ -38,32 +38,34 @@ def summarise_runs(history: Sequence[RunEvent]) -> tuple[RunSummary, ...]:
 
 
 def lost_attempts(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
-    """Attempts that failed or were aborted, whatever came of the next."""
+    """Attempts that failed or were aborted, also if a later one succeeded."""
     return tuple(sorted((one for one in history if one.event in ("failed", "aborted")), key=lambda one: one.as_of))
 
 
 def _summarise_run(events: Sequence[RunEvent]) -> RunSummary:
     last = events[-1]
-    mine = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
-    told = {name: value for one in mine for name, value in one.parsed_details.items() if value is not None}
+    attempt_events = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
+    details = {name: value for one in attempt_events for name, value in one.parsed_details.items() if value is not None}
     seconds: dict[str, float] = {}
-    for one in mine:
+    for one in attempt_events:
         seconds |= {
             part: value for part, value in (one.parsed_details.get("seconds") or {}).items() if value is not None
         }
-    known = {name: value for one in mine for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None}
-    kinds = [one.event for one in mine if one.event != "monitored"]
-    scored, scoring = known.get("rows_scored"), seconds.get("score_and_stage")
+    columns = {
+        name: value for one in attempt_events for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None
+    }
+    names = [one.event for one in attempt_events if one.event != "monitored"]
+    scored, scoring = columns.get("rows_scored"), seconds.get("score_and_stage")
     return RunSummary(
         as_of=last.as_of,
-        run_id=known.get("run_id"),
-        event=kinds[-1] if kinds else "published",
+        run_id=columns.get("run_id"),
+        event=names[-1] if names else "published",
         scored=scored,
-        rejected=known.get("rows_rejected"),
+        rejected=columns.get("rows_rejected"),
         seconds=seconds.get("total", sum(seconds.values()) or None),
         rate=scored / scoring if scored and scoring else None,
-        drifted=told.get("drifted"),
-        message=known.get("message"),
+        drifted=details.get("drifted"),
+        message=columns.get("message"),
     )
 
 

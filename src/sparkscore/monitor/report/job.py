@@ -5,15 +5,15 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from sparkscore.monitor.report.history import RunSummary, lost_attempts, summarise_runs
-from sparkscore.monitor.report.parts import Cell, Fact, Figure, Legend, PageHead, PageTable, Section
+from sparkscore.monitor.report.page_parts import Cell, Fact, Figure, Legend, PageHead, PageTable, Section
+from sparkscore.monitor.report.text_formats import UNKNOWN, count_text, day_text, duration_text, number_text, rate_text
 from sparkscore.monitor.report.trend import TrendPoint, trend_chart
-from sparkscore.monitor.report.words import UNKNOWN, count_text, day_text, duration_text, number_text, rate_text
 from sparkscore.records import RunEvent, RunPage, to_utc_text
 
 TrendMeasure = tuple[str, Callable[[RunSummary], float | None], Callable[[float | None], str]]
 _RATE_MEASURE: TrendMeasure = ("Rows per second of scoring", lambda one: one.rate, rate_text)
 _TREND_MEASURES: tuple[TrendMeasure, ...] = (
-    ("Rows published", lambda one: one.scored if one.published else None, number_text),
+    ("Rows published", lambda one: one.scored if one.is_published else None, number_text),
     ("Rows rejected", lambda one: one.rejected, number_text),
     ("Duration, seconds", lambda one: one.seconds, duration_text),
     _RATE_MEASURE,
@@ -23,8 +23,10 @@ _TREND_MEASURES: tuple[TrendMeasure, ...] = (
 
 def throughput_section(page: RunPage) -> Section:
     """Rows per second of each run up to this one."""
-    told, title = summarise_runs(page.history), "Throughput over time"
-    figure = _trend_figure(_RATE_MEASURE, told, lost_attempts(page.history), here=(page.report.run_id, "this run"))
+    runs, title = summarise_runs(page.history), "Throughput over time"
+    figure = _trend_figure(
+        _RATE_MEASURE, runs, lost_attempts(page.history), current_run=(page.report.run_id, "this run")
+    )
     if figure is None:
         return Section(title, "No run of this job has scored rows yet.")
     return Section(title, figures=(figure,), legend=_attempts_legend(page.history))
@@ -32,30 +34,30 @@ def throughput_section(page: RunPage) -> Section:
 
 def job_head(job: str, history: Sequence[RunEvent]) -> PageHead:
     """How many runs there are and how the last one ended."""
-    told, attempts = summarise_runs(history), lost_attempts(history)
-    if not told:
+    runs, attempts = summarise_runs(history), lost_attempts(history)
+    if not runs:
         return PageHead("Job report", job, "No runs yet.")
-    published = [one for one in told if one.published]
-    last = told[-1]
+    published = [one for one in runs if one.is_published]
+    last = runs[-1]
     figures = (
-        Fact("Runs published", f"{len(published):,}", f"of {len(told):,} as_of"),
+        Fact("Runs published", f"{len(published):,}", f"of {len(runs):,} as_of"),
         Fact("Attempts lost", f"{len(attempts):,}", "failed or aborted", "bad" if attempts else "good"),
         Fact("Rows published", number_text(sum(one.scored or 0 for one in published))),
-        Fact("Rows rejected", number_text(sum(one.rejected or 0 for one in told))),
+        Fact("Rows rejected", number_text(sum(one.rejected or 0 for one in runs))),
     )
-    says = f"{count_text(len(told), 'run')} from {_as_of_text(told[0].as_of)} to {_as_of_text(last.as_of)}."
+    sentence = f"{count_text(len(runs), 'run')} from {_as_of_text(runs[0].as_of)} to {_as_of_text(last.as_of)}."
     state = f"Last run {last.event}"
-    return PageHead("Job report", job, says, "good" if last.published else "bad", state, facts=figures)
+    return PageHead("Job report", job, sentence, "good" if last.is_published else "bad", state, facts=figures)
 
 
 def trends_section(history: Sequence[RunEvent]) -> Section:
     """One picture per measure, all over the same runs."""
-    told, attempts = summarise_runs(history), lost_attempts(history)
-    here = (told[-1].run_id if told else None, "the last run")
+    runs, attempts = summarise_runs(history), lost_attempts(history)
+    current_run = (runs[-1].run_id if runs else None, "the last run")
     figures = [
         figure
         for measure in _TREND_MEASURES
-        if (figure := _trend_figure(measure, told, attempts, here=here)) is not None
+        if (figure := _trend_figure(measure, runs, attempts, current_run=current_run)) is not None
     ]
     return Section(
         "Trend over runs",
@@ -71,26 +73,34 @@ def runs_section(history: Sequence[RunEvent]) -> Section:
     rows = tuple(_run_row(one) for one in reversed(summarise_runs(history)))
     tables = [PageTable("", head, rows, numbers=(2, 3, 4, 5, 6))] if rows else []
     if attempts := lost_attempts(history):
-        gone = tuple(_attempt_row(one) for one in reversed(attempts))
-        tables.append(PageTable("Attempts that were lost", ("", "As of", "Attempt", "Ended", "Why"), gone))
+        attempt_rows = tuple(_attempt_row(one) for one in reversed(attempts))
+        tables.append(PageTable("Attempts that were lost", ("", "As of", "Attempt", "Ended", "Why"), attempt_rows))
     return Section("Runs", "" if rows else "No runs yet.", tables=tuple(tables))
 
 
 def _trend_figure(
-    measure: TrendMeasure, told: Sequence[RunSummary], attempts: Sequence[RunEvent], *, here: tuple[str | None, str]
+    measure: TrendMeasure,
+    runs: Sequence[RunSummary],
+    attempts: Sequence[RunEvent],
+    *,
+    current_run: tuple[str | None, str],
 ) -> Figure | None:
-    title, value_of, words = measure
-    found = [
-        TrendPoint(one.as_of, value, words(value), one.run_id is not None and one.run_id == here[0])
-        for one in told
-        if (value := value_of(one)) is not None
+    title, read_value, format_value = measure
+    points = [
+        TrendPoint(one.as_of, value, format_value(value), one.run_id is not None and one.run_id == current_run[0])
+        for one in runs
+        if (value := read_value(one)) is not None
     ]
-    if not found:
+    if not points:
         return None
-    middle = sorted(found, key=lambda one: one.value)[len(found) // 2].text
-    now = next((f"{one.text} in {here[1]}; " for one in found if one.here), "")
-    says = f"{now}the median of {len(found):,} runs is {middle}." if len(found) > 1 else f"{found[0].text} in one run."
-    return Figure(title, trend_chart(found, [one.as_of for one in attempts]), says[:1].upper() + says[1:])
+    middle = sorted(points, key=lambda one: one.value)[len(points) // 2].text
+    current = next((f"{one.text} in {current_run[1]}; " for one in points if one.is_current), "")
+    sentence = (
+        f"{current}the median of {len(points):,} runs is {middle}."
+        if len(points) > 1
+        else f"{points[0].text} in one run."
+    )
+    return Figure(title, trend_chart(points, [one.as_of for one in attempts]), sentence[:1].upper() + sentence[1:])
 
 
 def _attempts_legend(history: Sequence[RunEvent]) -> Legend:
@@ -100,7 +110,7 @@ def _attempts_legend(history: Sequence[RunEvent]) -> Legend:
 def _run_row(one: RunSummary) -> tuple[Cell, ...]:
     link = f"{one.run_id}.html" if one.run_id and re.fullmatch("[0-9a-f]+", one.run_id) else ""
     return (
-        Cell(one.event, "good" if one.published else "bad" if one.event in ("failed", "aborted") else "warn"),
+        Cell(one.event, "good" if one.is_published else "bad" if one.event in ("failed", "aborted") else "warn"),
         Cell(_as_of_text(one.as_of), link=link),
         Cell(number_text(one.scored)),
         Cell(number_text(one.rejected)),
@@ -111,14 +121,14 @@ def _run_row(one: RunSummary) -> tuple[Cell, ...]:
 
 
 def _attempt_row(one: RunEvent) -> tuple[Cell, ...]:
-    why = (one.message or one.error or UNKNOWN).splitlines()[0]
+    reason = (one.message or one.error or UNKNOWN).splitlines()[0]
     ended = to_utc_text(one.at)[:16].replace("T", " ")
     return (
         Cell(one.event, "bad"),
         Cell(_as_of_text(one.as_of)),
         Cell(f"{one.revision}.{one.attempt}"),
         Cell(ended),
-        Cell(why),
+        Cell(reason),
     )
 
 

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 from sparkscore.monitor.report.cost import cost_section
 from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.monitor.report.drift import drift_section
-from sparkscore.monitor.report.job import job_head, runs_section, trends_section
-from sparkscore.monitor.report.job import throughput_section as over_time
-from sparkscore.monitor.report.judged import rejects_section, verdicts_section
-from sparkscore.monitor.report.parts import PageHead, Section
+from sparkscore.monitor.report.job import job_head, runs_section, throughput_section, trends_section
+from sparkscore.monitor.report.page_parts import PageHead, Section
 from sparkscore.monitor.report.predictions import predictions_section
-from sparkscore.monitor.report.top import run_head, source_section
+from sparkscore.monitor.report.run_overview import run_head, source_section
+from sparkscore.monitor.report.verdict_sections import rejects_section, verdicts_section
 from sparkscore.monitor.visible import visible_text
 from sparkscore.records import RunEvent, RunPage
 
@@ -33,7 +32,7 @@ def run_page(page: RunPage) -> str:
         verdicts_section,
         predictions_section,
         drift_section,
-        over_time,
+        throughput_section,
         rejects_section,
         cost_section,
     )
@@ -73,5 +72,5 @@ def _load_page_template() -> "Template":
 
 
 def _make_visible(value: Any) -> Any:
-    """Texts without marks that turn the letters beside them around; what is markup of ours, pictures, as it is."""
+    """Texts without marks that change the direction of text; our own markup, pictures, stays as it is."""
     return visible_text(value) if type(value) is str else value

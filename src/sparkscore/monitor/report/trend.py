@@ -20,28 +20,33 @@ class TrendPoint:
     value: float
     text: str
     """The value as text, shown next to the run of this report."""
-    here: bool = False
+    is_current: bool = False
 
 
-def trend_chart(moments: Sequence[TrendPoint], lost: Sequence[datetime] = ()) -> str:
+def trend_chart(points: Sequence[TrendPoint], lost: Sequence[datetime] = ()) -> str:
     """A line over as_of with a dot per run, the page's own run larger and named; crosses where attempts were lost."""
     import altair as alt
 
-    times = [*(one.as_of for one in moments), *lost]
-    told = [{"at": to_utc_text(one.as_of), "value": one.value, "text": one.text, "here": one.here} for one in moments]
-    base = alt.Chart(alt.InlineData(told), width=WIDTH, height=150)
-    greatest = max((one.value for one in moments), default=0) or 1
-    x, y = _time_axis(times), _value_axis(greatest * 1.2)
-    here, words = (
-        base.transform_filter("datum.here"),
-        {"align": _label_align(moments), "dy": _label_offset(moments), "fontWeight": 700},
+    times = [*(one.as_of for one in points), *lost]
+    data = [
+        {"at": to_utc_text(one.as_of), "value": one.value, "text": one.text, "is_current": one.is_current}
+        for one in points
+    ]
+    base = alt.Chart(alt.InlineData(data), width=WIDTH, height=150)
+    max_value = max((one.value for one in points), default=0) or 1
+    x, y = _time_axis(times), _value_axis(max_value * 1.2)
+    current, style = (
+        base.transform_filter("datum.is_current"),
+        {"align": _label_align(points), "dy": _label_offset(points), "fontWeight": 700},
     )
     layers = [
         base.mark_line(color=BLUE, strokeWidth=1.8).encode(x=x, y=y),
-        base.mark_point(filled=True, opacity=1, color=BLUE, size=alt.ExprRef("datum.here ? 110 : 22")).encode(x=x, y=y),
-        # the white one behind keeps the words apart from the line
+        base.mark_point(filled=True, opacity=1, color=BLUE, size=alt.ExprRef("datum.is_current ? 110 : 22")).encode(
+            x=x, y=y
+        ),
+        # the white one behind keeps the text apart from the line
         *(
-            here.mark_text(**words, **look).encode(x=x, y=y, text=alt.Text("text:N"))
+            current.mark_text(**style, **look).encode(x=x, y=y, text=alt.Text("text:N"))
             for look in (_HALO, {"color": INK})
         ),
     ]
@@ -51,7 +56,7 @@ def trend_chart(moments: Sequence[TrendPoint], lost: Sequence[datetime] = ()) ->
 
 
 def _time_axis(times: Sequence[datetime]) -> "alt.X":
-    """The moments, with a tick at a few of them: Vega's own ticks are at midnights and months."""
+    """The points, with a tick at a few of them: Vega's own ticks are at midnights and months."""
     import altair as alt
 
     first, last = min(times), max(times)
@@ -69,27 +74,27 @@ def _time_axis(times: Sequence[datetime]) -> "alt.X":
     return alt.X("at:T", scale=alt.Scale(type="utc", domain=ends, padding=7), axis=axis)
 
 
-def _value_axis(greatest: float) -> "alt.Y":
+def _value_axis(max_value: float) -> "alt.Y":
     import altair as alt
 
     return alt.Y(
         "value:Q",
-        scale=alt.Scale(domain=[0, greatest], nice=False),
+        scale=alt.Scale(domain=[0, max_value], nice=False),
         axis=alt.Axis(labelExpr="format(datum.value, '~s')", tickCount=3, minExtent=34, maxExtent=34),
     )
 
 
-def _label_align(moments: Sequence[TrendPoint]) -> Any:
-    """Where the named run's words fit: they must not leave the picture at its ends."""
-    at = next((at for at, one in enumerate(moments) if one.here), 0)
-    place = at / max(len(moments) - 1, 1) if len(moments) > 1 else 0.5
-    return "right" if place > 0.75 else "left" if place < 0.25 else "center"
+def _label_align(points: Sequence[TrendPoint]) -> Any:
+    """Where the label of the current run fits: it must not leave the picture at its ends."""
+    at = next((at for at, one in enumerate(points) if one.is_current), 0)
+    position = at / max(len(points) - 1, 1) if len(points) > 1 else 0.5
+    return "right" if position > 0.75 else "left" if position < 0.25 else "center"
 
 
-def _label_offset(moments: Sequence[TrendPoint]) -> int:
+def _label_offset(points: Sequence[TrendPoint]) -> int:
     """Pixels below the dot: the line comes from above where the number fell, else from below."""
-    at = next((at for at, one in enumerate(moments) if one.here), 0)
-    fell = at > 0 and moments[at - 1].value > moments[at].value > 0
+    at = next((at for at, one in enumerate(points) if one.is_current), 0)
+    fell = at > 0 and points[at - 1].value > points[at].value > 0
     return 18 if fell else -15
 
 

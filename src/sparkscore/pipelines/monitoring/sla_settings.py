@@ -20,4 +20,4 @@ def load_sla_rules(source: Table, settings: Settings, events: Sequence[RunEvent]
     source_at = None
     if settings.sla.source_age_hours is not None and first.pins is not None:
         source_at = source.find_commit_time(first.pins.source_version)
-    return sla_rules.publication_sla_rules(events, settings.sla, source_at=source_at)
+    return sla_rules.publication_sla_rules(events, settings.sla, source_committed_at=source_at)

@@ -100,7 +100,7 @@ class _StageScorer:
         while missing and missing != last_missing:  # again where another attempt was faster with some of it
             try:
                 parts = scan_transport.stage_scan_parts(
-                    spark, files, rows, location, parts=missing, key=key, every_s=every_s
+                    spark, files, rows, location, parts=missing, key=key, commit_interval_s=every_s
                 )
                 with closing(parts) as done:
                     for scored in done:

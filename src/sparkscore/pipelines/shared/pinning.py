@@ -10,7 +10,7 @@ from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.signature.signature_check import match_input_columns
-from sparkscore.model.trust.model_digest import former_digest_of
+from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import derive_table_contract
@@ -110,7 +110,7 @@ def _kept_digest(model: PinnedModel, keep: Pins) -> str:
 
     Raises:  DigestMismatch where the pins name other files.
     """
-    if keep.model_digest in (model.digest, former_digest_of(model.path)):
+    if keep.model_digest in (model.digest, compute_former_digest(model.path)):
         return keep.model_digest
     raise DigestMismatch(
         f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
@@ -154,7 +154,7 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         inputs.get(one.name or str(position), one.name or str(position)) for position, one in enumerate(model.inputs)
     ]
     suite = attempt.suites.get("input")
-    judged = [name for one in (suite.rejecting if suite else ()) for name in one.columns]
+    judged = [name for one in (suite.reject_expectations if suite else ()) for name in one.columns]
     return ingest.pin_source(
         attempt.source,
         version=source.version if keep is None else keep.source_version,

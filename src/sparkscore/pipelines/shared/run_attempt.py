@@ -14,7 +14,8 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
-from sparkscore.gate.suites import Suite, load_suite
+from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.attempt_inputs import parse_as_of, refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
@@ -99,9 +100,10 @@ class Attempt:
         """
         gates: Mapping[Gate, str | None] = {"input": self.settings.gate.input, "output": self.settings.gate.output}
         found = {gate: load_suite(path, home=self.settings.home_uri) for gate, path in gates.items() if path}
-        if "output" in found and found["output"].rejecting:
+        rejecting = found["output"].reject_expectations if "output" in found else ()
+        if rejecting:
             raise ConfigError(
-                f"{found['output'].rejecting[0].rule} of the output gate would reject rows that are already scored",
+                f"{rejecting[0].rule} of the output gate would reject rows that are already scored",
                 "the action reject only in the suite of gate.input",
                 "remove the action; severity decides what a broken rule does to the run",
             )
@@ -120,7 +122,7 @@ class Attempt:
     @property
     def _rejecting_rules(self) -> list[dict[str, Any]]:
         suite = self.suites.get("input")
-        return [{"type": one.type, **one.kwargs} for one in suite.rejecting] if suite else []
+        return [{"type": one.type, **one.kwargs} for one in suite.reject_expectations] if suite else []
 
     def postprocessing_of(self, pins: Pins) -> Postprocessing:
         """What the settings make of the predictions of a run with these pins.

@@ -20,35 +20,37 @@ def build_input_feed(
     Runs on: executor.
     Raises:  SignatureError, PredictError, as `features`; also for NULL in text.
     """
-    ready, called = cast_model_inputs(columns, model), input_names(model.inputs)
-    return {feed.name: _fill_graph_input(feed, ready, called, model.inputs[feed.places[0]].shape) for feed in plan}
+    ready, names = cast_model_inputs(columns, model), input_names(model.inputs)
+    return {
+        feed.name: _fill_graph_input(feed, ready, names, model.inputs[feed.input_indexes[0]].shape) for feed in plan
+    }
 
 
-def group_results_by_field(results: Sequence[Any], output: pa.DataType, *, several: bool) -> Any:
+def group_results_by_field(results: Sequence[Any], output: pa.DataType, *, multiple: bool) -> Any:
     """The graph's results as `predictions` takes them: one, or one per field of a struct."""
-    if not several:
+    if not multiple:
         return results[0]
     return dict(zip([field.name for field in output], results, strict=True))
 
 
 def _fill_graph_input(
-    feed: GraphFeed, columns: Sequence[pa.Array], called: Sequence[str], shape: tuple[int, ...] | None
+    feed: GraphFeed, columns: Sequence[pa.Array], names: Sequence[str], shape: tuple[int, ...] | None
 ) -> NumpyArray:
-    given, labels = [columns[place] for place in feed.places], [called[place] for place in feed.places]
+    selected, labels = [columns[index] for index in feed.input_indexes], [names[index] for index in feed.input_indexes]
     kind = numpy_type(feed.kind)
     if shape is not None:
-        array = to_numpy_tensor(given[0], labels[0], shape).astype(kind, copy=False)
+        array = to_numpy_tensor(selected[0], labels[0], shape).astype(kind, copy=False)
     else:
-        array = to_numpy_matrix(given, labels, kind, rows_first=True).reshape(-1, *feed.row)
+        array = to_numpy_matrix(selected, labels, kind, rows_first=True).reshape(-1, *feed.row)
     return array if array.dtype != object else _refuse_null_text(array, feed.name)
 
 
 def _refuse_null_text(text: NumpyArray, name: str) -> NumpyArray:
     """Texts as they are, without NULL, which onnxruntime would read as the text "None"."""
-    missing = sum(one is None for one in text.flat)
-    if missing:
+    null_count = sum(one is None for one in text.flat)
+    if null_count:
         raise PredictError(
-            f"{missing} of {text.size} texts of a batch for the graph's input {name} are NULL",
+            f"{null_count} of {text.size} texts of a batch for the graph's input {name} are NULL",
             "no NULL: ONNX has no NULL for text",
             "filter these rows",
         )

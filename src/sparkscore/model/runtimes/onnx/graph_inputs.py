@@ -23,7 +23,7 @@ class GraphFeed:
 
     name: str
     kind: pa.DataType
-    places: tuple[int, ...]
+    input_indexes: tuple[int, ...]
     """Which of the signature's inputs go into it."""
     row: tuple[int, ...]
     """What of the tensor belongs to one row."""
@@ -39,31 +39,33 @@ def plan_graph_feeds(graph: Graph, inputs: Sequence[ModelInput]) -> tuple[GraphF
         return tuple(_plan_named_feed(node, inputs) for node in graph.inputs)
     if inputs[0].shape is not None:
         return (_plan_feed(graph.inputs[0], inputs, (0,), inputs[0].shape),)
-    node, places = graph.inputs[0], tuple(range(len(inputs)))
+    node, indexes = graph.inputs[0], tuple(range(len(inputs)))
     flat = node.shape is not None and len(node.shape) == 1 and len(inputs) == 1
-    return (_plan_feed(node, inputs, places, () if flat else (len(inputs),)),)
+    return (_plan_feed(node, inputs, indexes, () if flat else (len(inputs),)),)
 
 
 def _plan_named_feed(node: NodeArg, inputs: Sequence[ModelInput]) -> GraphFeed:
     """An input that is filled by the signature's input of its name: (n,) or, where the graph asks for it, (n, 1)."""
-    places = [place for place, one in enumerate(inputs) if one.name == node.name]
-    if len(places) != 1:
+    indexes = [index for index, one in enumerate(inputs) if one.name == node.name]
+    if len(indexes) != 1:
         raise graph_mismatch_error(f"has an input {node.name}, the signature only {', '.join(input_names(inputs))}")
-    given = inputs[places[0]].shape
+    input_shape = inputs[indexes[0]].shape
     upright = node.shape is not None and len(node.shape) == 2
-    row = given if given is not None else (1,) if upright else ()
-    return _plan_feed(node, inputs, (places[0],), row)
+    row = input_shape if input_shape is not None else (1,) if upright else ()
+    return _plan_feed(node, inputs, (indexes[0],), row)
 
 
-def _plan_feed(node: NodeArg, inputs: Sequence[ModelInput], places: tuple[int, ...], row: tuple[int, ...]) -> GraphFeed:
+def _plan_feed(
+    node: NodeArg, inputs: Sequence[ModelInput], indexes: tuple[int, ...], row: tuple[int, ...]
+) -> GraphFeed:
     kind = ONNX_TENSOR_TYPES.get(node.kind)
     if kind is None:
         raise graph_mismatch_error(f"takes a {node.kind} as {node.name}")
-    for place in places:
-        given = inputs[place].type if inputs[place].shape is None else leaf_type(inputs[place].type)
-        if not _can_take_input_type(kind, given):
+    for index in indexes:
+        input_type = inputs[index].type if inputs[index].shape is None else leaf_type(inputs[index].type)
+        if not _can_take_input_type(kind, input_type):
             raise graph_mismatch_error(
-                f"takes {node.kind} as {node.name}, and the input {input_names(inputs)[place]} is {given}"
+                f"takes {node.kind} as {node.name}, and the input {input_names(inputs)[index]} is {input_type}"
             )
     shape = node.shape
     if shape is not None and (len(shape) != len(row) + 1 or not all(map(_is_open_or_equal_size, shape, (None, *row)))):
@@ -71,16 +73,16 @@ def _plan_feed(node: NodeArg, inputs: Sequence[ModelInput], places: tuple[int, .
             f"takes {_format_tensor_shape(shape)} as {node.name}, "
             f"and the signature gives {_format_tensor_shape((None, *row))}"
         )
-    return GraphFeed(node.name, kind, places, row)
+    return GraphFeed(node.name, kind, indexes, row)
 
 
-def _is_open_or_equal_size(graphs: int | None, ours: int | None) -> bool:
-    return graphs is None or graphs == ours
+def _is_open_or_equal_size(graph_size: int | None, row_size: int | None) -> bool:
+    return graph_size is None or graph_size == row_size
 
 
-def _can_take_input_type(graphs: pa.DataType, signed: pa.DataType) -> bool:
-    numbers = pa.types.is_integer(signed) or pa.types.is_floating(signed)
-    return is_lossless_cast(signed, graphs) or (numbers and graphs in _ROUNDING_TYPES)
+def _can_take_input_type(target: pa.DataType, source: pa.DataType) -> bool:
+    numbers = pa.types.is_integer(source) or pa.types.is_floating(source)
+    return is_lossless_cast(source, target) or (numbers and target in _ROUNDING_TYPES)
 
 
 def _format_tensor_shape(shape: Sequence[int | None]) -> str:

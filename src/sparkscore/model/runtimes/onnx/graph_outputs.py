@@ -9,40 +9,44 @@ from sparkscore.model.signature.lossless_casts import is_lossless_cast
 from sparkscore.model.signature.numpy_inputs import list_depth
 
 
-def choose_graph_outputs(graph: Graph, signed: Sequence[str | None], output: pa.DataType) -> tuple[str, ...]:
+def choose_graph_outputs(graph: Graph, names: Sequence[str | None], output: pa.DataType) -> tuple[str, ...]:
     """Which of the graph's outputs are the signature's, in its order: by name; the only one that there is, or fits.
 
     Raises:  SignatureError where that leaves a choice, or where their types hold more than the signature's.
     """
-    several = len(signed) > 1
-    chosen = _choose_several_outputs(graph, signed) if several else (_choose_single_output(graph, signed[0], output),)
+    multiple = len(names) > 1
+    chosen = _choose_several_outputs(graph, names) if multiple else (_choose_single_output(graph, names[0], output),)
     kinds = {node.name: node.kind for node in graph.outputs}
-    types = [field.type for field in output] if several else [output]
-    for name, wanted in zip(chosen, types, strict=True):
+    types = [field.type for field in output] if multiple else [output]
+    for name, expected in zip(chosen, types, strict=True):
         kind = ONNX_TENSOR_TYPES.get(kinds[name])
-        if kind is not None and not is_lossless_cast(kind, leaf_type(wanted)):
-            raise graph_mismatch_error(f"gives {kinds[name]} as {name}, and the signature says {wanted}")
+        if kind is not None and not is_lossless_cast(kind, leaf_type(expected)):
+            raise graph_mismatch_error(f"gives {kinds[name]} as {name}, and the signature says {expected}")
     return chosen
 
 
-def _choose_several_outputs(graph: Graph, signed: Sequence[str | None]) -> tuple[str, ...]:
-    there = [node.name for node in graph.outputs]
-    if all(name is None for name in signed) and len(signed) == len(there):
-        return tuple(there)
-    missing = [str(name) for name in signed if name not in there]
+def _choose_several_outputs(graph: Graph, names: Sequence[str | None]) -> tuple[str, ...]:
+    available = [node.name for node in graph.outputs]
+    if all(name is None for name in names) and len(names) == len(available):
+        return tuple(available)
+    missing = [str(name) for name in names if name not in available]
     if missing:
-        raise graph_mismatch_error(f"has no output {', '.join(missing)}, only {', '.join(there)}")
-    return tuple(str(name) for name in signed)
+        raise graph_mismatch_error(f"has no output {', '.join(missing)}, only {', '.join(available)}")
+    return tuple(str(name) for name in names)
 
 
-def _choose_single_output(graph: Graph, signed: str | None, output: pa.DataType) -> str:
-    there = [node.name for node in graph.outputs]
-    if signed in there:
-        return str(signed)
-    fitting = there if len(there) == 1 else [node.name for node in graph.outputs if _can_give_output_type(node, output)]
+def _choose_single_output(graph: Graph, name: str | None, output: pa.DataType) -> str:
+    available = [node.name for node in graph.outputs]
+    if name in available:
+        return str(name)
+    fitting = (
+        available
+        if len(available) == 1
+        else [node.name for node in graph.outputs if _can_give_output_type(node, output)]
+    )
     if len(fitting) != 1:
         raise graph_mismatch_error(
-            f"has the outputs {', '.join(there)}, and the signature's, {output}, could be {len(fitting)} of them"
+            f"has the outputs {', '.join(available)}, and the signature's, {output}, could be {len(fitting)} of them"
         )
     return fitting[0]
 

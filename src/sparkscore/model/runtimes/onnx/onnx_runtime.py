@@ -28,10 +28,10 @@ def load_onnx_scorer(model: ShippedModel, folder: str, file: OnnxFile, *, cores:
     """
     session = open_onnx_session(Path(folder, file.path), file, cores=cores, device=device)
     graph = Graph(_session_node_args(session.get_inputs()), _session_node_args(session.get_outputs()))
-    wanted = choose_graph_outputs(graph, file.outputs, model.output)
+    output_names = choose_graph_outputs(graph, file.outputs, model.output)
     return build_local_scorer(
         model,
-        _build_onnx_predictor(session, wanted, model),
+        _build_onnx_predictor(session, output_names, model),
         partial(build_input_feed, plan_graph_feeds(graph, model.inputs)),
     )
 
@@ -49,8 +49,8 @@ def open_onnx_session(path: Path, file: OnnxFile, *, cores: int, device: str | N
         raise missing_gpu_error(device, "its address is no number")
     with suppress(AttributeError):  # before 1.21
         onnxruntime.preload_dlls()  # else it does not find CUDA's libraries where pip has put them
-    asked = [("CUDAExecutionProvider", {"device_id": device})]
-    session = onnxruntime.InferenceSession(str(path), options, providers=asked)
+    providers = [("CUDAExecutionProvider", {"device_id": device})]
+    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
     if "CUDAExecutionProvider" not in session.get_providers():  # it falls back to the CPU with no more than a warning
         raise missing_gpu_error(device, f"onnxruntime offers {', '.join(session.get_providers())}")
     return session
@@ -93,9 +93,11 @@ def _to_open_shape(sizes: Any) -> tuple[int | None, ...]:
 
 
 def _build_onnx_predictor(
-    session: Any, wanted: tuple[str, ...], model: ShippedModel
+    session: Any, output_names: tuple[str, ...], model: ShippedModel
 ) -> Callable[[dict[str, NumpyArray]], Any]:
-    def predict(given: dict[str, NumpyArray]) -> Any:
-        return group_results_by_field(session.run(list(wanted), given), model.output, several=len(wanted) > 1)
+    def predict(inputs: dict[str, NumpyArray]) -> Any:
+        return group_results_by_field(
+            session.run(list(output_names), inputs), model.output, multiple=len(output_names) > 1
+        )
 
     return predict

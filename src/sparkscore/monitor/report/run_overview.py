@@ -1,7 +1,7 @@
 """The top of a run's report, and what the run read, with which model."""
 
-from sparkscore.monitor.report.parts import Fact, PageHead, Section
-from sparkscore.monitor.report.words import UNKNOWN, count_text, day_text, duration_text, number_text, share_text
+from sparkscore.monitor.report.page_parts import Fact, PageHead, Section
+from sparkscore.monitor.report.text_formats import UNKNOWN, count_text, day_text, duration_text, number_text, share_text
 from sparkscore.records import ReportedModel, ReportedSource, RunPage, RunReport
 
 _STATUS_TITLES = {
@@ -21,14 +21,14 @@ def run_head(page: RunPage) -> PageHead:
     report = page.report
     error = report.error
     retry = "A retry may help." if error and error.retryable else "A retry will not help until the cause is removed."
-    good = report.status in ("published", "already_published")
+    is_published = report.status in ("published", "already_published")
     identity = [f"run {report.run_id or UNKNOWN}", f"as of {report.as_of or UNKNOWN}"]
     identity += [f"{name} {value}" for name in ("revision", "attempt") if (value := getattr(report, name)) is not None]
     return PageHead(
         kind=f"Run report of {report.job}",
         title=day_text(report.as_of),
-        says=_run_sentence(report),
-        mark="good" if good else "bad" if report.status == "failed" else "",
+        sentence=_run_sentence(report),
+        mark="good" if is_published else "bad" if report.status == "failed" else "",
         state=_STATUS_TITLES.get(report.status, report.status),
         error=(error.class_name, error.message, retry) if error else (),
         warnings=tuple(report.warnings),
@@ -38,16 +38,16 @@ def run_head(page: RunPage) -> PageHead:
 
 
 def _run_sentence(report: RunReport) -> str:
-    took = f" in {duration_text(report.seconds['total'])}" if report.seconds.get("total") is not None else ""
+    duration = f" in {duration_text(report.seconds['total'])}" if report.seconds.get("total") is not None else ""
     if report.status == "failed":
-        return f"The run ended with exit code {report.exit_code}{took.replace(' in ', ' after ', 1)}."
+        return f"The run ended with exit code {report.exit_code}{duration.replace(' in ', ' after ', 1)}."
     if report.status == "aborted":
         return "The attempt ended without a publication."
     if report.status == "unfinished":
         return "No event says that the attempt ended: it is still running, or its process died."
     model = report.model
-    by = f" by {model.name} version {model.version}" if model else ""
-    return f"{count_text(report.rows_scored or 0, 'row')} scored{by}{took}."
+    model_text = f" by {model.name} version {model.version}" if model else ""
+    return f"{count_text(report.rows_scored or 0, 'row')} scored{model_text}{duration}."
 
 
 def _run_facts(page: RunPage) -> tuple[Fact, ...]:
@@ -55,7 +55,7 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
     rejected = share_text(report.rows_rejected, report.rows_read) if report.rows_rejected else ""
     compared = len({(one.column, one.log_type) for one in page.drifts if one.slice_key is None})
     broken = [rule for rule in page.sla if not rule.kept]
-    kept = "bad" if broken or report.sla_broken else "good" if page.sla else ""
+    sla_mark = "bad" if broken or report.sla_broken else "good" if page.sla else ""
     return (
         Fact("Rows read", number_text(report.rows_read)),
         Fact("Scored", number_text(report.rows_scored)),
@@ -71,9 +71,9 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
         ),
         Fact(
             "SLA rules broken",
-            number_text(len(broken) or len(report.sla_broken)) if kept else UNKNOWN,
-            f"of {len(page.sla)}" if page.sla else "none were checked" if not kept else "",
-            kept,  # type: ignore[arg-type]
+            number_text(len(broken) or len(report.sla_broken)) if sla_mark else UNKNOWN,
+            f"of {len(page.sla)}" if page.sla else "none were checked" if not sla_mark else "",
+            sla_mark,  # type: ignore[arg-type]
         ),
     )
 

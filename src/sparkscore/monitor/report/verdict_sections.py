@@ -1,8 +1,8 @@
 """Sections on the gates' rules, the SLA rules, and the rejected rows."""
 
 from sparkscore.monitor.report.charts import BarRow, bar_chart
-from sparkscore.monitor.report.parts import Cell, Figure, PageTable, Section
-from sparkscore.monitor.report.words import count_text, share_text
+from sparkscore.monitor.report.page_parts import Cell, Figure, PageTable, Section
+from sparkscore.monitor.report.text_formats import count_text, share_text
 from sparkscore.records import RejectCount, RuleVerdict, RunPage, SlaRule, Verdict
 
 _MAX_REASONS = 12
@@ -29,8 +29,8 @@ def _gate_table(verdict: Verdict) -> PageTable:
 
 
 def _rule_row(rule: RuleVerdict) -> tuple[Cell, ...]:
-    ended = {"critical": Cell("failed", "bad"), "warning": Cell("warned", "warn"), "info": Cell("noted", "warn")}
-    first = Cell("passed", "good") if rule.passed else ended[rule.severity]
+    cells = {"critical": Cell("failed", "bad"), "warning": Cell("warned", "warn"), "info": Cell("noted", "warn")}
+    first = Cell("passed", "good") if rule.passed else cells[rule.severity]
     return (first, Cell(rule.rule), Cell(rule.observed), Cell(rule.expected))
 
 
@@ -41,22 +41,25 @@ def _sla_row(rule: SlaRule) -> tuple[Cell, ...]:
 
 def rejects_section(page: RunPage) -> Section:
     """Rejected rows by reason, the most frequent first."""
-    title, found = "Rejects by reason", sorted(page.rejects, key=lambda one: -one.rows)
-    if not found:
-        many = page.report.rows_rejected
+    title, rejects = "Rejects by reason", sorted(page.rejects, key=lambda one: -one.rows)
+    if not rejects:
+        rejected = page.report.rows_rejected
         return Section(
-            title, f"{count_text(many, 'row')} rejected; the reasons are not known." if many else "No row was rejected."
+            title,
+            f"{count_text(rejected, 'row')} rejected; the reasons are not known."
+            if rejected
+            else "No row was rejected.",
         )
-    total = sum(one.rows for one in found)
+    total = sum(one.rows for one in rejects)
     rows = [
         BarRow(_reject_reason_text(one), f"{count_text(one.rows, 'row')}, {share_text(one.rows, total)}", one.rows)
-        for one in found
+        for one in rejects
     ]
     more = f" {count_text(len(rows) - _MAX_REASONS, 'reason')} more." if len(rows) > _MAX_REASONS else ""
     read = page.report.rows_read
-    of = f", {share_text(total, read)} of the rows read" if read else ""
-    says = f"{count_text(total, 'row')} rejected{of}; most often for {_reject_reason_text(found[0])}.{more}"
-    return Section(title, figures=(Figure("", bar_chart(rows[:_MAX_REASONS]), says),))
+    share = f", {share_text(total, read)} of the rows read" if read else ""
+    caption = f"{count_text(total, 'row')} rejected{share}; most often for {_reject_reason_text(rejects[0])}.{more}"
+    return Section(title, figures=(Figure("", bar_chart(rows[:_MAX_REASONS]), caption),))
 
 
 def _reject_reason_text(one: RejectCount) -> str:

@@ -19,14 +19,14 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture with its title above and what is seen in it, in words, below."""
+    """A picture with its title above and a sentence on what it shows below."""
 
     title: str
     picture: str
-    """SVG of `charts`; empty where words are enough."""
-    says: str
+    """SVG of `charts`; empty where the sentence is enough."""
+    sentence: str
     legend: Legend = ""
-    strong: bool = False
+    is_highlighted: bool = False
     """Marked as drifted."""
 
 
@@ -46,7 +46,7 @@ class PageTable:
     title: str
     head: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    says: str = ""
+    sentence: str = ""
     numbers: tuple[int, ...] = ()
     narrow: bool = False
     """Fits a phone as it is; others are stacked there, each cell below the one before."""
@@ -57,7 +57,7 @@ class Section:
     """One section of a report. A section without data says so instead of disappearing."""
 
     title: str
-    says: str = ""
+    sentence: str = ""
     facts: tuple[Fact, ...] = ()
     figures: tuple[Figure, ...] = ()
     legend: Legend = ""
@@ -73,7 +73,7 @@ class PageHead:
 
     kind: str
     title: str
-    says: str
+    sentence: str
     mark: Literal["", "good", "bad"] = ""
     state: str = ""
     error: tuple[str, ...] = ()
@@ -81,4 +81,4 @@ class PageHead:
     warnings: tuple[str, ...] = ()
     facts: tuple[Fact, ...] = ()
     small: str = ""
-    """Whatever identifies it, in small letters."""
+    """The identifiers, in small letters."""

@@ -16,11 +16,11 @@ def number_text(value: float | None) -> str:
     return f"{value:.3g}"
 
 
-def share_text(part: float | None, whole: float | None = 1.0) -> str:
-    """A percentage: `12%`, `0.3%`; less than that is told as less."""
-    if part is None or not whole:
+def share_text(part: float | None, total: float | None = 1.0) -> str:
+    """A percentage: `12%`, `0.3%`; less than that is shown as less."""
+    if part is None or not total:
         return UNKNOWN
-    percent = 100 * part / whole
+    percent = 100 * part / total
     if 0 < percent < 0.1:
         return "< 0.1%"
     return f"{percent:.1f}%" if 0 < percent < 10 or 99 < percent < 100 else f"{percent:.0f}%"
@@ -41,9 +41,9 @@ def rate_text(rows_per_second: float | None) -> str:
     return UNKNOWN if rows_per_second is None else f"{number_text(round(rows_per_second))} rows/s"
 
 
-def count_text(many: int, one: str, more: str = "") -> str:
+def count_text(count: int, singular: str, plural: str = "") -> str:
     """`1 column`, `3 columns`."""
-    return f"{many:,} {one if many == 1 else more or one + 's'}"
+    return f"{count:,} {singular if count == 1 else plural or singular + 's'}"
 
 
 def day_text(moment: str | None) -> str:
@@ -51,8 +51,8 @@ def day_text(moment: str | None) -> str:
     return (moment or UNKNOWN).removesuffix("T00:00:00Z")
 
 
-def shorten_name(name: str, letters: int = 48) -> str:
-    """A name that fits beside a picture: the middle is left out, as names often differ at their end."""
+def shorten_name(name: str, max_length: int = 48) -> str:
+    """A name that fits next to a picture: the middle is left out, as names often differ at their end."""
     name = visible_line(name)
-    half = (letters - 1) // 2
-    return name if len(name) <= letters else f"{name[:half]}…{name[-half:]}"
+    half = (max_length - 1) // 2
+    return name if len(name) <= max_length else f"{name[:half]}…{name[-half:]}"
