@@ -92,7 +92,7 @@ def _has_run_commit(run: Run, target: Table) -> bool:
 def keep_rejects(
     rejected: DataFrame, run: Run, target: Table, *, keys: Sequence[str], sensitive: Sequence[str] = ()
 ) -> None:
-    """Keep a stage's rejected rows aside, once per run: their key and the reason, never their values.
+    """Append a stage's rejected rows to the table of rejects, once per run: key and reason, never values.
 
     Sensitive keys are stored as the sha256 of their text: who knows a key can find its reject, and nobody can read it.
 

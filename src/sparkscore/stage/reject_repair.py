@@ -1,4 +1,4 @@
-"""Repair of a stage: its rejected rows take the predictions of a second scoring, in one commit."""
+"""Repairs a stage: replaces rejected rows by the predictions of a second scoring, in one commit."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -49,7 +49,7 @@ def replace_rejected_rows(frame: DataFrame, store: StageStore, stage: Stage, *, 
     Jobs:    those of one MERGE, by which the rows are scored; a small one.
     Raises:  PredictError, PublishConflict, AccessDenied.
     """
-    update_matched_rows(frame, store.table, keys=keys, where=F.col("t.{REJECT_COLUMN}").isNotNull())
+    update_matched_rows(frame, store.table, keys=keys, where=F.col(f"t.{REJECT_COLUMN}").isNotNull())
     after = replace(stage, version=store.table.load_newest_version())
     with translate_spark_errors(f"counting the stage {stage.path}"):
         left = store.load_rows(after).agg(F.count(REJECT_COLUMN)).collect()[0][0]

@@ -21,7 +21,7 @@ _RUNS_SUFFIX = "_runs"
 
 @dataclass(frozen=True, slots=True)
 class ColocatedJobs:
-    """What the run events of all jobs say, this one among them."""
+    """The run events of all jobs, including this one."""
 
     events: tuple[RunEvent, ...]
     unsettled: tuple[RunEvent, ...]

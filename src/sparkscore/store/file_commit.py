@@ -20,18 +20,18 @@ from sparkscore.store.table_location import open_deltalake_table
 _FILE_COMMIT_TRIES = 5
 
 
-def create_write_folder(place: TableLocation) -> None:
+def create_write_folder(location: TableLocation) -> None:
     """Make the folder into which tasks write; object stores have none.
 
     Raises:  AccessDenied.
     """
-    if place.filesystem is not None:
+    if location.filesystem is not None:
         return
     try:
-        Path(place.root).mkdir(parents=True, exist_ok=True)
+        Path(location.root).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AccessDenied(
-            f"cannot create the folder {place.root}: {error.strerror}",
+            f"cannot create the folder {location.root}: {error.strerror}",
             "a folder that can be written to",
             "check its owner and mode",
         ) from error
@@ -48,7 +48,7 @@ class CommitGuard:
 
 
 def commit_files(
-    place: TableLocation, schema: pa.Schema, files: Sequence[StagedFile], guard: CommitGuard
+    location: TableLocation, schema: pa.Schema, files: Sequence[StagedFile], guard: CommitGuard
 ) -> int | None:
     """The table's version after one commit that adds the files; None where (app_id, version or a later one) is there.
 
@@ -56,16 +56,16 @@ def commit_files(
     """
     actions = [_to_add_action(file) for file in files]
     for _ in range(_FILE_COMMIT_TRIES):
-        if _committed_guard_version(place, guard.app_id) >= guard.version:
+        if _committed_guard_version(location, guard.app_id) >= guard.version:
             return None
         with suppress(DeltaError):
-            return _commit_add_actions(place, actions, Schema.from_arrow(schema), guard)
+            return _commit_add_actions(location, actions, Schema.from_arrow(schema), guard)
     raise PublishConflict(
-        f"another writer committed first while committing files to {place.uri}", "no conflict", "run it again"
+        f"another writer committed first while committing files to {location.uri}", "no conflict", "run it again"
     )
 
 
-def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
+def _commit_add_actions(location: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
     # no retries of its own: whoever commits in between may have committed this
     properties = CommitProperties(
         {"userMetadata": guard.note},
@@ -73,33 +73,33 @@ def _commit_add_actions(place: TableLocation, actions: list[AddAction], schema: 
         app_transactions=[Transaction(guard.app_id, guard.version)],
     )
     try:
-        table = _find_deltalake_table(place)
+        table = _find_deltalake_table(location)
         if table is not None:
             table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
             return table.version() + 1
         create_table_with_add_actions(
-            place.uri,
+            location.uri,
             schema,
             actions,
             mode="error",
-            storage_options=dict(place.options) or None,
+            storage_options=dict(location.options) or None,
             commit_properties=properties,
         )
         return 0
     except OSError as error:
-        denied = AccessDenied(f"cannot commit to {place.uri}: {error}", "a folder to write to", "check its owner")
-        raise error_from_text(str(error), f"committing files to {place.uri}") or denied from error
+        denied = AccessDenied(f"cannot commit to {location.uri}: {error}", "a folder to write to", "check its owner")
+        raise error_from_text(str(error), f"committing files to {location.uri}") or denied from error
 
 
-def _committed_guard_version(place: TableLocation, app_id: str) -> int:
-    table = _find_deltalake_table(place)
+def _committed_guard_version(location: TableLocation, app_id: str) -> int:
+    table = _find_deltalake_table(location)
     found = None if table is None else table.transaction_version(app_id)
     return -1 if found is None else found
 
 
-def _find_deltalake_table(place: TableLocation) -> DeltaTable | None:
+def _find_deltalake_table(location: TableLocation) -> DeltaTable | None:
     try:
-        return open_deltalake_table(place)
+        return open_deltalake_table(location)
     except TableNotFoundError:
         return None
 

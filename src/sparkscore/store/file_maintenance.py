@@ -18,7 +18,7 @@ from sparkscore.store.table import Table
 SMALL_FILE_BYTES = 16 * 1024 * 1024
 """A file below this is small."""
 COMPACTED_FILE_BYTES = 128 * 1024 * 1024
-"""The size of compacted ones: Delta's own goal for tables of this size."""
+"""Size of compacted files: Delta's own goal for tables of this size."""
 MIN_FILES_TO_COMPACT = 8
 """The number of small files in one partition that is worth a rewrite."""
 

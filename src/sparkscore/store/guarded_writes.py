@@ -91,7 +91,7 @@ def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str],
 
 
 def _refuse_other_columns(table: Table, columns: Sequence[str]) -> None:
-    """One column more would be NULL."""
+    """Refuse a table with other columns than the source: a column more would be NULL."""
     found = set(table.schema.names)
     problems = [f"{name} is not written by the job" for name in sorted(found - set(columns))]
     problems += [f"{name} is missing" for name in sorted(set(columns) - found)]

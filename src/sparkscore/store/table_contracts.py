@@ -1,4 +1,4 @@
-"""Tables by their contract: made where they are absent, checked where they are there."""
+"""Tables by their contract: created if they are absent, checked if they exist."""
 
 import time
 from collections.abc import Mapping

@@ -44,12 +44,12 @@ def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
     raise ScanUnsupported(f"{table.name} is on {parts.scheme}", "local files, or S3")
 
 
-def open_deltalake_table(place: TableLocation, version: int | None = None) -> DeltaTable:
+def open_deltalake_table(location: TableLocation, version: int | None = None) -> DeltaTable:
     """The table there, read by deltalake.
 
     Raises:  deltalake's TableNotFoundError and DeltaError, OSError.
     """
-    return DeltaTable(place.uri, version=version, storage_options=dict(place.options) or None)
+    return DeltaTable(location.uri, version=version, storage_options=dict(location.options) or None)
 
 
 def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
