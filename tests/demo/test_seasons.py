@@ -8,7 +8,7 @@ import pyarrow as pa
 from sparkscore.demo.flights import FlightTables
 from sparkscore.demo.recipe import flight_inputs
 from sparkscore.demo.registry import Candidate
-from sparkscore.monitor.column_profiles import SIZE, build_profiles
+from sparkscore.monitor.column_profiles import SUMMARY_SIZE, build_profiles
 from sparkscore.monitor.column_summary import ColumnSummary, summarise_column
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.records import ColumnProfile, Drift
@@ -19,9 +19,11 @@ def profiled(frame: pd.DataFrame, *, segment: str | None = None) -> tuple[Column
     """The profiles of all columns, and of them by the values of one."""
     found: dict[tuple[str, tuple[str | None, str | None]], ColumnSummary] = {}
     for column in frame.columns:
-        found[column, (None, None)] = summarise_column(pa.array(frame[column], from_pandas=True), size=SIZE)
+        found[column, (None, None)] = summarise_column(pa.array(frame[column], from_pandas=True), size=SUMMARY_SIZE)
         for value, rows in frame.groupby(segment) if segment and column != segment else ():
-            found[column, (segment, str(value))] = summarise_column(pa.array(rows[column], from_pandas=True), size=SIZE)
+            found[column, (segment, str(value))] = summarise_column(
+                pa.array(rows[column], from_pandas=True), size=SUMMARY_SIZE
+            )
     return build_profiles(found, log_type="input", types={})
 
 

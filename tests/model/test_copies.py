@@ -91,15 +91,15 @@ def test_old_copies_and_fetches_of_no_pinned_digest_are_unused(tmp_path: Path) -
         folder.mkdir()
     (tmp_path / ("d" * 64)).symlink_to(old)
     aged(old, pinned, fetch_left, tmp_path / "notes")
-    assert list_unused_copies(str(tmp_path), pinned={pinned.name}, before=WEEK_AGO) == [fetch_left, old]
-    assert list_unused_copies(str(tmp_path / "nowhere"), pinned=(), before=WEEK_AGO) == []
+    assert list_unused_copies(str(tmp_path), pinned={pinned.name}, unused_since=WEEK_AGO) == [fetch_left, old]
+    assert list_unused_copies(str(tmp_path / "nowhere"), pinned=(), unused_since=WEEK_AGO) == []
 
 
 def test_a_copy_that_is_asked_for_again_is_in_use(tmp_path: Path) -> None:
     folder, _ = fetch_private_copy(fetch, str(tmp_path))
     aged(folder)
     fetch_private_copy(fetch, str(tmp_path))
-    assert list_unused_copies(str(tmp_path), pinned=(), before=WEEK_AGO) == []
+    assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == []
 
 
 def test_a_copy_is_removed_with_its_links_and_not_what_they_point_to(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from sparkscore.monitor.column_profiles import SIZE, build_profiles
+from sparkscore.monitor.column_profiles import SUMMARY_SIZE, build_profiles
 from sparkscore.monitor.column_summary import summarise_column
 from sparkscore.monitor.drift_detection import bin_profiles, measure_drifts
 from sparkscore.records import ColumnProfile, Drift
@@ -20,8 +20,8 @@ LIMITS = DriftSettings()
 def profile(values: Any, *, column: str = "x", slice_: tuple[str | None, str | None] = (None, None)) -> ColumnProfile:
     array = values if isinstance(values, pa.Array) else pa.array(values)
     found = {
-        (column, slice_): summarise_column(array, size=SIZE),
-        (column, (None, None)): summarise_column(array, size=SIZE),
+        (column, slice_): summarise_column(array, size=SUMMARY_SIZE),
+        (column, (None, None)): summarise_column(array, size=SUMMARY_SIZE),
     }
     made = build_profiles(found, log_type="input", types={column: str(array.type)})
     return next(one for one in made if (one.slice_key, one.slice_value) == slice_)
@@ -40,7 +40,7 @@ class TestNumbers:
     def test_distances_are_those_of_the_raw_data(self) -> None:
         now, before = normal(0.4, seed=1), normal(seed=2)
         found = drift(now, before)
-        assert found.kolmogorov_smirnov == pytest.approx(stats.ks_2samp(now, before).statistic, abs=1 / SIZE)
+        assert found.kolmogorov_smirnov == pytest.approx(stats.ks_2samp(now, before).statistic, abs=1 / SUMMARY_SIZE)
         expected = stats.wasserstein_distance(now, before) / before.std()
         assert found.wasserstein == pytest.approx(expected, abs=0.02)
         edges = np.quantile(before, np.arange(1, 10) / 10)

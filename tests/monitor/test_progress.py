@@ -19,7 +19,7 @@ def watched(console: Screen, steps: list[int]) -> str:
 
 
 def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_INTERVAL_S", 0.02)
     shown = watched(Screen(io.StringIO(), terminal=True, width=120), [10, 40, 100])
     assert "score and stage" in shown
     assert "100/100" in shown
@@ -27,7 +27,7 @@ def test_a_terminal_shows_rows_done_rows_per_second_and_time_left(monkeypatch: p
 
 
 def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setattr(progress_reporter, "PLAIN_SECONDS", 0.05)
+    monkeypatch.setattr(progress_reporter, "LOG_INTERVAL_S", 0.05)
     assert watched(Screen(io.StringIO()), [0, 50]) == ""
     shown = capsys.readouterr()
     lines = (shown.out + shown.err).splitlines()
@@ -36,7 +36,7 @@ def test_elsewhere_progress_is_plain_lines(monkeypatch: pytest.MonkeyPatch, caps
 
 
 def test_more_rows_than_expected_are_never_shown(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_INTERVAL_S", 0.02)
     shown = watched(Screen(io.StringIO(), terminal=True, width=120), [170])
     assert "100/100" in shown
 
@@ -48,7 +48,7 @@ def test_a_failure_inside_ends_the_display_and_is_not_swallowed() -> None:
 
 
 def test_the_name_of_a_part_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress_reporter, "TERMINAL_SECONDS", 0.02)
+    monkeypatch.setattr(progress_reporter, "TERMINAL_INTERVAL_S", 0.02)
     console = Screen(io.StringIO(), terminal=True, width=120)
     with progress_reporter.console_progress(console)("[/y] {x} \x1b[2J :a:", total=1, done=lambda: 1):
         time.sleep(0.05)

@@ -163,4 +163,4 @@ def test_log_lines_are_shaped_by_the_entry_point_alone() -> None:
 
 def test_raw_values_are_hostile() -> None:
     assert set("".join(VALUES)) >= RAW
-    assert screens.WIDTH == 200
+    assert screens.DEFAULT_WIDTH == 200

@@ -42,7 +42,7 @@ def told(url: str, *, timeout_s: float = DEADLINE) -> DeliveryResult:
     sending = send_alerts([ALERT], url, timeout_s=timeout_s)
     assert sending is not None
     assert time.monotonic() - begun < 0.5
-    sent = sending.finish(timeout_s=timeout_s + SLACK)
+    sent = sending.wait_for_result(timeout_s=timeout_s + SLACK)
     assert time.monotonic() - begun < timeout_s + SLACK
     assert not sending._thread.is_alive()
     return sent
@@ -225,10 +225,10 @@ def test_a_run_waits_no_longer_than_it_wants_to() -> None:
         sending = send_alerts([ALERT], server.url(), timeout_s=1.5)
         assert sending is not None
         begun = time.monotonic()
-        assert sending.finish(timeout_s=0.1) == DeliveryResult(problem="127.0.0.1: no answer in time")
+        assert sending.wait_for_result(timeout_s=0.1) == DeliveryResult(problem="127.0.0.1: no answer in time")
         assert time.monotonic() - begun < 1
         assert sending._thread.daemon
-        sending.finish(timeout_s=5)
+        sending.wait_for_result(timeout_s=5)
 
 
 def test_a_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -250,9 +250,9 @@ def test_a_name_that_nobody_can_look_up_in_time_is_survived(monkeypatch: pytest.
     sending = send_alerts([ALERT], "http://hooks.example/", timeout_s=0.2)
     assert sending is not None
     assert asked.wait(5)
-    assert sending.finish(timeout_s=0.3) == DeliveryResult(problem="hooks.example: no answer in time")
+    assert sending.wait_for_result(timeout_s=0.3) == DeliveryResult(problem="hooks.example: no answer in time")
     go.set()
-    sending.finish(timeout_s=5)
+    sending.wait_for_result(timeout_s=5)
     assert not sending._thread.is_alive()
 
 

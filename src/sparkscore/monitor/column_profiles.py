@@ -18,7 +18,7 @@ MAX_SLICES = 50
 """Greatest number of values of a segment, those with the most rows; a hundred slices give no overview."""
 MAX_TOP_VALUES = 50
 """Number of most frequent values that are kept."""
-SIZE, SLICE_SIZE = 256, 64
+SUMMARY_SIZE, SLICE_SUMMARY_SIZE = 256, 64
 """Points and hashes of a column: 2 kB each, and a quarter of it in a slice."""
 _BLOCK_ROWS = 262_144
 _WAVES = 2
@@ -97,7 +97,7 @@ def merge_profiles(runs: Iterable[Sequence[ColumnProfile]]) -> tuple[ColumnProfi
             found.setdefault((one.log_type, one.column, (one.slice_key, one.slice_value)), []).append(one)
     merged = []
     for (log_type, column, slice_), profiles in found.items():
-        size, kind = SIZE if slice_ == (None, None) else SLICE_SIZE, profiles[-1].data_type
+        size, kind = SUMMARY_SIZE if slice_ == (None, None) else SLICE_SUMMARY_SIZE, profiles[-1].data_type
         summary = merge_summaries([_summary_from_profile(one, size) for one in profiles])
         share = (
             sum(one.count for one in profiles) / sum(one.count / one.share for one in profiles if one.share)
@@ -147,7 +147,7 @@ def _summarise_blocks(blocks: Iterator[pa.RecordBatch], request: ProfileRequest)
         for key, one in _summarise_block(rows, request):
             parts = found.setdefault(key, [])
             parts.append(one)
-            if len(parts) >= SIZE // 4:
+            if len(parts) >= SUMMARY_SIZE // 4:
                 parts[:] = [merge_summaries(parts)]
     return {key: merge_summaries(parts) for key, parts in found.items()}
 
@@ -156,12 +156,12 @@ def _summarise_block(
     rows: pa.RecordBatch, request: ProfileRequest
 ) -> Iterator[tuple[tuple[str, SliceKey], ColumnSummary]]:
     for column in request.columns:
-        yield (column, (None, None)), summarise_column(rows.column(column), size=SIZE)
+        yield (column, (None, None)), summarise_column(rows.column(column), size=SUMMARY_SIZE)
     for segment in request.segments:
         for value, row_indexes in _segment_slices(rows.column(segment)):
             for column in request.columns:
                 if column != segment:
-                    part = summarise_column(rows.column(column).take(row_indexes), size=SLICE_SIZE)
+                    part = summarise_column(rows.column(column).take(row_indexes), size=SLICE_SUMMARY_SIZE)
                     yield (column, (segment, value)), part
 
 
@@ -175,15 +175,15 @@ def _segment_slices(values: pa.Array) -> Iterator[tuple[str, pa.Array]]:
         yield codes.dictionary[code].as_py(), pa.array(order[ends[code] - counts[code] : ends[code]])
 
 
-def _to_summary_batches(found: ColumnSummaries) -> Iterator[pa.RecordBatch]:
-    if found:
-        yield pa.RecordBatch.from_pylist([_to_summary_row(key, one) for key, one in found.items()], _SUMMARY_SCHEMA)
+def _to_summary_batches(summaries: ColumnSummaries) -> Iterator[pa.RecordBatch]:
+    if summaries:
+        yield pa.RecordBatch.from_pylist([_to_summary_row(key, one) for key, one in summaries.items()], _SUMMARY_SCHEMA)
 
 
-def _to_summary_row(key: tuple[str, SliceKey], one: ColumnSummary) -> dict[str, Any]:
+def _to_summary_row(key: tuple[str, SliceKey], summary: ColumnSummary) -> dict[str, Any]:
     column, (slice_key, slice_value) = key
-    row = {field.name: getattr(one, field.name) for field in fields(one)}
-    row["top"] = [{"value": value, "rows": rows} for value, rows in one.top]
+    row = {field.name: getattr(summary, field.name) for field in fields(summary)}
+    row["top"] = [{"value": value, "rows": rows} for value, rows in summary.top]
     return {"column": column, "slice_key": slice_key, "slice_value": slice_value, **row}
 
 
@@ -211,47 +211,47 @@ def _largest_slices(summaries: ColumnSummaries) -> set[SliceKey]:
 def _profile_from_summary(
     column: str,
     slice_: SliceKey,
-    one: ColumnSummary,
+    summary: ColumnSummary,
     *,
     log_type: Literal["input", "prediction"],
     data_type: str,
     share: float,
 ) -> ColumnProfile:
-    numbers = one.min is not None
+    numbers = summary.min is not None
     return ColumnProfile(
         column,
         log_type,
         data_type,
-        one.count,
-        one.nulls,
-        one.nans,
+        summary.count,
+        summary.nulls,
+        summary.nans,
         *slice_,
-        one.min,
-        one.max,
-        one.mean if numbers else None,
-        (one.squares / one.values) ** 0.5 if numbers else None,
-        one.points,
-        one.weights,
-        one.distinct,
-        one.hashes,
-        one.top[:MAX_TOP_VALUES],
+        summary.min,
+        summary.max,
+        summary.mean if numbers else None,
+        (summary.squares / summary.values) ** 0.5 if numbers else None,
+        summary.points,
+        summary.weights,
+        summary.distinct,
+        summary.hashes,
+        summary.top[:MAX_TOP_VALUES],
         share,
     )
 
 
-def _summary_from_profile(one: ColumnProfile, size: int) -> ColumnSummary:
-    squares = (one.stddev or 0.0) ** 2 * one.values
+def _summary_from_profile(profile: ColumnProfile, size: int) -> ColumnSummary:
+    squares = (profile.stddev or 0.0) ** 2 * profile.values
     return ColumnSummary(
         size,
-        one.count,
-        one.nulls,
-        one.nans,
-        one.min,
-        one.max,
-        one.mean or 0.0,
+        profile.count,
+        profile.nulls,
+        profile.nans,
+        profile.min,
+        profile.max,
+        profile.mean or 0.0,
         squares,
-        one.points,
-        one.weights,
-        one.hashes,
-        one.top,
+        profile.points,
+        profile.weights,
+        profile.hashes,
+        profile.top,
     )

@@ -72,12 +72,12 @@ def bin_profiles(current: ColumnProfile, reference: ColumnProfile) -> BinnedProf
     )
 
 
-def _profile_key(one: ColumnProfile) -> tuple[str, str, str | None, str | None]:
-    return one.log_type, one.column, one.slice_key, one.slice_value
+def _profile_key(profile: ColumnProfile) -> tuple[str, str, str | None, str | None]:
+    return profile.log_type, profile.column, profile.slice_key, profile.slice_value
 
 
-def _is_numeric_profile(one: ColumnProfile) -> bool:
-    return one.min is not None
+def _is_numeric_profile(profile: ColumnProfile) -> bool:
+    return profile.min is not None
 
 
 def _measure_column_drift(
@@ -171,15 +171,19 @@ def _quantile_edges(reference: ColumnProfile, low: float, high: float) -> list[f
     return sorted(one for one in inner if low < one < high)
 
 
-def _rows_per_bin(one: ColumnProfile, low: float, edges: Sequence[float], high: float) -> list[float]:
+def _rows_per_bin(profile: ColumnProfile, low: float, edges: Sequence[float], high: float) -> list[float]:
     """Rows below `low`, up to each edge and up to `high`, above `high`."""
-    if not one.points:
+    if not profile.points:
         return [0.0] * (len(edges) + 3)
-    below = np.concatenate(([0.0], np.cumsum(one.weights)))
-    first = below[np.searchsorted(one.points, low, side="left")] if one.min is not None and one.min < low else 0.0
-    inner = [below[np.searchsorted(one.points, edge, side="right")] for edge in edges]
-    above = one.max is not None and one.max > high
-    last = below[np.searchsorted(one.points, high, side="right")] if above else below[-1]
+    below = np.concatenate(([0.0], np.cumsum(profile.weights)))
+    first = (
+        below[np.searchsorted(profile.points, low, side="left")]
+        if profile.min is not None and profile.min < low
+        else 0.0
+    )
+    inner = [below[np.searchsorted(profile.points, edge, side="right")] for edge in edges]
+    above = profile.max is not None and profile.max > high
+    last = below[np.searchsorted(profile.points, high, side="right")] if above else below[-1]
     return [float(rows) for rows in np.diff([0.0, first, *inner, last, below[-1]])]
 
 

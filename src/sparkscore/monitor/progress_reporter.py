@@ -15,8 +15,8 @@ from sparkscore.records import ProgressReporter
 
 log = structlog.get_logger("sparkscore")
 
-TERMINAL_SECONDS = 0.25
-PLAIN_SECONDS = 10.0
+TERMINAL_INTERVAL_S = 0.25
+LOG_INTERVAL_S = 10.0
 
 
 class _RowsPerSecond(ProgressColumn):
@@ -46,7 +46,7 @@ def _terminal_progress(console: Screen) -> ProgressReporter:
         )
         with Progress(*columns, console=console, transient=False) as progress:
             task = progress.add_task(visible_line(part.replace("_", " ")), total=total)
-            with _repeat_in_thread(TERMINAL_SECONDS, lambda: progress.update(task, completed=min(done(), total))):
+            with _repeat_in_thread(TERMINAL_INTERVAL_S, lambda: progress.update(task, completed=min(done(), total))):
                 yield
             progress.update(task, completed=min(done(), total))
 
@@ -63,7 +63,7 @@ def _log_progress(part: str, *, total: int, done: Callable[[], int]) -> Iterator
         left = f"{(total - rows) / speed:,.0f} s" if speed else "unknown"
         log.info(part.replace("_", " "), rows=f"{rows:,} of {total:,}", rows_per_second=f"{speed:,.0f}", left=left)
 
-    with _repeat_in_thread(PLAIN_SECONDS, log_line):
+    with _repeat_in_thread(LOG_INTERVAL_S, log_line):
         yield
 
 

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from sparkscore.monitor.visible import visible_text
 
-WIDTH = 200
+DEFAULT_WIDTH = 200
 """Letters of a line where the width is unknown."""
 
 
@@ -128,7 +128,7 @@ class Screen(Console):
 
 def people_screen() -> Screen:
     """The screen of a verb, on what stderr is by then; wide where its width is unknown."""
-    return Screen(width=None if sys.stderr.isatty() else WIDTH)
+    return Screen(width=None if sys.stderr.isatty() else DEFAULT_WIDTH)
 
 
 @contextlib.contextmanager

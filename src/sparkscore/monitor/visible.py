@@ -26,5 +26,5 @@ def visible_line(text: str) -> str:
     return re.sub("[\n\t]", lambda found: _NEW_LINES[found[0]], visible_text(text))
 
 
-def _escape_match(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _escape_match(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")

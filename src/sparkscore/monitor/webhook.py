@@ -40,13 +40,13 @@ class AlertDelivery:
         self._thread = threading.Thread(target=self._run, args=arguments, name="sparkscore-webhook", daemon=True)
         self._thread.start()
 
-    def finish(self, timeout_s: float = 2.0) -> DeliveryResult:
+    def wait_for_result(self, timeout_s: float = 2.0) -> DeliveryResult:
         """Wait for the outcome, at most this long. Never raises; a problem is logged as a warning."""
         self._thread.join(timeout=timeout_s)
-        sent = self._sent
-        if sent.problem is not None:
-            log.warning("alerts not sent", why=sent.problem)
-        return sent
+        result = self._sent
+        if result.problem is not None:
+            log.warning("alerts not sent", why=result.problem)
+        return result
 
     def _run(self, alerts: tuple[Alert, ...], url: str, until: float) -> None:
         body = slack_message(alerts)

@@ -55,7 +55,7 @@ def stage_scan_parts(
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    yield from _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s).score(
+    yield from _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s).score_parts(
         list(parts)
     )
 
@@ -80,7 +80,7 @@ class _RunningScan:
         self._pace = Pace()
         self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
 
-    def score(self, remaining: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
+    def score_parts(self, remaining: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
         """Run job after job; a job of which no task reports anything is the last one."""
         while remaining:
             tasks = self._plan_tasks(remaining)

@@ -75,10 +75,10 @@ def _is_crash(error: Exception) -> bool:
     """Whether Spark itself says that a worker ended, not a message that quotes it."""
     if is_from_python(error):
         return False
-    found = throwables_of(error)
-    if not found:
+    throwables = throwables_of(error)
+    if not throwables:
         return _WORKER_CRASH_PATTERN in str(error) and not names_python_exception(str(error))
-    return any(one.kind.endswith(".SparkException") and _SAYS_CRASHED.search(one.message) for one in found)
+    return any(one.kind.endswith(".SparkException") and _SAYS_CRASHED.search(one.message) for one in throwables)
 
 
 def _worker_crash_error() -> PredictError:

@@ -29,7 +29,7 @@ def ship_model(
 ) -> ShippedModel:
     """The model as workers find it; added to the SparkContext once per digest.
 
-    As a file, not as an archive, which Spark would unpack once more in each executor: `unpacked.py` does it per node.
+    As a file, not as an archive, which Spark would unpack in each executor: `unpacked_model.py` does it once per node.
 
     Jobs:    none.
     Runs on: driver.

@@ -121,7 +121,7 @@ def _extract_archive(archive: Path, target: Path) -> None:
 
 
 def _check_archive_entry(entry: zipfile.ZipInfo, seen: set[str]) -> None:
-    """Only what `ship` packs: plain files inside the folder, each once and uncompressed, so that they cannot swell."""
+    """Only what `ship_model` packs: plain files inside the folder, each once and uncompressed: they cannot swell."""
     path = PurePosixPath(entry.filename)
     inside = not path.is_absolute() and ".." not in path.parts and "\\" not in entry.filename and path.parts
     plain = not entry.is_dir() and stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG)

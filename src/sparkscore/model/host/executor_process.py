@@ -24,8 +24,8 @@ class Process:
     @property
     def is_alive(self) -> bool:
         """Whether it still runs; a zombie does not."""
-        found = _read_process_stat(self.pid)
-        return found is not None and found.start_ticks == self.start_ticks and found.state not in "ZX"
+        current = _read_process_stat(self.pid)
+        return current is not None and current.start_ticks == self.start_ticks and current.state not in "ZX"
 
     def kill(self) -> None:
         """End it at once, even if it is stopped, but not another process that now has its number."""
@@ -52,8 +52,8 @@ def find_executor_process(pid: int) -> Process:
     parent = ancestor = _read_parent_stat(pid)
     while ancestor.name != _JVM_COMMAND and ancestor.parent_pid > 0:
         ancestor = _read_parent_stat(ancestor.pid)
-    found = ancestor if ancestor.name == _JVM_COMMAND else parent
-    return Process(found.pid, found.start_ticks)
+    executor = ancestor if ancestor.name == _JVM_COMMAND else parent
+    return Process(executor.pid, executor.start_ticks)
 
 
 def wait_for_process_end(process: Process, *, interval_s: float = 1.0) -> None:

@@ -183,9 +183,9 @@ class HostedModel:
         if not self._owner.is_alive:
             raise PeerGoneError("ended, and so has the executor")
         while time.monotonic() < deadline:
-            found = connect_to_host(directory, self._limits.batch_s)
-            if found is not None:
-                return found
+            connection = connect_to_host(directory, self._limits.batch_s)
+            if connection is not None:
+                return connection
             self._try_start_host(directory, deadline)
         raise PeerGoneError(f"was not there after {self._limits.load_s:.0f} s")
 

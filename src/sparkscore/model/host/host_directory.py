@@ -15,7 +15,7 @@ from sparkscore.model.host.executor_process import Process
 
 _HOSTS_FOLDER = "hosts"
 _PROTOCOL_VERSION = 2
-"""Part of the name, so that a process started by other code is left alone. To be raised when `wire.py` changes."""
+"""Part of the name, so that a process started by other code is left alone. Raise it when `wire_format.py` changes."""
 _DIRECTORY_EXPIRY_S = 24 * 3600
 
 

@@ -3,9 +3,9 @@
 A model changes the process that it is loaded into: its code goes on the import path, and it may set variables of the
 environment, the umask, the working directory. None of it may reach the process of another model.
 
-What else a process inherits: descriptors are closed, the working directory is set (`start.py`), signals are put back
-(`server.py`); limits (ulimit) stay, as Spark's own on memory is one: they end a process, and change no value. Locale,
-seeds, threads and the processor's modes are not inherited by a new program.
+What else a process inherits: descriptors are closed, the working directory is set (`host_start.py`), signals are reset
+(`host_server.py`); limits (ulimit) stay, as Spark's own on memory is one: they end a process, and change no value.
+Locale, seeds, threads and the processor's modes are not inherited by a new program.
 """
 
 import os
@@ -19,7 +19,7 @@ from sparkscore.model.distribution.locked_directory import ensure_private_folder
 
 @dataclass(frozen=True, slots=True)
 class InheritedEnvironment:
-    """What passes on."""
+    """What a process passes on to the model process that it starts."""
 
     variables: dict[str, str]
     path: tuple[str, ...]

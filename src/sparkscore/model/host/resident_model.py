@@ -123,7 +123,7 @@ def _load_in_worker(model: ShippedModel, cores: int, device: str | None, on_load
     files = folder_bytes(folder)
     keep_freed_memory()
     _evict_resident_models(files, cores)
-    before = process_rss_bytes()
+    rss_before = process_rss_bytes()
     record_tenant(model)
     try:
         score = load_verified_scorer(model, folder, cores=cores, device=device)
@@ -132,7 +132,7 @@ def _load_in_worker(model: ShippedModel, cores: int, device: str | None, on_load
             model, unpack_model(archive, model.digest, verify=True), cores=cores, device=device
         )
     on_load()
-    return _ResidentModel(model.digest, score, max(files, process_rss_bytes() - before))
+    return _ResidentModel(model.digest, score, max(files, process_rss_bytes() - rss_before))
 
 
 def _load_in_host(
@@ -148,10 +148,10 @@ def _load_in_host(
     return _ResidentModel(model.digest, score, max(files, process_rss_bytes(score.pid)) if private and score.pid else 0)
 
 
-def _evict_resident_models(needed: int, cores: int) -> None:
-    """Let models go until `needed` bytes fit; with nothing needed, the newest stays."""
-    min_models = 1 if needed == 0 else 0
-    while len(_resident_models) > min_models and needed + sum(
+def _evict_resident_models(needed_bytes: int, cores: int) -> None:
+    """Evict models until `needed_bytes` fit; with nothing needed, the newest stays."""
+    min_models = 1 if needed_bytes == 0 else 0
+    while len(_resident_models) > min_models and needed_bytes + sum(
         one.memory_bytes for one in _resident_models.values()
     ) > memory_budget(cores):
         _, evicted = _resident_models.popitem(last=False)

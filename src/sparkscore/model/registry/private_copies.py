@@ -39,8 +39,8 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
         return target, digest
 
 
-def list_unused_copies(copies: str, *, pinned: Collection[str], before: datetime) -> list[Path]:
-    """Copies, and the remains of killed downloads, of no pinned digest and unused since `before`.
+def list_unused_copies(copies: str, *, pinned: Collection[str], unused_since: datetime) -> list[Path]:
+    """Copies, and the remains of killed downloads, of no pinned digest and not used since that moment.
 
     Runs on: driver.
     """
@@ -49,7 +49,7 @@ def list_unused_copies(copies: str, *, pinned: Collection[str], before: datetime
     return [
         one
         for one in found
-        if _COPY_NAME.fullmatch(one.name) and one.name not in pinned and _is_folder_older(one, before)
+        if _COPY_NAME.fullmatch(one.name) and one.name not in pinned and _is_folder_older(one, unused_since)
     ]
 
 
@@ -73,13 +73,13 @@ def remove_private_copy(copy: Path) -> None:
         ) from error
 
 
-def _is_folder_older(entry: Path, before: datetime) -> bool:
-    """Whether a folder, no link, is older."""
+def _is_folder_older(entry: Path, moment: datetime) -> bool:
+    """Whether it is a folder, not a link, that is older than the moment."""
     try:
-        found = entry.lstat()
+        status = entry.lstat()
     except FileNotFoundError:  # a fetch that has ended meanwhile
         return False
-    return stat.S_ISDIR(found.st_mode) and found.st_mtime < before.timestamp()
+    return stat.S_ISDIR(status.st_mode) and status.st_mtime < moment.timestamp()
 
 
 def _move_fetched_copy(fetched: Path, target: Path, digest: str) -> None:

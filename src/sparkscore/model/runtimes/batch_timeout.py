@@ -36,12 +36,12 @@ def limit_batch_time(score: Scorer, seconds: float, *, cores: int, location: str
     def score_in_time(columns: Sequence[pa.Array]) -> pa.Array:
         faulthandler.dump_traceback_later(seconds + min(seconds, _WATCHDOG_SPARE_S), exit=True, file=_STDERR)
         try:
-            answer = _get_batch_thread().run_call(partial(_score_in_thread, score, columns, cores), seconds)
+            future = _get_batch_thread().run_call(partial(_score_in_thread, score, columns, cores), seconds)
         except TimeoutError:
             _batch_threads.clear()
             raise late_batch_error(seconds, len(columns[0]), location) from None
         faulthandler.cancel_dump_traceback_later()
-        return answer.result()
+        return future.result()
 
     return score_in_time
 

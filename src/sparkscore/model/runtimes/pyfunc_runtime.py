@@ -1,6 +1,6 @@
 """Executes a model by MLflow's pyfunc, or by scikit-learn itself, without the import of MLflow on executors.
 
-The other two are in `onnx_session.py` and `torch_module.py`.
+The other two are in `onnx/onnx_runtime.py` and `torch_runtime.py`.
 """
 
 import os

@@ -126,9 +126,9 @@ def _pyfunc_reason(
 
 
 def _sklearn_pyfunc_reason(flavor: Mapping[str, Any], pyfunc: Mapping[str, Any]) -> str | None:
-    form, method = flavor.get("serialization_format"), pyfunc.get("predict_fn", "predict")
-    if form not in _SKLEARN_FORMATS or not isinstance(flavor.get("pickled_model"), str):
-        return f"it is saved as {form}"
+    file_format, method = flavor.get("serialization_format"), pyfunc.get("predict_fn", "predict")
+    if file_format not in _SKLEARN_FORMATS or not isinstance(flavor.get("pickled_model"), str):
+        return f"it is saved as {file_format}"
     return None if method in _SKLEARN_METHODS else f"its predict_fn is {method}"
 
 

@@ -43,10 +43,10 @@ def _select_torch_device(torch: Any, device: str | None) -> Any:
     return torch.device(f"cuda:{device}")
 
 
-def _load_torch_module(torch: Any, folder: Path, form: str, target: Any) -> Any:
+def _load_torch_module(torch: Any, folder: Path, file_format: str, target: Any) -> Any:
     """The module, in evaluation mode. MLflow loads it by the same calls."""
     refuse_pickle("set it on the executors, or set model.runtime to pyfunc: MLflow can look into models saved as pt2")
-    if form == "pt2":
+    if file_format == "pt2":
         with guard_foreign_code():
             exported = torch.export.load(folder / "model.pt2").module()
         return _check_exported_device(target, exported)

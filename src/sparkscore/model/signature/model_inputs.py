@@ -64,24 +64,24 @@ def cast_model_inputs(columns: Sequence[pa.Array], model: ShippedModel) -> list[
     return ready
 
 
-def _null_refusal_reason(one: ModelInput) -> str:
-    required = f"the signature says {one.type}, required"
-    return required if one.required else "neither MLflow's pyfunc nor arrays have nullable integers"
+def _null_refusal_reason(model_input: ModelInput) -> str:
+    required = f"the signature says {model_input.type}, required"
+    return required if model_input.required else "neither MLflow's pyfunc nor arrays have nullable integers"
 
 
-def _cast_input_column(column: pa.Array, name: str, one: ModelInput) -> pa.Array:
-    if column.type == one.type:
+def _cast_input_column(column: pa.Array, name: str, model_input: ModelInput) -> pa.Array:
+    if column.type == model_input.type:
         return column
-    if not is_lossless_cast(column.type, one.type):
+    if not is_lossless_cast(column.type, model_input.type):
         raise SignatureError(
             f"input {name} arrives as {column.type}",
-            f"{one.type}, or a type that it can hold without loss",
+            f"{model_input.type}, or a type that it can hold without loss",
             f"cast the column; integers with NULLs arrive as double unless {NULLABLE_INTEGERS_CONF} is true",
         )
     try:
-        return cast_losslessly(column, one.type)
+        return cast_losslessly(column, model_input.type)
     except pa.ArrowInvalid:
-        message = f"a value of input {name} ({column.type}) does not fit the model's {one.type}"
+        message = f"a value of input {name} ({column.type}) does not fit the model's {model_input.type}"
         raise PredictError(
             message, "values that it can hold", "filter these rows"
         ) from None  # Arrow's message holds the value

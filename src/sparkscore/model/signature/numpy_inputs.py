@@ -57,12 +57,12 @@ def to_numpy_tensor(column: pa.Array, name: str, shape: tuple[int, ...]) -> Nump
     return np.array(values).reshape(len(column), *shape)
 
 
-def refuse_null(column: pa.Array, name: str, why: str) -> None:
+def refuse_null(column: pa.Array, name: str, reason: str) -> None:
     """Raise PredictError where the column has NULL. The message names the input and holds no value."""
     if column.null_count:
         raise PredictError(
             f"{column.null_count} of {len(column)} rows of a batch have NULL in the input {name}",
-            f"no NULL: {why}",
+            f"no NULL: {reason}",
             "filter these rows, or log the model with a double input, where NULL is NaN",
         )
 

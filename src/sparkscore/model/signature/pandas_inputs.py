@@ -43,11 +43,11 @@ def _is_single_block(columns: Sequence[pa.Array], inputs: Sequence[ModelInput]) 
     return bool(pa.types.is_floating(kind) or (pa.types.is_integer(kind) and has_no_null))
 
 
-def _to_pandas_series(column: pa.Array, one: ModelInput) -> Any:
+def _to_pandas_series(column: pa.Array, model_input: ModelInput) -> Any:
     """One column for pandas: NULL in doubles is NaN, in text None; optional integers are always nullable ones."""
-    if pa.types.is_nested(one.type):
+    if pa.types.is_nested(model_input.type):
         return pd.Series(_to_nested_objects(column), dtype=object)
-    if not one.required and one.type in _NULLABLE_PANDAS_DTYPES:
+    if not model_input.required and model_input.type in _NULLABLE_PANDAS_DTYPES:
         return column.to_pandas(types_mapper=_NULLABLE_PANDAS_DTYPES.get)
     return column.to_pandas()
 

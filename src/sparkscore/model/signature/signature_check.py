@@ -81,18 +81,18 @@ def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, is_
     return [f"input {name} has no name: map it to a column, model.inputs: {{'{name}': column}}" for name in missing]
 
 
-def _input_column_problems(name: str, column: str, one: ModelInput, schema: pa.Schema) -> list[str]:
-    label = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(one)} in the model"
+def _input_column_problems(name: str, column: str, model_input: ModelInput, schema: pa.Schema) -> list[str]:
+    label = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(model_input)} in the model"
     count = len(schema.get_all_field_indices(column))
     if count != 1:
         return [
             f"{label}, {'twice' if count else 'missing'} in the source{_suggest_similar_name(column, schema.names)}"
         ]
     source = schema.field(column).type
-    if is_lossless_cast(source, one.type):
+    if is_lossless_cast(source, model_input.type):
         return []
     return [
-        f"{label}{_format_integer_range(one.type)}, {source}{_format_integer_range(source)} in the source: "
+        f"{label}{_format_integer_range(model_input.type)}, {source}{_format_integer_range(source)} in the source: "
         "no cast keeps every value"
     ]
 
@@ -115,8 +115,12 @@ def _unused_column_notes(schema: pa.Schema, used: Sequence[str]) -> list[str]:
     return [f"columns of the source that no input takes: {listed}"] if extra else []
 
 
-def _format_input_type(one: ModelInput) -> str:
-    return str(one.type) if not pa.types.is_list(one.type) or one.shape is None else f"{one.type} of sizes {one.shape}"
+def _format_input_type(model_input: ModelInput) -> str:
+    return (
+        str(model_input.type)
+        if not pa.types.is_list(model_input.type) or model_input.shape is None
+        else f"{model_input.type} of sizes {model_input.shape}"
+    )
 
 
 def _suggest_similar_name(name: str, names: Sequence[str]) -> str:

@@ -25,10 +25,10 @@ def histogram_bins(current: ColumnProfile, previous: ColumnProfile | None) -> tu
     """Shares per bin; empty where all values are one, or none. The outermost thousandths fall into the outer bins."""
     profiles = [one for one in (current, previous) if one is not None and sum(one.weights) > 0]
     ends = [end for one in profiles for end in (one.quantile(0.001), one.quantile(0.999))]
-    found = [end for end in ends if end is not None and isfinite(end)]
-    if not sum(current.weights) or not found or min(found) == max(found):
+    finite_ends = [end for end in ends if end is not None and isfinite(end)]
+    if not sum(current.weights) or not finite_ends or min(finite_ends) == max(finite_ends):
         return ()
-    edges = _histogram_edges(min(found), max(found))
+    edges = _histogram_edges(min(finite_ends), max(finite_ends))
     current_shares = _histogram_shares(current, edges)
     previous_shares = (
         _histogram_shares(previous, edges)

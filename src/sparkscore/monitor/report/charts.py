@@ -5,7 +5,17 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from sparkscore.monitor.report.bins import HistogramBin
-from sparkscore.monitor.report.drawing import BLUE, INK, QUIET, SKY, SMALL, TRACK, VERMILION, WIDTH, render_svg
+from sparkscore.monitor.report.drawing import (
+    BLUE,
+    CHART_WIDTH,
+    INK,
+    QUIET,
+    SKY,
+    SMALL_CHART_WIDTH,
+    TRACK,
+    VERMILION,
+    render_svg,
+)
 from sparkscore.monitor.report.text_formats import share_text, shorten_name
 
 if TYPE_CHECKING:
@@ -41,7 +51,7 @@ def bar_chart(rows: Sequence[BarRow]) -> str:
 
     max_value = max((row.value for row in rows), default=0) or 1
     base = _row_chart(rows)
-    length = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, max_value], range=[0, WIDTH]))
+    length = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, max_value], range=[0, CHART_WIDTH]))
     colour = alt.ExprRef(f"datum.is_highlighted ? '{VERMILION}' : '{BLUE}'")
     bar = base.mark_bar(height=7, yOffset=9, color=colour).encode(x=length)
     return render_svg(alt.layer(_track_mark(base), bar, *_label_marks(base)), autosize="none")
@@ -53,7 +63,7 @@ def dot_pair_chart(rows: Sequence[DotPair]) -> str:
 
     values = [value for row in rows for value in (row.current, row.previous)]
     padding = (max(values) - min(values)) * 0.03 or 1
-    scale = alt.Scale(domain=[min(values) - padding, max(values) + padding], range=[0, WIDTH])
+    scale = alt.Scale(domain=[min(values) - padding, max(values) + padding], range=[0, CHART_WIDTH])
     base = _row_chart(rows)
     current, previous = (alt.X(f"{name}:Q", axis=None, scale=scale) for name in ("current", "previous"))
     between = base.mark_rule(strokeWidth=2, color=BLUE, yOffset=9).encode(x=current, x2=alt.X2("previous:Q"))
@@ -69,7 +79,7 @@ def histogram_chart(bins: Sequence[HistogramBin]) -> str:
     import altair as alt
 
     data = [asdict(one) for one in bins]
-    base = alt.Chart(alt.InlineData(data), width=WIDTH, height=190)
+    base = alt.Chart(alt.InlineData(data), width=CHART_WIDTH, height=190)
     x = alt.X("low:Q", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=6, labelFlush=True))
     y = alt.Y("current:Q", axis=alt.Axis(format=".0%", tickCount=3), scale=alt.Scale(domainMin=0))
     layers: list[alt.Chart] = [
@@ -99,10 +109,10 @@ def share_chart(
         for index, (name, share, mark) in enumerate(zip(names, current, marks, strict=True))
     ]
     y = alt.Y("index:O", axis=None, scale=alt.Scale(padding=0))
-    base = alt.Chart(alt.InlineData(data), width=SMALL, height=alt.Step(21)).encode(y=y)
-    scale = alt.Scale(domain=[0, max_value], range=[118, SMALL - 44])
+    base = alt.Chart(alt.InlineData(data), width=SMALL_CHART_WIDTH, height=alt.Step(21)).encode(y=y)
+    scale = alt.Scale(domain=[0, max_value], range=[118, SMALL_CHART_WIDTH - 44])
     label = base.mark_text(align="right", fontSize=12, color=QUIET).encode(x=alt.XValue(110), text=alt.Text("label:N"))
-    text = base.mark_text(align="right", fontSize=12).encode(x=alt.XValue(SMALL), text=alt.Text("text:N"))
+    text = base.mark_text(align="right", fontSize=12).encode(x=alt.XValue(SMALL_CHART_WIDTH), text=alt.Text("text:N"))
     bar = base.mark_bar(height=11, color=VERMILION if is_highlighted else SKY).encode(
         x=alt.X("current:Q", axis=None, scale=scale), x2=alt.X2Datum(0)
     )
@@ -117,7 +127,7 @@ def _row_chart(rows: Sequence[BarRow | DotPair]) -> "alt.Chart":
 
     data = [_row_datum(index, row) for index, row in enumerate(rows)]
     y = alt.Y("index:O", axis=None, scale=alt.Scale(padding=0))
-    return alt.Chart(alt.InlineData(data), width=WIDTH, height=alt.Step(38)).encode(y=y)
+    return alt.Chart(alt.InlineData(data), width=CHART_WIDTH, height=alt.Step(38)).encode(y=y)
 
 
 def _row_datum(index: int, row: BarRow | DotPair) -> dict[str, object]:
@@ -130,11 +140,11 @@ def _label_marks(base: "alt.Chart") -> "tuple[alt.Chart, alt.Chart]":
     bold = alt.ExprRef("datum.is_highlighted ? 700 : 400")
     label = base.mark_text(align="left", dy=-5, fontWeight=bold).encode(x=alt.XValue(0), text=alt.Text("label:N"))
     return label, base.mark_text(align="right", dy=-5, fontWeight=bold).encode(
-        x=alt.XValue(WIDTH), text=alt.Text("text:N")
+        x=alt.XValue(CHART_WIDTH), text=alt.Text("text:N")
     )
 
 
 def _track_mark(base: "alt.Chart", height: int = 7) -> "alt.Chart":
     import altair as alt
 
-    return base.mark_bar(height=height, yOffset=9, color=TRACK).encode(x=alt.XValue(0), x2=alt.X2Value(WIDTH))
+    return base.mark_bar(height=height, yOffset=9, color=TRACK).encode(x=alt.XValue(0), x2=alt.X2Value(CHART_WIDTH))

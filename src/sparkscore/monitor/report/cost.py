@@ -5,7 +5,7 @@ from sparkscore.monitor.report.page_parts import Fact, Figure, Section
 from sparkscore.monitor.report.text_formats import count_text, duration_text, number_text, share_text
 from sparkscore.records import RunPage
 
-HOUR = 3600
+SECONDS_PER_HOUR = 3600
 
 
 def cost_section(page: RunPage) -> Section:
@@ -43,8 +43,12 @@ def _gpu_facts(page: RunPage) -> tuple[Fact, ...]:
 def _price_facts(page: RunPage, total: float) -> tuple[Fact, ...]:
     gpu = page.report.executors.get("gpu_s")
     prices = {
-        "cores": page.cores * total / HOUR * page.price_core_hour if page.price_core_hour is not None else None,
-        "GPUs": gpu / HOUR * page.price_gpu_hour if gpu is not None and page.price_gpu_hour is not None else None,
+        "cores": page.cores * total / SECONDS_PER_HOUR * page.price_core_hour
+        if page.price_core_hour is not None
+        else None,
+        "GPUs": gpu / SECONDS_PER_HOUR * page.price_gpu_hour
+        if gpu is not None and page.price_gpu_hour is not None
+        else None,
     }
     known = {name: price for name, price in prices.items() if price is not None}
     if not known:

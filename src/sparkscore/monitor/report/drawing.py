@@ -13,7 +13,7 @@ from sparkscore.errors import ConfigError
 if TYPE_CHECKING:
     import altair as alt
 
-WIDTH, SMALL = 440, 300
+CHART_WIDTH, SMALL_CHART_WIDTH = 440, 300
 BLUE, SKY, VERMILION, INK, QUIET, TRACK = "#0072B2", "#56B4E9", "#D55E00", "#1a1a1a", "#595959", "#ececec"
 _AXIS = {
     "domain": False,

@@ -37,12 +37,12 @@ def _furthest_drifts(overall: Sequence[Drift]) -> list[Drift]:
     return list(furthest.values())[:_MAX_SMALL_CHARTS]
 
 
-def _rank_distance(one: Drift) -> float:
-    return -1.0 if one.psi is None else one.psi
+def _rank_distance(drift: Drift) -> float:
+    return -1.0 if drift.psi is None else drift.psi
 
 
-def _comparison_key(one: Drift) -> tuple[str, str]:
-    return one.drift_type, one.against
+def _comparison_key(drift: Drift) -> tuple[str, str]:
+    return drift.drift_type, drift.against
 
 
 def _drift_sentence(overall: Sequence[Drift]) -> str:
@@ -66,30 +66,32 @@ def _ranking_figure(ranked: Sequence[Drift]) -> Figure:
     return Figure(f"Against {ranked[0].against}", bar_chart(rows), caption)
 
 
-def _psi_label(one: Drift) -> str:
-    return f"{_psi_text(one)}{'  ▲ drifted' if one.drifted else ''}"
+def _psi_label(drift: Drift) -> str:
+    return f"{_psi_text(drift)}{'  ▲ drifted' if drift.drifted else ''}"
 
 
-def _psi_text(one: Drift) -> str:
-    return "no PSI" if one.psi is None else f"{one.psi:.2f}"
+def _psi_text(drift: Drift) -> str:
+    return "no PSI" if drift.psi is None else f"{drift.psi:.2f}"
 
 
-def _drift_figure(one: Drift) -> Figure:
-    indexes = _fullest_bins(one)
-    names = [one.bins[index] for index in indexes]
-    current, previous = ([part[index] for index in indexes] for part in (one.shares, one.shares_cmp))
-    picture = share_chart(names, current, previous, is_highlighted=one.drifted)
+def _drift_figure(drift: Drift) -> Figure:
+    indexes = _fullest_bins(drift)
+    names = [drift.bins[index] for index in indexes]
+    current, previous = ([part[index] for index in indexes] for part in (drift.shares, drift.shares_cmp))
+    picture = share_chart(names, current, previous, is_highlighted=drift.drifted)
     omitted = (
-        f" {count_text(len(one.bins) - len(indexes), 'smaller bin')} left out." if len(indexes) < len(one.bins) else ""
+        f" {count_text(len(drift.bins) - len(indexes), 'smaller bin')} left out."
+        if len(indexes) < len(drift.bins)
+        else ""
     )
-    rows = f"{one.count:,} rows, compared with {one.count_cmp:,} of {one.against}."
-    caption = f"{one.note.rstrip('.')}. {rows}{omitted}" if one.note else f"{rows}{omitted}"
-    return Figure(one.column, picture, caption, is_highlighted=one.drifted)
+    rows = f"{drift.count:,} rows, compared with {drift.count_cmp:,} of {drift.against}."
+    caption = f"{drift.note.rstrip('.')}. {rows}{omitted}" if drift.note else f"{rows}{omitted}"
+    return Figure(drift.column, picture, caption, is_highlighted=drift.drifted)
 
 
-def _fullest_bins(one: Drift) -> list[int]:
+def _fullest_bins(drift: Drift) -> list[int]:
     """The bins that most rows are in, now or before, in their order."""
-    size = [max(pair) for pair in zip(one.shares, one.shares_cmp, strict=True)]
+    size = [max(pair) for pair in zip(drift.shares, drift.shares_cmp, strict=True)]
     return sorted(sorted(range(len(size)), key=lambda index: -size[index])[:_MAX_BINS])
 
 
@@ -105,8 +107,8 @@ def _segment_table(ranked: Sequence[Drift]) -> PageTable:
     return PageTable("Most drifted segments", head, rows, " ".join(caption), numbers=(3, 4), narrow=has_one_reference)
 
 
-def _segment_row(one: Drift) -> tuple[Cell, ...]:
-    within_limits = Cell("not judged") if one.note else Cell("within", "good")
-    verdict = Cell("drifted", "bad") if one.drifted else within_limits
-    segment = Cell(f"{one.slice_key} = {one.slice_value}")
-    return verdict, segment, Cell(one.column), Cell(_psi_text(one)), Cell(f"{one.count:,}")
+def _segment_row(drift: Drift) -> tuple[Cell, ...]:
+    within_limits = Cell("not judged") if drift.note else Cell("within", "good")
+    verdict = Cell("drifted", "bad") if drift.drifted else within_limits
+    segment = Cell(f"{drift.slice_key} = {drift.slice_value}")
+    return verdict, segment, Cell(drift.column), Cell(_psi_text(drift)), Cell(f"{drift.count:,}")

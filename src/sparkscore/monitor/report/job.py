@@ -107,26 +107,26 @@ def _attempts_legend(history: Sequence[RunEvent]) -> Legend:
     return "attempts" if lost_attempts(history) else ""
 
 
-def _run_row(one: RunSummary) -> tuple[Cell, ...]:
-    link = f"{one.run_id}.html" if one.run_id and re.fullmatch("[0-9a-f]+", one.run_id) else ""
+def _run_row(run: RunSummary) -> tuple[Cell, ...]:
+    link = f"{run.run_id}.html" if run.run_id and re.fullmatch("[0-9a-f]+", run.run_id) else ""
     return (
-        Cell(one.event, "good" if one.is_published else "bad" if one.event in ("failed", "aborted") else "warn"),
-        Cell(_as_of_text(one.as_of), link=link),
-        Cell(number_text(one.scored)),
-        Cell(number_text(one.rejected)),
-        Cell(duration_text(one.seconds)),
-        Cell(UNKNOWN if one.rate is None else number_text(round(one.rate))),
-        Cell(number_text(one.drifted)),
+        Cell(run.event, "good" if run.is_published else "bad" if run.event in ("failed", "aborted") else "warn"),
+        Cell(_as_of_text(run.as_of), link=link),
+        Cell(number_text(run.scored)),
+        Cell(number_text(run.rejected)),
+        Cell(duration_text(run.seconds)),
+        Cell(UNKNOWN if run.rate is None else number_text(round(run.rate))),
+        Cell(number_text(run.drifted)),
     )
 
 
-def _attempt_row(one: RunEvent) -> tuple[Cell, ...]:
-    reason = (one.message or one.error or UNKNOWN).splitlines()[0]
-    ended = to_utc_text(one.at)[:16].replace("T", " ")
+def _attempt_row(event: RunEvent) -> tuple[Cell, ...]:
+    reason = (event.message or event.error or UNKNOWN).splitlines()[0]
+    ended = to_utc_text(event.at)[:16].replace("T", " ")
     return (
-        Cell(one.event, "bad"),
-        Cell(_as_of_text(one.as_of)),
-        Cell(f"{one.revision}.{one.attempt}"),
+        Cell(event.event, "bad"),
+        Cell(_as_of_text(event.as_of)),
+        Cell(f"{event.revision}.{event.attempt}"),
         Cell(ended),
         Cell(reason),
     )

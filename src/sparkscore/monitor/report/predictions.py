@@ -28,8 +28,8 @@ def predictions_section(page: RunPage) -> Section:
 OutputKey = tuple[str, str | None, str | None]
 
 
-def _output_key(one: ColumnProfile) -> OutputKey:
-    return one.column, one.slice_key, one.slice_value
+def _output_key(profile: ColumnProfile) -> OutputKey:
+    return profile.column, profile.slice_key, profile.slice_value
 
 
 def _output_figure(current: ColumnProfile, previous: ColumnProfile | None) -> Figure:
@@ -81,7 +81,7 @@ def _averages_text(current: ColumnProfile, previous: ColumnProfile | None) -> st
 def _segment_figures(
     profiles: Sequence[ColumnProfile], previous_by_key: dict[OutputKey, ColumnProfile]
 ) -> tuple[Figure, ...]:
-    found = [
+    pairs = [
         DotPair(
             f"{current.slice_key} = {current.slice_value}"
             + ("" if current.column == "prediction" else f", {current.column}"),
@@ -95,9 +95,9 @@ def _segment_figures(
         and (previous := previous_by_key.get(_output_key(current))) is not None
         and previous.mean is not None
     ]
-    if not found:
+    if not pairs:
         return ()
-    ranked = sorted(found, key=lambda pair: -abs(pair.current - pair.previous))
+    ranked = sorted(pairs, key=lambda pair: -abs(pair.current - pair.previous))
     more = f" {count_text(len(ranked) - _MAX_SEGMENTS, 'segment')} more, none of which moved further." * (
         len(ranked) > _MAX_SEGMENTS
     )

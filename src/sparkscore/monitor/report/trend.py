@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from sparkscore.monitor.report.drawing import BLUE, INK, QUIET, VERMILION, WIDTH, render_svg
+from sparkscore.monitor.report.drawing import BLUE, CHART_WIDTH, INK, QUIET, VERMILION, render_svg
 from sparkscore.records import to_utc_text
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def trend_chart(points: Sequence[TrendPoint], lost: Sequence[datetime] = ()) -> 
         {"at": to_utc_text(one.as_of), "value": one.value, "text": one.text, "is_current": one.is_current}
         for one in points
     ]
-    base = alt.Chart(alt.InlineData(data), width=WIDTH, height=150)
+    base = alt.Chart(alt.InlineData(data), width=CHART_WIDTH, height=150)
     max_value = max((one.value for one in points), default=0) or 1
     x, y = _time_axis(times), _value_axis(max_value * 1.2)
     current, style = (

@@ -62,5 +62,5 @@ def rejects_section(page: RunPage) -> Section:
     return Section(title, figures=(Figure("", bar_chart(rows[:_MAX_REASONS]), caption),))
 
 
-def _reject_reason_text(one: RejectCount) -> str:
-    return f"{one.code} ({one.error})" if one.error else one.code
+def _reject_reason_text(reject: RejectCount) -> str:
+    return f"{reject.code} ({reject.error})" if reject.error else reject.code

@@ -58,7 +58,7 @@ def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
         return
     needed = [*colocated.unsettled, *(event for event in colocated.events if event.at > job.settled_before)]
     pinned = {event.pins.model_digest for event in needed if event.pins is not None}
-    for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, before=job.settled_before):
+    for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, unused_since=job.settled_before):
         size = private_copies.copy_bytes(copy)
         if not job.dry_run:
             private_copies.remove_private_copy(copy)

@@ -26,7 +26,7 @@ def notify_webhook(report: RunReport, url: str | None, *, earlier_events: Sequen
         return ()
     sent = {key for event in earlier_events for key in event.parsed_details.get("alerts", ())}
     sending = send_alerts(unsent_alerts(alerts_for_report(report), sent), url)
-    return () if sending is None else sending.finish(_WEBHOOK_WAIT_S).sent_keys
+    return () if sending is None else sending.wait_for_result(_WEBHOOK_WAIT_S).sent_keys
 
 
 def write_attempt_metrics(report: RunReport, verdicts: Sequence[Verdict], folder: str, *, cores: int) -> None:

@@ -18,7 +18,7 @@ def build_input_feed(
     """The graph's inputs for a batch.
 
     Runs on: executor.
-    Raises:  SignatureError, PredictError, as `features`; also for NULL in text.
+    Raises:  SignatureError, PredictError, as `build_features`; also for NULL in text.
     """
     ready, names = cast_model_inputs(columns, model), input_names(model.inputs)
     return {
@@ -27,7 +27,7 @@ def build_input_feed(
 
 
 def group_results_by_field(results: Sequence[Any], output: pa.DataType, *, multiple: bool) -> Any:
-    """The graph's results as `predictions` takes them: one, or one per field of a struct."""
+    """The graph's results as `to_prediction_column` takes them: one, or one per field of a struct."""
     if not multiple:
         return results[0]
     return dict(zip([field.name for field in output], results, strict=True))

@@ -47,11 +47,11 @@ def _weight_locations(graph: Any) -> Iterator[str]:
         yield from (entry.value for entry in weight.external_data if entry.key == "location")
 
 
-def _read_node_arg(onnx: Any, one: Any) -> NodeArg:
-    kind = one.type.WhichOneof("value")
+def _read_node_arg(onnx: Any, value_info: Any) -> NodeArg:
+    kind = value_info.type.WhichOneof("value")
     if kind != "tensor_type":
-        return NodeArg(one.name, str(kind), None)
-    tensor = one.type.tensor_type
+        return NodeArg(value_info.name, str(kind), None)
+    tensor = value_info.type.tensor_type
     name = onnx.TensorProto.DataType.Name(tensor.elem_type).lower()
     sizes = tuple(size.dim_value if size.dim_value > 0 else None for size in tensor.shape.dim)
-    return NodeArg(one.name, f"tensor({name})", sizes if tensor.HasField("shape") else None)
+    return NodeArg(value_info.name, f"tensor({name})", sizes if tensor.HasField("shape") else None)

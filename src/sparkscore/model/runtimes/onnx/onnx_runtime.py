@@ -84,8 +84,8 @@ def _build_session_options(onnxruntime: Any, file: OnnxFile, cores: int) -> Any:
     return options
 
 
-def _session_node_args(found: Any) -> tuple[NodeArg, ...]:
-    return tuple(NodeArg(one.name, one.type, _to_open_shape(one.shape) or None) for one in found)
+def _session_node_args(node_args: Any) -> tuple[NodeArg, ...]:
+    return tuple(NodeArg(one.name, one.type, _to_open_shape(one.shape) or None) for one in node_args)
 
 
 def _to_open_shape(sizes: Any) -> tuple[int | None, ...]:
