@@ -6,7 +6,7 @@ import pytest
 from sparkscore.errors import ConfigError, ModelError
 from sparkscore.model.distribution.shipped_model import SklearnFile, TorchFile
 from sparkscore.model.runtimes.runtime_selection import choose_runtime, describe_runtime_file
-from tests.model.test_artifact import mlmodel
+from tests.model.trust.test_mlmodel_file import mlmodel
 
 NOWHERE = Path("nowhere")
 

@@ -9,7 +9,7 @@ from sparkscore.errors import UnsupportedSession
 from sparkscore.spark import session
 from sparkscore.spark.isolated_session import create_run_session, refuse_connect
 
-CONF = Path(__file__).resolve().parents[1] / "conf" / "spark"
+CONF = Path(__file__).resolve().parents[2] / "conf" / "spark"
 
 
 @pytest.mark.parametrize("name", ["local.conf", "cluster.conf"])

@@ -17,7 +17,7 @@ from sparkscore.stage.chunk_committer import ChunkCommitter
 from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.file_commit import create_write_folder
-from tests.publish.test_merge import RUN
+from tests.publish.test_publish_run import RUN
 
 SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 

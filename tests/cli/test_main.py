@@ -14,7 +14,7 @@ from sparkscore.cli import main
 from sparkscore.errors import ConfigError
 from tests.world import AS_OF, SOURCE, World, source_rows
 
-JOBS = Path(__file__).resolve().parents[1] / "jobs"
+JOBS = Path(__file__).resolve().parents[2] / "jobs"
 
 
 @pytest.fixture
