@@ -127,4 +127,12 @@ def __getattr__(name: str) -> Any:
     """The public name, imported at its first use."""
     if name not in _HOMES:
         raise AttributeError(f"module 'sparkscore' has no attribute {name!r}; it has {', '.join(__all__)}")
-    return getattr(import_module(_HOMES[name]), name)
+    try:
+        return getattr(import_module(_HOMES[name]), name)
+    except ModuleNotFoundError as error:
+        from sparkscore.errors import missing_spark_error
+
+        clear = missing_spark_error(error)
+        if clear is None:
+            raise
+        raise clear from error

@@ -15,7 +15,14 @@ from typing import Any, TextIO
 import structlog
 
 from sparkscore.cli.command import CommandOutcome
-from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates, redact_secrets
+from sparkscore.errors import (
+    ConfigError,
+    ErrorSummary,
+    SparkscoreError,
+    escape_lone_surrogates,
+    missing_spark_error,
+    redact_secrets,
+)
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
 from sparkscore.records import MaintenanceReport, RunReport
@@ -86,6 +93,7 @@ def print_usage(text: str) -> None:
 
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
     """The outcome of a command that failed; prints why to stderr."""
+    error = missing_spark_error(error) or error
     known = error if isinstance(error, SparkscoreError) else None
     report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
     if report is None:
