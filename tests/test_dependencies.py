@@ -1,69 +1,143 @@
-"""What an installation without extras has: every import that it needs, and no import that it does not."""
+"""`pip install sparkscore` brings what its modules import; what an extra brings is imported only where it is used."""
 
 import ast
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-SOURCES = ROOT / "src" / "sparkscore"
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-MODULES = {
-    "delta-spark": "delta",
-    "pyyaml": "yaml",
-    "scikit-learn": "sklearn",
-    "vl-convert-python": "vl_convert",
+from sparkscore.cli.missing_extras import EXTRA_OF_MODULE, name_missing_extra
+from sparkscore.errors import ConfigError
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "sparkscore"
+HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
+    "spark": ("",),
+    "report": ("monitor/report/",),
+    "onnx": ("model/runtimes/",),
+    "gpu": ("model/runtimes/",),
+    "demo": ("demo/",),
 }
-BROUGHT = {"pyspark": {"py4j"}, "pydantic": {"pydantic_core"}}
-"""Modules of packages that a declared one cannot do without, and whose objects it hands out."""
-ALLOWED_EXTRAS = {"demo": ["demo"], "monitor/report": ["report"], "": ["spark"]}
-"""Extras that the modules of a folder may import; the demo's is named by its error, as the report's is."""
+"""Where modules of an extra may be imported: folders of the package."""
+COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}
+"""A part of another package, which pins it."""
+BROUGHT_BY_MODELS = {"cloudpickle", "skops", "threadpoolctl"}
+"""What a model was saved with, in the Python of the executors: imported by name in model/runtimes/ only."""
 
 
-def declared_modules(*extras: str) -> set[str]:
-    declared = [*PROJECT["dependencies"], *(line for name in extras for line in PROJECT["optional-dependencies"][name])]
-    names = [re.split(r"[<>=\[;]", line, maxsplit=1)[0].strip() for line in declared]
-    modules = {MODULES.get(name, name.replace("-", "_")) for name in names}
-    return modules.union(*(BROUGHT.get(module, set()) for module in modules))
+def _imported_modules(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        match node:
+            case ast.Import(names=names):
+                yield from (alias.name for alias in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield module
+            case ast.Call(func=ast.Name(id="import_module"), args=[ast.Constant(value=str(module)), *_]):
+                yield module
 
 
-def imported_modules(file: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name.partition(".")[0] for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            yield node.module.partition(".")[0]
+def _third_party_imports() -> set[tuple[str, str]]:
+    """Top-level name and file."""
+    ours = {*sys.stdlib_module_names, "sparkscore"}
+    return {
+        (name, str(file.relative_to(PACKAGE)))
+        for file in PACKAGE.rglob("*.py")
+        for name in (module.partition(".")[0] for module in _imported_modules(ast.parse(file.read_text())))
+        if name not in ours
+    }
 
 
-def test_every_import_is_of_a_declared_dependency() -> None:
-    for file in SOURCES.rglob("*.py"):
-        place = file.relative_to(SOURCES).as_posix()
-        extras = [name for folder, names in ALLOWED_EXTRAS.items() if place.startswith(folder) for name in names]
-        known = declared_modules(*extras) | sys.stdlib_module_names | {"sparkscore"}
-        assert set(imported_modules(file)) - known == set(), place
+def _project() -> Any:
+    return tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 
-@pytest.mark.parametrize("verb_module", ["sparkscore.cli.main", "sparkscore.pipelines.score"])
-def test_neither_the_command_line_nor_the_scoring_job_imports_what_may_be_absent(verb_module: str) -> None:
-    absent = "{'great_expectations', 'altair', 'vl_convert', 'onnxruntime', 'onnx', 'torch', 'sklearn', 'mlflow'}"
-    code = f"import sys, {verb_module}; print(sorted({absent} & set(sys.modules)))"
+def _distribution_names(requirements: list[str]) -> set[str]:
+    return {_normalize_name(re.split(r"[\[<>=!~; ]", requirement)[0]) for requirement in requirements}
+
+
+def _normalize_name(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    return packages_distributions()
+
+
+def _providers(module: str) -> set[str]:
+    return {_normalize_name(name) for name in _distributions().get(module, [module])}
+
+
+def _is_allowed(module: str, file: str, declared: set[str]) -> bool:
+    if _providers(COMES_WITH.get(module, module)) & declared:
+        return True
+    if module in BROUGHT_BY_MODELS and file.startswith("model/runtimes/"):
+        return True
+    extra = EXTRA_OF_MODULE.get(module)
+    return extra is not None and file.startswith(HOMES_OF_EXTRAS[extra])
+
+
+def test_every_import_is_of_a_dependency_or_belongs_to_an_extra() -> None:
+    declared = _distribution_names(_project()["dependencies"])
+    used = _third_party_imports()
+    assert len(used) > 50
+    assert sorted((module, file) for module, file in used if not _is_allowed(module, file, declared)) == []
+
+
+def test_every_dependency_is_imported() -> None:
+    used = {name for module, _ in _third_party_imports() for name in _providers(module)}
+    assert _distribution_names(_project()["dependencies"]) - used == set()
+
+
+def test_an_extra_brings_what_its_modules_import() -> None:
+    extras = _project()["optional-dependencies"]
+    for module, extra in EXTRA_OF_MODULE.items():
+        if module not in COMES_WITH:
+            assert {module, *_providers(module)} & _distribution_names(extras[extra]), module
+
+
+def test_importing_every_module_imports_neither_great_expectations_nor_an_optional_extra() -> None:
+    code = """
+import importlib, pkgutil, sys
+import sparkscore
+for module in pkgutil.walk_packages(sparkscore.__path__, "sparkscore."):
+    if not module.name.startswith("sparkscore.demo"):
+        importlib.import_module(module.name)
+print(*sorted({name.partition(".")[0] for name in sys.modules}))
+"""
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    optional = {module for module, extra in EXTRA_OF_MODULE.items() if extra != "spark"}
+    assert set(done.stdout.split()) & {"great_expectations", *optional} == set()
 
 
-@pytest.mark.parametrize("module", ["pyspark", "delta"])
-def test_without_spark_the_command_line_names_its_extra_and_ends_2(module: str) -> None:
-    argv = ["runs", "--config", "conf/quickstart.yaml"]
-    code = (
-        f"import sys; sys.modules[{module!r}] = None; from sparkscore.cli.main import run_console; run_console({argv})"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 2, done.stderr
+@pytest.mark.parametrize(("module", "extra"), [("pyspark", "spark"), ("delta.tables", "spark"), ("onnx", "onnx")])
+def test_an_import_that_an_extra_makes_possible_names_it(module: str, extra: str) -> None:
+    named = name_missing_extra(ModuleNotFoundError(f"No module named '{module}'", name=module))
+    assert isinstance(named, ConfigError)
+    assert f'pip install "sparkscore[{extra}]"' in named.do
+
+
+def test_any_other_error_stays_what_it_is() -> None:
+    for error in (ValueError("pyspark"), ModuleNotFoundError("No module named 'of_a_user'", name="of_a_user")):
+        assert name_missing_extra(error) is error
+
+
+def test_without_spark_a_verb_ends_as_a_config_error() -> None:
+    code = """
+import sys
+sys.modules["pyspark"] = None
+from sparkscore.cli.main import run_verb
+sys.exit(run_verb("quickstart", []))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == ConfigError.exit_code
     assert 'pip install "sparkscore[spark]"' in done.stderr
 
 

@@ -130,9 +130,9 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_HOMES[name]), name)
     except ModuleNotFoundError as error:
-        from sparkscore.errors import missing_spark_error
+        from sparkscore.cli.missing_extras import name_missing_extra
 
-        clear = missing_spark_error(error)
-        if clear is None:
+        named = name_missing_extra(error)
+        if named is error:
             raise
-        raise clear from error
+        raise named from error

@@ -298,15 +298,3 @@ class DeadlinePassed(TemporaryError):
     """The deadline passed; the scored chunks are kept, and the next attempt continues from them."""
 
     remedy = "run the same command again, or raise `scoring.deadline`"
-
-
-def missing_spark_error(error: Exception) -> ConfigError | None:
-    """What to install where Spark or Delta is missing; None for any other error."""
-    module = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    if module not in ("pyspark", "delta"):
-        return None
-    return ConfigError(
-        f"the Python module {module} is not installed",
-        "Spark 4.2 with Delta 4.4, from the platform or from the extra spark",
-        'pip install "sparkscore[spark]", or start the job with spark-submit',
-    )

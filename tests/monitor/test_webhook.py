@@ -1,5 +1,6 @@
 """Alerts to a server on loopback that misbehaves: the run neither fails nor waits for it."""
 
+import logging
 import socket
 import ssl
 import threading
@@ -70,6 +71,12 @@ def endless(connection: socket.socket) -> None:
         connection.sendall(b"x" * 65536)
 
 
+def endless_redirect(connection: socket.socket) -> None:
+    connection.sendall(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 100000000000\r\n\r\n")
+    for _ in range(100_000):
+        connection.sendall(b"x" * 65536)
+
+
 def closing(_: socket.socket) -> None:
     """The connection is closed without a word."""
 
@@ -109,9 +116,9 @@ def test_a_server_that_misbehaves_is_survived_and_named(answer: Answer, problem:
 
 
 @pytest.mark.parametrize("drop", [b"x", b"X-A: b\r\n"])
-def test_of_an_answer_whose_headers_never_end_the_status_counts(drop: bytes) -> None:
+def test_an_answer_whose_headers_never_end_is_no_answer(drop: bytes) -> None:
     with serving(dripping(b"HTTP/1.1 200 OK\r\n", drop)) as server:
-        assert told(server.url()) == DeliveryResult((ALERT.key,))
+        assert told(server.url()) == DeliveryResult(problem="127.0.0.1: no answer in time")
 
 
 def test_an_answer_without_an_end_is_not_read() -> None:
@@ -218,6 +225,27 @@ def test_the_url_is_a_secret(capsys: pytest.CaptureFixture[str]) -> None:
     assert "127.0.0.1" in shown
     assert "SECRET" not in shown
     assert url_host("http://user:SECRET@hooks.example/SECRET") == "hooks.example"
+
+
+def test_debug_logs_hold_nothing_of_the_url(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG), serving(OK) as server:
+        assert told(server.url()) == DeliveryResult((ALERT.key,))
+    assert "SECRET" not in caplog.text
+
+
+def test_credentials_of_netrc_are_not_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login me password hidden\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    with serving(OK) as server:
+        told(server.url())
+    assert "authorization" not in server.heads[0].lower()
+
+
+def test_the_body_of_a_redirect_is_not_read() -> None:
+    with serving(endless_redirect) as server:
+        assert told(server.url()) == DeliveryResult(problem="127.0.0.1: HTTP status 302")
 
 
 def test_a_run_waits_no_longer_than_it_wants_to() -> None:

@@ -14,6 +14,7 @@ from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
+from sparkscore.cli.missing_extras import name_missing_extra
 from sparkscore.cli.quickstart_verb import QUICKSTART
 from sparkscore.cli.rejects_verb import REJECTS
 from sparkscore.cli.report_verb import REPORT
@@ -86,7 +87,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
             made = args.execute(args)
             outcome = made if isinstance(made, CommandOutcome) else CommandOutcome(0, made)
         except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
-            outcome = report_failure(error, args)
+            outcome = report_failure(name_missing_extra(error), args)
         line = to_result_line(outcome.line)
         if result is not None:
             write_result_file(line, result)

@@ -20,7 +20,6 @@ from sparkscore.errors import (
     ErrorSummary,
     SparkscoreError,
     escape_lone_surrogates,
-    missing_spark_error,
     redact_secrets,
 )
 from sparkscore.monitor.screen import SteadyStream, discard_stream
@@ -93,7 +92,6 @@ def print_usage(text: str) -> None:
 
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
     """The outcome of a command that failed; prints why to stderr."""
-    error = missing_spark_error(error) or error
     known = error if isinstance(error, SparkscoreError) else None
     report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
     if report is None:

