@@ -79,24 +79,24 @@ def build_profiles(
     summaries: ColumnSummaries, *, log_type: Literal["input", "prediction"], types: dict[str, str], share: float = 1.0
 ) -> tuple[ColumnProfile, ...]:
     """The records, one per column and slice; segments with the most rows, at most `MAX_SLICES` values of each."""
-    kept = _largest_slices(summaries)
+    kept_slices = _largest_slices(summaries)
     return tuple(
         _profile_from_summary(
             column, slice_, one, log_type=log_type, data_type=types.get(column, "string"), share=share
         )
         for (column, slice_), one in sorted(summaries.items(), key=lambda item: (item[0][0], str(item[0][1])))
-        if slice_ in kept
+        if slice_ in kept_slices
     )
 
 
 def merge_profiles(runs: Iterable[Sequence[ColumnProfile]]) -> tuple[ColumnProfile, ...]:
     """The profiles of several runs together, as if one run had read all their rows. Sampled shares have no weight."""
-    found: dict[tuple[str, str, SliceKey], list[ColumnProfile]] = {}
+    profiles_by_key: dict[tuple[str, str, SliceKey], list[ColumnProfile]] = {}
     for run in runs:
         for one in run:
-            found.setdefault((one.log_type, one.column, (one.slice_key, one.slice_value)), []).append(one)
+            profiles_by_key.setdefault((one.log_type, one.column, (one.slice_key, one.slice_value)), []).append(one)
     merged = []
-    for (log_type, column, slice_), profiles in found.items():
+    for (log_type, column, slice_), profiles in profiles_by_key.items():
         size, kind = SUMMARY_SIZE if slice_ == (None, None) else SLICE_SUMMARY_SIZE, profiles[-1].data_type
         summary = merge_summaries([_summary_from_profile(one, size) for one in profiles])
         share = (
@@ -141,15 +141,15 @@ def _concat_blocks(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 
 
 def _summarise_blocks(blocks: Iterator[pa.RecordBatch], request: ProfileRequest) -> ColumnSummaries:
-    found: dict[tuple[str, SliceKey], list[ColumnSummary]] = {}
+    parts_by_key: dict[tuple[str, SliceKey], list[ColumnSummary]] = {}
     for block in blocks:
         rows = block if request.transform is None else request.transform(block)
         for key, one in _summarise_block(rows, request):
-            parts = found.setdefault(key, [])
+            parts = parts_by_key.setdefault(key, [])
             parts.append(one)
             if len(parts) >= SUMMARY_SIZE // 4:
                 parts[:] = [merge_summaries(parts)]
-    return {key: merge_summaries(parts) for key, parts in found.items()}
+    return {key: merge_summaries(parts) for key, parts in parts_by_key.items()}
 
 
 def _summarise_block(
@@ -188,24 +188,24 @@ def _to_summary_row(key: tuple[str, SliceKey], summary: ColumnSummary) -> dict[s
 
 
 def _collect_summaries(frame: DataFrame) -> ColumnSummaries:
-    found: dict[tuple[str, SliceKey], list[ColumnSummary]] = {}
+    parts_by_key: dict[tuple[str, SliceKey], list[ColumnSummary]] = {}
     for row in frame.toArrow().to_pylist():
         key = (row.pop("column"), (row.pop("slice_key"), row.pop("slice_value")))
         top = tuple((one["value"], one["rows"]) for one in row.pop("top"))
         row |= {name: tuple(row[name]) for name in ("points", "weights", "hashes")}
-        found.setdefault(key, []).append(ColumnSummary(**row, top=top))
-    return {key: merge_summaries(parts) for key, parts in found.items()}
+        parts_by_key.setdefault(key, []).append(ColumnSummary(**row, top=top))
+    return {key: merge_summaries(parts) for key, parts in parts_by_key.items()}
 
 
 def _largest_slices(summaries: ColumnSummaries) -> set[SliceKey]:
     rows: dict[SliceKey, int] = {}
     for (_, slice_), one in summaries.items():
         rows[slice_] = max(rows.get(slice_, 0), one.count)
-    kept: set[SliceKey] = {(None, None)}
+    largest: set[SliceKey] = {(None, None)}
     for segment in {key for key, _ in rows if key is not None}:
         slices = sorted((one for one in rows if one[0] == segment), key=lambda one: (-rows[one], str(one[1])))
-        kept |= set(slices[:MAX_SLICES])
-    return kept
+        largest |= set(slices[:MAX_SLICES])
+    return largest
 
 
 def _profile_from_summary(

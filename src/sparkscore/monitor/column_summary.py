@@ -181,8 +181,8 @@ def _most_frequent(counts: "pd.Series[int]") -> tuple[tuple[str, int], ...]:
 
 
 def _smallest_hashes(hashes: Any, size: int) -> tuple[int, ...]:
-    found = np.partition(hashes, size - 1)[:size] if len(hashes) > size else hashes
-    return tuple(int(one) - _HASH_SHIFT for one in np.unique(found).tolist())
+    smallest = np.partition(hashes, size - 1)[:size] if len(hashes) > size else hashes
+    return tuple(int(one) - _HASH_SHIFT for one in np.unique(smallest).tolist())
 
 
 def _equal_weight_points(ordered: Floats, size: int) -> tuple[Floats, Floats]:

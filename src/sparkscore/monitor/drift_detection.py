@@ -188,11 +188,11 @@ def _rows_per_bin(profile: ColumnProfile, low: float, edges: Sequence[float], hi
 
 
 def _text_bins(current: ColumnProfile, reference: ColumnProfile) -> list[DriftBin]:
-    listed, known = dict(reference.top[:MAX_CATEGORIES]), dict(reference.top)
+    listed, reference_counts = dict(reference.top[:MAX_CATEGORIES]), dict(reference.top)
     counts = dict(current.top)
     bins: list[DriftBin] = [(_quote_bin_name(value), counts.get(value, 0), rows) for value, rows in listed.items()]
-    complete = sum(known.values()) >= reference.values
-    unseen = sum(rows for value, rows in counts.items() if value not in known) if complete else 0
+    complete = sum(reference_counts.values()) >= reference.values
+    unseen = sum(rows for value, rows in counts.items() if value not in reference_counts) if complete else 0
     rest_current = current.values - sum(counts.get(value, 0) for value in listed) - unseen
     others = ("others", max(0, rest_current), reference.values - sum(listed.values()))
     return [*bins, others, ("unseen", unseen, 0)]

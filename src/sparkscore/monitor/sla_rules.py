@@ -60,7 +60,7 @@ def missed_run_rules(
     max_delay = timedelta(hours=sla.published_within_hours or 0)
     published = {event.as_of for event in events if event.event == "published"}
     expected = _due_as_ofs(events, sla, until=now - max_delay) if as_of is None else [as_of]
-    late = [one for one in expected if one not in published and one + max_delay <= now]
+    overdue = [one for one in expected if one not in published and one + max_delay <= now]
     return tuple(
         SlaRule(
             f"run of {to_utc_text(one)}",
@@ -68,20 +68,20 @@ def missed_run_rules(
             _last_attempt_text(events, one),
             f"published by {to_utc_text(one + max_delay)}",
         )
-        for one in late
+        for one in overdue
     )
 
 
 def _due_as_ofs(events: Sequence[RunEvent], sla: SlaSettings, *, until: datetime) -> list[datetime]:
     """Every as_of of the job, and the ones that are due after the greatest published one."""
-    found = sorted({event.as_of for event in events})
-    if sla.every_hours is None or not found:
-        return found
-    step, due = timedelta(hours=sla.every_hours), found[-1]
-    while due + step <= until and len(found) < _MAX_DUE_RUNS:
+    as_ofs = sorted({event.as_of for event in events})
+    if sla.every_hours is None or not as_ofs:
+        return as_ofs
+    step, due = timedelta(hours=sla.every_hours), as_ofs[-1]
+    while due + step <= until and len(as_ofs) < _MAX_DUE_RUNS:
         due += step
-        found.append(due)
-    return found
+        as_ofs.append(due)
+    return as_ofs
 
 
 def _last_attempt_text(events: Sequence[RunEvent], as_of: datetime) -> str:

@@ -47,8 +47,8 @@ def score_with_pandas_udf(
     # not deterministic: else Spark may push a filter on the prediction below it, and predict again
     predict = _make_rejecting_udf(model, counters, has_keep_column=keep is not None).asNondeterministic()
     inputs = [F.col(quote_identifier(name)) for name in columns]
-    kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
-    scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(kept, *inputs))
+    is_kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
+    scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(is_kept, *inputs))
     reason = F.col(f"{_RESULT_COLUMN}.reason")
     code = F.substring_index(reason, REASON_SEPARATOR, 1)
     error = reason.substr(
@@ -57,7 +57,7 @@ def score_with_pandas_udf(
     reject = F.when(reason.isNotNull(), reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
     # `when`: a struct of NULLs becomes NULL
     scored_rows = {
-        PREDICTION_COLUMN: F.when(kept & reason.isNull(), _assemble_prediction(model.output)),
+        PREDICTION_COLUMN: F.when(is_kept & reason.isNull(), _assemble_prediction(model.output)),
         REJECT_COLUMN: reject,
     }
     return scored_frame.withColumns(scored_rows).drop(_RESULT_COLUMN)
@@ -101,8 +101,8 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
             ):
                 yield to_pandas_result(scored)
 
-    kinds = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
-    fields = [StructField(str(index), from_arrow_type(kind)) for index, kind in enumerate(kinds)]
+    types = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
+    fields = [StructField(str(index), from_arrow_type(kind)) for index, kind in enumerate(types)]
     fields += [StructField("reason", StringType())]
     return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
 
@@ -127,5 +127,5 @@ def _assemble_prediction(output: pa.DataType) -> Column:
 
 def _reject_message(code: Column) -> Column:
     """What a reject says by its code."""
-    cases = [(code == known, F.lit(message)) for known, message in REJECT_MESSAGES.items()]
+    cases = [(code == known_code, F.lit(message)) for known_code, message in REJECT_MESSAGES.items()]
     return reduce(lambda column, case: column.when(*case), cases[1:], F.when(*cases[0]))

@@ -130,13 +130,13 @@ class _RunningScan:
 def _remaining_parts(parts: Sequence[SplitPart], scored: Sequence[ScoredPart]) -> list[SplitPart]:
     """What remains of the parts."""
     scored_by_start = {(part.split, part.first): part for part in scored}
-    rests = (
+    remaining = (
         part
         if (part.split, part.first) not in scored_by_start
         else remaining_part(part, scored_by_start[part.split, part.first])
         for part in parts
     )
-    return [rest for rest in rests if rest is not None]
+    return [rest for rest in remaining if rest is not None]
 
 
 def score_scan_frame(spark: SparkSession, scan: FileScan, scorer: StageRowScorer) -> DataFrame:

@@ -51,15 +51,15 @@ def acquire_file_lock(path: Path, *, shared: bool = False, deadline: float = mat
 def _ensure_owned_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        found = folder.lstat()
+        status = folder.lstat()
     except OSError as error:
         raise _unsafe_folder_error(f"cannot create the folder {folder}: {error.strerror}") from error
-    if not stat.S_ISDIR(found.st_mode):
+    if not stat.S_ISDIR(status.st_mode):
         raise _unsafe_folder_error(f"{folder} is a link")
-    if found.st_uid != os.geteuid():
-        raise _unsafe_folder_error(f"{folder} belongs to the user {found.st_uid}")
-    if found.st_mode & 0o077:
-        raise _unsafe_folder_error(f"{folder} is open to other users (mode {stat.S_IMODE(found.st_mode):o})")
+    if status.st_uid != os.geteuid():
+        raise _unsafe_folder_error(f"{folder} belongs to the user {status.st_uid}")
+    if status.st_mode & 0o077:
+        raise _unsafe_folder_error(f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):o})")
 
 
 def _unsafe_folder_error(found: str) -> AccessDenied:

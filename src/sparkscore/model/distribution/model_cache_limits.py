@@ -56,9 +56,9 @@ def memory_budget(cores: int) -> int:
     worker itself (spark.executor.pyspark.memory), half of that at most.
     """
     slots = max(1, len(os.sched_getaffinity(0)) // cores if hasattr(os, "sched_getaffinity") else 1)
-    own, _ = resource.getrlimit(resource.RLIMIT_AS)
+    worker_limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     share = _read_memory_limit() // _MEMORY_SHARE // slots
-    return share if own == resource.RLIM_INFINITY else min(share, own // 2)
+    return share if worker_limit == resource.RLIM_INFINITY else min(share, worker_limit // 2)
 
 
 def process_rss_bytes(process: int | Literal["self"] = "self") -> int:
@@ -87,11 +87,11 @@ def keep_freed_memory() -> None:
 
 
 def _read_memory_limit() -> int:
-    found = [os.sysconf("SC_PHYS_PAGES") * _MEMORY_PAGE_BYTES]
+    limits = [os.sysconf("SC_PHYS_PAGES") * _MEMORY_PAGE_BYTES]
     for name in _CGROUP_LIMIT_FILES:
         with suppress(OSError, ValueError):  # no such file, or "max"
-            found.append(int(Path(name).read_text(encoding="ascii")))
-    return min(found)
+            limits.append(int(Path(name).read_text(encoding="ascii")))
+    return min(limits)
 
 
 def _list_cached_digests(models: Path) -> set[str]:

@@ -84,9 +84,9 @@ def _unpack_archive(archive: Path, folder: Path, digest: str) -> None:
     try:
         partial.mkdir(mode=0o700)
         _extract_archive(archive, partial)
-        found = compute_model_digest(partial)
-        if found != digest:
-            raise _archive_mismatch_error(f"have the digest {found[:12]}", digest)
+        unpacked_digest = compute_model_digest(partial)
+        if unpacked_digest != digest:
+            raise _archive_mismatch_error(f"have the digest {unpacked_digest[:12]}", digest)
         if folder.exists():
             _remove_changed_folder(folder, partial)
         partial.rename(folder)

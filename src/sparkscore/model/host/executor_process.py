@@ -43,8 +43,8 @@ class Process:
 
 def find_process(pid: int) -> Process:
     """The process that has this number now."""
-    found = _read_process_stat(pid)
-    return Process(pid, -1 if found is None else found.start_ticks)
+    process_stat = _read_process_stat(pid)
+    return Process(pid, -1 if process_stat is None else process_stat.start_ticks)
 
 
 def find_executor_process(pid: int) -> Process:
@@ -92,9 +92,9 @@ class _ProcessStat:
 
 def _read_parent_stat(pid: int) -> _ProcessStat:
     """The parent, as far as it can be seen."""
-    own = _read_process_stat(pid)
-    above = None if own is None else _read_process_stat(own.parent_pid)
-    return above if above is not None else _ProcessStat(0, "", "", 0, 0)
+    child = _read_process_stat(pid)
+    parent = None if child is None else _read_process_stat(child.parent_pid)
+    return parent if parent is not None else _ProcessStat(0, "", "", 0, 0)
 
 
 def _read_process_stat(pid: int) -> _ProcessStat | None:
@@ -102,6 +102,6 @@ def _read_process_stat(pid: int) -> _ProcessStat | None:
         text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    name, _, rest = text.partition("(")[2].rpartition(")")  # the name may hold anything
-    fields = rest.split()
+    name, _, tail = text.partition("(")[2].rpartition(")")  # the name may hold anything
+    fields = tail.split()
     return _ProcessStat(pid, name, fields[_STATE], int(fields[_PARENT]), int(fields[_START_TICKS]))

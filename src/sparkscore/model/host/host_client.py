@@ -163,10 +163,10 @@ class HostedModel:
         )
 
     def _raise_if_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
-        late = sum(isinstance(reason, PeerLateError) for reason in reasons)
-        if self._request.model.batch_timeout is not None and late == self._limits.max_late_batches:
+        late_count = sum(isinstance(reason, PeerLateError) for reason in reasons)
+        if self._request.model.batch_timeout is not None and late_count == self._limits.max_late_batches:
             raise BatchTimeout(
-                f"the model did not answer within {self._limits.batch_s:g} s {when}, {late} times",
+                f"the model did not answer within {self._limits.batch_s:g} s {when}, {late_count} times",
                 "an answer to every batch within scoring.batch_timeout",
                 "give it more time, or smaller batches; exclude rows that it hangs on with a filter",
             )

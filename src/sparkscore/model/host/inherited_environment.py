@@ -65,9 +65,9 @@ def read_inherited_environment() -> InheritedEnvironment:
     if not _remembered:
         return _read_current_environment()
     (remembered,) = _remembered
-    own = remembered.inherited
+    inherited = remembered.inherited
     return InheritedEnvironment(
-        own.variables, _add_spark_files(own.path, _absolute_entries(sys.path), remembered), own.umask
+        inherited.variables, _add_spark_files(inherited.path, _absolute_entries(sys.path), remembered), inherited.umask
     )
 
 
@@ -92,6 +92,6 @@ def _is_inside(entry: str, folder: str) -> bool:
 
 
 def _read_umask() -> int:
-    own = os.umask(0o077)  # there is no way to ask
-    os.umask(own)
-    return own
+    umask = os.umask(0o077)  # there is no way to ask
+    os.umask(umask)
+    return umask

@@ -67,8 +67,8 @@ def list_model_modules(mlmodel: Mapping[str, Any], folder: str | Path) -> tuple[
 
 def find_imported_modules(names: Collection[str], *, outside: str | Path | None = None) -> list[str]:
     """Those of the modules that this process has imported; with `outside`, not from that folder."""
-    found = {name: sys.modules[name] for name in names if name in sys.modules}
-    return [name for name, module in found.items() if outside is None or not _is_module_from(module, outside)]
+    imported = {name: sys.modules[name] for name in names if name in sys.modules}
+    return [name for name, module in imported.items() if outside is None or not _is_module_from(module, outside)]
 
 
 def refuse_imported_modules(names: Collection[str], folder: str | Path) -> None:

@@ -45,10 +45,10 @@ def list_unused_copies(copies: str, *, pinned: Collection[str], unused_since: da
     Runs on: driver.
     """
     folder = Path(copies)
-    found = sorted(folder.iterdir()) if folder.is_dir() else []
+    entries = sorted(folder.iterdir()) if folder.is_dir() else []
     return [
         one
-        for one in found
+        for one in entries
         if _COPY_NAME.fullmatch(one.name) and one.name not in pinned and _is_folder_older(one, unused_since)
     ]
 

@@ -15,10 +15,10 @@ def load_verified_scorer(model: ShippedModel, folder: str, *, cores: int, device
     Raises:  DigestMismatch before anything of a changed model is imported; ModelError for a GPU that is missing, or a
              module of the model's in whose place another is imported; whatever the model raises on loading.
     """
-    found = compute_model_digest(folder)
-    if found != model.digest:
+    actual_digest = compute_model_digest(folder)
+    if actual_digest != model.digest:
         raise DigestMismatch(
-            f"the model's files on this executor have the digest {found[:12]}",
+            f"the model's files on this executor have the digest {actual_digest[:12]}",
             f"{model.digest[:12]}, as pinned by the driver",
             "find out who changed them; a new session ships the model again",
         )

@@ -66,10 +66,10 @@ def _load_torch_module(torch: Any, folder: Path, file_format: str, target: Any) 
 
 def _check_exported_device(target: Any, exported: Any) -> Any:
     """An exported module stays where its author had it."""
-    found = {tensor.device.type for tensor in (*exported.parameters(), *exported.buffers())}
-    if found - {target.type}:
+    device_types = {tensor.device.type for tensor in (*exported.parameters(), *exported.buffers())}
+    if device_types - {target.type}:
         raise ModelError(
-            f"the model was exported on {', '.join(sorted(found))}",
+            f"the model was exported on {', '.join(sorted(device_types))}",
             f"a model that was exported on {target.type}, where this task runs",
             f'log it again: mlflow.pytorch.log_model(model.to("{target.type}"), …)',
         )

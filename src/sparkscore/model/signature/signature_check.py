@@ -102,10 +102,10 @@ def _format_integer_range(kind: pa.DataType) -> str:
     if not pa.types.is_integer(kind):
         return ""
     signed = pa.types.is_signed_integer(kind)
-    least, most = (
+    minimum, maximum = (
         (-(1 << kind.bit_width - 1), (1 << kind.bit_width - 1) - 1) if signed else (0, (1 << kind.bit_width) - 1)
     )
-    return f" ({least:,} to {most:,})"
+    return f" ({minimum:,} to {maximum:,})"
 
 
 def _unused_column_notes(schema: pa.Schema, used: Sequence[str]) -> list[str]:

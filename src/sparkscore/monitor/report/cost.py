@@ -50,11 +50,11 @@ def _price_facts(page: RunPage, total: float) -> tuple[Fact, ...]:
         if gpu is not None and page.price_gpu_hour is not None
         else None,
     }
-    known = {name: price for name, price in prices.items() if price is not None}
-    if not known:
+    known_prices = {name: price for name, price in prices.items() if price is not None}
+    if not known_prices:
         return ()
-    parts = ", ".join(f"{name} {_price_text(price)}" for name, price in known.items())
-    price, rows = sum(known.values()), page.report.rows_scored
+    parts = ", ".join(f"{name} {_price_text(price)}" for name, price in known_prices.items())
+    price, rows = sum(known_prices.values()), page.report.rows_scored
     each = (Fact("Per million predictions", _price_text(price / rows * 1e6)),) if rows else ()
     return (Fact("Price", _price_text(price), f"{parts}, in the currency of the config"), *each)
 

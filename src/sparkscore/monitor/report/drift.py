@@ -18,7 +18,7 @@ def drift_section(page: RunPage) -> Section:
     if not overall and not segments:
         return Section(title, "Nothing was compared.")
     compared = groupby(sorted(overall, key=_comparison_key), key=_comparison_key)
-    figures = tuple(_ranking_figure(ranked_drifts(list(found))) for _, found in compared)
+    figures = tuple(_ranking_figure(ranked_drifts(list(group))) for _, group in compared)
     small = tuple(_drift_figure(one) for one in _furthest_drifts(overall))
     tables = (_segment_table(ranked_drifts(segments)),) if segments else ()
     return Section(title, _drift_sentence(overall), figures=figures, small=small, tables=tables)

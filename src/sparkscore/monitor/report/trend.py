@@ -94,8 +94,8 @@ def _label_align(points: Sequence[TrendPoint]) -> Any:
 def _label_offset(points: Sequence[TrendPoint]) -> int:
     """Pixels below the dot: the line comes from above where the number fell, else from below."""
     at = next((at for at, one in enumerate(points) if one.is_current), 0)
-    fell = at > 0 and points[at - 1].value > points[at].value > 0
-    return 18 if fell else -15
+    has_fallen = at > 0 and points[at - 1].value > points[at].value > 0
+    return 18 if has_fallen else -15
 
 
 _DAY = timedelta(days=1)

@@ -34,8 +34,8 @@ def plan_graph_feeds(graph: Graph, inputs: Sequence[ModelInput]) -> tuple[GraphF
 
     Raises:  SignatureError where signature and graph do not fit.
     """
-    named = inputs[0].name is not None
-    if len(graph.inputs) != 1 or (inputs[0].shape is not None and named):
+    has_names = inputs[0].name is not None
+    if len(graph.inputs) != 1 or (inputs[0].shape is not None and has_names):
         return tuple(_plan_named_feed(node, inputs) for node in graph.inputs)
     if inputs[0].shape is not None:
         return (_plan_feed(graph.inputs[0], inputs, (0,), inputs[0].shape),)

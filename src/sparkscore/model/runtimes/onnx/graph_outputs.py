@@ -16,12 +16,12 @@ def choose_graph_outputs(graph: Graph, names: Sequence[str | None], output: pa.D
     """
     multiple = len(names) > 1
     chosen = _choose_several_outputs(graph, names) if multiple else (_choose_single_output(graph, names[0], output),)
-    kinds = {node.name: node.kind for node in graph.outputs}
+    kind_by_name = {node.name: node.kind for node in graph.outputs}
     types = [field.type for field in output] if multiple else [output]
     for name, expected in zip(chosen, types, strict=True):
-        kind = ONNX_TENSOR_TYPES.get(kinds[name])
+        kind = ONNX_TENSOR_TYPES.get(kind_by_name[name])
         if kind is not None and not is_lossless_cast(kind, leaf_type(expected)):
-            raise graph_mismatch_error(f"gives {kinds[name]} as {name}, and the signature says {expected}")
+            raise graph_mismatch_error(f"gives {kind_by_name[name]} as {name}, and the signature says {expected}")
     return chosen
 
 
