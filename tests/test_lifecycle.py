@@ -36,7 +36,7 @@ def test_an_as_of_without_a_past_is_revision_one_attempt_one() -> None:
 
 def test_a_published_as_of_stays() -> None:
     decision = decide_next_attempt([STARTED, STAGED, PUBLISHED], SEEN)
-    assert (decision.kind, decision.shown) == ("already_published", PUBLISHED)
+    assert (decision.kind, decision.current) == ("already_published", PUBLISHED)
 
 
 def test_a_slower_attempt_that_failed_after_the_publication_changes_nothing() -> None:
@@ -128,7 +128,7 @@ def test_an_event_is_of_a_score_where_it_does_not_tell_its_verb() -> None:
 class TestRollback:
     def test_the_publication_before_the_one_that_readers_see_goes_back_as_the_next_revision(self) -> None:
         decision = decide_rollback([PUBLISHED, SECOND], SEEN_SECOND, to=None)
-        assert (decision.earlier, decision.shown) == (PUBLISHED, SECOND)
+        assert (decision.earlier, decision.current) == (PUBLISHED, SECOND)
         assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 1)
 
     @pytest.mark.parametrize("to", ["1", "run-0001-abc", "run-0001"])
@@ -164,13 +164,13 @@ class TestRollback:
     def test_an_attempt_that_died_before_its_commit_is_taken_over_and_closed(self) -> None:
         died = begun("rollback", "run-1", revision=3)
         decision = decide_rollback([PUBLISHED, SECOND, died], SEEN_SECOND, to=None)
-        assert (decision.earlier, decision.revision, decision.attempt, decision.open) == (PUBLISHED, 3, 2, died)
+        assert (decision.earlier, decision.revision, decision.attempt, decision.unfinished) == (PUBLISHED, 3, 2, died)
 
     def test_one_that_died_after_its_commit_is_not_taken_back_by_the_command_that_repeats_it(self) -> None:
         recovered = replace(PUBLISHED, revision=3, run_id="run-3")
         past = [PUBLISHED, SECOND, begun("rollback", "run-1", revision=3), recovered]
         decision = decide_rollback(past, {"run-3": 10}, to=None, recovered=["run-3"])
-        assert (decision.kind, decision.shown) == ("already_published", recovered)
+        assert (decision.kind, decision.current) == ("already_published", recovered)
 
     def test_a_rollback_that_is_rolled_back_gives_what_was_before_it(self) -> None:
         done = replace(begun("rollback", "run-1", revision=3, event="published"), rows_scored=10)
@@ -180,13 +180,13 @@ class TestRollback:
     def test_a_plain_run_leaves_what_another_verb_has_begun_to_that_verb(self, verb: str) -> None:
         died = begun(verb, "run-1", revision=3)
         decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND)
-        assert (decision.kind, decision.shown, decision.open) == ("already_published", SECOND, died)
+        assert (decision.kind, decision.current, decision.unfinished) == ("already_published", SECOND, died)
 
     def test_a_replacement_takes_over_the_revision_that_a_rollback_began(self) -> None:
         died = begun("rollback", "run-1", revision=3)
         decision = decide_next_attempt([PUBLISHED, SECOND, died], SEEN_SECOND, replace=True)
         assert (decision.kind, decision.revision, decision.attempt) == ("work", 3, 2)
-        assert (decision.keep, decision.open) == (None, died)
+        assert (decision.keep, decision.unfinished) == (None, died)
 
 
 class TestRetry:
@@ -201,12 +201,12 @@ class TestRetry:
     def test_a_run_that_was_retried_stays(self) -> None:
         done = replace(begun("rejects", "run-1", revision=2, event="published"), rows_scored=10)
         decision = decide_retry([PUBLISHED, done], SEEN_SECOND, run_id="run-1")
-        assert (decision.kind, decision.shown) == ("already_published", done)
+        assert (decision.kind, decision.current) == ("already_published", done)
 
     def test_one_that_died_before_it_had_staged_scores_again(self) -> None:
         died = begun("rejects", "run-1", revision=2)
         decision = decide_retry([PUBLISHED, died], SEEN, run_id="run-1")
-        assert (decision.revision, decision.attempt, decision.open, decision.staged) == (2, 2, died, False)
+        assert (decision.revision, decision.attempt, decision.unfinished, decision.staged) == (2, 2, died, False)
 
     @pytest.mark.parametrize(("code", "staged"), [(75, True), (3, False)])
     def test_one_that_had_staged_goes_on_unless_it_failed_for_good(self, code: int, staged: bool) -> None:
@@ -218,7 +218,7 @@ class TestRetry:
     def test_what_a_score_had_staged_for_the_revision_is_not_taken_for_its_own(self) -> None:
         other = replace(STAGED, revision=2, run_id="run-2")
         decision = decide_retry([PUBLISHED, other], SEEN, run_id="run-1")
-        assert (decision.staged, decision.open) == (False, other)
+        assert (decision.staged, decision.unfinished) == (False, other)
 
 
 def test_a_run_is_named_by_eight_characters_or_more() -> None:

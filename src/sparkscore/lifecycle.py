@@ -23,9 +23,9 @@ class Decision:
     attempt: int
     keep: Pins | None = None
     """Pins of an attempt that did not end; None: resolve anew."""
-    shown: RunEvent | None = None
+    current: RunEvent | None = None
     """The current publication."""
-    open: RunEvent | None = None
+    unfinished: RunEvent | None = None
     """The last event of an attempt that never ended, which must be closed as aborted."""
     earlier: RunEvent | None = None
     """The publication whose rows a rollback publishes again."""
@@ -66,14 +66,14 @@ def decide_next_attempt(
     last = _last_attempt_event(own_events, attempt)
     is_published = current is not None and current.revision == newest
     if is_published and (replace or force):
-        return Decision("work", max(newest, committed) + 1, 1, shown=current)
+        return Decision("work", max(newest, committed) + 1, 1, current=current)
     if force and committed >= max(newest, 1):
-        return Decision("work", committed + 1, 1, shown=current)
+        return Decision("work", committed + 1, 1, current=current)
     keep = None if is_published or restart else _reusable_pins(own_events, last)
     unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
     if current is not None and (is_published or (keep is None and not (replace or force))):
-        return replace_fields(_decide_no_work(current), open=None if is_published else unfinished)
-    return Decision("work", max(newest, 1), attempt + 1, keep=keep, shown=current, open=unfinished)
+        return replace_fields(_decide_no_work(current), unfinished=None if is_published else unfinished)
+    return Decision("work", max(newest, 1), attempt + 1, keep=keep, current=current, unfinished=unfinished)
 
 
 def decide_rollback(
@@ -183,21 +183,21 @@ def _current_publication(events: Sequence[RunEvent]) -> RunEvent | None:
 
 
 def _decide_no_work(current: RunEvent) -> Decision:
-    return Decision("already_published", current.revision, current.attempt, shown=current)
+    return Decision("already_published", current.revision, current.attempt, current=current)
 
 
 def _decide_next_revision(events: Sequence[RunEvent], current: RunEvent, verb: str) -> Decision:
     """The next revision; one that was started and not published is taken over, whichever verb started it."""
     newest = max(event.revision for event in events)
     if newest == current.revision:
-        return Decision("work", newest + 1, 1, shown=current)
+        return Decision("work", newest + 1, 1, current=current)
     own_events = [event for event in events if event.revision == newest]
     attempt = max(event.attempt for event in own_events)
     last = _last_attempt_event(own_events, attempt)
     keep = _reusable_pins(own_events, last, verb)
     staged = keep is not None and any(event.event == "staged" and event.verb == verb for event in own_events)
     unfinished = last if last is not None and last.event not in _FINAL_EVENTS else None
-    return Decision("work", newest, attempt + 1, keep=keep, shown=current, open=unfinished, staged=staged)
+    return Decision("work", newest, attempt + 1, keep=keep, current=current, unfinished=unfinished, staged=staged)
 
 
 def unsettled_events(events: Sequence[RunEvent]) -> list[RunEvent]:

@@ -55,12 +55,12 @@ def retry_rejects(
     with attempt.record_failures(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
-            return report_unchanged_run(attempt, decision.shown)
+            return report_unchanged_run(attempt, decision.current)
         stage = _find_published_stage(attempt, decision)
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
-        attempt.record_start(closes=decision.open)
+        attempt.record_start(closes=decision.unfinished)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
             stage = _score_rejected_rows(attempt, plan, stage, progress)
@@ -90,14 +90,14 @@ def _decide_reject_retry(attempt: Attempt) -> lifecycle.Decision:
     decision = apply_decision(
         attempt, lifecycle.decide_retry(past.events, past.visible, run_id=attempt.origin_run_id or "")
     )
-    if decision.keep is not None and decision.shown is not None:
-        refuse_other_pins(attempt, decision.keep, decision.shown.postprocessing)
+    if decision.keep is not None and decision.current is not None:
+        refuse_other_pins(attempt, decision.keep, decision.current.postprocessing)
     return decision
 
 
 def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Stage:
     """The stage of the current publication; runs with equal pins share it."""
-    stage = attempt.stage_store(restore_published_run(attempt, decision.shown)).find_complete_stage()
+    stage = attempt.stage_store(restore_published_run(attempt, decision.current)).find_complete_stage()
     if stage is None:
         raise ConfigError(
             f"the stage of run {(attempt.origin_run_id or '')[:12]} was removed",

@@ -48,7 +48,7 @@ def rollback(
         decision = apply_decision(
             attempt, lifecycle.decide_rollback(history.events, history.visible, to=to, recovered=history.recovered)
         )
-        current, earlier = decision.shown, decision.earlier
+        current, earlier = decision.current, decision.earlier
         if current is None or earlier is None:
             report = report_unchanged_run(attempt, current)
             return attempt.finish("dry_run") if dry_run else report, []
@@ -59,7 +59,7 @@ def rollback(
             if dry_run:
                 return attempt.finish("dry_run"), lines
             attempt.run, attempt.origin_run_id = run, earlier.run_id
-            attempt.record_start(closes=decision.open)
+            attempt.record_start(closes=decision.unfinished)
             attempt.record_event("staged")
             return _republish_earlier(attempt, run, earlier, names), lines
 

@@ -60,7 +60,7 @@ def score(
             attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
             attempt.report = dataclasses.replace(attempt.report, rows_scored=0, rows_rejected=0)
             return attempt.finish("nothing_to_score")
-        attempt.record_start(closes=decision.open)
+        attempt.record_start(closes=decision.unfinished)
         limits = RunLimits.of(settings, started=attempt.started, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
         stage = _score_and_stage(attempt, plan, limits, progress, restart=restart)
@@ -69,7 +69,7 @@ def score(
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     """Leave the publication as it is; run its monitoring if the attempt died before it."""
-    report, current = report_published_run(attempt, decision), decision.shown
+    report, current = report_published_run(attempt, decision), decision.current
     if current is None or not run_monitoring.is_monitoring_missing(attempt, current):
         return report
     try:

@@ -128,14 +128,14 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
 
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
-    run, unfinished = restore_published_run(attempt, decision.shown), decision.open
+    run, unfinished = restore_published_run(attempt, decision.current), decision.unfinished
     refuse_other_pins(attempt, run.pins, run.postprocessing)
     if unfinished is not None:
         attempt.warn(
             f"an attempt of `{unfinished.verb}` started revision {unfinished.revision} and did not finish: revision"
             f" {decision.revision} stays visible; run that command again to finish it"
         )
-    return report_unchanged_run(attempt, decision.shown, newer=_find_newer_versions(attempt, run.pins))
+    return report_unchanged_run(attempt, decision.current, newer=_find_newer_versions(attempt, run.pins))
 
 
 def report_unchanged_run(
