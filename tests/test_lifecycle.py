@@ -52,8 +52,8 @@ def test_an_attempt_that_died_or_may_be_retried_hands_its_pins_on(past: list[Run
 
 
 def test_an_attempt_that_never_ended_is_to_be_closed() -> None:
-    assert decide_next_attempt([STARTED, STAGED], {}).open == STAGED
-    assert decide_next_attempt([STARTED, failed(3)], {}).open is None
+    assert decide_next_attempt([STARTED, STAGED], {}).unfinished == STAGED
+    assert decide_next_attempt([STARTED, failed(3)], {}).unfinished is None
 
 
 @pytest.mark.parametrize("code", [1, 2, 3, 4])
