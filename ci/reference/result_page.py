@@ -47,7 +47,9 @@ def _json_key(kind: type, name: str) -> str:
 
 def _nested_records(kind: type) -> Iterator[type]:
     for annotation in get_type_hints(kind).values():
-        yield from (one for one in _flatten_types(annotation) if dataclasses.is_dataclass(one))
+        yield from (
+            one for one in _flatten_types(annotation) if isinstance(one, type) and dataclasses.is_dataclass(one)
+        )
 
 
 def _flatten_types(annotation: Any) -> Iterator[Any]:
@@ -65,11 +67,9 @@ def _describe_json(annotation: Any) -> str:
         return f"list of {_describe_json(inner[0])}"
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return f"object of {_describe_json(inner[1])}"
-    return (
-        f"[{annotation.__name__}](#{annotation.__name__.lower()})"
-        if dataclasses.is_dataclass(annotation)
-        else _WORDS[annotation]
-    )
+    if isinstance(annotation, type) and dataclasses.is_dataclass(annotation):
+        return f"[{annotation.__name__}](#{annotation.__name__.lower()})"
+    return _WORDS[annotation]
 
 
 def _join_types(kinds: Iterable[Any]) -> str:

@@ -17,8 +17,6 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.store.table import Table
 
-"""True in a source row of a MERGE whose key is to be deleted."""
-
 retry_on_conflict = retry(
     retry=retry_if_exception_type(PublishConflict),
     stop=stop_after_attempt(5),
