@@ -1,6 +1,6 @@
 """A home folder that an older version has written: its runs are recognised, gone on with and superseded."""
 
-import tarfile
+import shutil
 from pathlib import Path
 
 import pytest
@@ -18,8 +18,7 @@ ARCHIVE = Path(__file__).with_name("home-0.1.0.tar.gz")
 @pytest.fixture
 def former(spark: SparkSession, tmp_path: Path) -> World:
     """The home folder as it was left, and a registry that names its model's files by where they are now."""
-    with tarfile.open(ARCHIVE) as archive:
-        archive.extractall(tmp_path, filter="data")
+    shutil.unpack_archive(ARCHIVE, tmp_path)
     uri = f"sqlite:///{tmp_path}/mlflow.db"
     client = MlflowClient(uri, registry_uri=uri)
     client.create_registered_model(MODEL)
