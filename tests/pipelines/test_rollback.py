@@ -274,7 +274,7 @@ class TestKilled:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         twice(world)
-        ends(world, monkeypatch, "ensure_view", AccessDenied("no view here"))
+        ends(world, monkeypatch, "ensure_latest_view", AccessDenied("no view here"))
         report = back(world)
         assert (report.status, report.revision) == ("already_published", 3)
 
