@@ -1,12 +1,11 @@
 """The result of `maintain`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Literal
 
 from sparkscore.errors import ErrorSummary
-from sparkscore.records.report_records import RESULT_SCHEMA
+from sparkscore.records.report_records import RESULT_SCHEMA, to_result_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,5 +79,4 @@ class MaintenanceReport:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        error = None if self.error is None else self.error.to_dict()
-        return json.dumps({**asdict(self), "error": error}, default=str)
+        return to_result_json(asdict(self), self.error)

@@ -13,6 +13,12 @@ from sparkscore.records.run_records import RejectCount, RunEvent
 RESULT_SCHEMA = 1
 """Version of the result line's shape."""
 
+
+def to_result_json(result: Mapping[str, Any], error: ErrorSummary | None) -> str:
+    """A result as one line of JSON, its error by the names that the line has."""
+    return json.dumps({**result, "error": error and error.to_dict()}, default=str)
+
+
 RunStatus = Literal[
     "published",
     "already_published",
@@ -114,8 +120,7 @@ class RunReport:
 
     def to_json(self) -> str:
         """One line of JSON."""
-        error = None if self.error is None else self.error.to_dict()
-        return json.dumps({**asdict(self), "error": error}, default=str)
+        return to_result_json(asdict(self), self.error)
 
 
 @dataclass(frozen=True, slots=True)
