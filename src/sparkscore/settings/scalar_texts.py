@@ -5,7 +5,8 @@ from typing import Any
 
 from pydantic_core import ErrorDetails
 
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings.strict_yaml import PlainScalar, describe_value
 from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
 

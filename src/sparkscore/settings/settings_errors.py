@@ -7,7 +7,8 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
 from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_path
 from sparkscore.settings.strict_yaml import bare_value

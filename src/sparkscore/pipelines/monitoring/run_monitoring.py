@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any
 
-from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
+from sparkscore.errors import MONITORING_BREACH, SparkscoreError
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
@@ -16,6 +16,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
 from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
