@@ -71,11 +71,20 @@ def read_config_file(file: Path) -> dict[str, Any]:
     except RefusedYaml as refused:
         raise ConfigError(f"{file}: {refused.found}", refused.expected, refused.do) from refused
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "see conf/quickstart.yaml") from error
+        # without what PyYAML quotes of the file: it may be a secret
+        raise ConfigError(
+            f"{file} is not YAML: {_describe_yaml_problem(error)}", "a YAML mapping", "see conf/quickstart.yaml"
+        ) from None
     if not isinstance(content, dict):
         kind = type(content.value if isinstance(content, PlainScalar) else content).__name__
         raise ConfigError(f"{file} holds a {kind}", "a YAML mapping", "see conf/quickstart.yaml")
     return content
+
+
+def _describe_yaml_problem(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None)
+    line = f", line {mark.line + 1}, column {mark.column + 1}" if mark is not None else ""
+    return f"{getattr(error, 'problem', None) or type(error).__name__}{line}"
 
 
 def _sibling_file_names(file: Path) -> list[str]:
@@ -110,7 +119,7 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}",
+            f"{where} still holds a template: …{value[value.index(_TEMPLATE_START) :].partition('}}')[0][:60]}}}}}",
             "a value",
             "check the scheduler's template, or remove the braces",
         )

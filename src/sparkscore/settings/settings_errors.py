@@ -8,7 +8,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sparkscore.errors import ConfigError
-from sparkscore.redaction.secret_patterns import redact_secrets
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
 from sparkscore.settings.scalar_texts import ScalarTexts, describe_input, dotted_path
 from sparkscore.settings.strict_yaml import bare_value
@@ -44,4 +44,4 @@ def _found_value(settings: type[BaseModel], found: ErrorDetails, texts: ScalarTe
         return ""
     if any(f"{name}.".startswith(f"{path}.") for name in secret_names(settings)):
         return ", found a value that is not shown: there is a secret in it"
-    return f", found {describe_input(found, texts) or redact_secrets(repr(bare_value(found['input'])))[:80]}"
+    return f", found {describe_input(found, texts) or shorten_redacted(repr(bare_value(found['input'])), 80)}"
