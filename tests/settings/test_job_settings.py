@@ -1,5 +1,6 @@
 """Settings: frozen, merged deeply, nothing unknown accepted at any level."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from sparkscore.errors import ConfigError
 from sparkscore.settings import Settings
+from sparkscore.settings.setting_variables import select_setting_variables
 
 MINIMAL: Mapping[str, Any] = {
     "job": "flight-delay",
@@ -305,6 +307,27 @@ def test_a_mistyped_variable_is_an_error_that_names_it(config: Path, name: str, 
         load_settings(config, env={name: "x"})
     assert name in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SPARKSCORE_HOST_TIMEOUT_S", "2.5"), ("SPARKSCORE_PYTHON", "/usr/bin/x")])
+def test_a_variable_that_others_read_is_no_mistyped_setting(config: Path, name: str, value: str) -> None:
+    assert load_settings(config, env={name: value}) == load_settings(config)
+    with pytest.raises(ConfigError, match=name):
+        load_settings(config, env={name.lower(): value})
+
+
+@pytest.mark.parametrize("value", ["", "ten", "0", "-1", "nan", "inf"])
+def test_a_time_out_of_executors_that_is_none_is_refused_where_the_job_starts(config: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="SPARKSCORE_HOST_TIMEOUT_S"):
+        load_settings(config, env={"SPARKSCORE_HOST_TIMEOUT_S": value})
+
+
+def test_every_variable_that_the_documentation_names_is_known(config: Path) -> None:
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", root / "spark-submit.sh", *root.glob("docs/**/*.md"), *root.glob("conf/**/*.yaml")]
+    named = {name for page in pages for name in re.findall(r"SPARKSCORE_[A-Z][A-Z_]+[A-Z]", page.read_text())}
+    assert {"SPARKSCORE_HOST_TIMEOUT_S", "SPARKSCORE_PYTHON", "SPARKSCORE_OUTPUT__THRESHOLD"} < named
+    select_setting_variables(Settings, dict.fromkeys(named, "1"))
 
 
 def test_a_missing_file_is_an_error_that_names_its_neighbour(config: Path) -> None:

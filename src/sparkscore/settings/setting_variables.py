@@ -1,6 +1,7 @@
 """Settings as text: environment variables, and flags by the same names. Lists and mappings are YAML."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, cast
 
@@ -16,14 +17,21 @@ from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
+HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
+"""Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_PYTHON"})
+"""What else the documentation tells people to set; the last is a switch of the scripts."""
 
 
 def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that name settings.
 
-    Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
+    Raises:  ConfigError for one with our prefix that names none and that nobody else reads, for two that differ in case
+             only, and for a time-out of executors that is no number.
     """
-    env = {name: value for name, value in environ.items() if name.upper().startswith(VARIABLE_PREFIX)}
+    _check_host_timeout(environ.get(HOST_TIMEOUT_VARIABLE))
+    own = {name: value for name, value in environ.items() if name not in _OTHER_VARIABLES}
+    env = {name: value for name, value in own.items() if name.upper().startswith(VARIABLE_PREFIX)}
     _check_variables(settings, env)
     _refuse_same_names(env, "the environment variables")
     return env
@@ -60,12 +68,27 @@ def dotted_name(variable: str) -> str:
     return variable[len(VARIABLE_PREFIX) :].replace("__", ".").lower()
 
 
+def _check_host_timeout(text: str | None) -> None:
+    """The driver's environment is that of local executors, and of those that inherit it."""
+    try:
+        valid = text is None or 0 < float(text) < math.inf
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(
+            f"the environment variable {HOST_TIMEOUT_VARIABLE} is {text!r}",
+            "a number of seconds above 0",
+            "correct it, or unset it: then a batch may take ten minutes",
+        )
+
+
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
+    nameable = sorted(known | _OTHER_VARIABLES)
     groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
     for name in sorted(env):
         if name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name.upper(), nameable, n=1, cutoff=0.5)
             what = "names a group, not a setting" if name.upper() in groups else "is not a setting"
             raise ConfigError(
                 f"the environment variable {name} {what}",

@@ -95,6 +95,24 @@ def test_old_copies_and_fetches_of_no_pinned_digest_are_unused(tmp_path: Path) -
     assert list_unused_copies(str(tmp_path / "nowhere"), pinned=(), unused_since=WEEK_AGO) == []
 
 
+def test_zips_and_folders_that_older_versions_left_are_unused_unless_their_digest_is_pinned(tmp_path: Path) -> None:
+    zips = [tmp_path / f"sparkscore-{letter * 64}.zip" for letter in "abc"]
+    folders = [tmp_path / name for name in ("tmpabcd_12x", "tmpempty_00", "tmpdrafts00", "tmpdir")]
+    for folder in folders:
+        folder.mkdir()
+    (folders[2] / "thesis").touch()
+    for file in (*zips, folders[0] / zips[0].name, tmp_path / "my.zip", tmp_path / ("e" * 64)):
+        file.write_bytes(b"PK")
+    aged(*tmp_path.iterdir())
+    os.utime(zips[2])
+    found = list_unused_copies(str(tmp_path), pinned={"b" * 64}, unused_since=WEEK_AGO)
+    assert found == sorted([zips[0], *folders[:2]])
+    assert copy_bytes(zips[0]) == 2
+    for one in found:
+        remove_private_copy(one)
+    assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == [zips[1]]
+
+
 def test_a_copy_that_is_asked_for_again_is_in_use(tmp_path: Path) -> None:
     folder, _ = fetch_private_copy(fetch, str(tmp_path))
     aged(folder)

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
+from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
@@ -15,13 +16,15 @@ from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
-from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
+from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
 from sparkscore.store.run_events import load_events
 
 _WORST, _TOLD = 20, 3
+_MLFLOW_S = 60.0
+"""How long a published run may be held by MLflow."""
 
 
 def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
@@ -49,14 +52,14 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
                 attempt.report = replace(attempt.report, report=write_run_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:
         with attempt.phase("mlflow"), _warn_on_failure(attempt, "MLflow run"):
-            log_run(
-                attempt.report,
-                plan.run,
-                comparison.drifts,
-                tracking_uri=attempt.settings.tracking_uri,
-                home=attempt.settings.home_uri,
-            )
+            _log_run_in_time(attempt, plan.run, comparison.drifts)
     attempt.record_monitoring(_monitored_details(attempt, comparison.drifts, rules))
+
+
+def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
+    report, settings = attempt.report, attempt.settings
+    uris = {"tracking_uri": settings.tracking_uri, "home": settings.home_uri}
+    call_mlflow_in_time(lambda: log_run(report, run, drifts, **uris), seconds=_MLFLOW_S)
 
 
 def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:

@@ -1,7 +1,10 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
+import atexit
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
 from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
@@ -133,7 +136,14 @@ def _warn_of_paths(attempt: Attempt) -> None:
 def copies_folder(settings: Settings) -> str:
     """Where private copies of models lie: under a local home, else in a folder of this process."""
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else tempfile.mkdtemp(prefix="sparkscore-models-")
+    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
+
+
+@cache
+def _temporary_models_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="sparkscore-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
