@@ -20,7 +20,7 @@ from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
-from sparkscore.records import ProgressReporter, RunReport, Stage
+from sparkscore.records import ProgressReporter, RunEvent, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
@@ -69,21 +69,26 @@ def score(
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     """Leave the publication as it is; run its monitoring if the attempt died before it."""
-    report, current = report_published_run(attempt, decision), decision.current
-    if current is None or not run_monitoring.is_monitoring_missing(attempt, current):
-        return report
+    report_published_run(attempt, decision)
+    current = decision.current
+    if current is not None and run_monitoring.is_monitoring_missing(attempt, current):
+        _monitor_publication(attempt, decision, current)
+    return attempt.finish("already_published")
+
+
+def _monitor_publication(attempt: Attempt, decision: Decision, current: RunEvent) -> None:
+    """Monitor what an earlier attempt has published, by its stage and with its pins, where they are still there."""
     try:
         with attempt.phase("pin"):
             plan = pin_run(attempt, dataclasses.replace(decision, keep=current.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
-        return attempt.report
+        return
     stage = attempt.stage_store(plan.run).find_complete_stage()
     if stage is None or plan.run.run_id != current.run_id:
         attempt.warn("the run was not monitored, and its model or source no longer exists")
-        return attempt.report
-    run_monitoring.monitor_run(attempt, plan, stage, rows_read=report.rows_read or 0)
-    return attempt.finish("already_published")
+        return
+    run_monitoring.monitor_run(attempt, plan, stage, rows_read=attempt.report.rows_read or 0)
 
 
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
