@@ -6,12 +6,13 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from sparkscore.errors import AccessDenied, ModelError
-from sparkscore.model.trust.model_digest import compute_model_digest
+from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest
 
 _COPY_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})|\.fetch-.*")
 """What is created here: copies by their digest, and the folders of fetches."""
@@ -40,6 +41,24 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
             fetched.chmod(0o700)
             _move_fetched_copy(fetched, target, digest)
         return target, digest
+
+
+def find_private_copy(copies: str, digest: str) -> tuple[Path, str] | None:
+    """The copy whose files have a digest, by today's formula or by the former one, and its digest of today.
+
+    Runs on: driver.
+    """
+    folder = Path(copies)
+    candidates = chain([folder / digest], _former_copies(folder, digest))
+    return next(((one, one.name) for one in candidates if _has_copy_digest(one, one.name)), None)
+
+
+def _former_copies(folder: Path, digest: str) -> Iterator[Path]:
+    """Copies that the former formula names by a digest."""
+    for copy in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with suppress(ModelError):
+            if _COPY_NAME.fullmatch(copy.name) and copy.is_dir() and compute_former_digest(copy) == digest:
+                yield copy
 
 
 def list_unused_copies(copies: str, *, pinned: Collection[str], unused_since: datetime) -> list[Path]:
