@@ -122,5 +122,5 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: P
                 stage = reject_repair.replace_rejected_rows(
                     scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=keys
                 )
-    attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.to_dict())
+    attempt.report_workers(counters)
     return stage

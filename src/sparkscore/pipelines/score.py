@@ -13,6 +13,7 @@ from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.monitoring import run_monitoring
+from sparkscore.pipelines.scoring.empty_source import finish_empty_run
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.scoring.staging import score_missing_rows
 from sparkscore.pipelines.scoring.transport_choice import check_suites
@@ -57,9 +58,7 @@ def score(
             rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
             attempt.report = dataclasses.replace(attempt.report, rows_read=rows_read)
         if rows_read == 0:
-            attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
-            attempt.report = dataclasses.replace(attempt.report, rows_scored=0, rows_rejected=0)
-            return attempt.finish("nothing_to_score")
+            return finish_empty_run(attempt, plan, decision)
         attempt.record_start(closes=decision.unfinished)
         limits = RunLimits.of(settings, started=attempt.started, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
@@ -131,10 +130,9 @@ def _score_and_stage(
         rows_scored=stage.scored,
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
-        model_loads=counters.loads,
-        executors=counters.to_dict(),
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
+    attempt.report_workers(counters)
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     limits.check_rejects(stage.rejected)

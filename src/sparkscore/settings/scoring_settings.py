@@ -51,6 +51,13 @@ class ScoringSettings(FrozenSettings):
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
     )
+    repeat_rows: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="rows of a run's first batch that are predicted twice more: a model that is not deterministic is a"
+        " warning; 0: none",
+    )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
     )

@@ -26,6 +26,7 @@ def ship_model(
     params: Mapping[str, Any],
     residency: Literal["worker", "executor"] = "worker",
     batch_timeout: float | None = None,
+    repeat_rows: int = 0,
     sensitive: bool = False,
 ) -> ShippedModel:
     """The model as workers find it; added to the SparkContext once per digest.
@@ -50,6 +51,7 @@ def ship_model(
         residency=residency,
         file=describe_runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
+        repeat_rows=repeat_rows,
         sensitive=sensitive,
         code=list_model_modules(mlmodel, model.path),
     )

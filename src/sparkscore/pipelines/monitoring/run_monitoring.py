@@ -107,13 +107,18 @@ def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ..
     """The rules of the config for the as_of of an attempt that is published."""
     own_events = [event for event in events if event.as_of == attempt.as_of]
     rules = load_sla_rules(attempt.source, attempt.settings, own_events)
+    report_sla_rules(attempt, rules)
+    return rules
+
+
+def report_sla_rules(attempt: Attempt, rules: Sequence[SlaRule]) -> None:
+    """Set the broken rules in the report, with a warning for each; with `sla.fail` they decide the exit code."""
     broken = [rule for rule in rules if not rule.kept]
     for rule in broken:
         attempt.warn(f"SLA, {rule.rule}: {rule.observed}; expected {rule.expected}")
     attempt.report = replace(attempt.report, sla_broken=tuple(rule.rule for rule in broken))
     if broken and attempt.settings.sla.fail:
         attempt.exit_code = MONITORING_BREACH
-    return rules
 
 
 def _is_monitoring_requested(settings: Settings) -> bool:
