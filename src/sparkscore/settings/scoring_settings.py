@@ -7,6 +7,9 @@ from pydantic import Field
 
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
+MAX_RETENTION_DAYS = 365_000
+"""A thousand years: a date lies before any of today's by as many days."""
+
 
 class ModelSettings(FrozenSettings):
     """Which model scores, and how it is run."""
@@ -110,7 +113,10 @@ class OutputSettings(FrozenSettings):
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="maintain removes predictions, rejects and events of an older as_of",
     )
 
     def first_kept_date(self, now: datetime) -> date | None:
