@@ -117,7 +117,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault that argparse found as a ConfigError."""
-        raise ConfigError(hide_web_addresses(message), "flags that --help lists", f"{self.prog} --help")
+        # argparse's own error quotes what was given
+        raise ConfigError(hide_web_addresses(message), "flags that --help lists", f"{self.prog} --help") from None
 
     def refuse_unknown_flags(self, argv: Sequence[str]) -> None:
         """Refuse flags that do not exist, before argparse takes what follows one for a subcommand.
