@@ -1,8 +1,22 @@
 """Where text leaves the process: these places, which mask secrets, and no other."""
 
 import ast
+import io
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
+
+import pytest
+
+from sparkscore.cli.verb_output import to_result_line
+from sparkscore.errors import ConfigError
+from sparkscore.monitor.alerts import Alert, slack_message
+from sparkscore.monitor.formatting import rows_table
+from sparkscore.monitor.metrics_file import write_metrics
+from sparkscore.monitor.screen import Screen, SteadyStream
+from sparkscore.records import RunReport, format_commit_note, parse_commit_note
+from sparkscore.redaction.known_secrets import register_secret
 
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "sparkscore"
 OUTPUTS = frozenset(
@@ -73,3 +87,58 @@ def test_text_leaves_by_writers_that_mask_it() -> None:
 
 def test_no_writer_is_listed_that_is_none() -> None:
     assert sorted(KNOWN - FOUND) == []
+
+
+SECRET = "Canary/Of+The-Writers"
+
+
+@pytest.fixture
+def known() -> None:
+    register_secret(SECRET)
+
+
+@pytest.mark.usefixtures("known")
+def test_a_table_that_folds_a_cell_does_not_show_a_secret_in_two_lines() -> None:
+    stream = io.StringIO()
+    Screen(stream, width=20).print(rows_table(("value",), [(f"it is {SECRET}",)]))
+    assert "***" in stream.getvalue()
+    assert "Can" not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("known")
+def test_whatever_is_printed_during_a_verb_is_masked() -> None:
+    stream = io.StringIO()
+    print(f"a library says {SECRET}", file=SteadyStream(stream))
+    assert stream.getvalue() == "a library says ***\n"
+
+
+@pytest.mark.usefixtures("known")
+def test_the_result_is_masked_in_its_names_too_and_stays_json() -> None:
+    line = to_result_line(json.dumps({"x": [SECRET, 1], SECRET: {"password": "b", "said": "password=b"}}))
+    assert json.loads(line) == {"x": ["***", 1], "***": {"password": "b", "said": "password=***"}}
+
+
+@pytest.mark.usefixtures("known")
+def test_a_note_of_a_commit_is_masked_and_read_again() -> None:
+    assert parse_commit_note(format_commit_note({"job": "j", "table": f"x {SECRET}"})) == {"job": "j", "table": "x ***"}
+
+
+@pytest.mark.usefixtures("known")
+def test_an_alert_is_masked() -> None:
+    sent = json.loads(slack_message([Alert("run_failed", "j", None, None, f"with {SECRET}")]))
+    assert "with ***" in sent["text"]
+
+
+@pytest.mark.usefixtures("known")
+def test_metrics_are_masked(tmp_path: Path) -> None:
+    report = RunReport("j", "2013-12-31T00:00:00Z", "published", seconds={SECRET: 1.0})
+    file = write_metrics(report, tmp_path, at=datetime(2014, 1, 1, tzinfo=UTC))
+    assert SECRET not in file.read_text()
+    assert "***" in file.read_text()
+
+
+@pytest.mark.usefixtures("known")
+def test_an_error_that_was_made_before_its_secret_was_known_does_not_show_it() -> None:
+    error = ConfigError("found CanaryThatIsKnownLater")
+    register_secret("CanaryThatIsKnownLater")
+    assert str(error) == "found ***"

@@ -57,7 +57,8 @@ for number, words in enumerate(calls):
         continue
     first = Path("0.json")
     run = (json.loads(first.read_text()).get("run_id") or "")[:12] if number else ""
-    codes.append(main.run_verb(words[0], [word.replace("{run}", run) for word in words[1:]] + ["--result", f"{number}.json"]))
+    rest = [word.replace("{run}", run) for word in words[1:]]
+    codes.append(main.run_verb(words[0], [*rest, "--result", f"{number}.json"]))
 Path("codes.json").write_text(json.dumps(codes))
 """
 
@@ -217,9 +218,10 @@ class Scene:
         kept = {
             name: value for name, value in os.environ.items() if not name.startswith(("SPARKSCORE_", "MLFLOW_", "AWS"))
         }
+        hook = f"http://127.0.0.1:{self.hook.port}/services/{quote(SECRETS['webhook'], safe='')}"
         conf = f"--conf spark.hadoop.fs.s3a.secret.key={SECRETS['conf']}"
         return kept | {
-            "SPARKSCORE_MONITOR__WEBHOOK": f"http://127.0.0.1:{self.hook.port}/services/{quote(SECRETS['webhook'], safe='')}",
+            "SPARKSCORE_MONITOR__WEBHOOK": hook,
             "MLFLOW_TRACKING_USERNAME": "me",
             "MLFLOW_TRACKING_PASSWORD": SECRETS["password"],
             "AWS_SECRET_ACCESS_KEY": SECRETS["aws"],
@@ -275,7 +277,7 @@ def test_no_secret_is_in_anything_that_any_verb_writes(scene: Scene) -> None:
         name: text for name, text in written.items() if "unmasked" in name or name in ("work/25.json", "work/26.json")
     }
     masked = {name: text for name, text in written.items() if name not in opened}
-    alerts = [text for text in scene.hook.texts]
+    alerts = list(scene.hook.texts)
     masked |= {"stdout": out, "stderr": err, **dict(texts_below(scene.folder / "artifacts"))}
     masked |= {f"alert {number}": text for number, text in enumerate(alerts) if "unmasked" not in text}
     masked["MLflow"] = Path(scene.world.registry.uri.removeprefix("sqlite:///")).read_bytes().decode("utf-8", "replace")
