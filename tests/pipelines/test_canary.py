@@ -38,6 +38,8 @@ SECRETS = {
     "refused": "CanaryRefused10Zq7w",
 }
 """A value for each place, so that a failure tells which one leaked."""
+ALWAYS_KNOWN = ("webhook", "uri", "password", "aws", "session", "token", "conf")
+"""The others stand on single command lines: no other command can know them."""
 NEXT, LAST, LATER = "2014-01-01", "2014-01-02", "2014-01-03"
 MARK = "===== from here on nothing is masked ====="
 RUN = """
@@ -81,7 +83,7 @@ def forms_of(secret: str) -> Iterator[str]:
 
 
 def leaks(text: str) -> list[str]:
-    """The places whose secret a text holds, in any form; of one with a space also its longest word."""
+    """The places whose secret a text holds, in any form."""
     return [place for place, secret in SECRETS.items() if any(form in text for form in forms_of(secret))]
 
 
@@ -141,11 +143,11 @@ class Scene:
     port: int
 
     def suite(self, name: str, severity: str) -> str:
-        """A suite with a rule that rows break, and that names all secrets: each finding quotes them."""
+        """A suite with a rule that rows break, and that names the secrets that each command knows: each finding quotes them."""
         rules = [
             {
                 "type": "expect_column_values_to_be_in_set",
-                "kwargs": {"column": "carrier", "value_set": sorted(SECRETS.values())},
+                "kwargs": {"column": "carrier", "value_set": [SECRETS[place] for place in ALWAYS_KNOWN]},
                 "severity": severity,
             }
         ]
@@ -302,4 +304,4 @@ def test_no_secret_is_in_anything_that_any_verb_writes(scene: Scene) -> None:
     found = leaking(opened)
     for kind in ("unmasked_runs", "reports/unmasked", "stdout", "stderr", "work/25.json", "alert"):
         assert any(kind in name for name in found), (kind, sorted(found))
-    assert {place for places in found.values() for place in places} == set(SECRETS)
+    assert {place for places in found.values() for place in places} == set(ALWAYS_KNOWN)
