@@ -15,16 +15,11 @@ from typing import Any, TextIO
 import structlog
 
 from sparkscore.cli.command import CommandOutcome
-from sparkscore.errors import (
-    ConfigError,
-    ErrorSummary,
-    SparkscoreError,
-    escape_lone_surrogates,
-    redact_secrets,
-)
+from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
 from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 
 def to_result_line(line: str) -> str:

@@ -8,8 +8,9 @@ import structlog
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
+from sparkscore.errors import PinsConflict, TableChanged
 from sparkscore.records import Publication, Run, RunCommitNote
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session

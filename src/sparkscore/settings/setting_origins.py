@@ -55,7 +55,7 @@ class SettingOrigins:
 def _holds_path(content: Any, path: Sequence[str | int]) -> bool:
     for part in path:
         try:
-            content = content[part] if isinstance(content, dict | list | tuple) else {}[part]
-        except (LookupError, TypeError):
+            content = content[part]
+        except (LookupError, TypeError):  # also a text, which no text is an index of
             return False
     return True

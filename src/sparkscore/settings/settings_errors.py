@@ -9,7 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
 from sparkscore.settings.scalar_texts import describe_scalar, dotted_path, find_scalar
 from sparkscore.settings.setting_names import suggest_setting_names
@@ -112,7 +113,7 @@ def _describe_found(settings: type[BaseModel], path: tuple[str | int, ...], valu
     if any(f"{name}.".startswith(f"{dotted_path(path)}.") for name in secret_names(settings)):
         return "a value that is not shown: there is a secret in it"
     if path[:2] == ("source", "where") and len(path) < 4:  # its values may be those of a column in source.sensitive
-        kinds = {dict: "a mapping", list: "a list", str: "a text"}
+        kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
         return kinds.get(type(value), "a single value")
     return scalar or _show_value(value)
 

@@ -10,19 +10,13 @@ from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
-from sparkscore.errors import (
-    AccessDenied,
-    ConfigError,
-    ModelNotFound,
-    RegistryUnreachable,
-    SparkscoreError,
-    redact_secrets,
-)
+from sparkscore.errors import AccessDenied, ConfigError, ModelNotFound, RegistryUnreachable, SparkscoreError
 from sparkscore.model.registry.mlflow_settings import (
     limit_mlflow_downloads,
     limit_mlflow_retries,
     suppress_mlflow_output,
 )
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 RegistryAnswer = TypeVar("RegistryAnswer")
 

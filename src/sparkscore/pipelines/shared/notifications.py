@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from sparkscore.errors import redact_secrets
 from sparkscore.monitor.alerts import alerts_for_report, unsent_alerts
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.monitor.webhook import send_alerts
 from sparkscore.records import RunEvent, RunReport, Verdict
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 log = structlog.get_logger("sparkscore")
 

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
@@ -33,6 +33,7 @@ from sparkscore.records import (
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
