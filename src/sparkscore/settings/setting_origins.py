@@ -54,8 +54,10 @@ class SettingOrigins:
 
 def _holds_path(content: Any, path: Sequence[str | int]) -> bool:
     for part in path:
+        if isinstance(content, str):  # its characters are no parts of it
+            return False
         try:
             content = content[part]
-        except (LookupError, TypeError):  # also a text, which no text is an index of
+        except (LookupError, TypeError):
             return False
     return True
