@@ -33,7 +33,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from sparkscore.redaction.secret_patterns import redact_secrets
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 
 MONITORING_BREACH = 5
 """Exit code of a published run that broke a binding rule about drift or SLA, and of `check_sla`."""
@@ -118,7 +118,9 @@ class SparkscoreError(Exception):
         kind = find_error_class(str(parts.get("class")))
         words = {name: word for name, word in parts.items() if name != "class" and isinstance(word, str)}
         if kind is None or len(words) != len(parts) - 1 or not words.keys() >= {"found", "expected", "do"}:
-            raise ValueError(f"{parts!r:.300} is no error of the suite: expected what to_dict returns")
+            raise ValueError(
+                f"{shorten_redacted(repr(parts), 300)} is no error of the suite: expected what to_dict returns"
+            )
         try:
             return kind(**words)
         except TypeError as error:

@@ -46,6 +46,14 @@ def test_a_cause_that_says_it_all_the_same_is_replaced() -> None:
     assert "no ***" in shown
 
 
+def test_an_exception_that_cannot_say_what_it_is_does_no_harm() -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise OSError("the JVM has ended")
+
+    redact_exception(Mute())
+
+
 def test_an_exception_without_a_secret_stays_as_it_is() -> None:
     register_secret(SECRET)
     error = ValueError("plain", 3)

@@ -42,16 +42,23 @@ def _exception_chain(error: BaseException) -> Iterator[BaseException]:
 
 def _redact_arguments(error: BaseException) -> bool:
     """Whether the exception's text still holds a secret when its arguments hold none."""
-    text = str(error)
+    text = _text_of(error)
     if redact_secrets(text) == text:
         return False
     error.args = tuple(redact_secrets(one) if isinstance(one, str) else one for one in error.args)
-    text = str(error)
+    text = _text_of(error)
     return redact_secrets(text) != text
 
 
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as failure:  # noqa: BLE001  that of an error of Java asks a JVM, which may have ended
+        return type(failure).__name__
+
+
 def _stand_in(error: BaseException) -> HiddenCause:
-    hidden = HiddenCause(f"{type(error).__name__}: {redact_secrets(str(error))}")
+    hidden = HiddenCause(f"{type(error).__name__}: {redact_secrets(_text_of(error))}")
     hidden.__cause__, hidden.__context__ = error.__cause__, error.__context__
     hidden.__suppress_context__ = error.__suppress_context__
     for note in getattr(error, "__notes__", ()):

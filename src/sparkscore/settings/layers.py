@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings.strict_yaml import bare_value, load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
@@ -101,7 +102,10 @@ def _missing_file_error(file: Path, error: Exception) -> ConfigError:
         found = f"no config file at {file}"
         do = f"check --config; {f'did you mean {near[0]}?' if near else 'the path is relative to the current folder'}"
     else:
-        found, do = f"cannot read {str(file)[:200]!r}: {getattr(error, 'strerror', None) or error}", "check --config"
+        found, do = (
+            f"cannot read {shorten_redacted(str(file), 200)!r}: {getattr(error, 'strerror', None) or error}",
+            "check --config",
+        )
     return ConfigError(found, "a YAML file", do)
 
 
@@ -154,7 +158,7 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}",
+            f"{where} still holds a template: …{value[value.index(_TEMPLATE_START) :].partition('}}')[0][:60]}}}}}",
             "a value",
             "check the scheduler's template, or remove the braces",
         )

@@ -3,8 +3,9 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
 MAX_RETENTION_DAYS = 365_000
@@ -31,6 +32,12 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+
+    @field_validator("uri", "tracking_uri")
+    @classmethod
+    def _register_uri_secrets(cls, uri: str | None) -> str | None:
+        register_uri_secrets(uri)
+        return uri
 
 
 class ScoringSettings(FrozenSettings):

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from sparkscore.errors import ConfigError
-from sparkscore.redaction.secret_patterns import redact_secrets
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
 from sparkscore.settings.scalar_texts import describe_scalar, dotted_path, find_scalar
 from sparkscore.settings.setting_names import suggest_setting_names
@@ -120,12 +120,12 @@ def _describe_found(settings: type[BaseModel], path: tuple[str | int, ...], valu
 
 def _show_value(value: Any) -> str:
     if isinstance(value, str):
-        return redact_secrets(repr(value))[:_MAX_VALUE_CHARACTERS]
+        return shorten_redacted(repr(value), _MAX_VALUE_CHARACTERS)
     try:
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     except yaml.YAMLError:
         text = repr(value)
-    return redact_secrets(text.removesuffix("...\n").strip())[:_MAX_VALUE_CHARACTERS]
+    return shorten_redacted(text.removesuffix("...\n").strip(), _MAX_VALUE_CHARACTERS)
 
 
 def _suggest_word(located: LocatedSetting, value: object) -> str:

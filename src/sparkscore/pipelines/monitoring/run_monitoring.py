@@ -18,7 +18,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
 from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
-from sparkscore.redaction.secret_patterns import redact_secrets
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
@@ -164,7 +164,7 @@ def _warn_on_failure(attempt: Attempt, what: str, *, binding: bool = False) -> I
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, readers see the run
         sensitive = bool(attempt.settings.source.sensitive) and not isinstance(error, SparkscoreError)
-        reason = type(error).__name__ if sensitive else redact_secrets(str(error).partition("\n")[0])[:300]
+        reason = type(error).__name__ if sensitive else shorten_redacted(str(error).partition("\n")[0], 300)
         attempt.warn(f"no {what}: {reason}")
         if binding:
             attempt.exit_code = MONITORING_BREACH
