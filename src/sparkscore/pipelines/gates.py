@@ -23,7 +23,7 @@ def suggest_suite_for_table(spark: SparkSession, settings: Settings, *, table: s
     Raises:  TableNotFound, NameRefused.
     """
     frame, version, found = _load_newest_rows(spark, settings, table)
-    return suggest_suite(frame, name=found.name, version=version, sensitive=settings.source.sensitive)
+    return suggest_suite(frame, name=found.name, version=version, sensitive=_sensitive_columns(settings))
 
 
 def check_table_with_suite(
@@ -36,15 +36,19 @@ def check_table_with_suite(
     """
     frame, _, _ = _load_newest_rows(spark, settings, table)
     found = load_suite(suite, home=settings.home_uri)
-    return checks.check_suite(
-        frame, found, keys=_present_keys(settings.source.keys, frame), sensitive=settings.source.sensitive
-    )
+    keys = _present_keys(settings.source.keys, frame) or _present_keys(settings.output_keys, frame)
+    return checks.check_suite(frame, found, keys=keys, sensitive=_sensitive_columns(settings))
 
 
 def _load_newest_rows(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, Table]:
     found = Table.from_name(create_run_session(spark), table, home=settings.home_uri)
     version = found.load_newest_version()
     return found.load_rows(version), version, found
+
+
+def _sensitive_columns(settings: Settings) -> tuple[str, ...]:
+    """By their names in the source and in the prediction table: it may be either that is judged."""
+    return tuple(dict.fromkeys((*settings.source.sensitive, *settings.output_sensitive)))
 
 
 def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:
