@@ -479,6 +479,35 @@ class TestGates:
         assert (report.status, report.exit_code, report.rows_read) == ("nothing_to_score", 0, 0)
         assert_published(world, first, source_rows())
 
+    def test_an_empty_source_that_was_expected_to_have_rows_breaches_the_sla(self, world: World) -> None:
+        world.write_source(source_rows(0))
+        report = run(world, world.settings(sla={"completeness": 0.9}))
+        assert (report.status, report.exit_code, report.sla_broken) == ("nothing_to_score", 0, ("completeness",))
+        assert any("the source has no rows; expected at least 0.9" in text for text in report.warnings)
+        failing = world.settings(sla={"completeness": 0.9, "fail": True})
+        assert [run(world, failing).exit_code for _ in range(2)] == [5, 5]
+        assert (world.version(), world.version("predictions_runs")) == (-1, -1)
+        world.write_source(source_rows())
+        report = run(world, failing)
+        assert report.exit_code == 0
+        assert_published(world, report, source_rows())
+
+    def test_an_empty_source_fails_the_gate_that_expects_rows_and_no_rule_about_values(self, world: World) -> None:
+        world.write_source(source_rows(0))
+        suite = world.home / "suite.json"
+        mean = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "x1", "min_value": -9}}
+        count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+        suite.write_text(json.dumps({"name": "s", "expectations": [mean, count]}))
+        settings = world.settings(gate={"input": str(suite)})
+        with pytest.raises(GateFailed, match="expect_table_row_count_to_be_between") as caught:
+            run(world, settings)
+        assert caught.value.exit_code == 3
+        assert world.events() == ["started", "failed"]
+        suite.write_text(json.dumps({"name": "s", "expectations": [mean]}))
+        assert run(world, settings).status == "nothing_to_score"
+        world.write_source(source_rows())
+        assert_published(world, run(world, settings), source_rows())
+
 
 class TestBadInput:
     @pytest.mark.parametrize(

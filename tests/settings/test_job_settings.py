@@ -1,5 +1,6 @@
 """Settings: frozen, merged deeply, nothing unknown accepted at any level."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 
 from sparkscore.errors import ConfigError
 from sparkscore.settings import Settings
+from sparkscore.settings.setting_variables import select_setting_variables
 
 MINIMAL: Mapping[str, Any] = {
     "job": "flight-delay",
@@ -111,7 +113,7 @@ def test_the_environment_names_the_home(config: Path, tmp_path: Path) -> None:
         ({"jbo": "x"}, "unknown setting jbo .did you mean job.."),
         ({"source": {"tabel": "x"}}, "unknown setting source.tabel .did you mean source.table.."),
         ({"scoring": {"batch_row": 3}}, "did you mean scoring.batch_rows"),
-        ({"scoring": {"transport": "udf"}}, "scoring.transport: .*'auto', 'pandas_udf', 'arrow' or 'scan'"),
+        ({"scoring": {"transport": "udf"}}, "scoring.transport is 'udf'\n.*expected: auto, pandas_udf, arrow or scan"),
         ({"model": {"residency": "node"}}, "model.residency"),
         ({"output": {"threshold": 2}}, "output.threshold"),
         ({"job": "a b; DROP"}, "job"),
@@ -208,9 +210,12 @@ def test_variables_that_differ_in_case_only_are_refused_without_their_values(con
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("job: 007", 'found 007, which YAML reads as the number 7 .*; as text, write "007" in quotes'),
-        ("profile: {segments: [no]}", r"profile\.segments\.0: .*found no, which YAML reads as false .*write \"no\""),
-        ("drift: {baseline: 2013-10-01}", 'which YAML reads as the date 2013-10-01 .*write "2013-10-01" in quotes'),
+        ("job: 007", 'job is 007, which YAML reads as the number 7 (?s:.*)write "007" in quotes'),
+        ("profile: {segments: [no]}", r"profile\.segments\.0 is no, which YAML reads as false (?s:.*)write \"no\""),
+        (
+            "drift: {baseline: 2013-10-01}",
+            'YAML reads as the date 2013-10-01 (?s:.*)write "2013-10-01" in quotes',
+        ),
         ("drift: {min_rows: 010}", r"job\.yaml, line \d+: drift\.min_rows: YAML reads 010 as 8\n.*\n.*write 10 or 8"),
         ("scoring: {deadline: 1:30}", "scoring.deadline: YAML reads 1:30 as 90"),
         ("scoring: {deadline: 1:30.5}", "scoring.deadline: YAML reads 1:30.5 as 90.5"),
@@ -305,6 +310,27 @@ def test_a_mistyped_variable_is_an_error_that_names_it(config: Path, name: str, 
         load_settings(config, env={name: "x"})
     assert name in str(caught.value)
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(("name", "value"), [("SPARKSCORE_HOST_TIMEOUT_S", "2.5"), ("SPARKSCORE_PYTHON", "/usr/bin/x")])
+def test_a_variable_that_others_read_is_no_mistyped_setting(config: Path, name: str, value: str) -> None:
+    assert load_settings(config, env={name: value}) == load_settings(config)
+    with pytest.raises(ConfigError, match=name):
+        load_settings(config, env={name.lower(): value})
+
+
+@pytest.mark.parametrize("value", ["", "ten", "0", "-1", "nan", "inf"])
+def test_a_time_out_of_executors_that_is_none_is_refused_where_the_job_starts(config: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="SPARKSCORE_HOST_TIMEOUT_S"):
+        load_settings(config, env={"SPARKSCORE_HOST_TIMEOUT_S": value})
+
+
+def test_every_variable_that_the_documentation_names_is_known(config: Path) -> None:
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", root / "spark-submit.sh", *root.glob("docs/**/*.md"), *root.glob("conf/**/*.yaml")]
+    named = {name for page in pages for name in re.findall(r"SPARKSCORE_[A-Z][A-Z_]+[A-Z]", page.read_text())}
+    assert {"SPARKSCORE_HOST_TIMEOUT_S", "SPARKSCORE_PYTHON", "SPARKSCORE_OUTPUT__THRESHOLD"} < named
+    select_setting_variables(Settings, dict.fromkeys(named, "1"))
 
 
 def test_a_missing_file_is_an_error_that_names_its_neighbour(config: Path) -> None:

@@ -55,7 +55,8 @@ def retry_rejects(
     with attempt.record_failures(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
-            return report_unchanged_run(attempt, decision.current)
+            report_unchanged_run(attempt, decision.current)
+            return attempt.finish("already_published")
         stage = _find_published_stage(attempt, decision)
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
@@ -121,5 +122,5 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: P
                 stage = reject_repair.replace_rejected_rows(
                     scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=tuple(keys)
                 )
-    attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.to_dict())
+    attempt.report_workers(counters)
     return stage

@@ -50,8 +50,8 @@ def rollback(
         )
         current, earlier = decision.current, decision.earlier
         if current is None or earlier is None:
-            report = report_unchanged_run(attempt, current)
-            return attempt.finish("dry_run") if dry_run else report, []
+            report_unchanged_run(attempt, current)
+            return attempt.finish("dry_run" if dry_run else "already_published"), []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
             names, changes = _compare_with_earlier(attempt, earlier, current)

@@ -37,7 +37,9 @@ class StageRowScorer:
         Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
         """
         load = make_model_loader(self.model, self.counters.add_load)
-        kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
+        kernel = Kernel(
+            self.model, load=cache(load), on_batch=self.counters.add_batch, on_repeat=self.counters.add_repeat
+        )
         with self.counters.measure_task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from pydantic import Field, ValidationError, model_validator
+from pydantic.config import JsonDict
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
@@ -25,6 +26,7 @@ from sparkscore.settings.monitor_settings import DriftSettings, MonitorSettings,
 from sparkscore.settings.output_names import explicit_renames, find_rename_problems, map_output_names
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
 from sparkscore.settings.scoring_settings import GateSettings, ModelSettings, OutputSettings, ScoringSettings
+from sparkscore.settings.setting_origins import SettingOrigins
 from sparkscore.settings.setting_variables import (
     flag_of,
     parse_variables_layer,
@@ -35,12 +37,19 @@ from sparkscore.settings.settings_errors import to_config_error
 from sparkscore.settings.source_settings import SourceSettings
 
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+JOB_NAME_EXTRA: JsonDict = {
+    "expected": "up to 128 letters, digits, dots, dashes and underscores; the first is a letter or a digit"
+}
 
 
 class Settings(FrozenSettings):
     """A whole job."""
 
-    job: str = Field(description="name of the job, which owns its prediction table", pattern=JOB_NAME)
+    job: str = Field(
+        description="name of the job, which owns its prediction table",
+        pattern=JOB_NAME,
+        json_schema_extra=JOB_NAME_EXTRA,
+    )
     home: str = Field(
         default=".sparkscore",
         description="folder of tables, stages, reports and the local registry",
@@ -100,7 +109,8 @@ class Settings(FrozenSettings):
         try:
             settings = cls(**merged)
         except ValidationError as error:
-            raise to_config_error(cls, error, files, texts) from error
+            origins = SettingOrigins.of_layers(loaded, files, env, texts)
+            raise to_config_error(cls, error, origins) from error
         refuse_other_numbers(texts)
         return settings
 

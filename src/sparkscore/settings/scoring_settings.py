@@ -7,6 +7,9 @@ from pydantic import Field
 
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
+MAX_RETENTION_DAYS = 365_000
+"""A thousand years: a date lies before any of today's by as many days."""
+
 
 class ModelSettings(FrozenSettings):
     """Which model scores, and how it is run."""
@@ -50,6 +53,13 @@ class ScoringSettings(FrozenSettings):
         gt=0,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
+    )
+    repeat_rows: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="rows of a run's first batch that are predicted twice more: a model that is not deterministic is a"
+        " warning; 0: none",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
@@ -108,7 +118,10 @@ class OutputSettings(FrozenSettings):
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="maintain removes predictions, rejects and events of an older as_of",
     )
 
     def first_kept_date(self, now: datetime) -> date | None:

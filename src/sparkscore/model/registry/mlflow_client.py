@@ -1,6 +1,8 @@
 """Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +18,11 @@ from sparkscore.errors import (
     SparkscoreError,
     redact_secrets,
 )
-from sparkscore.model.registry.mlflow_settings import limit_mlflow_retries, suppress_mlflow_output
+from sparkscore.model.registry.mlflow_settings import (
+    limit_mlflow_downloads,
+    limit_mlflow_retries,
+    suppress_mlflow_output,
+)
 
 RegistryAnswer = TypeVar("RegistryAnswer")
 
@@ -77,6 +83,31 @@ def _call_registry_once(request: Callable[[], RegistryAnswer], subject: str) -> 
             raise _translate_mlflow_error(error, subject) from error
 
 
+def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float) -> RegistryAnswer:
+    """The answer of a request that makes several calls, within a time that no other side can prolong.
+
+    A time-out of a socket is for each read, and stores have time-outs of their own: then the request is left to its
+    daemon thread.
+
+    Raises:  RegistryUnreachable when the time is over; else what the request raises.
+    """
+    answer: Future[RegistryAnswer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(request())
+        except Exception as error:  # noqa: BLE001  raised again by whoever waits
+            answer.set_exception(error)
+
+    with suppress_mlflow_output(), limit_mlflow_retries():
+        threading.Thread(target=run, name="sparkscore-mlflow", daemon=True).start()
+        if not wait([answer], timeout=seconds).done:
+            raise RegistryUnreachable(
+                f"MLflow has not answered within {seconds:g} s", "a server that answers", "check model.tracking_uri"
+            )
+    return answer.result()
+
+
 def download_model_files(registry: Registry, name: str, version: str, directory: Path) -> Path:
     """The folder in which a model version's files now lie, inside `directory`.
 
@@ -89,7 +120,7 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
     uri = f"models:/{name}/{version}"
     if not governed:
         uri = call_registry(lambda: client.get_model_version_download_uri(name, version), subject)
-    with suppress_mlflow_output():
+    with suppress_mlflow_output(), limit_mlflow_downloads():
         from mlflow.artifacts import download_artifacts
 
         try:

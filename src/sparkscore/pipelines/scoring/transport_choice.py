@@ -96,6 +96,7 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         params=model.params,
         residency=model.residency,
         batch_timeout=attempt.settings.scoring.batch_timeout,
+        repeat_rows=attempt.settings.scoring.repeat_rows,
         sensitive=bool(attempt.settings.source.sensitive),
     )
     return StageRowScorer(

@@ -33,6 +33,7 @@ from sparkscore.records import (
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
+from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
@@ -161,6 +162,16 @@ class Attempt:
         self.report = replace(self.report, transport=transport, transport_reason=reason)
         log.info("transport", transport=transport, reason=reason)
 
+    def report_workers(self, counters: Counters) -> None:
+        """Set what the workers counted in the report; a model that is not deterministic is a warning."""
+        self.report = replace(self.report, model_loads=counters.loads, executors=counters.to_dict())
+        rows, unstable = counters.repeated_rows
+        if unstable:
+            self.warn(
+                f"the model is not deterministic: {unstable:,} of {rows:,} rows got another prediction when they were"
+                " predicted again; each row is published with its first one, and no other run will give the same"
+            )
+
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
         log.warning(text)
@@ -194,7 +205,7 @@ class Attempt:
 
     def record_monitoring(self, details: Mapping[str, Any]) -> None:
         """Record what monitoring has found about the published run, and send the alerts that it asks for."""
-        details = {**details, "alerts": self._send_alerts()}
+        details = {**details, "alerts": self.send_run_alerts()}
         self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
 
     def record_event(
@@ -270,7 +281,7 @@ class Attempt:
             error.report = self.report
         if not records:
             return
-        alerts = self._send_alerts()
+        alerts = self.send_run_alerts()
         if self.run is not None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
@@ -281,7 +292,7 @@ class Attempt:
                 )
         self._write_metrics()
 
-    def _send_alerts(self) -> tuple[str, ...]:
+    def send_run_alerts(self) -> tuple[str, ...]:
         """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""
         url = self.settings.monitor.webhook
         return notify_webhook(self.report, url.get_secret_value() if url else None, earlier_events=self.earlier_events)
