@@ -103,6 +103,7 @@ def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Sna
         output=model.output,
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
+        names=attempt.settings.output_names,
     )
     if attempt.target.exists():
         check_table_contract(attempt.target, contract, job=attempt.settings.job)
@@ -196,4 +197,5 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
+        names=attempt.settings.output_names,
     )
