@@ -48,6 +48,7 @@ SLOW = (
     "tests/pipelines/test_maintain.py",
     "tests/pipelines/test_rollback.py",
     "tests/pipelines/test_rejects.py",
+    "tests/pipelines/test_renamed_columns.py::test_rejects_are_scored_again",
     "tests/pipelines/test_row_rules.py",
     "tests/pipelines/test_sensitive.py",
     "tests/pipelines/test_transports.py",

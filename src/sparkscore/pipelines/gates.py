@@ -43,7 +43,7 @@ def check_table_with_suite(
     return checks.check_suite(
         frame,
         found,
-        keys=_present_keys(settings.source.keys, frame),
+        keys=_present_keys(settings.source.keys, frame) or _present_keys(settings.output_keys, frame),
         sensitive=_find_sensitive_columns(settings, table, frame),
     )
 
@@ -61,11 +61,11 @@ def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:
 def _find_sensitive_columns(settings: Settings, table: str, frame: DataFrame) -> list[str]:
     """The columns that `source.sensitive` names, as the table spells them: Spark takes names in either case.
 
-    A config's names are those of its source; other tables, such as the predictions, may have some of them.
+    A config's names are those of its source, and by `output.rename` of its predictions; other tables may have some.
 
     Raises:  ConfigError for a name that the source, or a table without a config, does not have: its values would show.
     """
-    named = {name.lower() for name in settings.source.sensitive}
+    named = {name.lower() for name in (*settings.source.sensitive, *settings.output_sensitive)}
     absent = [name for name in settings.source.sensitive if name.lower() not in map(str.lower, frame.columns)]
     if absent and (not settings.job or table == settings.source.table):
         near = difflib.get_close_matches(absent[0], frame.columns, n=1)

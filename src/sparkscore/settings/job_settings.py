@@ -24,6 +24,7 @@ from sparkscore.settings.layers import (
     to_absolute_path,
 )
 from sparkscore.settings.monitor_settings import DriftSettings, MonitorSettings, ProfileSettings, SlaSettings
+from sparkscore.settings.output_names import explicit_renames, find_rename_problems, map_output_names
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
 from sparkscore.settings.scoring_settings import GateSettings, ModelSettings, OutputSettings, ScoringSettings
 from sparkscore.settings.setting_origins import SettingOrigins
@@ -93,6 +94,13 @@ class Settings(FrozenSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_output_names(self) -> Self:
+        problems = find_rename_problems(self._carried_columns, self.output.rename)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
     @classmethod
     def load(
         cls, *files: str | Path, flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
@@ -152,6 +160,25 @@ class Settings(FrozenSettings):
         """The folder of stages."""
         return self.output.stage or f"{self.home_uri}/stage"
 
+    @property
+    def _carried_columns(self) -> tuple[str, ...]:
+        return (*self.source.keys, *self.source.passthrough)
+
+    @property
+    def output_names(self) -> dict[str, str]:
+        """The name in the prediction table of each key and pass-through column of the source."""
+        return map_output_names(self._carried_columns, self.output.rename)
+
+    @property
+    def output_keys(self) -> tuple[str, ...]:
+        """The keys as the stage and the prediction table name them."""
+        return tuple(self.output_names[key] for key in self.source.keys)
+
+    @property
+    def output_sensitive(self) -> tuple[str, ...]:
+        """The sensitive columns, by their names in the prediction table if they are there."""
+        return tuple(self.output_names.get(column, column) for column in self.source.sensitive)
+
     def scoring_digest(self, reject_rules: Sequence[Mapping[str, Any]] = ()) -> str:
         """sha256 over what can change a row or a value of the stage: no paths, transports, gates, monitoring or
         post-processing.
@@ -168,6 +195,7 @@ class Settings(FrozenSettings):
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
+        optional = {**timeout, "rename": explicit_renames(self._carried_columns, self.output.rename) or None}
         return json_digest(
             {
                 "where": [condition.model_dump() for condition in source.where],
@@ -178,6 +206,6 @@ class Settings(FrozenSettings):
                 "runtime": model.runtime,
                 "threshold": threshold,  # the digests of jobs without one are what they were when it counted
                 "row_rules": ["null_key", *reject_rules],
-                **{name: value for name, value in timeout.items() if value is not None},
+                **{name: value for name, value in optional.items() if value is not None},
             }
         )

@@ -116,6 +116,11 @@ class OutputSettings(FrozenSettings):
         description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of keys and pass-through columns in the prediction table: {source column: its name there};"
+        " default: the source's name, with _ for characters that plain Delta tables refuse",
+    )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )

@@ -113,7 +113,7 @@ def _describe_found(settings: type[BaseModel], path: tuple[str | int, ...], valu
     if any(f"{name}.".startswith(f"{dotted_path(path)}.") for name in secret_names(settings)):
         return "a value that is not shown: there is a secret in it"
     if path[:2] == ("source", "where") and len(path) < 4:  # its values may be those of a column in source.sensitive
-        kinds = {dict: "a mapping", list: "a list", str: "a text"}
+        kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
         return kinds.get(type(value), "a single value")
     return scalar or _show_value(value)
 

@@ -14,7 +14,8 @@ from sparkscore.schemas import RUNS_CONTRACT
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.small_tables import load_small_table
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner, ensure_table
+from sparkscore.store.table_contracts import ensure_table
+from sparkscore.store.table_growth import check_table_owner
 
 _EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))

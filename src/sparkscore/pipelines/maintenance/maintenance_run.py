@@ -17,7 +17,7 @@ from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner
 
 log = structlog.get_logger("sparkscore")
 

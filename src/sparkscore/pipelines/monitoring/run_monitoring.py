@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from sparkscore.errors import MONITORING_BREACH, SparkscoreError
@@ -58,9 +59,9 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 
 
 def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
-    report, settings = attempt.report, attempt.settings
-    uris = {"tracking_uri": settings.tracking_uri, "home": settings.home_uri}
-    call_mlflow_in_time(lambda: log_run(report, run, drifts, **uris), seconds=_MLFLOW_S)
+    settings = attempt.settings
+    call = partial(log_run, attempt.report, run, drifts, tracking_uri=settings.tracking_uri, home=settings.home_uri)
+    call_mlflow_in_time(call, seconds=_MLFLOW_S)
 
 
 def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:

@@ -74,13 +74,18 @@ def _profile_sample(
 
 def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
     table, settings = attempt.stage_store(plan.run).table, attempt.settings
-    threshold, segments = settings.output.threshold, settings.profile.segments
+    threshold = settings.output.threshold
+    segments = {settings.output_names[column]: column for column in settings.profile.segments}
     schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
-    columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
+    columns = (PREDICTION_COLUMN, *segments)
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
-    summaries = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    request = ProfileRequest(tuple(kinds), tuple(segments), PredictionSelector(threshold, tuple(segments)))
+    found = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    summaries = {
+        (column, (None if segment is None else segments[segment], value)): summary
+        for (column, (segment, value)), summary in found.items()
+    }
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 
