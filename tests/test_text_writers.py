@@ -33,7 +33,7 @@ OUTPUTS = frozenset(
         ),  # streams, files
         *("post", "urlopen", "log_param", "log_params", "log_metric", "set_tag", "log_text", "log_dict"),
         *("log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"),
-        *("CommitProperties", "format_commit_note", "createDataFrame"),
+        *("CommitProperties", "createDataFrame"),
     }
 )
 """Functions and methods by which a text may leave."""
@@ -45,17 +45,12 @@ MASKED = {
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
     "store/hadoop_folders.py": {"write"},  # reports
     "store/run_events.py": {"createDataFrame"},
-    "records/commit_notes.py": {"format_commit_note"},  # the one codec of userMetadata: it masks
-    "store/file_commit.py": {"CommitProperties"},  # with a note of that codec
+    "store/file_commit.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
-NOTES = {
-    "store/retention.py": {"format_commit_note"},
-    "store/file_maintenance.py": {"format_commit_note"},
-    "stage/chunk_committer.py": {"format_commit_note"},
-    "stage/stage_store.py": {"format_commit_note"},
-}
-"""Whoever writes a note makes it by the codec."""
+USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
+"""Whoever writes the note of a commit, and who reads it: the sessions and the commit of files mask, and so does the codec
+`records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"createDataFrame"},  # profiles and distances: numbers, and values of the data
     "gate/compiled/sets.py": {"createDataFrame"},
@@ -78,11 +73,21 @@ def calls_of(file: Path) -> Iterator[str]:
 
 
 FOUND = {(str(file.relative_to(SOURCES)), name) for file in SOURCES.rglob("*.py") for name in calls_of(file)}
-KNOWN = {(place, name) for places in (MASKED, NOTES, DATA) for place, names in places.items() for name in names}
+KNOWN = {(place, name) for places in (MASKED, DATA) for place, names in places.items() for name in names}
 
 
 def test_text_leaves_by_writers_that_mask_it() -> None:
     assert sorted(FOUND - KNOWN) == []
+
+
+def test_a_note_of_a_commit_is_written_where_it_is_masked() -> None:
+    names = {
+        str(file.relative_to(SOURCES))
+        for file in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and str(node.value).endswith("userMetadata")
+    }
+    assert names == USER_METADATA
 
 
 def test_no_writer_is_listed_that_is_none() -> None:

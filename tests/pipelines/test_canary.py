@@ -143,7 +143,7 @@ class Scene:
     port: int
 
     def suite(self, name: str, severity: str) -> str:
-        """A suite with a rule that rows break, and that names the secrets that each command knows: each finding quotes them."""
+        """A suite whose rule rows break, and which names the secrets that each command knows: findings quote them."""
         rules = [
             {
                 "type": "expect_column_values_to_be_in_set",
