@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from sparkscore.records import TrustPolicy
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.trust_settings import TrustSettings
 
 
 class ModelSettings(FrozenSettings):
@@ -28,6 +30,16 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+    requirements: Literal["ignore", "warn", "refuse"] = Field(
+        default="warn",
+        description="what is done where the model's requirements.txt names other versions than are installed",
+    )
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Which models may be loaded."""
+        return self.trust.to_policy(requirements=self.requirements)
 
 
 class ScoringSettings(FrozenSettings):

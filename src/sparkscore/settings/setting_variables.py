@@ -62,7 +62,7 @@ def dotted_name(variable: str) -> str:
 
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
-    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
+    groups = {above for name in known for above in _names_above(name)}
     for name in sorted(env):
         if name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
@@ -72,6 +72,12 @@ def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
                 f"one of {', '.join(sorted(known))}" if not near else near[0],
                 "rename or unset it",
             )
+
+
+def _names_above(variable: str) -> list[str]:
+    """The groups that a setting is in, as variables."""
+    parts = variable.removeprefix(VARIABLE_PREFIX).split("__")
+    return [VARIABLE_PREFIX + "__".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _refuse_same_names(names: Iterable[str], what: str) -> None:

@@ -35,7 +35,7 @@ def ship_model(
     Runs on: driver.
     """
     name = f"sparkscore-{model.digest}.zip"
-    context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
+    context, mlmodel = spark.sparkContext, read_mlmodel(model.path, model.trust)
     if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
         context.addFile(_zip_model_folder(Path(model.path), name).as_uri())
     return ShippedModel(
@@ -51,6 +51,7 @@ def ship_model(
         batch_timeout=batch_timeout,
         sensitive=sensitive,
         code=list_model_modules(mlmodel, model.path),
+        trust=model.trust,
     )
 
 

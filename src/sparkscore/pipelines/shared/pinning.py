@@ -43,6 +43,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
     model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
     _warn_of_paths(attempt)
+    for warning in model.warnings:
+        attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
     columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
     contract = _derive_checked_contract(attempt, model, snapshot)
@@ -145,6 +147,7 @@ def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> Pi
         params=settings.model.params,
         inputs=settings.model.inputs,
         copies=copies,
+        trust=settings.model.trust_policy,
     )
 
 
