@@ -16,6 +16,7 @@ from sparkscore.errors import ConfigError, SignatureError
 from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.signature.input_policies import allow_input_casts
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF, input_names
 from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
@@ -78,10 +79,11 @@ def score_udf(
     tracking_uri: str | None = None,
     runtime: str = "auto",
     params: Mapping[str, Any] | None = None,
+    casts: Mapping[str, str] | None = None,
 ) -> ScoreUdf:
     """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
 
-    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
+    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`; `casts` as `model.casts`.
     Jobs:    none.
     Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
     Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
@@ -92,6 +94,7 @@ def score_udf(
     model = resolve_model(
         uri, tracking_uri=tracking_uri, runtime=runtime, params=model_params, copies=_temporary_copies_folder()
     )
+    model = allow_input_casts(model, casts or {})
     _check_integers(spark, model.inputs)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 

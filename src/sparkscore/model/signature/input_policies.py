@@ -3,7 +3,7 @@
 Runs on the driver.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
@@ -54,15 +54,28 @@ def apply_input_policies(model: PinnedModel, schema: pa.Schema, policies: InputP
     """
     inputs = dict(zip(input_names(model.inputs), model.inputs, strict=True))
     absent = [name for name, one in inputs.items() if _is_absent(name, one, schema, policies)]
-    problems = [*_policy_problems(inputs, policies), *_absent_input_problems(model, absent, policies)]
+    _refuse_problems(model, [*_policy_problems(inputs, policies), *_absent_input_problems(model, absent, policies)])
+    kept = {name: one for name, one in inputs.items() if name not in absent or name in policies.missing}
+    return replace(model, inputs=tuple(_apply_policy(name, one, policies) for name, one in kept.items()))
+
+
+def allow_input_casts(model: PinnedModel, casts: Mapping[str, str]) -> PinnedModel:
+    """The model with casts of its inputs that may lose digits, whatever they come from.
+
+    Raises:  SignatureError with every problem at once.
+    """
+    inputs, policies = dict(zip(input_names(model.inputs), model.inputs, strict=True)), InputPolicies(casts=casts)
+    _refuse_problems(model, [*_policy_problems(inputs, policies)])
+    return replace(model, inputs=tuple(_apply_policy(name, one, policies) for name, one in inputs.items()))
+
+
+def _refuse_problems(model: PinnedModel, problems: Sequence[str]) -> None:
     if problems:
         raise SignatureError(
             "\n  ".join([f"the settings do not fit {model.name} version {model.version}:", *problems]),
             "settings for inputs of the model, in the types of its signature",
             "change model.casts or model.missing",
         )
-    kept = {name: one for name, one in inputs.items() if name not in absent or name in policies.missing}
-    return replace(model, inputs=tuple(_apply_policy(name, one, policies) for name, one in kept.items()))
 
 
 def _is_absent(name: str, model_input: ModelInput, schema: pa.Schema, policies: InputPolicies) -> bool:
@@ -82,7 +95,7 @@ def _policy_problems(inputs: Mapping[str, ModelInput], policies: InputPolicies) 
             if name not in inputs:
                 yield f"{setting} names {name}: no such input{suggest_similar_name(name, tuple(inputs))}"
     for name, wanted in policies.casts.items():
-        if name in inputs and number_type(inputs[name].type) != CAST_TYPES[wanted]:
+        if name in inputs and number_type(inputs[name].type) != CAST_TYPES.get(wanted):
             yield f"model.casts says {name}: {wanted}, and the model takes {inputs[name].type}"
     for name, wish in policies.missing.items():
         if name in inputs and wish not in (PASS, REJECT) and not _is_value_of_type(wish, inputs[name].type):
