@@ -9,6 +9,9 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.table import Table
 
+_RANK = "_sparkscore_rank"
+"""Of no table: a column that a table may have would be lost."""
+
 
 def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFrame:
     """For each key the row with the greatest as_of.
@@ -16,7 +19,7 @@ def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFr
     Grain:   one row per key.
     """
     newest = Window.partitionBy(*(quote_identifier(key) for key in keys)).orderBy(F.col("as_of").desc())
-    return predictions.withColumn("_rank", F.row_number().over(newest)).where("_rank = 1").drop("_rank")
+    return predictions.withColumn(_RANK, F.row_number().over(newest)).where(f"{_RANK} = 1").drop(_RANK)
 
 
 def ensure_latest_view(table: Table, *, keys: Sequence[str]) -> None:
@@ -27,7 +30,11 @@ def ensure_latest_view(table: Table, *, keys: Sequence[str]) -> None:
     if table.path is not None:
         return
     columns = ", ".join(quote_identifier(key) for key in keys)
-    ranked = f"SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS _rank FROM {table.sql_name}"  # noqa: S608  quoted
+    ranked = (
+        f"SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS {_RANK} FROM {table.sql_name}"  # noqa: S608  quoted
+    )
     view = table.sibling("_latest").sql_name
     with translate_spark_errors(f"creating the view {table.name}_latest"):
-        table.spark.sql(f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * EXCEPT (_rank) FROM ({ranked}) WHERE _rank = 1")  # noqa: S608  quoted
+        table.spark.sql(
+            f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * EXCEPT ({_RANK}) FROM ({ranked}) WHERE {_RANK} = 1"
+        )  # noqa: S608  quoted
