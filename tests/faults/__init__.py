@@ -42,7 +42,7 @@ Model and registry
 Input
     duplicate keys; NULL key                              pipelines/test_score (TestGates), gate/test_integrity
     NaN, NULL in features                                 scoring/test_kernel, scoring/test_pandas_udf
-    a policy for NaN, Inf and NULL; numbers out of range  pipelines/test_model_inputs_of_a_run, signature/test_number_casts
+    a policy for NaN, Inf and NULL; numbers out of range  pipelines/test_model_inputs_of_a_run, scoring/test_kernel
     a text of 64 MB beside small rows                     pipelines/test_long_texts, ingest/test_batch_cutting
     predictions NaN, NULL, of another shape               gate/test_integrity, publish/test_columns
     integers, decimals, dates, zones, binary, nested      ingest/test_files, model/test_types, model/test_casts

@@ -23,3 +23,8 @@ def test_a_back_fill_never_changes_a_key_that_has_a_newer_as_of(spark: SparkSess
     rows = [(1, 20131231, "new"), (1, 20130101, "back-fill"), (2, 20130101, "only")]
     made = latest_predictions(spark.createDataFrame(rows, "id long, as_of long, run string"), keys=["id"])
     assert {(row["id"], row["run"]) for row in made.collect()} == {(1, "new"), (2, "only")}
+
+
+def test_a_column_of_the_tables_own_with_a_name_of_ours_stays(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([(1, 20131231, 7)], "id long, as_of long, _rank long")
+    assert latest_predictions(rows, keys=["id"]).collect() == [(1, 20131231, 7)]

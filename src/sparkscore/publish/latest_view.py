@@ -29,12 +29,9 @@ def ensure_latest_view(table: Table, *, keys: Sequence[str]) -> None:
     """
     if table.path is not None:
         return
-    columns = ", ".join(quote_identifier(key) for key in keys)
-    ranked = (
-        f"SELECT *, row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS {_RANK} FROM {table.sql_name}"  # noqa: S608  quoted
-    )
+    columns, source = ", ".join(quote_identifier(key) for key in keys), table.sql_name
+    newest = f"row_number() OVER (PARTITION BY {columns} ORDER BY as_of DESC) AS {_RANK}"
+    rows = f"SELECT * EXCEPT ({_RANK}) FROM (SELECT *, {newest} FROM {source}) WHERE {_RANK} = 1"  # noqa: S608  quoted
     view = table.sibling("_latest").sql_name
     with translate_spark_errors(f"creating the view {table.name}_latest"):
-        table.spark.sql(
-            f"CREATE VIEW IF NOT EXISTS {view} AS SELECT * EXCEPT ({_RANK}) FROM ({ranked}) WHERE {_RANK} = 1"
-        )  # noqa: S608  quoted
+        table.spark.sql(f"CREATE VIEW IF NOT EXISTS {view} AS {rows}")
