@@ -73,6 +73,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.slow)
 
 
+@pytest.fixture(autouse=True)
+def forgotten_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that a test registers are forgotten after it."""
+    from sparkscore.redaction import known_secrets
+
+    monkeypatch.setattr(known_secrets, "_KNOWN", known_secrets._KnownSecrets(has_environment=True))
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local session: two slots, tasks tried up to four times."""

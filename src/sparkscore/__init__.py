@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         TableNotFound,
         TemporaryError,
         TooManyRejects,
+        TrustRefused,
         UnsupportedSession,
         VersionGone,
     )
@@ -75,6 +76,7 @@ __all__ = [
     "TableNotFound",
     "TemporaryError",
     "TooManyRejects",
+    "TrustRefused",
     "UnsupportedSession",
     "VersionGone",
     "__version__",
@@ -114,6 +116,7 @@ _HOMES = {
     "TableNotFound": "sparkscore.errors",
     "TemporaryError": "sparkscore.errors",
     "TooManyRejects": "sparkscore.errors",
+    "TrustRefused": "sparkscore.errors",
     "UnsupportedSession": "sparkscore.errors",
     "VersionGone": "sparkscore.errors",
     "check_sla": "sparkscore.pipelines.check_sla",

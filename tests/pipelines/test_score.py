@@ -38,6 +38,7 @@ from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared import pinning
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.latest_view import latest_predictions
 from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import Pins, RunReport
 from sparkscore.schemas import LINEAGE_COLUMNS
@@ -216,9 +217,29 @@ class TestAgain:
         world.registry.alias(2)
         report = run(world, replace=True)
         assert (report.status, report.revision) == ("published", 2)
+        assert report.rows_removed == 50
         assert_published(world, report, source_rows(20, first=50), version=2)
         assert_published(world, other, source_rows(), as_of="2013-12-30")
         assert run(world).status == "already_published"
+
+    def test_rows_that_are_deleted_upstream_stay_published_until_the_as_of_is_replaced_and_are_marked_by_a_later_one(
+        self, world: World
+    ) -> None:
+        first = run(world)
+        assert first.rows_removed == 0
+        DeltaTable.forPath(world.spark, world.path("flights")).delete("id < 50")
+        kept = run(world)
+        assert (kept.status, kept.newer) == ("already_published", {"source_version": 1})
+        assert_published(world, first, source_rows())
+        later = run(world, as_of="2014-01-01")
+        latest = latest_predictions(world.table(), keys=["id"]).where(F.col("as_of") < "2014-01-01").collect()
+        assert sorted(row["id"] for row in latest) == list(range(50))
+        replaced = run(world, replace=True)
+        assert (replaced.rows_removed, replaced.rows_scored) == (50, 10)
+        assert_published(world, replaced, source_rows(10, first=50))
+        assert_published(world, later, source_rows(10, first=50), as_of="2014-01-01")
+        details = world.table("predictions_runs").where("event = 'published' and revision = 2").collect()[0]["details"]
+        assert json.loads(details)["rows_removed"] == 50
 
     def test_emptied_run_events_are_noticed_and_recorded_again(self, world: World) -> None:
         first, version = run(world), world.version()

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
+import structlog
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
@@ -20,8 +21,11 @@ from sparkscore.model.signature.input_policies import allow_input_casts
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF, input_names
 from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
+from sparkscore.settings.trust_settings import parse_trust_policy
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import refuse_connect
+
+log = structlog.get_logger("sparkscore")
 
 
 class ScoreUdf:
@@ -80,10 +84,14 @@ def score_udf(
     runtime: str = "auto",
     params: Mapping[str, Any] | None = None,
     casts: Mapping[str, str] | None = None,
+    trust: Mapping[str, Any] | None = None,
 ) -> ScoreUdf:
     """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
 
-    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`; `casts` as `model.casts`.
+    `casts`: as the settings `model.casts`. `trust`: which models may be loaded, as in the settings `model.trust`:
+    `{"profile": "strict", …}`.
+
+    Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
     Jobs:    none.
     Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
     Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
@@ -92,8 +100,15 @@ def score_udf(
     refuse_connect(spark)
     model_params = params or {}
     model = resolve_model(
-        uri, tracking_uri=tracking_uri, runtime=runtime, params=model_params, copies=_temporary_copies_folder()
+        uri,
+        tracking_uri=tracking_uri,
+        runtime=runtime,
+        params=model_params,
+        copies=_temporary_copies_folder(),
+        trust=parse_trust_policy(trust or {}),
     )
+    for warning in model.warnings:
+        log.warning(warning)
     model = allow_input_casts(model, casts or {})
     _check_integers(spark, model.inputs)
     return ScoreUdf(ship_model(spark, model, params=model_params))

@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
+from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.settings.frozen_settings import FrozenSettings
 from sparkscore.settings.layers import (
     is_uri,
@@ -27,6 +28,7 @@ from sparkscore.settings.output_names import explicit_renames, find_rename_probl
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
 from sparkscore.settings.scoring_settings import GateSettings, ModelSettings, OutputSettings, ScoringSettings
 from sparkscore.settings.setting_origins import SettingOrigins
+from sparkscore.settings.setting_secrets import find_paths_with_credentials, register_layer_secrets
 from sparkscore.settings.setting_variables import (
     flag_of,
     parse_variables_layer,
@@ -66,6 +68,17 @@ class Settings(FrozenSettings):
     monitor: MonitorSettings = MonitorSettings()
 
     @model_validator(mode="after")
+    def _refuse_credentials_in_paths(self) -> Self:
+        """They would stand in results, events, commits and reports, and in the logs of all that reads them."""
+        found = find_paths_with_credentials(self)
+        if found:
+            raise ValueError(
+                f"{', '.join(found)}: a URI with credentials in it, which is not shown; expected a URI without them:"
+                " give Spark the credentials (spark.hadoop.fs.s3a.access.key, an instance profile, AWS_… variables)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_segments(self) -> Self:
         """The values of a segment are shown, and are columns of the prediction table."""
         source, segments = self.source, self.profile.segments
@@ -98,12 +111,15 @@ class Settings(FrozenSettings):
         Raises:  ConfigError naming the file or variable, what was found, and the nearest right name; for a key that
                  stands twice in one mapping, and for a number that YAML reads in another base than people do.
         """
+        register_named_secrets({**(os.environ if environ is None else environ), **(flags or {})})
         env = select_setting_variables(cls, os.environ if environ is None else environ)
         flag_variables = to_setting_variables(flags or {})
         here = Path.cwd()
         loaded = [resolve_layer_paths(cls, read_config_file(Path(file)), Path(file).resolve().parent) for file in files]
         loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, env), here))
         loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, flag_variables, spell=flag_of), here))
+        for layer in loaded:
+            register_layer_secrets(layer)
         merged, texts = separate_texts(merge_layers(loaded))
         refuse_templates(merged)
         try:

@@ -54,8 +54,10 @@ class SettingOrigins:
 
 def _holds_path(content: Any, path: Sequence[str | int]) -> bool:
     for part in path:
+        if isinstance(content, str):  # its characters are no parts of it
+            return False
         try:
-            content = content[part] if isinstance(content, dict | list | tuple) else {}[part]
+            content = content[part]
         except (LookupError, TypeError):
             return False
     return True

@@ -17,6 +17,7 @@ from sparkscore.monitor.prediction_columns import PredictionSelector, prediction
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
@@ -109,7 +110,7 @@ class _SampledTable:
             read = files.reader.with_share(self.share) if self.share < 1 else files.reader
             return column_profiles.summarise_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
-            log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
+            log.info("profile through Spark", reason=shorten_redacted(str(error).partition("\n")[0], 200))
             return column_profiles.summarise_rows(self._rows(), request)
 
     def _rows(self) -> DataFrame:

@@ -15,10 +15,11 @@ from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
 from sparkscore.records import RunReport
-from sparkscore.schemas import REJECT_COLUMN
+from sparkscore.schemas import REJECT_COLUMN, SCHEMA_VERSION
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.store.table_growth import TableGrowth
 
 _MAX_SHOWN_COLUMNS = 30
 
@@ -110,6 +111,7 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
         ("gates", gates),
         ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
         *_renamed_column_lines(settings),
+        *_growth_lines(planned.growth),
         ("stage", settings.stage_uri),
     ]
 
@@ -127,6 +129,16 @@ def _renamed_column_lines(settings: Settings) -> list[tuple[str, str]]:
     """Columns that the prediction table names otherwise than the source."""
     renamed = [f"{column} as {name}" for column, name in settings.output_names.items() if column != name]
     return [("renamed", ", ".join(renamed))] if renamed else []
+
+
+def _growth_lines(growth: TableGrowth | None) -> list[tuple[str, str]]:
+    """What becomes of the columns of a prediction table that is there."""
+    if growth is None:
+        return []
+    lines = [("adds columns", ", ".join(growth.added)), ("leaves NULL", ", ".join(growth.unwritten))]
+    older = growth.version < SCHEMA_VERSION
+    lines.append(("migrates", f"from schema {growth.version} to {SCHEMA_VERSION}" if older else ""))
+    return [(what, how) for what, how in lines if how]
 
 
 def _chunk_plan_text(attempt: Attempt) -> str:

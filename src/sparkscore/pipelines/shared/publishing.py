@@ -55,7 +55,7 @@ def finish_publication(
 
     `then`: what to do after the publication.
     """
-    attempt.report = replace(attempt.report, table_version=publication.table_version)
+    attempt.report = replace(attempt.report, table_version=publication.table_version, rows_removed=publication.removed)
     if publication.run_id != run.run_id:
         later = publication.revision
         attempt.record_event("aborted", details={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
