@@ -1,6 +1,5 @@
 """Reads a split of a pinned table with pyarrow: the rows that Spark would give. Executors use it: pyarrow only."""
 
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
@@ -130,9 +129,9 @@ class ParquetSplitReader:
             if self.share >= 1
             else sample_batches(file, groups, stored, rows=rows, share=self.share)
         )
-        limit = sys.maxsize if self.batch_rows or self.share < 1 else BATCH_BYTES
+        may_be_long = self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types))
         for whole, whole_end in batches:
-            for batch, end in cut_by_bytes(whole, whole_end, limit):
+            for batch, end in cut_by_bytes(whole, whole_end, BATCH_BYTES) if may_be_long else ((whole, whole_end),):
                 yield RangeBatch(
                     batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names), end, layout
                 )
