@@ -45,6 +45,7 @@ SLOW = (
     "tests/faults/test_soak.py",
     "tests/pipelines/test_batch_timeout.py",
     "tests/pipelines/test_gates.py",
+    "tests/pipelines/test_long_texts.py",
     "tests/pipelines/test_maintain.py",
     "tests/pipelines/test_rollback.py",
     "tests/pipelines/test_rejects.py",

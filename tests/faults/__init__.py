@@ -42,6 +42,8 @@ Model and registry
 Input
     duplicate keys; NULL key                              pipelines/test_score (TestGates), gate/test_integrity
     NaN, NULL in features                                 scoring/test_kernel, scoring/test_pandas_udf
+    a policy for NaN, Inf and NULL; numbers out of range  pipelines/test_model_inputs_of_a_run, scoring/test_kernel
+    a text of 64 MB beside small rows                     pipelines/test_long_texts, ingest/test_batch_cutting
     predictions NaN, NULL, of another shape               gate/test_integrity, publish/test_columns
     integers, decimals, dates, zones, binary, nested      ingest/test_files, model/test_types, model/test_casts
     too few or too many predictions, wrong type           scoring/test_kernel, pipelines/test_score (a_model_that_fails)
@@ -65,7 +67,7 @@ Hostile
     sensitive columns                                     pipelines/test_sensitive, gate/test_judge, scoring/test_kernel
     socket or temporary folder of another user            model/host/test_hosted, model/test_unpacked
 
-Left out: a policy per column for NaN, Inf and NULL, a completeness rule for an empty source, and a policy for rows that
-vanish upstream, because the product has none of them (suites may judge rows and their number); predictions that are Inf
-or out of range, which only a suite looks at; a row of 64 MB, which is slow: batches are cut by bytes at any size.
+Left out: a completeness rule for an empty source, and a policy for rows that vanish upstream, because the product has
+none of them (suites may judge rows and their number); predictions that are Inf or out of range, which only a suite
+looks at.
 """

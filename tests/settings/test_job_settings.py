@@ -365,6 +365,8 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "model.runtime": "pyfunc",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
+        "model.casts": "{x: double}",
+        "model.missing": "{x: reject}",
     }
     same = {
         "scoring.batch_rows": "10",

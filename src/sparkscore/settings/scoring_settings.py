@@ -24,6 +24,16 @@ class ModelSettings(FrozenSettings):
     inputs: dict[str, str] = Field(
         default_factory=dict, description="maps model inputs to source columns, if names differ"
     )
+    casts: dict[str, Literal["integer", "long", "float", "double"]] = Field(
+        default_factory=dict,
+        description="casts of numbers that may lose digits: {model input: its type}; a row with a number beyond the"
+        " type's range is rejected",
+    )
+    missing: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="what happens to NULL, NaN and infinities: {model input: pass, reject, or the value in their"
+        " place}; default: pass",
+    )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
     )
