@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from sparkscore.pipelines.check_sla import check_sla
     from sparkscore.pipelines.maintain import maintain
+    from sparkscore.pipelines.migrate import migrate
     from sparkscore.pipelines.rejects import retry_rejects
     from sparkscore.pipelines.rollback import rollback
     from sparkscore.pipelines.score import score
@@ -78,6 +79,7 @@ __all__ = [
     "__version__",
     "check_sla",
     "maintain",
+    "migrate",
     "register_tables",
     "retry_rejects",
     "rollback",
@@ -115,6 +117,7 @@ _HOMES = {
     "VersionGone": "sparkscore.errors",
     "check_sla": "sparkscore.pipelines.check_sla",
     "maintain": "sparkscore.pipelines.maintain",
+    "migrate": "sparkscore.pipelines.migrate",
     "register_tables": "sparkscore.publish.registered_tables",
     "retry_rejects": "sparkscore.pipelines.rejects",
     "rollback": "sparkscore.pipelines.rollback",

@@ -37,7 +37,9 @@ class TableContract:
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
 
 
-VERB_COLUMN = ContractColumn("verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects.")
+VERB_COLUMN = ContractColumn(
+    "verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects; NULL in tables of schema 1."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,10 +274,10 @@ REJECTS_CONTRACT = TableContract(
 )
 
 SIDE_TABLES: Mapping[str, TableContract] = {
+    "_runs": RUNS_CONTRACT,
     "_rejects": REJECTS_CONTRACT,
     "_profile": PROFILE_CONTRACT,
     "_drift": DRIFT_CONTRACT,
-    "_runs": RUNS_CONTRACT,
 }
 """The tables beside a job's prediction table, by the suffix of their names."""
 

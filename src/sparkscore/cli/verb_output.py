@@ -24,7 +24,7 @@ from sparkscore.errors import (
 )
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
-from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
 
 
 def to_result_line(line: str) -> str:
@@ -93,7 +93,11 @@ def print_usage(text: str) -> None:
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
     """The outcome of a command that failed; prints why to stderr."""
     known = error if isinstance(error, SparkscoreError) else None
-    report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
+    report = (
+        known.report
+        if known is not None and isinstance(known.report, RunReport | MaintenanceReport | MigrationReport)
+        else None
+    )
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(

@@ -15,6 +15,7 @@ from sparkscore.store.table_transaction import TableTransaction
 
 JOB_PROPERTY = "sparkscore.job"
 SCHEMA_PROPERTY = "sparkscore.schema"
+FORMER_JOBS_PROPERTY = "sparkscore.former_jobs"
 _RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
@@ -79,6 +80,16 @@ def check_table_owner(table: Table, *, job: str) -> None:
             "give output.table another name; if the job was renamed, `migrate --rename-from` gives it its tables",
         )
     read_schema_version(table.properties, table.name)
+
+
+def list_former_jobs(*tables: Table) -> tuple[str, ...]:
+    """The names that the job of these tables had before, oldest first: from the first table that knows some.
+
+    Raises:  AccessDenied.
+    """
+    found = (table.properties.get(FORMER_JOBS_PROPERTY, "") for table in tables if table.exists())
+    names = next((one for one in found if one), "")
+    return tuple(names.split(",")) if names else ()
 
 
 def read_schema_version(properties: Mapping[str, str], name: str) -> int:
