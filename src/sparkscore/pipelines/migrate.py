@@ -12,7 +12,8 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.publish.latest_view import ensure_latest_view
-from sparkscore.records import MigrationReport, MigrationRequest, TableMigration
+from sparkscore.records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
+from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.schemas import LABEL_COLUMN, RESERVED_NAMES, SIDE_TABLES
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
@@ -54,14 +55,14 @@ def migrate(
             if plan.is_needed:
                 run.keep(migrate_table(table, suffix, request))
         if run.target.exists():
-            ensure_latest_view(run.target, keys=settings.source.keys)
+            ensure_latest_view(run.target, keys=settings.output_keys)
         return run.finish(run.report.tables, dry_run=False)
 
 
 def _refuse_request(settings: Settings, request: MigrationRequest) -> None:
     """Refuse to drop what the next run would add again, and to rename a job to itself."""
     labelled = settings.output.threshold is not None
-    written = {*settings.source.keys, *settings.source.passthrough, *RESERVED_NAMES}
+    written = {*settings.output_names.values(), *RESERVED_NAMES}
     wanted = sorted((written if labelled else written - {LABEL_COLUMN}) & {*request.drop_columns})
     if wanted:
         raise ConfigError(
@@ -115,7 +116,7 @@ class _MigrationRun:
             self.report = replace(self.report, tables=(*self.report.tables, done))
 
     def finish(self, tables: Sequence[TableMigration], *, dry_run: bool) -> MigrationReport:
-        status = "dry_run" if dry_run else "migrated" if tables else "nothing_to_do"
+        status: MigrationStatus = "dry_run" if dry_run else "migrated" if tables else "nothing_to_do"
         self.report = replace(self.report, status=status, tables=tuple(tables), seconds=self._elapsed_seconds())
         return self.report
 
@@ -126,6 +127,7 @@ class _MigrationRun:
             yield
         except Exception as error:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "migrating the job")
+            redact_exception(error)
             if known is None:
                 raise
             summary, code = ErrorSummary.from_error(known), known.exit_code

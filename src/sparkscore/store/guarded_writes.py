@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from types import MappingProxyType
+from typing import NamedTuple
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
@@ -28,6 +29,14 @@ retry_on_conflict = retry(
 """Tries a commit again that another writer's commit has overtaken."""
 
 
+class MergeCounts(NamedTuple):
+    """What a MERGE did."""
+
+    inserted: int
+    deleted: int | None
+    """None where it is not known."""
+
+
 def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
     """The rows of one as_of, with a literal on the partition: other partitions are neither read nor in conflict."""
     moment = as_of.astimezone(UTC)
@@ -37,10 +46,10 @@ def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
 @retry_on_conflict
 def merge_into_table(
     source: DataFrame, table: Table, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
-) -> int | None:
+) -> MergeCounts | None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
 
-    Returns how many were inserted; None if Delta skipped a commit that it has already seen.
+    Returns how many were inserted and deleted; None if Delta skipped a commit that it has already seen.
 
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
@@ -68,7 +77,7 @@ def merge_into_table(
         else:
             builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
         metrics = builder.execute().collect()
-    return int(metrics[0]["num_inserted_rows"]) if metrics else None
+    return MergeCounts(metrics[0]["num_inserted_rows"], metrics[0]["num_deleted_rows"]) if metrics else None
 
 
 def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str], where: Column) -> None:

@@ -93,9 +93,11 @@ def _is_skippable_type(kind: pa.DataType) -> bool:
 
 
 def is_plain_type(kind: pa.DataType) -> bool:
-    """Whether the plainest Delta reader can read a column of the type: no timestamps without zone, no Arrow null."""
+    """Whether the plainest Delta reader can read a column of the type: no timestamps without zone, no
+    time of day, no Arrow null."""
     if pa.types.is_timestamp(kind):
         return kind.tz is not None
     if pa.types.is_nested(kind):
         return all(is_plain_type(kind.field(i).type) for i in range(kind.num_fields))
-    return not (pa.types.is_null(kind) or pa.types.is_interval(kind) or pa.types.is_duration(kind))
+    is_ = pa.types
+    return not (is_.is_null(kind) or is_.is_time(kind) or is_.is_interval(kind) or is_.is_duration(kind))

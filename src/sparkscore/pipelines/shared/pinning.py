@@ -1,14 +1,18 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
+import atexit
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict, RegistryUnreachable
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
+from sparkscore.model.registry.private_copies import find_private_copy
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
@@ -16,7 +20,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import Settings
+from sparkscore.settings import ModelSettings, Settings
 from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
@@ -69,7 +73,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
     try:
-        model = _resolve_run_model(attempt.settings, keep, copies)
+        model = _resolve_run_model(attempt, keep, copies)
         return model, _pin_run_source(attempt, model, keep)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
@@ -102,6 +106,7 @@ def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -
         output=model.output,
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
+        names=attempt.settings.output_names,
     )
 
 
@@ -148,19 +153,44 @@ def _warn_of_paths(attempt: Attempt) -> None:
 def copies_folder(settings: Settings) -> str:
     """Where private copies of models lie: under a local home, else in a folder of this process."""
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else tempfile.mkdtemp(prefix="sparkscore-models-")
+    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
 
 
-def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
+@cache
+def _temporary_models_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="sparkscore-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> PinnedModel:
+    settings = attempt.settings
     uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
-    return resolve_model(
-        uri,
-        tracking_uri=settings.tracking_uri,
-        runtime=settings.model.runtime,
-        params=settings.model.params,
-        inputs=settings.model.inputs,
-        copies=copies,
-    )
+    try:
+        return resolve_model(
+            uri,
+            tracking_uri=settings.tracking_uri,
+            runtime=settings.model.runtime,
+            params=settings.model.params,
+            inputs=settings.model.inputs,
+            copies=copies,
+        )
+    except (ModelNotFound, RegistryUnreachable) as error:
+        kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
+        if kept is None:
+            raise
+        attempt.warn(f"the private copy of the pinned model is used: {error.found}")
+        return kept
+
+
+def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> PinnedModel | None:
+    """The model of the pins from the copy that the attempt which pinned it has left; None where there is none."""
+    found = find_private_copy(copies, keep.model_digest)
+    if found is None:
+        return None
+    folder, digest = found
+    copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
+    return describe_private_copy(copy, runtime=settings.runtime, params=settings.params, inputs=settings.inputs)
 
 
 def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
@@ -182,4 +212,5 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
+        names=attempt.settings.output_names,
     )
