@@ -83,6 +83,8 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn("scored_at", TIMESTAMP, "When the run was published, UTC."),
 )
 """Constant for a run; added by the publish, never written to the stage."""
+RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
+"""Their names."""
 
 PREDICTION_COLUMN = "prediction"
 LABEL_COLUMN = "label"
@@ -183,9 +185,7 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset(
-    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
-)
+RESERVED_NAMES = frozenset({PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *RUN_CONSTANTS})
 """Names that keys and pass-through columns may not take."""
 
 

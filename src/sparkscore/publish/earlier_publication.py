@@ -9,14 +9,12 @@ from pyspark.sql.types import StructField, StructType
 from sparkscore.errors import ConfigError
 from sparkscore.publish.publish_run import lineage_literals, rejects_guard
 from sparkscore.records import RowChanges, Run, RunEvent
-from sparkscore.schemas import LINEAGE_COLUMNS, REJECT_TYPE
+from sparkscore.schemas import REJECT_TYPE, RUN_CONSTANTS
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_widening import align_column, compare_types
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition
 from sparkscore.store.table import Table
-
-_RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
 def load_published_rows(target: Table, publication: RunEvent, *, version: int | None = None) -> DataFrame:
@@ -27,7 +25,7 @@ def load_published_rows(target: Table, publication: RunEvent, *, version: int | 
     Raises:  VersionGone if the log no longer has the version.
     """
     rows = target.load_rows(version).where(as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id))
-    own_fields = [field for field in target.load_rows().schema if field.name not in _RUN_CONSTANTS]
+    own_fields = [field for field in target.load_rows().schema if field.name not in RUN_CONSTANTS]
     return rows.select(*(_to_present_column(rows.schema, field) for field in own_fields))
 
 
@@ -51,7 +49,7 @@ def check_earlier_columns(target: Table, *, version: int, keys: Sequence[str]) -
             "the columns that it had then, with the same or wider types",
             "score again with --replace",
         )
-    own = [field.name for field in now if not field.nullable and field.name not in _RUN_CONSTANTS]
+    own = [field.name for field in now if not field.nullable and field.name not in RUN_CONSTANTS]
     if set(own) != set(keys):
         raise ConfigError(
             f"source.keys names {', '.join(keys)}",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import ConfigError, ForeignTable
-from sparkscore.schemas import LINEAGE_COLUMNS, SCHEMA_VERSION, ContractColumn, TableContract
+from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, ContractColumn, TableContract
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.spark.type_widening import TypeDifference, compare_types, grow_struct
 from sparkscore.store.guarded_writes import retry_on_conflict
@@ -16,7 +16,6 @@ from sparkscore.store.table_transaction import TableTransaction
 JOB_PROPERTY = "sparkscore.job"
 SCHEMA_PROPERTY = "sparkscore.schema"
 FORMER_JOBS_PROPERTY = "sparkscore.former_jobs"
-_RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +147,7 @@ def _refuse_other_keys(table: Table, found: StructType, wanted: StructType) -> N
 
 
 def _required_names(schema: StructType) -> list[str]:
-    return sorted(one.name for one in schema if not one.nullable and one.name not in _RUN_CONSTANTS)
+    return sorted(one.name for one in schema if not one.nullable and one.name not in RUN_CONSTANTS)
 
 
 def _refuse_unfit_types(table: Table, differences: Sequence[TypeDifference]) -> None:

@@ -10,7 +10,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from sparkscore.errors import ConfigError, ForeignTable
 from sparkscore.records import MigrationRequest, TableMigration
-from sparkscore.schemas import LINEAGE_COLUMNS, SCHEMA_VERSION, columns_added_since
+from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, columns_added_since
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_widening import align_column, can_hold_type, compare_types, grow_struct, widen_field
 from sparkscore.store.guarded_writes import retry_on_conflict
@@ -23,8 +23,6 @@ from sparkscore.store.table_growth import (
     to_spark_schema,
 )
 from sparkscore.store.table_transaction import TableTransaction
-
-_RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +120,7 @@ def _plan_owner(name: str, request: MigrationRequest, properties: Mapping[str, s
 
 
 def _refuse_to_drop_keys(found: StructType, dropped: tuple[str, ...]) -> None:
-    required = [name for name in dropped if not found[name].nullable or name in _RUN_CONSTANTS]
+    required = [name for name in dropped if not found[name].nullable or name in RUN_CONSTANTS]
     if required:
         raise ConfigError(
             f"--drop-column names {', '.join(required)}, which every row has",
@@ -137,10 +135,10 @@ def _widen_columns(name: str, schema: StructType, widen: Mapping[str, str]) -> t
     for field, text in widen.items():
         wanted = _parse_type(field, text)
         path = next((one for one in paths if ".".join(one) == field), None)
-        if path is None or path[0] in _RUN_CONSTANTS:
+        if path is None or path[0] in RUN_CONSTANTS:
             raise ConfigError(
                 f"--widen names {field}, which is no column of {name} with a plain type that the job decides on",
-                f"one of {', '.join('.'.join(one) for one in paths if one[0] not in _RUN_CONSTANTS)}",
+                f"one of {', '.join('.'.join(one) for one in paths if one[0] not in RUN_CONSTANTS)}",
                 "check the name",
             )
         if can_hold_type(paths[path], wanted):
