@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from sparkscore.pipelines.check_sla import check_sla
     from sparkscore.pipelines.maintain import maintain
+    from sparkscore.pipelines.migrate import migrate
     from sparkscore.pipelines.rejects import retry_rejects
     from sparkscore.pipelines.rollback import rollback
     from sparkscore.pipelines.score import score
@@ -82,6 +83,7 @@ __all__ = [
     "__version__",
     "check_sla",
     "maintain",
+    "migrate",
     "register_tables",
     "retry_rejects",
     "rollback",
@@ -121,6 +123,7 @@ _HOMES = {
     "VersionGone": "sparkscore.errors",
     "check_sla": "sparkscore.pipelines.check_sla",
     "maintain": "sparkscore.pipelines.maintain",
+    "migrate": "sparkscore.pipelines.migrate",
     "register_tables": "sparkscore.publish.registered_tables",
     "retry_rejects": "sparkscore.pipelines.rejects",
     "rollback": "sparkscore.pipelines.rollback",

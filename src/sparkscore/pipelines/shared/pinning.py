@@ -75,6 +75,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         attempt.source.name,
         model.model_id,
         attempt.postprocessing_of(pins),
+        attempt.first_job,
     )
     attempt.run = run
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
