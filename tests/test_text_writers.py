@@ -49,8 +49,8 @@ MASKED = {
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
 USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
-"""Whoever writes the note of a commit, and who reads it: the sessions and the commit of files mask, and so does the codec
-`records.format_commit_note`, whose notes the stage's options hold."""
+"""Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
+codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"createDataFrame"},  # profiles and distances: numbers, and values of the data
     "gate/compiled/sets.py": {"createDataFrame"},
