@@ -52,7 +52,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     ),
     (("eyj",), re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
 )
-"""Words, one of which is in each text that has the shape (to look for words is quicker), the shape, what replaces it."""
+"""Words, one of which is in each text of the shape (to look for words is quicker), the shape, what replaces it."""
 
 
 def redact_secrets(text: str) -> str:
