@@ -18,6 +18,7 @@ SparkscoreError                 1
 │   ├── ModelNotFound               no such model, version or alias
 │   ├── SignatureError              source columns and model inputs do not fit
 │   ├── DigestMismatch              the model's files are not the ones that were pinned
+│   ├── TrustRefused                model.trust does not allow to load the model; nothing of it was imported
 │   └── PredictError                the model failed on a batch
 │       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
 │       └── BatchTimeout            the model did not answer in time
@@ -240,6 +241,12 @@ class DigestMismatch(ModelError):
     """The model's files differ from the ones that were pinned."""
 
     remedy = "log the model again as a new version: files of a registered version must not change"
+
+
+class TrustRefused(ModelError):
+    """The model may not be loaded; nothing of it was imported."""
+
+    remedy = "log the model in a format that holds data alone, or allow what the message names in `model.trust`"
 
 
 class PredictError(ModelError):

@@ -47,4 +47,4 @@ def test_only_another_name_than_the_default_changes_the_scoring_digest() -> None
     assert job().scoring_digest() == DIGEST
     assert job(id="id").scoring_digest() == DIGEST
     assert job(id="flight").scoring_digest() not in (DIGEST, job(id="flights").scoring_digest())
-    assert job("a b", **{"a b": "a_b"}).scoring_digest() == job("a b").scoring_digest()
+    assert job("a b", **dict[str, Any]({"a b": "a_b"})).scoring_digest() == job("a b").scoring_digest()

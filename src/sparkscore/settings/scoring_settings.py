@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from sparkscore.records import TrustPolicy
 from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.trust_settings import TrustSettings
 
 MAX_RETENTION_DAYS = 365_000
 """A thousand years: a date lies before any of today's by as many days."""
@@ -32,6 +34,16 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+    requirements: Literal["ignore", "warn", "refuse"] = Field(
+        default="warn",
+        description="what is done where the model's requirements.txt names other versions than are installed",
+    )
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Which models may be loaded."""
+        return self.trust.to_policy(requirements=self.requirements)
 
     @field_validator("uri", "tracking_uri")
     @classmethod

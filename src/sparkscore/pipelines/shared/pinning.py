@@ -49,6 +49,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
     model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
     _warn_of_paths(attempt)
+    for warning in model.warnings:
+        attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
     columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
     contract = _derive_contract(attempt, model, snapshot)
@@ -173,6 +175,7 @@ def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> Pinn
             params=settings.model.params,
             inputs=settings.model.inputs,
             copies=copies,
+            trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:
         kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
@@ -189,7 +192,13 @@ def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> Pin
         return None
     folder, digest = found
     copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
-    return describe_private_copy(copy, runtime=settings.runtime, params=settings.params, inputs=settings.inputs)
+    return describe_private_copy(
+        copy,
+        runtime=settings.runtime,
+        params=settings.params,
+        inputs=settings.inputs,
+        trust=settings.trust_policy,
+    )
 
 
 def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
