@@ -7,8 +7,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from sparkscore.errors import PredictError, RegistryUnreachable, SparkscoreError, TemporaryError
+from sparkscore.errors import PredictError, RegistryUnreachable, RowsNotPredicted, SparkscoreError, TemporaryError
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.redaction import known_secrets
 from sparkscore.scoring.task_errors import mark_task_errors, recover_task_error
 
 SECRET = secrets.token_hex()
@@ -148,3 +149,17 @@ def test_a_ring_of_causes_ends() -> None:
     one, two = RuntimeError("one"), RuntimeError("two")
     one.__cause__, two.__cause__ = two, one
     assert recover_task_error(one, SECRET) is None
+
+
+def test_what_leaves_a_task_holds_no_secret_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    canary = "Canary/Of+A-Task"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary)
+    monkeypatch.setattr(known_secrets, "_KNOWN", known_secrets._KnownSecrets())
+    with pytest.raises(RowsNotPredicted) as caught, mark_task_errors("signs"):
+        try:
+            raise RuntimeError(f"no access with {canary}")
+        except RuntimeError as error:
+            raise RowsNotPredicted("the model raised RuntimeError", raised="RuntimeError") from error
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "no access with ***" in shown
+    assert canary not in shown
