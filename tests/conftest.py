@@ -44,6 +44,7 @@ SLOW = (
     "tests/faults/test_changed.py",
     "tests/faults/test_soak.py",
     "tests/pipelines/test_batch_timeout.py",
+    "tests/pipelines/test_canary.py",
     "tests/pipelines/test_gates.py",
     "tests/pipelines/test_long_texts.py",
     "tests/pipelines/test_maintain.py",
