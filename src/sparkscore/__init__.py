@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         TableNotFound,
         TemporaryError,
         TooManyRejects,
+        TrustRefused,
         UnsupportedSession,
         VersionGone,
     )
@@ -73,6 +74,7 @@ __all__ = [
     "TableNotFound",
     "TemporaryError",
     "TooManyRejects",
+    "TrustRefused",
     "UnsupportedSession",
     "VersionGone",
     "__version__",
@@ -111,6 +113,7 @@ _HOMES = {
     "TableNotFound": "sparkscore.errors",
     "TemporaryError": "sparkscore.errors",
     "TooManyRejects": "sparkscore.errors",
+    "TrustRefused": "sparkscore.errors",
     "UnsupportedSession": "sparkscore.errors",
     "VersionGone": "sparkscore.errors",
     "check_sla": "sparkscore.pipelines.check_sla",

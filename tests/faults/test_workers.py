@@ -92,7 +92,7 @@ class TestExecutor:
     def test_lost_while_the_run_is_monitored_the_monitoring_is_as_without_it(
         self, scene: Scene, on_cluster: Child
     ) -> None:
-        watched = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
+        watched: dict[str, Any] = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
         scene.run(as_of=OLD, **watched)
         report = on_cluster.does(scene.order("before monitoring", "kill executors", **watched))
         assert scene.marker.exists()

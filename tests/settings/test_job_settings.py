@@ -11,6 +11,7 @@ import yaml
 from pydantic import ValidationError
 
 from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings import Settings
 from sparkscore.settings.setting_variables import select_setting_variables
 
@@ -113,7 +114,7 @@ def test_the_environment_names_the_home(config: Path, tmp_path: Path) -> None:
         ({"jbo": "x"}, "unknown setting jbo .did you mean job.."),
         ({"source": {"tabel": "x"}}, "unknown setting source.tabel .did you mean source.table.."),
         ({"scoring": {"batch_row": 3}}, "did you mean scoring.batch_rows"),
-        ({"scoring": {"transport": "udf"}}, "scoring.transport: .*'auto', 'pandas_udf', 'arrow' or 'scan'"),
+        ({"scoring": {"transport": "udf"}}, "scoring.transport is 'udf'\n.*expected: auto, pandas_udf, arrow or scan"),
         ({"model": {"residency": "node"}}, "model.residency"),
         ({"output": {"threshold": 2}}, "output.threshold"),
         ({"job": "a b; DROP"}, "job"),
@@ -210,9 +211,12 @@ def test_variables_that_differ_in_case_only_are_refused_without_their_values(con
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("job: 007", 'found 007, which YAML reads as the number 7 .*; as text, write "007" in quotes'),
-        ("profile: {segments: [no]}", r"profile\.segments\.0: .*found no, which YAML reads as false .*write \"no\""),
-        ("drift: {baseline: 2013-10-01}", 'which YAML reads as the date 2013-10-01 .*write "2013-10-01" in quotes'),
+        ("job: 007", 'job is 007, which YAML reads as the number 7 (?s:.*)write "007" in quotes'),
+        ("profile: {segments: [no]}", r"profile\.segments\.0 is no, which YAML reads as false (?s:.*)write \"no\""),
+        (
+            "drift: {baseline: 2013-10-01}",
+            'YAML reads as the date 2013-10-01 (?s:.*)write "2013-10-01" in quotes',
+        ),
         ("drift: {min_rows: 010}", r"job\.yaml, line \d+: drift\.min_rows: YAML reads 010 as 8\n.*\n.*write 10 or 8"),
         ("scoring: {deadline: 1:30}", "scoring.deadline: YAML reads 1:30 as 90"),
         ("scoring: {deadline: 1:30.5}", "scoring.deadline: YAML reads 1:30.5 as 90.5"),
@@ -416,3 +420,40 @@ def test_a_whole_group_as_a_flag_of_python_is_read_strictly_too(config: Path) ->
     assert load_settings(config, flags={"gate": "{input: /a.json}"}).gate.input == "/a.json"
     with pytest.raises(ConfigError, match=r"--gate: gate\.input stands twice in line 1"):
         load_settings(config, flags={"gate": "{input: /a.json, input: /b.json}"})
+
+
+@pytest.mark.parametrize("url", ["http://hooks.example/a-secret-path", "http://10.1.2.3/a-secret-path"])
+def test_a_webhook_over_plain_http_is_refused_with_what_to_do(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="in the clear") as caught:
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(monitor={"webhook": url})))
+    assert "use https" in str(caught.value)
+    assert "a-secret-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example/x", "http://localhost:8080/x", "http://127.0.0.1/x", "http://[::1]/x"]
+)
+def test_a_webhook_over_https_or_on_this_machine_is_taken(url: str) -> None:
+    webhook = Settings(**settings_content(monitor={"webhook": url})).monitor.webhook
+    assert webhook is not None
+    assert webhook.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url", ["hooks.example/a-secret-path", "ftp://x/a-secret-path", "https:///a-secret-path", "http://[a-secret-path"]
+)
+def test_a_webhook_that_is_no_address_is_refused_without_showing_it(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="not shown") as caught:
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(monitor={"webhook": url})))
+    assert "a-secret-path" not in str(caught.value)
+
+
+def test_an_error_of_pydantic_itself_does_not_show_what_was_given() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**settings_content(monitor={"webhook": "ftp://x/a-secret-path"}))
+    assert "a-secret-path" not in str(caught.value)
+
+
+def test_a_column_that_is_called_like_a_secret_is_none(tmp_path: Path) -> None:
+    load_settings(write_yaml(tmp_path / "job.yaml", settings_content(model={"inputs": {"token": "token_of_text"}})))
+    assert redact_secrets("the column token_of_text") == "the column token_of_text"

@@ -8,8 +8,9 @@ import structlog
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
+from sparkscore.errors import PinsConflict, TableChanged
 from sparkscore.records import Publication, Run, RunCommitNote
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
@@ -83,7 +84,7 @@ def _merge_run_rows(
             raise
         log.warning(
             "the MERGE raised an error, but the table's history holds its commit",
-            error=redact_secrets(str(error))[:300],
+            error=shorten_redacted(str(error), 300),
         )
         return MergeCounts(0, None)
 

@@ -47,12 +47,14 @@ from sparkscore.records.scan_records import (
 )
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.table_records import TableLocation, TableRef
+from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
     "NOTE_KEY",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
+    "WARNING_POLICY",
     "ColumnProfile",
     "Condition",
     "Drift",
@@ -68,6 +70,7 @@ __all__ = [
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "Reaction",
     "RejectCount",
     "ReportedModel",
     "ReportedSource",
@@ -93,6 +96,7 @@ __all__ = [
     "StagedFile",
     "TableLocation",
     "TableRef",
+    "TrustPolicy",
     "Verdict",
     "format_commit_note",
     "json_digest",

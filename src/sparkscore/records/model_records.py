@@ -5,6 +5,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sparkscore.records.trust_records import WARNING_POLICY, TrustPolicy
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
@@ -35,3 +37,7 @@ class PinnedModel:
     """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
+    trust: TrustPolicy = WARNING_POLICY
+    """By which it was allowed; executors decide by it once more."""
+    warnings: tuple[str, ...] = ()
+    """What the policy warns of."""

@@ -3,9 +3,15 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from sparkscore.records import TrustPolicy
+from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.trust_settings import TrustSettings
+
+MAX_RETENTION_DAYS = 365_000
+"""A thousand years: a date lies before any of today's by as many days."""
 
 
 class ModelSettings(FrozenSettings):
@@ -28,6 +34,22 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+    requirements: Literal["ignore", "warn", "refuse"] = Field(
+        default="warn",
+        description="what is done where the model's requirements.txt names other versions than are installed",
+    )
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Which models may be loaded."""
+        return self.trust.to_policy(requirements=self.requirements)
+
+    @field_validator("uri", "tracking_uri")
+    @classmethod
+    def _register_uri_secrets(cls, uri: str | None) -> str | None:
+        register_uri_secrets(uri)
+        return uri
 
 
 class ScoringSettings(FrozenSettings):
@@ -106,11 +128,19 @@ class OutputSettings(FrozenSettings):
         description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of keys and pass-through columns in the prediction table: {source column: its name there};"
+        " default: the source's name, with _ for characters that plain Delta tables refuse",
+    )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="maintain removes predictions, rejects and events of an older as_of",
     )
 
     def first_kept_date(self, now: datetime) -> date | None:

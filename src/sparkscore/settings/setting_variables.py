@@ -3,9 +3,9 @@
 import difflib
 import math
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, cast
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -13,6 +13,7 @@ from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError
 from sparkscore.settings.layers import iterate_setting_fields
+from sparkscore.settings.setting_types import describe_type, setting_takes
 from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
@@ -51,11 +52,14 @@ def parse_variables_layer(
 ) -> dict[str, Any]:
     """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
+    `null` is no value for a setting that may have none, as in a file.
+
     `spell`: turns a variable's name into the name that its author used: `flag_of`.
 
-    Raises:  ConfigError.
+    Raises:  ConfigError, for a variable that is empty, too.
     """
-    return _VariableSource(settings, mapping, spell)()
+    _refuse_empty_variables(settings, mapping, spell)
+    return _to_nulls(settings, _VariableSource(settings, mapping, spell)())
 
 
 def flag_of(variable: str) -> str:
@@ -82,10 +86,36 @@ def _check_host_timeout(text: str | None) -> None:
         )
 
 
+def _refuse_empty_variables(settings: type[BaseModel], mapping: Mapping[str, str], spell: Callable[[str], str]) -> None:
+    fields = dict(iterate_setting_fields(settings))
+    for variable, text in mapping.items():
+        if not text.strip():
+            spelled, name = spell(variable), dotted_name(variable)
+            field = fields.get(name)
+            optional = field is not None and setting_takes(field.annotation, NoneType)
+            do = f"give it one, or {'leave it out' if spelled.startswith('--') else 'unset it'}"
+            raise ConfigError(
+                f"{spelled} is empty",
+                "a value" if field is None else describe_type(field.annotation, field.metadata),
+                f"{do}; null stands for no value" if optional else do,
+            )
+
+
+def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any]:
+    for name, info in iterate_setting_fields(settings):
+        *groups, leaf = name.split(".")
+        holder: Any = layer
+        for group in groups:
+            holder = holder.get(group) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and holder.get(leaf) == "null" and setting_takes(info.annotation, NoneType):
+            holder[leaf] = None
+    return layer
+
+
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
     nameable = sorted(known | _OTHER_VARIABLES)
-    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
+    groups = {above for name in known for above in _names_above(name)}
     for name in sorted(env):
         if name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), nameable, n=1, cutoff=0.5)
@@ -95,6 +125,12 @@ def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
                 f"one of {', '.join(sorted(known))}" if not near else near[0],
                 "rename or unset it",
             )
+
+
+def _names_above(variable: str) -> list[str]:
+    """The groups that a setting is in, as variables."""
+    parts = variable.removeprefix(VARIABLE_PREFIX).split("__")
+    return [VARIABLE_PREFIX + "__".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _refuse_same_names(names: Iterable[str], what: str) -> None:
@@ -130,12 +166,6 @@ class _VariableSource(EnvSettingsSource):
             return load_scalars(value, label, name=dotted_name(name))
         except RefusedYaml as refused:
             raise ConfigError(f"{label}: {refused.found}", refused.expected, refused.do) from refused
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"{label} is not YAML: {getattr(error, 'problem', None) or 'a character that YAML does not allow'}",
-                "a list or a mapping as YAML or JSON, for example [a, b]",
-                "put quotes around text with special characters",
-            ) from error
 
     def __call__(self) -> dict[str, Any]:
         try:

@@ -10,19 +10,14 @@ from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
-from sparkscore.errors import (
-    AccessDenied,
-    ConfigError,
-    ModelNotFound,
-    RegistryUnreachable,
-    SparkscoreError,
-    redact_secrets,
-)
+from sparkscore.errors import AccessDenied, ConfigError, ModelNotFound, RegistryUnreachable, SparkscoreError
 from sparkscore.model.registry.mlflow_settings import (
     limit_mlflow_downloads,
     limit_mlflow_retries,
     suppress_mlflow_output,
 )
+from sparkscore.redaction.known_secrets import register_secret, register_uri_secrets
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 
 RegistryAnswer = TypeVar("RegistryAnswer")
 
@@ -46,7 +41,10 @@ def open_registry(tracking_uri: str | None) -> Registry:
     """
     with suppress_mlflow_output():
         import mlflow
+        from mlflow.utils.credentials import read_mlflow_creds
 
+        register_secret(read_mlflow_creds().password)  # a file may hold it
+        register_uri_secrets(tracking_uri or mlflow.get_tracking_uri())
         # for Databricks MLflow knows that the registry is Unity Catalog
         registry_uri = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
         uri = registry_uri or mlflow.get_registry_uri()
@@ -134,7 +132,7 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
 
 def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
     """What a failure of MLflow, of its database or of the network means for a run."""
-    code, message = getattr(error, "error_code", None), redact_secrets(str(error)).strip().partition("\n")[0][:300]
+    code, message = getattr(error, "error_code", None), shorten_redacted(str(error).strip().partition("\n")[0], 300)
     no_file = isinstance(error, OSError) and "No such file" in str(error)
     check = "check model.uri and model.tracking_uri"
     if code in _NOT_FOUND_CODES or no_file:

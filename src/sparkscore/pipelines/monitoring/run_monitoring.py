@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
+from sparkscore.errors import MONITORING_BREACH, SparkscoreError
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.monitor.report.drawing import require_report_extra
@@ -17,6 +18,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
 from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
@@ -57,9 +59,9 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 
 
 def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
-    report, settings = attempt.report, attempt.settings
-    uris = {"tracking_uri": settings.tracking_uri, "home": settings.home_uri}
-    call_mlflow_in_time(lambda: log_run(report, run, drifts, **uris), seconds=_MLFLOW_S)
+    settings = attempt.settings
+    call = partial(log_run, attempt.report, run, drifts, tracking_uri=settings.tracking_uri, home=settings.home_uri)
+    call_mlflow_in_time(call, seconds=_MLFLOW_S)
 
 
 def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:
@@ -162,7 +164,7 @@ def _warn_on_failure(attempt: Attempt, what: str, *, binding: bool = False) -> I
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, readers see the run
         sensitive = bool(attempt.settings.source.sensitive) and not isinstance(error, SparkscoreError)
-        reason = type(error).__name__ if sensitive else redact_secrets(str(error).partition("\n")[0])[:300]
+        reason = type(error).__name__ if sensitive else shorten_redacted(str(error).partition("\n")[0], 300)
         attempt.warn(f"no {what}: {reason}")
         if binding:
             attempt.exit_code = MONITORING_BREACH

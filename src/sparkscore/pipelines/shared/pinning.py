@@ -21,7 +21,7 @@ from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import ModelSettings, Settings
-from sparkscore.store.table_contracts import check_table_contract
+from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,8 @@ class Plan:
     contract: TableContract
     rules: RowRules
     """What a row must meet to be scored."""
+    growth: TableGrowth | None
+    """What the publication adds to the prediction table; None where there is none yet."""
 
 
 def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
@@ -47,9 +49,12 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
     model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
     _warn_of_paths(attempt)
+    for warning in model.warnings:
+        attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
     columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
-    contract = _derive_checked_contract(attempt, model, snapshot)
+    contract = _derive_contract(attempt, model, snapshot)
+    growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
         attempt.as_of,
@@ -64,7 +69,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, contract, rules)
+    return Plan(run, model, columns, snapshot, contract, rules, growth)
 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
@@ -94,19 +99,31 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
     return pins
 
 
-def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
-    """The columns of the prediction table; where the table exists, it has them."""
+def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     source = attempt.settings.source
-    contract = derive_table_contract(
+    return derive_table_contract(
         snapshot.schema,
         keys=source.keys,
         output=model.output,
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
+        names=attempt.settings.output_names,
     )
-    if attempt.target.exists():
-        check_table_contract(attempt.target, contract, job=attempt.settings.job)
-    return contract
+
+
+def _plan_growth_of_target(attempt: Attempt, contract: TableContract) -> TableGrowth | None:
+    """What the publication adds to the prediction table. It is added there: a refused run leaves the table alone."""
+    if not attempt.target.exists():
+        return None
+    growth = plan_table_growth(attempt.target, contract, job=attempt.settings.job)
+    if growth.added:
+        attempt.warn(f"the publication adds to {attempt.target.name}: {', '.join(growth.added)}; NULL in older rows")
+    if growth.unwritten:
+        attempt.warn(
+            f"{attempt.target.name} has columns that the job does not write: {', '.join(growth.unwritten)};"
+            " they stay, and are NULL in what is published now; `migrate --drop-column NAME` removes one"
+        )
+    return growth
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:
@@ -158,6 +175,7 @@ def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> Pinn
             params=settings.model.params,
             inputs=settings.model.inputs,
             copies=copies,
+            trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:
         kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
@@ -174,7 +192,13 @@ def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> Pin
         return None
     folder, digest = found
     copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
-    return describe_private_copy(copy, runtime=settings.runtime, params=settings.params, inputs=settings.inputs)
+    return describe_private_copy(
+        copy,
+        runtime=settings.runtime,
+        params=settings.params,
+        inputs=settings.inputs,
+        trust=settings.trust_policy,
+    )
 
 
 def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
@@ -196,4 +220,5 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
+        names=attempt.settings.output_names,
     )

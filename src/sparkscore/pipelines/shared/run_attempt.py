@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
@@ -33,6 +33,8 @@ from sparkscore.records import (
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
+from sparkscore.redaction.exception_redaction import redact_exception
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
@@ -174,8 +176,9 @@ class Attempt:
 
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
-        log.warning(text)
-        self.report = replace(self.report, warnings=(*self.report.warnings, text))
+        shown = redact_secrets(text)
+        log.warning(shown)
+        self.report = replace(self.report, warnings=(*self.report.warnings, shown))
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Keep a gate's verdict and add its warnings to the run's."""
@@ -251,6 +254,7 @@ class Attempt:
                 known = SparkscoreError(type(error).__name__, do=MESSAGE_HIDDEN)
             code = known.exit_code if known else SparkscoreError.exit_code
             self._end_with_failure(known or error, code, records=records)
+            redact_exception(error)
             if known is None or (known is error and not self.settings.source.sensitive):
                 raise
             # what it was made of shows with --debug, but not where that may hold values of sensitive columns
@@ -288,7 +292,7 @@ class Attempt:
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(
-                    "the failure could not be recorded in the run events", error=redact_secrets(str(second))[:300]
+                    "the failure could not be recorded in the run events", error=shorten_redacted(str(second), 300)
                 )
         self._write_metrics()
 

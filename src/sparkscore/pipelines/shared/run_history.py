@@ -15,7 +15,7 @@ from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import Pins, ReportedSource, Run, RunEvent, to_utc_text
 from sparkscore.store import commit_history
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner
 
 
 @dataclass(frozen=True, slots=True)
