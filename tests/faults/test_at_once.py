@@ -16,7 +16,12 @@ MORNING, EVENING, NEXT_DAY = f"{AS_OF}T06:00:00", f"{AS_OF}T18:00:00", "2014-01-
 class TestOneRun:
     @pytest.mark.parametrize(
         ("at", "do"),
-        [("before stage", "hold"), ("before publish", "hold"), ("in merge", "stop"), ("published", "hold")],
+        [
+            ("before stage", "hold"),
+            ("before publish", "hold"),
+            pytest.param("in merge", "stop", marks=pytest.mark.smoke),
+            ("published", "hold"),
+        ],
     )
     def test_in_two_processes_makes_one_commit_and_both_end_well(self, scene: Scene, at: str, do: str) -> None:
         with scene.halted(at, do) as child:
@@ -43,7 +48,9 @@ class TestOneRun:
 
 
 class TestOneAsOf:
-    @pytest.mark.parametrize(("at", "do"), [("before publish", "hold"), ("in merge", "stop")])
+    @pytest.mark.parametrize(
+        ("at", "do"), [pytest.param("before publish", "hold", marks=pytest.mark.smoke), ("in merge", "stop")]
+    )
     def test_with_another_model_the_later_one_is_refused_and_they_are_never_mixed(
         self, scene: Scene, at: str, do: str
     ) -> None:
@@ -97,6 +104,7 @@ class TestMaintenance:
         scene.world.registry.alias(2)
         return scene
 
+    @pytest.mark.smoke
     def test_optimize_wins_and_the_publish_is_tried_again(self, published: Scene) -> None:
         table = DeltaTable.forPath(published.world.spark, published.world.path("predictions"))
         paid = published.traps.paid()

@@ -19,7 +19,7 @@ ATTEMPTS = 4
 
 
 class TestPythonWorker:
-    @pytest.mark.parametrize("transport", ["scan", "arrow"])
+    @pytest.mark.parametrize("transport", [pytest.param("scan", marks=pytest.mark.smoke), "arrow"])
     def test_killed_once_its_task_is_tried_again_and_the_result_is_right(self, scene: Scene, transport: str) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(scoring={"transport": transport})
@@ -41,6 +41,7 @@ class TestPythonWorker:
 
 
 class TestModelProcess:
+    @pytest.mark.smoke
     def test_killed_once_it_is_started_again_and_the_batch_is_predicted(self, scene: Scene) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(model={"residency": "executor"})
