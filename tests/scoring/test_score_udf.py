@@ -1,5 +1,6 @@
 import ast
 import inspect
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 from mlflow.pyfunc import spark_udf
 from mlflow.types import ColSpec, Schema
-from mlflow.types.schema import DataType, Object, Property
+from mlflow.types.schema import Array, DataType, Object, Property
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType
@@ -169,6 +170,21 @@ class TestResults:
         predict = made(spark, shelf, uri)
         assert predict.returnType.simpleString() == "struct<sum:double,text:string>"
         assert only(frame, predict()["sum"]) == 8.0
+
+    def test_structs_in_structs_and_in_lists(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        inner = Object([Property("t", DataType.datetime), Property("n", DataType.long)])
+        answer = Answers(
+            lambda frame: [
+                {"one": {"t": np.datetime64("2013-06-30T12:00"), "n": 2**53 + 1}, "all": [{"t": None, "n": 2}]}
+                for _ in range(len(frame))
+            ]
+        )
+        outputs = Schema([ColSpec(inner, "one"), ColSpec(Array(inner), "all")])
+        predict = made(spark, shelf, shelf.put("deep", answer, signature(columns(a="double"), outputs)))
+        assert predict.returnType.simpleString() == (
+            "struct<one:struct<n:bigint,t:timestamp>,all:array<struct<n:bigint,t:timestamp>>>"
+        )
+        assert only(frame, predict()) == ((BIG, datetime(2013, 6, 30, 12)), [(2, None)])  # noqa: DTZ001  the session's
 
     def test_it_gives_what_mlflows_own_function_gives(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(carrier="string", hour="integer", distance="double"), tensor("float64", 2))

@@ -16,6 +16,13 @@ from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verd
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.prediction_parts import (
+    NO_OUTPUT_PARTS,
+    OutputParts,
+    field_path,
+    item_path,
+    prediction_part_paths,
+)
 from sparkscore.records.report_records import (
     RESULT_SCHEMA,
     ReportedModel,
@@ -50,6 +57,7 @@ from sparkscore.records.table_records import TableLocation, TableRef
 
 __all__ = [
     "NOTE_KEY",
+    "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
@@ -62,6 +70,7 @@ __all__ = [
     "MaintenanceReport",
     "MaintenanceStatus",
     "ModelInput",
+    "OutputParts",
     "PartRows",
     "PinnedModel",
     "Pins",
@@ -94,8 +103,11 @@ __all__ = [
     "TableLocation",
     "TableRef",
     "Verdict",
+    "field_path",
     "format_commit_note",
+    "item_path",
     "json_digest",
     "parse_commit_note",
+    "prediction_part_paths",
     "to_utc_text",
 ]

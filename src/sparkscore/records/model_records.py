@@ -5,6 +5,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sparkscore.records.prediction_parts import NO_OUTPUT_PARTS, OutputParts
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
@@ -35,3 +37,5 @@ class PinnedModel:
     """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
+    parts: OutputParts = NO_OUTPUT_PARTS
+    """Which parts of it may be missing, and how long its lists are."""

@@ -142,6 +142,8 @@ class Settings(FrozenSettings):
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
+        rejects_nulls = self.scoring.reject_null_predictions
+        nulls = {"reject_null_predictions": True, "allow_null": sorted(self.output.allow_null)} if rejects_nulls else {}
         return json_digest(
             {
                 "where": [condition.model_dump() for condition in source.where],
@@ -153,5 +155,6 @@ class Settings(FrozenSettings):
                 "threshold": threshold,  # the digests of jobs without one are what they were when it counted
                 "row_rules": ["null_key", *reject_rules],
                 **{name: value for name, value in timeout.items() if value is not None},
+                **nulls,
             }
         )

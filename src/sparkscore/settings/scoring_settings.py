@@ -7,6 +7,8 @@ from pydantic import Field
 
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
+ParamScalar = bool | int | float | str
+
 
 class ModelSettings(FrozenSettings):
     """Which model scores, and how it is run."""
@@ -18,8 +20,8 @@ class ModelSettings(FrozenSettings):
     inputs: dict[str, str] = Field(
         default_factory=dict, description="maps model inputs to source columns, if names differ"
     )
-    params: dict[str, bool | int | float | str] = Field(
-        default_factory=dict, description="params of the model's signature"
+    params: dict[str, ParamScalar | tuple[ParamScalar, ...]] = Field(
+        default_factory=dict, description="params of the model's signature, with lists where it has the shape (-1,)"
     )
     runtime: Literal["auto", "pyfunc", "sklearn", "onnx", "torch"] = Field(
         default="auto", description="the library that executes the model"
@@ -31,7 +33,8 @@ class ModelSettings(FrozenSettings):
 
 
 class ScoringSettings(FrozenSettings):
-    """How rows reach the model. Changes no value beyond rounding, so it is not part of a run's identity."""
+    """How rows reach the model, and which become rejects. What changes no value beyond rounding is not part of a run's
+    identity."""
 
     transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
         default="auto", description="how rows reach the model"
@@ -50,6 +53,11 @@ class ScoringSettings(FrozenSettings):
         gt=0,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
+    )
+    reject_null_predictions: bool = Field(
+        default=False,
+        description="reject rows whose prediction, or a part of it that must be there, is NULL or NaN; else such a row"
+        " stops the run (exit 3)",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
@@ -101,6 +109,11 @@ class OutputSettings(FrozenSettings):
     )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
+    )
+    allow_null: tuple[str, ...] = Field(
+        default=(),
+        description="parts of the prediction that may be NULL: a field, a dotted path (items of a list: element), or"
+        " prediction for the whole; besides those that the model's signature calls optional",
     )
     retention_days: int | None = Field(
         default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"

@@ -26,6 +26,7 @@ def ship_model(
     residency: Literal["worker", "executor"] = "worker",
     batch_timeout: float | None = None,
     sensitive: bool = False,
+    nullable: frozenset[str] | None = None,
 ) -> ShippedModel:
     """The model as workers find it; added to the SparkContext once per digest.
 
@@ -45,13 +46,19 @@ def ship_model(
         inputs=model.inputs,
         tensor=model.tensor,
         output=model.output,
-        params=tuple(sorted(params.items())),
+        parts=model.parts,
+        params=tuple((name, _freeze_param(params[name])) for name in sorted(params)),
         residency=residency,
         file=describe_runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
         sensitive=sensitive,
+        nullable=nullable,
         code=list_model_modules(mlmodel, model.path),
     )
+
+
+def _freeze_param(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _zip_model_folder(folder: Path, name: str) -> Path:

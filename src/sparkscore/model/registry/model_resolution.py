@@ -88,6 +88,7 @@ def resolve_model(
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
+        parts=signature.parts,
     )
 
 

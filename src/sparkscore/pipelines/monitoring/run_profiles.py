@@ -17,7 +17,7 @@ from sparkscore.monitor.prediction_columns import PredictionSelector, prediction
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage
-from sparkscore.schemas import PREDICTION_COLUMN
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
 
@@ -75,10 +75,12 @@ def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[Co
     table, settings = attempt.stage_store(plan.run).table, attempt.settings
     threshold, segments = settings.output.threshold, settings.profile.segments
     schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
-    columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
+    may_be_null = PREDICTION_COLUMN in plan.nullable
+    needed = (PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()))
+    columns = tuple(dict.fromkeys(needed))
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
+    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments, may_be_null))
     summaries = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 

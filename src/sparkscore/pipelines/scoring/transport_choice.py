@@ -90,6 +90,7 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         residency=model.residency,
         batch_timeout=attempt.settings.scoring.batch_timeout,
         sensitive=bool(attempt.settings.source.sensitive),
+        nullable=plan.nullable if attempt.settings.scoring.reject_null_predictions else None,
     )
     return StageRowScorer(
         replace(shipped, secret=attempt.secret),
@@ -124,4 +125,6 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
 def output_frame(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
     """The stage's rows with the columns of the prediction table, constants of the run apart."""
     threshold = attempt.settings.output.threshold
-    return postprocess_predictions(staged, plan.contract, output=plan.model.output, threshold=threshold)
+    return postprocess_predictions(
+        staged, plan.contract, output=plan.model.output, threshold=threshold, nullable=plan.nullable
+    )

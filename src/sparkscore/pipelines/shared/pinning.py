@@ -4,6 +4,8 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pyarrow as pa
+
 from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
@@ -13,7 +15,8 @@ from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.publish.postprocessing import derive_table_contract
+from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
+from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import Settings
@@ -32,6 +35,8 @@ class Plan:
     contract: TableContract
     rules: RowRules
     """What a row must meet to be scored."""
+    nullable: frozenset[str] = frozenset()
+    """Paths of the parts of a prediction that may be NULL."""
 
 
 def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
@@ -60,7 +65,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, contract, rules)
+    return Plan(run, model, columns, snapshot, contract, rules, _nullable_parts(attempt, model))
 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
@@ -93,6 +98,7 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
 def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     """The columns of the prediction table; where the table exists, it has them."""
     source = attempt.settings.source
+    check_threshold(attempt.settings.output.threshold, model.output, model.parts)
     contract = derive_table_contract(
         snapshot.schema,
         keys=source.keys,
@@ -103,6 +109,12 @@ def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Sna
     if attempt.target.exists():
         check_table_contract(attempt.target, contract, job=attempt.settings.job)
     return contract
+
+
+def _nullable_parts(attempt: Attempt, model: PinnedModel) -> frozenset[str]:
+    output = attempt.settings.output
+    published = model.output if output.threshold is None else pa.float64()
+    return choose_nullable_parts(published, model.parts, output.allow_null)
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:
