@@ -48,6 +48,7 @@ SLOW = (
     "tests/pipelines/test_maintain.py",
     "tests/pipelines/test_rollback.py",
     "tests/pipelines/test_rejects.py",
+    "tests/pipelines/test_renamed_columns.py::test_rejects_are_scored_again",
     "tests/pipelines/test_row_rules.py",
     "tests/pipelines/test_sensitive.py",
     "tests/pipelines/test_transports.py",
@@ -69,6 +70,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW):
             item.add_marker(pytest.mark.slow)
+
+
+@pytest.fixture(autouse=True)
+def forgotten_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Secrets that a test registers are forgotten after it."""
+    from sparkscore.redaction import known_secrets
+
+    monkeypatch.setattr(known_secrets, "_KNOWN", known_secrets._KnownSecrets(has_environment=True))
 
 
 @pytest.fixture(scope="session")

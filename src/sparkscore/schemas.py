@@ -1,12 +1,9 @@
 """Every table that the suite writes, as data: columns, types, units, grain, comments. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
-
-SCHEMA_VERSION = 1
-"""Version of these contracts; stands in each table's property `sparkscore.schema`."""
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -38,6 +35,37 @@ class TableContract:
     def schema(self) -> pa.Schema:
         """The contract as a pyarrow schema."""
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
+
+
+VERB_COLUMN = ContractColumn("verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects.")
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStep:
+    """What a version of the contracts adds to the one before. Only adds: readers of the older columns go on."""
+
+    version: int
+    meaning: str
+    added: Mapping[str, tuple[ContractColumn, ...]] = field(default_factory=dict)
+    """Columns that may be NULL, by the suffix of the table's name; the prediction table has none."""
+
+
+SCHEMA_STEPS = (
+    SchemaStep(
+        2,
+        "A prediction table may have columns that its job no longer writes; run events name their verb.",
+        {"_runs": (VERB_COLUMN,)},
+    ),
+)
+"""The migrations of all tables of a job. A stage needs none: it is named by all that decides on its columns."""
+SCHEMA_VERSION = SCHEMA_STEPS[-1].version
+"""Version of these contracts; stands in each table's property `sparkscore.schema`."""
+
+
+def columns_added_since(version: int, suffix: str) -> tuple[ContractColumn, ...]:
+    """The columns that a table of an older version lacks."""
+    steps = [step for step in SCHEMA_STEPS if step.version > version]
+    return tuple(column for step in steps for column in step.added.get(suffix, ()))
 
 
 LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
@@ -222,6 +250,7 @@ RUNS_CONTRACT = TableContract(
         ContractColumn("error", pa.string(), "Class of the error, where it failed."),
         ContractColumn("message", pa.string(), "Message of the error, without secrets."),
         ContractColumn("details", pa.string(), "JSON: verb, verdicts, seconds per part, model loads, transport."),
+        VERB_COLUMN,
     ),
 )
 
@@ -242,6 +271,14 @@ REJECTS_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
+SIDE_TABLES: Mapping[str, TableContract] = {
+    "_rejects": REJECTS_CONTRACT,
+    "_profile": PROFILE_CONTRACT,
+    "_drift": DRIFT_CONTRACT,
+    "_runs": RUNS_CONTRACT,
+}
+"""The tables beside a job's prediction table, by the suffix of their names."""
+
 _ROWS = ("count", "count_cmp", "num_nulls", "num_nan", "weights", "rows_read", "rows_scored", "rows_rejected")
 _VALUES = ("min", "max", "avg", "stddev", "median", "quantiles", "points")
 COLUMN_UNITS: Mapping[str, str] = {
@@ -257,6 +294,7 @@ COLUMN_UNITS: Mapping[str, str] = {
 
 TABLE_PROPERTIES: Mapping[str, str] = {
     "sparkscore.job": "The job that owns the table; any other job is refused.",
+    "sparkscore.former_jobs": "Names that the job had before, oldest first; its runs are identified by the first one.",
     "sparkscore.schema": "Version of the table's contract; a newer one than this sparkscore knows is refused.",
     "sparkscore.expired_revision": "The greatest revision of any as_of that retention has removed.",
     "delta.minReaderVersion": "1: the plainest Delta reader can read the table.",

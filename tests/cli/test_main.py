@@ -214,15 +214,17 @@ def test_a_mistyped_variable_is_an_error(
 
 
 def test_a_dry_run_shows_the_plan_and_leaves_the_tables_as_they_were(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
+    world: World, config: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    measured = ("--monitor.metrics", str(tmp_path / "metrics"))
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run", *measured)
     assert (code, result["status"], result["model"]["version"]) == (0, "dry_run", "1")
     assert "publish revision 1, attempt 1" in said
     assert world.version() == world.version("predictions_runs") == -1
     call(capfd, "score", "--config", config, "--as-of", AS_OF)
-    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run", *measured)
     assert "nothing: this as_of is already published" in said
+    assert not (tmp_path / "metrics").exists()
 
 
 def test_a_sample_shows_rows_and_leaves_the_tables_as_they_were(

@@ -84,13 +84,34 @@ class TestRegistry:
         assert caught.value.exit_code == 75
         scene.check()
 
-    def test_a_version_that_is_deleted_between_two_attempts_is_named_and_a_restart_takes_another(
-        self, scene: Scene, own: Registry
+    def deleted(self, own: Registry) -> None:
+        MlflowClient(own.uri, registry_uri=own.uri).delete_model_version(MODEL, "1")
+        own.alias(2)
+
+    def down(self, own: Registry) -> None:
+        Path(urlsplit(own.uri).path[1:]).write_bytes(b"no database")
+
+    @pytest.mark.parametrize("fate", [deleted, down])
+    def test_a_version_that_is_gone_between_two_attempts_is_served_from_the_private_copy(
+        self, scene: Scene, own: Registry, fate: Callable[["TestRegistry", Registry], None]
     ) -> None:
         groups: dict[str, Any] = {"model": {"tracking_uri": own.uri}}
         scene.interrupted(STAGING, **groups)
-        MlflowClient(own.uri, registry_uri=own.uri).delete_model_version(MODEL, "1")
-        own.alias(2)
+        fate(self, own)
+        report = scene.run(**groups)
+        assert (report.status, report.attempt) == ("published", 2)
+        assert any("private copy" in warning for warning in report.warnings)
+        scene.check()
+
+    @pytest.mark.parametrize("copies", ["none", "changed"])
+    def test_where_the_copy_is_gone_too_or_changed_the_version_is_named_and_a_restart_takes_another(
+        self, scene: Scene, own: Registry, copies: str
+    ) -> None:
+        groups: dict[str, Any] = {"model": {"tracking_uri": own.uri}}
+        scene.interrupted(STAGING, **groups)
+        self.deleted(own)
+        (copy,) = (scene.world.home / "models").iterdir()
+        (shutil.rmtree if copies == "none" else lambda folder: (folder / "more").touch())(copy)
         with pytest.raises(PinsConflict, match="version 1 of the model late") as caught:
             scene.run(**groups)
         assert "--restart" in str(caught.value)

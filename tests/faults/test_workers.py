@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import pytest
 
 from sparkscore.errors import PredictError
+from tests.faults.checker import Expected
 from tests.faults.children import Child
-from tests.faults.scene import ROWS, Scene
+from tests.faults.scene import BATCH_ROWS, ROWS, Scene
 from tests.standalone import standalone
 
+SPLITS, OLD = 8, "2013-11-30"
 ATTEMPTS = 4
 """Of a task, in `local[2,4]` and by default on a cluster."""
 
@@ -76,13 +78,27 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 
 class TestExecutor:
     def test_lost_while_it_scores_at_most_its_part_is_scored_again(self, scene: Scene, on_cluster: Child) -> None:
+        frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(SPLITS, "id")
+        frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
         before = scene.traps.paid()
-        scene.traps.set("executor", after=3)
-        report = on_cluster.does(scene.order())
+        scene.traps.set("executor", after=12)  # of 24 batches
+        report = on_cluster.does(scene.order(split_bytes=1 << 20))  # a task for each split
         assert scene.traps.caught()
         assert (report["status"], report["attempt"]) == ("published", 1), report
-        assert ROWS < scene.traps.paid() - before <= 2 * ROWS
+        assert 0 < scene.traps.paid() - before - ROWS <= ROWS // SPLITS + BATCH_ROWS
         scene.check()
+
+    def test_lost_while_the_run_is_monitored_the_monitoring_is_as_without_it(
+        self, scene: Scene, on_cluster: Child
+    ) -> None:
+        watched = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
+        scene.run(as_of=OLD, **watched)
+        report = on_cluster.does(scene.order("before monitoring", "kill executors", **watched))
+        assert scene.marker.exists()
+        assert (report["status"], report["warnings"]) == ("published", []), report
+        assert scene.world.events()[4:] == ["started", "staged", "published", "monitored"]
+        scene.check_monitoring(report["run_id"])
+        scene.check(Expected(scene.rows), Expected(scene.rows, OLD))
 
     def test_lost_inside_the_merge_no_row_is_predicted_again(self, scene: Scene, on_cluster: Child) -> None:
         before = scene.traps.paid()

@@ -13,8 +13,15 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError, ForeignTable, TableNotFound
 from sparkscore.records import TableRef
-from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT, ContractColumn, TableContract, prediction_contract
-from sparkscore.store import hadoop_folders, table_contracts
+from sparkscore.schemas import (
+    REJECTS_CONTRACT,
+    RUNS_CONTRACT,
+    SCHEMA_VERSION,
+    ContractColumn,
+    TableContract,
+    prediction_contract,
+)
+from sparkscore.store import hadoop_folders, table_contracts, table_growth
 from sparkscore.store.table import Table
 
 CONTRACT = TableContract(
@@ -32,7 +39,7 @@ def test_a_table_is_created_by_its_contract(spark: SparkSession, table: TableRef
         Table(spark, table), prediction_contract(CONTRACT.columns[:1], pa.float64(), [], threshold=None), job="job"
     )
     properties = Table(spark, table).properties
-    assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", "1")
+    assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", str(SCHEMA_VERSION))
     detail = Table(spark, table).handle.detail().collect()[0]
     assert (detail["partitionColumns"], detail["minReaderVersion"]) == (["as_of_date"], 1)
     schema = Table(spark, table).load_rows().schema
@@ -121,17 +128,17 @@ def test_a_table_of_a_newer_suite_is_refused(spark: SparkSession, table: TableRe
     table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('sparkscore.schema' = '99')")
     with pytest.raises(ForeignTable, match="upgrade"):
-        table_contracts.check_table_owner(Table(spark, table), job="job")
+        table_growth.check_table_owner(Table(spark, table), job="job")
 
 
 def test_another_shape_is_refused_column_by_column(spark: SparkSession, table: TableRef) -> None:
     table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     other = TableContract(
-        "", (ContractColumn("id", pa.string(), "k", nullable=False), ContractColumn("y", pa.float64(), "v"))
+        "", (ContractColumn("id", pa.string(), "k", nullable=False), ContractColumn("x", pa.bool_(), "v"))
     )
     with pytest.raises(ConfigError) as caught:
         table_contracts.ensure_table(Table(spark, table), other, job="job")
-    for said in ("id is bigint, the job writes string", "y double is missing", "x is not written"):
+    for said in ("id is bigint, the job writes string", "x is double, the job writes boolean"):
         assert said in caught.value.found
 
 

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparkscore.cli.argument_secrets import register_argument_secrets
 from sparkscore.cli.check_sla_verb import CHECK_SLA
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
@@ -74,6 +75,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     open_closed_streams()
+    register_argument_secrets(argv)
     args = argparse.Namespace(debug="--debug" in argv)
     result: Path | None = None
     with steady_output() as stdout:  # libraries print; stdout carries the result and nothing else

@@ -1,7 +1,8 @@
 """A source pinned to one version, and its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pyspark.sql import DataFrame, Row, SparkSession
@@ -33,10 +34,12 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     columns: Sequence[str],
     passthrough: Sequence[str] = (),
     sensitive: Sequence[str] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Snapshot:
     """The table at one integer version, and what a run reads of it.
 
     Needs:   `columns` the run's keys, model inputs and pass-through; the signature check refuses an absent input.
+             `names`, source column -> column of the prediction table, where they differ.
     Jobs:    none that reads data.
     Raises:  TableNotFound; ConfigError for a version that does not exist; for keys, pass-through, filter or sensitive
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
@@ -47,7 +50,7 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     pinned = _resolve_source_version(table, version, as_of=as_of, newest=newest)
     schema = spark_to_arrow_schema(table.load_rows(pinned).schema)
     columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
-    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **columns_by_use)
+    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, names=names, **columns_by_use)
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table.ref, table.id, pinned, schema, read, tuple(keys), tuple(where))

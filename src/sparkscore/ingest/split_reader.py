@@ -15,6 +15,7 @@ from sparkscore.ingest.parquet_checks import find_file_columns
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
 from sparkscore.predicates.arrow_filter import ArrowCondition, evaluate_arrow_conditions
 from sparkscore.records import SplitPosition
+from sparkscore.redaction.secret_patterns import shorten_redacted
 
 _BUFFER_BYTES = 1 << 20
 
@@ -81,7 +82,8 @@ class ParquetSplitReader:
             ) from None
         except (pa.ArrowInvalid, OSError) as error:
             raise ConfigError(
-                f"the data file {_data_file_name(file_range)} cannot be read: {str(error).partition(chr(10))[0][:200]}",
+                f"the data file {_data_file_name(file_range)} cannot be read:"
+                f" {shorten_redacted(str(error).partition(chr(10))[0], 200)}",
                 "a complete Parquet file",
                 "restore the file, or score another version of the table",
             ) from error

@@ -17,6 +17,7 @@ def describe_run(report: RunReport) -> str:
         "dry_run": f"nothing was written for {report.as_of}",
     }.get(report.status, report.status)
     rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
+    rejected += f", {report.rows_removed:,} rows removed whose keys are gone" if report.rows_removed else ""
     rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
     lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
     if report.model is not None:

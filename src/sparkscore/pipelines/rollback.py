@@ -50,8 +50,8 @@ def rollback(
         )
         current, earlier = decision.current, decision.earlier
         if current is None or earlier is None:
-            report = report_unchanged_run(attempt, current)
-            return attempt.finish("dry_run") if dry_run else report, []
+            report_unchanged_run(attempt, current)
+            return attempt.finish("dry_run" if dry_run else "already_published"), []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
             names, changes = _compare_with_earlier(attempt, earlier, current)
@@ -73,7 +73,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 
     Raises:  ConfigError, VersionGone, TableChanged.
     """
-    target, keys, version = attempt.target, attempt.settings.source.keys, earlier.table_version
+    target, keys, version = attempt.target, attempt.settings.output_keys, earlier.table_version
     if version is None:
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.phase("compare"):
@@ -93,7 +93,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 
 
 def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tuple[str, ...]) -> RunReport:
-    target, keys = attempt.target, attempt.settings.source.keys
+    target, keys = attempt.target, attempt.settings.output_keys
     rows = RowsToPublish(
         lambda session: load_published_rows(target.in_session(session), earlier, version=earlier.table_version),
         names,

@@ -16,6 +16,7 @@ from sparkscore.predicates.spark_values import to_typed_literal
 from sparkscore.predicates.value_fitting import fit_filter_value
 from sparkscore.predicates.yaml_values import advise_form, has_other_meaning
 from sparkscore.records import Condition
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 
@@ -149,7 +150,7 @@ def _refused_value_error(
         )
     read = "" if text is None or text == str(value) else f": YAML reads {text or 'nothing'} as that"
     return ConfigError(
-        f"{subject} {value!r:.200} ({type(value).__name__}){read:.300}",
+        f"{subject} {shorten_redacted(repr(value), 200)} ({type(value).__name__}){read:.300}",
         f"{expected}: the column's type is {kind}",
         advise_form(text, value, kind),
     )

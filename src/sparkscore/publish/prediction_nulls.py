@@ -9,18 +9,19 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ConfigError
 from sparkscore.records import OutputParts, field_path, item_path, prediction_part_paths
 from sparkscore.schemas import PREDICTION_COLUMN
+from sparkscore.settings.scoring_settings import OutputSettings
 
 _MAX_NAMES_SHOWN = 30
 
 
-def choose_nullable_parts(published: pa.DataType, parts: OutputParts, allow_null: Sequence[str]) -> frozenset[str]:
+def choose_nullable_parts(output: pa.DataType, parts: OutputParts, settings: OutputSettings) -> frozenset[str]:
     """The paths of the parts that may be NULL: the optional ones of the signature, and those that the config opens.
 
-    Needs:   `published`, the type of `prediction` in the table; `allow_null`: paths, or what follows `prediction.` in
-             one.
+    Needs:   `output.allow_null`: paths, or what follows `prediction.` in one.
     Raises:  ConfigError for a part that the prediction does not have.
     """
-    paths = list(prediction_part_paths(published))
+    published = output if settings.threshold is None else pa.float64()
+    paths, allow_null = list(prediction_part_paths(published)), settings.allow_null
     opened = [_resolve_part(name, paths) for name in allow_null]
     unknown = [name for name, path in zip(allow_null, opened, strict=True) if path is None]
     if unknown:

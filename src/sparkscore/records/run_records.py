@@ -121,6 +121,8 @@ class Publication:
     run_id: str
     revision: int
     rows: int
+    removed: int | None = field(default=None, compare=False)
+    """Rows of an earlier publication whose keys are gone, and which the commit deleted; None where it is not known."""
     committed: bool = field(default=True, compare=False)
     """False: another attempt of the run had already made the commit."""
 

@@ -16,6 +16,7 @@ from sparkscore.model.runtimes.scorer import Scorer, to_load_error, visible_caus
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring.missing_predictions import reject_missing_predictions
 from sparkscore.scoring.reject_bisection import ScoredBatch, score_by_bisection
+from sparkscore.scoring.repeated_rows import count_unstable_rows, should_repeat_rows
 
 KEEP_COLUMN = "_keep"
 
@@ -28,6 +29,8 @@ class Kernel:
     load: Callable[[], Scorer]
     on_batch: Callable[[int, float], None]
     """Called with the number of rows of a batch that the model has predicted, and the seconds that it took."""
+    on_repeat: Callable[[int, int], None] | None = None
+    """Called with the number of rows that were predicted twice more, and how many of them differed; None: none are."""
     collect_rejects: bool = True
     """Whether rows that the model fails on become rejects; else the first failure of a batch is raised."""
 
@@ -65,7 +68,22 @@ class Kernel:
         if self.model.nullable is not None:
             scored = reject_missing_predictions(scored, self.model.nullable)
         self.on_batch(rows if scored.rejects is None else scored.rejects.null_count, time.monotonic() - started)
+        if self.on_repeat is not None and should_repeat_rows(self.model):
+            self._repeat_rows(score, columns, scored.rejects, self.on_repeat)
         return scored
+
+    def _repeat_rows(
+        self,
+        score: Scorer,
+        columns: list[pa.Array],
+        rejects: pa.Array | None,
+        on_repeat: Callable[[int, int], None],
+    ) -> None:
+        predicted = columns if rejects is None else [column.filter(rejects.is_null()) for column in columns]
+        few = [column.slice(0, self.model.repeat_rows) for column in predicted]
+        unstable = count_unstable_rows(score, few) if len(few[0]) else None
+        if unstable is not None:
+            on_repeat(len(few[0]), unstable)
 
     def _load_scorer(self) -> Scorer:
         try:

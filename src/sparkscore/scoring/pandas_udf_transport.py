@@ -103,9 +103,8 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(make_model_loader(model, counters.add_load))
         with counters.measure_task():
-            for scored in _run_kernel(
-                Kernel(model, load=load, on_batch=counters.add_batch), batches, has_keep_column=has_keep_column
-            ):
+            kernel = Kernel(model, load=load, on_batch=counters.add_batch, on_repeat=counters.add_repeat)
+            for scored in _run_kernel(kernel, batches, has_keep_column=has_keep_column):
                 yield to_pandas_result(scored)
 
     types = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]

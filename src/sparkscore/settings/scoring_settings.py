@@ -3,11 +3,15 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
 ParamScalar = bool | int | float | str
+
+MAX_RETENTION_DAYS = 365_000
+"""A thousand years: a date lies before any of today's by as many days."""
 
 
 class ModelSettings(FrozenSettings):
@@ -30,6 +34,12 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+
+    @field_validator("uri", "tracking_uri")
+    @classmethod
+    def _register_uri_secrets(cls, uri: str | None) -> str | None:
+        register_uri_secrets(uri)
+        return uri
 
 
 class ScoringSettings(FrozenSettings):
@@ -58,6 +68,13 @@ class ScoringSettings(FrozenSettings):
         default=False,
         description="reject rows whose prediction, or a part of it that must be there, is NULL or NaN; else such a row"
         " stops the run (exit 3)",
+    )
+    repeat_rows: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="rows of a run's first batch that are predicted twice more: a model that is not deterministic is a"
+        " warning; 0: none",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
@@ -107,6 +124,11 @@ class OutputSettings(FrozenSettings):
         description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of keys and pass-through columns in the prediction table: {source column: its name there};"
+        " default: the source's name, with _ for characters that plain Delta tables refuse",
+    )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
@@ -116,7 +138,10 @@ class OutputSettings(FrozenSettings):
         " prediction for the whole; besides those that the model's signature calls optional",
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="maintain removes predictions, rejects and events of an older as_of",
     )
 
     def first_kept_date(self, now: datetime) -> date | None:

@@ -11,6 +11,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 
 RUN_CONF: Mapping[str, str] = {
@@ -57,8 +58,9 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
     """
-    session = spark.newSession()
-    for name, value in settings_to_change(spark.conf.getAll, session.conf.getAll).items():
+    session, theirs = spark.newSession(), spark.conf.getAll
+    register_named_secrets(theirs)
+    for name, value in settings_to_change(theirs, session.conf.getAll).items():
         with suppress(AnalysisException):  # a static one is the same in all sessions
             if value is None:
                 session.conf.unset(name)

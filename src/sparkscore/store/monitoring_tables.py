@@ -11,7 +11,8 @@ from sparkscore.schemas import DRIFT_CONTRACT, PROFILE_CONTRACT, TableContract
 from sparkscore.store.guarded_writes import append_rows_once
 from sparkscore.store.small_tables import load_small_table
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner, ensure_table
+from sparkscore.store.table_contracts import ensure_table
+from sparkscore.store.table_growth import check_table_owner
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
 """The as_of under which the profile of a model's training data is stored; it has none of its own."""

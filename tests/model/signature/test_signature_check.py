@@ -193,11 +193,12 @@ class TestParams:
         check_model_params(signed, {"stop": ["a", "b"], "k": 2})
         check_model_params(signed, {"stop": ("a",)})
         check_model_params(signed, {"stop": []})
-        for params, found, expected in [
+        refused: list[tuple[dict[str, Any], str, str]] = [
             ({"stop": "a"}, "the param stop is a str", "a list of string"),
             ({"stop": ["a", 1]}, "the param stop is a list of int, str", "a list of string"),
             ({"k": [1]}, "the param k is a list of int", "a long"),
-        ]:
+        ]
+        for params, found, expected in refused:
             with pytest.raises(SignatureError) as caught:
                 check_model_params(signed, params)
             assert (caught.value.found, caught.value.expected) == (found, expected)

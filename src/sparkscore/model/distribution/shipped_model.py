@@ -63,6 +63,8 @@ class ShippedModel:
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
     nullable: frozenset[str] | None = None
     """Paths of the parts of a prediction that may be NULL; rows that lack another one are rejected. None: no row is."""
+    repeat_rows: int = 0
+    """How many rows of a run are predicted twice more (`scoring.repeated_rows`)."""
     code: tuple[str, ...] = ()
     """Names of the modules and packages that it brings."""
     secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)

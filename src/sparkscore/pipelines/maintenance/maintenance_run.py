@@ -12,11 +12,12 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner
 
 log = structlog.get_logger("sparkscore")
 
@@ -114,6 +115,7 @@ class MaintenanceRun:
             yield
         except Exception as error:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
+            redact_exception(error)
             if known is None:
                 raise
             self.report = replace(

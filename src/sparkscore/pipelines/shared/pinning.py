@@ -1,16 +1,18 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
+import atexit
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-import pyarrow as pa
-
-from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict, RegistryUnreachable
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
+from sparkscore.model.registry.private_copies import find_private_copy
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
@@ -19,8 +21,8 @@ from sparkscore.publish.postprocessing import check_threshold, derive_table_cont
 from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import Settings
-from sparkscore.store.table_contracts import check_table_contract
+from sparkscore.settings import ModelSettings, Settings
+from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,8 @@ class Plan:
     contract: TableContract
     rules: RowRules
     """What a row must meet to be scored."""
+    growth: TableGrowth | None
+    """What the publication adds to the prediction table; None where there is none yet."""
     nullable: frozenset[str] = frozenset()
     """Paths of the parts of a prediction that may be NULL."""
 
@@ -50,7 +54,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     _warn_of_paths(attempt)
     pins = _pin_inputs(attempt, model, snapshot, keep)
     columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
-    contract = _derive_checked_contract(attempt, model, snapshot)
+    contract = _derive_contract(attempt, model, snapshot)
+    growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
         attempt.as_of,
@@ -65,12 +70,13 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, contract, rules, _nullable_parts(attempt, model))
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
+    return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
     try:
-        model = _resolve_run_model(attempt.settings, keep, copies)
+        model = _resolve_run_model(attempt, keep, copies)
         return model, _pin_run_source(attempt, model, keep)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
@@ -95,26 +101,32 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
     return pins
 
 
-def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
-    """The columns of the prediction table; where the table exists, it has them."""
+def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     source = attempt.settings.source
     check_threshold(attempt.settings.output.threshold, model.output, model.parts)
-    contract = derive_table_contract(
+    return derive_table_contract(
         snapshot.schema,
         keys=source.keys,
         output=model.output,
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
+        names=attempt.settings.output_names,
     )
-    if attempt.target.exists():
-        check_table_contract(attempt.target, contract, job=attempt.settings.job)
-    return contract
 
 
-def _nullable_parts(attempt: Attempt, model: PinnedModel) -> frozenset[str]:
-    output = attempt.settings.output
-    published = model.output if output.threshold is None else pa.float64()
-    return choose_nullable_parts(published, model.parts, output.allow_null)
+def _plan_growth_of_target(attempt: Attempt, contract: TableContract) -> TableGrowth | None:
+    """What the publication adds to the prediction table. It is added there: a refused run leaves the table alone."""
+    if not attempt.target.exists():
+        return None
+    growth = plan_table_growth(attempt.target, contract, job=attempt.settings.job)
+    if growth.added:
+        attempt.warn(f"the publication adds to {attempt.target.name}: {', '.join(growth.added)}; NULL in older rows")
+    if growth.unwritten:
+        attempt.warn(
+            f"{attempt.target.name} has columns that the job does not write: {', '.join(growth.unwritten)};"
+            " they stay, and are NULL in what is published now; `migrate --drop-column NAME` removes one"
+        )
+    return growth
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:
@@ -145,19 +157,44 @@ def _warn_of_paths(attempt: Attempt) -> None:
 def copies_folder(settings: Settings) -> str:
     """Where private copies of models lie: under a local home, else in a folder of this process."""
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else tempfile.mkdtemp(prefix="sparkscore-models-")
+    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
 
 
-def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
+@cache
+def _temporary_models_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="sparkscore-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> PinnedModel:
+    settings = attempt.settings
     uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
-    return resolve_model(
-        uri,
-        tracking_uri=settings.tracking_uri,
-        runtime=settings.model.runtime,
-        params=settings.model.params,
-        inputs=settings.model.inputs,
-        copies=copies,
-    )
+    try:
+        return resolve_model(
+            uri,
+            tracking_uri=settings.tracking_uri,
+            runtime=settings.model.runtime,
+            params=settings.model.params,
+            inputs=settings.model.inputs,
+            copies=copies,
+        )
+    except (ModelNotFound, RegistryUnreachable) as error:
+        kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
+        if kept is None:
+            raise
+        attempt.warn(f"the private copy of the pinned model is used: {error.found}")
+        return kept
+
+
+def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> PinnedModel | None:
+    """The model of the pins from the copy that the attempt which pinned it has left; None where there is none."""
+    found = find_private_copy(copies, keep.model_digest)
+    if found is None:
+        return None
+    folder, digest = found
+    copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
+    return describe_private_copy(copy, runtime=settings.runtime, params=settings.params, inputs=settings.inputs)
 
 
 def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
@@ -179,4 +216,5 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
+        names=attempt.settings.output_names,
     )

@@ -1,0 +1,73 @@
+"""Texts without secrets: known values first, then what looks like a secret. The second net is for what nobody knew."""
+
+import re
+from typing import Any
+
+from sparkscore.redaction.known_secrets import MASK, mask_known_secrets
+from sparkscore.redaction.uri_credentials import mask_uri_credentials
+
+_ASSIGNED_NAME = (
+    r"(?:password|passwd|passphrase|\bpwd|secret|token|credential"
+    r"|(?:api|access|account|private|shared|signing|encryption)[-_.]?key)"
+)
+_QUOTED = r"(?P<quote>\\*[\"'])(?:(?!(?P=quote)).)*(?P=quote)"
+"""A quoted value, with what is before its quotes where JSON holds JSON."""
+_ASSIGNED_SECRET = re.compile(
+    rf"(?i)(?P<name>{_ASSIGNED_NAME}[\w.-]{{0,80}}(?:\\*[\"'])?\s{{0,8}}(?:=>|[=:])\s{{0,8}})"
+    rf"(?:{_QUOTED}|(?P<open>\\*[\"']).*|[^\s\"'].*?(?=[\s\"']|$))",
+    re.MULTILINE,
+)
+_SHAPES = (
+    # Authorization: Bearer …, "Authorization": "Basic …"
+    (re.compile(r"(?i)(authorization\\*[\"']?\s*[:=]\s*(?:\\*[\"'])?(?:[a-z]+\s+)?)[^\s\"',;\\]+"), rf"\g<1>{MASK}"),
+    (re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\g<1>{MASK}"),
+    # URLs that are secrets themselves
+    (
+        re.compile(
+            r"(?i)(https?://(?:hooks\.[\w.-]{1,60}|discord(?:app)?\.com/api/webhooks|[\w.-]{0,60}webhook[\w.-]{0,60})/)[^\s\"'<>]+"
+        ),
+        rf"\g<1>{MASK}",
+    ),
+    (re.compile(r"(?i)(webhook[\w.-]{0,40}\\*[\"']?\s*[=:]\s*\\*[\"']?)https?:[^\s\"']+"), rf"\g<1>{MASK}"),
+    (re.compile(r"(?i)(\b(?:sig|signature|sas)=)[^\s&\"']+"), rf"\g<1>{MASK}"),  # of Azure, without the rest of its URL
+    # tokens by their first letters: AWS, GitHub, Slack, Databricks, JSON web tokens
+    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
+    (re.compile(r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}(?:-\d)?)"), MASK),
+    (re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
+)
+
+
+def redact_secrets(text: str) -> str:
+    """The text with `***` for known secrets, for credentials in URIs, and for what looks like a secret.
+
+    For texts that people read: the patterns may end a quotation. Structured text is made of redacted values
+    (`redact_values`), or takes `mask_secrets`.
+    """
+    return _ASSIGNED_SECRET.sub(_mask_assigned, mask_secrets(text))
+
+
+def mask_secrets(text: str) -> str:
+    """The text with `***` for known secrets, credentials in URIs and tokens. HTML and JSON stay what they are."""
+    text = mask_uri_credentials(mask_known_secrets(text), MASK)
+    for shape, replacement in _SHAPES:
+        text = shape.sub(replacement, text)
+    return text
+
+
+def shorten_redacted(text: str, limit: int) -> str:
+    """The first characters of the text without secrets: a secret that is cut first is not found any more."""
+    return redact_secrets(text)[:limit]
+
+
+def redact_values(value: Any) -> Any:
+    """A JSON value whose texts hold no secret. Names stay, but for known secrets."""
+    if isinstance(value, str):
+        return redact_secrets(value)
+    if isinstance(value, dict):
+        return {mask_known_secrets(str(name)): redact_values(one) for name, one in value.items()}
+    return [redact_values(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _mask_assigned(found: re.Match[str]) -> str:
+    quote = found["quote"] or found["open"] or ""
+    return f"{found['name']}{quote}{MASK}{found['quote'] or ''}"
