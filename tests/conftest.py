@@ -37,6 +37,7 @@ settings.load_profile("sparkscore")
 SLOW = (
     "tests/faults/test_at_once.py",
     "tests/faults/test_killed.py",
+    "tests/faults/test_killed_verbs.py",
     "tests/faults/test_terminated.py",
     "tests/faults/test_workers.py",
     "tests/faults/test_disk.py",
@@ -44,7 +45,9 @@ SLOW = (
     "tests/faults/test_changed.py",
     "tests/faults/test_soak.py",
     "tests/pipelines/test_batch_timeout.py",
+    "tests/pipelines/test_canary.py",
     "tests/pipelines/test_gates.py",
+    "tests/pipelines/test_long_texts.py",
     "tests/pipelines/test_maintain.py",
     "tests/pipelines/test_rollback.py",
     "tests/pipelines/test_rejects.py",
@@ -66,9 +69,9 @@ SLOW = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the slow ones."""
+    """Marks the slow ones, but for the smoke tests among them: one of each kind of fault is in each run of CI."""
     for item in items:
-        if item.nodeid.startswith(SLOW):
+        if item.nodeid.startswith(SLOW) and item.get_closest_marker("smoke") is None:
             item.add_marker(pytest.mark.slow)
 
 

@@ -15,8 +15,9 @@ from sparkscore.monitor.alerts import Alert, slack_message
 from sparkscore.monitor.formatting import rows_table
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.monitor.screen import Screen, SteadyStream
-from sparkscore.records import RunReport, format_commit_note, parse_commit_note
+from sparkscore.records import RunEvent, RunReport, format_commit_note, parse_commit_note
 from sparkscore.redaction.known_secrets import register_secret
+from sparkscore.store.run_events import _redacted_texts
 
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "sparkscore"
 OUTPUTS = frozenset(
@@ -33,7 +34,7 @@ OUTPUTS = frozenset(
         ),  # streams, files
         *("post", "urlopen", "log_param", "log_params", "log_metric", "set_tag", "log_text", "log_dict"),
         *("log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"),
-        *("CommitProperties", "format_commit_note", "createDataFrame"),
+        *("CommitProperties", "createDataFrame"),
     }
 )
 """Functions and methods by which a text may leave."""
@@ -45,17 +46,12 @@ MASKED = {
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
     "store/hadoop_folders.py": {"write"},  # reports
     "store/run_events.py": {"createDataFrame"},
-    "records/commit_notes.py": {"format_commit_note"},  # the one codec of userMetadata: it masks
-    "store/file_commit.py": {"CommitProperties"},  # with a note of that codec
+    "store/file_commit.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
-NOTES = {
-    "store/retention.py": {"format_commit_note"},
-    "store/file_maintenance.py": {"format_commit_note"},
-    "stage/chunk_committer.py": {"format_commit_note"},
-    "stage/stage_store.py": {"format_commit_note"},
-}
-"""Whoever writes a note makes it by the codec."""
+USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
+"""Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
+codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"createDataFrame"},  # profiles and distances: numbers, and values of the data
     "gate/compiled/sets.py": {"createDataFrame"},
@@ -78,11 +74,21 @@ def calls_of(file: Path) -> Iterator[str]:
 
 
 FOUND = {(str(file.relative_to(SOURCES)), name) for file in SOURCES.rglob("*.py") for name in calls_of(file)}
-KNOWN = {(place, name) for places in (MASKED, NOTES, DATA) for place, names in places.items() for name in names}
+KNOWN = {(place, name) for places in (MASKED, DATA) for place, names in places.items() for name in names}
 
 
 def test_text_leaves_by_writers_that_mask_it() -> None:
     assert sorted(FOUND - KNOWN) == []
+
+
+def test_a_note_of_a_commit_is_written_where_it_is_masked() -> None:
+    names = {
+        str(file.relative_to(SOURCES))
+        for file in SOURCES.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Constant) and str(node.value).endswith("userMetadata")
+    }
+    assert names == USER_METADATA
 
 
 def test_no_writer_is_listed_that_is_none() -> None:
@@ -90,6 +96,7 @@ def test_no_writer_is_listed_that_is_none() -> None:
 
 
 SECRET = "Canary/Of+The-Writers"
+AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -121,6 +128,17 @@ def test_the_result_is_masked_in_its_names_too_and_stays_json() -> None:
 @pytest.mark.usefixtures("known")
 def test_a_note_of_a_commit_is_masked_and_read_again() -> None:
     assert parse_commit_note(format_commit_note({"job": "j", "table": f"x {SECRET}"})) == {"job": "j", "table": "x ***"}
+
+
+@pytest.mark.usefixtures("known")
+def test_texts_of_a_run_event_are_masked_and_its_details_stay_json() -> None:
+    details = json.dumps({"warnings": [f"x {SECRET}", "password=b"], "seconds": {"total": 1.0}})
+    event = RunEvent(
+        "j", AS_OF, 1, 1, "failed", AS_OF, message=f"y {SECRET}", source_table="s3a://K:S@b", details=details
+    )
+    texts = _redacted_texts(event)
+    assert (texts["message"], texts["source_table"]) == ("y ***", "s3a://***@b")
+    assert json.loads(texts["details"] or "") == {"warnings": ["x ***", "password=***"], "seconds": {"total": 1.0}}
 
 
 @pytest.mark.usefixtures("known")

@@ -18,8 +18,10 @@ SparkscoreError                 1
 │   ├── ModelNotFound               no such model, version or alias
 │   ├── SignatureError              source columns and model inputs do not fit
 │   ├── DigestMismatch              the model's files are not the ones that were pinned
+│   ├── TrustRefused                model.trust does not allow to load the model; nothing of it was imported
 │   └── PredictError                the model failed on a batch
 │       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
+│       │   └── InputOutOfRange     a number that the model's type cannot hold
 │       └── BatchTimeout            the model did not answer in time
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
@@ -242,6 +244,12 @@ class DigestMismatch(ModelError):
     remedy = "log the model again as a new version: files of a registered version must not change"
 
 
+class TrustRefused(ModelError):
+    """The model may not be loaded; nothing of it was imported."""
+
+    remedy = "log the model in a format that holds data alone, or allow what the message names in `model.trust`"
+
+
 class PredictError(ModelError):
     """The model raised an error, or returned something else than its signature says."""
 
@@ -259,6 +267,12 @@ class RowsNotPredicted(PredictError):
     def to_dict(self) -> dict[str, str]:
         """The error as JSON has it, with the class of what the model raised."""
         return {**super().to_dict(), "raised": self.raised}
+
+
+class InputOutOfRange(RowsNotPredicted):
+    """A row of a batch has a number that the type in which the model computes cannot hold; the model was not called."""
+
+    remedy = "filter these rows, or log the model with a wider type"
 
 
 class BatchTimeout(PredictError):

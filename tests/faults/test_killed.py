@@ -16,7 +16,15 @@ from tests.faults.points import eventually
 from tests.faults.scene import ROWS, Scene
 from tests.world import source_rows
 
-NOT_VISIBLE = ["pinned", "started", "scoring", "before stage", "staged", "before publish", "in merge"]
+NOT_VISIBLE = [
+    "pinned",
+    "started",
+    "scoring",
+    "before stage",
+    "staged",
+    "before publish",
+    pytest.param("in merge", marks=pytest.mark.smoke),
+]
 FILES, OLD = 8, "2013-11-30"
 WATCHED: dict[str, Any] = {
     "profile": {"rows": "all"},
@@ -64,6 +72,7 @@ def test_killed_inside_the_merge_it_leaves_files_that_are_in_no_table(scene: Sce
     scene.check()
 
 
+@pytest.mark.smoke
 def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again(scene: Scene) -> None:
     scene.killed("published")
     assert scene.world.events() == ["started", "staged"]
@@ -75,7 +84,9 @@ def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again
     scene.check()
 
 
-@pytest.mark.parametrize("at", ["before monitoring", "profiled", "compared", "logged"])
+@pytest.mark.parametrize(
+    "at", ["before monitoring", pytest.param("profiled", marks=pytest.mark.smoke), "compared", "logged"]
+)
 def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_writes_nothing_twice(
     scene: Scene, at: str
 ) -> None:
@@ -112,6 +123,7 @@ def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_
     scene.check(Expected(scene.rows, version=2))
 
 
+@pytest.mark.smoke
 def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(scene: Scene) -> None:
     frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(FILES, "id")
     frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))

@@ -12,7 +12,7 @@ HATED = 0.9999
 """Some rows of the source have a greater x1: none of 100 rows more than two."""
 
 
-@pytest.mark.parametrize("at", ["before publish", "in merge", "published"])
+@pytest.mark.parametrize("at", ["before publish", pytest.param("in merge", marks=pytest.mark.smoke), "published"])
 def test_a_rollback_that_is_killed_is_finished_by_the_same_command(scene: Scene, at: str) -> None:
     scene.run()
     scene.world.registry.alias(2)
@@ -27,7 +27,7 @@ def test_a_rollback_that_is_killed_is_finished_by_the_same_command(scene: Scene,
     scene.check(Expected(scene.rows, version=1))
 
 
-@pytest.mark.parametrize("at", ["started", "repaired", "in merge", "published"])
+@pytest.mark.parametrize("at", ["started", pytest.param("repaired", marks=pytest.mark.smoke), "in merge", "published"])
 def test_a_retry_of_rejects_that_is_killed_is_finished_by_the_same_command(scene: Scene, at: str) -> None:
     scene.traps.hate(HATED)
     first = scene.run()

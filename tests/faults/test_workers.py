@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ ATTEMPTS = 4
 
 
 class TestPythonWorker:
-    @pytest.mark.parametrize("transport", ["scan", "arrow"])
+    @pytest.mark.parametrize("transport", [pytest.param("scan", marks=pytest.mark.smoke), "arrow"])
     def test_killed_once_its_task_is_tried_again_and_the_result_is_right(self, scene: Scene, transport: str) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(scoring={"transport": transport})
@@ -40,6 +41,7 @@ class TestPythonWorker:
 
 
 class TestModelProcess:
+    @pytest.mark.smoke
     def test_killed_once_it_is_started_again_and_the_batch_is_predicted(self, scene: Scene) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(model={"residency": "executor"})
@@ -91,7 +93,7 @@ class TestExecutor:
     def test_lost_while_the_run_is_monitored_the_monitoring_is_as_without_it(
         self, scene: Scene, on_cluster: Child
     ) -> None:
-        watched = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
+        watched: dict[str, Any] = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
         scene.run(as_of=OLD, **watched)
         report = on_cluster.does(scene.order("before monitoring", "kill executors", **watched))
         assert scene.marker.exists()

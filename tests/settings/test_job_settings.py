@@ -365,6 +365,8 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "model.runtime": "pyfunc",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
+        "model.casts": "{x: double}",
+        "model.missing": "{x: reject}",
     }
     same = {
         "scoring.batch_rows": "10",
@@ -484,3 +486,9 @@ def test_an_error_of_pydantic_itself_does_not_show_what_was_given() -> None:
 def test_a_column_that_is_called_like_a_secret_is_none(tmp_path: Path) -> None:
     load_settings(write_yaml(tmp_path / "job.yaml", settings_content(model={"inputs": {"token": "token_of_text"}})))
     assert redact_secrets("the column token_of_text") == "the column token_of_text"
+
+
+def test_a_table_that_is_called_like_a_webhook_is_none(tmp_path: Path) -> None:
+    table = "s3a://bucket/webhook/webhook-events-2013"
+    load_settings(write_yaml(tmp_path / "job.yaml", settings_content(source={"table": table})))
+    assert redact_secrets(f"the table {table}") == f"the table {table}"

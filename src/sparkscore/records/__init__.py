@@ -14,6 +14,7 @@ from sparkscore.records.commit_notes import (
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
 from sparkscore.records.prediction_parts import (
@@ -54,6 +55,7 @@ from sparkscore.records.scan_records import (
 )
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.table_records import TableLocation, TableRef
+from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
     "NOTE_KEY",
@@ -61,6 +63,7 @@ __all__ = [
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
+    "WARNING_POLICY",
     "ColumnProfile",
     "Condition",
     "Drift",
@@ -69,6 +72,9 @@ __all__ = [
     "FilterOperator",
     "MaintenanceReport",
     "MaintenanceStatus",
+    "MigrationReport",
+    "MigrationRequest",
+    "MigrationStatus",
     "ModelInput",
     "OutputParts",
     "PartRows",
@@ -77,6 +83,7 @@ __all__ = [
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "Reaction",
     "RejectCount",
     "ReportedModel",
     "ReportedSource",
@@ -101,7 +108,9 @@ __all__ = [
     "Stage",
     "StagedFile",
     "TableLocation",
+    "TableMigration",
     "TableRef",
+    "TrustPolicy",
     "Verdict",
     "field_path",
     "format_commit_note",

@@ -4,7 +4,6 @@ import math
 from collections.abc import Sequence
 
 import pyarrow as pa
-from pyspark import TaskContext
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import Scorer
@@ -20,8 +19,12 @@ def should_repeat_rows(model: ShippedModel) -> bool:
 
     Runs on: executor.
     """
+    if not model.repeat_rows or _repeated_for == [model.secret]:
+        return False
+    from pyspark import TaskContext  # here: the kernel needs no Spark
+
     task = TaskContext.get()
-    if not model.repeat_rows or task is None or task.partitionId() != 0 or _repeated_for == [model.secret]:
+    if task is None or task.partitionId() != 0:
         return False
     _repeated_for[:] = [model.secret]
     return True

@@ -195,8 +195,13 @@ class Settings(FrozenSettings):
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
-        rename = explicit_renames(self._carried_columns, self.output.rename) or None
-        optional = {**timeout, "rename": rename, **self._null_reject_settings}
+        optional = {
+            **timeout,
+            "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
+            "casts": model.casts or None,
+            "missing": model.missing or None,
+            "reject_null_predictions": sorted(self.output.allow_null) if self.scoring.reject_null_predictions else None,
+        }
         return json_digest(
             {
                 "where": [condition.model_dump() for condition in source.where],
@@ -210,10 +215,3 @@ class Settings(FrozenSettings):
                 **{name: value for name, value in optional.items() if value is not None},
             }
         )
-
-    @property
-    def _null_reject_settings(self) -> Mapping[str, Any]:
-        """What decides which predictions become rejects."""
-        if not self.scoring.reject_null_predictions:
-            return {}
-        return {"reject_null_predictions": True, "allow_null": sorted(self.output.allow_null)}

@@ -23,12 +23,23 @@ _TEMPLATE_START = "{{"
 
 
 def iterate_setting_fields(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted name and field of every setting, in order."""
+    """Dotted name and field of every setting: those of a group together, then those of the groups in it."""
+    groups: dict[str, type[BaseModel]] = {}
     for name, info in settings.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from ((f"{name}.{leaf}", field) for leaf, field in info.annotation.model_fields.items())
+            groups[name] = info.annotation
         else:
             yield name, info
+    for group, annotation in groups.items():
+        yield from ((f"{group}.{name}", info) for name, info in iterate_setting_fields(annotation))
+
+
+def find_setting_group(settings: type[BaseModel], name: str) -> type[BaseModel]:
+    """The group of settings of a dotted name: `model.trust`."""
+    first, _, rest = name.partition(".")
+    group = settings.model_fields[first].annotation
+    assert isinstance(group, type)  # noqa: S101 - a group's annotation is its class
+    return find_setting_group(group, rest) if rest else group
 
 
 def secret_names(settings: type[BaseModel]) -> frozenset[str]:
@@ -125,7 +136,7 @@ def resolve_layer_paths(settings: type[BaseModel], layer: dict[str, Any], folder
     located = merge_layers([layer])
     for name, info in iterate_setting_fields(settings):
         group, _, leaf = name.rpartition(".")
-        holder = located.get(group) if group else located
+        holder = _find_layer_group(located, group)
         value = holder.get(leaf or name) if isinstance(holder, dict) else None
         is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
         if isinstance(value, str) and value.strip() and (is_path or (leaf == "table" and "/" in value)):
@@ -141,6 +152,12 @@ def _refuse_shell_variable(name: str, path: str) -> None:
             "a path: config files are taken as they are",
             f"write the path, or give it as --{name} or by the environment, where your shell fills it in",
         )
+
+
+def _find_layer_group(layer: object, group: str) -> object:
+    for part in group.split(".") if group else ():
+        layer = layer.get(part) if isinstance(layer, dict) else None
+    return layer
 
 
 def to_absolute_path(path: str, folder: Path) -> str:

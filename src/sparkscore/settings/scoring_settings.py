@@ -5,8 +5,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from sparkscore.records import TrustPolicy
 from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.trust_settings import TrustSettings
 
 ParamScalar = bool | int | float | str
 
@@ -24,6 +26,16 @@ class ModelSettings(FrozenSettings):
     inputs: dict[str, str] = Field(
         default_factory=dict, description="maps model inputs to source columns, if names differ"
     )
+    casts: dict[str, Literal["integer", "long", "float", "double"]] = Field(
+        default_factory=dict,
+        description="casts of numbers that may lose digits: {model input: its type}; a row with a number beyond the"
+        " type's range is rejected",
+    )
+    missing: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="what happens to NULL, NaN and infinities: {model input: pass, reject, or the value in their"
+        " place}; default: pass",
+    )
     params: dict[str, ParamScalar | tuple[ParamScalar, ...]] = Field(
         default_factory=dict, description="params of the model's signature, with lists where it has the shape (-1,)"
     )
@@ -34,6 +46,16 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+    requirements: Literal["ignore", "warn", "refuse"] = Field(
+        default="warn",
+        description="what is done where the model's requirements.txt names other versions than are installed",
+    )
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Which models may be loaded."""
+        return self.trust.to_policy(requirements=self.requirements)
 
     @field_validator("uri", "tracking_uri")
     @classmethod

@@ -103,8 +103,10 @@ def _refuse_empty_variables(settings: type[BaseModel], mapping: Mapping[str, str
 
 def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any]:
     for name, info in iterate_setting_fields(settings):
-        group, _, leaf = name.rpartition(".")
-        holder = layer.get(group) if group else layer
+        *groups, leaf = name.split(".")
+        holder: Any = layer
+        for group in groups:
+            holder = holder.get(group) if isinstance(holder, dict) else None
         if isinstance(holder, dict) and holder.get(leaf) == "null" and setting_takes(info.annotation, NoneType):
             holder[leaf] = None
     return layer
@@ -113,7 +115,7 @@ def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
     nameable = sorted(known | _OTHER_VARIABLES)
-    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
+    groups = {above for name in known for above in _names_above(name)}
     for name in sorted(env):
         if name.upper() not in known:
             near = difflib.get_close_matches(name.upper(), nameable, n=1, cutoff=0.5)
@@ -123,6 +125,12 @@ def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
                 f"one of {', '.join(sorted(known))}" if not near else near[0],
                 "rename or unset it",
             )
+
+
+def _names_above(variable: str) -> list[str]:
+    """The groups that a setting is in, as variables."""
+    parts = variable.removeprefix(VARIABLE_PREFIX).split("__")
+    return [VARIABLE_PREFIX + "__".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _refuse_same_names(names: Iterable[str], what: str) -> None:

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
 from sparkscore.redaction.known_secrets import register_named_secrets
+from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 
 RUN_CONF: Mapping[str, str] = {
@@ -84,7 +85,7 @@ def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[Non
 
 def create_noted_session(spark: SparkSession, note: str) -> SparkSession:
     """A session whose commits carry the note as their `userMetadata`."""
-    return create_isolated_session(spark, {_USER_METADATA: note})
+    return create_isolated_session(spark, {_USER_METADATA: mask_secrets(note)})
 
 
 def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, note: str) -> SparkSession:
@@ -97,7 +98,7 @@ def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, no
         {
             "spark.databricks.delta.write.txnAppId": app_id,
             "spark.databricks.delta.write.txnVersion": str(version),
-            _USER_METADATA: note,
+            _USER_METADATA: mask_secrets(note),
             # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
             "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
         },

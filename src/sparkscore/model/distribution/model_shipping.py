@@ -37,7 +37,7 @@ def ship_model(
     Runs on: driver.
     """
     name = f"sparkscore-{model.digest}.zip"
-    context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
+    context, mlmodel = spark.sparkContext, read_mlmodel(model.path, model.trust)
     if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
         context.addFile(zip_model_folder(Path(model.path), _zip_folder() / name).as_uri())
     return ShippedModel(
@@ -55,6 +55,7 @@ def ship_model(
         repeat_rows=repeat_rows,
         sensitive=sensitive,
         code=list_model_modules(mlmodel, model.path),
+        trust=model.trust,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from sparkscore.records import NO_OUTPUT_PARTS, ModelInput, OutputParts
+from sparkscore.records import NO_OUTPUT_PARTS, WARNING_POLICY, ModelInput, OutputParts, TrustPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,5 +67,7 @@ class ShippedModel:
     """How many rows of a run are predicted twice more (`scoring.repeated_rows`)."""
     code: tuple[str, ...] = ()
     """Names of the modules and packages that it brings."""
+    trust: TrustPolicy = WARNING_POLICY
+    """By which executors decide once more whether to load it."""
     secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
     """Signs the errors that tasks send to the driver (`scoring.task_errors`); no part of what the model is."""

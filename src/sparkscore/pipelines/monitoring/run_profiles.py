@@ -53,7 +53,7 @@ def _profile_run_inputs(attempt: Attempt, plan: Plan, rows_read: int) -> tuple[C
 
 def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
     sensitive = attempt.settings.source.sensitive
-    return [name for name in dict.fromkeys(plan.model_columns) if name not in sensitive]
+    return [name for name in dict.fromkeys(plan.read_columns) if name not in sensitive]
 
 
 def _profile_sample(
