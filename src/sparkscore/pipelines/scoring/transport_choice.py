@@ -99,8 +99,9 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         repeat_rows=attempt.settings.scoring.repeat_rows,
         sensitive=bool(attempt.settings.source.sensitive),
     )
+    nullable = plan.nullable if attempt.settings.scoring.reject_null_predictions else None
     return StageRowScorer(
-        replace(shipped, secret=attempt.secret),
+        replace(shipped, secret=attempt.secret, nullable=nullable),
         plan.model_columns,
         spark_reject_reasons if by_spark else compile_arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),
@@ -143,4 +144,6 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
 def output_frame(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
     """The stage's rows with the columns of the prediction table, constants of the run apart."""
     threshold = attempt.settings.output.threshold
-    return postprocess_predictions(staged, plan.contract, output=plan.model.output, threshold=threshold)
+    return postprocess_predictions(
+        staged, plan.contract, output=plan.model.output, threshold=threshold, nullable=plan.nullable
+    )
