@@ -14,6 +14,7 @@ from sparkscore.records.commit_notes import (
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
 from sparkscore.records.report_records import (
@@ -63,6 +64,9 @@ __all__ = [
     "FilterOperator",
     "MaintenanceReport",
     "MaintenanceStatus",
+    "MigrationReport",
+    "MigrationRequest",
+    "MigrationStatus",
     "ModelInput",
     "PartRows",
     "PinnedModel",
@@ -95,6 +99,7 @@ __all__ = [
     "Stage",
     "StagedFile",
     "TableLocation",
+    "TableMigration",
     "TableRef",
     "TrustPolicy",
     "Verdict",

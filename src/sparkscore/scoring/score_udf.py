@@ -17,6 +17,7 @@ from sparkscore.errors import ConfigError, SignatureError
 from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.signature.input_policies import allow_input_casts
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF, input_names
 from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
@@ -82,11 +83,13 @@ def score_udf(
     tracking_uri: str | None = None,
     runtime: str = "auto",
     params: Mapping[str, Any] | None = None,
+    casts: Mapping[str, str] | None = None,
     trust: Mapping[str, Any] | None = None,
 ) -> ScoreUdf:
     """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
 
-    `trust`: which models may be loaded, as in the settings `model.trust`: `{"profile": "strict", …}`.
+    `casts`: as the settings `model.casts`. `trust`: which models may be loaded, as in the settings `model.trust`:
+    `{"profile": "strict", …}`.
 
     Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
     Jobs:    none.
@@ -106,6 +109,7 @@ def score_udf(
     )
     for warning in model.warnings:
         log.warning(warning)
+    model = allow_input_casts(model, casts or {})
     _check_integers(spark, model.inputs)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 

@@ -1,21 +1,24 @@
 """How the settings of a job are read: files, environment and flags, each as one layer, merged deeply."""
 
+import codecs
 import difflib
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sparkscore.errors import ConfigError
-from sparkscore.settings.strict_yaml import PlainScalar, load_scalars
+from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.settings.strict_yaml import bare_value, load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 _URI_SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
+_SHELL_VARIABLE = re.compile(r"\$\{\w+\}|\$[A-Za-z_]\w*(?=/|$)")
 _TEMPLATE_START = "{{"
 
 
@@ -67,26 +70,61 @@ def read_config_file(file: Path) -> dict[str, Any]:
     Raises:  ConfigError for a file that cannot be read, is not YAML, or is ambiguous, because a key stands twice.
     """
     try:
-        content = load_scalars(file.read_text(encoding="utf-8"), str(file))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        near = difflib.get_close_matches(file.name, _sibling_file_names(file), n=1)
+        content = load_scalars(_read_config_text(file), str(file))
+    except RefusedYaml as refused:
+        raise ConfigError(f"{file}: {refused.found}", refused.expected, refused.do) from refused
+    if not isinstance(content, dict):
         raise ConfigError(
-            f"no config file at {file}",
-            "a YAML file",
-            f"check --config; {f'did you mean {near[0]}?' if near else 'the path is relative to the current folder'}",
-        ) from error
+            f"{file} {_describe_content(bare_value(content))}",
+            "YAML with the settings of a job: job:, source:, model:, output:",
+            "see conf/quickstart.yaml",
+        )
+    return content
+
+
+def _read_config_text(file: Path) -> str:
+    try:
+        content = file.read_bytes()
     except PermissionError as error:
         raise ConfigError(
             f"no permission to read {file}", "a readable YAML file", "check the file's owner and mode"
         ) from error
-    except RefusedYaml as refused:
-        raise ConfigError(f"{file}: {refused.found}", refused.expected, refused.do) from refused
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {error}", "a YAML mapping", "see conf/quickstart.yaml") from error
-    if not isinstance(content, dict):
-        kind = type(content.value if isinstance(content, PlainScalar) else content).__name__
-        raise ConfigError(f"{file} holds a {kind}", "a YAML mapping", "see conf/quickstart.yaml")
-    return content
+    except (OSError, ValueError) as error:
+        raise _missing_file_error(file, error) from error
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8"
+    try:
+        return content.decode(encoding)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            f"{file} is not UTF-8 text: line {line} holds the byte {content[error.start]:#04x}",
+            "a YAML file in UTF-8",
+            "save it as UTF-8, and check that it is the config and no archive",
+        ) from error
+
+
+def _missing_file_error(file: Path, error: Exception) -> ConfigError:
+    near = difflib.get_close_matches(file.name, _sibling_file_names(file), n=1)
+    if isinstance(error, IsADirectoryError):
+        found, do = f"{file} is a folder", "name the file in it"
+    elif is_uri(str(file)):
+        found, do = f"{file} is no file of this machine", "copy it here first: config files are read by the driver"
+    elif isinstance(error, FileNotFoundError | NotADirectoryError):
+        found = f"no config file at {file}"
+        do = f"check --config; {f'did you mean {near[0]}?' if near else 'the path is relative to the current folder'}"
+    else:
+        found, do = (
+            f"cannot read {shorten_redacted(str(file), 200)!r}: {getattr(error, 'strerror', None) or error}",
+            "check --config",
+        )
+    return ConfigError(found, "a YAML file", do)
+
+
+def _describe_content(value: object) -> str:
+    if value is None:
+        return "is empty"
+    kinds = ((str, "text without a setting"), (list, "a list"), (int | float, "a number"), (date, "a date"))
+    return f"holds {next((words for kind, words in kinds if isinstance(value, kind)), 'a single value')}"
 
 
 def _sibling_file_names(file: Path) -> list[str]:
@@ -101,9 +139,19 @@ def resolve_layer_paths(settings: type[BaseModel], layer: dict[str, Any], folder
         holder = _find_layer_group(located, group)
         value = holder.get(leaf or name) if isinstance(holder, dict) else None
         is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
-        if isinstance(value, str) and (is_path or (leaf == "table" and "/" in value)):
+        if isinstance(value, str) and value.strip() and (is_path or (leaf == "table" and "/" in value)):
+            _refuse_shell_variable(name, value)
             holder[leaf or name] = to_absolute_path(value, folder)  # type: ignore[index]
     return located
+
+
+def _refuse_shell_variable(name: str, path: str) -> None:
+    if _SHELL_VARIABLE.search(path):
+        raise ConfigError(
+            f"{name} holds a variable of a shell: {path}",
+            "a path: config files are taken as they are",
+            f"write the path, or give it as --{name} or by the environment, where your shell fills it in",
+        )
 
 
 def _find_layer_group(layer: object, group: str) -> object:
@@ -127,7 +175,7 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}",
+            f"{where} still holds a template: …{value[value.index(_TEMPLATE_START) :].partition('}}')[0][:60]}}}}}",
             "a value",
             "check the scheduler's template, or remove the braces",
         )

@@ -3,9 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic_core import ErrorDetails
-
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings.strict_yaml import PlainScalar, describe_value
 from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
 
@@ -37,15 +36,17 @@ def refuse_other_numbers(texts: ScalarTexts) -> None:
             )
 
 
-def describe_input(found: ErrorDetails, texts: ScalarTexts) -> str | None:
-    """What pydantic did not take, as it was written and as YAML has read it; None for what YAML has read as text."""
-    path = found["loc"]
-    scalar = next((texts[path[:end]] for end in range(len(path), 0, -1) if path[:end] in texts), None)
-    if scalar is None:
-        return None
-    read = f"{scalar.text or 'nothing'}, which YAML reads as {describe_value(scalar.value)}"
-    quoted = f'; as text, write "{scalar.text}" in quotes' if found["type"] == "string_type" else ""
-    return f"{redact_secrets(read)} ({scalar.location}){quoted}"
+def find_scalar(path: SettingPath, texts: ScalarTexts) -> PlainScalar | None:
+    """What stands at a path, or above it, as it was written; None for what YAML has read as text, list or mapping."""
+    return next((texts[path[:end]] for end in range(len(path), 0, -1) if path[:end] in texts), None)
+
+
+def describe_scalar(scalar: PlainScalar, origin: str) -> str:
+    """How a value was written, and as what YAML has read it where that is not the same: `the number 3 (line 7)`."""
+    read = describe_value(scalar.value)
+    is_as_written = isinstance(scalar.value, int | float) and str(scalar.value) == scalar.text
+    shown = read if is_as_written else f"{scalar.text or 'nothing'}, which YAML reads as {read}"
+    return f"{redact_secrets(shown)} ({scalar.location.removeprefix(f'{origin}, ')})"
 
 
 def dotted_path(path: Sequence[str | int]) -> str:

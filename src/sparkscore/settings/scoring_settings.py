@@ -3,11 +3,15 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from sparkscore.records import TrustPolicy
+from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.trust_settings import TrustSettings
+
+MAX_RETENTION_DAYS = 365_000
+"""A thousand years: a date lies before any of today's by as many days."""
 
 
 class ModelSettings(FrozenSettings):
@@ -19,6 +23,16 @@ class ModelSettings(FrozenSettings):
     )
     inputs: dict[str, str] = Field(
         default_factory=dict, description="maps model inputs to source columns, if names differ"
+    )
+    casts: dict[str, Literal["integer", "long", "float", "double"]] = Field(
+        default_factory=dict,
+        description="casts of numbers that may lose digits: {model input: its type}; a row with a number beyond the"
+        " type's range is rejected",
+    )
+    missing: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="what happens to NULL, NaN and infinities: {model input: pass, reject, or the value in their"
+        " place}; default: pass",
     )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
@@ -41,6 +55,12 @@ class ModelSettings(FrozenSettings):
         """Which models may be loaded."""
         return self.trust.to_policy(requirements=self.requirements)
 
+    @field_validator("uri", "tracking_uri")
+    @classmethod
+    def _register_uri_secrets(cls, uri: str | None) -> str | None:
+        register_uri_secrets(uri)
+        return uri
+
 
 class ScoringSettings(FrozenSettings):
     """How rows reach the model. Changes no value beyond rounding, so it is not part of a run's identity."""
@@ -62,6 +82,13 @@ class ScoringSettings(FrozenSettings):
         gt=0,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
+    )
+    repeat_rows: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="rows of a run's first batch that are predicted twice more: a model that is not deterministic is a"
+        " warning; 0: none",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
@@ -111,11 +138,19 @@ class OutputSettings(FrozenSettings):
         description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
     )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of keys and pass-through columns in the prediction table: {source column: its name there};"
+        " default: the source's name, with _ for characters that plain Delta tables refuse",
+    )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
     )
     retention_days: int | None = Field(
-        default=None, ge=1, description="maintain removes predictions, rejects and events of an older as_of"
+        default=None,
+        ge=1,
+        le=MAX_RETENTION_DAYS,
+        description="maintain removes predictions, rejects and events of an older as_of",
     )
 
     def first_kept_date(self, now: datetime) -> date | None:

@@ -1,10 +1,11 @@
 """Settings as text: environment variables, and flags by the same names. Lists and mappings are YAML."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
+from types import NoneType
 from typing import Any, cast
 
-import yaml
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, EnvSettingsSource
@@ -12,18 +13,26 @@ from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError
 from sparkscore.settings.layers import iterate_setting_fields
+from sparkscore.settings.setting_types import describe_type, setting_takes
 from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
+HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
+"""Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_PYTHON"})
+"""What else the documentation tells people to set; the last is a switch of the scripts."""
 
 
 def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that name settings.
 
-    Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
+    Raises:  ConfigError for one with our prefix that names none and that nobody else reads, for two that differ in case
+             only, and for a time-out of executors that is no number.
     """
-    env = {name: value for name, value in environ.items() if name.upper().startswith(VARIABLE_PREFIX)}
+    _check_host_timeout(environ.get(HOST_TIMEOUT_VARIABLE))
+    own = {name: value for name, value in environ.items() if name not in _OTHER_VARIABLES}
+    env = {name: value for name, value in own.items() if name.upper().startswith(VARIABLE_PREFIX)}
     _check_variables(settings, env)
     _refuse_same_names(env, "the environment variables")
     return env
@@ -43,11 +52,14 @@ def parse_variables_layer(
 ) -> dict[str, Any]:
     """The layer that variables write; lists and mappings are YAML, as `read_config_file` gives it.
 
+    `null` is no value for a setting that may have none, as in a file.
+
     `spell`: turns a variable's name into the name that its author used: `flag_of`.
 
-    Raises:  ConfigError.
+    Raises:  ConfigError, for a variable that is empty, too.
     """
-    return _VariableSource(settings, mapping, spell)()
+    _refuse_empty_variables(settings, mapping, spell)
+    return _to_nulls(settings, _VariableSource(settings, mapping, spell)())
 
 
 def flag_of(variable: str) -> str:
@@ -60,12 +72,53 @@ def dotted_name(variable: str) -> str:
     return variable[len(VARIABLE_PREFIX) :].replace("__", ".").lower()
 
 
+def _check_host_timeout(text: str | None) -> None:
+    """The driver's environment is that of local executors, and of those that inherit it."""
+    try:
+        valid = text is None or 0 < float(text) < math.inf
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(
+            f"the environment variable {HOST_TIMEOUT_VARIABLE} is {text!r}",
+            "a number of seconds above 0",
+            "correct it, or unset it: then a batch may take ten minutes",
+        )
+
+
+def _refuse_empty_variables(settings: type[BaseModel], mapping: Mapping[str, str], spell: Callable[[str], str]) -> None:
+    fields = dict(iterate_setting_fields(settings))
+    for variable, text in mapping.items():
+        if not text.strip():
+            spelled, name = spell(variable), dotted_name(variable)
+            field = fields.get(name)
+            optional = field is not None and setting_takes(field.annotation, NoneType)
+            do = f"give it one, or {'leave it out' if spelled.startswith('--') else 'unset it'}"
+            raise ConfigError(
+                f"{spelled} is empty",
+                "a value" if field is None else describe_type(field.annotation, field.metadata),
+                f"{do}; null stands for no value" if optional else do,
+            )
+
+
+def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any]:
+    for name, info in iterate_setting_fields(settings):
+        *groups, leaf = name.split(".")
+        holder: Any = layer
+        for group in groups:
+            holder = holder.get(group) if isinstance(holder, dict) else None
+        if isinstance(holder, dict) and holder.get(leaf) == "null" and setting_takes(info.annotation, NoneType):
+            holder[leaf] = None
+    return layer
+
+
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
+    nameable = sorted(known | _OTHER_VARIABLES)
     groups = {above for name in known for above in _names_above(name)}
     for name in sorted(env):
         if name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name.upper(), nameable, n=1, cutoff=0.5)
             what = "names a group, not a setting" if name.upper() in groups else "is not a setting"
             raise ConfigError(
                 f"the environment variable {name} {what}",
@@ -113,12 +166,6 @@ class _VariableSource(EnvSettingsSource):
             return load_scalars(value, label, name=dotted_name(name))
         except RefusedYaml as refused:
             raise ConfigError(f"{label}: {refused.found}", refused.expected, refused.do) from refused
-        except yaml.YAMLError as error:
-            raise ConfigError(
-                f"{label} is not YAML: {getattr(error, 'problem', None) or 'a character that YAML does not allow'}",
-                "a list or a mapping as YAML or JSON, for example [a, b]",
-                "put quotes around text with special characters",
-            ) from error
 
     def __call__(self) -> dict[str, Any]:
         try:

@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from yaml.nodes import Node, ScalarNode
 
+from sparkscore.settings.yaml_faults import explain_yaml_fault
 from sparkscore.settings.yaml_survey import MAX_LEVELS, RefusedYaml, YamlSurvey, line_of, nesting_error
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -44,11 +45,14 @@ def load_scalars(text: str, location: str, *, name: str = "") -> Any:
 
     `location`: the file, variable or flag; `name`: the dotted name of the setting that the text gives, if only one.
 
-    Raises:  as `load_yaml`; RefusedYaml for a key that YAML does not read as text.
+    Raises:  RefusedYaml as `load_yaml` does, for a key that YAML does not read as text, and for what is not YAML.
     """
-    loader = _ScalarLoader(text)
-    loader.location = location
-    return _load_document(loader, name)
+    try:
+        loader = _ScalarLoader(text)
+        loader.location = location
+        return _load_document(loader, name)
+    except yaml.YAMLError as error:
+        raise explain_yaml_fault(error) from None  # PyYAML quotes the line, which may hold a secret
 
 
 def bare_value(value: Any) -> Any:

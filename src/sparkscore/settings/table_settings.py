@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from sparkscore.settings.job_settings import JOB_NAME, Settings
+from sparkscore.settings.job_settings import JOB_NAME, JOB_NAME_EXTRA, Settings
 from sparkscore.settings.scoring_settings import ModelSettings, OutputSettings
 from sparkscore.settings.source_settings import SourceSettings
 
@@ -29,7 +29,7 @@ class _AnyOutput(OutputSettings):
 class TableSettings(Settings):
     """Settings without a complete job: only `home`, `source.keys` and `source.sensitive` matter."""
 
-    job: str = Field(default="", pattern=JOB_NAME, validate_default=False)
+    job: str = Field(default="", pattern=JOB_NAME, validate_default=False, json_schema_extra=JOB_NAME_EXTRA)
     source: _AnySource = _AnySource()
     model: _AnyModel = _AnyModel()
     output: _AnyOutput = _AnyOutput()

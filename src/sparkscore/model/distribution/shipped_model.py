@@ -60,6 +60,8 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    repeat_rows: int = 0
+    """How many rows of a run are predicted twice more (`scoring.repeated_rows`)."""
     code: tuple[str, ...] = ()
     """Names of the modules and packages that it brings."""
     trust: TrustPolicy = WARNING_POLICY

@@ -6,6 +6,7 @@ Asked through a client of its own, so that the process's global tracking URI sta
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
@@ -76,26 +77,55 @@ def resolve_model(
     folder, digest = fetch_private_copy(
         lambda directory: download_model_files(registry, name, version, directory), copies
     )
-    check_model_digest(trust, digest)
-    mlmodel = read_mlmodel(folder, trust)
-    warnings = judge_model(folder, trust, mlmodel)
+    return describe_private_copy(
+        PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateCopy:
+    """The files of a model version, whose digest has been computed."""
+
+    name: str
+    version: str
+    digest: str
+    folder: Path
+
+
+def describe_private_copy(
+    copy: PrivateCopy,
+    *,
+    runtime: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+    trust: TrustPolicy = WARNING_POLICY,
+) -> PinnedModel:
+    """The model that a private copy holds, judged by its files. Asks no registry.
+
+    Runs on: driver.
+    Raises:  ModelError and SignatureError for what the files say; TrustRefused for what `trust` does not allow.
+    """
+    check_model_origin(trust, name=copy.name, uris=())
+    check_model_digest(trust, copy.digest)
+    mlmodel = read_mlmodel(copy.folder, trust)
+    warnings = judge_model(copy.folder, trust, mlmodel)
     signature = _resolve_signature(mlmodel, inputs or {})
     check_model_params(signature, params)
-    selected = choose_runtime(runtime, mlmodel, params, folder)
+    selected = choose_runtime(runtime, mlmodel, params, copy.folder)
     if selected == "onnx":
-        check_onnx_signature(mlmodel, signature, folder)
+        check_onnx_signature(mlmodel, signature, copy.folder)
     return PinnedModel(
-        name=name,
-        version=version,
+        name=copy.name,
+        version=copy.version,
         model_id=str(mlmodel.get("model_id") or ""),
-        digest=digest,
-        path=str(folder),
+        digest=copy.digest,
+        path=str(copy.folder),
         runtime=selected,
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
         trust=trust,
-        warnings=(*warnings, *_check_requirements(str(folder), selected, trust)),
+        warnings=(*warnings, *_check_requirements(str(copy.folder), selected, trust)),
     )
 
 

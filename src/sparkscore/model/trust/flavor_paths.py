@@ -26,7 +26,7 @@ def refuse_outside_paths(mlmodel: Mapping[str, Any]) -> None:
     Raises:  TrustRefused.
     """
     parts = {**mlmodel["flavors"], _EXAMPLE_KEY: mlmodel.get(_EXAMPLE_KEY)}
-    for name, value in _iterate_texts(parts, ""):
+    for name, value in _iterate_flavor_texts(parts, ""):
         if is_outside_path(value):
             raise TrustRefused(
                 f"{name} of the MLmodel file points outside the model's folder",
@@ -45,7 +45,7 @@ def is_outside_path(text: str) -> bool:
     )
 
 
-def _iterate_texts(value: object, name: str) -> Iterator[tuple[str, str]]:
+def _iterate_flavor_texts(value: object, name: str) -> Iterator[tuple[str, str]]:
     """Every text in a value that may be read as a path, with its dotted name."""
     if _UNREAD.fullmatch(name):
         return
@@ -53,7 +53,7 @@ def _iterate_texts(value: object, name: str) -> Iterator[tuple[str, str]]:
         yield name, value
     elif isinstance(value, list | tuple):
         for index, inner in enumerate(value):
-            yield from _iterate_texts(inner, f"{name}.{index}")
+            yield from _iterate_flavor_texts(inner, f"{name}.{index}")
     elif isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _iterate_texts(inner, f"{name}.{key}".lstrip("."))
+            yield from _iterate_flavor_texts(inner, f"{name}.{key}".lstrip("."))

@@ -1,0 +1,63 @@
+"""Which file, variable or flag gives a setting."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from sparkscore.settings.scalar_texts import ScalarTexts, dotted_path
+from sparkscore.settings.setting_variables import VARIABLE_PREFIX
+
+
+@dataclass(frozen=True, slots=True)
+class SettingOrigins:
+    """What the layers of the settings hold; the last one that holds a path gives its value."""
+
+    files: Sequence[str]
+    variables: Mapping[str, str]
+    """By their names in capitals, as they are spelled."""
+    layers: Sequence[Mapping[str, Any]]
+    """One for each file, then the variables, then the flags."""
+    texts: ScalarTexts
+
+    @classmethod
+    def of_layers(
+        cls,
+        layers: Sequence[Mapping[str, Any]],
+        files: Iterable[str | Path],
+        variables: Iterable[str],
+        texts: ScalarTexts,
+    ) -> Self:
+        """The origins of settings that these layers were merged to."""
+        return cls(tuple(map(str, files)), {name.upper(): name for name in variables}, layers, texts)
+
+    def find_origin(self, path: Sequence[str | int]) -> str:
+        """The origin of what stands at a path, else of the nearest above it, else all files."""
+        for length in range(len(path), 0, -1):
+            for index, layer in reversed(list(enumerate(self.layers))):
+                if _holds_path(layer, path[:length]):
+                    return self._name_origin(index, path)
+        return ", ".join(self.files) or "the settings"
+
+    def _name_origin(self, index: int, path: Sequence[str | int]) -> str:
+        if index < len(self.files):
+            return self.files[index]
+        for length in (2, 1):
+            name = dotted_path(path[:length])
+            variable = VARIABLE_PREFIX + name.replace(".", "__").upper()
+            if index == len(self.layers) - 1:
+                return f"--{name}"
+            if variable in self.variables:
+                return self.variables[variable]
+        return "the environment"
+
+
+def _holds_path(content: Any, path: Sequence[str | int]) -> bool:
+    for part in path:
+        if isinstance(content, str):  # its characters are no parts of it
+            return False
+        try:
+            content = content[part]
+        except (LookupError, TypeError):
+            return False
+    return True
