@@ -14,9 +14,17 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType
+from structlog.testing import capture_logs
 
 import sparkscore
-from sparkscore.errors import ConfigError, InputOutOfRange, ModelNotFound, SignatureError, UnsupportedSession
+from sparkscore.errors import (
+    ConfigError,
+    InputOutOfRange,
+    ModelNotFound,
+    SignatureError,
+    TrustRefused,
+    UnsupportedSession,
+)
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring import score_udf as room
 from sparkscore.scoring.score_udf import ScoreUdf, score_udf
@@ -50,6 +58,24 @@ def only(frame: DataFrame, column: Any) -> Any:
     rows = frame.select(column.alias("p")).collect()
     assert len(rows) == 1
     return rows[0]["p"]
+
+
+class TestTrust:
+    def test_it_obeys_what_it_is_told_to_trust(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
+        with pytest.raises(TrustRefused, match="a pickle when it is loaded"):
+            made(spark, shelf, minus, trust={"pickle": "refuse"})
+        with pytest.raises(TrustRefused, match="none is listed"):
+            made(spark, shelf, minus, trust={"profile": "strict"})
+        with pytest.raises(ConfigError, match="trust cannot be read"):
+            made(spark, shelf, minus, trust={"pickles": "refuse"})
+
+    def test_it_warns_of_a_pickle_once_on_the_driver(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
+        with capture_logs() as logs:
+            made(spark, shelf, minus)
+        assert [one["log_level"] for one in logs if "model.trust.pickle" in one["event"]] == ["warning"]
+        with capture_logs() as logs:
+            made(spark, shelf, minus, trust={"pickle": "allow"})
+        assert not logs
 
 
 class TestCalling:

@@ -105,6 +105,7 @@ def describe_private_copy(
     Runs on: driver.
     Raises:  ModelError and SignatureError for what the files say; TrustRefused for what `trust` does not allow.
     """
+    check_model_origin(trust, name=copy.name, uris=())
     check_model_digest(trust, copy.digest)
     mlmodel = read_mlmodel(copy.folder, trust)
     warnings = judge_model(copy.folder, trust, mlmodel)
