@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-
 _BATCH_INDEX_NAMES = (None, "index")
 """Names of the batch's own index: it has none, and pandas calls it index where it makes a column of it."""
 
