@@ -124,6 +124,7 @@ def describe_private_copy(
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
+        parts=signature.parts,
         trust=trust,
         warnings=(*warnings, *_check_requirements(str(copy.folder), selected, trust)),
     )
