@@ -24,6 +24,7 @@ from sparkscore.records import (
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
+RENAMED = Run("new", AS_OF, 1, 1, PINS, "flights", "m-1", first_job="job")
 RUN = Run("job", AS_OF, 1, 1, PINS, "flights", "m-1")
 
 
@@ -115,3 +116,8 @@ class TestRunCommitNote:
     )
     def test_a_commit_that_publishes_no_run_has_none(self, text: str | None) -> None:
         assert RunCommitNote.from_json(text) is None
+
+
+def test_a_renamed_job_keeps_the_names_of_its_runs_and_their_guards() -> None:
+    assert (RENAMED.run_id, RENAMED.txn_app_id, RENAMED.stage_id) == (RUN.run_id, RUN.txn_app_id, RUN.stage_id)
+    assert RunCommitNote.of(RENAMED, rows=1, rejected=0) == RunCommitNote.of(RUN, rows=1, rejected=0)

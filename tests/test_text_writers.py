@@ -15,8 +15,9 @@ from sparkscore.monitor.alerts import Alert, slack_message
 from sparkscore.monitor.formatting import rows_table
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.monitor.screen import Screen, SteadyStream
-from sparkscore.records import RunReport, format_commit_note, parse_commit_note
+from sparkscore.records import RunEvent, RunReport, format_commit_note, parse_commit_note
 from sparkscore.redaction.known_secrets import register_secret
+from sparkscore.store.run_events import _redacted_texts
 
 SOURCES = Path(__file__).resolve().parents[1] / "src" / "sparkscore"
 OUTPUTS = frozenset(
@@ -49,8 +50,8 @@ MASKED = {
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
 USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
-"""Whoever writes the note of a commit, and who reads it: the sessions and the commit of files mask, as does the codec
-`records.format_commit_note`, whose notes the stage's options hold."""
+"""Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
+codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"createDataFrame"},  # profiles and distances: numbers, and values of the data
     "gate/compiled/sets.py": {"createDataFrame"},
@@ -95,6 +96,7 @@ def test_no_writer_is_listed_that_is_none() -> None:
 
 
 SECRET = "Canary/Of+The-Writers"
+AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -126,6 +128,17 @@ def test_the_result_is_masked_in_its_names_too_and_stays_json() -> None:
 @pytest.mark.usefixtures("known")
 def test_a_note_of_a_commit_is_masked_and_read_again() -> None:
     assert parse_commit_note(format_commit_note({"job": "j", "table": f"x {SECRET}"})) == {"job": "j", "table": "x ***"}
+
+
+@pytest.mark.usefixtures("known")
+def test_texts_of_a_run_event_are_masked_and_its_details_stay_json() -> None:
+    details = json.dumps({"warnings": [f"x {SECRET}", "password=b"], "seconds": {"total": 1.0}})
+    event = RunEvent(
+        "j", AS_OF, 1, 1, "failed", AS_OF, message=f"y {SECRET}", source_table="s3a://K:S@b", details=details
+    )
+    texts = _redacted_texts(event)
+    assert (texts["message"], texts["source_table"]) == ("y ***", "s3a://***@b")
+    assert json.loads(texts["details"] or "") == {"warnings": ["x ***", "password=***"], "seconds": {"total": 1.0}}
 
 
 @pytest.mark.usefixtures("known")

@@ -21,6 +21,7 @@ SparkscoreError                 1
 │   ├── TrustRefused                model.trust does not allow to load the model; nothing of it was imported
 │   └── PredictError                the model failed on a batch
 │       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
+│       │   └── InputOutOfRange     a number that the model's type cannot hold
 │       └── BatchTimeout            the model did not answer in time
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
@@ -266,6 +267,12 @@ class RowsNotPredicted(PredictError):
     def to_dict(self) -> dict[str, str]:
         """The error as JSON has it, with the class of what the model raised."""
         return {**super().to_dict(), "raised": self.raised}
+
+
+class InputOutOfRange(RowsNotPredicted):
+    """A row of a batch has a number that the type in which the model computes cannot hold; the model was not called."""
+
+    remedy = "filter these rows, or log the model with a wider type"
 
 
 class BatchTimeout(PredictError):

@@ -37,7 +37,9 @@ class TableContract:
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
 
 
-VERB_COLUMN = ContractColumn("verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects.")
+VERB_COLUMN = ContractColumn(
+    "verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects; NULL in tables of schema 1."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,8 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn("scored_at", TIMESTAMP, "When the run was published, UTC."),
 )
 """Constant for a run; added by the publish, never written to the stage."""
+RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
+"""Their names."""
 
 PREDICTION_COLUMN = "prediction"
 LABEL_COLUMN = "label"
@@ -181,9 +185,7 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset(
-    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
-)
+RESERVED_NAMES = frozenset({PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *RUN_CONSTANTS})
 """Names that keys and pass-through columns may not take."""
 
 
@@ -261,7 +263,8 @@ REJECTS_CONTRACT = TableContract(
         ContractColumn(
             "code",
             pa.string(),
-            "Reason: null_key, predict_failed, batch_timeout, or the rule that the row broke.",
+            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, null_prediction, or the rule that the"
+            " row broke.",
             nullable=False,
         ),
         ContractColumn("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
@@ -272,10 +275,10 @@ REJECTS_CONTRACT = TableContract(
 )
 
 SIDE_TABLES: Mapping[str, TableContract] = {
+    "_runs": RUNS_CONTRACT,
     "_rejects": REJECTS_CONTRACT,
     "_profile": PROFILE_CONTRACT,
     "_drift": DRIFT_CONTRACT,
-    "_runs": RUNS_CONTRACT,
 }
 """The tables beside a job's prediction table, by the suffix of their names."""
 

@@ -29,6 +29,11 @@ def test_a_back_fill_never_changes_a_key_that_has_a_newer_as_of(spark: SparkSess
     assert {(row["id"], row["run"]) for row in made.collect()} == {(1, "new"), (2, "only")}
 
 
+def test_a_column_of_the_tables_own_with_a_name_of_ours_stays(spark: SparkSession) -> None:
+    rows = spark.createDataFrame([(1, 20131231, 7)], "id long, as_of long, _rank long")
+    assert latest_predictions(rows, keys=["id"]).collect() == [(1, 20131231, 7)]
+
+
 def test_the_view_follows_the_columns_of_its_table(spark: SparkSession, tmp_path: Path) -> None:
     spark.sql(f"CREATE SCHEMA viewed LOCATION '{tmp_path}/viewed'")
     try:

@@ -99,10 +99,11 @@ def test_secrets_of_a_mapping_are_found_by_name_and_in_uris() -> None:
             "MLFLOW_TRACKING_URI": "https://me:second%2F1234@host",
             "GOOGLE_APPLICATION_CREDENTIALS": "/keys/service.json",
             "OTHER": "third-1234",
+            "spark.kubernetes.driver.secrets.spark-secret": "/etc/secrets",
         }
     )
-    shown = mask_known_secrets("first-1234 second/1234 second%2F1234 /keys/service.json third-1234")
-    assert shown == "*** *** *** /keys/service.json third-1234"
+    shown = mask_known_secrets("first-1234 second/1234 second%2F1234 /keys/service.json third-1234 /etc/secrets")
+    assert shown == "*** *** *** /keys/service.json third-1234 /etc/secrets"
 
 
 def test_the_environment_is_read_at_the_first_question(monkeypatch: pytest.MonkeyPatch) -> None:

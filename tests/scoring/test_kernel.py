@@ -15,7 +15,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparkscore.errors import DigestMismatch, PredictError, RowsNotPredicted, SignatureError
+from sparkscore.errors import DigestMismatch, InputOutOfRange, PredictError, RowsNotPredicted, SignatureError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
@@ -237,6 +237,61 @@ class TestInputs:
             given(model(), batch([1.0], [2.0]))
 
 
+class TestMissingValues:
+    @pytest.mark.parametrize(
+        ("one", "column", "expected"),
+        [
+            (ModelInput("x", pa.float64(), True, fill=-1), [1.0, None, np.nan, np.inf, -np.inf], [1.0, -1, -1, -1, -1]),
+            (ModelInput("x", pa.int64(), True, fill=0), [BIG, None], [BIG, 0]),
+            (ModelInput("x", pa.string(), True, fill="none"), ["a", None], ["a", "none"]),
+            (ModelInput("x", pa.bool_(), True, fill=False), [True, None], [True, False]),
+            (ModelInput("x", pa.float64(), False, fill=0.5), pa.nulls(2), [0.5, 0.5]),
+        ],
+    )
+    def test_a_value_takes_their_place_and_they_are_counted(
+        self, one: ModelInput, column: Any, expected: list[Any]
+    ) -> None:
+        seen: list[Any] = []
+        counted: list[int] = []
+
+        def answer(frame: Any) -> Any:
+            seen.extend(frame["x"].tolist())
+            return np.zeros(len(frame))
+
+        shipped = model(one)
+        load = partial(build_local_scorer, shipped, answer)
+        Kernel(shipped, load=load, on_batch=lambda *_: None, on_filled=counted.append)(batch(column))
+        assert seen == expected
+        assert counted == [sum(value == one.fill for value in expected)]
+
+    def test_without_the_setting_they_stay_and_nothing_is_counted(self) -> None:
+        assert given(model(), batch([None, np.inf]))["x"].isna().tolist() == [True, False]
+
+
+class TestNumbersOutOfRange:
+    SINGLE = ModelInput("x", pa.float32(), True, may_round=True)
+
+    def test_a_row_whose_number_would_be_infinite_is_rejected_alone(self) -> None:
+        shipped = model(self.SINGLE)
+        kernel = Kernel(
+            shipped, load=partial(build_local_scorer, shipped, lambda frame: frame["x"]), on_batch=lambda *_: None
+        )
+        result = kernel(batch([0.5, 1e300, np.inf, None]))
+        assert result.column(0).to_pylist()[:3] == [0.5, None, np.inf]
+        message = "an input of this row is a number that the type in which the model computes cannot hold"
+        assert result.column(1).to_pylist() == [
+            None,
+            {"code": "input_out_of_range", "error": None, "message": message},
+            None,
+            None,
+        ]
+
+    def test_where_no_rows_are_rejected_it_is_an_error_that_names_the_input_and_not_the_value(self) -> None:
+        with pytest.raises(InputOutOfRange, match="the input x has a number") as caught:
+            scored(model(self.SINGLE), lambda frame: frame["x"], batch([1e300]), collect_rejects=False)
+        assert "300" not in str(caught.value)
+
+
 class TestKeep:
     def test_only_kept_rows_reach_the_model_and_the_others_are_null(self) -> None:
         rows = batch([1.0, 2.0, 3.0, 4.0], keep=[True, False, None, True])
@@ -348,7 +403,9 @@ class TestOutputs:
             (np.array([1, 2]), pa.int32(), "values of type int64"),
             ([1.5, 2.0], pa.int64(), "values of type double"),
             ([2**40, 1], pa.int32(), "do not fit"),
-            (np.array([1.0, np.nan]), pa.int64(), "values of type double"),
+            (np.array([1.0, 2.0]), pa.int64(), "values of type double"),
+            (np.array([1.5, np.nan]), pa.int64(), "do not fit"),
+            (np.array([2.0**60, np.nan]), pa.int64(), "values of type double"),
             (["a", "b"], pa.float64(), "values of type string"),
             (["a", 1], pa.string(), "not of one type"),
             (np.array([1, 0]), pa.bool_(), "values of type int64"),

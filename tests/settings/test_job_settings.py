@@ -365,6 +365,8 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "model.runtime": "pyfunc",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
+        "model.casts": "{x: double}",
+        "model.missing": "{x: reject}",
     }
     same = {
         "scoring.batch_rows": "10",
@@ -388,6 +390,33 @@ def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(c
     in_executor = digest_with(scoring__batch_timeout="5", model__residency="executor")
     assert in_worker == digest_with() == digest_with(model__residency="executor")
     assert in_executor not in (digest_with(), digest_with(scoring__batch_timeout="6", model__residency="executor"))
+
+
+def test_nulls_count_where_they_reject_rows_and_not_where_a_gate_judges_them(config: Path) -> None:
+    def digest_with(**flags: str) -> str:
+        return load_settings(
+            config, flags={name.replace("__", "."): value for name, value in flags.items()}
+        ).scoring_digest()
+
+    rejecting = digest_with(scoring__reject_null_predictions="true")
+    opened = digest_with(scoring__reject_null_predictions="true", output__allow_null="[a, b]")
+    assert digest_with() == digest_with(output__allow_null="[a]")
+    assert len({digest_with(), rejecting, opened}) == 3
+    assert opened == digest_with(scoring__reject_null_predictions="true", output__allow_null="[b, a]")
+
+
+def test_params_may_be_lists(tmp_path: Path) -> None:
+    file = write_yaml(
+        tmp_path / "job.yaml", settings_content(model={"params": {"stop": ["a", "b"], "ks": [1, 2], "k": 1, "t": 0.5}})
+    )
+    params = load_settings(file).model.params
+    assert params == {"stop": ("a", "b"), "ks": (1, 2), "k": 1, "t": 0.5}
+    assert [type(one) for one in params["ks"]] == [int, int]  # type: ignore[union-attr]
+    assert load_settings(file, flags={"model.params": "{stop: [c, 1.5, true]}"}).model.params["stop"] == (
+        "c",
+        1.5,
+        True,
+    )
 
 
 def test_the_registry_is_sqlite_under_a_local_home_unless_one_is_named(
@@ -457,3 +486,9 @@ def test_an_error_of_pydantic_itself_does_not_show_what_was_given() -> None:
 def test_a_column_that_is_called_like_a_secret_is_none(tmp_path: Path) -> None:
     load_settings(write_yaml(tmp_path / "job.yaml", settings_content(model={"inputs": {"token": "token_of_text"}})))
     assert redact_secrets("the column token_of_text") == "the column token_of_text"
+
+
+def test_a_table_that_is_called_like_a_webhook_is_none(tmp_path: Path) -> None:
+    table = "s3a://bucket/webhook/webhook-events-2013"
+    load_settings(write_yaml(tmp_path / "job.yaml", settings_content(source={"table": table})))
+    assert redact_secrets(f"the table {table}") == f"the table {table}"

@@ -12,8 +12,8 @@ DIGEST = Settings(
 ).scoring_digest()
 
 
-def job(*carried: str, keys: tuple[str, ...] = ("id",), sensitive: tuple[str, ...] = (), **rename: str) -> Settings:
-    source: dict[str, Any] = {"table": "t", "keys": keys, "passthrough": carried, "sensitive": sensitive}
+def job(*carried: str, source: dict[str, Any] | None = None, **rename: str) -> Settings:
+    source = {"table": "t", "keys": ("id",), "passthrough": carried, **(source or {})}
     return Settings(job="j", source=source, model={"uri": "models:/m/1"}, output={"table": "p", "rename": rename})
 
 
@@ -23,7 +23,7 @@ def test_each_character_that_plain_tables_refuse_becomes_an_underscore() -> None
 
 
 def test_the_setting_names_keys_and_sensitive_columns_too() -> None:
-    found = job("pay", keys=("Order No", "id"), sensitive=("id", "pay", "unread"), id="flight")
+    found = job("pay", source={"keys": ("Order No", "id"), "sensitive": ("id", "pay", "unread")}, id="flight")
     assert found.output_keys == ("Order_No", "flight")
     assert found.output_sensitive == ("flight", "pay", "unread")
 

@@ -22,6 +22,7 @@ from sparkscore.schemas import (
     prediction_contract,
 )
 from sparkscore.store import hadoop_folders, table_contracts, table_growth
+from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
 
 CONTRACT = TableContract(
@@ -171,6 +172,33 @@ def test_a_view_is_no_delta_table(spark: SparkSession) -> None:
             Table(spark, TableRef("default.some_view", None)).load_newest_version()
     finally:
         spark.sql("DROP VIEW default.some_view")
+
+
+def test_what_is_there_in_the_place_of_a_source_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    spark.range(3).write.parquet(str(tmp_path / "files"))
+    spark.sql("CREATE OR REPLACE VIEW default.seen AS SELECT 1 AS x")
+    spark.sql(f"CREATE TABLE default.plain USING parquet LOCATION '{tmp_path}/files'")
+    try:
+        told = {
+            ref.name: name_other_source(Table(spark, ref))
+            for ref in (
+                TableRef("default.seen", None),
+                TableRef("default.plain", None),
+                TableRef("default.nothing", None),
+                TableRef("files", str(tmp_path / "files")),
+                TableRef("nothing", str(tmp_path / "nothing")),
+            )
+        }
+    finally:
+        spark.sql("DROP VIEW default.seen")
+        spark.sql("DROP TABLE default.plain")
+    assert {name: error and error.found for name, error in told.items()} == {
+        "default.seen": "default.seen is a view",
+        "default.plain": "default.plain is a table of the catalog, but no Delta table",
+        "default.nothing": None,
+        "files": f"{tmp_path}/files holds files, but no Delta table: it has no _delta_log",
+        "nothing": None,
+    }
 
 
 def test_a_place_without_permission_is_named(spark: SparkSession) -> None:

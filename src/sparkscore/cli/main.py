@@ -15,6 +15,7 @@ from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
+from sparkscore.cli.migrate_verb import MIGRATE
 from sparkscore.cli.missing_extras import name_missing_extra
 from sparkscore.cli.quickstart_verb import QUICKSTART
 from sparkscore.cli.rejects_verb import REJECTS
@@ -39,6 +40,7 @@ VERBS: dict[str, Command] = {
     "quickstart": QUICKSTART,
     "runs": RUNS,
     "maintain": MAINTAIN,
+    "migrate": MIGRATE,
     "rollback": ROLLBACK,
     "gate": GATE,
     "report": REPORT,

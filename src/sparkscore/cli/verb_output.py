@@ -18,7 +18,7 @@ from sparkscore.cli.command import CommandOutcome
 from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
-from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
 from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.redaction.secret_patterns import mask_secrets, redact_secrets, redact_values, shorten_redacted
 
@@ -90,7 +90,11 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
     """The outcome of a command that failed; prints why to stderr."""
     redact_exception(error)
     known = error if isinstance(error, SparkscoreError) else None
-    report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
+    report = (
+        known.report
+        if known is not None and isinstance(known.report, RunReport | MaintenanceReport | MigrationReport)
+        else None
+    )
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(

@@ -9,13 +9,14 @@ from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
 
-from sparkscore.errors import ConfigError
+from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
+from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
 
 SAMPLE_LIMIT = 10_000
@@ -46,7 +47,10 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
              for a session that skips damaged files.
     """
     refuse_unsafe_reads({name: str(table.spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
-    newest = table.load_newest_version()
+    try:
+        newest = table.load_newest_version()
+    except TableNotFound as absent:
+        raise name_other_source(table) or absent from absent
     pinned = _resolve_source_version(table, version, as_of=as_of, newest=newest)
     schema = spark_to_arrow_schema(table.load_rows(pinned).schema)
     columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}

@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from sparkscore.model.registry.mlflow_settings import suppress_mlflow_output
 from sparkscore.records import Drift, Run, RunReport, to_utc_text
 from sparkscore.redaction.secret_patterns import mask_secrets
 
 RUN_TAG = "sparkscore.run_id"
 
 
-@suppress_mlflow_output()
 def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_uri: str | None, home: str) -> str:
     """The id of the MLflow run of a scoring run, in the experiment `sparkscore/<job>`; the same one for a second call.
 

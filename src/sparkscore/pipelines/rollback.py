@@ -17,7 +17,7 @@ from sparkscore.pipelines.shared.run_history import (
     restore_published_run,
 )
 from sparkscore.publish.earlier_publication import (
-    check_same_schema,
+    check_earlier_columns,
     copy_run_rejects,
     count_row_changes,
     load_published_rows,
@@ -38,8 +38,8 @@ def rollback(
 
     Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the current one.
     Jobs:    one that compares both, one MERGE; with `dry_run` only the first, and nothing is written.
-    Raises:  ConfigError if nothing earlier is published, or the table's columns or keys changed; VersionGone if its
-             rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
+    Raises:  ConfigError if nothing earlier is published, the table's keys changed, or it lost columns; VersionGone if
+             its rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
     """
     attempt = Attempt.open(spark, settings, as_of)
     attempt.verb = "rollback"
@@ -77,7 +77,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
     if version is None:
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.phase("compare"):
-        names = check_same_schema(target, version=version, keys=keys)
+        names = check_earlier_columns(target, version=version, keys=keys)
         rows_before, rows_now = (
             load_published_rows(target, earlier, version=version),
             load_published_rows(target, current),

@@ -10,6 +10,9 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.table import Table
 
+_RANK = "_sparkscore_rank"
+"""Of no table: a column that a table may have would be lost."""
+
 
 def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFrame:
     """For each key the row with the greatest as_of.
@@ -17,7 +20,7 @@ def latest_predictions(predictions: DataFrame, *, keys: Sequence[str]) -> DataFr
     Grain:   one row per key.
     """
     newest = Window.partitionBy(*(quote_identifier(key) for key in keys)).orderBy(F.col("as_of").desc())
-    return predictions.withColumn("_rank", F.row_number().over(newest)).where("_rank = 1").drop("_rank")
+    return predictions.withColumn(_RANK, F.row_number().over(newest)).where(f"{_RANK} = 1").drop(_RANK)
 
 
 def ensure_latest_view(table: Table, *, keys: Sequence[str]) -> None:

@@ -14,8 +14,16 @@ from sparkscore.records.commit_notes import (
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.prediction_parts import (
+    NO_OUTPUT_PARTS,
+    OutputParts,
+    field_path,
+    item_path,
+    prediction_part_paths,
+)
 from sparkscore.records.report_records import (
     RESULT_SCHEMA,
     ReportedModel,
@@ -51,6 +59,7 @@ from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPoli
 
 __all__ = [
     "NOTE_KEY",
+    "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
@@ -63,7 +72,11 @@ __all__ = [
     "FilterOperator",
     "MaintenanceReport",
     "MaintenanceStatus",
+    "MigrationReport",
+    "MigrationRequest",
+    "MigrationStatus",
     "ModelInput",
+    "OutputParts",
     "PartRows",
     "PinnedModel",
     "Pins",
@@ -95,11 +108,15 @@ __all__ = [
     "Stage",
     "StagedFile",
     "TableLocation",
+    "TableMigration",
     "TableRef",
     "TrustPolicy",
     "Verdict",
+    "field_path",
     "format_commit_note",
+    "item_path",
     "json_digest",
     "parse_commit_note",
+    "prediction_part_paths",
     "to_utc_text",
 ]

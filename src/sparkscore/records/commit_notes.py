@@ -49,7 +49,7 @@ class RunCommitNote:
     def of(cls, run: Run, *, rows: int, rejected: int) -> "RunCommitNote":
         """The note of a run that publishes so many rows."""
         return cls(
-            run.job,
+            run.identity_job,
             run.as_of,
             run.revision,
             run.attempt,

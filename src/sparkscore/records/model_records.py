@@ -5,6 +5,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sparkscore.records.prediction_parts import NO_OUTPUT_PARTS, OutputParts
 from sparkscore.records.trust_records import WARNING_POLICY, TrustPolicy
 
 
@@ -18,6 +19,10 @@ class ModelInput:
     shape: tuple[int, ...] | None = None
     """What each row brings to a tensor of the signature: `()` one value, `(2, 3)` a list of 2 lists of 3. None: this
     is a column, or one of the k columns of a tensor (-1, k)."""
+    may_round: bool = False
+    """`model.casts` allows numbers of any type: rounded to this one, or rejected where it cannot hold them."""
+    fill: bool | int | float | str | None = None
+    """What `model.missing` puts in the place of NULL, NaN and infinities; None: they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class PinnedModel:
     """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
+    parts: OutputParts = NO_OUTPUT_PARTS
+    """Which parts of it may be missing, and how long its lists are."""
     trust: TrustPolicy = WARNING_POLICY
     """By which it was allowed; executors decide by it once more."""
     warnings: tuple[str, ...] = ()

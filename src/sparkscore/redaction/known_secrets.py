@@ -33,7 +33,7 @@ _NO_SECRET_NAME = re.compile(
     r"|timeout|regex|pattern|renewer|version|ini)$",
     re.IGNORECASE,
 )
-_PATH_VALUE = re.compile(r"(\.{0,2}|~)/\S*\.\w{1,5}|(file|jceks):\S+|[a-z]+(\.\w+){3,}")
+_PATH_VALUE = re.compile(r"(\.{0,2}|~)/\S*\.\w{1,5}|(\.{0,2}/[a-z][a-z0-9._-]*)+|(file|jceks):\S+|[a-z]+(\.\w+){3,}")
 """Files, and names of Java classes, that stand where a secret may stand."""
 
 

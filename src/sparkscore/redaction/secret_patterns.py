@@ -1,6 +1,7 @@
 """Texts without secrets: known values first, then what looks like a secret. The second net is for what nobody knew."""
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 from sparkscore.redaction.known_secrets import MASK, mask_known_secrets
@@ -17,24 +18,41 @@ _ASSIGNED_SECRET = re.compile(
     rf"(?:{_QUOTED}|(?P<open>\\*[\"']).*|[^\s\"'].*?(?=[\s\"']|$))",
     re.MULTILINE,
 )
-_SHAPES = (
+_ASSIGNED_WORDS = ("passw", "passphrase", "pwd", "secret", "token", "credential", "key")
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # Authorization: Bearer …, "Authorization": "Basic …"
-    (re.compile(r"(?i)(authorization\\*[\"']?\s*[:=]\s*(?:\\*[\"'])?(?:[a-z]+\s+)?)[^\s\"',;\\]+"), rf"\g<1>{MASK}"),
-    (re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\g<1>{MASK}"),
+    (
+        ("authorization",),
+        re.compile(r"(?i)(authorization\\*[\"']?\s*[:=]\s*(?:\\*[\"'])?(?:[a-z]+\s+)?)[^\s\"',;\\]+"),
+        rf"\g<1>{MASK}",
+    ),
+    (("bearer",), re.compile(r"(?i)(\bbearer\s+)[\w.~+/=-]{8,}"), rf"\g<1>{MASK}"),
     # URLs that are secrets themselves
     (
+        ("hook",),
         re.compile(
-            r"(?i)(https?://(?:hooks\.[\w.-]{1,60}|discord(?:app)?\.com/api/webhooks|[\w.-]{0,60}webhook[\w.-]{0,60})/)[^\s\"'<>]+"
+            r"(?i)(https?://(?:hooks\.[\w.-]{1,60}|discord(?:app)?\.com/api/webhooks|[\w.-]{0,60}webhook[\w.-]{0,60})/)"
+            r"[^\s\"'<>]+"
         ),
         rf"\g<1>{MASK}",
     ),
-    (re.compile(r"(?i)(webhook[\w.-]{0,40}\\*[\"']?\s*[=:]\s*\\*[\"']?)https?:[^\s\"']+"), rf"\g<1>{MASK}"),
-    (re.compile(r"(?i)(\b(?:sig|signature|sas)=)[^\s&\"']+"), rf"\g<1>{MASK}"),  # of Azure, without the rest of its URL
+    (
+        ("hook",),
+        re.compile(r"(?i)(webhook[\w.-]{0,40}\\*[\"']?\s*[=:]\s*\\*[\"']?)https?:[^\s\"']+"),
+        rf"\g<1>{MASK}",
+    ),
+    # a signature of Azure, without the rest of its URL
+    (("sig=", "signature=", "sas="), re.compile(r"(?i)(\b(?:sig|signature|sas)=)[^\s&\"']+"), rf"\g<1>{MASK}"),
     # tokens by their first letters: AWS, GitHub, Slack, Databricks, JSON web tokens
-    (re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
-    (re.compile(r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}(?:-\d)?)"), MASK),
-    (re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
+    (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
+    (
+        ("gh", "xox", "dapi"),
+        re.compile(r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}(?:-\d)?)"),
+        MASK,
+    ),
+    (("eyj",), re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
 )
+"""Words, one of which is in each text of the shape (to look for words is quicker), the shape, what replaces it."""
 
 
 def redact_secrets(text: str) -> str:
@@ -43,14 +61,17 @@ def redact_secrets(text: str) -> str:
     For texts that people read: the patterns may end a quotation. Structured text is made of redacted values
     (`redact_values`), or takes `mask_secrets`.
     """
-    return _ASSIGNED_SECRET.sub(_mask_assigned, mask_secrets(text))
+    masked = mask_secrets(text)
+    return _ASSIGNED_SECRET.sub(_mask_assigned, masked) if _has_word(masked.lower(), _ASSIGNED_WORDS) else masked
 
 
 def mask_secrets(text: str) -> str:
     """The text with `***` for known secrets, credentials in URIs and tokens. HTML and JSON stay what they are."""
     text = mask_uri_credentials(mask_known_secrets(text), MASK)
-    for shape, replacement in _SHAPES:
-        text = shape.sub(replacement, text)
+    lower = text.lower()
+    for words, shape, replacement in _SHAPES:
+        if _has_word(lower, words):
+            text = shape.sub(replacement, text)
     return text
 
 
@@ -66,6 +87,10 @@ def redact_values(value: Any) -> Any:
     if isinstance(value, dict):
         return {mask_known_secrets(str(name)): redact_values(one) for name, one in value.items()}
     return [redact_values(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _has_word(text: str, words: Sequence[str]) -> bool:
+    return any(word in text for word in words)
 
 
 def _mask_assigned(found: re.Match[str]) -> str:

@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 from urllib.parse import parse_qsl, urlsplit
 
-_URI = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,30})://([^\s\"'<>]*)")
+_AFTER_SCHEME = re.compile(r"://([^\s\"'<>]*)")
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
+_MAX_SCHEME_CHARACTERS = 20
 _CONTAINER_SCHEMES = frozenset({"abfs", "abfss", "wasb", "wasbs"})
 """Of URIs in which `container@account` is no user info."""
 _BUCKET_SCHEMES = frozenset({"s3", "s3a", "s3n", "gs", "oss", "cosn"})
@@ -29,9 +31,9 @@ def find_uri_secrets(text: str) -> Iterator[str]:
 
 def mask_uri_credentials(text: str, mask: str) -> str:
     """The text with a mask for the user info of URIs, and for the values of secrets in their queries."""
-    for whole, info in list(_find_user_infos(text)):
+    for whole, info in list(_find_user_infos(text)) if "://" in text else ():
         text = text.replace(whole, whole.replace(f"://{info}@", f"://{mask}@"))
-    return _QUERY_SECRET.sub(rf"\g<1>{mask}", text)
+    return _QUERY_SECRET.sub(rf"\g<1>{mask}", text) if "=" in text else text
 
 
 def has_uri_credentials(uri: str) -> bool:
@@ -64,8 +66,9 @@ def find_webhook_secrets(url: str) -> Iterator[str]:
 
 def _find_user_infos(text: str) -> Iterator[tuple[str, str]]:
     """Each URI with user info, and its user info: up to the last @, as keys may hold / and @."""
-    for found in _URI.finditer(text):
-        scheme, rest = found[1].lower(), found[2]
+    for found in _AFTER_SCHEME.finditer(text):  # it is quicker to look for the colon than for a scheme
+        before = _SCHEME.search(text[max(0, found.start() - _MAX_SCHEME_CHARACTERS) : found.start()])
+        scheme, rest = "" if before is None else before[0].lower(), found[1]
         authority = rest.partition("/")[0]
         info = rest.rpartition("@")[0] if ":" in authority else authority.rpartition("@")[0]
         if info and not (scheme in _CONTAINER_SCHEMES and ":" not in info):

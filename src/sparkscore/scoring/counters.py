@@ -60,6 +60,10 @@ class Counters:
         """Rows that the model has predicted so far."""
         return int(self._sums.value.get("rows", 0))
 
+    def add_filled_values(self, values: int) -> None:
+        """Count missing values of inputs that were replaced. Runs on: executor."""
+        self._sums.add({"filled_values": values})
+
     @property
     def repeated_rows(self) -> tuple[int, int]:
         """How many rows were predicted twice more so far, and how many of them got another prediction."""

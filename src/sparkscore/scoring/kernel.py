@@ -13,7 +13,9 @@ import pyarrow.compute as pc
 from sparkscore.errors import SparkscoreError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import Scorer, to_load_error, visible_cause
+from sparkscore.model.signature.missing_values import count_filled_values
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.scoring.missing_predictions import reject_missing_predictions
 from sparkscore.scoring.reject_bisection import ScoredBatch, score_by_bisection
 from sparkscore.scoring.repeated_rows import count_unstable_rows, should_repeat_rows
 
@@ -32,6 +34,8 @@ class Kernel:
     """Called with the number of rows that were predicted twice more, and how many of them differed; None: none are."""
     collect_rejects: bool = True
     """Whether rows that the model fails on become rejects; else the first failure of a batch is raised."""
+    on_filled: Callable[[int], None] | None = None
+    """Called with the number of missing values of a batch that `model.missing` replaces."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """One prediction, or the reason why there is none, per row of the batch, in its order.
@@ -60,10 +64,15 @@ class Kernel:
 
     def _score_columns(self, columns: list[pa.Array], rows: int) -> ScoredBatch:
         score, output, started = self._load_scorer(), self.model.output, time.monotonic()
+        filled = 0 if self.on_filled is None else count_filled_values(columns, self.model.inputs)
+        if filled and self.on_filled is not None:
+            self.on_filled(filled)
         if self.collect_rejects:
             scored = score_by_bisection(score, columns, output, has_own_process=self.model.residency == "executor")
         else:
             scored = ScoredBatch(score(columns))
+        if self.model.nullable is not None:
+            scored = reject_missing_predictions(scored, self.model.nullable)
         self.on_batch(rows if scored.rejects is None else scored.rejects.null_count, time.monotonic() - started)
         if self.on_repeat is not None and should_repeat_rows(self.model):
             self._repeat_rows(score, columns, scored.rejects, self.on_repeat)

@@ -10,11 +10,14 @@ import pyarrow.compute as pc
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.lossless_casts import cast_losslessly, is_lossless_cast
 from sparkscore.model.signature.model_inputs import input_names
+from sparkscore.model.signature.number_casts import refuse_new_infinities
 from sparkscore.records import ModelInput
 from sparkscore.scoring.kernel import KEEP_COLUMN
 
 REASON_SEPARATOR = "\n"
 """Between a reject's code and the class of its error."""
+NO_ANSWER = ""
+"""The reason of a row that is not rejected and whose prediction is a struct that is NULL: its parts do not say so."""
 
 _NULLABLE_PANDAS_TYPES = {
     pa.int8(): pd.Int8Dtype(),
@@ -35,8 +38,7 @@ def to_kernel_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, has_k
         columns = _struct_columns(columns[0], inputs)
     arrays = [pa.array(column, pa.bool_()) for column in keep]
     arrays += [
-        _to_arrow_column(column, inputs[index].type if index < len(inputs) else None)
-        for index, column in enumerate(columns)
+        _to_arrow_column(column, inputs[index] if index < len(inputs) else None) for index, column in enumerate(columns)
     ]
     return pa.record_batch(arrays, [KEEP_COLUMN] * has_keep_column + [str(index) for index in range(len(columns))])
 
@@ -45,11 +47,35 @@ def to_pandas_column(column: pa.Array) -> Any:
     """The predictions as Spark takes them: a Series, for structs a frame; times without a zone, as they came."""
     kind = column.type
     if pa.types.is_struct(kind):
-        children = dict(zip((field.name for field in kind), column.flatten(), strict=True))
-        return pd.DataFrame({name: to_pandas_column(child) for name, child in children.items()})
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp(kind.unit)).to_pandas()
-    return column.to_pandas(types_mapper=_NULLABLE_PANDAS_TYPES.get if column.null_count else None)
+        return pd.DataFrame(
+            {field.name: _to_pandas_part(part) for field, part in zip(kind, column.flatten(), strict=True)}
+        )
+    return _to_pandas_part(column)
+
+
+def _to_pandas_part(column: pa.Array) -> Any:
+    """A Series: Spark takes frames for structs only where they are the whole result, inside it dicts."""
+    zoneless = column.cast(_without_time_zones(column.type))
+    if _needs_python_values(zoneless):
+        return pd.Series(zoneless.to_pylist(), dtype=object)
+    return zoneless.to_pandas(types_mapper=_NULLABLE_PANDAS_TYPES.get if column.null_count else None)
+
+
+def _needs_python_values(column: pa.Array) -> bool:
+    """Whether there are structs, or integers with NULL in lists: numpy would make doubles of these."""
+    leaf = column
+    while pa.types.is_list(leaf.type):
+        leaf = leaf.flatten()
+    is_nested = pa.types.is_list(column.type)
+    return bool(pa.types.is_struct(leaf.type) or (is_nested and pa.types.is_integer(leaf.type) and leaf.null_count > 0))
+
+
+def _without_time_zones(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _without_time_zones(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_without_time_zones(kind.value_type))
+    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
 
 
 def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
@@ -60,7 +86,7 @@ def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
     """
     prediction = scored_batch.column(0)
     parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]
-    columns = {str(index): to_pandas_column(part) for index, part in enumerate(parts)}
+    columns = {str(index): _to_pandas_part(part) for index, part in enumerate(parts)}
     reason = pa.nulls(scored_batch.num_rows, pa.string())
     if scored_batch.num_columns > 1:
         code, error, _ = scored_batch.column(1).flatten()  # the message follows from the code
@@ -68,6 +94,8 @@ def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
             code, error, REASON_SEPARATOR, null_handling="replace", null_replacement=""
         )
         reason = pc.if_else(code.is_valid(), reason, pa.scalar(None, pa.string()))
+    if pa.types.is_struct(prediction.type) and prediction.null_count:
+        reason = pc.if_else(pc.and_(prediction.is_null(), reason.is_null()), pa.scalar(NO_ANSWER), reason)
     columns["reason"] = pd.Series(pd.arrays.ArrowExtensionArray(reason))
     return pd.DataFrame(columns, copy=False)
 
@@ -92,7 +120,7 @@ def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[A
     return [frame[one.name] if one.name in frame.columns else nulls for one in inputs]
 
 
-def _to_arrow_column(column: Any, target: pa.DataType | None) -> pa.Array:
+def _to_arrow_column(column: Any, model_input: ModelInput | None) -> pa.Array:
     """One column. Doubles keep NaN. Numbers inside structs in lists arrive as Python's, which have no width."""
     if isinstance(column, pd.DataFrame):
         return pa.StructArray.from_arrays(
@@ -100,6 +128,10 @@ def _to_arrow_column(column: Any, target: pa.DataType | None) -> pa.Array:
         )
     array = pa.array(column, from_pandas=column.dtype.kind != "f")
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if target is not None and pa.types.is_nested(target) and is_lossless_cast(array.type, target, widths=False):
-        return cast_losslessly(array, target)
-    return array
+    if model_input is None or model_input.may_round or not pa.types.is_nested(model_input.type):
+        return array
+    if not is_lossless_cast(array.type, model_input.type, widths=False):
+        return array
+    cast = cast_losslessly(array, model_input.type)
+    refuse_new_infinities(array, cast, str(model_input.name))
+    return cast

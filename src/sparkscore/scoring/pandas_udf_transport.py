@@ -20,7 +20,13 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring.counters import Counters, make_model_loader
 from sparkscore.scoring.kernel import Kernel
-from sparkscore.scoring.pandas_conversion import REASON_SEPARATOR, to_kernel_batch, to_pandas_column, to_pandas_result
+from sparkscore.scoring.pandas_conversion import (
+    NO_ANSWER,
+    REASON_SEPARATOR,
+    to_kernel_batch,
+    to_pandas_column,
+    to_pandas_result,
+)
 from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.spark.identifiers import quote_identifier
@@ -33,11 +39,16 @@ _RESULT_COLUMN = "_sparkscore_made"
 
 
 def score_with_pandas_udf(
-    frame: DataFrame, model: ShippedModel, *, columns: Sequence[str], counters: Counters, keep: Column | None = None
+    frame: DataFrame,
+    model: ShippedModel,
+    *,
+    columns: Sequence[str | None],
+    counters: Counters,
+    keep: Column | None = None,
 ) -> DataFrame:
     """The frame with the model's predictions, and with why it has none of a row.
 
-    Needs:   `columns`: one per model input, in its order.
+    Needs:   `columns`: one per model input, in its order; None: NULL in every row.
     Adds:    `prediction`, of the model's output type; NULL where `keep` is not true, where the row was rejected, and
              where the model returned NaN, which Spark takes for NULL. `_reject`, of `schemas.REJECT`, NULL elsewhere.
     Jobs:    none.
@@ -46,7 +57,10 @@ def score_with_pandas_udf(
     """
     # not deterministic: else Spark may push a filter on the prediction below it, and predict again
     predict = _make_rejecting_udf(model, counters, has_keep_column=keep is not None).asNondeterministic()
-    inputs = [F.col(quote_identifier(name)) for name in columns]
+    inputs = [
+        F.lit(None).cast(from_arrow_type(one.type)) if name is None else F.col(quote_identifier(name))
+        for name, one in zip(columns, model.inputs, strict=True)
+    ]
     is_kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
     scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(is_kept, *inputs))
     reason = F.col(f"{_RESULT_COLUMN}.reason")
@@ -54,7 +68,8 @@ def score_with_pandas_udf(
     error = reason.substr(
         F.length(code) + F.lit(1 + len(REASON_SEPARATOR)), F.length(reason)
     )  # may hold such lines itself
-    reject = F.when(reason.isNotNull(), reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
+    is_rejected = reason.isNotNull() & (reason != F.lit(NO_ANSWER))
+    reject = F.when(is_rejected, reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
     # `when`: a struct of NULLs becomes NULL
     scored_rows = {
         PREDICTION_COLUMN: F.when(is_kept & reason.isNull(), _assemble_prediction(model.output)),
@@ -96,7 +111,13 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(make_model_loader(model, counters.add_load))
         with counters.measure_task():
-            kernel = Kernel(model, load=load, on_batch=counters.add_batch, on_repeat=counters.add_repeat)
+            kernel = Kernel(
+                model,
+                load=load,
+                on_batch=counters.add_batch,
+                on_repeat=counters.add_repeat,
+                on_filled=counters.add_filled_values,
+            )
             for scored in _run_kernel(kernel, batches, has_keep_column=has_keep_column):
                 yield to_pandas_result(scored)
 

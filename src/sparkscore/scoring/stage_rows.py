@@ -22,8 +22,8 @@ class StageRowScorer:
     """What a task does with the rows of its part of the source. Pickled into every task."""
 
     model: ShippedModel
-    input_columns: Sequence[str]
-    """The source column of each model input, in the model's order."""
+    input_columns: Sequence[str | None]
+    """The source column of each model input, in the model's order; None: NULL in every row."""
     find_rejects: RejectFunction
     schema: pa.Schema
     """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
@@ -38,7 +38,11 @@ class StageRowScorer:
         """
         load = make_model_loader(self.model, self.counters.add_load)
         kernel = Kernel(
-            self.model, load=cache(load), on_batch=self.counters.add_batch, on_repeat=self.counters.add_repeat
+            self.model,
+            load=cache(load),
+            on_batch=self.counters.add_batch,
+            on_repeat=self.counters.add_repeat,
+            on_filled=self.counters.add_filled_values,
         )
         with self.counters.measure_task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
             for batch in batches:
@@ -47,7 +51,7 @@ class StageRowScorer:
 
     def _score_batch(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
         reject = self.find_rejects(batch)
-        inputs = [batch.column(name) for name in self.input_columns]
+        inputs = [pa.nulls(batch.num_rows) if name is None else batch.column(name) for name in self.input_columns]
         names = [str(index) for index in range(len(inputs))]
         if reject is not None:
             inputs, names = [reject.is_null(), *inputs], [KEEP_COLUMN, *names]

@@ -195,7 +195,13 @@ class Settings(FrozenSettings):
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
-        optional = {**timeout, "rename": explicit_renames(self._carried_columns, self.output.rename) or None}
+        optional = {
+            **timeout,
+            "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
+            "casts": model.casts or None,
+            "missing": model.missing or None,
+            "reject_null_predictions": sorted(self.output.allow_null) if self.scoring.reject_null_predictions else None,
+        }
         return json_digest(
             {
                 "where": [condition.model_dump() for condition in source.where],

@@ -1,6 +1,7 @@
 """Registers what is secret in settings before anything can go wrong with them, and refuses it where it has no place."""
 
 import ipaddress
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from sparkscore.redaction.uri_credentials import find_webhook_secrets, has_uri_c
 from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.strict_yaml import PlainScalar
 
+_WEB_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _TABLE_SETTINGS = ("source.table", "output.table")
 _COLUMN_SETTINGS = ("model.inputs.",)
 """Mappings of names, which may be `token` without being one."""
@@ -21,7 +23,7 @@ def register_layer_secrets(layer: Mapping[str, Any]) -> None:
     """Register what is secret in a layer of settings, whether or not it is valid: by names, and in URIs."""
     for name, text in _iterate_texts(layer, ""):
         register_uri_secrets(text)
-        is_webhook = "://" in text and "hook" in f"{name} {text}".lower()
+        is_webhook = _WEB_ADDRESS.search(text) is not None and "hook" in f"{name} {text}".lower()
         if is_webhook or (is_secret_name(name) and not name.startswith(_COLUMN_SETTINGS)):
             register_webhook(text)
 

@@ -42,7 +42,7 @@ def keep_baseline(table: Table, run: Run, name: str, found: Sequence[ColumnProfi
     window = {"window": {"start": BASELINE_AS_OF, "end": BASELINE_AS_OF}, "granularity": "baseline"}
     own = {"run_id": name, "as_of": BASELINE_AS_OF, "as_of_date": BASELINE_AS_OF.date()}
     rows = [window | _to_profile_row(one) | own for one in found]
-    _append_run_rows(table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.job}/{name}", 0))
+    _append_run_rows(table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.identity_job}/{name}", 0))
 
 
 def keep_drifts(table: Table, run: Run, drifts: Sequence[Drift]) -> None:

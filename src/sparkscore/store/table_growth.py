@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import ConfigError, ForeignTable
-from sparkscore.schemas import LINEAGE_COLUMNS, SCHEMA_VERSION, ContractColumn, TableContract
+from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, ContractColumn, TableContract
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.spark.type_widening import TypeDifference, compare_types, grow_struct
 from sparkscore.store.guarded_writes import retry_on_conflict
@@ -15,7 +15,7 @@ from sparkscore.store.table_transaction import TableTransaction
 
 JOB_PROPERTY = "sparkscore.job"
 SCHEMA_PROPERTY = "sparkscore.schema"
-_RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
+FORMER_JOBS_PROPERTY = "sparkscore.former_jobs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +81,16 @@ def check_table_owner(table: Table, *, job: str) -> None:
     read_schema_version(table.properties, table.name)
 
 
+def list_former_jobs(*tables: Table) -> tuple[str, ...]:
+    """The names that the job of these tables had before, oldest first: from the first table that knows some.
+
+    Raises:  AccessDenied.
+    """
+    found = (table.properties.get(FORMER_JOBS_PROPERTY, "") for table in tables if table.exists())
+    names = next((one for one in found if one), "")
+    return tuple(names.split(",")) if names else ()
+
+
 def read_schema_version(properties: Mapping[str, str], name: str) -> int:
     """The schema version of a table.
 
@@ -137,7 +147,7 @@ def _refuse_other_keys(table: Table, found: StructType, wanted: StructType) -> N
 
 
 def _required_names(schema: StructType) -> list[str]:
-    return sorted(one.name for one in schema if not one.nullable and one.name not in _RUN_CONSTANTS)
+    return sorted(one.name for one in schema if not one.nullable and one.name not in RUN_CONSTANTS)
 
 
 def _refuse_unfit_types(table: Table, differences: Sequence[TypeDifference]) -> None:

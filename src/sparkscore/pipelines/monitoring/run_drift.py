@@ -139,7 +139,7 @@ def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[Col
         attempt.warn(warning)
     table = Table.from_name(attempt.spark, data.table, home=settings.home_uri)
     version: int | Literal["latest"] = "latest" if data.version is None else data.version
-    columns = [*dict.fromkeys(plan.model_columns)]
+    columns = [*dict.fromkeys(plan.read_columns)]
     snapshot = ingest.pin_source(table, version=version, as_of=datetime.now(UTC), keys=(), where=(), columns=columns)
     profiles = profile_table_inputs(attempt, plan, replace(snapshot, columns=tuple(snapshot.schema.names)))
     keep_baseline(attempt.target.sibling("_profile"), plan.run, name, profiles)

@@ -104,7 +104,7 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
             f"{snapshot.table.name} at version {snapshot.version}" + (f", where {conditions}" if conditions else ""),
         ),
         ("model", f"{model.name} version {model.version}, {model.runtime} runtime, digest {model.digest[:12]}"),
-        ("inputs", ", ".join(planned.model_columns)),
+        ("inputs", ", ".join(planned.read_columns)),
         *_unused_column_lines(planned),
         ("transport", f"{attempt.report.transport}: {attempt.report.transport_reason}"),
         ("chunks", _chunk_plan_text(attempt)),

@@ -7,18 +7,23 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
+
 from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict, RegistryUnreachable
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
 from sparkscore.model.registry.private_copies import find_private_copy
+from sparkscore.model.signature.input_policies import InputPolicies, apply_input_policies
+from sparkscore.model.signature.model_inputs import input_names
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.model.trust.model_trust import check_model_origin
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.publish.postprocessing import derive_table_contract
+from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
+from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import Settings
@@ -31,14 +36,21 @@ class Plan:
 
     run: Run
     model: PinnedModel
-    model_columns: tuple[str, ...]
-    """The source column of each model input, in the model's order."""
+    model_columns: tuple[str | None, ...]
+    """The source column of each model input, in the model's order; None for an optional one that the source lacks."""
     snapshot: Snapshot
     contract: TableContract
     rules: RowRules
     """What a row must meet to be scored."""
     growth: TableGrowth | None
     """What the publication adds to the prediction table; None where there is none yet."""
+    nullable: frozenset[str] = frozenset()
+    """Paths of the parts of a prediction that may be NULL."""
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The source columns that the model reads, in the model's order."""
+        return tuple(column for column in self.model_columns if column is not None)
 
 
 def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
@@ -53,7 +65,9 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     for warning in model.warnings:
         attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
-    columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
+    policies = _input_policies(attempt.settings.model)
+    model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
+    snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
     contract = _derive_contract(attempt, model, snapshot)
     growth = _plan_growth_of_target(attempt, contract)
     run = Run(
@@ -65,12 +79,36 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         attempt.source.name,
         model.model_id,
         attempt.postprocessing_of(pins),
+        attempt.first_job,
     )
     attempt.run = run
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
-    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, contract, rules, growth)
+    missing = {name: policies.column(name) for name in policies.rejecting}
+    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
+    return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
+
+
+def _input_policies(settings: ModelSettings) -> InputPolicies:
+    return InputPolicies(settings.inputs, settings.casts, settings.missing)
+
+
+def _match_inputs(
+    attempt: Attempt, model: PinnedModel, schema: pa.Schema, policies: InputPolicies
+) -> tuple[PinnedModel, tuple[str | None, ...]]:
+    """The model with the inputs that it gets, and the source column of each.
+
+    Warns of optional ones that are absent: a column that disappears from the source changes predictions.
+    """
+    before, model = input_names(model.inputs), apply_input_policies(model, schema, policies)
+    absent = [name for name in before if name not in input_names(model.inputs)]
+    if absent:
+        attempt.warn(
+            f"the source lacks optional inputs, and the model is called without them: {', '.join(absent)};"
+            " model.missing gives them NULL (pass) or a value, without this warning"
+        )
+    return model, match_input_columns(model, schema, policies.columns)
 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
@@ -102,6 +140,7 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
 
 def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     source = attempt.settings.source
+    check_threshold(attempt.settings.output.threshold, model.output, model.parts)
     return derive_table_contract(
         snapshot.schema,
         keys=source.keys,

@@ -43,6 +43,7 @@ from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_event
 from sparkscore.store.table import Table
+from sparkscore.store.table_growth import list_former_jobs
 
 log = structlog.get_logger("sparkscore")
 
@@ -149,6 +150,11 @@ class Attempt:
     def elapsed_seconds(self) -> Mapping[str, float]:
         """Seconds per phase, and `total` until now."""
         return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
+
+    @cached_property
+    def first_job(self) -> str:
+        """The name that a renamed job had at first; empty where it has it still."""
+        return next(iter(list_former_jobs(self.runs_table, self.target)), "")
 
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""

@@ -56,7 +56,7 @@ def decide_run(
     Raises:  TableChanged, ForeignTable.
     """
     history = load_run_history(attempt, records=records)
-    job = attempt.settings.job
+    job = attempt.first_job or attempt.settings.job
     committed = commit_history.load_committed_revision(attempt.target, job=job, as_of=attempt.as_of) if force else 0
     decision = decide_next_attempt(
         history.events, history.visible, replace=replace, force=force, restart=restart, committed=committed
@@ -183,6 +183,7 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
         source,
         model_id,
         event.postprocessing,
+        attempt.first_job,
     )
     attempt.report_pins(run.pins, model_id=model_id, run_id=run.run_id)
     attempt.report = dataclasses.replace(
