@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sparkscore.settings.job_settings import Settings
     from sparkscore.settings.monitor_settings import DriftSettings, SlaSettings
+    from sparkscore.settings.scoring_settings import ModelSettings
     from sparkscore.settings.table_settings import TableSettings
     from sparkscore.settings.trust_settings import TrustSettings
 
-__all__ = ["DriftSettings", "Settings", "SlaSettings", "TableSettings", "TrustSettings"]
+__all__ = ["DriftSettings", "ModelSettings", "Settings", "SlaSettings", "TableSettings", "TrustSettings"]
 
 _HOMES = {
     "DriftSettings": "monitor_settings",
+    "ModelSettings": "scoring_settings",
     "Settings": "job_settings",
     "SlaSettings": "monitor_settings",
     "TableSettings": "table_settings",

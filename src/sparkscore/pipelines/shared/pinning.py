@@ -26,7 +26,7 @@ from sparkscore.publish.postprocessing import check_threshold, derive_table_cont
 from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import Settings
+from sparkscore.settings import ModelSettings, Settings
 from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
