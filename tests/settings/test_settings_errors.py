@@ -164,6 +164,12 @@ MISTAKES = [
         "a whole number from 1 to 365000, or null",
         "correct output.retention_days",
     ),
+    (
+        "scoring: {batch_timeout: .inf}",
+        "job.yaml: scoring.batch_timeout is .inf, which YAML reads as the number inf (line 5)",
+        "a number above 0 and up to 2592000, or null",
+        "correct scoring.batch_timeout: seconds",
+    ),
     ("monitor: {report: nope}", "job.yaml: monitor.report is 'nope'", "true or false", "correct monitor.report"),
     ("gate: {input: ''}", "job.yaml: gate.input: an empty text; for none, leave it out", "text, or null", "correct"),
     ("home: $HOME/x", "home holds a variable of a shell: $HOME/x", "a path", "give it as --home"),

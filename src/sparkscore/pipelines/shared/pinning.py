@@ -1,5 +1,6 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
+import os
 import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -131,9 +132,14 @@ def _warn_of_paths(attempt: Attempt) -> None:
 
 
 def copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process."""
+    """Where private copies of models lie: under a local home, else in a folder of this process.
+
+    What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
+    """
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else tempfile.mkdtemp(prefix="sparkscore-models-")
+    is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
+    is_local = Path(home).is_absolute() and not is_mounted
+    return f"{home}/models" if is_local else tempfile.mkdtemp(prefix="sparkscore-models-")
 
 
 def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
