@@ -69,6 +69,8 @@ def defined(files: Iterator[Path]) -> Iterator[tuple[str, bool, Path]]:
     for file in files:
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+                if node.name.startswith("__"):  # Python's own name: `__getattr__` of lazy packages
+                    continue
                 yield node.name, not isinstance(node, ast.ClassDef), file
 
 

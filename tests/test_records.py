@@ -29,6 +29,7 @@ from sparkscore.records import (
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 PINS = Pins("table-id", 3, "flight-delay", "1", "abc", "def")
+RENAMED = Run("new", AS_OF, 1, 1, PINS, "flights", "m-1", first_job="job")
 RUN = Run("job", AS_OF, 1, 1, PINS, "flights", "m-1")
 
 
@@ -162,3 +163,8 @@ def test_a_time_of_a_window_may_be_any_of_the_calendar() -> None:
     assert parse_utc_time("9999-12-31", what="drift.baseline") == datetime(9999, 12, 31, tzinfo=UTC)
     with pytest.raises(ConfigError, match=r"drift\.baseline 'x' is no date or timestamp"):
         parse_utc_time("x", what="drift.baseline")
+
+
+def test_a_renamed_job_keeps_the_names_of_its_runs_and_their_guards() -> None:
+    assert (RENAMED.run_id, RENAMED.txn_app_id, RENAMED.stage_id) == (RUN.run_id, RUN.txn_app_id, RUN.stage_id)
+    assert RunCommitNote.of(RENAMED, rows=1, rejected=0) == RunCommitNote.of(RUN, rows=1, rejected=0)

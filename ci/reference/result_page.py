@@ -10,20 +10,22 @@ from ci.reference.markdown import escape_words, format_code, format_page, format
 from ci.reference.source_text import read_attribute_texts, read_summary
 
 from sparkscore.errors import ErrorSummary
-from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
 
 _INTRODUCTION = """\
 A command writes one line of JSON to stdout and nothing else; `--result FILE` writes the same line to a file.
-`score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `maintain` one of its own.
+`score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `maintain` and `migrate` one of
+their own.
 Whatever fails writes the result of an attempt with the status `failed`. `schema` is the version of the shape:
 keys are added, never renamed."""
+_RESULTS = (RunReport, MaintenanceReport, MigrationReport)
 _WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "any value"}
 
 
 def build_result_page() -> str:
     """The page."""
-    parts = [part for kind in (RunReport, MaintenanceReport) for part in _format_record(kind, level=2)]
-    nested = dict.fromkeys(one for kind in (RunReport, MaintenanceReport) for one in _nested_records(kind))
+    parts = [part for kind in _RESULTS for part in _format_record(kind, level=2)]
+    nested = dict.fromkeys(one for kind in _RESULTS for one in _nested_records(kind))
     parts += [part for kind in nested for part in _format_record(kind, level=3)]
     return format_page("Results", [_INTRODUCTION, *parts])
 

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from sparkscore.settings import Settings
-from sparkscore.settings.layers import iterate_setting_fields
+from sparkscore.settings.layers import find_setting_group, iterate_setting_fields
 from sparkscore.settings.setting_variables import VARIABLE_PREFIX
 
 _INTRODUCTION = f"""\
@@ -65,7 +65,7 @@ def _describe_plain_type(annotation: Any) -> str:
 
 
 def _describe_group(group: str) -> str:
-    return escape_words(read_summary(Settings.model_fields[group].annotation)) if group else ""
+    return escape_words(read_summary(find_setting_group(Settings, group))) if group else ""
 
 
 def _format_settings(fields: Iterable[tuple[str, FieldInfo]]) -> str:

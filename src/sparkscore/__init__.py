@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         DuplicateKeys,
         ForeignTable,
         GateFailed,
+        InputOutOfRange,
         ModelError,
         ModelNotFound,
         NameRefused,
@@ -32,11 +33,13 @@ if TYPE_CHECKING:
         TableNotFound,
         TemporaryError,
         TooManyRejects,
+        TrustRefused,
         UnsupportedSession,
         VersionGone,
     )
     from sparkscore.pipelines.check_sla import check_sla
     from sparkscore.pipelines.maintain import maintain
+    from sparkscore.pipelines.migrate import migrate
     from sparkscore.pipelines.rejects import retry_rejects
     from sparkscore.pipelines.rollback import rollback
     from sparkscore.pipelines.score import score
@@ -56,6 +59,7 @@ __all__ = [
     "DuplicateKeys",
     "ForeignTable",
     "GateFailed",
+    "InputOutOfRange",
     "ModelError",
     "ModelNotFound",
     "NameRefused",
@@ -73,11 +77,13 @@ __all__ = [
     "TableNotFound",
     "TemporaryError",
     "TooManyRejects",
+    "TrustRefused",
     "UnsupportedSession",
     "VersionGone",
     "__version__",
     "check_sla",
     "maintain",
+    "migrate",
     "register_tables",
     "retry_rejects",
     "rollback",
@@ -96,6 +102,7 @@ _HOMES = {
     "DuplicateKeys": "sparkscore.errors",
     "ForeignTable": "sparkscore.errors",
     "GateFailed": "sparkscore.errors",
+    "InputOutOfRange": "sparkscore.errors",
     "ModelError": "sparkscore.errors",
     "ModelNotFound": "sparkscore.errors",
     "NameRefused": "sparkscore.errors",
@@ -111,10 +118,12 @@ _HOMES = {
     "TableNotFound": "sparkscore.errors",
     "TemporaryError": "sparkscore.errors",
     "TooManyRejects": "sparkscore.errors",
+    "TrustRefused": "sparkscore.errors",
     "UnsupportedSession": "sparkscore.errors",
     "VersionGone": "sparkscore.errors",
     "check_sla": "sparkscore.pipelines.check_sla",
     "maintain": "sparkscore.pipelines.maintain",
+    "migrate": "sparkscore.pipelines.migrate",
     "register_tables": "sparkscore.publish.registered_tables",
     "retry_rejects": "sparkscore.pipelines.rejects",
     "rollback": "sparkscore.pipelines.rollback",

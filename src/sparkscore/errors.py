@@ -18,8 +18,10 @@ SparkscoreError                 1
 │   ├── ModelNotFound               no such model, version or alias
 │   ├── SignatureError              source columns and model inputs do not fit
 │   ├── DigestMismatch              the model's files are not the ones that were pinned
+│   ├── TrustRefused                model.trust does not allow to load the model; nothing of it was imported
 │   └── PredictError                the model failed on a batch
 │       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
+│       │   └── InputOutOfRange     a number that the model's type cannot hold
 │       └── BatchTimeout            the model did not answer in time
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
@@ -29,16 +31,11 @@ SparkscoreError                 1
 A published run that broke a binding rule is no error: it ends with MONITORING_BREACH, and its result says which rule.
 """
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-_USER_INFO = re.compile(r"(?<=://)[^/@\s]+(?=@)")
-_ASSIGNED_SECRET = re.compile(
-    r"(?i)(\b[\w.-]*(?:password|passwd|secret|token|credential|api[-_]?key)[\w.-]*\s*[=:]\s*)(\S+)"
-)
-
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 
 MONITORING_BREACH = 5
 """Exit code of a published run that broke a binding rule about drift or SLA, and of `check_sla`."""
@@ -47,11 +44,6 @@ MESSAGE_HIDDEN = (
     "its message is not shown, because it may hold values of source.sensitive; run it with data that may be shown"
 )
 """What to do about an error of which only the class is shown."""
-
-
-def redact_secrets(text: str) -> str:
-    """The text with user info of URLs and values assigned to secret-looking names replaced by `***`."""
-    return _ASSIGNED_SECRET.sub(r"\1***", _USER_INFO.sub("***", text))
 
 
 def escape_lone_surrogates(text: str) -> str:
@@ -108,10 +100,10 @@ class SparkscoreError(Exception):
     """What to do about errors of this class in general; the `do` of an error says it for the case at hand."""
 
     def __init__(self, found: str, expected: str = "", do: str = "") -> None:
-        super().__init__(found, expected, do)
         self.found = redact_secrets(found)
         self.expected = redact_secrets(expected)
         self.do = redact_secrets(do)
+        super().__init__(self.found, self.expected, self.do)
         self.report: object | None = None
         """The `RunReport` of the attempt that failed, where there was one."""
 
@@ -128,7 +120,9 @@ class SparkscoreError(Exception):
         kind = find_error_class(str(parts.get("class")))
         words = {name: word for name, word in parts.items() if name != "class" and isinstance(word, str)}
         if kind is None or len(words) != len(parts) - 1 or not words.keys() >= {"found", "expected", "do"}:
-            raise ValueError(f"{parts!r:.300} is no error of the suite: expected what to_dict returns")
+            raise ValueError(
+                f"{shorten_redacted(repr(parts), 300)} is no error of the suite: expected what to_dict returns"
+            )
         try:
             return kind(**words)
         except TypeError as error:
@@ -136,7 +130,8 @@ class SparkscoreError(Exception):
 
     def __str__(self) -> str:
         parts = [self.found, f"expected: {self.expected}" if self.expected else "", f"do: {self.do}" if self.do else ""]
-        return "\n  ".join(part for part in parts if part)
+        # once more: a secret may have become known since
+        return redact_secrets("\n  ".join(part for part in parts if part))
 
 
 class ConfigError(SparkscoreError):
@@ -249,6 +244,12 @@ class DigestMismatch(ModelError):
     remedy = "log the model again as a new version: files of a registered version must not change"
 
 
+class TrustRefused(ModelError):
+    """The model may not be loaded; nothing of it was imported."""
+
+    remedy = "log the model in a format that holds data alone, or allow what the message names in `model.trust`"
+
+
 class PredictError(ModelError):
     """The model raised an error, or returned something else than its signature says."""
 
@@ -266,6 +267,12 @@ class RowsNotPredicted(PredictError):
     def to_dict(self) -> dict[str, str]:
         """The error as JSON has it, with the class of what the model raised."""
         return {**super().to_dict(), "raised": self.raised}
+
+
+class InputOutOfRange(RowsNotPredicted):
+    """A row of a batch has a number that the type in which the model computes cannot hold; the model was not called."""
+
+    remedy = "filter these rows, or log the model with a wider type"
 
 
 class BatchTimeout(PredictError):

@@ -1,12 +1,9 @@
 """Every table that the suite writes, as data: columns, types, units, grain, comments. No I/O."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
-
-SCHEMA_VERSION = 1
-"""Version of these contracts; stands in each table's property `sparkscore.schema`."""
 
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
@@ -40,6 +37,39 @@ class TableContract:
         return pa.schema([pa.field(column.name, column.type, column.nullable) for column in self.columns])
 
 
+VERB_COLUMN = ContractColumn(
+    "verb", pa.string(), "The verb whose attempt it is: score, rollback or rejects; NULL in tables of schema 1."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStep:
+    """What a version of the contracts adds to the one before. Only adds: readers of the older columns go on."""
+
+    version: int
+    meaning: str
+    added: Mapping[str, tuple[ContractColumn, ...]] = field(default_factory=dict)
+    """Columns that may be NULL, by the suffix of the table's name; the prediction table has none."""
+
+
+SCHEMA_STEPS = (
+    SchemaStep(
+        2,
+        "A prediction table may have columns that its job no longer writes; run events name their verb.",
+        {"_runs": (VERB_COLUMN,)},
+    ),
+)
+"""The migrations of all tables of a job. A stage needs none: it is named by all that decides on its columns."""
+SCHEMA_VERSION = SCHEMA_STEPS[-1].version
+"""Version of these contracts; stands in each table's property `sparkscore.schema`."""
+
+
+def columns_added_since(version: int, suffix: str) -> tuple[ContractColumn, ...]:
+    """The columns that a table of an older version lacks."""
+    steps = [step for step in SCHEMA_STEPS if step.version > version]
+    return tuple(column for step in steps for column in step.added.get(suffix, ()))
+
+
 LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn("model_name", pa.string(), "Registered name of the model."),
     ContractColumn("model_version", pa.string(), "Version of the model in the registry."),
@@ -53,6 +83,8 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn("scored_at", TIMESTAMP, "When the run was published, UTC."),
 )
 """Constant for a run; added by the publish, never written to the stage."""
+RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
+"""Their names."""
 
 PREDICTION_COLUMN = "prediction"
 LABEL_COLUMN = "label"
@@ -153,9 +185,7 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset(
-    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
-)
+RESERVED_NAMES = frozenset({PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *RUN_CONSTANTS})
 """Names that keys and pass-through columns may not take."""
 
 
@@ -222,6 +252,7 @@ RUNS_CONTRACT = TableContract(
         ContractColumn("error", pa.string(), "Class of the error, where it failed."),
         ContractColumn("message", pa.string(), "Message of the error, without secrets."),
         ContractColumn("details", pa.string(), "JSON: verb, verdicts, seconds per part, model loads, transport."),
+        VERB_COLUMN,
     ),
 )
 
@@ -232,7 +263,7 @@ REJECTS_CONTRACT = TableContract(
         ContractColumn(
             "code",
             pa.string(),
-            "Reason: null_key, predict_failed, batch_timeout, or the rule that the row broke.",
+            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, or the rule that the row broke.",
             nullable=False,
         ),
         ContractColumn("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
@@ -241,6 +272,14 @@ REJECTS_CONTRACT = TableContract(
     ),
     partitioned_by=("as_of_date",),
 )
+
+SIDE_TABLES: Mapping[str, TableContract] = {
+    "_runs": RUNS_CONTRACT,
+    "_rejects": REJECTS_CONTRACT,
+    "_profile": PROFILE_CONTRACT,
+    "_drift": DRIFT_CONTRACT,
+}
+"""The tables beside a job's prediction table, by the suffix of their names."""
 
 _ROWS = ("count", "count_cmp", "num_nulls", "num_nan", "weights", "rows_read", "rows_scored", "rows_rejected")
 _VALUES = ("min", "max", "avg", "stddev", "median", "quantiles", "points")
@@ -257,6 +296,7 @@ COLUMN_UNITS: Mapping[str, str] = {
 
 TABLE_PROPERTIES: Mapping[str, str] = {
     "sparkscore.job": "The job that owns the table; any other job is refused.",
+    "sparkscore.former_jobs": "Names that the job had before, oldest first; its runs are identified by the first one.",
     "sparkscore.schema": "Version of the table's contract; a newer one than this sparkscore knows is refused.",
     "sparkscore.expired_revision": "The greatest revision of any as_of that retention has removed.",
     "delta.minReaderVersion": "1: the plainest Delta reader can read the table.",

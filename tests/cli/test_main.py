@@ -214,15 +214,17 @@ def test_a_mistyped_variable_is_an_error(
 
 
 def test_a_dry_run_shows_the_plan_and_leaves_the_tables_as_they_were(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
+    world: World, config: str, capfd: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
-    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    measured = ("--monitor.metrics", str(tmp_path / "metrics"))
+    code, result, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run", *measured)
     assert (code, result["status"], result["model"]["version"]) == (0, "dry_run", "1")
     assert "publish revision 1, attempt 1" in said
     assert world.version() == world.version("predictions_runs") == -1
     call(capfd, "score", "--config", config, "--as-of", AS_OF)
-    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run")
+    _, _, said = call(capfd, "score", "--config", config, "--as-of", AS_OF, "--dry-run", *measured)
     assert "nothing: this as_of is already published" in said
+    assert not (tmp_path / "metrics").exists()
 
 
 def test_a_sample_shows_rows_and_leaves_the_tables_as_they_were(
@@ -281,6 +283,34 @@ def test_maintain_of_a_table_of_another_job_fails_with_its_own_result_line(
     code, result, _ = call(capfd, "maintain", "--config", config, "--job", "other")
     assert (code, result["status"], result["error"]["class"]) == (2, "failed", "ForeignTable")
     assert result["stages_removed"] == 0
+
+
+def test_migrate_says_what_it_would_do_then_does_it_once(
+    world: World, config: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    drop = ("migrate", "--config", config, "--drop-column", "carrier")
+    code, refused, _ = call(capfd, *drop)
+    assert (code, refused["status"], refused["tables"], refused["error"]["class"]) == (2, "failed", [], "ConfigError")
+    words = (*drop, "--source.passthrough", "[]")
+    code, planned, said = call(capfd, *words, "--dry-run")
+    assert (code, planned["schema"], planned["status"]) == (0, 1, "dry_run")
+    assert "drops carrier with its values" in said
+    code, done, _ = call(capfd, *words)
+    assert (code, done["status"], done["tables"][0]["dropped"]) == (0, "migrated", ["carrier"])
+    code, again, said = call(capfd, *words)
+    assert (code, again["status"], again["warnings"]) == (
+        0,
+        "nothing_to_do",
+        ["predictions has no column carrier: nothing to drop"],
+    )
+
+
+@pytest.mark.parametrize("word", ["prediction", "=double", "prediction="])
+def test_a_wider_type_without_its_column_is_refused(config: str, word: str, capfd: pytest.CaptureFixture[str]) -> None:
+    code, result, _ = call(capfd, "migrate", "--config", config, "--widen", word)
+    assert (code, result["error"]["class"]) == (2, "ConfigError")
+    assert "--widen prediction=double" in result["error"]["message"]
 
 
 def test_a_rollback_says_what_readers_see_and_prints_the_result(

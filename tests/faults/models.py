@@ -23,7 +23,8 @@ cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))  # ex
 class Watched(BaseEstimator):  # type: ignore[misc]
     """A fitted model. Each batch's number of rows is appended to a file, by whichever process predicts it.
 
-    `trap` in the folder says what happens and from which batch on: `hold 12`, `die once 12`, `die 12`, `executor 12`.
+    `hate` in the folder holds a number: a batch with a greater x1 raises an error. `trap` says what happens and from
+    which batch on: `hold 12`, `die once 12`, `die 12`, `executor 12`.
     """
 
     def __init__(self, inner: Any, folder: Path) -> None:
@@ -32,6 +33,7 @@ class Watched(BaseEstimator):  # type: ignore[misc]
 
     def predict_proba(self, features: Any) -> Any:
         batch = self._counted(len(features))
+        self._refuse(features)
         try:
             *kind, first = (self.folder / "trap").read_text().split()
         except (OSError, ValueError):
@@ -39,6 +41,14 @@ class Watched(BaseEstimator):  # type: ignore[misc]
         if kind and batch >= int(first):
             self._spring(kind)
         return self.inner.predict_proba(features)
+
+    def _refuse(self, features: Any) -> None:
+        try:
+            greatest = float((self.folder / "hate").read_text())
+        except (OSError, ValueError):
+            return
+        if (np.asarray(features)[:, 0] > greatest).any():
+            raise ValueError("a row that is hated")
 
     def _counted(self, rows: int) -> int:
         """How many batches there have been, with this one: appends of few bytes are whole, whoever writes."""
@@ -81,9 +91,14 @@ class Traps:
         (self.folder / "sprung").unlink(missing_ok=True)
         self._write("trap", f"{kind} {len(self._counts()) + after + 1}")
 
+    def hate(self, greatest: float) -> None:
+        """The model raises an error on each row with a greater x1."""
+        self._write("hate", str(greatest))
+
     def free(self) -> None:
-        """Take the trap away; whoever is held in it goes on."""
-        (self.folder / "trap").unlink(missing_ok=True)
+        """Take the trap away; whoever is held in it goes on, and no row is hated."""
+        for name in ("trap", "hate"):
+            (self.folder / name).unlink(missing_ok=True)
 
     def caught(self) -> list[int]:
         """The processes that the last trap has caught, once per batch."""

@@ -37,7 +37,7 @@ class Order:
     """A folder: the one to fill, or that with the model's traps."""
     flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
-    """Or `maintain`."""
+    """Or `maintain`, `rollback`, `rejects`."""
     split_bytes: int = 0
     """How large the scan's splits are, a task for each; 0: as the product makes them, one or two of a small table."""
 
@@ -212,12 +212,20 @@ def _when(where: str, seen: Callable[[Order], Callable[[], bool]]) -> Point:
 
 def _new_file(order: Order) -> Callable[[], bool]:
     """A data file of the as_of's partition that was not there before."""
-    settings = Settings(**order.settings)
-    table = settings.output.table
-    root = Path(table if table.startswith("/") else f"{settings.home_uri}/tables/{table}")
-    folder = root / f"as_of_date={order.as_of[:10]}"
+    folder = _table_folder(order) / f"as_of_date={order.as_of[:10]}"
     before = set(folder.glob("*.parquet"))
     return lambda: bool(set(folder.glob("*.parquet")) - before)
+
+
+def _new_log(order: Order) -> Callable[[], bool]:
+    """The prediction table's log is there, as a folder: its first commit comes next."""
+    return (_table_folder(order) / "_delta_log").exists
+
+
+def _table_folder(order: Order) -> Path:
+    settings = Settings(**order.settings)
+    table = settings.output.table
+    return Path(table if table.startswith("/") else f"{settings.home_uri}/tables/{table}")
 
 
 def _trapped(order: Order) -> Callable[[], bool]:
@@ -243,10 +251,14 @@ POINTS: Mapping[str, Point] = {
     "chunk staged": _after("sparkscore.store.file_commit:commit_files"),
     "staged": _after("sparkscore.pipelines.scoring.staging:score_missing_rows"),
     "before publish": _before("sparkscore.publish.publish_run:publish_run"),
+    "creating": _when("sparkscore.store.table_contracts:ensure_table", _new_log),
+    "repaired": _after("sparkscore.stage.reject_repair:replace_rejected_rows"),
     "in merge": _when("sparkscore.publish.publish_run:publish_run", _new_file),
     "published": _after("sparkscore.publish.publish_run:publish_run"),
     "before monitoring": _before("sparkscore.pipelines.monitoring.run_monitoring:monitor_run"),
     "profiled": _after("sparkscore.store.monitoring_tables:keep_profiles"),
+    "compared": _after("sparkscore.store.monitoring_tables:keep_drifts"),
+    "logged": _after("sparkscore.monitor.mlflow_run:log_run"),
     "expired": _after("sparkscore.store.retention:delete_expired_rows"),
 }
 """By name, in the order of a run, then of an upkeep: how it gets hurt there."""

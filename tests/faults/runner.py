@@ -17,6 +17,8 @@ from sparkscore import score
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.ingest import file_ranges
 from sparkscore.pipelines.maintain import maintain
+from sparkscore.pipelines.rejects import retry_rejects
+from sparkscore.pipelines.rollback import rollback
 from sparkscore.records import MaintenanceReport, RunReport
 from sparkscore.scoring import task_sizing
 from sparkscore.settings import Settings
@@ -46,6 +48,10 @@ def _did(spark: SparkSession, order: Order) -> RunReport | MaintenanceReport:
     settings = Settings(**order.settings)
     if order.verb == "maintain":
         return maintain(spark, settings)
+    if order.verb == "rollback":
+        return rollback(spark, settings, as_of=order.as_of)[0]
+    if order.verb == "rejects":
+        return retry_rejects(spark, settings, **order.flags)
     return score(spark, settings, as_of=order.as_of, **order.flags)
 
 

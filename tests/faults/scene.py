@@ -10,9 +10,11 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from mlflow import MlflowClient
 
 from sparkscore import score
 from sparkscore.errors import TemporaryError
+from sparkscore.monitor.mlflow_run import RUN_TAG
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
 from tests.faults.checker import Expected, check
@@ -56,14 +58,15 @@ class Scene:
 
     def order(self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, **groups: Any) -> Order:
         """What a child is told to do; `replace`, `place`, `verb` and `split_bytes` are the order's own."""
-        flags = {"replace": True} if groups.pop("replace", False) else {}
+        flags = {"replace": True} if groups.pop("replace", False) else groups.pop("flags", {})
         told: dict[str, Any] = {"marker": str(self.marker), "place": str(self.traps.folder)}
         told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes") if name in groups}
         return Order(plain(self.settings(**groups)), as_of, at=at, do=do, flags=flags, **told)
 
-    def run(self, *, as_of: str = AS_OF, force: bool = False, restart: bool = False, **groups: Any) -> RunReport:
+    def run(self, *, as_of: str = AS_OF, **more: Any) -> RunReport:
         """An undisturbed run in the test's own session."""
-        return score(self.world.spark, self.settings(**groups), as_of=as_of, force=force, restart=restart)
+        flags = {name: more.pop(name) for name in ("replace", "force", "restart") if name in more}
+        return score(self.world.spark, self.settings(**more), as_of=as_of, **flags)
 
     def killed(self, at: str, **more: Any) -> None:
         """A child was killed there, its JVM too; the fault has happened."""
@@ -112,6 +115,18 @@ class Scene:
     def check(self, *expected: Expected, table: str = "predictions") -> None:
         """The tables are as the faults never happened; of one as_of with all rows where nothing else is said."""
         check(self.world.home, self.world.registry, expected or [Expected(self.rows)], table=table)
+
+    def check_monitoring(self, run_id: str | None) -> None:
+        """What monitoring has written of a run is there once: a profile and a drift per column, a run in MLflow."""
+        mine = f"run_id = '{run_id}'"
+        profiles = self.world.table("predictions_profile").where(mine).collect()
+        assert sorted(row["column_name"] for row in profiles) == ["label", "prediction", "x1", "x2"]
+        assert {row["count"] for row in profiles} == {ROWS}
+        drifts = self.world.table("predictions_drift").where(mine).collect()
+        assert sorted(row["column_name"] for row in drifts) == ["label", "prediction", "x1", "x2"]
+        client = MlflowClient(self.world.registry.uri, registry_uri=self.world.registry.uri)
+        experiments = [one.experiment_id for one in client.search_experiments(filter_string="name LIKE 'sparkscore/%'")]
+        assert len(client.search_runs(experiments, f"tags.`{RUN_TAG}` = '{run_id}'")) == 1
 
     def thrown_away(self) -> int:
         """Data files of the prediction table that no commit has added: of a MERGE that was killed, or tried again."""

@@ -16,8 +16,15 @@ STAGING = "sparkscore.pipelines.scoring.staging:score_missing_rows"
 
 
 class TestSource:
-    @pytest.mark.parametrize("transport", ["scan", "arrow"])
-    @pytest.mark.parametrize("mode", ["append", "overwrite"])
+    @pytest.mark.parametrize(
+        ("mode", "transport"),
+        [
+            ("append", "scan"),
+            ("append", "arrow"),
+            pytest.param("overwrite", "scan", marks=pytest.mark.smoke),
+            ("overwrite", "arrow"),
+        ],
+    )
     def test_written_to_mid_run_the_result_is_that_of_the_pinned_version(
         self, scene: Scene, mode: str, transport: str
     ) -> None:
@@ -68,7 +75,7 @@ class TestPredictionTable:
         self.deleted(scene)
         scene.run(as_of="2013-11-30")
 
-    @pytest.mark.parametrize("change", [restored, deleted, made_anew])
+    @pytest.mark.parametrize("change", [pytest.param(restored, marks=pytest.mark.smoke), deleted, made_anew])
     def test_changed_behind_our_back_is_an_error_that_names_it_until_forced(
         self, scene: Scene, change: Callable[["TestPredictionTable", Scene], None]
     ) -> None:

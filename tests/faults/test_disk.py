@@ -45,6 +45,7 @@ def test_for_the_stage(scene: Scene, disk: Path, at: str, transport: str) -> Non
     scene.check()
 
 
+@pytest.mark.smoke
 def test_for_the_prediction_table(scene: Scene, disk: Path) -> None:
     table = str(disk / "predictions")
     assert table in fails(scene, disk, "before publish", output={"table": table})

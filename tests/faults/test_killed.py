@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,22 @@ from tests.faults.points import eventually
 from tests.faults.scene import ROWS, Scene
 from tests.world import source_rows
 
-NOT_VISIBLE = ["pinned", "started", "scoring", "before stage", "staged", "before publish", "in merge"]
+NOT_VISIBLE = [
+    "pinned",
+    "started",
+    "scoring",
+    "before stage",
+    "staged",
+    "before publish",
+    pytest.param("in merge", marks=pytest.mark.smoke),
+]
 FILES, OLD = 8, "2013-11-30"
+WATCHED: dict[str, Any] = {
+    "profile": {"rows": "all"},
+    "monitor": {"report": True, "mlflow": True},
+    "sla": {"published_within_hours": 1, "completeness": 1.0, "fail": True},
+}
+"""All of the monitoring."""
 SCORED = {"staged", "before publish", "in merge", "published"}
 """Points after which the stage is whole: the next attempt predicts no row."""
 
@@ -57,6 +72,7 @@ def test_killed_inside_the_merge_it_leaves_files_that_are_in_no_table(scene: Sce
     scene.check()
 
 
+@pytest.mark.smoke
 def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again(scene: Scene) -> None:
     scene.killed("published")
     assert scene.world.events() == ["started", "staged"]
@@ -68,21 +84,24 @@ def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again
     scene.check()
 
 
-@pytest.mark.parametrize("at", ["before monitoring", "profiled"])
+@pytest.mark.parametrize(
+    "at", ["before monitoring", pytest.param("profiled", marks=pytest.mark.smoke), "compared", "logged"]
+)
 def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_writes_nothing_twice(
     scene: Scene, at: str
 ) -> None:
-    watched: dict[str, Any] = {"profile": {"rows": "all"}}
-    scene.killed(at, **watched)
-    assert scene.world.events() == ["started", "staged", "published"]
+    scene.run(as_of=OLD, **WATCHED)
+    scene.killed(at, **WATCHED)
+    assert scene.world.events()[4:] == ["started", "staged", "published"]
     version, paid = scene.world.version(), scene.traps.paid()
-    report = scene.run(**watched)
-    assert (report.status, report.exit_code, scene.world.version()) == ("already_published", 0, version)
-    assert scene.traps.paid() == paid
-    assert scene.world.events() == ["started", "staged", "published", "monitored"]
-    profiles = scene.world.table("predictions_profile").where("column_name = 'prediction'").collect()
-    assert [(row["run_id"], row["count"]) for row in profiles] == [(report.run_id, ROWS)]
-    scene.check()
+    report = scene.run(**WATCHED)
+    assert (report.status, report.exit_code, scene.world.version()) == ("already_published", 5, version)
+    assert (report.sla_broken, scene.traps.paid()) == (("published within",), paid)
+    assert scene.world.events()[4:] == ["started", "staged", "published", "monitored"]
+    assert report.report is not None
+    assert Path(report.report).is_file()
+    scene.check_monitoring(report.run_id)
+    scene.check(Expected(scene.rows), Expected(scene.rows, OLD))
 
 
 def test_what_an_attempt_had_pinned_is_kept_whatever_moves_until_the_next_one(scene: Scene) -> None:
@@ -104,6 +123,7 @@ def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_
     scene.check(Expected(scene.rows, version=2))
 
 
+@pytest.mark.smoke
 def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(scene: Scene) -> None:
     frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(FILES, "id")
     frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))

@@ -60,7 +60,7 @@ def in_the_middle(scene: Scene, command: Sequence[str]) -> Iterator[subprocess.P
     ("command", "victim", "code"),
     [
         (SUBMITTED, "the job", 143),
-        (CONSOLE, "the job", -signal.SIGTERM),  # a shell tells it as 143
+        pytest.param(CONSOLE, "the job", -signal.SIGTERM, marks=pytest.mark.smoke),  # a shell tells it as 143
         (CONSOLE, "its JVM", 75),
     ],
 )

@@ -3,20 +3,23 @@
 import os
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from sparkscore.errors import PredictError
+from tests.faults.checker import Expected
 from tests.faults.children import Child
-from tests.faults.scene import ROWS, Scene
+from tests.faults.scene import BATCH_ROWS, ROWS, Scene
 from tests.standalone import standalone
 
+SPLITS, OLD = 8, "2013-11-30"
 ATTEMPTS = 4
 """Of a task, in `local[2,4]` and by default on a cluster."""
 
 
 class TestPythonWorker:
-    @pytest.mark.parametrize("transport", ["scan", "arrow"])
+    @pytest.mark.parametrize("transport", [pytest.param("scan", marks=pytest.mark.smoke), "arrow"])
     def test_killed_once_its_task_is_tried_again_and_the_result_is_right(self, scene: Scene, transport: str) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(scoring={"transport": transport})
@@ -38,6 +41,7 @@ class TestPythonWorker:
 
 
 class TestModelProcess:
+    @pytest.mark.smoke
     def test_killed_once_it_is_started_again_and_the_batch_is_predicted(self, scene: Scene) -> None:
         scene.traps.set("die once", after=3)
         report = scene.run(model={"residency": "executor"})
@@ -76,13 +80,27 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 
 class TestExecutor:
     def test_lost_while_it_scores_at_most_its_part_is_scored_again(self, scene: Scene, on_cluster: Child) -> None:
+        frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(SPLITS, "id")
+        frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
         before = scene.traps.paid()
-        scene.traps.set("executor", after=3)
-        report = on_cluster.does(scene.order())
+        scene.traps.set("executor", after=12)  # of 24 batches
+        report = on_cluster.does(scene.order(split_bytes=1 << 20))  # a task for each split
         assert scene.traps.caught()
         assert (report["status"], report["attempt"]) == ("published", 1), report
-        assert ROWS < scene.traps.paid() - before <= 2 * ROWS
+        assert 0 < scene.traps.paid() - before - ROWS <= ROWS // SPLITS + BATCH_ROWS
         scene.check()
+
+    def test_lost_while_the_run_is_monitored_the_monitoring_is_as_without_it(
+        self, scene: Scene, on_cluster: Child
+    ) -> None:
+        watched: dict[str, Any] = {"profile": {"rows": "all"}, "monitor": {"mlflow": True}}
+        scene.run(as_of=OLD, **watched)
+        report = on_cluster.does(scene.order("before monitoring", "kill executors", **watched))
+        assert scene.marker.exists()
+        assert (report["status"], report["warnings"]) == ("published", []), report
+        assert scene.world.events()[4:] == ["started", "staged", "published", "monitored"]
+        scene.check_monitoring(report["run_id"])
+        scene.check(Expected(scene.rows), Expected(scene.rows, OLD))
 
     def test_lost_inside_the_merge_no_row_is_predicted_again(self, scene: Scene, on_cluster: Child) -> None:
         before = scene.traps.paid()

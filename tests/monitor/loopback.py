@@ -35,7 +35,8 @@ class Server:
                 return
             taken += part
         head, _, body = taken.partition(b"\r\n\r\n")
-        length = next(int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+        lengths = [int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
+        length = lengths[0] if lengths else 0
         while len(body) < length:
             body += connection.recv(65536)
         self.heads.append(head.decode())

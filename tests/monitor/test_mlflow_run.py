@@ -1,5 +1,8 @@
 """A scoring run in MLflow, with names that MLflow would refuse or take for something else."""
 
+import os
+import socket
+import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,9 +10,12 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
+from sparkscore.errors import RegistryUnreachable
+from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import RUN_TAG, log_run
 from sparkscore.records import Drift, Pins, Run, RunReport
 from tests.monitor.hostile import VALUES
+from tests.monitor.loopback import Answer, serving
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
 
@@ -38,3 +44,24 @@ def test_a_column_of_any_name_has_a_metric(value: str, tmp_path: Path) -> None:
     from sparkscore.monitor.mlflow_run import _mlflow_metric_name
 
     assert _mlflow_metric_name(value).encode()
+
+
+def drip(connection: socket.socket) -> None:
+    """An answer that never ends: no time-out of a socket ever comes."""
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+    while True:
+        connection.sendall(b" ")
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize(("answer", "seconds"), [(lambda _: time.sleep(60), 1.5), (drip, 1.5)])
+def test_a_server_that_does_not_answer_holds_the_run_for_seconds(answer: Answer, seconds: float) -> None:
+    run = Run("job", AS_OF, 1, 1, Pins("table-id", 3, "late", "1", "d" * 64, "s" * 64), "tables/x", "")
+    report = RunReport("job", "2013-12-31T00:00:00Z", "published", run_id=run.run_id, table="t")
+    start, before = time.monotonic(), dict(os.environ)
+    with serving(answer, reads=False) as server:
+        uri = f"http://127.0.0.1:{server.port}"
+        with pytest.raises(RegistryUnreachable, match="within"):
+            call_mlflow_in_time(lambda: log_run(report, run, [], tracking_uri=uri, home="/nowhere"), seconds=seconds)
+    assert time.monotonic() - start < 10  # MLflow's own retries take minutes
+    assert dict(os.environ) == before

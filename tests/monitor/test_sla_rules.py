@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkscore.monitor.sla_rules import missed_run_rules, publication_sla_rules
+from sparkscore.monitor.sla_rules import empty_source_rules, missed_run_rules, publication_sla_rules
 from sparkscore.records import RunEvent
 from sparkscore.settings import SlaSettings
 
@@ -55,6 +55,12 @@ def test_the_first_publication_counts_and_the_first_start() -> None:
     events = [event("started", 1), event("failed", 1.5), event("started", 1.9, attempt=2), published(), later]
     found = publication_sla_rules(events, SlaSettings(published_within_hours=2, duration_minutes=60))
     assert [one.kept for one in found] == [True, True]
+
+
+def test_no_rows_are_incomplete_only_where_a_completeness_is_asked_for() -> None:
+    assert empty_source_rules(SlaSettings(published_within_hours=1, fail=True)) == ()
+    (rule,) = empty_source_rules(SlaSettings(completeness=0.01))
+    assert (rule.kept, rule.observed) == (False, "the source has no rows")
 
 
 class TestMissed:

@@ -92,7 +92,7 @@ def test_a_model_that_keeps_pythons_lock_does_not_keep_the_run(world: World, tmp
     assert world.version() == -1
 
 
-@pytest.mark.parametrize("transport", ["scan", "pandas_udf"])
+@pytest.mark.parametrize("transport", [pytest.param("scan", marks=pytest.mark.smoke), "pandas_udf"])
 def test_in_a_process_of_its_own_the_rows_of_the_batch_are_rejected_and_all_others_published(
     world: World, tmp_path: Path, pids: Path, transport: str
 ) -> None:

@@ -70,3 +70,31 @@ def test_a_suite_that_cannot_be_written_is_an_error_of_the_config(
     config.write_text(world.settings().model_dump_json(exclude_none=True))
     assert main.run_verb("gate", ["suggest", "flights", "--config", str(config), "--suite", "/proc/no/suite.json"]) == 2
     assert "--suite /proc/no/suite.json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("spelled", ["carrier", "CARRIER"])
+def test_values_of_sensitive_columns_are_in_no_suite_and_no_verdict(
+    world: World, tmp_path: Path, capsys: pytest.CaptureFixture[str], spelled: str
+) -> None:
+    world.write_source(source_rows(8).set_column(1, "carrier", [["Quaverley"] * 6 + ["Zz"] * 2]))
+    suite = tmp_path / "suite.json"
+    rule = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": "carrier", "value_set": ["Zz"]}}
+    suite.write_text(json.dumps({"name": "carriers", "expectations": [rule]}))
+    flags = ("--home", str(world.home), "--source.keys", "[carrier]", "--source.sensitive", f"[{spelled}]")
+    shown = []
+    for words in (("suggest", "flights"), ("check", "flights", "--suite", str(suite))):
+        code = main.run_verb("gate", [*words, *flags])
+        shown.append("".join(capsys.readouterr()))
+        assert code == (3 if words[0] == "check" else 0), shown[-1]
+    assert "Quaverley" not in "".join(shown)
+    assert "carrier=***" in shown[1]
+    main.run_verb("gate", ["suggest", "flights", *flags[:2]])
+    assert "Quaverley" in capsys.readouterr().out  # the values are there to be shown
+
+
+def test_a_sensitive_column_that_is_not_there_is_refused(world: World) -> None:
+    settings = world.settings(source={"sensitive": ["carier"]})
+    with pytest.raises(ConfigError, match=r"no sensitive column carier \(nearest: carrier\)"):
+        suggest_suite_for_table(world.spark, settings, table="flights")
+    world.write_source(source_rows(8).rename_columns(["id", "airline", "x1", "x2"]), name="others")
+    assert suggest_suite_for_table(world.spark, settings, table="others")

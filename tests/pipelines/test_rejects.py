@@ -117,6 +117,7 @@ class TestRetrying:
         assert (report.rows_read, report.rows_scored, report.rows_rejected) == (60, 60, 0)
         assert_published(world, report, source_rows())
 
+    @pytest.mark.smoke
     def test_only_the_rejected_rows_go_to_the_model_and_each_of_them_once(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:

@@ -61,6 +61,7 @@ def ends(world: World, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseEx
 
 
 class TestRollingBack:
+    @pytest.mark.smoke
     def test_readers_see_the_earlier_runs_rows_again_as_a_new_revision(self, world: World) -> None:
         twice(world)
         report = back(world)

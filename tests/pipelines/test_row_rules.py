@@ -60,7 +60,7 @@ def expected() -> dict[int, str]:
     return {**found, **{row["id"]: BETWEEN for row in rows if row["x1"] <= -0.9}}
 
 
-@pytest.mark.parametrize("transport", ["scan", "arrow", "pandas_udf"])
+@pytest.mark.parametrize("transport", [pytest.param("scan", marks=pytest.mark.smoke), "arrow", "pandas_udf"])
 def test_exactly_the_rows_that_break_a_rule_are_rejected_under_its_name(world: World, transport: str) -> None:
     report = run(world, [POSITIVE, KNOWN], scoring={"transport": transport})
     assert report.transport == transport

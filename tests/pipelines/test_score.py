@@ -38,6 +38,7 @@ from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared import pinning
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.latest_view import latest_predictions
 from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import Pins, RunReport
 from sparkscore.schemas import LINEAGE_COLUMNS
@@ -216,9 +217,29 @@ class TestAgain:
         world.registry.alias(2)
         report = run(world, replace=True)
         assert (report.status, report.revision) == ("published", 2)
+        assert report.rows_removed == 50
         assert_published(world, report, source_rows(20, first=50), version=2)
         assert_published(world, other, source_rows(), as_of="2013-12-30")
         assert run(world).status == "already_published"
+
+    def test_rows_that_are_deleted_upstream_stay_published_until_the_as_of_is_replaced_and_are_marked_by_a_later_one(
+        self, world: World
+    ) -> None:
+        first = run(world)
+        assert first.rows_removed == 0
+        DeltaTable.forPath(world.spark, world.path("flights")).delete("id < 50")
+        kept = run(world)
+        assert (kept.status, kept.newer) == ("already_published", {"source_version": 1})
+        assert_published(world, first, source_rows())
+        later = run(world, as_of="2014-01-01")
+        latest = latest_predictions(world.table(), keys=["id"]).where(F.col("as_of") < "2014-01-01").collect()
+        assert sorted(row["id"] for row in latest) == list(range(50))
+        replaced = run(world, replace=True)
+        assert (replaced.rows_removed, replaced.rows_scored) == (50, 10)
+        assert_published(world, replaced, source_rows(10, first=50))
+        assert_published(world, later, source_rows(10, first=50), as_of="2014-01-01")
+        details = world.table("predictions_runs").where("event = 'published' and revision = 2").collect()[0]["details"]
+        assert json.loads(details)["rows_removed"] == 50
 
     def test_emptied_run_events_are_noticed_and_recorded_again(self, world: World) -> None:
         first, version = run(world), world.version()
@@ -478,6 +499,35 @@ class TestGates:
         )
         assert (report.status, report.exit_code, report.rows_read) == ("nothing_to_score", 0, 0)
         assert_published(world, first, source_rows())
+
+    def test_an_empty_source_that_was_expected_to_have_rows_breaches_the_sla(self, world: World) -> None:
+        world.write_source(source_rows(0))
+        report = run(world, world.settings(sla={"completeness": 0.9}))
+        assert (report.status, report.exit_code, report.sla_broken) == ("nothing_to_score", 0, ("completeness",))
+        assert any("the source has no rows; expected at least 0.9" in text for text in report.warnings)
+        failing = world.settings(sla={"completeness": 0.9, "fail": True})
+        assert [run(world, failing).exit_code for _ in range(2)] == [5, 5]
+        assert (world.version(), world.version("predictions_runs")) == (-1, -1)
+        world.write_source(source_rows())
+        report = run(world, failing)
+        assert report.exit_code == 0
+        assert_published(world, report, source_rows())
+
+    def test_an_empty_source_fails_the_gate_that_expects_rows_and_no_rule_about_values(self, world: World) -> None:
+        world.write_source(source_rows(0))
+        suite = world.home / "suite.json"
+        mean = {"type": "expect_column_mean_to_be_between", "kwargs": {"column": "x1", "min_value": -9}}
+        count = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": 1}}
+        suite.write_text(json.dumps({"name": "s", "expectations": [mean, count]}))
+        settings = world.settings(gate={"input": str(suite)})
+        with pytest.raises(GateFailed, match="expect_table_row_count_to_be_between") as caught:
+            run(world, settings)
+        assert caught.value.exit_code == 3
+        assert world.events() == ["started", "failed"]
+        suite.write_text(json.dumps({"name": "s", "expectations": [mean]}))
+        assert run(world, settings).status == "nothing_to_score"
+        world.write_source(source_rows())
+        assert_published(world, run(world, settings), source_rows())
 
 
 class TestBadInput:

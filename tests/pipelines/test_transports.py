@@ -33,6 +33,7 @@ def with_null_keys(rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "id", pa.array(ids, pa.int64()))
 
 
+@pytest.mark.smoke
 def test_predictions_and_rejects_are_the_same_on_each(world: World) -> None:
     world.write_source(with_null_keys(source_rows(60)))
     constant = [column.name for column in LINEAGE_COLUMNS]

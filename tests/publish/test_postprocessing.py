@@ -1,5 +1,7 @@
 """Post-processing: what a model returned becomes the columns of the prediction table."""
 
+from typing import Any
+
 import pyarrow as pa
 import pytest
 from chispa import assert_df_equality
@@ -27,6 +29,53 @@ def test_the_contract_is_keys_prediction_label_pass_through_and_lineage() -> Non
     names = ("id", "prediction", "label", "carrier", *(column.name for column in LINEAGE_COLUMNS))
     assert shape(TWO_CLASSES).names == names
     assert shape(pa.string(), None).names == tuple(name for name in names if name != "label")
+
+
+def test_a_column_with_another_name_in_the_source_says_so() -> None:
+    names = {"id": "flight", "carrier": "airline"}
+    found = derive_table_contract(
+        SOURCE, keys=["id"], output=pa.string(), passthrough=["carrier"], threshold=None, names=names
+    )
+    assert found.names[:3] == ("flight", "prediction", "airline")
+    assert [found.columns[index].comment for index in (0, 2)] == [
+        "Key of the source row, where it is called id.",
+        "Copied from the source, where it is called carrier.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("output", "carried", "field"),
+    [
+        (pa.struct([("P(late)", pa.float64())]), "carrier", "prediction.P(late)"),
+        (pa.list_(pa.struct([("a", pa.struct([("b c", pa.int64())]))])), "carrier", "prediction.a.b c"),
+        (pa.float64(), "nested", "nested.x=y"),
+    ],
+)
+def test_a_field_whose_name_plain_tables_refuse_is_refused_before_the_run(
+    output: pa.DataType, carried: str, field: str
+) -> None:
+    source = SOURCE.append(pa.field("nested", pa.struct([("x=y", pa.int64())])))
+    with pytest.raises(ConfigError) as caught:
+        derive_table_contract(source, keys=["id"], output=output, passthrough=[carried], threshold=None)
+    assert caught.value.found == f"fields whose names plain Delta tables cannot hold: {field}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        (pa.timestamp("us"), "timestamp_ntz"),
+        (pa.time64("ns"), "time64[ns]"),
+        (pa.duration("us"), "duration[us]"),
+    ],
+)
+@pytest.mark.parametrize("use", ["keys", "passthrough"])
+def test_a_column_that_plain_readers_cannot_read_is_refused_as_key_and_as_pass_through(
+    kind: pa.DataType, name: str, use: str
+) -> None:
+    columns: dict[str, Any] = {"keys": ["id"], "passthrough": [], use: ["other"]}
+    with pytest.raises(ConfigError) as caught:
+        derive_table_contract(SOURCE.append(pa.field("other", kind)), output=pa.string(), threshold=None, **columns)
+    assert caught.value.found == f"columns that plain Delta readers cannot read: other ({name})"
 
 
 def test_keys_are_never_null() -> None:

@@ -15,7 +15,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from sparkscore.errors import DigestMismatch, PredictError, RowsNotPredicted, SignatureError
+from sparkscore.errors import DigestMismatch, InputOutOfRange, PredictError, RowsNotPredicted, SignatureError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
@@ -235,6 +235,61 @@ class TestInputs:
     def test_another_number_of_columns_is_refused(self) -> None:
         with pytest.raises(SignatureError, match="2 columns"):
             given(model(), batch([1.0], [2.0]))
+
+
+class TestMissingValues:
+    @pytest.mark.parametrize(
+        ("one", "column", "expected"),
+        [
+            (ModelInput("x", pa.float64(), True, fill=-1), [1.0, None, np.nan, np.inf, -np.inf], [1.0, -1, -1, -1, -1]),
+            (ModelInput("x", pa.int64(), True, fill=0), [BIG, None], [BIG, 0]),
+            (ModelInput("x", pa.string(), True, fill="none"), ["a", None], ["a", "none"]),
+            (ModelInput("x", pa.bool_(), True, fill=False), [True, None], [True, False]),
+            (ModelInput("x", pa.float64(), False, fill=0.5), pa.nulls(2), [0.5, 0.5]),
+        ],
+    )
+    def test_a_value_takes_their_place_and_they_are_counted(
+        self, one: ModelInput, column: Any, expected: list[Any]
+    ) -> None:
+        seen: list[Any] = []
+        counted: list[int] = []
+
+        def answer(frame: Any) -> Any:
+            seen.extend(frame["x"].tolist())
+            return np.zeros(len(frame))
+
+        shipped = model(one)
+        load = partial(build_local_scorer, shipped, answer)
+        Kernel(shipped, load=load, on_batch=lambda *_: None, on_filled=counted.append)(batch(column))
+        assert seen == expected
+        assert counted == [sum(value == one.fill for value in expected)]
+
+    def test_without_the_setting_they_stay_and_nothing_is_counted(self) -> None:
+        assert given(model(), batch([None, np.inf]))["x"].isna().tolist() == [True, False]
+
+
+class TestNumbersOutOfRange:
+    SINGLE = ModelInput("x", pa.float32(), True, may_round=True)
+
+    def test_a_row_whose_number_would_be_infinite_is_rejected_alone(self) -> None:
+        shipped = model(self.SINGLE)
+        kernel = Kernel(
+            shipped, load=partial(build_local_scorer, shipped, lambda frame: frame["x"]), on_batch=lambda *_: None
+        )
+        result = kernel(batch([0.5, 1e300, np.inf, None]))
+        assert result.column(0).to_pylist()[:3] == [0.5, None, np.inf]
+        message = "an input of this row is a number that the type in which the model computes cannot hold"
+        assert result.column(1).to_pylist() == [
+            None,
+            {"code": "input_out_of_range", "error": None, "message": message},
+            None,
+            None,
+        ]
+
+    def test_where_no_rows_are_rejected_it_is_an_error_that_names_the_input_and_not_the_value(self) -> None:
+        with pytest.raises(InputOutOfRange, match="the input x has a number") as caught:
+            scored(model(self.SINGLE), lambda frame: frame["x"], batch([1e300]), collect_rejects=False)
+        assert "300" not in str(caught.value)
 
 
 class TestKeep:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from mlflow.pyfunc import spark_udf
 from mlflow.types import ColSpec, Schema
-from mlflow.types.schema import DataType, Object, Property
+from mlflow.types.schema import Array, DataType, Object, Property
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType
 
 import sparkscore
-from sparkscore.errors import ConfigError, ModelNotFound, SignatureError, UnsupportedSession
+from sparkscore.errors import ConfigError, InputOutOfRange, ModelNotFound, SignatureError, UnsupportedSession
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring import score_udf as room
 from sparkscore.scoring.score_udf import ScoreUdf, score_udf
@@ -117,6 +117,24 @@ class TestCalling:
         error = recover_task_error(caught.value, predict._model.secret)
         assert isinstance(error, SignatureError)
         assert error.found == "a struct with the fields a, B, without b"
+
+    def test_a_cast_that_loses_digits_is_allowed_by_name(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        predict = score_udf(spark, minus, tracking_uri=shelf.uri, casts={"a": "double"})
+        assert only(frame, predict(F.lit(2**60 + 1), F.lit(1.0))) == 2.0**60 - 1
+
+    def test_a_list_whose_numbers_would_become_infinite_is_refused(
+        self, spark: SparkSession, shelf: Shelf, frame: DataFrame
+    ) -> None:
+        inputs = Schema([ColSpec(Array(DataType.float), "v")])
+        uri = shelf.put(
+            "lists", Answers(lambda frame: [v[0] for v in frame["v"]]), signature(inputs, tensor("float64"))
+        )
+        predict = made(spark, shelf, uri)
+        with pytest.raises(Exception, match="Python") as caught:
+            only(frame, predict(F.array(F.lit(1e300))))
+        assert isinstance(recover_task_error(caught.value, predict._model.secret), InputOutOfRange)
 
     def test_an_optional_input_may_be_left_out_of_a_struct(
         self, spark: SparkSession, shelf: Shelf, frame: DataFrame

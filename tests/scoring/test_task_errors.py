@@ -7,8 +7,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from sparkscore.errors import PredictError, RegistryUnreachable, SparkscoreError, TemporaryError
+from sparkscore.errors import PredictError, RegistryUnreachable, RowsNotPredicted, SparkscoreError, TemporaryError
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.redaction import known_secrets
 from sparkscore.scoring.task_errors import mark_task_errors, recover_task_error
 
 SECRET = secrets.token_hex()
@@ -148,3 +149,14 @@ def test_a_ring_of_causes_ends() -> None:
     one, two = RuntimeError("one"), RuntimeError("two")
     one.__cause__, two.__cause__ = two, one
     assert recover_task_error(one, SECRET) is None
+
+
+def test_what_leaves_a_task_holds_no_secret_of_its_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    canary = "Canary/Of+A-Task"
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", canary)
+    monkeypatch.setattr(known_secrets, "_KNOWN", known_secrets._KnownSecrets())
+    error = RowsNotPredicted("the model raised RuntimeError", raised="RuntimeError")
+    error.__cause__ = RuntimeError(f"no access with {canary}")
+    shown = text_of(error)
+    assert "no access with ***" in shown
+    assert canary not in shown

@@ -1,5 +1,6 @@
 """Settings: frozen, merged deeply, nothing unknown accepted at any level."""
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
@@ -10,7 +11,9 @@ import yaml
 from pydantic import ValidationError
 
 from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings import Settings
+from sparkscore.settings.setting_variables import select_setting_variables
 
 MINIMAL: Mapping[str, Any] = {
     "job": "flight-delay",
@@ -310,6 +313,27 @@ def test_a_mistyped_variable_is_an_error_that_names_it(config: Path, name: str, 
     assert said in str(caught.value)
 
 
+@pytest.mark.parametrize(("name", "value"), [("SPARKSCORE_HOST_TIMEOUT_S", "2.5"), ("SPARKSCORE_PYTHON", "/usr/bin/x")])
+def test_a_variable_that_others_read_is_no_mistyped_setting(config: Path, name: str, value: str) -> None:
+    assert load_settings(config, env={name: value}) == load_settings(config)
+    with pytest.raises(ConfigError, match=name):
+        load_settings(config, env={name.lower(): value})
+
+
+@pytest.mark.parametrize("value", ["", "ten", "0", "-1", "nan", "inf"])
+def test_a_time_out_of_executors_that_is_none_is_refused_where_the_job_starts(config: Path, value: str) -> None:
+    with pytest.raises(ConfigError, match="SPARKSCORE_HOST_TIMEOUT_S"):
+        load_settings(config, env={"SPARKSCORE_HOST_TIMEOUT_S": value})
+
+
+def test_every_variable_that_the_documentation_names_is_known(config: Path) -> None:
+    root = Path(__file__).parents[2]
+    pages = [root / "README.md", root / "spark-submit.sh", *root.glob("docs/**/*.md"), *root.glob("conf/**/*.yaml")]
+    named = {name for page in pages for name in re.findall(r"SPARKSCORE_[A-Z][A-Z_]+[A-Z]", page.read_text())}
+    assert {"SPARKSCORE_HOST_TIMEOUT_S", "SPARKSCORE_PYTHON", "SPARKSCORE_OUTPUT__THRESHOLD"} < named
+    select_setting_variables(Settings, dict.fromkeys(named, "1"))
+
+
 def test_a_missing_file_is_an_error_that_names_its_neighbour(config: Path) -> None:
     with pytest.raises(ConfigError, match=r"job\.yaml"):
         load_settings(config.with_name("jbo.yaml"))
@@ -341,6 +365,8 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "model.runtime": "pyfunc",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
+        "model.casts": "{x: double}",
+        "model.missing": "{x: reject}",
     }
     same = {
         "scoring.batch_rows": "10",
@@ -396,3 +422,46 @@ def test_a_whole_group_as_a_flag_of_python_is_read_strictly_too(config: Path) ->
     assert load_settings(config, flags={"gate": "{input: /a.json}"}).gate.input == "/a.json"
     with pytest.raises(ConfigError, match=r"--gate: gate\.input stands twice in line 1"):
         load_settings(config, flags={"gate": "{input: /a.json, input: /b.json}"})
+
+
+@pytest.mark.parametrize("url", ["http://hooks.example/a-secret-path", "http://10.1.2.3/a-secret-path"])
+def test_a_webhook_over_plain_http_is_refused_with_what_to_do(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="in the clear") as caught:
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(monitor={"webhook": url})))
+    assert "use https" in str(caught.value)
+    assert "a-secret-path" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["https://hooks.example/x", "http://localhost:8080/x", "http://127.0.0.1/x", "http://[::1]/x"]
+)
+def test_a_webhook_over_https_or_on_this_machine_is_taken(url: str) -> None:
+    webhook = Settings(**settings_content(monitor={"webhook": url})).monitor.webhook
+    assert webhook is not None
+    assert webhook.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    "url", ["hooks.example/a-secret-path", "ftp://x/a-secret-path", "https:///a-secret-path", "http://[a-secret-path"]
+)
+def test_a_webhook_that_is_no_address_is_refused_without_showing_it(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ConfigError, match="not shown") as caught:
+        load_settings(write_yaml(tmp_path / "job.yaml", settings_content(monitor={"webhook": url})))
+    assert "a-secret-path" not in str(caught.value)
+
+
+def test_an_error_of_pydantic_itself_does_not_show_what_was_given() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**settings_content(monitor={"webhook": "ftp://x/a-secret-path"}))
+    assert "a-secret-path" not in str(caught.value)
+
+
+def test_a_column_that_is_called_like_a_secret_is_none(tmp_path: Path) -> None:
+    load_settings(write_yaml(tmp_path / "job.yaml", settings_content(model={"inputs": {"token": "token_of_text"}})))
+    assert redact_secrets("the column token_of_text") == "the column token_of_text"
+
+
+def test_a_table_that_is_called_like_a_webhook_is_none(tmp_path: Path) -> None:
+    table = "s3a://bucket/webhook/webhook-events-2013"
+    load_settings(write_yaml(tmp_path / "job.yaml", settings_content(source={"table": table})))
+    assert redact_secrets(f"the table {table}") == f"the table {table}"

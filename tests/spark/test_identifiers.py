@@ -60,3 +60,22 @@ def test_a_quoted_column_is_one_identifier(name: str) -> None:
 
 def test_each_part_of_a_catalog_name_is_quoted() -> None:
     assert quote_table(TableRef("a.b-c", None)) == "`a`.`b-c`"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "s3a://AKEY:A-SECRET@bucket/t",
+        "s3a://AKEY:A-SEC/RET@bucket/t",
+        "abfss://c:A-SECRET@account/t",
+        "s3://A-SECRET@bucket/t",
+    ],
+)
+def test_credentials_in_the_name_of_a_table_are_refused_without_showing_them(name: str) -> None:
+    with pytest.raises(NameRefused, match="credentials") as caught:
+        parse_table_ref(name, home="/home")
+    assert "A-SEC" not in str(caught.value)
+
+
+def test_a_container_of_azure_is_no_user() -> None:
+    assert parse_table_ref("abfss://c@account.dfs.core.windows.net/t", home="/home").path

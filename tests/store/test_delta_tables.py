@@ -13,8 +13,16 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError, ForeignTable, TableNotFound
 from sparkscore.records import TableRef
-from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT, ContractColumn, TableContract, prediction_contract
-from sparkscore.store import hadoop_folders, table_contracts
+from sparkscore.schemas import (
+    REJECTS_CONTRACT,
+    RUNS_CONTRACT,
+    SCHEMA_VERSION,
+    ContractColumn,
+    TableContract,
+    prediction_contract,
+)
+from sparkscore.store import hadoop_folders, table_contracts, table_growth
+from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
 
 CONTRACT = TableContract(
@@ -32,7 +40,7 @@ def test_a_table_is_created_by_its_contract(spark: SparkSession, table: TableRef
         Table(spark, table), prediction_contract(CONTRACT.columns[:1], pa.float64(), [], threshold=None), job="job"
     )
     properties = Table(spark, table).properties
-    assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", "1")
+    assert (properties["sparkscore.job"], properties["sparkscore.schema"]) == ("job", str(SCHEMA_VERSION))
     detail = Table(spark, table).handle.detail().collect()[0]
     assert (detail["partitionColumns"], detail["minReaderVersion"]) == (["as_of_date"], 1)
     schema = Table(spark, table).load_rows().schema
@@ -121,17 +129,17 @@ def test_a_table_of_a_newer_suite_is_refused(spark: SparkSession, table: TableRe
     table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     spark.sql(f"ALTER TABLE delta.`{table.path}` SET TBLPROPERTIES ('sparkscore.schema' = '99')")
     with pytest.raises(ForeignTable, match="upgrade"):
-        table_contracts.check_table_owner(Table(spark, table), job="job")
+        table_growth.check_table_owner(Table(spark, table), job="job")
 
 
 def test_another_shape_is_refused_column_by_column(spark: SparkSession, table: TableRef) -> None:
     table_contracts.ensure_table(Table(spark, table), CONTRACT, job="job")
     other = TableContract(
-        "", (ContractColumn("id", pa.string(), "k", nullable=False), ContractColumn("y", pa.float64(), "v"))
+        "", (ContractColumn("id", pa.string(), "k", nullable=False), ContractColumn("x", pa.bool_(), "v"))
     )
     with pytest.raises(ConfigError) as caught:
         table_contracts.ensure_table(Table(spark, table), other, job="job")
-    for said in ("id is bigint, the job writes string", "y double is missing", "x is not written"):
+    for said in ("id is bigint, the job writes string", "x is double, the job writes boolean"):
         assert said in caught.value.found
 
 
@@ -164,6 +172,33 @@ def test_a_view_is_no_delta_table(spark: SparkSession) -> None:
             Table(spark, TableRef("default.some_view", None)).load_newest_version()
     finally:
         spark.sql("DROP VIEW default.some_view")
+
+
+def test_what_is_there_in_the_place_of_a_source_is_named(spark: SparkSession, tmp_path: Path) -> None:
+    spark.range(3).write.parquet(str(tmp_path / "files"))
+    spark.sql("CREATE OR REPLACE VIEW default.seen AS SELECT 1 AS x")
+    spark.sql(f"CREATE TABLE default.plain USING parquet LOCATION '{tmp_path}/files'")
+    try:
+        told = {
+            ref.name: name_other_source(Table(spark, ref))
+            for ref in (
+                TableRef("default.seen", None),
+                TableRef("default.plain", None),
+                TableRef("default.nothing", None),
+                TableRef("files", str(tmp_path / "files")),
+                TableRef("nothing", str(tmp_path / "nothing")),
+            )
+        }
+    finally:
+        spark.sql("DROP VIEW default.seen")
+        spark.sql("DROP TABLE default.plain")
+    assert {name: error and error.found for name, error in told.items()} == {
+        "default.seen": "default.seen is a view",
+        "default.plain": "default.plain is a table of the catalog, but no Delta table",
+        "default.nothing": None,
+        "files": f"{tmp_path}/files holds files, but no Delta table: it has no _delta_log",
+        "nothing": None,
+    }
 
 
 def test_a_place_without_permission_is_named(spark: SparkSession) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise, takewhile
 from typing import Any, NoReturn
 
+from sparkscore.cli.argument_secrets import describe_flag, describe_template, hide_web_addresses
 from sparkscore.cli.command import Command
 from sparkscore.cli.setting_flags import HIDDEN_VALUES, add_setting_flags, is_setting_flag
 from sparkscore.errors import ConfigError
@@ -36,7 +37,9 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
     unfilled = [word for word in argv if "{{" in word]
     if unfilled:
         raise ConfigError(
-            f"the argument {unfilled[0]} still holds a template", "a value", "check the scheduler's template"
+            f"the argument {describe_template(unfilled[0])} still holds a template",
+            "a value",
+            "check the scheduler's template",
         )
     parser = CommandParser(f"sparkscore {name}", command)
     if not {"--help", "-h"} & set(argv):
@@ -132,8 +135,10 @@ class CommandParser(argparse.ArgumentParser):
         for pattern, found, expected in _ARGPARSE_MESSAGES:
             match = pattern.fullmatch(message)
             if match is not None:
-                raise ConfigError(match.expand(found), match.expand(expected), f"{self.prog} --help")
-        raise ConfigError(message, "flags that --help lists", f"{self.prog} --help")
+                shown = hide_web_addresses(match.expand(found))
+                raise ConfigError(shown, match.expand(expected), f"{self.prog} --help") from None
+        # argparse's own error quotes what was given
+        raise ConfigError(hide_web_addresses(message), "flags that --help lists", f"{self.prog} --help") from None
 
     def refuse_empty_values(self, argv: Sequence[str]) -> None:
         """Refuse flags with an empty value, as a variable that a script did not set leaves them.
@@ -196,4 +201,4 @@ class _SubcommandParser(CommandParser):
 def _describe_unknown_flag(flag: str, known: Iterable[str]) -> str:
     names = [name.lstrip("-") for name in known]
     near = difflib.get_close_matches(flag.lstrip("-"), names, n=1, cutoff=0.5)
-    return f"unknown flag {flag}" + (f" (did you mean --{near[0]}?)" if near else "")
+    return f"unknown flag {describe_flag(flag)}" + (f" (did you mean --{near[0]}?)" if near else "")

@@ -9,11 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparkscore.cli.argument_secrets import register_argument_secrets
 from sparkscore.cli.check_sla_verb import CHECK_SLA
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
+from sparkscore.cli.migrate_verb import MIGRATE
 from sparkscore.cli.missing_extras import name_missing_extra
 from sparkscore.cli.quickstart_verb import QUICKSTART
 from sparkscore.cli.rejects_verb import REJECTS
@@ -38,6 +40,7 @@ VERBS: dict[str, Command] = {
     "quickstart": QUICKSTART,
     "runs": RUNS,
     "maintain": MAINTAIN,
+    "migrate": MIGRATE,
     "rollback": ROLLBACK,
     "gate": GATE,
     "report": REPORT,
@@ -74,6 +77,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     open_closed_streams()
+    register_argument_secrets(argv)
     args = argparse.Namespace(debug="--debug" in argv)
     result: Path | None = None
     with steady_output() as stdout:  # libraries print; stdout carries the result and nothing else

@@ -4,14 +4,11 @@ import argparse
 from collections.abc import Collection, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any
-
-from pydantic.fields import FieldInfo
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import parse_as_of
 from sparkscore.settings import Settings
-from sparkscore.settings.layers import iterate_setting_fields, secret_names
+from sparkscore.settings.layers import find_setting_group, iterate_setting_fields, secret_names
 
 _PREFIX = "setting:"
 HIDDEN_VALUES = frozenset(f"{_PREFIX}{name}" for name in (*secret_names(Settings), "source.where"))
@@ -71,9 +68,8 @@ def _describe_group(group: str) -> tuple[str, str]:
     """Title and description of a group of settings in the help."""
     if not group:
         return "settings", "the same as in the config file; lists and mappings as YAML"
-    info: FieldInfo = Settings.model_fields[group]
-    annotation: Any = info.annotation
-    return f"settings: {group}", _escape_percent((annotation.__doc__ or "").partition("\n")[0])
+    described = find_setting_group(Settings, group).__doc__ or ""
+    return f"settings: {group}", _escape_percent(described.partition("\n")[0])
 
 
 def _escape_percent(text: str) -> str:

@@ -15,21 +15,17 @@ from typing import Any, TextIO
 import structlog
 
 from sparkscore.cli.command import CommandOutcome
-from sparkscore.errors import (
-    ConfigError,
-    ErrorSummary,
-    SparkscoreError,
-    escape_lone_surrogates,
-    redact_secrets,
-)
+from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
-from sparkscore.records import MaintenanceReport, RunReport
+from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
+from sparkscore.redaction.exception_redaction import redact_exception
+from sparkscore.redaction.secret_patterns import mask_secrets, redact_secrets, redact_values, shorten_redacted
 
 
 def to_result_line(line: str) -> str:
-    """The result as strict JSON in ASCII: every stream can write it, and every reader sees one line."""
-    return json.dumps(_to_strict_json(json.loads(line, parse_constant=lambda _: None)), allow_nan=False)
+    """The result as strict JSON in ASCII, without secrets: each stream can write it, and each reader sees one line."""
+    return json.dumps(_to_strict_json(redact_values(json.loads(line, parse_constant=lambda _: None))), allow_nan=False)
 
 
 def _to_strict_json(value: Any) -> Any:
@@ -54,14 +50,14 @@ def create_result_file(argv: Sequence[str]) -> Path | None:
 
 
 def write_flag_file(flag: str, path: str, text: str) -> Path:
-    """The file of a flag, with this text in it.
+    """The file of a flag, with this text in it, without secrets.
 
     Raises:  ConfigError when it cannot be written.
     """
     file = Path(path)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(text, encoding="utf-8")
+        file.write_text(mask_secrets(text), encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{flag} {file}: {error.strerror}", "a file that can be written", "name another file"
@@ -92,8 +88,13 @@ def print_usage(text: str) -> None:
 
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
     """The outcome of a command that failed; prints why to stderr."""
+    redact_exception(error)
     known = error if isinstance(error, SparkscoreError) else None
-    report = known.report if known is not None and isinstance(known.report, RunReport | MaintenanceReport) else None
+    report = (
+        known.report
+        if known is not None and isinstance(known.report, RunReport | MaintenanceReport | MigrationReport)
+        else None
+    )
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(
@@ -107,7 +108,7 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
 
 
 def _first_error_lines(error: Exception) -> str:
-    return "\n".join(str(error).splitlines()[:3])[:500]
+    return shorten_redacted("\n".join(str(error).splitlines()[:3]), 500)
 
 
 def log_to_stderr() -> None:
@@ -130,4 +131,5 @@ def log_to_stderr() -> None:
 
 def _show_log_value(value: Any) -> Any:
     """A value of a log line, on that line; what is no text is shown by Python, which escapes what cannot be seen."""
-    return visible_line(redact_secrets(value)) if isinstance(value, str) else value
+    shown = redact_values(value)
+    return visible_line(shown) if isinstance(shown, str) else shown

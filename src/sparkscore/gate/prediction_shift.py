@@ -25,6 +25,7 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
     half of the sum of all differences of shares, 0 where it is equal, 1 where no label is in both.
 
     Needs:   `prediction`, and `label` where there is a threshold; else predictions of text or whole numbers are labels.
+             Labels are compared where the last run had any.
     Jobs:    one for each frame and rule.
     """
     started, gate = time.monotonic(), settings.gate
@@ -36,7 +37,7 @@ def judge_prediction_shift(now: DataFrame, before: DataFrame, settings: Settings
             )
         )
     label = _label_column_name(now)
-    if gate.label_shift is not None and label is not None:
+    if gate.label_shift is not None and label is not None and _has_labels(before, label):
         rules.append(
             _label_shift_verdict(
                 _measure_label_shares(now, label),
@@ -53,6 +54,11 @@ def _label_column_name(frame: DataFrame) -> str | None:
         return LABEL_COLUMN
     kind = frame.schema[PREDICTION_COLUMN].dataType.typeName()
     return PREDICTION_COLUMN if kind in ("string", "boolean", "byte", "short", "integer", "long") else None
+
+
+def _has_labels(before: DataFrame, label: str) -> bool:
+    """Whether the last run has labels: where the table has got the column since, there is nothing to compare with."""
+    return label in before.columns and not before.where(F.col(label).isNotNull()).isEmpty()
 
 
 def _measure_mean_and_stddev(frame: DataFrame) -> Any:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkscore.model.signature.missing_values import missing_values_mask
 from sparkscore.schemas import build_reject_array
 
 REASON_COLUMN = "_sparkscore_reason"
@@ -45,6 +46,11 @@ def null_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:
     """Whether a value is NULL; None where none is: nearly always, for keys."""
     values = batch.column(column)
     return values.is_null() if values.null_count else None
+
+
+def missing_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array:
+    """Whether a value is NULL, NaN or infinite."""
+    return missing_values_mask(batch.column(column))
 
 
 def unmet_rows_mask(

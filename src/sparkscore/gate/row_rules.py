@@ -3,19 +3,26 @@
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial, reduce
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.types import from_arrow_type
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import DoubleType, FloatType, StructField, StructType
 
 from sparkscore.gate.compiled.arrow_forms import arrow_expectation_condition, arrow_row_condition
 from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.conditions import expectation_condition
 from sparkscore.gate.compiled.row_condition import compile_row_condition, condition_columns
-from sparkscore.gate.reject_reasons import BrokenRowsFunction, find_reject_reasons, null_rows_mask, unmet_rows_mask
+from sparkscore.gate.reject_reasons import (
+    BrokenRowsFunction,
+    find_reject_reasons,
+    missing_rows_mask,
+    null_rows_mask,
+    unmet_rows_mask,
+)
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdict_formatting import format_expected
 from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
@@ -24,15 +31,22 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import null_reject_column, reject_column
 
 NULL_KEY = "null_key"
+MISSING_INPUT = "missing_input"
 _MESSAGE_PREFIX = "not as expected: "
 
 
 def row_rules(
-    keys: Sequence[str], schema: pa.Schema, suite: Suite | None = None, *, sensitive: Collection[str] = ()
+    keys: Sequence[str],
+    schema: pa.Schema,
+    suite: Suite | None = None,
+    *,
+    sensitive: Collection[str] = (),
+    missing: Mapping[str, str] = MappingProxyType({}),
 ) -> RowRules:
-    """One `null_key` rule per key that the table does not declare NOT NULL; then what of the suite rejects rows.
+    """One `null_key` rule per key that the table does not declare NOT NULL; then the inputs that must not be missing;
+    then what of the suite rejects rows.
 
-    Needs:   the keys in `schema`.
+    Needs:   the keys in `schema`; `missing`, model input -> source column, whose NULL, NaN and infinities reject a row.
     """
     key_rules = [
         RowRule(NULL_KEY, f"the key {key} is NULL", NULL_KEY, {"column": key})
@@ -48,7 +62,15 @@ def row_rules(
         )
         for expectation in (suite.reject_expectations if suite else ())
     ]
-    return RowRules((*key_rules, *reject_rules))
+    return RowRules((*key_rules, *_missing_input_rules(missing), *reject_rules))
+
+
+def _missing_input_rules(missing: Mapping[str, str]) -> list[RowRule]:
+    message = "{} is NULL, NaN or infinite"
+    return [
+        RowRule(f"{MISSING_INPUT}({name})", message.format(f"the input {name}"), MISSING_INPUT, {"column": column})
+        for name, column in missing.items()
+    ]
 
 
 def rule_codes_without_arrow_form(rules: RowRules, schema: pa.Schema) -> list[str]:
@@ -145,12 +167,23 @@ def _format_rejected_share(rejected: int, rows: int) -> str:
 def _is_broken_in_spark(rule: RowRule, schema: StructType) -> Column:
     if rule.kind == NULL_KEY:
         return F.col(quote_identifier(rule.kwargs["column"])).isNull()
+    if rule.kind == MISSING_INPUT:
+        return _is_missing_in_spark(rule.kwargs["column"], schema)
     return is_expectation_broken(rule.kind, rule.kwargs, schema)
+
+
+def _is_missing_in_spark(name: str, schema: StructType) -> Column:
+    column = F.col(quote_identifier(name))
+    if not isinstance(schema[name].dataType, FloatType | DoubleType):
+        return column.isNull()
+    return column.isNull() | F.isnan(column) | (F.abs(column) == F.lit(float("inf")))
 
 
 def _compile_rule_to_arrow(rule: RowRule, schema: pa.Schema) -> BrokenRowsFunction | None:
     if rule.kind == NULL_KEY:
         return partial(null_rows_mask, rule.kwargs["column"])
+    if rule.kind == MISSING_INPUT:
+        return partial(missing_rows_mask, rule.kwargs["column"])
     row_condition, types = rule.kwargs.get("row_condition"), _spark_schema_of_rule(rule, schema)
     try:
         predicate = arrow_expectation_condition(rule.kind, rule.kwargs, types)

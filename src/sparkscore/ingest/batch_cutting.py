@@ -53,6 +53,19 @@ def cut_batches(
             return
 
 
+def cut_by_bytes(batch: pa.RecordBatch, end: int, limit: int) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """The batch, which ends at a row, in parts of at most `limit` bytes or one row, each with where it ends.
+
+    Rows of very different lengths make batches far beyond the average that `choose_batch_rows` knows.
+    """
+    if batch.num_rows <= 1 or batch.nbytes <= limit:
+        yield batch, end
+        return
+    half = batch.num_rows // 2
+    yield from cut_by_bytes(batch.slice(0, half), end - (batch.num_rows - half), limit)
+    yield from cut_by_bytes(batch.slice(half), end, limit)
+
+
 def choose_batch_rows(metadata: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str]) -> int:
     """Rows of a batch: fewer where rows are long, so that a batch stays within its bytes."""
     size = rows = 0

@@ -1,13 +1,16 @@
 """Which columns of a source may be keys, pass-through and filters."""
 
 import difflib
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 import pyarrow as pa
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import Condition
 from sparkscore.schemas import RESERVED_NAMES
+from sparkscore.spark.type_mapping import describe_source_type
 
 
 def check_source_columns(
@@ -18,11 +21,13 @@ def check_source_columns(
     passthrough: Sequence[str],
     where: Sequence[Condition],
     sensitive: Sequence[str] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Refuse columns that the table lacks, names that the suite writes itself, and keys that are not exact values.
 
     Names are exact, case included: Spark would take `Month` for `month`, other readers of the predictions would not.
 
+    Needs:   `names`, source column -> column of the prediction table, where they differ.
     Jobs:    none.
     Raises:  ConfigError.
     """
@@ -30,7 +35,7 @@ def check_source_columns(
     _refuse_missing_columns(
         schema, table, {"key": keys, "pass-through": passthrough, "filter": filtered, "sensitive column": sensitive}
     )
-    _refuse_reserved_columns([*keys, *passthrough])
+    _refuse_reserved_columns({column: names.get(column, column) for column in (*keys, *passthrough)})
     _refuse_inexact_keys(schema, keys)
 
 
@@ -49,19 +54,21 @@ def _refuse_missing_columns(schema: pa.Schema, table: str, wanted: dict[str, Seq
         )
 
 
-def _refuse_reserved_columns(names: Sequence[str]) -> None:
+def _refuse_reserved_columns(names: Mapping[str, str]) -> None:
     # Spark compares names without case, so Label beside label cannot be written either.
-    taken = sorted(name for name in names if name.lower() in RESERVED_NAMES)
+    taken = {column: name for column, name in names.items() if name.lower() in RESERVED_NAMES}
     if taken:
+        advice = ", ".join(f"{json.dumps(column)}: source_{name.lower()}" for column, name in taken.items())
         raise ConfigError(
-            f"keys or pass-through columns with reserved names: {', '.join(taken)}",
+            f"keys or pass-through columns with reserved names: {', '.join(sorted(taken.values()))}",
             f"none of {', '.join(sorted(RESERVED_NAMES))}",
-            "rename the columns in the source",
+            f"give them other names in the prediction table, output.rename: {{{advice}}}",
         )
 
 
 def _refuse_inexact_keys(schema: pa.Schema, keys: Sequence[str]) -> None:
-    wrong = [f"{key} ({schema.field(key).type})" for key in keys if not _has_exact_equality(schema.field(key).type)]
+    fields = [schema.field(key) for key in keys]
+    wrong = [f"{one.name} ({describe_source_type(one)})" for one in fields if not _has_exact_equality(one.type)]
     if wrong:
         raise ConfigError(
             f"keys of a type without exact equality: {', '.join(wrong)}",

@@ -1,20 +1,22 @@
 """A source pinned to one version, and its rows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any, Literal
 
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
 
-from sparkscore.errors import ConfigError
+from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
+from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
 
 SAMPLE_LIMIT = 10_000
@@ -33,21 +35,26 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     columns: Sequence[str],
     passthrough: Sequence[str] = (),
     sensitive: Sequence[str] = (),
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> Snapshot:
     """The table at one integer version, and what a run reads of it.
 
     Needs:   `columns` the run's keys, model inputs and pass-through; the signature check refuses an absent input.
+             `names`, source column -> column of the prediction table, where they differ.
     Jobs:    none that reads data.
     Raises:  TableNotFound; ConfigError for a version that does not exist; for keys, pass-through, filter or sensitive
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
     refuse_unsafe_reads({name: str(table.spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
-    newest = table.load_newest_version()
+    try:
+        newest = table.load_newest_version()
+    except TableNotFound as absent:
+        raise name_other_source(table) or absent from absent
     pinned = _resolve_source_version(table, version, as_of=as_of, newest=newest)
     schema = spark_to_arrow_schema(table.load_rows(pinned).schema)
     columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
-    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, **columns_by_use)
+    check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, names=names, **columns_by_use)
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table.ref, table.id, pinned, schema, read, tuple(keys), tuple(where))

@@ -10,11 +10,19 @@ from pyarrow import fs
 
 from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.ingest.arrow_conversion import conform_column
-from sparkscore.ingest.batch_cutting import choose_batch_rows, cut_batches, sample_batches, select_row_groups
+from sparkscore.ingest.batch_cutting import (
+    BATCH_BYTES,
+    choose_batch_rows,
+    cut_batches,
+    cut_by_bytes,
+    sample_batches,
+    select_row_groups,
+)
 from sparkscore.ingest.parquet_checks import find_file_columns
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
 from sparkscore.predicates.arrow_filter import ArrowCondition, evaluate_arrow_conditions
 from sparkscore.records import SplitPosition
+from sparkscore.redaction.secret_patterns import shorten_redacted
 
 _BUFFER_BYTES = 1 << 20
 
@@ -81,7 +89,8 @@ class ParquetSplitReader:
             ) from None
         except (pa.ArrowInvalid, OSError) as error:
             raise ConfigError(
-                f"the data file {_data_file_name(file_range)} cannot be read: {str(error).partition(chr(10))[0][:200]}",
+                f"the data file {_data_file_name(file_range)} cannot be read:"
+                f" {shorten_redacted(str(error).partition(chr(10))[0], 200)}",
                 "a complete Parquet file",
                 "restore the file, or score another version of the table",
             ) from error
@@ -120,10 +129,12 @@ class ParquetSplitReader:
             if self.share >= 1
             else sample_batches(file, groups, stored, rows=rows, share=self.share)
         )
-        for batch, end in batches:
-            yield RangeBatch(
-                batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names), end, layout
-            )
+        may_be_long = self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types))
+        for whole, whole_end in batches:
+            for batch, end in cut_by_bytes(whole, whole_end, BATCH_BYTES) if may_be_long else ((whole, whole_end),):
+                yield RangeBatch(
+                    batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names), end, layout
+                )
 
     def _select_rows(self, batch: pa.RecordBatch, file_range: Mapping[str, Any], names: list[str]) -> pa.RecordBatch:
         columns = {field.name: self._conform_field(batch, file_range, field) for field in self.columns}

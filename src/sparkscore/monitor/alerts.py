@@ -9,6 +9,7 @@ from typing import Literal
 from sparkscore.errors import MONITORING_BREACH, GateFailed
 from sparkscore.monitor.visible import visible_line
 from sparkscore.records import RunReport, json_digest
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 AlertKind = Literal["gate_failed", "drift", "sla", "run_failed"]
 
@@ -87,7 +88,7 @@ def slack_message(alerts: Sequence[Alert]) -> bytes:
     Source:  Slack, "Formatting text for app surfaces": of a text, only &, < and > are escaped; `mrkdwn` and `unfurl_…`
              are fields of chat.postMessage. A letter without width parts the @ from the mentions of other servers.
     """
-    text = "\n".join(_CHANNEL_MENTION.sub("@\u200b", visible_line(alert.summary)) for alert in alerts)
+    text = "\n".join(_CHANNEL_MENTION.sub("@\u200b", visible_line(redact_secrets(alert.summary))) for alert in alerts)
     for sign, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
         text = text.replace(sign, escaped)
     as_text = {"mrkdwn": False, "unfurl_links": False, "unfurl_media": False}

@@ -4,7 +4,17 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from sparkscore.records import MaintenanceReport, RejectCount, RuleVerdict, RunEvent, RunReport, SlaRule, to_utc_text
+from sparkscore.records import (
+    MaintenanceReport,
+    MigrationReport,
+    RejectCount,
+    RuleVerdict,
+    RunEvent,
+    RunReport,
+    SlaRule,
+    TableMigration,
+    to_utc_text,
+)
 
 
 def describe_run(report: RunReport) -> str:
@@ -17,6 +27,7 @@ def describe_run(report: RunReport) -> str:
         "dry_run": f"nothing was written for {report.as_of}",
     }.get(report.status, report.status)
     rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
+    rejected += f", {report.rows_removed:,} rows removed whose keys are gone" if report.rows_removed else ""
     rate = f", {report.rows_per_second:,.0f} rows/s while scoring" if report.rows_per_second else ""
     lines = [f"{head}{rejected}, in {(report.seconds or {}).get('total', 0):.1f} s{rate}"]
     if report.model is not None:
@@ -83,6 +94,25 @@ def maintenance_table(report: MaintenanceReport) -> Table:
         *((f"{one.step}: skipped", f"{one.what}: {one.reason}") for one in report.skipped),
     ]
     return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
+
+
+def migration_table(report: MigrationReport) -> Table:
+    """What a migration changed in each table, or would change."""
+    rows = [(one.table, "; ".join(_migration_texts(one))) for one in report.tables]
+    rows = rows or [("nothing", "all tables of the job are as they should be")]
+    return rows_table(("would do" if report.status == "dry_run" else report.status.replace("_", " "), ""), rows)
+
+
+def _migration_texts(one: TableMigration) -> list[str]:
+    texts = [
+        f"schema {one.schema_before} to {one.schema_after}" if one.schema_before != one.schema_after else "",
+        f"renamed from the job {one.renamed_from}" if one.renamed_from else "",
+        f"adds {', '.join(one.added)}" if one.added else "",
+        f"drops {', '.join(one.dropped)} with its values" if one.dropped else "",
+        f"widens {', '.join(one.widened)}" if one.widened else "",
+        "writes all rows anew" if one.is_rewrite else "",
+    ]
+    return [text for text in texts if text]
 
 
 def suite_check_table(lines: Sequence[tuple[RuleVerdict, float | None, bool, Sequence[str]]]) -> Table:

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from sparkscore.monitor.metrics import LAST_SUCCESS, LAST_SUCCESS_AS_OF, LastSuccess, metrics_text
 from sparkscore.records import RunReport, Verdict
+from sparkscore.redaction.secret_patterns import mask_secrets
 
 MAX_METRICS_FILE_BYTES = 256 * 1024
 """Greatest size of the previous file in bytes; ours have 10 kB."""
@@ -42,7 +43,7 @@ def _replace_metrics_file(path: Path, text: str) -> None:
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
             os.fchmod(file.fileno(), 0o644)  # the collector is another user
-            file.write(text)
+            file.write(mask_secrets(text))
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)

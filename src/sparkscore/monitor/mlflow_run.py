@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkscore.records import Drift, Run, RunReport, to_utc_text
+from sparkscore.redaction.secret_patterns import mask_secrets
 
 RUN_TAG = "sparkscore.run_id"
 
@@ -25,7 +26,7 @@ def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_ur
     client = MlflowClient(tracking_uri)
     experiment = _ensure_job_experiment(client, report.job, tracking_uri, home)
     existing = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.run_id}'", max_results=1)
-    tags = {RUN_TAG: run.run_id, "sparkscore.job": report.job, "sparkscore.table": str(report.table)}
+    tags = {RUN_TAG: run.run_id, "sparkscore.job": report.job, "sparkscore.table": mask_secrets(str(report.table))}
     mlflow_run = (
         existing[0]
         if existing
@@ -34,14 +35,15 @@ def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_ur
     run_id = str(mlflow_run.info.run_id)
     if existing:
         return run_id
-    source = {"path": run.source_table} if "/" in run.source_table else {"delta_table_name": run.source_table}
+    table = mask_secrets(run.source_table)
+    source = {"path": table} if "/" in table else {"delta_table_name": table}
     source_json = json.dumps({**source, "delta_table_version": run.pins.source_version})
-    name = run.source_table.rstrip("/").rpartition("/")[2]
+    name = table.rstrip("/").rpartition("/")[2]
     dataset = Dataset(name=name[:500], digest=run.pins.source_id[:36], source_type="delta_table", source=source_json)
     models = [LoggedModelInput(run.model_id)] if run.model_id else None
     client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "scoring")])], models)
     now_ms = int(time.time() * 1000)
-    params = [Param(key, str(value)[:500]) for key, value in _mlflow_params(report, run).items()]
+    params = [Param(key, mask_secrets(str(value))[:500]) for key, value in _mlflow_params(report, run).items()]
     metrics = [Metric(key, float(value), now_ms, 0) for key, value in _mlflow_metrics(report, drifts).items()]
     client.log_batch(run_id, metrics=metrics, params=params, tags=[RunTag("sparkscore.status", report.status)])
     if report.report and Path(report.report).is_file():

@@ -16,13 +16,15 @@ from rich.segment import Segment
 from rich.text import Text
 
 from sparkscore.monitor.visible import visible_text
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 DEFAULT_WIDTH = 200
 """Letters of a line where the width is unknown."""
 
 
 class SteadyStream(io.TextIOBase):
-    """Wraps a stream so that writing never raises: what it cannot encode is escaped, what it refuses is lost.
+    """Wraps a stream so that writing never raises and shows no secret: what it cannot encode is escaped, what it
+    refuses is lost.
 
     A stream that is closed, whose reader has ended or whose disk is full is no reason to end a run. None: nowhere.
     """
@@ -63,7 +65,7 @@ class SteadyStream(io.TextIOBase):
         """All of the text, as far as the other stream takes it."""
         if self._stream is not None:
             try:
-                self._stream.write(self._encodable(text))
+                self._stream.write(self._encodable(redact_secrets(text)))
             except (OSError, ValueError):
                 self._drop_stream()
         return len(text)
@@ -115,7 +117,9 @@ class Screen(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """The text as it is: of the options only position and style count."""
         plain = {name: value for name, value in options.items() if name in ("style", "justify", "overflow")}
-        return super().render_str(visible_text(text), emoji=False, markup=False, highlight=False, **plain)
+        return super().render_str(
+            visible_text(redact_secrets(text)), emoji=False, markup=False, highlight=False, **plain
+        )
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterator[Segment]:
         """The segments, with controls shown in what was made without `render_str`."""

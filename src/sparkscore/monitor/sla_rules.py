@@ -47,6 +47,15 @@ def publication_sla_rules(
     return tuple(rules)
 
 
+def empty_source_rules(sla: SlaSettings) -> tuple[SlaRule, ...]:
+    """The rules of an as_of whose source had no rows: whoever sets a completeness expects some."""
+    if sla.completeness is None:
+        return ()
+    return (
+        SlaRule("completeness", False, "the source has no rows", f"at least {sla.completeness:g}, of at least one"),
+    )
+
+
 def missed_run_rules(
     events: Sequence[RunEvent], sla: SlaSettings, *, now: datetime, as_of: datetime | None = None
 ) -> tuple[SlaRule, ...]:

@@ -1,10 +1,12 @@
 """Gates for people: a suite that a table suggests, and a suite held against a table. Nothing is written to tables."""
 
+import difflib
 from collections.abc import Sequence
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
 
+from sparkscore.errors import ConfigError
 from sparkscore.gate import suite_check as checks
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_suggestion import suggest_suite
@@ -20,10 +22,11 @@ def suggest_suite_for_table(spark: SparkSession, settings: Settings, *, table: s
     Of columns in `source.sensitive` no value is told.
 
     Jobs:    two that read the whole table.
-    Raises:  TableNotFound, NameRefused.
+    Raises:  TableNotFound, NameRefused, ConfigError for a sensitive column that is not there.
     """
     frame, version, found = _load_newest_rows(spark, settings, table)
-    return suggest_suite(frame, name=found.name, version=version, sensitive=settings.source.sensitive)
+    sensitive = _find_sensitive_columns(settings, table, frame)
+    return suggest_suite(frame, name=found.name, version=version, sensitive=sensitive)
 
 
 def check_table_with_suite(
@@ -32,12 +35,16 @@ def check_table_with_suite(
     """The verdict of a suite (a file) over a table as it is now, with keys (`source.keys`) of rows that break a rule.
 
     Jobs:    as `gate.verdicts`, and one for each broken rule of rows.
-    Raises:  TableNotFound, NameRefused, ConfigError for a suite that does not fit the table.
+    Raises:  TableNotFound, NameRefused, ConfigError for a suite that does not fit the table, and for a sensitive column
+             that is not there.
     """
     frame, _, _ = _load_newest_rows(spark, settings, table)
     found = load_suite(suite, home=settings.home_uri)
     return checks.check_suite(
-        frame, found, keys=_present_keys(settings.source.keys, frame), sensitive=settings.source.sensitive
+        frame,
+        found,
+        keys=_present_keys(settings.source.keys, frame) or _present_keys(settings.output_keys, frame),
+        sensitive=_find_sensitive_columns(settings, table, frame),
     )
 
 
@@ -49,3 +56,22 @@ def _load_newest_rows(spark: SparkSession, settings: Settings, table: str) -> tu
 
 def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:
     return keys if set(keys) <= set(frame.columns) else ()
+
+
+def _find_sensitive_columns(settings: Settings, table: str, frame: DataFrame) -> list[str]:
+    """The columns that `source.sensitive` names, as the table spells them: Spark takes names in either case.
+
+    A config's names are those of its source, and by `output.rename` of its predictions; other tables may have some.
+
+    Raises:  ConfigError for a name that the source, or a table without a config, does not have: its values would show.
+    """
+    named = {name.lower() for name in (*settings.source.sensitive, *settings.output_sensitive)}
+    absent = [name for name in settings.source.sensitive if name.lower() not in map(str.lower, frame.columns)]
+    if absent and (not settings.job or table == settings.source.table):
+        near = difflib.get_close_matches(absent[0], frame.columns, n=1)
+        raise ConfigError(
+            f"{table} has no sensitive column {absent[0]}{f' (nearest: {near[0]})' if near else ''}",
+            f"columns of the table: {', '.join(frame.columns[:30])}",
+            "correct source.sensitive",
+        )
+    return [name for name in frame.columns if name.lower() in named]

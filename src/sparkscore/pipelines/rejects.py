@@ -55,7 +55,8 @@ def retry_rejects(
     with attempt.record_failures(), advise_on_error(_RESCORE_ADVICE, PinsConflict, VersionGone):
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
-            return report_unchanged_run(attempt, decision.current)
+            report_unchanged_run(attempt, decision.current)
+            return attempt.finish("already_published")
         stage = _find_published_stage(attempt, decision)
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
@@ -109,8 +110,8 @@ def _find_published_stage(attempt: Attempt, decision: lifecycle.Decision) -> Sta
 
 def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: ProgressReporter | None) -> Stage:
     """Score the rejected rows of the stage again; each goes to the model once."""
-    counters, keys = Counters(attempt.spark), attempt.settings.source.keys
-    store = attempt.stage_store(plan.run)
+    counters, names = Counters(attempt.spark), attempt.settings.output_names
+    store, keys = attempt.stage_store(plan.run), {names[key]: key for key in attempt.settings.source.keys}
     attempt.report_transport("arrow", "only rejected rows are scored")
     with attempt.phase("score_and_stage"):
         source, rows = reject_repair.find_rejected_rows(
@@ -119,7 +120,7 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: P
         if rows:
             with progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext():
                 stage = reject_repair.replace_rejected_rows(
-                    scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=keys
+                    scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=tuple(keys)
                 )
-    attempt.report = replace(attempt.report, model_loads=counters.loads, executors=counters.to_dict())
+    attempt.report_workers(counters)
     return stage

@@ -17,7 +17,7 @@ from sparkscore.pipelines.shared.run_history import (
     restore_published_run,
 )
 from sparkscore.publish.earlier_publication import (
-    check_same_schema,
+    check_earlier_columns,
     copy_run_rejects,
     count_row_changes,
     load_published_rows,
@@ -38,8 +38,8 @@ def rollback(
 
     Needs:   `to` as a revision, or as a run_id or its beginning; None: the publication before the current one.
     Jobs:    one that compares both, one MERGE; with `dry_run` only the first, and nothing is written.
-    Raises:  ConfigError if nothing earlier is published, or the table's columns or keys changed; VersionGone if its
-             rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
+    Raises:  ConfigError if nothing earlier is published, the table's keys changed, or it lost columns; VersionGone if
+             its rows can no longer be read; TableChanged, PublishConflict, PinsConflict, AccessDenied.
     """
     attempt = Attempt.open(spark, settings, as_of)
     attempt.verb = "rollback"
@@ -50,8 +50,8 @@ def rollback(
         )
         current, earlier = decision.current, decision.earlier
         if current is None or earlier is None:
-            report = report_unchanged_run(attempt, current)
-            return attempt.finish("dry_run") if dry_run else report, []
+            report_unchanged_run(attempt, current)
+            return attempt.finish("dry_run" if dry_run else "already_published"), []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):
             names, changes = _compare_with_earlier(attempt, earlier, current)
@@ -73,11 +73,11 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 
     Raises:  ConfigError, VersionGone, TableChanged.
     """
-    target, keys, version = attempt.target, attempt.settings.source.keys, earlier.table_version
+    target, keys, version = attempt.target, attempt.settings.output_keys, earlier.table_version
     if version is None:
         raise VersionGone(f"the version of {target.name} that published revision {earlier.revision} is unknown")
     with attempt.phase("compare"):
-        names = check_same_schema(target, version=version, keys=keys)
+        names = check_earlier_columns(target, version=version, keys=keys)
         rows_before, rows_now = (
             load_published_rows(target, earlier, version=version),
             load_published_rows(target, current),
@@ -93,7 +93,7 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
 
 
 def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tuple[str, ...]) -> RunReport:
-    target, keys = attempt.target, attempt.settings.source.keys
+    target, keys = attempt.target, attempt.settings.output_keys
     rows = RowsToPublish(
         lambda session: load_published_rows(target.in_session(session), earlier, version=earlier.table_version),
         names,

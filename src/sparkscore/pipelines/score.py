@@ -13,6 +13,7 @@ from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.monitoring import run_monitoring
+from sparkscore.pipelines.scoring.empty_source import finish_empty_run
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.scoring.staging import score_missing_rows
 from sparkscore.pipelines.scoring.transport_choice import check_suites
@@ -20,7 +21,7 @@ from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
-from sparkscore.records import ProgressReporter, RunReport, Stage
+from sparkscore.records import ProgressReporter, RunEvent, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
@@ -57,9 +58,7 @@ def score(
             rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
             attempt.report = dataclasses.replace(attempt.report, rows_read=rows_read)
         if rows_read == 0:
-            attempt.warn("the source has no rows after the filter: nothing scored, nothing published, nothing deleted")
-            attempt.report = dataclasses.replace(attempt.report, rows_scored=0, rows_rejected=0)
-            return attempt.finish("nothing_to_score")
+            return finish_empty_run(attempt, plan, decision)
         attempt.record_start(closes=decision.unfinished)
         limits = RunLimits.of(settings, started=attempt.started, rows_read=rows_read)
         _judge_source(attempt, plan, limits)
@@ -69,21 +68,26 @@ def score(
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     """Leave the publication as it is; run its monitoring if the attempt died before it."""
-    report, current = report_published_run(attempt, decision), decision.current
-    if current is None or not run_monitoring.is_monitoring_missing(attempt, current):
-        return report
+    report_published_run(attempt, decision)
+    current = decision.current
+    if current is not None and run_monitoring.is_monitoring_missing(attempt, current):
+        _monitor_publication(attempt, decision, current)
+    return attempt.finish("already_published")
+
+
+def _monitor_publication(attempt: Attempt, decision: Decision, current: RunEvent) -> None:
+    """Monitor what an earlier attempt has published, by its stage and with its pins, where they are still there."""
     try:
         with attempt.phase("pin"):
             plan = pin_run(attempt, dataclasses.replace(decision, keep=current.pins))
     except DigestMismatch as changed:  # what is published was scored with other files, and stays published
         attempt.warn(f"the run was not monitored, and its model or source no longer exists: {changed.found}")
-        return attempt.report
+        return
     stage = attempt.stage_store(plan.run).find_complete_stage()
     if stage is None or plan.run.run_id != current.run_id:
         attempt.warn("the run was not monitored, and its model or source no longer exists")
-        return attempt.report
-    run_monitoring.monitor_run(attempt, plan, stage, rows_read=report.rows_read or 0)
-    return attempt.finish("already_published")
+        return
+    run_monitoring.monitor_run(attempt, plan, stage, rows_read=attempt.report.rows_read or 0)
 
 
 def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
@@ -126,10 +130,9 @@ def _score_and_stage(
         rows_scored=stage.scored,
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
-        model_loads=counters.loads,
-        executors=counters.to_dict(),
         rows_per_second=None if stage.chunks_reused else round(stage.scored / seconds),
     )
+    attempt.report_workers(counters)
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     limits.check_rejects(stage.rejected)

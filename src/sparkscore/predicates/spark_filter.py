@@ -16,8 +16,9 @@ from sparkscore.predicates.spark_values import to_typed_literal
 from sparkscore.predicates.value_fitting import fit_filter_value
 from sparkscore.predicates.yaml_values import advise_form, has_other_meaning
 from sparkscore.records import Condition
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.type_mapping import arrow_to_spark_type
+from sparkscore.spark.type_mapping import arrow_to_spark_type, describe_source_type
 
 _SPARK_FILTER_OPERATORS: Mapping[str, Callable[[Column, list[Column]], Column]] = {
     "=": lambda column, values: column == values[0],
@@ -45,12 +46,23 @@ def to_spark_filter(conditions: Sequence[Condition], schema: pa.Schema) -> Colum
              something else, what to write instead.
     """
     for condition in conditions:
+        _refuse_unknown_type(condition, schema.field(condition.column))
         _refuse_changed_values(condition, schema.field(condition.column).type)
     return reduce(
         Column.__and__,
         [_to_spark_comparison(condition, schema.field(condition.column).type) for condition in conditions],
         F.lit(True),
     )
+
+
+def _refuse_unknown_type(condition: Condition, field: pa.Field) -> None:
+    """Refuse to compare a column of a type that Arrow does not have, such as variant."""
+    if pa.types.is_null(field.type) and _condition_values(condition):
+        raise ConfigError(
+            f"the filter {condition.column} {condition.op}, and the column is of type {describe_source_type(field)}",
+            "a column of numbers, text, booleans, dates or timestamps",
+            "use is null or is not null, or cast the column in the source",
+        )
 
 
 def to_arrow_conditions(conditions: Sequence[Condition], schema: pa.Schema) -> tuple[ArrowCondition, ...]:
@@ -149,7 +161,7 @@ def _refused_value_error(
         )
     read = "" if text is None or text == str(value) else f": YAML reads {text or 'nothing'} as that"
     return ConfigError(
-        f"{subject} {value!r:.200} ({type(value).__name__}){read:.300}",
+        f"{subject} {shorten_redacted(repr(value), 200)} ({type(value).__name__}){read:.300}",
         f"{expected}: the column's type is {kind}",
         advise_form(text, value, kind),
     )

@@ -4,44 +4,52 @@ from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField
+from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import ConfigError
 from sparkscore.publish.publish_run import lineage_literals, rejects_guard
 from sparkscore.records import RowChanges, Run, RunEvent
-from sparkscore.schemas import LINEAGE_COLUMNS, REJECT_TYPE
+from sparkscore.schemas import REJECT_TYPE, RUN_CONSTANTS
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_widening import align_column, compare_types
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition
 from sparkscore.store.table import Table
-
-_RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 
 
 def load_published_rows(target: Table, publication: RunEvent, *, version: int | None = None) -> DataFrame:
     """A run's rows, now or at a version of the prediction table, without the columns that are constant for a run.
 
+    They have the columns that the table has now: NULL where it has got one since.
+
     Raises:  VersionGone if the log no longer has the version.
     """
     rows = target.load_rows(version).where(as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id))
-    return rows.select(*(quote_identifier(name) for name in rows.columns if name not in _RUN_CONSTANTS))
+    own_fields = [field for field in target.load_rows().schema if field.name not in RUN_CONSTANTS]
+    return rows.select(*(_to_present_column(rows.schema, field) for field in own_fields))
 
 
-def check_same_schema(target: Table, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
-    """The table's columns, if they are the same as at the version, and the keys are those of the table.
+def _to_present_column(then: StructType, now: StructField) -> Column:
+    if now.name not in then.names:
+        return F.lit(None).cast(now.dataType).alias(now.name)
+    return align_column(F.col(quote_identifier(now.name)), then[now.name].dataType, now.dataType).alias(now.name)
+
+
+def check_earlier_columns(target: Table, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
+    """The table's columns, if they can hold what it held at the version, and the keys are those of the table.
 
     Raises:  ConfigError with the difference, VersionGone.
     """
     now, then = target.load_rows().schema, target.load_rows(version).schema
-    differences = [f"{_field_text(field)} now" for field in now if _field_text(field) not in map(_field_text, then)]
-    differences += [f"{_field_text(field)} then" for field in then if _field_text(field) not in map(_field_text, now)]
+    differences = [one for one in compare_types(now, then) if one.kind != "unwritten"]
     if differences:
         raise ConfigError(
-            f"{target.name} has other columns than at version {version}: {', '.join(differences)}",
-            "the same columns and types",
+            f"{target.name} cannot hold what it held at version {version}: "
+            + ", ".join(f"{one.name} was {one.wanted.simpleString()}" for one in differences if one.wanted),
+            "the columns that it had then, with the same or wider types",
             "score again with --replace",
         )
-    own = [field.name for field in now if not field.nullable and field.name not in _RUN_CONSTANTS]
+    own = [field.name for field in now if not field.nullable and field.name not in RUN_CONSTANTS]
     if set(own) != set(keys):
         raise ConfigError(
             f"source.keys names {', '.join(keys)}",
@@ -96,7 +104,3 @@ def _to_comparable_column(field: StructField) -> Column:
     """The column; Spark compares no maps, so one that holds them as JSON."""
     column = F.col(quote_identifier(field.name))
     return (F.to_json(F.struct(column)) if "map<" in field.dataType.simpleString() else column).alias(field.name)
-
-
-def _field_text(field: StructField) -> str:
-    return f"{field.name} {field.dataType.simpleString()}"

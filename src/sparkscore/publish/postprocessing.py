@@ -1,6 +1,7 @@
 """Post-processing: what a model returned becomes the columns of the prediction table."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
@@ -17,18 +18,28 @@ from sparkscore.schemas import (
     TableContract,
     prediction_contract,
 )
+from sparkscore.settings.output_names import is_plain_name
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.type_mapping import describe_source_type
 from sparkscore.store.table_contracts import is_plain_type
 
 BINARY_CLASSES = 2
 
 
 def derive_table_contract(
-    source: pa.Schema, *, keys: Sequence[str], output: pa.DataType, passthrough: Sequence[str], threshold: float | None
+    source: pa.Schema,
+    *,
+    keys: Sequence[str],
+    output: pa.DataType,
+    passthrough: Sequence[str],
+    threshold: float | None,
+    names: Mapping[str, str] = MappingProxyType({}),
 ) -> TableContract:
     """The prediction table of a job, for a source and a model's output.
 
-    Raises:  ConfigError for a threshold on anything but a probability, or a type that plain readers cannot read.
+    Needs:   `names`, source column -> column of the table, where they differ.
+    Raises:  ConfigError for a threshold on anything but a probability, or a type or a field's name that plain readers
+             cannot read.
     """
     if threshold is not None and not _is_probability_type(output):
         raise ConfigError(
@@ -36,18 +47,47 @@ def derive_table_contract(
             "a model that returns one floating number, or the probabilities of two classes",
             "remove output.threshold, or log the model with pyfunc_predict_fn='predict_proba'",
         )
-    columns = {name: ContractColumn(name, source.field(name).type, "Copied from the source.") for name in passthrough}
-    unreadable = [f"{name} ({column.type})" for name, column in columns.items() if not is_plain_type(column.type)]
-    if unreadable or not is_plain_type(output):
+    key_columns = [_copy_column(source.field(key), names, "Key of the source row", nullable=False) for key in keys]
+    copied = [_copy_column(source.field(name), names, "Copied from the source") for name in passthrough]
+    _refuse_other_than_plain_columns(
+        [*(source.field(name) for name in (*keys, *passthrough)), pa.field(PREDICTION_COLUMN, output)]
+    )
+    return prediction_contract(key_columns, _to_delta_type(output), copied, threshold=threshold)
+
+
+def _copy_column(field: pa.Field, names: Mapping[str, str], meaning: str, *, nullable: bool = True) -> ContractColumn:
+    name = names.get(field.name, field.name)
+    comment = f"{meaning}." if name == field.name else f"{meaning}, where it is called {field.name}."
+    return ContractColumn(name, field.type, comment, nullable=nullable)
+
+
+def _refuse_other_than_plain_columns(columns: Sequence[pa.Field]) -> None:
+    unreadable = [f"{one.name} ({describe_source_type(one)})" for one in columns if not is_plain_type(one.type)]
+    if unreadable:
         raise ConfigError(
-            f"columns that plain Delta readers cannot read: {', '.join(unreadable) or f'prediction ({output})'}",
-            "types of Delta's reader version 1; timestamps with a zone",
-            "cast them in the source, or leave them out of source.passthrough",
+            f"columns that plain Delta readers cannot read: {', '.join(unreadable)}",
+            "types of Delta's reader version 1; timestamps with a zone, which Spark calls timestamp",
+            "cast them in the source (CAST(local AS TIMESTAMP) reads the session's zone, or write them as text), name"
+            " another key, or leave them out of source.passthrough",
         )
-    key_columns = [
-        ContractColumn(name, source.field(name).type, "Key of the source row.", nullable=False) for name in keys
-    ]
-    return prediction_contract(key_columns, _to_delta_type(output), list(columns.values()), threshold=threshold)
+    unwritable = [field for one in columns for field in _unwritable_fields(one.name, one.type)]
+    if unwritable:
+        raise ConfigError(
+            f"fields whose names plain Delta tables cannot hold: {', '.join(unwritable)}",
+            "names without spaces, line breaks, tabs and any of ,;{}()=",
+            "rename the fields in the source; for fields of prediction name the model's outputs otherwise, and log it"
+            " again",
+        )
+
+
+def _unwritable_fields(path: str, kind: pa.DataType) -> Iterator[str]:
+    """The fields of structs inside a column whose names plain Delta tables refuse."""
+    children = [kind.field(index) for index in range(kind.num_fields)] if pa.types.is_nested(kind) else []
+    for child in children:
+        inner = f"{path}.{child.name}" if pa.types.is_struct(kind) else path
+        if pa.types.is_struct(kind) and not is_plain_name(child.name):
+            yield inner
+        yield from _unwritable_fields(inner, child.type)
 
 
 def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:

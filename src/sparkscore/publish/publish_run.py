@@ -8,15 +8,16 @@ import structlog
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import PinsConflict, TableChanged, redact_secrets
+from sparkscore.errors import PinsConflict, TableChanged
 from sparkscore.records import Publication, Run, RunCommitNote
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.reject_column import reject_parts
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
-from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, merge_into_table
+from sparkscore.store.guarded_writes import MergeCounts, append_rows_once, as_of_condition, merge_into_table
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
@@ -55,18 +56,24 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
     # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
     # at this moment has the same guard, and one of the two is skipped or told of a conflict.
     fresh = run.revision == 1 and not count_rows_by_run(target, run.as_of)
-    inserted = _merge_run_rows(source, run, target, keys=keys, fresh=fresh)
-    if not (fresh and inserted == rows.scored):
+    merged = _merge_run_rows(source, run, target, keys=keys, fresh=fresh)
+    if not (fresh and merged is not None and merged.inserted == rows.scored):
         later = _verify_visible_rows(run, target, rows.scored)
         if later is not None:
             return later
     commit = find_run_commit(target, run.run_id)
     version = commit.version if commit else None
-    return Publication(target.name, version, run.run_id, run.revision, rows.scored, committed=inserted is not None)
+    removed = merged.deleted if merged else None
+    committed = merged is not None
+    return Publication(
+        target.name, version, run.run_id, run.revision, rows.scored, removed=removed, committed=committed
+    )
 
 
-def _merge_run_rows(source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool) -> int | None:
-    """How many rows were inserted, if it is known; None if Delta skipped a commit that it has seen.
+def _merge_run_rows(
+    source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool
+) -> MergeCounts | None:
+    """What the MERGE did, as far as it is known; None if Delta skipped a commit that it has seen.
 
     An error at a commit does not say that nothing was committed: the history does.
     """
@@ -77,9 +84,9 @@ def _merge_run_rows(source: DataFrame, run: Run, target: Table, *, keys: Sequenc
             raise
         log.warning(
             "the MERGE raised an error, but the table's history holds its commit",
-            error=redact_secrets(str(error))[:300],
+            error=shorten_redacted(str(error), 300),
         )
-        return 0
+        return MergeCounts(0, None)
 
 
 def _has_run_commit(run: Run, target: Table) -> bool:

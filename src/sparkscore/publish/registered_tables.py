@@ -21,7 +21,7 @@ def register_tables(spark: SparkSession, settings: Settings) -> list[str]:
     for name in tables:
         Table.from_name(spark, name, home=settings.home_uri).load_rows().createOrReplaceTempView(f"`{name}`")
     if settings.output.table in tables:
-        newest = latest_predictions(spark.table(f"`{settings.output.table}`"), keys=settings.source.keys)
+        newest = latest_predictions(spark.table(f"`{settings.output.table}`"), keys=settings.output_keys)
         tables.append(f"{settings.output.table}_latest")
         newest.createOrReplaceTempView(f"`{tables[-1]}`")
     return tables

@@ -15,6 +15,7 @@ from sparkscore.records.commit_notes import (
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
 from sparkscore.records.report_records import (
@@ -48,12 +49,14 @@ from sparkscore.records.scan_records import (
 )
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.table_records import TableLocation, TableRef
+from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
     "NOTE_KEY",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
+    "WARNING_POLICY",
     "ColumnProfile",
     "Condition",
     "Drift",
@@ -62,6 +65,9 @@ __all__ = [
     "FilterOperator",
     "MaintenanceReport",
     "MaintenanceStatus",
+    "MigrationReport",
+    "MigrationRequest",
+    "MigrationStatus",
     "ModelInput",
     "PartRows",
     "PinnedModel",
@@ -69,6 +75,7 @@ __all__ = [
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "Reaction",
     "RejectCount",
     "ReportedModel",
     "ReportedSource",
@@ -93,7 +100,9 @@ __all__ = [
     "Stage",
     "StagedFile",
     "TableLocation",
+    "TableMigration",
     "TableRef",
+    "TrustPolicy",
     "Verdict",
     "format_commit_note",
     "json_digest",

@@ -8,14 +8,15 @@ from typing import Any
 
 from sparkscore.records.canonical_text import to_utc_text
 from sparkscore.records.run_records import NO_POSTPROCESSING, Pins, Postprocessing, Run
+from sparkscore.redaction.secret_patterns import mask_secrets
 
 NOTE_KEY = "sparkscore"
 """Under which a commit's userMetadata holds the note."""
 
 
 def format_commit_note(note: Mapping[str, Any]) -> str:
-    """The note as a commit's `userMetadata`."""
-    return json.dumps({NOTE_KEY: note}, sort_keys=True, separators=(",", ":"), default=str)
+    """The note as a commit's `userMetadata`, without known secrets."""
+    return mask_secrets(json.dumps({NOTE_KEY: note}, sort_keys=True, separators=(",", ":"), default=str))
 
 
 def parse_commit_note(text: str | None) -> Mapping[str, Any]:
@@ -48,7 +49,7 @@ class RunCommitNote:
     def of(cls, run: Run, *, rows: int, rejected: int) -> "RunCommitNote":
         """The note of a run that publishes so many rows."""
         return cls(
-            run.job,
+            run.identity_job,
             run.as_of,
             run.revision,
             run.attempt,

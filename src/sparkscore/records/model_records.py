@@ -5,6 +5,8 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sparkscore.records.trust_records import WARNING_POLICY, TrustPolicy
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInput:
@@ -16,6 +18,10 @@ class ModelInput:
     shape: tuple[int, ...] | None = None
     """What each row brings to a tensor of the signature: `()` one value, `(2, 3)` a list of 2 lists of 3. None: this
     is a column, or one of the k columns of a tensor (-1, k)."""
+    may_round: bool = False
+    """`model.casts` allows numbers of any type: rounded to this one, or rejected where it cannot hold them."""
+    fill: bool | int | float | str | None = None
+    """What `model.missing` puts in the place of NULL, NaN and infinities; None: they stay."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +41,7 @@ class PinnedModel:
     """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
+    trust: TrustPolicy = WARNING_POLICY
+    """By which it was allowed; executors decide by it once more."""
+    warnings: tuple[str, ...] = ()
+    """What the policy warns of."""

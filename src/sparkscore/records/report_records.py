@@ -81,6 +81,8 @@ class RunReport:
     """Rows with a prediction."""
     rows_rejected: int | None = None
     """Rows that were not scored, each with a reason in the table of rejects."""
+    rows_removed: int | None = None
+    """Rows of an earlier publication of the as_of whose keys are gone, and which this one deleted; None if unknown."""
     model: ReportedModel | None = None
     """The model that scored."""
     source: ReportedSource | None = None

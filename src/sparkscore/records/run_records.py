@@ -72,11 +72,18 @@ class Run:
     model_id: str
     postprocessing: Postprocessing = NO_POSTPROCESSING
     """Empty, too, for runs that an older version began: their scoring digest holds the threshold."""
+    first_job: str = ""
+    """The name that a renamed job had at first; empty for a job that has its first name."""
+
+    @property
+    def identity_job(self) -> str:
+        """The job's name in run_ids, guards of commits and folders of stages: a rename changes none of them."""
+        return self.first_job or self.job
 
     @property
     def run_id(self) -> str:
         """sha256 of job, as_of, revision, pins, and of the post-processing where there is any."""
-        identity: list[Any] = [self.job, to_utc_text(self.as_of), self.revision, asdict(self.pins)]
+        identity: list[Any] = [self.identity_job, to_utc_text(self.as_of), self.revision, asdict(self.pins)]
         applied = self.postprocessing.to_dict()
         return json_digest([*identity, applied] if applied else identity)
 
@@ -88,7 +95,7 @@ class Run:
     @property
     def txn_app_id(self) -> str:
         """Delta's application id of the commits of this as_of; the revision is its version."""
-        return f"sparkscore/{self.job}/{to_utc_text(self.as_of)}"
+        return f"sparkscore/{self.identity_job}/{to_utc_text(self.as_of)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +128,8 @@ class Publication:
     run_id: str
     revision: int
     rows: int
+    removed: int | None = field(default=None, compare=False)
+    """Rows of an earlier publication whose keys are gone, and which the commit deleted; None where it is not known."""
     committed: bool = field(default=True, compare=False)
     """False: another attempt of the run had already made the commit."""
 

@@ -36,6 +36,10 @@ class Counters:
         bucket = math.ceil(math.log(max(seconds, 1e-6), _BUCKET_RATIO))
         self._sums.add({"rows": rows, "batches": 1, f"{_BATCH_BUCKET_PREFIX}{bucket}": 1})
 
+    def add_repeat(self, rows: int, unstable: int) -> None:
+        """Count rows that were predicted twice more, and those that differed. Runs on: executor."""
+        self._sums.add({"repeated_rows": rows, "unstable_rows": unstable})
+
     def add_load(self, seconds: float) -> None:
         """Count a load of the model. Runs on: executor."""
         self._sums.add({"loads": 1, "load_s": seconds})
@@ -56,15 +60,25 @@ class Counters:
         """Rows that the model has predicted so far."""
         return int(self._sums.value.get("rows", 0))
 
+    def add_filled_values(self, values: int) -> None:
+        """Count missing values of inputs that were replaced. Runs on: executor."""
+        self._sums.add({"filled_values": values})
+
+    @property
+    def repeated_rows(self) -> tuple[int, int]:
+        """How many rows were predicted twice more so far, and how many of them got another prediction."""
+        return int(self._sums.value.get("repeated_rows", 0)), int(self._sums.value.get("unstable_rows", 0))
+
     @property
     def loads(self) -> int:
         """How many times a process loaded the model so far."""
         return int(self._sums.value.get("loads", 0))
 
     def to_dict(self) -> Mapping[str, float]:
-        """Rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; where
-        tasks have a GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen. `cpu_s` is of
-        the workers and of the model processes beside them (residency executor).
+        """Rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; repeated_rows,
+        which were predicted twice more, and unstable_rows, of which that gave another prediction; where tasks have a
+        GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen. `cpu_s` is of the workers and
+        of the model processes beside them (residency executor).
         """
         sums = self._sums.value
         totals = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH_BUCKET_PREFIX)}

@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from sparkscore.errors import SparkscoreError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import Scorer, to_load_error, visible_cause
+from sparkscore.model.signature.missing_values import count_filled_values
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring.reject_bisection import ScoredBatch, score_by_bisection
+from sparkscore.scoring.repeated_rows import count_unstable_rows, should_repeat_rows
 
 KEEP_COLUMN = "_keep"
 
@@ -27,8 +29,12 @@ class Kernel:
     load: Callable[[], Scorer]
     on_batch: Callable[[int, float], None]
     """Called with the number of rows of a batch that the model has predicted, and the seconds that it took."""
+    on_repeat: Callable[[int, int], None] | None = None
+    """Called with the number of rows that were predicted twice more, and how many of them differed; None: none are."""
     collect_rejects: bool = True
     """Whether rows that the model fails on become rejects; else the first failure of a batch is raised."""
+    on_filled: Callable[[int], None] | None = None
+    """Called with the number of missing values of a batch that `model.missing` replaces."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """One prediction, or the reason why there is none, per row of the batch, in its order.
@@ -57,12 +63,30 @@ class Kernel:
 
     def _score_columns(self, columns: list[pa.Array], rows: int) -> ScoredBatch:
         score, output, started = self._load_scorer(), self.model.output, time.monotonic()
+        filled = 0 if self.on_filled is None else count_filled_values(columns, self.model.inputs)
+        if filled and self.on_filled is not None:
+            self.on_filled(filled)
         if self.collect_rejects:
             scored = score_by_bisection(score, columns, output, has_own_process=self.model.residency == "executor")
         else:
             scored = ScoredBatch(score(columns))
         self.on_batch(rows if scored.rejects is None else scored.rejects.null_count, time.monotonic() - started)
+        if self.on_repeat is not None and should_repeat_rows(self.model):
+            self._repeat_rows(score, columns, scored.rejects, self.on_repeat)
         return scored
+
+    def _repeat_rows(
+        self,
+        score: Scorer,
+        columns: list[pa.Array],
+        rejects: pa.Array | None,
+        on_repeat: Callable[[int, int], None],
+    ) -> None:
+        predicted = columns if rejects is None else [column.filter(rejects.is_null()) for column in columns]
+        few = [column.slice(0, self.model.repeat_rows) for column in predicted]
+        unstable = count_unstable_rows(score, few) if len(few[0]) else None
+        if unstable is not None:
+            on_repeat(len(few[0]), unstable)
 
     def _load_scorer(self) -> Scorer:
         try:

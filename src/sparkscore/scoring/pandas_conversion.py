@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.lossless_casts import cast_losslessly, is_lossless_cast
 from sparkscore.model.signature.model_inputs import input_names
+from sparkscore.model.signature.number_casts import refuse_new_infinities
 from sparkscore.records import ModelInput
 from sparkscore.scoring.kernel import KEEP_COLUMN
 
@@ -35,8 +36,7 @@ def to_kernel_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, has_k
         columns = _struct_columns(columns[0], inputs)
     arrays = [pa.array(column, pa.bool_()) for column in keep]
     arrays += [
-        _to_arrow_column(column, inputs[index].type if index < len(inputs) else None)
-        for index, column in enumerate(columns)
+        _to_arrow_column(column, inputs[index] if index < len(inputs) else None) for index, column in enumerate(columns)
     ]
     return pa.record_batch(arrays, [KEEP_COLUMN] * has_keep_column + [str(index) for index in range(len(columns))])
 
@@ -92,7 +92,7 @@ def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[A
     return [frame[one.name] if one.name in frame.columns else nulls for one in inputs]
 
 
-def _to_arrow_column(column: Any, target: pa.DataType | None) -> pa.Array:
+def _to_arrow_column(column: Any, model_input: ModelInput | None) -> pa.Array:
     """One column. Doubles keep NaN. Numbers inside structs in lists arrive as Python's, which have no width."""
     if isinstance(column, pd.DataFrame):
         return pa.StructArray.from_arrays(
@@ -100,6 +100,10 @@ def _to_arrow_column(column: Any, target: pa.DataType | None) -> pa.Array:
         )
     array = pa.array(column, from_pandas=column.dtype.kind != "f")
     array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if target is not None and pa.types.is_nested(target) and is_lossless_cast(array.type, target, widths=False):
-        return cast_losslessly(array, target)
-    return array
+    if model_input is None or model_input.may_round or not pa.types.is_nested(model_input.type):
+        return array
+    if not is_lossless_cast(array.type, model_input.type, widths=False):
+        return array
+    cast = cast_losslessly(array, model_input.type)
+    refuse_new_infinities(array, cast, str(model_input.name))
+    return cast

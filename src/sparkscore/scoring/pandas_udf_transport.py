@@ -33,11 +33,16 @@ _RESULT_COLUMN = "_sparkscore_made"
 
 
 def score_with_pandas_udf(
-    frame: DataFrame, model: ShippedModel, *, columns: Sequence[str], counters: Counters, keep: Column | None = None
+    frame: DataFrame,
+    model: ShippedModel,
+    *,
+    columns: Sequence[str | None],
+    counters: Counters,
+    keep: Column | None = None,
 ) -> DataFrame:
     """The frame with the model's predictions, and with why it has none of a row.
 
-    Needs:   `columns`: one per model input, in its order.
+    Needs:   `columns`: one per model input, in its order; None: NULL in every row.
     Adds:    `prediction`, of the model's output type; NULL where `keep` is not true, where the row was rejected, and
              where the model returned NaN, which Spark takes for NULL. `_reject`, of `schemas.REJECT`, NULL elsewhere.
     Jobs:    none.
@@ -46,7 +51,10 @@ def score_with_pandas_udf(
     """
     # not deterministic: else Spark may push a filter on the prediction below it, and predict again
     predict = _make_rejecting_udf(model, counters, has_keep_column=keep is not None).asNondeterministic()
-    inputs = [F.col(quote_identifier(name)) for name in columns]
+    inputs = [
+        F.lit(None).cast(from_arrow_type(one.type)) if name is None else F.col(quote_identifier(name))
+        for name, one in zip(columns, model.inputs, strict=True)
+    ]
     is_kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
     scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(is_kept, *inputs))
     reason = F.col(f"{_RESULT_COLUMN}.reason")
@@ -96,9 +104,14 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(make_model_loader(model, counters.add_load))
         with counters.measure_task():
-            for scored in _run_kernel(
-                Kernel(model, load=load, on_batch=counters.add_batch), batches, has_keep_column=has_keep_column
-            ):
+            kernel = Kernel(
+                model,
+                load=load,
+                on_batch=counters.add_batch,
+                on_repeat=counters.add_repeat,
+                on_filled=counters.add_filled_values,
+            )
+            for scored in _run_kernel(kernel, batches, has_keep_column=has_keep_column):
                 yield to_pandas_result(scored)
 
     types = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]

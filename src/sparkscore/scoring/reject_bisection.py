@@ -9,14 +9,16 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sparkscore.errors import BatchTimeout, RowsNotPredicted
+from sparkscore.errors import BatchTimeout, InputOutOfRange, RowsNotPredicted
 from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.schemas import REJECT_TYPE, repeat_reject
 
 PREDICT_FAILED = "predict_failed"
 BATCH_TIMEOUT = "batch_timeout"
+INPUT_OUT_OF_RANGE = "input_out_of_range"
 REJECT_MESSAGES = {
     PREDICT_FAILED: "the model raised an error on this row alone",
+    INPUT_OUT_OF_RANGE: "an input of this row is a number that the type in which the model computes cannot hold",
     BATCH_TIMEOUT: "the model did not answer in time for a batch with this row",
 }
 """The message of a reject by its code: never the model's own message, which may hold values."""
@@ -86,7 +88,8 @@ class _BatchBisection:
             self._failed += 1
             if self._failed > max_failing_rows(self._rows):
                 raise self._too_many_failures_error(failure)
-            yield self._reject_rows(1, PREDICT_FAILED, failure.raised)
+            code = INPUT_OUT_OF_RANGE if isinstance(failure, InputOutOfRange) else PREDICT_FAILED
+            yield self._reject_rows(1, code, failure.raised or None)
             return
         half = rows // 2
         for first, length in ((start, half), (start + half, rows - half)):
@@ -127,7 +130,7 @@ class _BatchBisection:
 
 def _drop_traceback(error: RowsNotPredicted) -> RowsNotPredicted:
     """The error without its traceback: frames hold what the model was given, and halves may need that memory."""
-    return RowsNotPredicted(error.found, error.expected, error.do, raised=error.raised)
+    return type(error)(error.found, error.expected, error.do, raised=error.raised)
 
 
 def _concat_scored_batches(parts: Sequence[ScoredBatch]) -> ScoredBatch:

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import pyarrow as pa
+import structlog
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
@@ -16,11 +17,15 @@ from sparkscore.errors import ConfigError, SignatureError
 from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.signature.input_policies import allow_input_casts
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF, input_names
 from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
+from sparkscore.settings.trust_settings import parse_trust_policy
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import refuse_connect
+
+log = structlog.get_logger("sparkscore")
 
 
 class ScoreUdf:
@@ -78,8 +83,13 @@ def score_udf(
     tracking_uri: str | None = None,
     runtime: str = "auto",
     params: Mapping[str, Any] | None = None,
+    casts: Mapping[str, str] | None = None,
+    trust: Mapping[str, Any] | None = None,
 ) -> ScoreUdf:
     """The model as a column function: an iterator pandas_udf whose model stays loaded in the workers between tasks.
+
+    `casts`: as the settings `model.casts`. `trust`: which models may be loaded, as in the settings `model.trust`:
+    `{"profile": "strict", …}`.
 
     Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
     Jobs:    none.
@@ -90,8 +100,16 @@ def score_udf(
     refuse_connect(spark)
     model_params = params or {}
     model = resolve_model(
-        uri, tracking_uri=tracking_uri, runtime=runtime, params=model_params, copies=_temporary_copies_folder()
+        uri,
+        tracking_uri=tracking_uri,
+        runtime=runtime,
+        params=model_params,
+        copies=_temporary_copies_folder(),
+        trust=parse_trust_policy(trust or {}),
     )
+    for warning in model.warnings:
+        log.warning(warning)
+    model = allow_input_casts(model, casts or {})
     _check_integers(spark, model.inputs)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 

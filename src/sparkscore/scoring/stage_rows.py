@@ -1,7 +1,7 @@
 """Source rows -> stage rows, in Arrow: row rules, kernel, and the columns that are carried along. Runs on executors."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 
 import pyarrow as pa
@@ -22,12 +22,14 @@ class StageRowScorer:
     """What a task does with the rows of its part of the source. Pickled into every task."""
 
     model: ShippedModel
-    input_columns: Sequence[str]
-    """The source column of each model input, in the model's order."""
+    input_columns: Sequence[str | None]
+    """The source column of each model input, in the model's order; None: NULL in every row."""
     find_rejects: RejectFunction
     schema: pa.Schema
     """The stage: source columns that are carried along, `prediction`, `_reject`; any order."""
     counters: Counters
+    source_columns: Mapping[str, str] = field(default_factory=dict)
+    """Column of the stage -> the source column that it is, where their names differ."""
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One stage batch per source batch with rows. The model is loaded at the first row that needs it.
@@ -35,7 +37,13 @@ class StageRowScorer:
         Raises:  SignatureError, PredictError, RowsNotPredicted, BatchTimeout, DigestMismatch.
         """
         load = make_model_loader(self.model, self.counters.add_load)
-        kernel = Kernel(self.model, load=cache(load), on_batch=self.counters.add_batch)
+        kernel = Kernel(
+            self.model,
+            load=cache(load),
+            on_batch=self.counters.add_batch,
+            on_repeat=self.counters.add_repeat,
+            on_filled=self.counters.add_filled_values,
+        )
         with self.counters.measure_task(), mark_task_errors(self.model.secret, sensitive=self.model.sensitive):
             for batch in batches:
                 if batch.num_rows:
@@ -43,7 +51,7 @@ class StageRowScorer:
 
     def _score_batch(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
         reject = self.find_rejects(batch)
-        inputs = [batch.column(name) for name in self.input_columns]
+        inputs = [pa.nulls(batch.num_rows) if name is None else batch.column(name) for name in self.input_columns]
         names = [str(index) for index in range(len(inputs))]
         if reject is not None:
             inputs, names = [reject.is_null(), *inputs], [KEEP_COLUMN, *names]
@@ -54,9 +62,12 @@ class StageRowScorer:
             PREDICTION_COLUMN: scored.column(0),
             REJECT_COLUMN: pa.nulls(batch.num_rows, REJECT_TYPE) if rejects is None else rejects,
         }
-        arrays = [columns[field.name] if field.name in columns else batch.column(field.name) for field in self.schema]
+        arrays = [
+            columns[name] if name in columns else batch.column(self.source_columns.get(name, name))
+            for name in self.schema.names
+        ]
         return pa.record_batch(
-            [_cast_array(array, field.type) for array, field in zip(arrays, self.schema, strict=True)],
+            [_cast_array(array, kind) for array, kind in zip(arrays, self.schema.types, strict=True)],
             schema=self.schema,
         )
 

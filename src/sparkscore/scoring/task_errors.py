@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from sparkscore.errors import MESSAGE_HIDDEN, PredictError, SparkscoreError
+from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
 
 _ERROR_MARK = "sparkscore-error "
@@ -36,12 +37,14 @@ def mark_task_errors(secret: str, *, sensitive: bool = False) -> Iterator[None]:
     try:
         yield
     except SparkscoreError as error:
+        redact_exception(error)
         _add_error_note(error, secret)
         if sensitive:
             raise error from None
         raise
     except Exception as error:
         if not sensitive:
+            redact_exception(error)
             raise
         hidden = SparkscoreError(f"{type(error).__name__} in a Python worker", do=MESSAGE_HIDDEN)
         _add_error_note(hidden, secret)

@@ -12,7 +12,11 @@ RELATIVE_PATH_NOTE = "relative to the file that names it"
 class FrozenSettings(BaseModel):
     """Settings of one concern: they do not change, and take no other names."""
 
-    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid")
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,  # it may be a secret
+    )
 
     @field_validator("*", mode="before")
     @classmethod

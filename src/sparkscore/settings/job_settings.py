@@ -13,6 +13,7 @@ from pydantic.config import JsonDict
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
+from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.settings.frozen_settings import FrozenSettings
 from sparkscore.settings.layers import (
     is_uri,
@@ -23,9 +24,11 @@ from sparkscore.settings.layers import (
     to_absolute_path,
 )
 from sparkscore.settings.monitor_settings import DriftSettings, MonitorSettings, ProfileSettings, SlaSettings
+from sparkscore.settings.output_names import explicit_renames, find_rename_problems, map_output_names
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
 from sparkscore.settings.scoring_settings import GateSettings, ModelSettings, OutputSettings, ScoringSettings
 from sparkscore.settings.setting_origins import SettingOrigins
+from sparkscore.settings.setting_secrets import find_paths_with_credentials, register_layer_secrets
 from sparkscore.settings.setting_variables import (
     flag_of,
     parse_variables_layer,
@@ -65,6 +68,17 @@ class Settings(FrozenSettings):
     monitor: MonitorSettings = MonitorSettings()
 
     @model_validator(mode="after")
+    def _refuse_credentials_in_paths(self) -> Self:
+        """They would stand in results, events, commits and reports, and in the logs of all that reads them."""
+        found = find_paths_with_credentials(self)
+        if found:
+            raise ValueError(
+                f"{', '.join(found)}: a URI with credentials in it, which is not shown; expected a URI without them:"
+                " give Spark the credentials (spark.hadoop.fs.s3a.access.key, an instance profile, AWS_… variables)"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_segments(self) -> Self:
         """The values of a segment are shown, and are columns of the prediction table."""
         source, segments = self.source, self.profile.segments
@@ -80,6 +94,13 @@ class Settings(FrozenSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_output_names(self) -> Self:
+        problems = find_rename_problems(self._carried_columns, self.output.rename)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
     @classmethod
     def load(
         cls, *files: str | Path, flags: Mapping[str, str] | None = None, environ: Mapping[str, str] | None = None
@@ -90,18 +111,21 @@ class Settings(FrozenSettings):
         Raises:  ConfigError naming the file or variable, what was found, and the nearest right name; for a key that
                  stands twice in one mapping, and for a number that YAML reads in another base than people do.
         """
+        register_named_secrets({**(os.environ if environ is None else environ), **(flags or {})})
         env = select_setting_variables(cls, os.environ if environ is None else environ)
         flag_variables = to_setting_variables(flags or {})
         here = Path.cwd()
         loaded = [resolve_layer_paths(cls, read_config_file(Path(file)), Path(file).resolve().parent) for file in files]
         loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, env), here))
         loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, flag_variables, spell=flag_of), here))
+        for layer in loaded:
+            register_layer_secrets(layer)
         merged, texts = separate_texts(merge_layers(loaded))
         refuse_templates(merged)
         try:
             settings = cls(**merged)
         except ValidationError as error:
-            origins = SettingOrigins.of_layers(loaded, files, env, texts)
+            origins = SettingOrigins.of_layers(loaded, files, (env, flags or {}), texts)
             raise to_config_error(cls, error, origins) from error
         refuse_other_numbers(texts)
         return settings
@@ -136,6 +160,25 @@ class Settings(FrozenSettings):
         """The folder of stages."""
         return self.output.stage or f"{self.home_uri}/stage"
 
+    @property
+    def _carried_columns(self) -> tuple[str, ...]:
+        return (*self.source.keys, *self.source.passthrough)
+
+    @property
+    def output_names(self) -> dict[str, str]:
+        """The name in the prediction table of each key and pass-through column of the source."""
+        return map_output_names(self._carried_columns, self.output.rename)
+
+    @property
+    def output_keys(self) -> tuple[str, ...]:
+        """The keys as the stage and the prediction table name them."""
+        return tuple(self.output_names[key] for key in self.source.keys)
+
+    @property
+    def output_sensitive(self) -> tuple[str, ...]:
+        """The sensitive columns, by their names in the prediction table if they are there."""
+        return tuple(self.output_names.get(column, column) for column in self.source.sensitive)
+
     def scoring_digest(self, reject_rules: Sequence[Mapping[str, Any]] = ()) -> str:
         """sha256 over what can change a row or a value of the stage: no paths, transports, gates, monitoring or
         post-processing.
@@ -152,6 +195,12 @@ class Settings(FrozenSettings):
         source, model = self.source, self.model
         # only there is a batch that takes too long rejected: with another time-out, or none, it may not be
         timeout = {} if model.residency == "worker" else {"batch_timeout": self.scoring.batch_timeout}
+        optional = {
+            **timeout,
+            "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
+            "casts": model.casts or None,
+            "missing": model.missing or None,
+        }
         return json_digest(
             {
                 "where": [condition.model_dump() for condition in source.where],
@@ -162,6 +211,6 @@ class Settings(FrozenSettings):
                 "runtime": model.runtime,
                 "threshold": threshold,  # the digests of jobs without one are what they were when it counted
                 "row_rules": ["null_key", *reject_rules],
-                **{name: value for name, value in timeout.items() if value is not None},
+                **{name: value for name, value in optional.items() if value is not None},
             }
         )

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings.strict_yaml import bare_value, load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
@@ -22,12 +23,23 @@ _TEMPLATE_START = "{{"
 
 
 def iterate_setting_fields(settings: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted name and field of every setting, in order."""
+    """Dotted name and field of every setting: those of a group together, then those of the groups in it."""
+    groups: dict[str, type[BaseModel]] = {}
     for name, info in settings.model_fields.items():
         if isinstance(info.annotation, type) and issubclass(info.annotation, BaseModel):
-            yield from ((f"{name}.{leaf}", field) for leaf, field in info.annotation.model_fields.items())
+            groups[name] = info.annotation
         else:
             yield name, info
+    for group, annotation in groups.items():
+        yield from ((f"{group}.{name}", info) for name, info in iterate_setting_fields(annotation))
+
+
+def find_setting_group(settings: type[BaseModel], name: str) -> type[BaseModel]:
+    """The group of settings of a dotted name: `model.trust`."""
+    first, _, rest = name.partition(".")
+    group = settings.model_fields[first].annotation
+    assert isinstance(group, type)  # noqa: S101 - a group's annotation is its class
+    return find_setting_group(group, rest) if rest else group
 
 
 def secret_names(settings: type[BaseModel]) -> frozenset[str]:
@@ -101,7 +113,10 @@ def _missing_file_error(file: Path, error: Exception) -> ConfigError:
         found = f"no config file at {file}"
         do = f"check --config; {f'did you mean {near[0]}?' if near else 'the path is relative to the current folder'}"
     else:
-        found, do = f"cannot read {str(file)[:200]!r}: {getattr(error, 'strerror', None) or error}", "check --config"
+        found, do = (
+            f"cannot read {shorten_redacted(str(file), 200)!r}: {getattr(error, 'strerror', None) or error}",
+            "check --config",
+        )
     return ConfigError(found, "a YAML file", do)
 
 
@@ -121,7 +136,7 @@ def resolve_layer_paths(settings: type[BaseModel], layer: dict[str, Any], folder
     located = merge_layers([layer])
     for name, info in iterate_setting_fields(settings):
         group, _, leaf = name.rpartition(".")
-        holder = located.get(group) if group else located
+        holder = _find_layer_group(located, group)
         value = holder.get(leaf or name) if isinstance(holder, dict) else None
         is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
         if isinstance(value, str) and value.strip() and (is_path or (leaf == "table" and "/" in value)):
@@ -139,6 +154,12 @@ def _refuse_shell_variable(name: str, path: str) -> None:
         )
 
 
+def _find_layer_group(layer: object, group: str) -> object:
+    for part in group.split(".") if group else ():
+        layer = layer.get(part) if isinstance(layer, dict) else None
+    return layer
+
+
 def to_absolute_path(path: str, folder: Path) -> str:
     """The path from a folder on; a URI as it is."""
     return path if _URI_SCHEME.match(path) else os.path.normpath(folder / Path(path).expanduser())
@@ -154,7 +175,7 @@ def refuse_templates(value: object, where: str = "") -> None:
             refuse_templates(inner, where)
     elif isinstance(value, str) and _TEMPLATE_START in value:
         raise ConfigError(
-            f"{where} still holds a template: {value}",
+            f"{where} still holds a template: …{value[value.index(_TEMPLATE_START) :].partition('}}')[0][:60]}}}}}",
             "a value",
             "check the scheduler's template, or remove the braces",
         )

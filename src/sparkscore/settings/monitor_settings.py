@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.setting_secrets import register_webhook, require_safe_webhook
 
 MAX_HOURS = 8_760_000
 """A thousand years: sums with times of today stay within the calendar."""
@@ -91,3 +92,11 @@ class MonitorSettings(FrozenSettings):
     price_gpu_hour: float | None = Field(
         default=None, ge=0, description="price of one GPU per hour, in the same currency"
     )
+
+    @field_validator("webhook")
+    @classmethod
+    def _require_safe_webhook(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None:
+            register_webhook(url.get_secret_value())
+            require_safe_webhook(url.get_secret_value())
+        return url

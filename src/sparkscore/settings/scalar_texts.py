@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import redact_secrets
 from sparkscore.settings.strict_yaml import PlainScalar, describe_value
 from sparkscore.settings.yaml_numbers import is_other_number, numbers_for
 

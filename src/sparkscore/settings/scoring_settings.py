@@ -3,9 +3,12 @@
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
+from sparkscore.records import TrustPolicy
+from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
+from sparkscore.settings.trust_settings import TrustSettings
 
 MAX_RETENTION_DAYS = 365_000
 """A thousand years: a date lies before any of today's by as many days."""
@@ -24,6 +27,16 @@ class ModelSettings(FrozenSettings):
     inputs: dict[str, str] = Field(
         default_factory=dict, description="maps model inputs to source columns, if names differ"
     )
+    casts: dict[str, Literal["integer", "long", "float", "double"]] = Field(
+        default_factory=dict,
+        description="casts of numbers that may lose digits: {model input: its type}; a row with a number beyond the"
+        " type's range is rejected",
+    )
+    missing: dict[str, bool | int | float | str] = Field(
+        default_factory=dict,
+        description="what happens to NULL, NaN and infinities: {model input: pass, reject, or the value in their"
+        " place}; default: pass",
+    )
     params: dict[str, bool | int | float | str] = Field(
         default_factory=dict, description="params of the model's signature"
     )
@@ -34,6 +47,22 @@ class ModelSettings(FrozenSettings):
         default="worker",
         description="where the model stays loaded: in each Python worker, or in one process per executor",
     )
+    requirements: Literal["ignore", "warn", "refuse"] = Field(
+        default="warn",
+        description="what is done where the model's requirements.txt names other versions than are installed",
+    )
+    trust: TrustSettings = TrustSettings()
+
+    @property
+    def trust_policy(self) -> TrustPolicy:
+        """Which models may be loaded."""
+        return self.trust.to_policy(requirements=self.requirements)
+
+    @field_validator("uri", "tracking_uri")
+    @classmethod
+    def _register_uri_secrets(cls, uri: str | None) -> str | None:
+        register_uri_secrets(uri)
+        return uri
 
 
 class ScoringSettings(FrozenSettings):
@@ -57,6 +86,13 @@ class ScoringSettings(FrozenSettings):
         le=MAX_TIMEOUT_S,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
+    )
+    repeat_rows: int = Field(
+        default=8,
+        ge=0,
+        le=1_000,
+        description="rows of a run's first batch that are predicted twice more: a model that is not deterministic is a"
+        " warning; 0: none",
     )
     max_rejects: int | None = Field(
         default=None, ge=0, description="more rejected rows than this stop the run (exit 3)"
@@ -105,6 +141,11 @@ class OutputSettings(FrozenSettings):
         default=None,
         description="folder of predictions before their publication; default <home>/stage",
         json_schema_extra={"path": True},
+    )
+    rename: dict[str, str] = Field(
+        default_factory=dict,
+        description="names of keys and pass-through columns in the prediction table: {source column: its name there};"
+        " default: the source's name, with _ for characters that plain Delta tables refuse",
     )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"

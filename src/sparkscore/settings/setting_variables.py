@@ -1,6 +1,7 @@
 """Settings as text: environment variables, and flags by the same names. Lists and mappings are YAML."""
 
 import difflib
+import math
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, cast
@@ -17,14 +18,21 @@ from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
+HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
+"""Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_HOST_VARIABLES", "SPARKSCORE_PYTHON"})
+"""What else the documentation tells people to set; the last is a switch of the scripts."""
 
 
 def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:
     """The variables that name settings.
 
-    Raises:  ConfigError for one with our prefix that names none, and for two that differ in case only.
+    Raises:  ConfigError for one with our prefix that names none and that nobody else reads, for two that differ in case
+             only, and for a time-out of executors that is no number.
     """
-    env = {name: value for name, value in environ.items() if name.upper().startswith(VARIABLE_PREFIX)}
+    _check_host_timeout(environ.get(HOST_TIMEOUT_VARIABLE))
+    own = {name: value for name, value in environ.items() if name not in _OTHER_VARIABLES}
+    env = {name: value for name, value in own.items() if name.upper().startswith(VARIABLE_PREFIX)}
     _check_variables(settings, env)
     _refuse_same_names(env, "the environment variables")
     return env
@@ -64,6 +72,20 @@ def dotted_name(variable: str) -> str:
     return variable[len(VARIABLE_PREFIX) :].replace("__", ".").lower()
 
 
+def _check_host_timeout(text: str | None) -> None:
+    """The driver's environment is that of local executors, and of those that inherit it."""
+    try:
+        valid = text is None or 0 < float(text) < math.inf
+    except ValueError:
+        valid = False
+    if not valid:
+        raise ConfigError(
+            f"the environment variable {HOST_TIMEOUT_VARIABLE} is {text!r}",
+            "a number of seconds above 0",
+            "correct it, or unset it: then a batch may take ten minutes",
+        )
+
+
 def _refuse_empty_variables(settings: type[BaseModel], mapping: Mapping[str, str], spell: Callable[[str], str]) -> None:
     fields = dict(iterate_setting_fields(settings))
     for variable, text in mapping.items():
@@ -81,8 +103,10 @@ def _refuse_empty_variables(settings: type[BaseModel], mapping: Mapping[str, str
 
 def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any]:
     for name, info in iterate_setting_fields(settings):
-        group, _, leaf = name.rpartition(".")
-        holder = layer.get(group) if group else layer
+        *groups, leaf = name.split(".")
+        holder: Any = layer
+        for group in groups:
+            holder = holder.get(group) if isinstance(holder, dict) else None
         if isinstance(holder, dict) and holder.get(leaf) == "null" and setting_takes(info.annotation, NoneType):
             holder[leaf] = None
     return layer
@@ -90,16 +114,23 @@ def _to_nulls(settings: type[BaseModel], layer: dict[str, Any]) -> dict[str, Any
 
 def _check_variables(settings: type[BaseModel], env: Mapping[str, str]) -> None:
     known = {VARIABLE_PREFIX + name.replace(".", "__").upper() for name, _ in iterate_setting_fields(settings)}
-    groups = {VARIABLE_PREFIX + name.upper() for name in settings.model_fields} - known
+    nameable = sorted(known | _OTHER_VARIABLES)
+    groups = {above for name in known for above in _names_above(name)}
     for name in sorted(env):
         if name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), sorted(known), n=1, cutoff=0.5)
+            near = difflib.get_close_matches(name.upper(), nameable, n=1, cutoff=0.5)
             what = "names a group, not a setting" if name.upper() in groups else "is not a setting"
             raise ConfigError(
                 f"the environment variable {name} {what}",
                 f"one of {', '.join(sorted(known))}" if not near else near[0],
                 "rename or unset it",
             )
+
+
+def _names_above(variable: str) -> list[str]:
+    """The groups that a setting is in, as variables."""
+    parts = variable.removeprefix(VARIABLE_PREFIX).split("__")
+    return [VARIABLE_PREFIX + "__".join(parts[:count]) for count in range(1, len(parts))]
 
 
 def _refuse_same_names(names: Iterable[str], what: str) -> None:

@@ -9,7 +9,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from sparkscore.errors import ConfigError, redact_secrets
+from sparkscore.errors import ConfigError
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings.layers import iterate_setting_fields, secret_names
 from sparkscore.settings.scalar_texts import describe_scalar, dotted_path, find_scalar
 from sparkscore.settings.setting_names import suggest_setting_names
@@ -112,19 +113,19 @@ def _describe_found(settings: type[BaseModel], path: tuple[str | int, ...], valu
     if any(f"{name}.".startswith(f"{dotted_path(path)}.") for name in secret_names(settings)):
         return "a value that is not shown: there is a secret in it"
     if path[:2] == ("source", "where") and len(path) < 4:  # its values may be those of a column in source.sensitive
-        kinds = {dict: "a mapping", list: "a list", str: "a text"}
+        kinds: dict[type, str] = {dict: "a mapping", list: "a list", str: "a text"}
         return kinds.get(type(value), "a single value")
     return scalar or _show_value(value)
 
 
 def _show_value(value: Any) -> str:
     if isinstance(value, str):
-        return redact_secrets(repr(value))[:_MAX_VALUE_CHARACTERS]
+        return shorten_redacted(repr(value), _MAX_VALUE_CHARACTERS)
     try:
         text = yaml.safe_dump(value, default_flow_style=True, width=10_000, allow_unicode=True)
     except yaml.YAMLError:
         text = repr(value)
-    return redact_secrets(text.removesuffix("...\n").strip())[:_MAX_VALUE_CHARACTERS]
+    return shorten_redacted(text.removesuffix("...\n").strip(), _MAX_VALUE_CHARACTERS)
 
 
 def _suggest_word(located: LocatedSetting, value: object) -> str:

@@ -52,7 +52,7 @@ def load_scalars(text: str, location: str, *, name: str = "") -> Any:
         loader.location = location
         return _load_document(loader, name)
     except yaml.YAMLError as error:
-        raise explain_yaml_fault(error) from error
+        raise explain_yaml_fault(error) from None  # PyYAML quotes the line, which may hold a secret
 
 
 def bare_value(value: Any) -> Any:

@@ -17,6 +17,7 @@ from sparkscore.errors import (
     TemporaryError,
     VersionGone,
 )
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
 
 _DENIED_PATTERN = re.compile(
@@ -132,7 +133,7 @@ def translate_spark_errors(what: str) -> Iterator[None]:
 def _matching_line(text: str, pattern: re.Pattern[str]) -> str:
     """The line of the message that matched, cut short."""
     line = next((line for line in text.splitlines() if pattern.search(line)), text)
-    return line.strip()[:200]
+    return shorten_redacted(line.strip(), 200)
 
 
 def refuse_unsafe_reads(conf: Mapping[str, str]) -> None:

@@ -4,6 +4,8 @@ import re
 
 from sparkscore.errors import NameRefused
 from sparkscore.records import TableRef
+from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.redaction.uri_credentials import has_uri_credentials
 
 _SEGMENT = r"[A-Za-z_][A-Za-z0-9_-]{0,254}"
 _PLAIN_TABLE_NAME = re.compile(_SEGMENT)
@@ -19,6 +21,12 @@ def parse_table_ref(text: str, *, home: str) -> TableRef:
     Needs:   paths absolute, as `Settings` makes them.
     Raises:  NameRefused.
     """
+    if has_uri_credentials(text):
+        raise NameRefused(
+            "the name of a table is a URI with credentials in it, which is not shown",
+            "a URI without user, password, key or signature",
+            "give Spark the credentials: spark.hadoop.fs.s3a.access.key, an instance profile, AWS_… variables",
+        )
     if _PLAIN_TABLE_NAME.fullmatch(text):
         return TableRef(text, f"{home}/tables/{text}")
     if _CATALOG_TABLE_NAME.fullmatch(text):
@@ -26,7 +34,7 @@ def parse_table_ref(text: str, *, home: str) -> TableRef:
     if _TABLE_PATH.fullmatch(text) and ".." not in text.split("/"):
         return TableRef(text, text)
     raise NameRefused(
-        f"the table name {text[:120]!r} is not allowed",
+        f"the table name {shorten_redacted(text, 120)!r} is not allowed",
         "a plain name, schema.table, catalog.schema.table (letters, digits, _ and -), or an absolute path or URI"
         " without quotes, backticks and ;",
         "rename the table, or give its path",

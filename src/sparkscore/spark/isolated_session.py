@@ -11,6 +11,8 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.redaction.known_secrets import register_named_secrets
+from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 
 RUN_CONF: Mapping[str, str] = {
@@ -57,8 +59,9 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
     """
-    session = spark.newSession()
-    for name, value in settings_to_change(spark.conf.getAll, session.conf.getAll).items():
+    session, theirs = spark.newSession(), spark.conf.getAll
+    register_named_secrets(theirs)
+    for name, value in settings_to_change(theirs, session.conf.getAll).items():
         with suppress(AnalysisException):  # a static one is the same in all sessions
             if value is None:
                 session.conf.unset(name)
@@ -82,7 +85,7 @@ def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[Non
 
 def create_noted_session(spark: SparkSession, note: str) -> SparkSession:
     """A session whose commits carry the note as their `userMetadata`."""
-    return create_isolated_session(spark, {_USER_METADATA: note})
+    return create_isolated_session(spark, {_USER_METADATA: mask_secrets(note)})
 
 
 def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, note: str) -> SparkSession:
@@ -95,7 +98,7 @@ def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, no
         {
             "spark.databricks.delta.write.txnAppId": app_id,
             "spark.databricks.delta.write.txnVersion": str(version),
-            _USER_METADATA: note,
+            _USER_METADATA: mask_secrets(note),
             # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
             "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
         },

@@ -3,19 +3,33 @@
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import DataType, StructType, VariantType
+from pyspark.sql.types import (
+    ArrayType,
+    DataType,
+    GeographyType,
+    GeometryType,
+    MapType,
+    StructField,
+    StructType,
+    VariantType,
+)
 
 from sparkscore.errors import ConfigError
+
+_NAME_KEY = b"sparkscore.spark_type"
+"""Of a field's metadata: Spark's name for a type that Arrow does not have."""
+_STRUCTS_IN_ARROW = (VariantType, GeometryType, GeographyType)
+"""In Arrow they are structs of their parts, which no Delta reader takes for one of them."""
 
 
 def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
     """The Arrow type of a Spark type; timestamps carry UTC.
 
-    Raises:  ConfigError for a type that Arrow does not have (variant, intervals of months).
+    Raises:  ConfigError for a type that Arrow does not have (variant, intervals of months), also inside another.
     """
     try:
-        if isinstance(spark_type, VariantType):
-            raise TypeError("in Arrow a variant is a struct of its parts, which no Delta reader takes for one")
+        if _holds_struct_in_arrow(spark_type):
+            raise TypeError("in Arrow it is a struct of its parts")
         return to_arrow_type(spark_type, timezone="UTC")
     except (PySparkException, TypeError) as error:
         raise ConfigError(
@@ -25,16 +39,36 @@ def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
         ) from error
 
 
+def _holds_struct_in_arrow(spark_type: DataType) -> bool:
+    if isinstance(spark_type, StructType):
+        return any(_holds_struct_in_arrow(field.dataType) for field in spark_type)
+    if isinstance(spark_type, ArrayType):
+        return _holds_struct_in_arrow(spark_type.elementType)
+    if isinstance(spark_type, MapType):
+        return _holds_struct_in_arrow(spark_type.keyType) or _holds_struct_in_arrow(spark_type.valueType)
+    return isinstance(spark_type, _STRUCTS_IN_ARROW)
+
+
 def spark_to_arrow_schema(schema: StructType) -> pa.Schema:
-    """A frame's columns as an Arrow schema. A column of a type that Arrow does not have is of type null."""
-    return pa.schema([pa.field(field.name, _arrow_type_or_null(field.dataType), field.nullable) for field in schema])
+    """A frame's columns as an Arrow schema. A column of a type that Arrow does not have is of type null, and
+    `describe_source_type` knows its name."""
+    return pa.schema([_to_arrow_field(field) for field in schema])
 
 
-def _arrow_type_or_null(spark_type: DataType) -> pa.DataType:
+def _to_arrow_field(field: StructField) -> pa.Field:
     try:
-        return spark_to_arrow_type(spark_type)
+        return pa.field(field.name, spark_to_arrow_type(field.dataType), field.nullable)
     except ConfigError:
-        return pa.null()
+        return pa.field(field.name, pa.null(), field.nullable, {_NAME_KEY: field.dataType.simpleString().encode()})
+
+
+def describe_source_type(field: pa.Field) -> str:
+    """A column's type in words: Arrow's, or Spark's where Arrow does not have it, or has another name for it."""
+    name = (field.metadata or {}).get(_NAME_KEY)
+    if name is not None:
+        return str(name.decode())
+    is_local = pa.types.is_timestamp(field.type) and field.type.tz is None
+    return "timestamp_ntz" if is_local else "void" if pa.types.is_null(field.type) else str(field.type)
 
 
 def arrow_to_spark_type(arrow: pa.DataType) -> DataType:

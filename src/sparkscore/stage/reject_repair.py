@@ -1,6 +1,6 @@
 """Repairs a stage: replaces rejected rows by the predictions of a second scoring, in one commit."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -17,17 +17,19 @@ from sparkscore.store.guarded_writes import update_matched_rows
 
 
 def find_rejected_rows(
-    source: DataFrame, store: StageStore, stage: Stage, *, keys: Sequence[str]
+    source: DataFrame, store: StageStore, stage: Stage, *, keys: Mapping[str, str]
 ) -> tuple[DataFrame, int]:
     """The source rows that the stage holds as rejects, and their number, without rows with a NULL key.
 
+    Needs:   `keys`, column of the stage -> column of the source.
     Jobs:    two that count.
     Raises:  DuplicateKeys where a rejected key is there more than once, VersionGone.
     """
     has_key = reduce(Column.__and__, (F.col(quote_identifier(key)).isNotNull() for key in keys))
-    columns = [quote_identifier(key) for key in keys]
-    wanted = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull() & has_key).select(*columns)
-    found = source.join(wanted, on=list(keys), how="left_semi")
+    named = [F.col(quote_identifier(key)).alias(column) for key, column in keys.items()]
+    columns = [quote_identifier(column) for column in keys.values()]
+    wanted = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull() & has_key).select(*named)
+    found = source.join(wanted, on=list(keys.values()), how="left_semi")
     with translate_spark_errors("counting the rejected rows"):
         staged, distinct = wanted.agg(F.count(F.lit(1)), F.count_distinct(F.struct(*columns))).collect()[0]
         read = found.count() if staged else 0

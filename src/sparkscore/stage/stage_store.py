@@ -31,7 +31,7 @@ class StageStore:
 
     def __init__(self, spark: SparkSession, run: Run, root: str) -> None:
         self.spark, self.run, self.root = spark, run, root
-        path = f"{root}/{run.job}/{stage_folder_name(run.stage_id)}"
+        path = f"{root}/{run.identity_job}/{stage_folder_name(run.stage_id)}"
         self.table = Table(spark, TableRef(path, path))
 
     def in_session(self, spark: SparkSession) -> "StageStore":

@@ -14,7 +14,7 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.hadoop_folders import list_folder_names
 from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import JOB_PROPERTY
+from sparkscore.store.table_growth import JOB_PROPERTY
 
 _RUNS_SUFFIX = "_runs"
 

@@ -14,6 +14,7 @@ from deltalake.transaction import AddAction, create_table_with_add_actions
 
 from sparkscore.errors import AccessDenied, PublishConflict
 from sparkscore.records import StagedFile, TableLocation
+from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import error_from_text
 from sparkscore.store.table_location import open_deltalake_table
 
@@ -68,7 +69,7 @@ def commit_files(
 def _commit_add_actions(location: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
     # no retries of its own: whoever commits in between may have committed this
     properties = CommitProperties(
-        {"userMetadata": guard.note},
+        {"userMetadata": mask_secrets(guard.note)},
         max_commit_retries=0,
         app_transactions=[Transaction(guard.app_id, guard.version)],
     )

@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
 from types import MappingProxyType
+from typing import NamedTuple
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from sparkscore.errors import ConfigError, PublishConflict
@@ -15,6 +17,7 @@ from sparkscore.records import TableRef
 from sparkscore.schemas import GONE_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
+from sparkscore.spark.type_widening import align_column
 from sparkscore.store.table import Table
 
 retry_on_conflict = retry(
@@ -26,6 +29,14 @@ retry_on_conflict = retry(
 """Tries a commit again that another writer's commit has overtaken."""
 
 
+class MergeCounts(NamedTuple):
+    """What a MERGE did."""
+
+    inserted: int
+    deleted: int | None
+    """None where it is not known."""
+
+
 def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
     """The rows of one as_of, with a literal on the partition: other partitions are neither read nor in conflict."""
     moment = as_of.astimezone(UTC)
@@ -35,18 +46,18 @@ def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
 @retry_on_conflict
 def merge_into_table(
     source: DataFrame, table: Table, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
-) -> int | None:
+) -> MergeCounts | None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
 
-    Returns how many were inserted; None if Delta skipped a commit that it has already seen.
+    Returns how many were inserted and deleted; None if Delta skipped a commit that it has already seen.
 
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
-    Needs:   a `source` of a guarded session, with unique keys, the table's columns and perhaps `_gone`.
-    Raises:  PublishConflict if other writers keep committing first, ConfigError for changed columns, AccessDenied.
+    Columns of the table that `source` lacks become NULL.
+
+    Needs:   a `source` of a guarded session, with unique keys, columns of the table and perhaps `_gone`.
+    Raises:  PublishConflict if other writers keep committing first, ConfigError for removed columns, AccessDenied.
     """
-    columns = [name for name in source.columns if name != GONE_COLUMN]
-    values: dict[str, str | Column] = {quote_identifier(name): F.col(f"s.{quote_identifier(name)}") for name in columns}
     on = reduce(
         Column.__and__,
         (F.col(f"t.{quote_identifier(key)}") == F.col(f"s.{quote_identifier(key)}") for key in keys),
@@ -54,7 +65,7 @@ def merge_into_table(
     )
     with translate_spark_errors(f"publishing into {table.name}"):
         target = table.in_session(source.sparkSession)  # anew for each try: whoever won may have changed the table
-        _refuse_other_columns(target, columns)
+        values = _merge_values(target, source.schema)
         builder = target.handle.alias("t").merge(source.alias("s"), on)
         if GONE_COLUMN in source.columns:
             builder = builder.whenMatchedDelete(F.col(f"s.{GONE_COLUMN}"))
@@ -66,7 +77,7 @@ def merge_into_table(
         else:
             builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
         metrics = builder.execute().collect()
-    return int(metrics[0]["num_inserted_rows"]) if metrics else None
+    return MergeCounts(metrics[0]["num_inserted_rows"], metrics[0]["num_deleted_rows"]) if metrics else None
 
 
 def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str], where: Column) -> None:
@@ -88,17 +99,26 @@ def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str],
         builder.whenMatchedUpdate(where, set=values).execute()
 
 
-def _refuse_other_columns(table: Table, columns: Sequence[str]) -> None:
-    """Refuse a table with other columns than the source: a column more would be NULL."""
-    found = set(table.schema.names)
-    problems = [f"{name} is not written by the job" for name in sorted(found - set(columns))]
-    problems += [f"{name} is missing" for name in sorted(set(columns) - found)]
-    if problems:
+def _merge_values(table: Table, source: StructType) -> dict[str, str | Column]:
+    """What each column of the table gets: the source's, as the table's type; NULL where the source has none.
+
+    Raises:  ConfigError where the table lacks a column of the source.
+    """
+    missing = sorted(set(source.names) - {GONE_COLUMN} - set(table.schema.names))
+    if missing:
         raise ConfigError(
-            f"another writer changed the columns of {table.name} meanwhile: {'; '.join(problems)}",
+            f"another writer removed columns of {table.name} meanwhile: {', '.join(missing)}",
             "the columns of the job's config",
-            "restore the table's columns, or give output.table another name",
+            "run it again: it adds them, or says what is in the way",
         )
+    return {
+        quote_identifier(field.name): align_column(
+            F.col(f"s.{quote_identifier(field.name)}"), source[field.name].dataType, field.dataType
+        )
+        if field.name in source.names
+        else F.lit(None).cast(field.dataType)
+        for field in table.schema
+    }
 
 
 def append_rows_once(frame: DataFrame, table: Table, *, app_id: str, version: int) -> None:

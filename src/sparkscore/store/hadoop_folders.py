@@ -12,6 +12,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError
+from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import translate_spark_errors
 
 LOG_FOLDER = "_delta_log"
@@ -148,7 +149,7 @@ def _hadoop_path(spark: SparkSession, folder: str) -> Any:
 
 
 def write_text_file(spark: SparkSession, file: str, text: str) -> None:
-    """Write a whole file at once: a reader sees the old one until then. Creates its folder if it is absent.
+    """Write a whole file at once, without secrets: a reader sees the old one until then. Creates an absent folder.
 
     Jobs:    none.
     Raises:  AccessDenied.
@@ -158,7 +159,7 @@ def write_text_file(spark: SparkSession, file: str, text: str) -> None:
         other = path.suffix(f".{uuid4().hex}.tmp")
         stream = files.create(other, True)
         try:
-            stream.write(bytearray(text.encode()))
+            stream.write(bytearray(mask_secrets(text).encode()))
         finally:
             stream.close()
         files.delete(path, False)

@@ -11,7 +11,8 @@ from sparkscore.schemas import DRIFT_CONTRACT, PROFILE_CONTRACT, TableContract
 from sparkscore.store.guarded_writes import append_rows_once
 from sparkscore.store.small_tables import load_small_table
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner, ensure_table
+from sparkscore.store.table_contracts import ensure_table
+from sparkscore.store.table_growth import check_table_owner
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
 """The as_of under which the profile of a model's training data is stored; it has none of its own."""
@@ -41,7 +42,7 @@ def keep_baseline(table: Table, run: Run, name: str, found: Sequence[ColumnProfi
     window = {"window": {"start": BASELINE_AS_OF, "end": BASELINE_AS_OF}, "granularity": "baseline"}
     own = {"run_id": name, "as_of": BASELINE_AS_OF, "as_of_date": BASELINE_AS_OF.date()}
     rows = [window | _to_profile_row(one) | own for one in found]
-    _append_run_rows(table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.job}/{name}", 0))
+    _append_run_rows(table, PROFILE_CONTRACT, run, rows, guard=(f"sparkscore/{run.identity_job}/{name}", 0))
 
 
 def keep_drifts(table: Table, run: Run, drifts: Sequence[Drift]) -> None:

@@ -7,7 +7,7 @@ from pyspark.sql import functions as F
 from sparkscore.records import RejectCount
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner
 
 
 def count_rejects(table: Table, *, job: str, run_id: str | None = None) -> list[RejectCount]:

@@ -1,5 +1,6 @@
 """Run events: an append-only Delta table per job."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -8,11 +9,13 @@ from typing import Any
 import pyarrow as pa
 
 from sparkscore.records import Pins, RunEvent
+from sparkscore.redaction.secret_patterns import mask_secrets, redact_secrets, redact_values
 from sparkscore.schemas import RUNS_CONTRACT
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.small_tables import load_small_table
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner, ensure_table
+from sparkscore.store.table_contracts import ensure_table
+from sparkscore.store.table_growth import check_table_owner
 
 _EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
@@ -31,11 +34,21 @@ def record_event(table: Table, event: RunEvent) -> None:
 
     Raises:  AccessDenied.
     """
-    row = {name: getattr(event, name, None) for name in RUNS_CONTRACT.names}
+    row = {name: getattr(event, name, None) for name in RUNS_CONTRACT.names} | _redacted_texts(event)
     if event.pins is not None:
         row |= {name: getattr(event.pins, name) for name in _PIN_COLUMNS}
     frame = table.spark.createDataFrame(pa.Table.from_pylist([row], schema=RUNS_CONTRACT.schema)).coalesce(1)
     append_rows(frame, table)
+
+
+def _redacted_texts(event: RunEvent) -> dict[str, str | None]:
+    """The texts of an event without secrets. Its identity (run_id, pins) stays as it is."""
+    details = None if event.details is None else json.dumps(redact_values(event.parsed_details))
+    return {
+        "details": details,
+        "message": None if event.message is None else redact_secrets(event.message),
+        "source_table": None if event.source_table is None else mask_secrets(event.source_table),
+    }
 
 
 def load_events(table: Table, *, job: str, as_of: datetime | None = None) -> list[RunEvent]:

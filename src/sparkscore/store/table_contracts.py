@@ -1,4 +1,4 @@
-"""Tables by their contract: created if they are absent, checked if they exist."""
+"""Tables by their contract: created if they are absent, given what they lack if they exist."""
 
 import time
 from collections.abc import Mapping
@@ -6,16 +6,15 @@ from collections.abc import Mapping
 import pyarrow as pa
 from delta.tables import DeltaTable
 
-from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableNotFound
+from sparkscore.errors import ConfigError, PublishConflict, TableNotFound
 from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 from sparkscore.store.hadoop_folders import LOG_FOLDER, list_folder_names, remove_empty_log
 from sparkscore.store.table import Table
+from sparkscore.store.table_growth import JOB_PROPERTY, SCHEMA_PROPERTY, grow_table
 
-JOB_PROPERTY = "sparkscore.job"
-SCHEMA_PROPERTY = "sparkscore.schema"
 EXPIRED_PROPERTY = "sparkscore.expired_revision"
 """The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""
 _CREATION_TIMEOUT_S = 10.0
@@ -29,7 +28,7 @@ PLAIN_READER_PROPERTIES: Mapping[str, str] = {
 
 
 def ensure_table(table: Table, contract: TableContract, *, job: str) -> None:
-    """Create the table by its contract if it is absent; otherwise check its owner and its contract.
+    """Create the table by its contract if it is absent; otherwise check its owner, and add what it lacks.
 
     Needs:   a table that was refreshed, where others had time to change it since its log was opened.
     Raises:  ForeignTable, ConfigError, AccessDenied.
@@ -51,7 +50,7 @@ def ensure_table(table: Table, contract: TableContract, *, job: str) -> None:
                     f"give {table.name} another name, or move the files away",
                 ) from error
     # also what was made here: where somebody was faster, Delta made nothing
-    check_table_contract(table, contract, job=job)
+    grow_table(table, contract, job=job)
 
 
 def _create_contract_table(table: Table, contract: TableContract, *, job: str) -> None:
@@ -93,52 +92,12 @@ def _is_skippable_type(kind: pa.DataType) -> bool:
     )
 
 
-def check_table_contract(table: Table, contract: TableContract, *, job: str) -> None:
-    """Refuse a table of another job, of a newer version of sparkscore, or with other columns than the contract's.
-
-    Raises:  ForeignTable, ConfigError.
-    """
-    check_table_owner(table, job=job)
-    found = {field.name: field.dataType for field in table.schema}
-    wanted = {column.name: arrow_to_spark_type(column.type) for column in contract.columns}
-    problems = [f"{name} {kind.simpleString()} is missing" for name, kind in wanted.items() if name not in found]
-    problems += [
-        f"{name} is {found[name].simpleString()}, the job writes {kind.simpleString()}"
-        for name, kind in wanted.items()
-        if name in found and found[name] != kind
-    ]
-    problems += [f"{name} is not written by the job" for name in found if name not in wanted]
-    if problems:
-        raise ConfigError(
-            f"{table.name} has other columns than the job writes: {'; '.join(problems)}",
-            "the columns of the job's config",
-            "give output.table another name",
-        )
-
-
-def check_table_owner(table: Table, *, job: str) -> None:
-    """Refuse a table that this job does not own.
-
-    Raises:  ForeignTable.
-    """
-    found = table.properties.get(JOB_PROPERTY)
-    if found != job:
-        raise ForeignTable(
-            f"{table.name} belongs to {f'the job {found}' if found else 'no job of this suite'}",
-            f"a table of the job {job}",
-            "give output.table another name",
-        )
-    version = table.properties.get(SCHEMA_PROPERTY, "")
-    if not version.isdigit() or int(version) > SCHEMA_VERSION:
-        raise ForeignTable(
-            f"{table.name} has schema {version or 'unknown'}", f"schema {SCHEMA_VERSION} or older", "upgrade sparkscore"
-        )
-
-
 def is_plain_type(kind: pa.DataType) -> bool:
-    """Whether the plainest Delta reader can read a column of the type: no timestamps without zone, no Arrow null."""
+    """Whether the plainest Delta reader can read a column of the type: no timestamps without zone, no
+    time of day, no Arrow null."""
     if pa.types.is_timestamp(kind):
         return kind.tz is not None
     if pa.types.is_nested(kind):
         return all(is_plain_type(kind.field(i).type) for i in range(kind.num_fields))
-    return not (pa.types.is_null(kind) or pa.types.is_interval(kind) or pa.types.is_duration(kind))
+    is_ = pa.types
+    return not (is_.is_null(kind) or is_.is_time(kind) or is_.is_interval(kind) or is_.is_duration(kind))

@@ -14,7 +14,7 @@ import pyarrow as pa
 from pyspark import SparkFiles
 
 from sparkscore.errors import SparkscoreError
-from sparkscore.model.distribution.model_shipping import _zip_model_folder
+from sparkscore.model.distribution.model_shipping import zip_model_folder
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host import host_start
 from sparkscore.model.host import resident_model as room
@@ -27,7 +27,7 @@ ROW = [pa.array([0.0])]
 
 def packed(folder: Path, model: ShippedModel) -> ShippedModel:
     """The model as Spark would bring it: a zip beside its files."""
-    _zip_model_folder(folder, f"{model.digest}.zip")
+    zip_model_folder(folder, folder.with_name(f"{model.digest}.zip"))
     return replace(model, archive=f"{model.digest}.zip")
 
 

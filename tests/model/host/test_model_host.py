@@ -20,6 +20,7 @@ from sklearn.neural_network import MLPRegressor
 from sparkscore.errors import (
     AccessDenied,
     BatchTimeout,
+    ConfigError,
     DigestMismatch,
     ModelError,
     PredictError,
@@ -32,6 +33,7 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host import client_threads, host_client, host_connection
 from sparkscore.model.host.time_limits import HostTimeLimits, read_host_time_limits
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
+from sparkscore.settings.setting_variables import HOST_TIMEOUT_VARIABLE
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import QUICK, ROW, Node, eventually, runs
 
@@ -215,8 +217,12 @@ class TestWhatIsSurvived:
 
     def test_a_time_out_can_be_set_for_an_executor(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert read_host_time_limits().batch_s == 600
-        monkeypatch.setenv("SPARKSCORE_HOST_TIMEOUT_S", "2.5")
+        monkeypatch.setenv(HOST_TIMEOUT_VARIABLE, "2.5")
         assert read_host_time_limits().batch_s == 2.5
+        monkeypatch.setenv(HOST_TIMEOUT_VARIABLE, "soon")
+        assert read_host_time_limits(1.0).batch_s == 1.0
+        with pytest.raises(ConfigError, match=r"spark\.executorEnv"):
+            read_host_time_limits()
 
 
 class TestBatchTimeout:

@@ -9,6 +9,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import numpy as np
 import pandas as pd
@@ -24,7 +25,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sparkscore.errors import DigestMismatch, ModelError
 from sparkscore.model.distribution import unpacked_model as unpacking
 from sparkscore.model.distribution.model_cache_limits import folder_bytes
-from sparkscore.model.distribution.model_shipping import _zip_model_folder, ship_model
+from sparkscore.model.distribution.model_shipping import ship_model, zip_model_folder
 from sparkscore.model.distribution.shipped_model import ShippedModel, SklearnFile
 from sparkscore.model.distribution.unpacked_model import unpack_model
 from sparkscore.model.host import host_start, inherited_environment, process_sharing
@@ -75,6 +76,15 @@ class TestShipping:
         assert ship_model(spark, model, params={}) == ship_model(spark, model, params={})
         assert sum(model.digest in name for name in spark.sparkContext.listFiles) == 1
 
+    def test_the_archive_lies_where_spark_removes_it_with_the_context(self, spark: SparkSession, shelf: Shelf) -> None:
+        model = shelf.pinned(shelf.put("lies", LINE, SIGNED))
+        ship_model(spark, model, params={})
+        (shipped,) = [name for name in spark.sparkContext.listFiles if model.digest in name]
+        file = Path(urlsplit(shipped).path)
+        assert file.is_file()
+        assert file.is_relative_to(SparkFiles.getRootDirectory())
+        assert [one.name for one in Path(model.path).parent.iterdir() if not one.is_dir()] == []
+
     def test_what_arrives_has_the_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         shipped = shelf.shipped(spark, shelf.put("arrives", LINE, SIGNED))
 
@@ -83,12 +93,11 @@ class TestShipping:
 
         assert spark.sparkContext.parallelize([0], 1).mapPartitions(here).collect() == [shipped.digest]
 
-    def test_the_archive_has_the_same_bytes_every_time(self, spark: SparkSession, shelf: Shelf) -> None:
+    def test_the_archive_has_the_same_bytes_every_time(self, spark: SparkSession, shelf: Shelf, tmp_path: Path) -> None:
         model = shelf.pinned(shelf.put("same", LINE, SIGNED))
-        archive = Path(model.path).with_name(ship_model(spark, model, params={}).archive)
+        archive = Path(SparkFiles.get(ship_model(spark, model, params={}).archive))
         before = archive.read_bytes()
-        archive.unlink()
-        assert _zip_model_folder(Path(model.path), archive.name).read_bytes() == before
+        assert zip_model_folder(Path(model.path), tmp_path / "again.zip").read_bytes() == before
         assert all(entry.date_time[0] == 1980 for entry in zipfile.ZipFile(archive).infolist())
 
     def test_workers_of_the_sklearn_runtime_need_not_read_the_mlmodel_file(

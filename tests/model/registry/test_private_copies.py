@@ -10,10 +10,11 @@ from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.registry.private_copies import (
     copy_bytes,
     fetch_private_copy,
+    find_private_copy,
     list_unused_copies,
     remove_private_copy,
 )
-from sparkscore.model.trust.model_digest import compute_model_digest
+from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest
 
 
 def fetch(place: Path) -> Path:
@@ -93,6 +94,37 @@ def test_old_copies_and_fetches_of_no_pinned_digest_are_unused(tmp_path: Path) -
     aged(old, pinned, fetch_left, tmp_path / "notes")
     assert list_unused_copies(str(tmp_path), pinned={pinned.name}, unused_since=WEEK_AGO) == [fetch_left, old]
     assert list_unused_copies(str(tmp_path / "nowhere"), pinned=(), unused_since=WEEK_AGO) == []
+
+
+def test_a_copy_is_found_by_its_digest_of_either_formula_while_its_files_are_those(tmp_path: Path) -> None:
+    folder, digest = fetch_private_copy(fetch, str(tmp_path))
+    former = compute_former_digest(folder)
+    assert former is not None
+    for pinned in (digest, former):
+        assert find_private_copy(str(tmp_path), pinned) == (folder, digest)
+    for copies, pinned in ((tmp_path, "0" * 64), (tmp_path / "nowhere", digest)):
+        assert find_private_copy(str(copies), pinned) is None
+    (folder / "MLmodel").write_text("changed")
+    for pinned in (digest, former, compute_former_digest(folder) or ""):
+        assert find_private_copy(str(tmp_path), pinned) is None
+
+
+def test_zips_and_folders_that_older_versions_left_are_unused_unless_their_digest_is_pinned(tmp_path: Path) -> None:
+    zips = [tmp_path / f"sparkscore-{letter * 64}.zip" for letter in "abc"]
+    folders = [tmp_path / name for name in ("tmpabcd_12x", "tmpempty_00", "tmpdrafts00", "tmpdir")]
+    for folder in folders:
+        folder.mkdir()
+    (folders[2] / "thesis").touch()
+    for file in (*zips, folders[0] / zips[0].name, tmp_path / "my.zip", tmp_path / ("e" * 64)):
+        file.write_bytes(b"PK")
+    aged(*tmp_path.iterdir())
+    os.utime(zips[2])
+    found = list_unused_copies(str(tmp_path), pinned={"b" * 64}, unused_since=WEEK_AGO)
+    assert found == sorted([zips[0], *folders[:2]])
+    assert copy_bytes(zips[0]) == 2
+    for one in found:
+        remove_private_copy(one)
+    assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == [zips[1]]
 
 
 def test_a_copy_that_is_asked_for_again_is_in_use(tmp_path: Path) -> None:

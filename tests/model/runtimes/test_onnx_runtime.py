@@ -17,7 +17,7 @@ from mlflow.types.schema import Array, DataType, Object, Property
 from sklearn.linear_model import LinearRegression
 from sklearn.neural_network import MLPClassifier
 
-from sparkscore.errors import ModelError, PredictError, SignatureError
+from sparkscore.errors import InputOutOfRange, ModelError, PredictError, SignatureError
 from sparkscore.model.distribution.shipped_model import OnnxFile
 from sparkscore.model.runtimes.onnx.onnx_runtime import open_onnx_session
 from sparkscore.model.runtimes.runtime_selection import choose_runtime
@@ -95,6 +95,12 @@ class TestTheSamePredictionsAsMlflow:
         got = same_as_pyfunc(shelf, uri, *TEN).to_numpy()
         np.testing.assert_allclose(got[:-1], LINE.predict(ROWS), rtol=1e-4, atol=1e-4)
         assert np.isnan(got[-1])
+
+    def test_a_double_that_is_infinite_as_float_is_told_and_an_infinite_one_is_not(self, shelf: Shelf) -> None:
+        uri = put(shelf, "onnx-range", WIDE, signature(DOUBLES, named(("y", "float"))))
+        with pytest.raises(InputOutOfRange, match=r"the input d has a number \(double\) among 1 that is no float32"):
+            scored(shelf, uri, *[pa.array([1.0])] * 3, pa.array([1e300]))
+        assert scored(shelf, uri, *[pa.array([1.0])] * 3, pa.array([np.inf])).to_pylist() == [np.inf]
 
     def test_a_graph_of_doubles_is_given_doubles(self, shelf: Shelf) -> None:
         model = linear(LINE.coef_.reshape(4, 1), np.array([LINE.intercept_]), kind=DOUBLE)
@@ -335,8 +341,8 @@ class TestWhatDoesNotFit:
         with pytest.raises(ModelError, match="weights outside the model's folder"):
             shelf.pinned(uri)
         monkeypatch.setattr("sparkscore.model.runtimes.onnx.graph_file.find_spec", lambda _: None)
-        with pytest.raises(Exception, match="External data path"):  # onnxruntime's own, of no class that it exports
-            shelf.placed(uri).scorer()
+        with pytest.raises(ModelError, match="weights outside the model's folder"):  # where onnx is not installed, too
+            shelf.pinned(uri)
 
     def test_weights_beside_the_graph_are_read(self, shelf: Shelf) -> None:
         big = linear(DRAW.normal(size=(600, 1)), np.zeros(1))

@@ -10,7 +10,7 @@ import pytest
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, Schema
 
-from sparkscore.errors import ModelError, PredictError
+from sparkscore.errors import InputOutOfRange, ModelError, PredictError
 from sparkscore.model.distribution.shipped_model import TorchFile
 from sparkscore.model.runtimes import torch_runtime
 from tests.model.shelf import Shelf, columns, positions, signature, tensor
@@ -59,6 +59,11 @@ class TestTheSamePredictionsAsMlflow:
             expected = mlp().eval()(torch.from_numpy(ROWS.astype(np.float32))).numpy()[:, 0]
         np.testing.assert_allclose(got[:-1], expected, atol=1e-6)
         assert np.isnan(got[-1])
+
+    def test_a_double_that_is_infinite_as_float_is_told(self, shelf: Shelf) -> None:
+        uri = put(shelf, "torch-range", mlp(), signature(DOUBLES, positions("float")))
+        with pytest.raises(InputOutOfRange, match="the input x19 has a number"):
+            shelf.placed(uri).scorer()([*[pa.array([1.0])] * 19, pa.array([1e300])])
 
     def test_mixed_columns_become_floats_too(self, shelf: Shelf) -> None:
         inputs = columns(a="double", b="long", c="float", d="boolean")

@@ -221,7 +221,7 @@ class TestColumns:
         asked = model(
             ModelInput("y", pa.float64(), True),
             ModelInput("names", pa.string(), True),
-            ModelInput("nothing_like_it", pa.string(), False),
+            ModelInput("nothing_like_it", pa.string(), True),
             ModelInput("name", pa.float64(), True),
             ModelInput("big", pa.float64(), True),
             ModelInput("amount", pa.int32(), True),
@@ -238,9 +238,10 @@ class TestColumns:
             "  nothing_like_it: string in the model, missing in the source",
             "  name: double in the model, string in the source: no cast keeps every value",
             "  big: double in the model, int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source:"
-            " no cast keeps every value",
+            " no cast keeps every value; model.casts: {big: double} allows one that rounds",
             "  amount (column big): int32 in the model (-2,147,483,648 to 2,147,483,647),"
-            " int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source: no cast keeps every value",
+            " int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source: no cast keeps every value;"
+            " model.casts: {amount: integer} allows one that rejects rows that do not fit",
             "  columns of the source that no input takes: Y, at",
         ]
 

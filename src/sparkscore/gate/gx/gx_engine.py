@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.gate.gx.gx_output import suppress_gx_output
 from sparkscore.gate.suites import Expectation
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.identifiers import quote_identifier
 
 # BASIC with no examples: above BOOLEAN_ONLY results carry values of rows otherwise.
@@ -111,4 +112,4 @@ def summarize_rule_error(text: str, *, sensitive: bool = False) -> str:
     if sensitive:
         return "an error whose message may hold values"
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[-1][:200] if lines else "an error without a message"
+    return shorten_redacted(lines[-1], 200) if lines else "an error without a message"

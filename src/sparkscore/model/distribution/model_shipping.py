@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
@@ -25,6 +26,7 @@ def ship_model(
     params: Mapping[str, Any],
     residency: Literal["worker", "executor"] = "worker",
     batch_timeout: float | None = None,
+    repeat_rows: int = 0,
     sensitive: bool = False,
 ) -> ShippedModel:
     """The model as workers find it; added to the SparkContext once per digest.
@@ -35,9 +37,9 @@ def ship_model(
     Runs on: driver.
     """
     name = f"sparkscore-{model.digest}.zip"
-    context, mlmodel = spark.sparkContext, read_mlmodel(model.path)
+    context, mlmodel = spark.sparkContext, read_mlmodel(model.path, model.trust)
     if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
-        context.addFile(_zip_model_folder(Path(model.path), name).as_uri())
+        context.addFile(zip_model_folder(Path(model.path), _zip_folder() / name).as_uri())
     return ShippedModel(
         digest=model.digest,
         archive=name,
@@ -49,14 +51,22 @@ def ship_model(
         residency=residency,
         file=describe_runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
+        repeat_rows=repeat_rows,
         sensitive=sensitive,
         code=list_model_modules(mlmodel, model.path),
+        trust=model.trust,
     )
 
 
-def _zip_model_folder(folder: Path, name: str) -> Path:
-    """A zip of the folder, next to it; equal files give equal bytes. It appears all at once: no run sees a part."""
-    target = folder.with_name(name).absolute()
+def _zip_folder() -> Path:
+    """A folder that Spark removes with the context: until then executors that start late ask for the zip."""
+    folder = Path(SparkFiles.getRootDirectory(), "sparkscore-zips").absolute()
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def zip_model_folder(folder: Path, target: Path) -> Path:
+    """A zip of the folder; equal files give equal bytes. It appears all at once: no run sees a part."""
     with tempfile.TemporaryDirectory(dir=target.parent) as workplace:
         partial = Path(workplace, target.name)
         with zipfile.ZipFile(partial, "w", zipfile.ZIP_STORED) as archive:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from sparkscore.records import ModelInput
+from sparkscore.records import WARNING_POLICY, ModelInput, TrustPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,11 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    repeat_rows: int = 0
+    """How many rows of a run are predicted twice more (`scoring.repeated_rows`)."""
     code: tuple[str, ...] = ()
     """Names of the modules and packages that it brings."""
+    trust: TrustPolicy = WARNING_POLICY
+    """By which executors decide once more whether to load it."""
     secret: str = field(default_factory=secrets.token_hex, repr=False, compare=False)
     """Signs the errors that tasks send to the driver (`scoring.task_errors`); no part of what the model is."""

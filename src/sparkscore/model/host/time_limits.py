@@ -2,7 +2,12 @@
 
 import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass
+
+from sparkscore.errors import ConfigError
+
+_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +25,25 @@ class HostTimeLimits:
 
 
 def read_host_time_limits(batch_timeout: float | None = None) -> HostTimeLimits:
-    """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch."""
-    seconds = os.environ.get("SPARKSCORE_HOST_TIMEOUT_S") if batch_timeout is None else batch_timeout
-    return HostTimeLimits() if seconds is None else HostTimeLimits(batch_s=float(seconds))
+    """The limits; `batch_timeout`, or SPARKSCORE_HOST_TIMEOUT_S in the executors' environment, is that for a batch.
+
+    Raises:  ConfigError where the variable is no number of seconds.
+    """
+    if batch_timeout is not None:
+        return HostTimeLimits(batch_s=batch_timeout)
+    text = os.environ.get(_TIMEOUT_VARIABLE)
+    return HostTimeLimits() if text is None else HostTimeLimits(batch_s=_parse_seconds(text))
+
+
+def _parse_seconds(text: str) -> float:
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    raise ConfigError(
+        f"{_TIMEOUT_VARIABLE} is {text!r} in an executor's environment",
+        "a number of seconds above 0",
+        f"correct or remove spark.executorEnv.{_TIMEOUT_VARIABLE}",
+    )
 
 
 def private_time_limits(batch_timeout: float | None) -> HostTimeLimits:

@@ -1,6 +1,8 @@
 """Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
+import threading
 from collections.abc import Callable
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -8,15 +10,14 @@ from urllib.parse import urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
-from sparkscore.errors import (
-    AccessDenied,
-    ConfigError,
-    ModelNotFound,
-    RegistryUnreachable,
-    SparkscoreError,
-    redact_secrets,
+from sparkscore.errors import AccessDenied, ConfigError, ModelNotFound, RegistryUnreachable, SparkscoreError
+from sparkscore.model.registry.mlflow_settings import (
+    limit_mlflow_downloads,
+    limit_mlflow_retries,
+    suppress_mlflow_output,
 )
-from sparkscore.model.registry.mlflow_settings import limit_mlflow_retries, suppress_mlflow_output
+from sparkscore.redaction.known_secrets import register_secret, register_uri_secrets
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 
 RegistryAnswer = TypeVar("RegistryAnswer")
 
@@ -40,7 +41,10 @@ def open_registry(tracking_uri: str | None) -> Registry:
     """
     with suppress_mlflow_output():
         import mlflow
+        from mlflow.utils.credentials import read_mlflow_creds
 
+        register_secret(read_mlflow_creds().password)  # a file may hold it
+        register_uri_secrets(tracking_uri or mlflow.get_tracking_uri())
         # for Databricks MLflow knows that the registry is Unity Catalog
         registry_uri = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
         uri = registry_uri or mlflow.get_registry_uri()
@@ -77,6 +81,31 @@ def _call_registry_once(request: Callable[[], RegistryAnswer], subject: str) -> 
             raise _translate_mlflow_error(error, subject) from error
 
 
+def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float) -> RegistryAnswer:
+    """The answer of a request that makes several calls, within a time that no other side can prolong.
+
+    A time-out of a socket is for each read, and stores have time-outs of their own: then the request is left to its
+    daemon thread.
+
+    Raises:  RegistryUnreachable when the time is over; else what the request raises.
+    """
+    answer: Future[RegistryAnswer] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(request())
+        except Exception as error:  # noqa: BLE001  raised again by whoever waits
+            answer.set_exception(error)
+
+    with suppress_mlflow_output(), limit_mlflow_retries():
+        threading.Thread(target=run, name="sparkscore-mlflow", daemon=True).start()
+        if not wait([answer], timeout=seconds).done:
+            raise RegistryUnreachable(
+                f"MLflow has not answered within {seconds:g} s", "a server that answers", "check model.tracking_uri"
+            )
+    return answer.result()
+
+
 def download_model_files(registry: Registry, name: str, version: str, directory: Path) -> Path:
     """The folder in which a model version's files now lie, inside `directory`.
 
@@ -89,7 +118,7 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
     uri = f"models:/{name}/{version}"
     if not governed:
         uri = call_registry(lambda: client.get_model_version_download_uri(name, version), subject)
-    with suppress_mlflow_output():
+    with suppress_mlflow_output(), limit_mlflow_downloads():
         from mlflow.artifacts import download_artifacts
 
         try:
@@ -103,7 +132,7 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
 
 def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
     """What a failure of MLflow, of its database or of the network means for a run."""
-    code, message = getattr(error, "error_code", None), redact_secrets(str(error)).strip().partition("\n")[0][:300]
+    code, message = getattr(error, "error_code", None), shorten_redacted(str(error).strip().partition("\n")[0], 300)
     no_file = isinstance(error, OSError) and "No such file" in str(error)
     check = "check model.uri and model.tracking_uri"
     if code in _NOT_FOUND_CODES or no_file:

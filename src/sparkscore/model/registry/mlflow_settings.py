@@ -6,12 +6,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stdout
 
-_QUIET_VARIABLES = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false"}
+_QUIET_VARIABLES = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # the URL has the user info of the tracking URI
+}
 _SHORT_RETRY_VARIABLES = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "5",
 }
+_DOWNLOAD_VARIABLES = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
+"""A server that fetches files from its own store first may be silent for long."""
 _DATABASE_ATTEMPTS = 2
 
 
@@ -34,13 +40,25 @@ def suppress_mlflow_output() -> Iterator[None]:
 @contextmanager
 def limit_mlflow_retries() -> Iterator[None]:
     """Few and short retries: by default MLflow asks a server for minutes, and a database ten times over 100 seconds."""
+    with _limit_database_attempts(), _set_default_variables(_SHORT_RETRY_VARIABLES):
+        yield
+
+
+@contextmanager
+def limit_mlflow_downloads() -> Iterator[None]:
+    """Few retries: by default MLflow asks a server that is silent for a quarter of an hour and more for each file."""
+    with _limit_database_attempts(), _set_default_variables(_DOWNLOAD_VARIABLES):
+        yield
+
+
+@contextmanager
+def _limit_database_attempts() -> Iterator[None]:
     import mlflow.store.db.utils as database
 
     original = database.MAX_RETRY_COUNT  # there is no setting for it
     database.MAX_RETRY_COUNT = min(original, _DATABASE_ATTEMPTS)
     try:
-        with _set_default_variables(_SHORT_RETRY_VARIABLES):
-            yield
+        yield
     finally:
         database.MAX_RETRY_COUNT = original
 

@@ -6,6 +6,7 @@ Asked through a client of its own, so that the process's global tracking URI sta
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
@@ -15,7 +16,9 @@ from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, ch
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
 from sparkscore.model.signature.signature_check import check_model_params
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
-from sparkscore.records import PinnedModel
+from sparkscore.model.trust.model_trust import check_model_digest, check_model_origin, judge_model
+from sparkscore.model.trust.package_requirements import find_requirement_mismatches, requirement_mismatch_error
+from sparkscore.records import WARNING_POLICY, PinnedModel, TrustPolicy
 
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
 
@@ -52,15 +55,17 @@ def resolve_model(
     params: Mapping[str, Any],
     copies: str,
     inputs: Mapping[str, str] | None = None,
+    trust: TrustPolicy = WARNING_POLICY,
 ) -> PinnedModel:
     """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
 
     Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`).
     Runs on: driver.
-    Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; AccessDenied;
-             RegistryUnreachable after bounded retries.
+    Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; TrustRefused
+             for what `trust` does not allow; AccessDenied; RegistryUnreachable after bounded retries.
     """
     model_uri, registry = parse_model_uri(uri), open_registry(tracking_uri)
+    check_model_origin(trust, name=model_uri.name, uris=(registry.uri, registry.client.tracking_uri))
     name, version = model_uri.name, _resolve_registry_version(registry, model_uri)
     entry = call_registry(
         lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}"
@@ -72,23 +77,64 @@ def resolve_model(
     folder, digest = fetch_private_copy(
         lambda directory: download_model_files(registry, name, version, directory), copies
     )
-    mlmodel = read_mlmodel(folder)
+    return describe_private_copy(
+        PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PrivateCopy:
+    """The files of a model version, whose digest has been computed."""
+
+    name: str
+    version: str
+    digest: str
+    folder: Path
+
+
+def describe_private_copy(
+    copy: PrivateCopy,
+    *,
+    runtime: str,
+    params: Mapping[str, Any],
+    inputs: Mapping[str, str] | None = None,
+    trust: TrustPolicy = WARNING_POLICY,
+) -> PinnedModel:
+    """The model that a private copy holds, judged by its files. Asks no registry.
+
+    Runs on: driver.
+    Raises:  ModelError and SignatureError for what the files say; TrustRefused for what `trust` does not allow.
+    """
+    check_model_digest(trust, copy.digest)
+    mlmodel = read_mlmodel(copy.folder, trust)
+    warnings = judge_model(copy.folder, trust, mlmodel)
     signature = _resolve_signature(mlmodel, inputs or {})
     check_model_params(signature, params)
-    selected = choose_runtime(runtime, mlmodel, params, folder)
+    selected = choose_runtime(runtime, mlmodel, params, copy.folder)
     if selected == "onnx":
-        check_onnx_signature(mlmodel, signature, folder)
+        check_onnx_signature(mlmodel, signature, copy.folder)
     return PinnedModel(
-        name=name,
-        version=version,
+        name=copy.name,
+        version=copy.version,
         model_id=str(mlmodel.get("model_id") or ""),
-        digest=digest,
-        path=str(folder),
+        digest=copy.digest,
+        path=str(copy.folder),
         runtime=selected,
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
+        trust=trust,
+        warnings=(*warnings, *_check_requirements(str(copy.folder), selected, trust)),
     )
+
+
+def _check_requirements(folder: str, runtime: str, trust: TrustPolicy) -> tuple[str, ...]:
+    """What to warn of where this process's packages are not those that the model needs."""
+    found = () if trust.requirements == "ignore" else find_requirement_mismatches(folder, runtime)
+    if found and trust.requirements == "refuse":
+        raise requirement_mismatch_error(found, "the driver")
+    advice = "install them on the driver and the executors, or set model.requirements to ignore"
+    return (f"the model was logged with other packages: {'; '.join(found)}; {advice}",) if found else ()
 
 
 def look_up_model_version(uri: str, tracking_uri: str | None) -> str:

@@ -6,17 +6,21 @@ import shutil
 import stat
 import tempfile
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.distribution.locked_directory import find_foreign_access
-from sparkscore.model.trust.model_digest import compute_model_digest
+from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest
 
-_COPY_NAME = re.compile(r"[0-9a-f]{64}|\.fetch-.*")
+_COPY_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})|\.fetch-.*")
 """What is created here: copies by their digest, and the folders of fetches."""
 _WRITABLE_BY_OTHERS = 0o022
+_ZIP_NAME = re.compile(r"sparkscore-(?P<digest>[0-9a-f]{64})\.zip")
+"""What older versions created here: zips of copies, and the folders in which they wrote them."""
+_ZIP_FOLDER_NAME = re.compile(r"tmp[a-z0-9_]{8}")
 
 
 def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path, str]:
@@ -42,32 +46,50 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
         return target, digest
 
 
+def find_private_copy(copies: str, digest: str) -> tuple[Path, str] | None:
+    """The copy whose files have a digest, by today's formula or by the former one, and its digest of today.
+
+    Runs on: driver.
+    """
+    folder = Path(copies)
+    candidates = chain([folder / digest], _former_copies(folder, digest))
+    return next(((one, one.name) for one in candidates if _has_copy_digest(one, one.name)), None)
+
+
+def _former_copies(folder: Path, digest: str) -> Iterator[Path]:
+    """Copies that the former formula names by a digest."""
+    for copy in sorted(folder.iterdir()) if folder.is_dir() else ():
+        with suppress(ModelError):
+            if _COPY_NAME.fullmatch(copy.name) and copy.is_dir() and compute_former_digest(copy) == digest:
+                yield copy
+
+
 def list_unused_copies(copies: str, *, pinned: Collection[str], unused_since: datetime) -> list[Path]:
-    """Copies, and the remains of killed downloads, of no pinned digest and not used since that moment.
+    """Copies, their zips, and the remains of killed runs, of no pinned digest and not used since that moment.
 
     Runs on: driver.
     """
     folder = Path(copies)
     entries = sorted(folder.iterdir()) if folder.is_dir() else []
-    return [
-        one
-        for one in entries
-        if _COPY_NAME.fullmatch(one.name) and one.name not in pinned and _is_folder_older(one, unused_since)
-    ]
+    return [one for one in entries if _is_created_here(one, pinned) and _is_older(one, unused_since)]
 
 
 def copy_bytes(copy: Path) -> int:
-    """Bytes in a copy's files; links are not followed."""
-    return sum(file.lstat().st_size for file in copy.rglob("*") if file.is_symlink() or not file.is_dir())
+    """Bytes in a copy's files, or of a zip; links are not followed."""
+    files = (copy, *copy.rglob("*"))
+    return sum(file.lstat().st_size for file in files if file.is_symlink() or not file.is_dir())
 
 
 def remove_private_copy(copy: Path) -> None:
-    """Remove a copy; links in it are removed, not followed.
+    """Remove a copy, or a zip; links in it are removed, not followed.
 
     Raises:  AccessDenied.
     """
     try:
-        shutil.rmtree(copy)
+        if stat.S_ISDIR(copy.lstat().st_mode):
+            shutil.rmtree(copy)
+        else:
+            copy.unlink()
     except FileNotFoundError:  # another process was faster
         return
     except OSError as error:
@@ -76,13 +98,28 @@ def remove_private_copy(copy: Path) -> None:
         ) from error
 
 
-def _is_folder_older(entry: Path, moment: datetime) -> bool:
-    """Whether it is a folder, not a link, that is older than the moment."""
+def _is_created_here(entry: Path, pinned: Collection[str]) -> bool:
+    """Whether it is a copy or a zip of no pinned digest, or what a killed run left; never a link."""
+    if entry.is_symlink():
+        return False
+    named = (_COPY_NAME if entry.is_dir() else _ZIP_NAME).fullmatch(entry.name)
+    if named is not None:
+        return named["digest"] not in pinned
+    return entry.is_dir() and _ZIP_FOLDER_NAME.fullmatch(entry.name) is not None and _has_only_zips(entry)
+
+
+def _has_only_zips(folder: Path) -> bool:
     try:
-        status = entry.lstat()
+        return all(_ZIP_NAME.fullmatch(one.name) for one in folder.iterdir())
+    except OSError:
+        return False
+
+
+def _is_older(entry: Path, moment: datetime) -> bool:
+    try:
+        return entry.lstat().st_mtime < moment.timestamp()
     except FileNotFoundError:  # a fetch that has ended meanwhile
         return False
-    return stat.S_ISDIR(status.st_mode) and status.st_mtime < moment.timestamp()
 
 
 def _move_fetched_copy(fetched: Path, target: Path, digest: str) -> None:

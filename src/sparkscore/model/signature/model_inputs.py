@@ -8,6 +8,8 @@ from sparkscore.errors import PredictError, SignatureError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.pyfunc_runtime import Features
 from sparkscore.model.signature.lossless_casts import cast_losslessly, is_lossless_cast
+from sparkscore.model.signature.missing_values import fill_missing_values
+from sparkscore.model.signature.number_casts import can_cast_numbers, cast_numbers
 from sparkscore.model.signature.numpy_inputs import numpy_type, refuse_null, to_numpy_matrix, to_numpy_tensor
 from sparkscore.records import ModelInput
 
@@ -27,7 +29,8 @@ def build_features(columns: Sequence[pa.Array], model: ShippedModel) -> Features
     Shapes:  columns of n rows -> frame (n, k), array (n, k) of the tensor's type, array (n, …), or a dict of those.
     Runs on: executor.
     Raises:  SignatureError for a wrong number of columns or a lossy cast; PredictError for NULL where the model takes
-             none, and for lists of another length than the tensor's. Neither holds a value of a row.
+             none, and for lists of another length than the tensor's; InputOutOfRange for a number that the type in
+             which the model computes cannot hold. None holds a value of a row.
     """
     ready = cast_model_inputs(columns, model)
     if not model.tensor:
@@ -45,9 +48,9 @@ def build_features(columns: Sequence[pa.Array], model: ShippedModel) -> Features
 
 
 def cast_model_inputs(columns: Sequence[pa.Array], model: ShippedModel) -> list[pa.Array]:
-    """The columns in the signature's types, every value kept.
+    """The columns in the signature's types, every value kept but those that `model.casts` and `model.missing` change.
 
-    Raises:  SignatureError, PredictError, as `build_features`.
+    Raises:  SignatureError, PredictError, InputOutOfRange, as `build_features`.
     """
     inputs = model.inputs
     if len(columns) != len(inputs):
@@ -57,7 +60,10 @@ def cast_model_inputs(columns: Sequence[pa.Array], model: ShippedModel) -> list[
             "pass one column per model input, in this order",
         )
     names = input_names(inputs)
-    ready = [_cast_input_column(column, name, one) for column, name, one in zip(columns, names, inputs, strict=True)]
+    ready = [
+        fill_missing_values(_cast_input_column(column, name, one), one)
+        for column, name, one in zip(columns, names, inputs, strict=True)
+    ]
     for column, name, one in zip(ready, names, inputs, strict=True):
         if pa.types.is_integer(one.type) and (one.required or model.runtime != "sklearn"):
             refuse_null(column, name, _null_refusal_reason(one))
@@ -72,6 +78,8 @@ def _null_refusal_reason(model_input: ModelInput) -> str:
 def _cast_input_column(column: pa.Array, name: str, model_input: ModelInput) -> pa.Array:
     if column.type == model_input.type:
         return column
+    if model_input.may_round and can_cast_numbers(column.type, model_input.type):
+        return cast_numbers(column, model_input.type, name)
     if not is_lossless_cast(column.type, model_input.type):
         raise SignatureError(
             f"input {name} arrives as {column.type}",

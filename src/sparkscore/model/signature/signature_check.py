@@ -9,7 +9,9 @@ import pyarrow as pa
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.lossless_casts import is_lossless_cast
 from sparkscore.model.signature.mlflow_signature import Signature
+from sparkscore.model.signature.number_casts import CAST_TYPES, can_cast_numbers, number_type
 from sparkscore.records import ModelInput, PinnedModel
+from sparkscore.spark.type_mapping import describe_source_type
 
 _MAX_SHOWN_COLUMNS = 20
 
@@ -40,8 +42,8 @@ def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
             raise SignatureError(f"the param {name} is a {type(value).__name__}", f"a {kind}", "check model.params")
 
 
-def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, str]) -> tuple[str, ...]:
-    """The source column of each model input, in the model's order.
+def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, str]) -> tuple[str | None, ...]:
+    """The source column of each model input, in the model's order; None for an optional one that the source lacks.
 
     Needs:   `mapping`: model input -> source column, where names differ; inputs without names are "0", "1", ….
              A tensor (-1, k) without a name takes k columns of numbers, or one column of arrays of k numbers:
@@ -52,7 +54,7 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
     """
     names = tuple(str(position) if one.name is None else one.name for position, one in enumerate(model.inputs))
     problems = [
-        f"model.inputs names {name}: no such input{_suggest_similar_name(name, names)}"
+        f"model.inputs names {name}: no such input{suggest_similar_name(name, names)}"
         for name in mapping
         if name not in names
     ]
@@ -66,9 +68,11 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
         raise SignatureError(
             "\n  ".join([f"the source does not fit {model.name} version {model.version}:", *problems]),
             "a column for each input, of a type that the input's type can hold without loss",
-            "map names with model.inputs; cast types in the source, or train the model on these types",
+            "map names with model.inputs; cast types in the source, allow casts with model.casts, or train the model on"
+            " these types",
         )
-    return tuple(mapping.get(name, name) for name in names)
+    columns = [mapping.get(name, name) for name in names]
+    return tuple(column if column in schema.names else None for column in columns)
 
 
 def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, is_unmapped_tensor: bool) -> list[str]:
@@ -84,17 +88,29 @@ def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, is_
 def _input_column_problems(name: str, column: str, model_input: ModelInput, schema: pa.Schema) -> list[str]:
     label = f"{name}{'' if name == column else f' (column {column})'}: {_format_input_type(model_input)} in the model"
     count = len(schema.get_all_field_indices(column))
+    if not count and not model_input.required and name == column:
+        return []
     if count != 1:
-        return [
-            f"{label}, {'twice' if count else 'missing'} in the source{_suggest_similar_name(column, schema.names)}"
-        ]
-    source = schema.field(column).type
-    if is_lossless_cast(source, model_input.type):
+        return [f"{label}, {'twice' if count else 'missing'} in the source{suggest_similar_name(column, schema.names)}"]
+    source, words = schema.field(column).type, describe_source_type(schema.field(column))
+    if pa.types.is_null(source) and words != "void":
+        return [f"{label}, {words} in the source: a type that Arrow does not have; cast it in the source"]
+    is_wanted = model_input.may_round and can_cast_numbers(source, model_input.type)
+    if is_wanted or is_lossless_cast(source, model_input.type):
         return []
     return [
-        f"{label}{_format_integer_range(model_input.type)}, {source}{_format_integer_range(source)} in the source: "
-        "no cast keeps every value"
+        f"{label}{_format_integer_range(model_input.type)}, {words}{_format_integer_range(source)} in the source: "
+        f"no cast keeps every value{_casts_advice(name, source, model_input.type)}"
     ]
+
+
+def _casts_advice(name: str, source: pa.DataType, target: pa.DataType) -> str:
+    """What allows the cast, where `model.casts` can."""
+    kinds = [kind for kind, numbers in CAST_TYPES.items() if numbers == number_type(target)]
+    if not kinds or not can_cast_numbers(source, target):
+        return ""
+    effect = "rounds" if pa.types.is_floating(number_type(target)) else "rejects rows that do not fit"
+    return f"; model.casts: {{{name}: {kinds[0]}}} allows one that {effect}"
 
 
 def _format_integer_range(kind: pa.DataType) -> str:
@@ -123,7 +139,8 @@ def _format_input_type(model_input: ModelInput) -> str:
     )
 
 
-def _suggest_similar_name(name: str, names: Sequence[str]) -> str:
+def suggest_similar_name(name: str, names: Sequence[str]) -> str:
+    """A question with the name that may be meant, for the end of a message; nothing where none is similar."""
     same = [other for other in names if other.lower() == name.lower() and other != name]
     if same:
         return f" (did you mean {same[0]}, which differs in case?)"

@@ -1,12 +1,15 @@
 """Reads and checks an MLmodel file before anything of the model is imported."""
 
 from collections.abc import Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import yaml
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import ModelError, TrustRefused
+from sparkscore.model.trust.flavor_paths import refuse_outside_paths
+from sparkscore.model.trust.signature_limits import check_signature_limits
+from sparkscore.records import WARNING_POLICY, TrustPolicy
 from sparkscore.settings.strict_yaml import load_yaml
 from sparkscore.settings.yaml_survey import RefusedYaml
 
@@ -33,19 +36,38 @@ TRUSTED_LOADERS = frozenset(
 )
 """Modules that may load a model: MLflow's own. A loader_module is imported by name, so any other could be anything."""
 
-_FLAVOR_PATH_KEYS = ("code", "data", "model_data", "model_path", "pickled_model", "python_model")
 _PYFUNC = "python_function"
+_MAX_BYTES = 16 << 20
 
 
-def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
-    """The MLmodel file of a model's folder, judged: its loader is one of MLflow's, its paths stay in the folder.
+def read_mlmodel(folder: str | Path, trust: TrustPolicy = WARNING_POLICY) -> Mapping[str, Any]:
+    """The MLmodel file of a model's folder, judged: its loader is a known one, its paths stay in the folder, and its
+    signature exhausts nobody.
 
-    Runs on: driver.
-    Raises:  ModelError.
+    Runs on: driver | executor.
+    Raises:  ModelError; TrustRefused, SignatureError.
     """
-    path = Path(folder) / "MLmodel"
+    content = _load_mlmodel(Path(folder) / "MLmodel")
+    flavors = content.get("flavors") if isinstance(content, dict) else None
+    if not isinstance(flavors, dict) or not isinstance(flavors.get(_PYFUNC), dict):
+        raise ModelError(
+            "the MLmodel file has no flavour python_function",
+            "a model that MLflow can load as a function",
+            "log it with a flavour of MLflow",
+        )
+    _check_loader_module(flavors[_PYFUNC].get("loader_module"), trust)
+    refuse_outside_paths(content)
+    check_signature_limits(content)
+    return content  # type: ignore[no-any-return]
+
+
+def _load_mlmodel(path: Path) -> Any:
     try:
-        content = load_yaml(path.read_text(encoding="utf-8"))
+        if path.stat().st_size > _MAX_BYTES:
+            raise ModelError(
+                f"the MLmodel file has {path.stat().st_size:,} bytes", f"at most {_MAX_BYTES:,}", "log the model again"
+            )
+        return load_yaml(path.read_text(encoding="utf-8"))
     except RefusedYaml as refused:
         raise ModelError(
             f"the MLmodel file of the model: {refused.found}", refused.expected, "log the model again"
@@ -56,39 +78,21 @@ def read_mlmodel(folder: str | Path) -> Mapping[str, Any]:
             "a model logged by MLflow",
             "log the model again",
         ) from error
-    flavors = content.get("flavors") if isinstance(content, dict) else None
-    if not isinstance(flavors, dict) or not isinstance(flavors.get(_PYFUNC), dict):
-        raise ModelError(
-            "the MLmodel file has no flavour python_function",
-            "a model that MLflow can load as a function",
-            "log it with a flavour of MLflow",
+
+
+def _check_loader_module(loader: object, trust: TrustPolicy) -> None:
+    allowed = TRUSTED_LOADERS if trust.loaders is None else trust.loaders
+    if isinstance(loader, str) and loader in allowed:
+        return
+    if isinstance(loader, str) and loader in TRUSTED_LOADERS:
+        raise TrustRefused(
+            f"the model's MLmodel file names the loader module {loader!r}, which model.trust does not allow",
+            f"one of {', '.join(sorted(allowed))}",
+            "log the model with one of these, or list it in model.trust.loaders",
         )
-    _check_loader_module(flavors[_PYFUNC].get("loader_module"))
-    for name, flavor in flavors.items():
-        _check_flavor_paths(name, flavor)
-    return content  # type: ignore[no-any-return]
-
-
-def _check_loader_module(loader: object) -> None:
-    if not isinstance(loader, str) or loader not in TRUSTED_LOADERS:
-        raise ModelError(
-            f"the model's MLmodel file names the loader module {loader!r}, which is not MLflow's own",
-            f"one of {', '.join(sorted(TRUSTED_LOADERS))}",
-            "log the model with one of MLflow's flavours, or as mlflow.pyfunc.PythonModel",
-        )
-
-
-def _check_flavor_paths(flavor_name: str, flavor: object) -> None:
-    paths = (
-        {key: flavor[key] for key in _FLAVOR_PATH_KEYS if isinstance(flavor.get(key), str)}
-        if isinstance(flavor, dict)
-        else {}
+    raise TrustRefused(
+        f"the model's MLmodel file names the loader module {loader!r}, which is not MLflow's own",
+        f"one of {', '.join(sorted(allowed))}",
+        "log the model with one of MLflow's flavours, or as mlflow.pyfunc.PythonModel; or list the module in"
+        " model.trust.loaders if you trust it",
     )
-    for key, value in paths.items():
-        path = PurePosixPath(value)
-        if path.is_absolute() or ".." in path.parts or "\\" in value:
-            raise ModelError(
-                f"{flavor_name}.{key} of the MLmodel file points outside the model's folder",
-                "a path inside it",
-                "log the model again",
-            )

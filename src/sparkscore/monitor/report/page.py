@@ -14,6 +14,7 @@ from sparkscore.monitor.report.run_overview import run_head, source_section
 from sparkscore.monitor.report.verdict_sections import rejects_section, verdicts_section
 from sparkscore.monitor.visible import visible_text
 from sparkscore.records import RunEvent, RunPage
+from sparkscore.redaction.secret_patterns import mask_secrets
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -72,5 +73,5 @@ def _load_page_template() -> "Template":
 
 
 def _make_visible(value: Any) -> Any:
-    """Texts without marks that change the direction of text; our own markup, pictures, stays as it is."""
-    return visible_text(value) if type(value) is str else value
+    """Texts without secrets and marks that change the direction of text; our own markup, pictures, stays as it is."""
+    return visible_text(mask_secrets(value)) if type(value) is str else value

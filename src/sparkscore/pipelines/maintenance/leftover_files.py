@@ -21,7 +21,7 @@ def remove_stages(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     An unfinished run may have committed its stage, or be about to: its stage stays, however old it is.
     """
     root = job.settings.stage_uri
-    own_folder = f"{root}/{job.settings.job}"
+    own_folder = f"{root}/{job.names[0]}"
     if hadoop_folders.is_linked_folder(job.spark, own_folder):
         job.record_skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
         return

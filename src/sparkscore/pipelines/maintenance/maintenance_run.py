@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 
 import structlog
 from pyspark.sql import SparkSession
@@ -12,11 +13,12 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner, list_former_jobs
 
 log = structlog.get_logger("sparkscore")
 
@@ -62,6 +64,11 @@ class MaintenanceRun:
     def events_table(self) -> Table:
         """The run events."""
         return self.target.sibling("_runs")
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the job, oldest first: its runs and their stages keep the first one."""
+        return (*list_former_jobs(self.events_table, self.target), self.settings.job)
 
     @property
     def kept_from(self) -> date | None:
@@ -114,6 +121,7 @@ class MaintenanceRun:
             yield
         except Exception as error:
             known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
+            redact_exception(error)
             if known is None:
                 raise
             self.report = replace(

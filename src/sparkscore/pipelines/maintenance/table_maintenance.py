@@ -36,7 +36,7 @@ def expire_job_tables(job: MaintenanceRun) -> None:
 
 def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: ColocatedJobs) -> None:
     """Compact small files where no run is active: its MERGE would have to start again."""
-    busy = {event.as_of.date() for event in colocated.unsettled if event.job == job.settings.job}
+    busy = {event.as_of.date() for event in colocated.unsettled if event.job in job.names}
     for table in tables:
         for part in file_maintenance.find_small_file_partitions(table):
             if part.as_of_date in busy:

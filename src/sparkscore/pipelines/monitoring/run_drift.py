@@ -9,6 +9,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import find_scoring_publications, select_run_events
 from sparkscore.model.registry.training_data import find_training_data
+from sparkscore.model.trust.model_trust import check_training_table
 from sparkscore.monitor.column_profiles import merge_profiles
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.pipelines.monitoring.run_profiles import profile_table_inputs
@@ -132,9 +133,12 @@ def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[Col
         return stored
     settings = attempt.settings
     data = find_training_data(plan.model.name, plan.model.version, tracking_uri=settings.tracking_uri)
+    warning = check_training_table(settings.model.trust_policy, data.table)
+    if warning is not None:
+        attempt.warn(warning)
     table = Table.from_name(attempt.spark, data.table, home=settings.home_uri)
     version: int | Literal["latest"] = "latest" if data.version is None else data.version
-    columns = [*dict.fromkeys(plan.model_columns)]
+    columns = [*dict.fromkeys(plan.read_columns)]
     snapshot = ingest.pin_source(table, version=version, as_of=datetime.now(UTC), keys=(), where=(), columns=columns)
     profiles = profile_table_inputs(attempt, plan, replace(snapshot, columns=tuple(snapshot.schema.names)))
     keep_baseline(attempt.target.sibling("_profile"), plan.run, name, profiles)

@@ -3,9 +3,11 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
-from sparkscore.errors import MONITORING_BREACH, SparkscoreError, redact_secrets
+from sparkscore.errors import MONITORING_BREACH, SparkscoreError
+from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
@@ -15,13 +17,16 @@ from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
-from sparkscore.records import ColumnProfile, Drift, RunEvent, SlaRule, Stage
+from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
 from sparkscore.store.run_events import load_events
 
 _WORST, _TOLD = 20, 3
+_MLFLOW_S = 60.0
+"""How long a published run may be held by MLflow."""
 
 
 def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
@@ -49,14 +54,14 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
                 attempt.report = replace(attempt.report, report=write_run_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:
         with attempt.phase("mlflow"), _warn_on_failure(attempt, "MLflow run"):
-            log_run(
-                attempt.report,
-                plan.run,
-                comparison.drifts,
-                tracking_uri=attempt.settings.tracking_uri,
-                home=attempt.settings.home_uri,
-            )
+            _log_run_in_time(attempt, plan.run, comparison.drifts)
     attempt.record_monitoring(_monitored_details(attempt, comparison.drifts, rules))
+
+
+def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
+    settings = attempt.settings
+    call = partial(log_run, attempt.report, run, drifts, tracking_uri=settings.tracking_uri, home=settings.home_uri)
+    call_mlflow_in_time(call, seconds=_MLFLOW_S)
 
 
 def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:
@@ -104,13 +109,18 @@ def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ..
     """The rules of the config for the as_of of an attempt that is published."""
     own_events = [event for event in events if event.as_of == attempt.as_of]
     rules = load_sla_rules(attempt.source, attempt.settings, own_events)
+    report_sla_rules(attempt, rules)
+    return rules
+
+
+def report_sla_rules(attempt: Attempt, rules: Sequence[SlaRule]) -> None:
+    """Set the broken rules in the report, with a warning for each; with `sla.fail` they decide the exit code."""
     broken = [rule for rule in rules if not rule.kept]
     for rule in broken:
         attempt.warn(f"SLA, {rule.rule}: {rule.observed}; expected {rule.expected}")
     attempt.report = replace(attempt.report, sla_broken=tuple(rule.rule for rule in broken))
     if broken and attempt.settings.sla.fail:
         attempt.exit_code = MONITORING_BREACH
-    return rules
 
 
 def _is_monitoring_requested(settings: Settings) -> bool:
@@ -154,7 +164,7 @@ def _warn_on_failure(attempt: Attempt, what: str, *, binding: bool = False) -> I
         yield
     except Exception as error:  # noqa: BLE001 - whatever it is, readers see the run
         sensitive = bool(attempt.settings.source.sensitive) and not isinstance(error, SparkscoreError)
-        reason = type(error).__name__ if sensitive else redact_secrets(str(error).partition("\n")[0])[:300]
+        reason = type(error).__name__ if sensitive else shorten_redacted(str(error).partition("\n")[0], 300)
         attempt.warn(f"no {what}: {reason}")
         if binding:
             attempt.exit_code = MONITORING_BREACH

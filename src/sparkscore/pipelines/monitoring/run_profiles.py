@@ -17,6 +17,7 @@ from sparkscore.monitor.prediction_columns import PredictionSelector, prediction
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage
+from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
@@ -52,7 +53,7 @@ def _profile_run_inputs(attempt: Attempt, plan: Plan, rows_read: int) -> tuple[C
 
 def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
     sensitive = attempt.settings.source.sensitive
-    return [name for name in dict.fromkeys(plan.model_columns) if name not in sensitive]
+    return [name for name in dict.fromkeys(plan.read_columns) if name not in sensitive]
 
 
 def _profile_sample(
@@ -73,13 +74,18 @@ def _profile_sample(
 
 def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
     table, settings = attempt.stage_store(plan.run).table, attempt.settings
-    threshold, segments = settings.output.threshold, settings.profile.segments
+    threshold = settings.output.threshold
+    segments = {settings.output_names[column]: column for column in settings.profile.segments}
     schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
-    columns = (PREDICTION_COLUMN, *(name for name in segments if name != PREDICTION_COLUMN))
+    columns = (PREDICTION_COLUMN, *segments)
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments))
-    summaries = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    request = ProfileRequest(tuple(kinds), tuple(segments), PredictionSelector(threshold, tuple(segments)))
+    found = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+    summaries = {
+        (column, (None if segment is None else segments[segment], value)): summary
+        for (column, (segment, value)), summary in found.items()
+    }
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 
@@ -104,7 +110,7 @@ class _SampledTable:
             read = files.reader.with_share(self.share) if self.share < 1 else files.reader
             return column_profiles.summarise_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
-            log.info("profile through Spark", reason=str(error).partition("\n")[0][:200])
+            log.info("profile through Spark", reason=shorten_redacted(str(error).partition("\n")[0], 200))
             return column_profiles.summarise_rows(self._rows(), request)
 
     def _rows(self) -> DataFrame:

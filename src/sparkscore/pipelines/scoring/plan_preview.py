@@ -15,10 +15,13 @@ from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
 from sparkscore.records import RunReport
-from sparkscore.schemas import REJECT_COLUMN
+from sparkscore.schemas import REJECT_COLUMN, SCHEMA_VERSION
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.store.table_growth import TableGrowth
+
+_MAX_SHOWN_COLUMNS = 30
 
 
 def preview_plan(
@@ -69,7 +72,7 @@ def sample_predictions(
         attempt.report_transport(transport, "a sample passes through the driver's memory")
         source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
-        predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.source.sensitive).collect()
+        predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.output_sensitive).collect()
         rejected = sum(row[REJECT_COLUMN] is not None for row in predicted)
         attempt.report = dataclasses.replace(
             attempt.report,
@@ -101,13 +104,41 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
             f"{snapshot.table.name} at version {snapshot.version}" + (f", where {conditions}" if conditions else ""),
         ),
         ("model", f"{model.name} version {model.version}, {model.runtime} runtime, digest {model.digest[:12]}"),
-        ("inputs", ", ".join(planned.model_columns)),
+        ("inputs", ", ".join(planned.read_columns)),
+        *_unused_column_lines(planned),
         ("transport", f"{attempt.report.transport}: {attempt.report.transport_reason}"),
         ("chunks", _chunk_plan_text(attempt)),
         ("gates", gates),
         ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
+        *_renamed_column_lines(settings),
+        *_growth_lines(planned.growth),
         ("stage", settings.stage_uri),
     ]
+
+
+def _unused_column_lines(planned: Plan) -> list[tuple[str, str]]:
+    """Columns of the source that the run does not read."""
+    snapshot = planned.snapshot
+    read = {*snapshot.columns, *(condition.column for condition in snapshot.where)}
+    unused = [name for name in snapshot.schema.names if name not in read]
+    more = f" and {len(unused) - _MAX_SHOWN_COLUMNS} more" if len(unused) > _MAX_SHOWN_COLUMNS else ""
+    return [("not read", ", ".join(unused[:_MAX_SHOWN_COLUMNS]) + more)] if unused else []
+
+
+def _renamed_column_lines(settings: Settings) -> list[tuple[str, str]]:
+    """Columns that the prediction table names otherwise than the source."""
+    renamed = [f"{column} as {name}" for column, name in settings.output_names.items() if column != name]
+    return [("renamed", ", ".join(renamed))] if renamed else []
+
+
+def _growth_lines(growth: TableGrowth | None) -> list[tuple[str, str]]:
+    """What becomes of the columns of a prediction table that is there."""
+    if growth is None:
+        return []
+    lines = [("adds columns", ", ".join(growth.added)), ("leaves NULL", ", ".join(growth.unwritten))]
+    older = growth.version < SCHEMA_VERSION
+    lines.append(("migrates", f"from schema {growth.version} to {SCHEMA_VERSION}" if older else ""))
+    return [(what, how) for what, how in lines if how]
 
 
 def _chunk_plan_text(attempt: Attempt) -> str:

@@ -95,7 +95,7 @@ class _StageScorer:
             earlier = self._reset_stage(earlier, "its chunks belong to another file plan")
         create_write_folder(location)
         chunks = ChunkCommitter(store, location, schema=rows.schema, scan=files, progress=earlier)
-        key, every_s = self.attempt.settings.source.keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
+        key, every_s = self.attempt.settings.output_keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
         missing, last_missing = chunks.missing, None
         while missing and missing != last_missing:  # again where another attempt was faster with some of it
             try:

@@ -31,6 +31,9 @@ from sparkscore.scoring.stage_rows import StageRowScorer
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 
+_CARRIED_COLUMN = "_sparkscore_carried_"
+"""Before the number of a source column that has another name in the stage."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransportChoice:
@@ -49,11 +52,15 @@ def check_suites(attempt: Attempt, plan: Plan) -> None:
     constant = {column.name for column in LINEAGE_COLUMNS}
     staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
     source = {field.name: field.type for field in plan.snapshot.schema}
-    gates: Mapping[Gate, Mapping[str, pa.DataType]] = {"input": source, "output": staged}
-    for gate, columns in gates.items():
+    sensitive = attempt.settings.source.sensitive, attempt.settings.output_sensitive
+    gates: Mapping[Gate, tuple[Mapping[str, pa.DataType], tuple[str, ...]]] = {
+        "input": (source, sensitive[0]),
+        "output": (staged, sensitive[1]),
+    }
+    for gate, (columns, hidden) in gates.items():
         if gate in attempt.suites:
             schema = StructType([StructField(name, arrow_to_spark_type(kind)) for name, kind in columns.items()])
-            compile_suite(attempt.suites[gate], schema, gate=gate, sensitive=attempt.settings.source.sensitive)
+            compile_suite(attempt.suites[gate], schema, gate=gate, sensitive=hidden)
 
 
 def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None) -> TransportChoice:
@@ -89,6 +96,7 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         params=model.params,
         residency=model.residency,
         batch_timeout=attempt.settings.scoring.batch_timeout,
+        repeat_rows=attempt.settings.scoring.repeat_rows,
         sensitive=bool(attempt.settings.source.sensitive),
     )
     return StageRowScorer(
@@ -97,27 +105,38 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         spark_reject_reasons if by_spark else compile_arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),
         counters,
+        _renamed_columns(attempt),
     )
+
+
+def _renamed_columns(attempt: Attempt) -> dict[str, str]:
+    """Column of the stage -> column of the source, where their names differ."""
+    return {name: column for column, name in attempt.settings.output_names.items() if name != column}
 
 
 def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Counters, transport: str) -> DataFrame:
     """The stage's rows for rows of the source as Spark reads them; the model runs when the frame is computed."""
-    broken = spark_reject_column(plan.rules, plan.snapshot.schema)
+    reason = spark_reject_column(plan.rules, plan.snapshot.schema)
     by_spark = any(rule.kind != NULL_KEY for rule in plan.rules.rules)
+    if by_spark:  # judged before a column of the source may give its name to one of the stage
+        source, reason = source.withColumn(REASON_COLUMN, reason), F.col(REASON_COLUMN)
+    rows = prepare_stage_rows(attempt, plan, counters, by_spark=by_spark or transport == "pandas_udf")
     if transport != "pandas_udf":
-        source = source.withColumn(REASON_COLUMN, broken) if by_spark else source
-        return arrow_transport.score_with_arrow(source, prepare_stage_rows(attempt, plan, counters, by_spark=by_spark))
+        return arrow_transport.score_with_arrow(source, rows)
+    carried = {name: f"{_CARRIED_COLUMN}{index}" for index, name in enumerate(rows.source_columns)}
+    source = source.withColumns(
+        {carried[name]: F.col(quote_identifier(column)) for name, column in rows.source_columns.items()}
+    )
     # Rows without a key, most often none, stay in Spark, which leaves out files that have no NULL: telling them in the
     # UDF would take one more column of each row.
-    rows, lacking = prepare_stage_rows(attempt, plan, counters, by_spark=True), has_null_key(plan.rules)
-    keep = broken.isNull() if by_spark else None
+    lacking, keep = has_null_key(plan.rules), reason.isNull() if by_spark else None
     frame = pandas_udf_transport.score_with_pandas_udf(
         source.where(~lacking), rows.model, columns=plan.model_columns, counters=counters, keep=keep
     )
     nothing = F.lit(None).cast(frame.schema[PREDICTION_COLUMN].dataType)
-    left = source.where(lacking).withColumns({PREDICTION_COLUMN: nothing, REJECT_COLUMN: broken})
-    frame = frame.withColumn(REJECT_COLUMN, F.coalesce(broken, F.col(REJECT_COLUMN))) if by_spark else frame
-    staged = [F.col(quote_identifier(name)) for name in rows.schema.names]
+    left = source.where(lacking).withColumns({PREDICTION_COLUMN: nothing, REJECT_COLUMN: reason})
+    frame = frame.withColumn(REJECT_COLUMN, F.coalesce(reason, F.col(REJECT_COLUMN))) if by_spark else frame
+    staged = [F.col(quote_identifier(carried.get(name, name))).alias(name) for name in rows.schema.names]
     return frame.select(*staged).unionByName(left.select(*staged))
 
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 
 import structlog
 
-from sparkscore.errors import redact_secrets
 from sparkscore.monitor.alerts import alerts_for_report, unsent_alerts
 from sparkscore.monitor.metrics_file import write_metrics
 from sparkscore.monitor.webhook import send_alerts
 from sparkscore.records import RunEvent, RunReport, Verdict
+from sparkscore.redaction.secret_patterns import shorten_redacted
 
 log = structlog.get_logger("sparkscore")
 
@@ -34,4 +34,4 @@ def write_attempt_metrics(report: RunReport, verdicts: Sequence[Verdict], folder
     try:
         write_metrics(report, folder, at=datetime.now(UTC), verdicts=verdicts, cores=cores)
     except OSError as error:
-        log.warning("metrics not written", folder=folder, error=redact_secrets(str(error))[:300])
+        log.warning("metrics not written", folder=folder, error=shorten_redacted(str(error), 300))

@@ -1,15 +1,23 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 
-from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict
+import pyarrow as pa
+
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict, RegistryUnreachable
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.model.registry.model_resolution import resolve_model
+from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
+from sparkscore.model.registry.private_copies import find_private_copy
+from sparkscore.model.signature.input_policies import InputPolicies, apply_input_policies
+from sparkscore.model.signature.model_inputs import input_names
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
@@ -17,8 +25,8 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import Settings
-from sparkscore.store.table_contracts import check_table_contract
+from sparkscore.settings import ModelSettings, Settings
+from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +35,19 @@ class Plan:
 
     run: Run
     model: PinnedModel
-    model_columns: tuple[str, ...]
-    """The source column of each model input, in the model's order."""
+    model_columns: tuple[str | None, ...]
+    """The source column of each model input, in the model's order; None for an optional one that the source lacks."""
     snapshot: Snapshot
     contract: TableContract
     rules: RowRules
     """What a row must meet to be scored."""
+    growth: TableGrowth | None
+    """What the publication adds to the prediction table; None where there is none yet."""
+
+    @property
+    def read_columns(self) -> tuple[str, ...]:
+        """The source columns that the model reads, in the model's order."""
+        return tuple(column for column in self.model_columns if column is not None)
 
 
 def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
@@ -44,9 +59,14 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
     model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
     _warn_of_paths(attempt)
+    for warning in model.warnings:
+        attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
-    columns = match_input_columns(model, snapshot.schema, attempt.settings.model.inputs)
-    contract = _derive_checked_contract(attempt, model, snapshot)
+    policies = _input_policies(attempt.settings.model)
+    model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
+    snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
+    contract = _derive_contract(attempt, model, snapshot)
+    growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
         attempt.as_of,
@@ -56,17 +76,40 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
         attempt.source.name,
         model.model_id,
         attempt.postprocessing_of(pins),
+        attempt.first_job,
     )
     attempt.run = run
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
-    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive)
-    return Plan(run, model, columns, snapshot, contract, rules)
+    missing = {name: policies.column(name) for name in policies.rejecting}
+    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
+    return Plan(run, model, columns, snapshot, contract, rules, growth)
+
+
+def _input_policies(settings: ModelSettings) -> InputPolicies:
+    return InputPolicies(settings.inputs, settings.casts, settings.missing)
+
+
+def _match_inputs(
+    attempt: Attempt, model: PinnedModel, schema: pa.Schema, policies: InputPolicies
+) -> tuple[PinnedModel, tuple[str | None, ...]]:
+    """The model with the inputs that it gets, and the source column of each.
+
+    Warns of optional ones that are absent: a column that disappears from the source changes predictions.
+    """
+    before, model = input_names(model.inputs), apply_input_policies(model, schema, policies)
+    absent = [name for name in before if name not in input_names(model.inputs)]
+    if absent:
+        attempt.warn(
+            f"the source lacks optional inputs, and the model is called without them: {', '.join(absent)};"
+            " model.missing gives them NULL (pass) or a value, without this warning"
+        )
+    return model, match_input_columns(model, schema, policies.columns)
 
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
     try:
-        model = _resolve_run_model(attempt.settings, keep, copies)
+        model = _resolve_run_model(attempt, keep, copies)
         return model, _pin_run_source(attempt, model, keep)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
@@ -91,19 +134,31 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
     return pins
 
 
-def _derive_checked_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
-    """The columns of the prediction table; where the table exists, it has them."""
+def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     source = attempt.settings.source
-    contract = derive_table_contract(
+    return derive_table_contract(
         snapshot.schema,
         keys=source.keys,
         output=model.output,
         passthrough=source.passthrough,
         threshold=attempt.settings.output.threshold,
+        names=attempt.settings.output_names,
     )
-    if attempt.target.exists():
-        check_table_contract(attempt.target, contract, job=attempt.settings.job)
-    return contract
+
+
+def _plan_growth_of_target(attempt: Attempt, contract: TableContract) -> TableGrowth | None:
+    """What the publication adds to the prediction table. It is added there: a refused run leaves the table alone."""
+    if not attempt.target.exists():
+        return None
+    growth = plan_table_growth(attempt.target, contract, job=attempt.settings.job)
+    if growth.added:
+        attempt.warn(f"the publication adds to {attempt.target.name}: {', '.join(growth.added)}; NULL in older rows")
+    if growth.unwritten:
+        attempt.warn(
+            f"{attempt.target.name} has columns that the job does not write: {', '.join(growth.unwritten)};"
+            " they stay, and are NULL in what is published now; `migrate --drop-column NAME` removes one"
+        )
+    return growth
 
 
 def _kept_digest(model: PinnedModel, keep: Pins) -> str:
@@ -138,19 +193,50 @@ def copies_folder(settings: Settings) -> str:
     """
     home = settings.home_uri
     is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
-    is_local = Path(home).is_absolute() and not is_mounted
-    return f"{home}/models" if is_local else tempfile.mkdtemp(prefix="sparkscore-models-")
+    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
 
 
-def _resolve_run_model(settings: Settings, keep: Pins | None, copies: str) -> PinnedModel:
+@cache
+def _temporary_models_folder() -> str:
+    folder = tempfile.mkdtemp(prefix="sparkscore-models-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> PinnedModel:
+    settings = attempt.settings
     uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
-    return resolve_model(
-        uri,
-        tracking_uri=settings.tracking_uri,
-        runtime=settings.model.runtime,
-        params=settings.model.params,
-        inputs=settings.model.inputs,
-        copies=copies,
+    try:
+        return resolve_model(
+            uri,
+            tracking_uri=settings.tracking_uri,
+            runtime=settings.model.runtime,
+            params=settings.model.params,
+            inputs=settings.model.inputs,
+            copies=copies,
+            trust=settings.model.trust_policy,
+        )
+    except (ModelNotFound, RegistryUnreachable) as error:
+        kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
+        if kept is None:
+            raise
+        attempt.warn(f"the private copy of the pinned model is used: {error.found}")
+        return kept
+
+
+def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> PinnedModel | None:
+    """The model of the pins from the copy that the attempt which pinned it has left; None where there is none."""
+    found = find_private_copy(copies, keep.model_digest)
+    if found is None:
+        return None
+    folder, digest = found
+    copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
+    return describe_private_copy(
+        copy,
+        runtime=settings.runtime,
+        params=settings.params,
+        inputs=settings.inputs,
+        trust=settings.trust_policy,
     )
 
 
@@ -173,4 +259,5 @@ def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> 
         columns=(*source.keys, *wanted, *source.passthrough, *judged),
         passthrough=source.passthrough,
         sensitive=source.sensitive,
+        names=attempt.settings.output_names,
     )

@@ -27,8 +27,8 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
     Jobs:    one that judges, more for a suite; one MERGE.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
-    target, keys = attempt.target, attempt.settings.source.keys
-    store, sensitive = attempt.stage_store(plan.run), attempt.settings.source.sensitive
+    target, keys = attempt.target, attempt.settings.output_keys
+    store, sensitive = attempt.stage_store(plan.run), attempt.settings.output_sensitive
     _judge_stage(attempt, plan, stage, rows_read)
     with attempt.phase("publish"):
         ensure_table(target.refresh(), plan.contract, job=plan.run.job)  # scoring took its time
@@ -55,7 +55,7 @@ def finish_publication(
 
     `then`: what to do after the publication.
     """
-    attempt.report = replace(attempt.report, table_version=publication.table_version)
+    attempt.report = replace(attempt.report, table_version=publication.table_version, rows_removed=publication.removed)
     if publication.run_id != run.run_id:
         later = publication.revision
         attempt.record_event("aborted", details={SUPERSEDED_BY: later}, message=f"superseded by revision {later}")
@@ -72,7 +72,7 @@ def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> 
     store = attempt.stage_store(plan.run)
     with attempt.phase("output_gate"):
         rows = output_frame(attempt, plan, store.load_rows(stage))
-        keys, sensitive = attempt.settings.source.keys, attempt.settings.source.sensitive
+        keys, sensitive = attempt.settings.output_keys, attempt.settings.output_sensitive
         found = stage_integrity.check_stage_integrity(
             rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive
         )

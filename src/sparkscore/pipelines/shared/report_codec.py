@@ -12,7 +12,7 @@ SUPERSEDED_BY = "superseded_by"
 """Key of an `aborted` event's details: the revision that was published instead."""
 
 _COLUMNS = ("rows_read", "rows_scored", "rows_rejected")
-_DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnings", "seconds")
+_DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnings", "seconds", "rows_removed")
 
 
 def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[str, Any]) -> RunEvent:
@@ -43,6 +43,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         revision=last.revision,
         attempt=last.attempt,
         **columns,
+        rows_removed=kept.get("rows_removed"),
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
         source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
         table=table,

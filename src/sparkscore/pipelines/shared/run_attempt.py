@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError, redact_secrets
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
@@ -34,6 +34,9 @@ from sparkscore.records import (
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
+from sparkscore.redaction.exception_redaction import redact_exception
+from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
+from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
@@ -41,6 +44,7 @@ from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_event
 from sparkscore.store.table import Table
+from sparkscore.store.table_growth import list_former_jobs
 
 log = structlog.get_logger("sparkscore")
 
@@ -148,6 +152,11 @@ class Attempt:
         """Seconds per phase, and `total` until now."""
         return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
 
+    @cached_property
+    def first_job(self) -> str:
+        """The name that a renamed job had at first; empty where it has it still."""
+        return next(iter(list_former_jobs(self.runs_table, self.target)), "")
+
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
         return load_events(self.runs_table, job=self.settings.job, as_of=self.as_of)
@@ -162,10 +171,21 @@ class Attempt:
         self.report = replace(self.report, transport=transport, transport_reason=reason)
         log.info("transport", transport=transport, reason=reason)
 
+    def report_workers(self, counters: Counters) -> None:
+        """Set what the workers counted in the report; a model that is not deterministic is a warning."""
+        self.report = replace(self.report, model_loads=counters.loads, executors=counters.to_dict())
+        rows, unstable = counters.repeated_rows
+        if unstable:
+            self.warn(
+                f"the model is not deterministic: {unstable:,} of {rows:,} rows got another prediction when they were"
+                " predicted again; each row is published with its first one, and no other run will give the same"
+            )
+
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
-        log.warning(text)
-        self.report = replace(self.report, warnings=(*self.report.warnings, text))
+        shown = redact_secrets(text)
+        log.warning(shown)
+        self.report = replace(self.report, warnings=(*self.report.warnings, shown))
 
     def keep_verdict(self, verdict: Verdict) -> None:
         """Keep a gate's verdict and add its warnings to the run's."""
@@ -195,7 +215,7 @@ class Attempt:
 
     def record_monitoring(self, details: Mapping[str, Any]) -> None:
         """Record what monitoring has found about the published run, and send the alerts that it asks for."""
-        details = {**details, "alerts": self._send_alerts()}
+        details = {**details, "alerts": self.send_run_alerts()}
         self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
 
     def record_event(
@@ -241,6 +261,7 @@ class Attempt:
                 known = SparkscoreError(type(error).__name__, do=MESSAGE_HIDDEN)
             code = known.exit_code if known else SparkscoreError.exit_code
             self._end_with_failure(known or error, code, records=records)
+            redact_exception(error)
             if known is None or (known is error and not self.settings.source.sensitive):
                 raise
             # what it was made of shows with --debug, but not where that may hold values of sensitive columns
@@ -271,18 +292,18 @@ class Attempt:
             error.report = self.report
         if not records:
             return
-        alerts = self._send_alerts()
+        alerts = self.send_run_alerts()
         if self.run is not None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
             except Exception as second:  # noqa: BLE001  the first failure is the one to report
                 log.warning(
-                    "the failure could not be recorded in the run events", error=redact_secrets(str(second))[:300]
+                    "the failure could not be recorded in the run events", error=shorten_redacted(str(second), 300)
                 )
         self._write_metrics()
 
-    def _send_alerts(self) -> tuple[str, ...]:
+    def send_run_alerts(self) -> tuple[str, ...]:
         """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""
         url = self.settings.monitor.webhook
         return notify_webhook(self.report, url.get_secret_value() if url else None, earlier_events=self.earlier_events)

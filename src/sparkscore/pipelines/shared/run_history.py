@@ -13,9 +13,9 @@ from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, ReportedSource, Run, RunEvent, RunReport, to_utc_text
+from sparkscore.records import Pins, ReportedSource, Run, RunEvent, to_utc_text
 from sparkscore.store import commit_history
-from sparkscore.store.table_contracts import check_table_owner
+from sparkscore.store.table_growth import check_table_owner
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def decide_run(
     Raises:  TableChanged, ForeignTable.
     """
     history = load_run_history(attempt, records=records)
-    job = attempt.settings.job
+    job = attempt.first_job or attempt.settings.job
     committed = commit_history.load_committed_revision(attempt.target, job=job, as_of=attempt.as_of) if force else 0
     decision = decide_next_attempt(
         history.events, history.visible, replace=replace, force=force, restart=restart, committed=committed
@@ -123,8 +123,8 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
     return event
 
 
-def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
-    """The report for an as_of that stays as it is; `newer` holds what a new run would take instead.
+def report_published_run(attempt: Attempt, decision: Decision) -> None:
+    """Set the report of an as_of that stays as it is; its `newer` holds what a new run would take instead.
 
     Raises:  PinsConflict when the config asks for other pins than the published ones.
     """
@@ -135,13 +135,11 @@ def report_published_run(attempt: Attempt, decision: Decision) -> RunReport:
             f"an attempt of `{unfinished.verb}` started revision {unfinished.revision} and did not finish: revision"
             f" {decision.revision} stays visible; run that command again to finish it"
         )
-    return report_unchanged_run(attempt, decision.current, newer=_find_newer_versions(attempt, run.pins))
+    report_unchanged_run(attempt, decision.current, newer=_find_newer_versions(attempt, run.pins))
 
 
-def report_unchanged_run(
-    attempt: Attempt, current: RunEvent | None, *, newer: Mapping[str, Any] | None = None
-) -> RunReport:
-    """The report of an attempt that leaves the current publication as it is."""
+def report_unchanged_run(attempt: Attempt, current: RunEvent | None, *, newer: Mapping[str, Any] | None = None) -> None:
+    """Set the report of an attempt that leaves the current publication as it is."""
     restore_published_run(attempt, current)
     event = monitored_event(attempt, current)
     if event is not None:
@@ -154,7 +152,6 @@ def report_unchanged_run(
     attempt.report = dataclasses.replace(
         attempt.report, table_version=version, model_loads=0, chunks_reused=0, newer=newer
     )
-    return attempt.finish("already_published")
 
 
 def monitored_event(attempt: Attempt, publication: RunEvent | None) -> RunEvent | None:
@@ -186,6 +183,7 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
         source,
         model_id,
         event.postprocessing,
+        attempt.first_job,
     )
     attempt.report_pins(run.pins, model_id=model_id, run_id=run.run_id)
     attempt.report = dataclasses.replace(

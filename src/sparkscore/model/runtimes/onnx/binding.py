@@ -9,7 +9,13 @@ from sparkscore.errors import PredictError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.onnx.graph_inputs import GraphFeed
 from sparkscore.model.signature.model_inputs import cast_model_inputs, input_names
-from sparkscore.model.signature.numpy_inputs import NumpyArray, numpy_type, to_numpy_matrix, to_numpy_tensor
+from sparkscore.model.signature.numpy_inputs import (
+    NumpyArray,
+    numpy_type,
+    round_numpy_tensor,
+    to_numpy_matrix,
+    to_numpy_tensor,
+)
 
 
 def build_input_feed(
@@ -39,7 +45,7 @@ def _fill_graph_input(
     selected, labels = [columns[index] for index in feed.input_indexes], [names[index] for index in feed.input_indexes]
     kind = numpy_type(feed.kind)
     if shape is not None:
-        array = to_numpy_tensor(selected[0], labels[0], shape).astype(kind, copy=False)
+        array = round_numpy_tensor(to_numpy_tensor(selected[0], labels[0], shape), labels[0], kind)
     else:
         array = to_numpy_matrix(selected, labels, kind, rows_first=True).reshape(-1, *feed.row)
     return array if array.dtype != object else _refuse_null_text(array, feed.name)

@@ -1,9 +1,8 @@
 """What an ONNX file in a model's folder says, read on the driver where the package onnx is installed."""
 
-from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ModelError
@@ -14,7 +13,8 @@ def read_onnx_graph(path: Path) -> Graph | None:
     """The graph's inputs and outputs; None if onnx is not installed: then the executors check them.
 
     Runs on: driver.
-    Raises:  ModelError for a file that is no graph, and for weights outside the model's folder.
+    Needs:   a file that `model/trust` has judged.
+    Raises:  ModelError for a file that is no graph.
     """
     if find_spec("onnx") is None:
         return None
@@ -25,26 +25,9 @@ def read_onnx_graph(path: Path) -> Graph | None:
         raise ModelError(
             f"{path.name} is no ONNX graph: {type(error).__name__}", "a graph that onnx can read", "log the model again"
         ) from error
-    _refuse_outside_weights(graph, path.parent)
     weights = {weight.name for weight in graph.initializer}
     inputs = tuple(_read_node_arg(onnx, one) for one in graph.input if one.name not in weights)
     return Graph(inputs, tuple(_read_node_arg(onnx, one) for one in graph.output))
-
-
-def _refuse_outside_weights(graph: Any, folder: Path) -> None:
-    for location in _weight_locations(graph):
-        path = PurePosixPath(location)
-        if path.is_absolute() or ".." in path.parts or "\\" in location or not (folder / path).is_file():
-            raise ModelError(
-                "the ONNX graph has weights outside the model's folder",
-                "a graph whose files are all inside it",
-                "log the model again, with save_as_external_data=True where it is large",
-            )
-
-
-def _weight_locations(graph: Any) -> Iterator[str]:
-    for weight in graph.initializer:
-        yield from (entry.value for entry in weight.external_data if entry.key == "location")
 
 
 def _read_node_arg(onnx: Any, value_info: Any) -> NodeArg:

@@ -1,0 +1,86 @@
+"""What the settings say about a model's inputs, through whole runs: the same on every transport."""
+
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from sparkscore import score
+from sparkscore.pipelines.scoring.plan_preview import preview_plan
+from sparkscore.settings import Settings
+from tests.model.shelf import Answers, Shelf, columns, signature, tensor
+from tests.world import AS_OF, World
+
+NAN, INF = float("nan"), float("inf")
+AMOUNT = Decimal("123456789012345678.123456789012345678")
+SOURCE = pa.table(
+    {
+        "id": pa.array(range(8), pa.int64()),
+        "single": pa.array([0.5, 1e300, INF, 2.0, 3.0, 4.0, 5.0, None], pa.float64()),
+        "whole": pa.array([2**60 + 1] * 8, pa.int64()),
+        "amount": pa.array([AMOUNT] * 8, pa.decimal128(38, 18)),
+        "asked": pa.array([1.0, 1.0, 1.0, None, NAN, -INF, 1.0, 1.0], pa.float64()),
+        "text": pa.array(["a", "bb", None, "c", "c", "c", None, "c"], pa.string()),
+    }
+)
+INPUTS = columns(
+    single="float", whole="double", amount="double", asked="double", text="string", given="double?", left_out="long?"
+)
+
+
+def answer(frame: Any) -> Any:
+    if "left_out" in frame:
+        raise ValueError("MLflow leaves an optional input out")
+    single = frame["single"].fillna(-1.0).clip(upper=100.0)
+    return single + frame["given"] + frame["text"].str.len() + (frame["whole"] == 2.0**60) + (frame["amount"] > 1e17)
+
+
+def job(world: World, folder: Path, transport: str) -> Settings:
+    shelf = Shelf(folder)
+    uri = shelf.put("asking", Answers(answer), signature(INPUTS, tensor("float64")))
+    return world.settings(
+        source={"table": "inputs", "passthrough": []},
+        model={
+            "uri": uri,
+            "tracking_uri": shelf.uri,
+            "casts": {"single": "float", "whole": "double", "amount": "double"},
+            "missing": {"asked": "reject", "text": "none", "given": 10},
+        },
+        output={"threshold": None},
+        scoring={"transport": transport, "max_reject_ratio": 0.9, "batch_rows": 1},
+    )
+
+
+@pytest.mark.parametrize("transport", ["scan", "arrow", "pandas_udf"])
+def test_casts_missing_values_and_absent_inputs_are_the_same_on_each(
+    world: World, tmp_path: Path, transport: str
+) -> None:
+    world.write_source(SOURCE, name="inputs")
+    report = score(world.spark, job(world, tmp_path, transport), as_of=AS_OF)
+    assert (report.transport, report.rows_rejected) == (transport, 4)
+    assert world.predictions()[["id", "prediction"]].to_numpy().tolist() == [
+        [0, 0.5 + 10 + 1 + 2],
+        [2, 100 + 10 + 4 + 2],
+        [6, 5 + 10 + 4 + 2],
+        [7, -1 + 10 + 1 + 2],
+    ]
+    rejects = {json.loads(row["key"])["id"]: row for row in world.table("predictions_rejects").collect()}
+    assert {key: row["code"] for key, row in rejects.items()} == {
+        1: "input_out_of_range",
+        **dict.fromkeys((3, 4, 5), "missing_input(asked)"),
+    }
+    assert rejects[3]["message"] == "the input asked is NULL, NaN or infinite"
+    assert rejects[1]["message"] is not None
+    assert report.executors["filled_values"] == 5 + 2  # `given` of each row that reaches the model, and two texts
+    assert any("model is called without them: left_out" in warning for warning in report.warnings)
+    assert any("3 of 8 rows rejected" in warning for warning in report.warnings)
+
+
+def test_the_plan_warns_of_an_absent_input(world: World, tmp_path: Path) -> None:
+    world.write_source(SOURCE, name="inputs")
+    report, lines = preview_plan(world.spark, job(world, tmp_path, "auto"), as_of=AS_OF)
+    assert dict(lines)["inputs"] == "single, whole, amount, asked, text"
+    assert any("called without them: left_out" in warning for warning in report.warnings)
