@@ -1,6 +1,7 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -192,9 +193,13 @@ def _warn_of_paths(attempt: Attempt) -> None:
 
 
 def copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process."""
+    """Where private copies of models lie: under a local home, else in a folder of this process.
+
+    What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
+    """
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
+    is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
+    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
 
 
 @cache
