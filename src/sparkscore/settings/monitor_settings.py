@@ -7,6 +7,9 @@ from pydantic import Field, SecretStr, field_validator
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.setting_secrets import register_webhook, require_safe_webhook
 
+MAX_HOURS = 8_760_000
+"""A thousand years: sums with times of today stay within the calendar."""
+
 
 class ProfileSettings(FrozenSettings):
     """What is kept of the columns of each run."""
@@ -46,8 +49,10 @@ class DriftSettings(FrozenSettings):
 class SlaSettings(FrozenSettings):
     """What readers can rely on; `check_sla` checks the run events against it."""
 
-    every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
-    published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
+    every_hours: float | None = Field(default=None, gt=0, le=MAX_HOURS, description="hours from one as_of to the next")
+    published_within_hours: float | None = Field(
+        default=None, gt=0, le=MAX_HOURS, description="hours from as_of to its publication"
+    )
     source_age_hours: float | None = Field(
         default=None, gt=0, description="greatest age of the source's version when the predictions are published"
     )

@@ -1,6 +1,7 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -69,6 +70,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
     snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
     contract = _derive_contract(attempt, model, snapshot)
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
@@ -86,7 +88,6 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     source, suite = attempt.settings.source, attempt.suites.get("input")
     missing = {name: policies.column(name) for name in policies.rejecting}
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
-    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
 
 
@@ -192,9 +193,13 @@ def _warn_of_paths(attempt: Attempt) -> None:
 
 
 def copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process."""
+    """Where private copies of models lie: under a local home, else in a folder of this process.
+
+    What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
+    """
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
+    is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
+    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
 
 
 @cache
