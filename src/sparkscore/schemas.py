@@ -263,7 +263,8 @@ REJECTS_CONTRACT = TableContract(
         ContractColumn(
             "code",
             pa.string(),
-            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, or the rule that the row broke.",
+            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, null_prediction, or the rule that the"
+            " row broke.",
             nullable=False,
         ),
         ContractColumn("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),

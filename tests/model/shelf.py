@@ -118,7 +118,7 @@ class Shelf:
         model = resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
         file = describe_runtime_file(model.runtime, read_mlmodel(model.path), model.path)
         parts = (model.digest, "", model.runtime, model.inputs, model.tensor, model.output)
-        return Placed(ShippedModel(*parts, file=file), model.path)
+        return Placed(ShippedModel(*parts, file=file, parts=model.parts), model.path)
 
     def shipped(self, spark: SparkSession, uri: str, *, runtime: str = "auto", **params: Any) -> ShippedModel:
         """The model resolved and given to Spark."""

@@ -9,10 +9,11 @@ import pyarrow as pa
 import pytest
 
 from sparkscore import score
+from sparkscore.errors import ConfigError, ModelError
 from sparkscore.pipelines.scoring.plan_preview import preview_plan
 from sparkscore.settings import Settings
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
-from tests.world import AS_OF, World
+from tests.world import AS_OF, World, source_rows
 
 NAN, INF = float("nan"), float("inf")
 AMOUNT = Decimal("123456789012345678.123456789012345678")
@@ -84,3 +85,22 @@ def test_the_plan_warns_of_an_absent_input(world: World, tmp_path: Path) -> None
     report, lines = preview_plan(world.spark, job(world, tmp_path, "auto"), as_of=AS_OF)
     assert dict(lines)["inputs"] == "single, whole, amount, asked, text"
     assert any("called without them: left_out" in warning for warning in report.warnings)
+
+
+def test_a_variant_is_named_as_key_input_filter_and_in_a_rule(world: World, tmp_path: Path) -> None:
+    rows = world.spark.createDataFrame(source_rows()).selectExpr("*", "parse_json('1') v", "array(parse_json('1')) vs")
+    rows.write.format("delta").save(world.path("variants"))
+    rule = {"type": "expect_column_values_to_be_between", "kwargs": {"column": "v", "min_value": 0}}
+    suite = tmp_path / "suite.json"
+    suite.write_text(json.dumps({"name": "rules", "expectations": [rule]}))
+    wishes: dict[str, dict[str, Any]] = {
+        r"keys of a type without exact equality: v \(variant\)": {"source": {"keys": ["v"]}},
+        r"plain Delta readers cannot read: vs \(array<variant>\)": {"source": {"passthrough": ["vs"]}},
+        r"the filter v =, and the column is of type variant": {"source": {"where": [{"column": "v", "value": 1}]}},
+        r"x1 \(column v\): double in the model, variant in the source": {"model": {"inputs": {"x1": "v"}}},
+        r"variant": {"gate": {"input": str(suite)}},
+    }
+    for told, groups in wishes.items():
+        source = {"table": "variants", "passthrough": [], **groups.pop("source", {})}
+        with pytest.raises(ModelError if "model" in groups else ConfigError, match=told):
+            preview_plan(world.spark, world.settings(source=source, **groups), as_of=AS_OF)

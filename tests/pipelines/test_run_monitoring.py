@@ -205,7 +205,11 @@ class TestDrift:
                 pip_requirements=[],
             )
         model = {"uri": "models:/trained/1"}
-        run(flights, drift={"baseline": "model"}, model=model)
+        closed = run(flights, "2013-12-29", drift={"baseline": "model"}, model={**model, "trust": {"tables": []}})
+        assert any(one.startswith("no drift: the author of the model names ") for one in closed.warnings)
+        assert not flights.table("predictions_profile").where("granularity = 'baseline'").count()
+        first = run(flights, drift={"baseline": "model"}, model=model)
+        assert any("which the author of the model named" in one for one in first.warnings)
         assert drifted(flights, FIRST, "BASELINE") == ["x1"]
         table = flights.table("predictions_profile").where("granularity = 'baseline'")
         assert sorted(row["column_name"] for row in table.collect()) == ["x1", "x2"]

@@ -8,7 +8,13 @@ from chispa import assert_df_equality
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.publish.postprocessing import derive_table_contract, postprocess_predictions
+from sparkscore.publish.postprocessing import (
+    check_threshold,
+    derive_table_contract,
+    is_other_than_probability,
+    postprocess_predictions,
+)
+from sparkscore.records import NO_OUTPUT_PARTS, OutputParts
 from sparkscore.schemas import LINEAGE_COLUMNS, TableContract
 
 SOURCE = pa.schema([("id", pa.int64()), ("carrier", pa.string()), ("local", pa.timestamp("us"))])
@@ -120,10 +126,60 @@ def test_without_a_threshold_nothing_is_changed_and_columns_of_no_contract_are_l
     assert made.collect()[0]["prediction"] == [0.2, 0.3, 0.5]
 
 
-@pytest.mark.parametrize("output", [pa.int64(), pa.string(), pa.list_(pa.float64(), 3), pa.list_(pa.string())])
+STRUCT = pa.struct([("a", pa.float64()), ("b", pa.list_(pa.float64()))])
+LISTS = pa.list_(pa.float64())
+
+
+@pytest.mark.parametrize("output", [pa.int64(), pa.string(), pa.list_(pa.string()), pa.list_(LISTS), STRUCT])
 def test_a_threshold_on_something_else_than_a_probability_is_refused(output: pa.DataType) -> None:
-    with pytest.raises(ConfigError, match="threshold"):
-        shape(output)
+    with pytest.raises(ConfigError, match="threshold") as caught:
+        check_threshold(0.5, output, NO_OUTPUT_PARTS)
+    assert "predict_proba" in caught.value.do
+    check_threshold(None, output, NO_OUTPUT_PARTS)
+
+
+def test_a_threshold_on_three_classes_is_refused_where_the_signature_says_so() -> None:
+    for size in (1, 2):
+        check_threshold(0.5, LISTS, OutputParts(sizes=(("prediction", size),)))
+    check_threshold(0.5, LISTS, NO_OUTPUT_PARTS)
+    with pytest.raises(ConfigError, match="of 3 numbers") as caught:
+        check_threshold(0.5, LISTS, OutputParts(sizes=(("prediction", 3),)))
+    assert "predict_proba" not in caught.value.do
+
+
+def test_a_list_of_one_number_is_a_probability_and_other_lists_are_found(spark: SparkSession) -> None:
+    given = frame(spark, "array<double>", [0.7], [0.7, 0.3], None, [], [0.2, 0.3, 0.5])
+    made = postprocess_predictions(given, shape(LISTS), output=LISTS, threshold=0.5)
+    assert [row["prediction"] for row in made.orderBy("id").collect()] == [0.7, 0.3, None, None, None]
+    assert [row["id"] for row in given.where(is_other_than_probability(LISTS)).orderBy("id").collect()] == [3, 4]
+
+
+NAN = float("nan")
+
+
+def test_nan_becomes_null_in_the_parts_that_may_be_null_and_in_no_other(spark: SparkSession) -> None:
+    kind = "struct<a:double,b:array<double>>"
+    given = frame(spark, kind, (NAN, [NAN, 1.0]), None, (None, None))
+    for nullable, expected in [
+        ({"prediction.b.element"}, [(NAN, [None, 1.0]), None, (None, None)]),
+        ({"prediction.a"}, [(None, [NAN, 1.0]), None, (None, None)]),
+        ({"prediction"}, [(NAN, [NAN, 1.0]), None, (None, None)]),
+    ]:
+        made = postprocess_predictions(
+            given, shape(STRUCT, None), output=STRUCT, threshold=None, nullable=frozenset(nullable)
+        )
+        assert made.schema["prediction"].dataType.simpleString() == kind
+        assert repr([row["prediction"] and tuple(row["prediction"]) for row in made.orderBy("id").collect()]) == repr(
+            expected
+        )
+
+
+def test_a_probability_that_may_be_null_is_null_for_nan_and_has_no_label(spark: SparkSession) -> None:
+    given = frame(spark, "double", NAN, 0.75)
+    made = postprocess_predictions(
+        given, shape(pa.float64()), output=pa.float64(), threshold=0.5, nullable={"prediction"}
+    )
+    assert [(row["prediction"], row["label"]) for row in made.orderBy("id").collect()] == [(None, None), (0.75, 1)]
 
 
 def test_a_type_that_plain_readers_cannot_read_is_refused_with_its_column() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from mlflow.models import infer_signature
-from mlflow.types import ColSpec, Schema
+from mlflow.models import ModelSignature, infer_signature
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema
 from pyspark import SparkFiles
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
@@ -248,6 +248,15 @@ class TestValues:
         uri = shelf.put("scaled", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
         assert values(predict(rows.where("id = 3"), shelf.shipped(session, uri, n=5.0), "x")) == [15.0]
         assert values(predict(rows.where("id = 3"), shelf.shipped(session, uri), "x")) == [6.0]
+
+    def test_params_that_are_lists_reach_the_model_as_lists(
+        self, session: SparkSession, shelf: Shelf, rows: DataFrame
+    ) -> None:
+        answer = Returns(lambda frame, params: [f"{params['stop']}"] * len(frame))
+        params = ParamSchema([ParamSpec("stop", "string", ["a"], (-1,))])
+        signed = ModelSignature(inputs=columns(x="double"), outputs=tensor("str"), params=params)
+        shipped = shelf.shipped(session, shelf.put("listed", answer, signed), stop=["b", "c"])
+        assert values(predict(rows.where("id = 3"), shipped, "x")) == ["['b', 'c']"]
 
 
 class TestEachRowOnce:

@@ -1,19 +1,30 @@
 import ast
 import inspect
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from mlflow.pyfunc import spark_udf
 from mlflow.types import ColSpec, Schema
 from mlflow.types.schema import Array, DataType, Object, Property
+from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType
+from structlog.testing import capture_logs
 
 import sparkscore
-from sparkscore.errors import ConfigError, InputOutOfRange, ModelNotFound, SignatureError, UnsupportedSession
+from sparkscore.errors import (
+    ConfigError,
+    InputOutOfRange,
+    ModelNotFound,
+    SignatureError,
+    TrustRefused,
+    UnsupportedSession,
+)
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring import score_udf as room
 from sparkscore.scoring.score_udf import ScoreUdf, score_udf
@@ -47,6 +58,24 @@ def only(frame: DataFrame, column: Any) -> Any:
     rows = frame.select(column.alias("p")).collect()
     assert len(rows) == 1
     return rows[0]["p"]
+
+
+class TestTrust:
+    def test_it_obeys_what_it_is_told_to_trust(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
+        with pytest.raises(TrustRefused, match="a pickle when it is loaded"):
+            made(spark, shelf, minus, trust={"pickle": "refuse"})
+        with pytest.raises(TrustRefused, match="none is listed"):
+            made(spark, shelf, minus, trust={"profile": "strict"})
+        with pytest.raises(ConfigError, match="trust cannot be read"):
+            made(spark, shelf, minus, trust={"pickles": "refuse"})
+
+    def test_it_warns_of_a_pickle_once_on_the_driver(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
+        with capture_logs() as logs:
+            made(spark, shelf, minus)
+        assert [one["log_level"] for one in logs if "model.trust.pickle" in one["event"]] == ["warning"]
+        with capture_logs() as logs:
+            made(spark, shelf, minus, trust={"pickle": "allow"})
+        assert not logs
 
 
 class TestCalling:
@@ -98,15 +127,21 @@ class TestCalling:
             made(spark, shelf, minus)(*given)
         assert caught.value.expected == "2: a, b; or one struct of them"
 
-    def test_one_column_that_is_no_struct_fails_with_the_cure(
+    def test_one_column_that_is_no_struct_is_refused_on_the_driver_with_the_cure(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
     ) -> None:
         predict = made(spark, shelf, minus)
-        with pytest.raises(Exception, match="Python") as caught:
-            only(frame, predict("a"))
-        error = recover_task_error(caught.value, predict._model.secret)
-        assert isinstance(error, SignatureError)
-        assert error.found == "the model got 1 columns"
+        with pytest.raises(AnalysisException, match=r"score_udf takes 2 columns \(a, b\), or one struct of them"):
+            frame.select(predict("a"))
+        assert only(frame.select(F.struct("a", "b").alias("s")), predict("s")) == 2.0
+
+    def test_so_it_is_where_the_inputs_have_no_names(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        answer = Answers(lambda array: array[:, 0] - array[:, 1])
+        uri = shelf.put("unnamed", answer, signature(tensor("float64", 2), tensor("float64")))
+        predict = made(spark, shelf, uri)
+        with pytest.raises(AnalysisException, match=r"score_udf takes 2 columns \(0, 1\), or one struct of them"):
+            frame.select(predict("a"))
+        assert only(frame, predict(F.struct("a", "b"))) == 2.0
 
     def test_a_struct_without_an_input_fails_with_its_name(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
@@ -187,6 +222,21 @@ class TestResults:
         predict = made(spark, shelf, uri)
         assert predict.returnType.simpleString() == "struct<sum:double,text:string>"
         assert only(frame, predict()["sum"]) == 8.0
+
+    def test_structs_in_structs_and_in_lists(self, spark: SparkSession, shelf: Shelf, frame: DataFrame) -> None:
+        inner = Object([Property("t", DataType.datetime), Property("n", DataType.long)])
+        answer = Answers(
+            lambda frame: [
+                {"one": {"t": pd.Timestamp("2013-06-30 12:00"), "n": 2**53 + 1}, "all": [{"t": None, "n": 2}]}
+                for _ in range(len(frame))
+            ]
+        )
+        outputs = Schema([ColSpec(inner, "one"), ColSpec(Array(inner), "all")])
+        predict = made(spark, shelf, shelf.put("deep", answer, signature(columns(a="double"), outputs)))
+        assert predict.returnType.simpleString() == (
+            "struct<one:struct<n:bigint,t:timestamp>,all:array<struct<n:bigint,t:timestamp>>>"
+        )
+        assert only(frame, predict()) == ((BIG, datetime(2013, 6, 30, 12)), [(2, None)])  # noqa: DTZ001  the session's
 
     def test_it_gives_what_mlflows_own_function_gives(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(carrier="string", hour="integer", distance="double"), tensor("float64", 2))

@@ -392,6 +392,33 @@ def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(c
     assert in_executor not in (digest_with(), digest_with(scoring__batch_timeout="6", model__residency="executor"))
 
 
+def test_nulls_count_where_they_reject_rows_and_not_where_a_gate_judges_them(config: Path) -> None:
+    def digest_with(**flags: str) -> str:
+        return load_settings(
+            config, flags={name.replace("__", "."): value for name, value in flags.items()}
+        ).scoring_digest()
+
+    rejecting = digest_with(scoring__reject_null_predictions="true")
+    opened = digest_with(scoring__reject_null_predictions="true", output__allow_null="[a, b]")
+    assert digest_with() == digest_with(output__allow_null="[a]")
+    assert len({digest_with(), rejecting, opened}) == 3
+    assert opened == digest_with(scoring__reject_null_predictions="true", output__allow_null="[b, a]")
+
+
+def test_params_may_be_lists(tmp_path: Path) -> None:
+    file = write_yaml(
+        tmp_path / "job.yaml", settings_content(model={"params": {"stop": ["a", "b"], "ks": [1, 2], "k": 1, "t": 0.5}})
+    )
+    params = load_settings(file).model.params
+    assert params == {"stop": ("a", "b"), "ks": (1, 2), "k": 1, "t": 0.5}
+    assert [type(one) for one in params["ks"]] == [int, int]  # type: ignore[union-attr]
+    assert load_settings(file, flags={"model.params": "{stop: [c, 1.5, true]}"}).model.params["stop"] == (
+        "c",
+        1.5,
+        True,
+    )
+
+
 def test_the_registry_is_sqlite_under_a_local_home_unless_one_is_named(
     config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

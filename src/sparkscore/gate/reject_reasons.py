@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.model.signature.missing_values import missing_values_mask
-from sparkscore.schemas import build_reject_array
+from sparkscore.schemas import REJECT_TYPE, build_reject_array
 
 REASON_COLUMN = "_sparkscore_reason"
 """The column in which Spark passes its judgement on."""
@@ -37,9 +37,11 @@ def find_reject_reasons(
 
 
 def spark_reject_reasons(batch: pa.RecordBatch) -> pa.StructArray | None:
-    """The reasons that Spark has added to the rows; None if no row breaks a rule."""
+    """The reasons that Spark has added to the rows, of type `schemas.REJECT_TYPE`; None if no row breaks a rule."""
     reasons = batch.column(REASON_COLUMN)
-    return None if reasons.null_count == batch.num_rows else reasons
+    if reasons.null_count == batch.num_rows:
+        return None
+    return reasons.cast(REJECT_TYPE)  # Spark declares parts as never NULL, which is another type to Arrow
 
 
 def null_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:

@@ -1,17 +1,15 @@
 """The output gate that is always on: what exactly-once publishing needs of a stage."""
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, DoubleType, FloatType, StructType
 
-from sparkscore.errors import DuplicateKeys
+from sparkscore.errors import DuplicateKeys, GateFailed
+from sparkscore.gate.missing_parts import MissingParts, find_missing_parts, is_any_part_missing
 from sparkscore.gate.verdict_formatting import format_row_key
-from sparkscore.gate.verdicts import require_passed_verdict
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
@@ -27,37 +25,59 @@ class StageIntegrity:
     """What was found. The verdict is free of values; the examples are for the message of the error alone."""
 
     verdict: Verdict
-    duplicates: tuple[str, ...]
+    duplicates: tuple[str, ...] = ()
     """At most three keys that more than one scored row has."""
+    incomplete: tuple[str, ...] = ()
+    """At most three keys of scored rows without a prediction."""
+    missing_parts: tuple[str, ...] = ()
+    """Paths of what is missing in their predictions."""
 
 
-def check_stage_integrity(
-    stage: DataFrame, *, keys: Sequence[str], rows_read: int, unique: bool = False, sensitive: Sequence[str] = ()
-) -> StageIntegrity:
+@dataclass(frozen=True, slots=True)
+class StageExpectations:
+    """What a stage must meet."""
+
+    keys: Sequence[str]
+    rows_read: int
+    nullable: Collection[str] = ()
+    """Paths of the parts of a prediction that may be NULL."""
+    sensitive: Collection[str] = ()
+    """Columns whose values no example shows."""
+
+
+def check_stage_integrity(stage: DataFrame, expected: StageExpectations, *, unique: bool = False) -> StageIntegrity:
     """The judgement over a staged frame: scored keys are unique, all rows are there, all scored rows have a prediction.
 
     Rejected rows (`_reject` is not NULL) count as rows, and are outside the other two rules. A prediction that is a
-    list or a struct is missing where any part of it is NULL or NaN.
+    list or a struct is missing where a part of it is NULL or NaN that must be there.
 
-    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that all keys are unique; `sensitive`
-             columns, whose values no example shows.
-    Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates.
+    Needs:   the keys, `prediction`, `_reject`; `unique` where it is proven that all keys are unique.
+    Jobs:    one Spark job; another that shuffles the keys where they are not proven unique, a third for duplicates, two
+             for missing predictions.
     """
-    started = time.monotonic()
-    if unique:
-        rules = (_unique_keys_verdict(0, 0, keys), *_check_completeness(stage, rows_read=rows_read))
-        return StageIntegrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), ())
-    repeated = _select_repeated_keys(stage, keys)
-    duplicate_keys = _check_unique_keys(repeated, keys)
-    rules = (duplicate_keys, *_check_completeness(stage, rows_read=rows_read))
-    examples = () if duplicate_keys.passed else _collect_duplicate_keys(repeated, keys, sensitive)
-    return StageIntegrity(Verdict("output", "integrity", rules, round(time.monotonic() - started, 3)), examples)
+    started, keys = time.monotonic(), expected.keys
+    repeated = None if unique else _select_repeated_keys(stage, keys)
+    unique_keys = _unique_keys_verdict(0, 0, keys) if repeated is None else _check_unique_keys(repeated, keys)
+    all_rows, predictions = _check_completeness(stage, expected)
+    duplicates = () if repeated is None or unique_keys.passed else _collect_duplicate_keys(repeated, expected)
+    found = MissingParts((), ())
+    if not predictions.passed:
+        scored = stage.where(F.col(REJECT_COLUMN).isNull())
+        found = find_missing_parts(scored, keys=keys, nullable=expected.nullable)
+        predictions = replace(predictions, observed=predictions.observed + _format_part_counts(found))
+    seconds = round(time.monotonic() - started, 3)
+    return StageIntegrity(
+        Verdict("output", "integrity", (unique_keys, all_rows, predictions), seconds),
+        duplicates,
+        tuple(format_row_key(keys, key, expected.sensitive) for key in found.keys),
+        tuple(path for path, _ in found.counts),
+    )
 
 
 def require_stage_integrity(found: StageIntegrity) -> None:
     """Raise an error unless the stage passes.
 
-    Raises:  DuplicateKeys naming at most three keys, GateFailed.
+    Raises:  DuplicateKeys, GateFailed, naming at most three keys.
     """
     broken = {rule.rule: rule for rule in found.verdict.failed_rules}
     if UNIQUE_KEYS_RULE in broken:
@@ -67,16 +87,41 @@ def require_stage_integrity(found: StageIntegrity) -> None:
             rule.expected,
             "name further columns in source.keys, or remove the duplicates from the source; nothing was published",
         )
-    require_passed_verdict(found.verdict)
+    if ROWS_READ_RULE in broken:
+        rule = broken[ROWS_READ_RULE]
+        raise GateFailed(
+            f"the stage has other rows than the source: {rule.observed}",
+            rule.expected,
+            "run it again with --restart, which scores all rows anew; nothing was published",
+        )
+    if NO_MISSING_PREDICTIONS_RULE in broken:
+        raise _missing_predictions_error(found, broken[NO_MISSING_PREDICTIONS_RULE])
 
 
-def _check_completeness(stage: DataFrame, *, rows_read: int) -> tuple[RuleVerdict, RuleVerdict]:
+def _missing_predictions_error(found: StageIntegrity, rule: RuleVerdict) -> GateFailed:
+    return GateFailed(
+        f"{rule.observed}, for example {'; '.join(found.incomplete)}",
+        "a prediction for each scored row, in all parts that the model's signature requires",
+        f"set output.allow_null: [{', '.join(found.missing_parts)}] where NULL is an answer, or"
+        " scoring.reject_null_predictions: true to keep such rows as rejects, or repair the model;"
+        " nothing was published, and what was scored is kept",
+    )
+
+
+def _format_part_counts(found: MissingParts) -> str:
+    """Where a prediction has parts, how many rows lack each."""
+    if [path for path, _ in found.counts] == [PREDICTION_COLUMN]:
+        return ""
+    return f" ({', '.join(f'{path}: {count:,}' for path, count in found.counts)})"
+
+
+def _check_completeness(stage: DataFrame, expected: StageExpectations) -> tuple[RuleVerdict, RuleVerdict]:
     accepted = F.col(REJECT_COLUMN).isNull()
-    is_missing = accepted & _is_prediction_missing(F.col(PREDICTION_COLUMN), stage.schema[PREDICTION_COLUMN].dataType)
+    is_missing = accepted & is_any_part_missing(stage.schema[PREDICTION_COLUMN].dataType, expected.nullable)
     rows, scored, missing = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(is_missing)).collect()[0]
     counted = f"{scored:,} scored + {rows - scored:,} rejected = {rows:,}"
     return (
-        RuleVerdict(ROWS_READ_RULE, rows == rows_read, counted, f"{rows_read:,} rows read"),
+        RuleVerdict(ROWS_READ_RULE, rows == expected.rows_read, counted, f"{expected.rows_read:,} rows read"),
         RuleVerdict(
             NO_MISSING_PREDICTIONS_RULE,
             missing == 0,
@@ -103,18 +148,6 @@ def _unique_keys_verdict(duplicate_keys: int, rows: int, keys: Sequence[str]) ->
     return RuleVerdict(UNIQUE_KEYS_RULE, duplicate_keys == 0, observed, f"one row per ({', '.join(keys)})")
 
 
-def _collect_duplicate_keys(repeated: DataFrame, keys: Sequence[str], sensitive: Sequence[str]) -> tuple[str, ...]:
+def _collect_duplicate_keys(repeated: DataFrame, expected: StageExpectations) -> tuple[str, ...]:
     rows = repeated.orderBy("key").limit(_MAX_DUPLICATE_KEYS).collect()
-    return tuple(format_row_key(keys, row["key"], sensitive) for row in rows)
-
-
-def _is_prediction_missing(value: Column, kind: DataType) -> Column:
-    """Whether a value, or any part of it, is NULL or NaN."""
-    if isinstance(kind, FloatType | DoubleType):
-        return value.isNull() | F.isnan(value)
-    if isinstance(kind, ArrayType):
-        return value.isNull() | F.exists(value, lambda element: _is_prediction_missing(element, kind.elementType))
-    if isinstance(kind, StructType):
-        parts = [_is_prediction_missing(value.getField(field.name), field.dataType) for field in kind]
-        return reduce(Column.__or__, parts, value.isNull())
-    return value.isNull()
+    return tuple(format_row_key(expected.keys, row["key"], expected.sensitive) for row in rows)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
+from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN, REJECT_COLUMN
 
 
 def prediction_columns(output: pa.DataType, *, threshold: float | None) -> dict[str, pa.DataType]:
@@ -23,10 +23,15 @@ class PredictionSelector:
 
     threshold: float | None
     segments: tuple[str, ...]
+    may_be_null: bool = False
+    """Whether a prediction may be NULL: only `_reject` tells it from a rejected row then."""
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Needs:   `prediction` as the model returned it, the segments."""
-        predicted = batch.filter(batch.column(PREDICTION_COLUMN).is_valid())
+        """Needs:   `prediction` as the model returned it, the segments; `_reject` where predictions may be NULL."""
+        is_scored = (
+            batch.column(REJECT_COLUMN).is_null() if self.may_be_null else batch.column(PREDICTION_COLUMN).is_valid()
+        )
+        predicted = batch.filter(is_scored)
         columns = self._build_columns(predicted.column(PREDICTION_COLUMN))
         columns |= {name: predicted.column(name) for name in self.segments if name not in columns}
         return pa.record_batch(list(columns.values()), list(columns))
@@ -38,9 +43,15 @@ class PredictionSelector:
             return {f"{PREDICTION_COLUMN}.{name}": pc.struct_field(prediction, [index]) for name, index in fields}
         if self.threshold is None:
             return {PREDICTION_COLUMN: prediction}
-        nested = not pa.types.is_floating(kind)  # the probabilities of two classes
-        probability = (pc.list_element(prediction, 1) if nested else prediction).cast(pa.float64())
+        probability = (prediction if pa.types.is_floating(kind) else _last_items(prediction)).cast(pa.float64())
         return {
             PREDICTION_COLUMN: probability,
             LABEL_COLUMN: pc.greater_equal(probability, self.threshold).cast(pa.int32()),
         }
+
+
+def _last_items(lists: pa.Array) -> pa.Array:
+    """The last number of each list: of the probabilities of two classes that of the positive one."""
+    lengths = pc.list_value_length(lists).fill_null(0)
+    ends = pc.subtract(pc.cumulative_sum(lengths), 1)
+    return lists.flatten().take(pc.if_else(pc.greater(lengths, 0), ends, pa.scalar(None, ends.type)))

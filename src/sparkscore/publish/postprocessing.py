@@ -1,6 +1,6 @@
 """Post-processing: what a model returned becomes the columns of the prediction table."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import pyarrow as pa
@@ -8,6 +8,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
+from sparkscore.publish.prediction_nulls import replace_nan_with_null
+from sparkscore.records import OutputParts
 from sparkscore.schemas import (
     LABEL_COLUMN,
     PREDICTION_COLUMN,
@@ -26,6 +28,25 @@ from sparkscore.store.table_contracts import is_plain_type
 BINARY_CLASSES = 2
 
 
+def check_threshold(threshold: float | None, output: pa.DataType, parts: OutputParts) -> None:
+    """Refuse a threshold on anything but a probability.
+
+    Raises:  ConfigError where the signature says that the model does not return one number per row, or two.
+    """
+    size = dict(parts.sizes).get(PREDICTION_COLUMN)
+    if threshold is None or (_is_probability_type(output) and size in (None, 1, BINARY_CLASSES)):
+        return
+    returned = f"{output}" if size is None else f"{output} of {size} numbers"
+    has_more_classes = _is_probability_type(output) and size is not None and size > BINARY_CLASSES
+    raise ConfigError(
+        f"output.threshold={threshold} with a model that returns {returned}",
+        "a model that returns one floating number per row, or the probabilities of two classes",
+        "remove output.threshold: prediction holds the probabilities of all classes, and readers take the greatest"
+        if has_more_classes
+        else "remove output.threshold, or log the model with pyfunc_predict_fn='predict_proba'",
+    )
+
+
 def derive_table_contract(
     source: pa.Schema,
     *,
@@ -37,16 +58,9 @@ def derive_table_contract(
 ) -> TableContract:
     """The prediction table of a job, for a source and a model's output.
 
-    Needs:   `names`, source column -> column of the table, where they differ.
-    Raises:  ConfigError for a threshold on anything but a probability, or a type or a field's name that plain readers
-             cannot read.
+    Needs:   `names`, source column -> column of the table, where they differ; a threshold that `check_threshold` takes.
+    Raises:  ConfigError for a type or a field's name that plain readers cannot read.
     """
-    if threshold is not None and not _is_probability_type(output):
-        raise ConfigError(
-            f"output.threshold={threshold} with a model that returns {output}",
-            "a model that returns one floating number, or the probabilities of two classes",
-            "remove output.threshold, or log the model with pyfunc_predict_fn='predict_proba'",
-        )
     key_columns = [_copy_column(source.field(key), names, "Key of the source row", nullable=False) for key in keys]
     copied = [_copy_column(source.field(name), names, "Copied from the source") for name in passthrough]
     _refuse_other_than_plain_columns(
@@ -103,18 +117,25 @@ def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
 
 
 def postprocess_predictions(
-    frame: DataFrame, contract: TableContract, *, output: pa.DataType, threshold: float | None
+    frame: DataFrame,
+    contract: TableContract,
+    *,
+    output: pa.DataType,
+    threshold: float | None,
+    nullable: Collection[str] = (),
 ) -> DataFrame:
     """A stage's rows with exactly the contract's own columns, and `_reject` if the stage has it.
 
     Needs:   keys, `prediction` as the model returned it, pass-through.
     Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
+             In the parts that `nullable` names NaN becomes NULL.
     Jobs:    none.
     """
-    computed: dict[str, Column] = {PREDICTION_COLUMN: F.col(PREDICTION_COLUMN)}
+    published = output if threshold is None else pa.float64()
+    value = F.col(PREDICTION_COLUMN) if threshold is None else _positive_probability(output)
+    computed: dict[str, Column] = {PREDICTION_COLUMN: replace_nan_with_null(value, published, nullable)}
     if threshold is not None:
-        computed[PREDICTION_COLUMN] = _positive_probability(output)
-        computed[LABEL_COLUMN] = (_positive_probability(output) >= F.lit(threshold)).cast("int")
+        computed[LABEL_COLUMN] = (computed[PREDICTION_COLUMN] >= F.lit(threshold)).cast("int")
     own = [name for name in contract.names if name in computed or name not in RESERVED_NAMES]
     reject = [name for name in frame.columns if name == REJECT_COLUMN]
     return frame.select(*(computed.get(name, F.col(quote_identifier(name))).alias(name) for name in own), *reject)
@@ -128,11 +149,23 @@ def _is_probability_type(output: pa.DataType) -> bool:
 
 
 def _positive_probability(output: pa.DataType) -> Column:
-    """The probability of the positive class; NULL (which the output gate refuses) unless there are two classes."""
+    """The probability of the positive class: the only number, or the second of two. NULL for other lists, which
+    `is_other_than_probability` finds."""
     column = F.col(PREDICTION_COLUMN)
     if not pa.types.is_floating(output):
-        column = F.when(F.size(column) == BINARY_CLASSES, F.get(column, F.lit(1)))
+        column = F.when(F.size(column).isin(1, BINARY_CLASSES), F.get(column, F.size(column) - 1))
     return column.cast("double")
+
+
+def is_other_than_probability(output: pa.DataType) -> Column:
+    """Whether a prediction is a list of neither one nor two numbers: no threshold can say anything about it.
+
+    Needs:   a stage's `prediction`, of type `output`.
+    """
+    if pa.types.is_floating(output):
+        return F.lit(False)
+    column = F.col(PREDICTION_COLUMN)
+    return column.isNotNull() & ~F.size(column).isin(1, BINARY_CLASSES)
 
 
 def _to_delta_type(output: pa.DataType) -> pa.DataType:

@@ -18,6 +18,13 @@ from sparkscore.records.maintenance_records import MaintenanceReport, Maintenanc
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
 from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.prediction_parts import (
+    NO_OUTPUT_PARTS,
+    OutputParts,
+    field_path,
+    item_path,
+    prediction_part_paths,
+)
 from sparkscore.records.report_records import (
     RESULT_SCHEMA,
     ReportedModel,
@@ -53,6 +60,7 @@ from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPoli
 
 __all__ = [
     "NOTE_KEY",
+    "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
     "QUANTILE_LEVELS",
     "RESULT_SCHEMA",
@@ -69,6 +77,7 @@ __all__ = [
     "MigrationRequest",
     "MigrationStatus",
     "ModelInput",
+    "OutputParts",
     "PartRows",
     "PinnedModel",
     "Pins",
@@ -104,10 +113,13 @@ __all__ = [
     "TableRef",
     "TrustPolicy",
     "Verdict",
+    "field_path",
     "format_commit_note",
+    "item_path",
     "json_digest",
     "parse_as_of",
     "parse_commit_note",
     "parse_utc_time",
+    "prediction_part_paths",
     "to_utc_text",
 ]

@@ -5,6 +5,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from sparkscore.records.prediction_parts import NO_OUTPUT_PARTS, OutputParts
 from sparkscore.records.trust_records import WARNING_POLICY, TrustPolicy
 
 
@@ -41,6 +42,8 @@ class PinnedModel:
     """The signature is of tensors: the inputs go to the model as arrays, not as columns of a frame."""
     output: pa.DataType
     """Type of one prediction: a scalar, a list or a struct."""
+    parts: OutputParts = NO_OUTPUT_PARTS
+    """Which parts of it may be missing, and how long its lists are."""
     trust: TrustPolicy = WARNING_POLICY
     """By which it was allowed; executors decide by it once more."""
     warnings: tuple[str, ...] = ()

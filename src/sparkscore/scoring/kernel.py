@@ -15,6 +15,7 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.scorer import Scorer, to_load_error, visible_cause
 from sparkscore.model.signature.missing_values import count_filled_values
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.scoring.missing_predictions import reject_missing_predictions
 from sparkscore.scoring.reject_bisection import ScoredBatch, score_by_bisection
 from sparkscore.scoring.repeated_rows import count_unstable_rows, should_repeat_rows
 
@@ -70,6 +71,8 @@ class Kernel:
             scored = score_by_bisection(score, columns, output, has_own_process=self.model.residency == "executor")
         else:
             scored = ScoredBatch(score(columns))
+        if self.model.nullable is not None:
+            scored = reject_missing_predictions(scored, self.model.nullable)
         self.on_batch(rows if scored.rejects is None else scored.rejects.null_count, time.monotonic() - started)
         if self.on_repeat is not None and should_repeat_rows(self.model):
             self._repeat_rows(score, columns, scored.rejects, self.on_repeat)

@@ -16,6 +16,8 @@ from sparkscore.scoring.kernel import KEEP_COLUMN
 
 REASON_SEPARATOR = "\n"
 """Between a reject's code and the class of its error."""
+NO_ANSWER = ""
+"""The reason of a row that is not rejected and whose prediction is a struct that is NULL: its parts do not say so."""
 
 _NULLABLE_PANDAS_TYPES = {
     pa.int8(): pd.Int8Dtype(),
@@ -45,11 +47,35 @@ def to_pandas_column(column: pa.Array) -> Any:
     """The predictions as Spark takes them: a Series, for structs a frame; times without a zone, as they came."""
     kind = column.type
     if pa.types.is_struct(kind):
-        children = dict(zip((field.name for field in kind), column.flatten(), strict=True))
-        return pd.DataFrame({name: to_pandas_column(child) for name, child in children.items()})
-    if pa.types.is_timestamp(kind):
-        return column.cast(pa.timestamp(kind.unit)).to_pandas()
-    return column.to_pandas(types_mapper=_NULLABLE_PANDAS_TYPES.get if column.null_count else None)
+        return pd.DataFrame(
+            {field.name: _to_pandas_part(part) for field, part in zip(kind, column.flatten(), strict=True)}
+        )
+    return _to_pandas_part(column)
+
+
+def _to_pandas_part(column: pa.Array) -> Any:
+    """A Series: Spark takes frames for structs only where they are the whole result, inside it dicts."""
+    zoneless = column.cast(_without_time_zones(column.type))
+    if _needs_python_values(zoneless):
+        return pd.Series(zoneless.to_pylist(), dtype=object)
+    return zoneless.to_pandas(types_mapper=_NULLABLE_PANDAS_TYPES.get if column.null_count else None)
+
+
+def _needs_python_values(column: pa.Array) -> bool:
+    """Whether there are structs, or integers with NULL in lists: numpy would make doubles of these."""
+    leaf = column
+    while pa.types.is_list(leaf.type):
+        leaf = leaf.flatten()
+    is_nested = pa.types.is_list(column.type)
+    return bool(pa.types.is_struct(leaf.type) or (is_nested and pa.types.is_integer(leaf.type) and leaf.null_count > 0))
+
+
+def _without_time_zones(kind: pa.DataType) -> pa.DataType:
+    if pa.types.is_struct(kind):
+        return pa.struct([(field.name, _without_time_zones(field.type)) for field in kind])
+    if pa.types.is_list(kind):
+        return pa.list_(_without_time_zones(kind.value_type))
+    return pa.timestamp(kind.unit) if pa.types.is_timestamp(kind) else kind
 
 
 def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
@@ -60,7 +86,7 @@ def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
     """
     prediction = scored_batch.column(0)
     parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]
-    columns = {str(index): to_pandas_column(part) for index, part in enumerate(parts)}
+    columns = {str(index): _to_pandas_part(part) for index, part in enumerate(parts)}
     reason = pa.nulls(scored_batch.num_rows, pa.string())
     if scored_batch.num_columns > 1:
         code, error, _ = scored_batch.column(1).flatten()  # the message follows from the code
@@ -68,6 +94,8 @@ def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
             code, error, REASON_SEPARATOR, null_handling="replace", null_replacement=""
         )
         reason = pc.if_else(code.is_valid(), reason, pa.scalar(None, pa.string()))
+    if pa.types.is_struct(prediction.type) and prediction.null_count:
+        reason = pc.if_else(pc.and_(prediction.is_null(), reason.is_null()), pa.scalar(NO_ANSWER), reason)
     columns["reason"] = pd.Series(pd.arrays.ArrowExtensionArray(reason))
     return pd.DataFrame(columns, copy=False)
 

@@ -20,7 +20,13 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring.counters import Counters, make_model_loader
 from sparkscore.scoring.kernel import Kernel
-from sparkscore.scoring.pandas_conversion import REASON_SEPARATOR, to_kernel_batch, to_pandas_column, to_pandas_result
+from sparkscore.scoring.pandas_conversion import (
+    NO_ANSWER,
+    REASON_SEPARATOR,
+    to_kernel_batch,
+    to_pandas_column,
+    to_pandas_result,
+)
 from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.spark.identifiers import quote_identifier
@@ -62,7 +68,8 @@ def score_with_pandas_udf(
     error = reason.substr(
         F.length(code) + F.lit(1 + len(REASON_SEPARATOR)), F.length(reason)
     )  # may hold such lines itself
-    reject = F.when(reason.isNotNull(), reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
+    is_rejected = reason.isNotNull() & (reason != F.lit(NO_ANSWER))
+    reject = F.when(is_rejected, reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
     # `when`: a struct of NULLs becomes NULL
     scored_rows = {
         PREDICTION_COLUMN: F.when(is_kept & reason.isNull(), _assemble_prediction(model.output)),

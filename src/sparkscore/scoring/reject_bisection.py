@@ -15,11 +15,13 @@ from sparkscore.schemas import REJECT_TYPE, repeat_reject
 
 PREDICT_FAILED = "predict_failed"
 BATCH_TIMEOUT = "batch_timeout"
+NULL_PREDICTION = "null_prediction"
 INPUT_OUT_OF_RANGE = "input_out_of_range"
 REJECT_MESSAGES = {
     PREDICT_FAILED: "the model raised an error on this row alone",
     INPUT_OUT_OF_RANGE: "an input of this row is a number that the type in which the model computes cannot hold",
     BATCH_TIMEOUT: "the model did not answer in time for a batch with this row",
+    NULL_PREDICTION: "the model's prediction, or a part of it that must be there, is NULL or NaN",
 }
 """The message of a reject by its code: never the model's own message, which may hold values."""
 

@@ -27,6 +27,8 @@ from sparkscore.spark.isolated_session import refuse_connect
 
 log = structlog.get_logger("sparkscore")
 
+_MAX_NAMES_SHOWN = 10
+
 
 class ScoreUdf:
     """A model that is called with columns, in the order of `input_columns`, or with one struct that has them as fields.
@@ -34,7 +36,8 @@ class ScoreUdf:
     A string is always a column's name; for a field of a struct pass `F.col("s.f")`. Called with nothing, it
     takes the columns that are named like its inputs. `spark.udf.register` takes it too.
 
-    Raises:  SignatureError when called with another number of columns.
+    Raises:  SignatureError when called with another number of columns. One column that is no struct, where the model
+             takes several, is an AnalysisException of Spark's, raised when the query is built.
     """
 
     def __init__(self, model: ShippedModel) -> None:
@@ -70,10 +73,23 @@ class ScoreUdf:
                 f"{len(self._model.inputs)}: {', '.join(self.input_columns)}; or one struct of them",
                 "pass one column per model input",
             )
-        column: Column = self._udf(
-            *(F.col(quote_identifier(one)) if isinstance(one, str) else one for one in arguments)
-        )
+        given = [F.col(quote_identifier(one)) if isinstance(one, str) else one for one in arguments]
+        if len(given) < len(self._model.inputs):
+            given = [self._require_struct(given[0])]
+        column: Column = self._udf(*given)
         return column
+
+    def _require_struct(self, column: Column) -> Column:
+        """The column, with a condition that its optimiser removes, and for which Spark refuses the query on the driver
+        if the column is no struct. Spark's message quotes the name that it has in there."""
+        inputs, names = self._model.inputs, ", ".join(self.input_columns[:_MAX_NAMES_SHOWN])
+        named = column.alias(f"score_udf takes {len(inputs)} columns ({names}), or one struct of them")
+        field = next((one.name for one in inputs if one.name is not None and one.required), None)
+        if field is not None:
+            return F.when(F.lit(True) | named.getField(field).isNull(), column)
+        if any(one.name is not None or pa.types.is_nested(one.type) for one in inputs):
+            return column
+        return F.when(F.lit(True) | F.to_csv(named).isNull(), column)
 
 
 def score_udf(
@@ -93,7 +109,8 @@ def score_udf(
 
     Needs:   `models:/<name>@<alias>` (resolved now, once) or `models:/<name>/<version>`.
     Jobs:    none.
-    Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back: Spark's pandas_udf does that.
+    Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back, and a struct
+             that is NULL one of NULLs: Spark's pandas_udf does that.
     Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
              those with NULLs as doubles; what `resolve_model` raises.
     """

@@ -200,6 +200,7 @@ class Settings(FrozenSettings):
             "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
             "casts": model.casts or None,
             "missing": model.missing or None,
+            "reject_null_predictions": sorted(self.output.allow_null) if self.scoring.reject_null_predictions else None,
         }
         return json_digest(
             {

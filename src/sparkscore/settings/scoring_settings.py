@@ -10,6 +10,8 @@ from sparkscore.redaction.known_secrets import register_uri_secrets
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.trust_settings import TrustSettings
 
+ParamScalar = bool | int | float | str
+
 MAX_RETENTION_DAYS = 365_000
 """A thousand years: a date lies before any of today's by as many days."""
 
@@ -37,8 +39,8 @@ class ModelSettings(FrozenSettings):
         description="what happens to NULL, NaN and infinities: {model input: pass, reject, or the value in their"
         " place}; default: pass",
     )
-    params: dict[str, bool | int | float | str] = Field(
-        default_factory=dict, description="params of the model's signature"
+    params: dict[str, ParamScalar | tuple[ParamScalar, ...]] = Field(
+        default_factory=dict, description="params of the model's signature, with lists where it has the shape (-1,)"
     )
     runtime: Literal["auto", "pyfunc", "sklearn", "onnx", "torch"] = Field(
         default="auto", description="the library that executes the model"
@@ -66,7 +68,8 @@ class ModelSettings(FrozenSettings):
 
 
 class ScoringSettings(FrozenSettings):
-    """How rows reach the model. Changes no value beyond rounding, so it is not part of a run's identity."""
+    """How rows reach the model, and which become rejects. What changes no value beyond rounding is not part of a run's
+    identity."""
 
     transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
         default="auto", description="how rows reach the model"
@@ -86,6 +89,11 @@ class ScoringSettings(FrozenSettings):
         le=MAX_TIMEOUT_S,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
+    )
+    reject_null_predictions: bool = Field(
+        default=False,
+        description="reject rows whose prediction, or a part of it that must be there, is NULL or NaN; else such a row"
+        " stops the run (exit 3)",
     )
     repeat_rows: int = Field(
         default=8,
@@ -149,6 +157,11 @@ class OutputSettings(FrozenSettings):
     )
     threshold: float | None = Field(
         default=None, ge=0, le=1, description="adds a column label, which is 1 if the probability is at least this"
+    )
+    allow_null: tuple[str, ...] = Field(
+        default=(),
+        description="parts of the prediction that may be NULL: a field, a dotted path (items of a list: element), or"
+        " prediction for the whole; besides those that the model's signature calls optional",
     )
     retention_days: int | None = Field(
         default=None,

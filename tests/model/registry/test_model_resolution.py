@@ -24,10 +24,12 @@ from sparkscore.errors import (
     RegistryUnreachable,
     SignatureError,
     SparkscoreError,
+    TrustRefused,
 )
 from sparkscore.model.registry.model_resolution import ModelUri, look_up_model_version, parse_model_uri, resolve_model
 from sparkscore.model.trust.model_digest import compute_model_digest
-from sparkscore.records import ModelInput, PinnedModel
+from sparkscore.records import ModelInput, PinnedModel, TrustPolicy
+from sparkscore.settings import TrustSettings
 from tests.model.shelf import Returns, Shelf, columns, signature, tensor
 
 LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
@@ -269,3 +271,49 @@ def server(status: int) -> Iterator[str]:
         finally:
             running.shutdown()
             thread.join()
+
+
+class TestTrust:
+    """Decided before the registry is asked, and before anything of the model is loaded."""
+
+    def test_a_registry_that_is_not_listed_is_not_asked(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("sparkscore.model.registry.model_resolution.call_registry", pytest.fail)
+        for trust in (TrustPolicy(registries=("https://*",)), TrustPolicy(names=("other",))):
+            with pytest.raises(TrustRefused):
+                resolve_trusted(shelf, "models:/line@champion", trust)
+
+    def test_a_listed_model_is_resolved(self, shelf: Shelf) -> None:
+        known = shelf.pinned("models:/line/1")
+        trust = TrustPolicy(registries=("sqlite:///*",), names=("li*",), digests=(known.digest,))
+        assert resolve_trusted(shelf, "models:/line/1", trust).trust == trust
+
+    def test_other_files_than_those_of_the_listed_digest_are_refused(self, shelf: Shelf) -> None:
+        with pytest.raises(TrustRefused, match=r"model\.trust\.digest: 0000"):
+            resolve_trusted(shelf, "models:/line/2", TrustPolicy(digests=("0" * 64,)))
+
+    def test_a_pickle_is_refused_where_the_settings_say_so(self, shelf: Shelf) -> None:
+        with pytest.raises(TrustRefused, match="a pickle when it is loaded"):
+            resolve_trusted(shelf, "models:/line/1", TrustPolicy(pickle="refuse"))
+
+    def test_a_skops_model_meets_the_strict_profile(self, shelf: Shelf) -> None:
+        uri = shelf.put("line-skops", LINE, SIGNED, serialization_format="skops")
+        trust = TrustSettings(profile="strict", names=("line*",), registries=("sqlite:*",)).to_policy()
+        assert resolve_trusted(shelf, uri, trust).warnings == ()
+
+    @pytest.mark.parametrize("what", ["file", "folder"])
+    def test_what_links_among_the_models_files_lead_to_is_not_copied(
+        self, shelf: Shelf, tmp_path: Path, what: str
+    ) -> None:
+        uri = shelf.put(f"linked-{what}", LINE, SIGNED)
+        (tmp_path / "secret").mkdir()
+        (tmp_path / "secret" / "key").write_text("canary-7f3a")
+        target = tmp_path / "secret" if what == "folder" else tmp_path / "secret" / "key"
+        (shelf.files(f"linked-{what}") / "data").symlink_to(target)
+        with pytest.raises(ModelError, match="is a link"):
+            shelf.pinned(uri)
+        copied = [path for path in Path(shelf.copies).rglob("*") if path.is_file()]
+        assert not [path for path in copied if b"canary-7f3a" in path.read_bytes()]
+
+
+def resolve_trusted(shelf: Shelf, uri: str, trust: TrustPolicy) -> PinnedModel:
+    return resolve_model(uri, tracking_uri=shelf.uri, runtime="auto", params={}, copies=shelf.copies, trust=trust)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
-from sparkscore.errors import ModelError, SparkscoreError, TrustRefused
+from sparkscore.errors import ModelError, PredictError, SparkscoreError, TrustRefused
 from sparkscore.model.distribution.shipped_model import SklearnFile
 from sparkscore.model.runtimes import model_loading
 from sparkscore.model.trust.model_digest import compute_model_digest
@@ -42,6 +42,15 @@ LINE = signature(columns(x="double"), columns(y="double"))
 def test_an_executor_refuses_a_pickle_before_it_is_loaded(shelf: Shelf, tmp_path: Path, sentinel: Path) -> None:
     with pytest.raises(TrustRefused, match="a pickle when it is loaded"):
         placed_pickle(shelf, tmp_path, sentinel, STRICT).scorer()
+
+
+def test_an_executor_refuses_types_that_the_model_itself_declares_trusted(shelf: Shelf) -> None:
+    line = LinearRegression().fit([[1.0]], [1.0])
+    placed = shelf.placed(shelf.put("trust-skops", line, LINE, serialization_format="skops"))
+    replace(placed, model=replace(placed.model, trust=STRICT)).scorer()
+    named = SklearnFile("model.skops", "skops", ("evil.Type",), "predict")
+    with pytest.raises(TrustRefused, match=r"evil\.Type"):
+        replace(placed, model=replace(placed.model, file=named, trust=STRICT)).scorer()
 
 
 def test_an_executor_refuses_another_digest_than_the_settings_list(
@@ -96,6 +105,13 @@ class TestPackages:
         with pytest.raises(ModelError, match=r"other packages than an executor has: numpy==1\.0\.1"):
             strict.scorer()
         assert not loads_in(tmp_path / "loads")
+
+    def test_that_are_missing_are_named_where_the_model_cannot_be_loaded(self, shelf: Shelf, tmp_path: Path) -> None:
+        folder = write_model(tmp_path / "model", mlmodel(), model__pkl=b"torn", requirements__txt="numpy==1.0.1")
+        model = shelf.placed(shelf.put("torn", Answers(lambda frame: frame["x"]), LINE)).model
+        torn = Placed(replace(model, digest=compute_model_digest(folder)), str(folder))
+        with pytest.raises(PredictError, match=r"could not be loaded .*; .* other packages: numpy==1\.0\.1 is needed"):
+            torn.scorer()
 
     def test_are_those_of_the_process_that_loads(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
         placed = shelf.placed(shelf.put("here", Answers(lambda frame: frame["x"]), LINE))

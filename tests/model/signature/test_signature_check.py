@@ -7,13 +7,13 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 from mlflow.models import ModelSignature, infer_signature
-from mlflow.types import ColSpec, Schema, TensorSpec
+from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from mlflow.types.schema import AnyType, Array, DataType, Map, Object, Property
 
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
 from sparkscore.model.signature.signature_check import check_model_params, match_input_columns
-from sparkscore.records import ModelInput, PinnedModel
+from sparkscore.records import ModelInput, OutputParts, PinnedModel
 from tests.model.shelf import columns, positions, signature, tensor
 
 UTC = pa.timestamp("us", tz="UTC")
@@ -157,11 +157,51 @@ class TestOutputs:
             output(np.zeros(2, np.uint64))
 
 
+class TestOutputParts:
+    INNER = Object([Property("x", DataType.double), Property("n", DataType.long, required=False)])
+
+    def parts(self, *specs: ColSpec | TensorSpec) -> OutputParts:
+        return read(signature(columns(a="double"), Schema(list(specs)))).parts
+
+    def test_fields_are_optional_where_the_signature_says_so(self) -> None:
+        found = self.parts(ColSpec("double", "p"), ColSpec("double", "q", required=False), ColSpec(self.INNER, "r"))
+        assert found == OutputParts(optional=frozenset({"prediction.q", "prediction.r.n"}))
+
+    def test_so_are_properties_in_objects_and_in_lists_of_them(self) -> None:
+        found = self.parts(ColSpec(Array(Object([Property("in", self.INNER, required=False)])), "all"))
+        assert found == OutputParts("all", frozenset({"prediction.element.in", "prediction.element.in.n"}))
+
+    def test_the_whole_prediction_never_is(self) -> None:
+        assert self.parts(ColSpec("double", "p", required=False)) == OutputParts("p")
+
+    def test_tensors_have_sizes_where_these_are_fixed(self) -> None:
+        assert read(signature(columns(a="double"), tensor("float64", 3))).parts.sizes == (("prediction", 3),)
+        assert read(signature(columns(a="double"), tensor("float64"))).parts.sizes == ()
+        named = [TensorSpec(np.dtype("float64"), (-1, -1, 4), "p"), TensorSpec(np.dtype("float64"), (-1,), "q")]
+        assert self.parts(*named).sizes == (("prediction.p.element", 4),)
+
+
 class TestParams:
     signed = read(signature(columns(a="double"), tensor("float64"), k=1, t=0.5, s="x", b=True))
 
     def test_params_of_the_signature_are_taken(self) -> None:
         check_model_params(self.signed, {"k": 2, "t": 1, "s": "y", "b": False})
+
+    def test_lists_are_taken_where_the_param_has_a_shape(self) -> None:
+        specs = [ParamSpec("stop", "string", ["a"], (-1,)), ParamSpec("k", "long", 1)]
+        signed = read(ModelSignature(columns(a="double"), tensor("float64"), ParamSchema(specs)))
+        check_model_params(signed, {"stop": ["a", "b"], "k": 2})
+        check_model_params(signed, {"stop": ("a",)})
+        check_model_params(signed, {"stop": []})
+        refused: list[tuple[dict[str, Any], str, str]] = [
+            ({"stop": "a"}, "the param stop is a str", "a list of string"),
+            ({"stop": ["a", 1]}, "the param stop is a list of int, str", "a list of string"),
+            ({"k": [1]}, "the param k is a list of int", "a long"),
+        ]
+        for params, found, expected in refused:
+            with pytest.raises(SignatureError) as caught:
+                check_model_params(signed, params)
+            assert (caught.value.found, caught.value.expected) == (found, expected)
 
     @pytest.mark.parametrize("params", [{"k": "2"}, {"k": 2.5}, {"k": True}, {"t": "x"}, {"s": 1}, {"b": 1}])
     def test_a_param_of_another_type_is_refused(self, params: dict[str, Any]) -> None:

@@ -219,6 +219,22 @@ OUTSIDE: dict[str, Any] = {
 
 
 class TestPaths:
+    @pytest.mark.parametrize(
+        ("data", "where"), [("data", "data"), ("metadata", "metadata"), ("./metadata", "metadata")]
+    )
+    def test_a_second_mlmodel_file_that_a_loader_may_read_instead_is_refused(
+        self, tmp_path: Path, data: str, where: str
+    ) -> None:
+        folder = write_model(tmp_path / "model", mlmodel({"data": data}))
+        write_model(folder / where, mlmodel(sklearn={**SKLEARN, "code": "../../evil"}))
+        with pytest.raises(TrustRefused, match=f"second MLmodel file, {where}/MLmodel"):
+            judged(folder)
+
+    def test_a_copy_that_databricks_keeps_is_not_read(self, tmp_path: Path) -> None:
+        folder = write_model(tmp_path / "model", mlmodel())
+        write_model(folder / "metadata", mlmodel())
+        assert judged(folder) == ""
+
     @pytest.mark.parametrize("where", OUTSIDE)
     def test_out_of_the_folder_are_refused_at_any_depth(self, tmp_path: Path, where: str) -> None:
         folder = write_model(tmp_path / "model", OUTSIDE[where])
@@ -259,8 +275,8 @@ class TestOnnx:
         monkeypatch.setitem(__import__("sys").modules, "onnx", None)
         with pytest.raises(TrustRefused, match="weights outside"):
             judged(folder)
-        with pytest.raises(TrustRefused, match="weights outside"):  # as an executor without YAML judges
-            judge_model(folder, WARNING_POLICY, None)
+        with pytest.raises(TrustRefused, match="weights outside"):  # by its content, whatever the flavours say
+            judge_model(folder, WARNING_POLICY, {"flavors": {}})
 
     def test_a_graph_in_another_format_is_refused(self, tmp_path: Path) -> None:
         folder = write_model(tmp_path / "model", onnx_mlmodel(), model__onnx=b"\x1c\x00\x00\x00ORTM" + bytes(40))

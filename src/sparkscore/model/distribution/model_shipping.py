@@ -47,7 +47,8 @@ def ship_model(
         inputs=model.inputs,
         tensor=model.tensor,
         output=model.output,
-        params=tuple(sorted(params.items())),
+        parts=model.parts,
+        params=tuple((name, _freeze_param(params[name])) for name in sorted(params)),
         residency=residency,
         file=describe_runtime_file(model.runtime, mlmodel, model.path),
         batch_timeout=batch_timeout,
@@ -56,6 +57,10 @@ def ship_model(
         code=list_model_modules(mlmodel, model.path),
         trust=model.trust,
     )
+
+
+def _freeze_param(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _zip_folder() -> Path:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from sparkscore.records import WARNING_POLICY, ModelInput, TrustPolicy
+from sparkscore.records import NO_OUTPUT_PARTS, WARNING_POLICY, ModelInput, OutputParts, TrustPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +52,7 @@ class ShippedModel:
     inputs: tuple[ModelInput, ...]
     tensor: bool
     output: pa.DataType
+    parts: OutputParts = field(default=NO_OUTPUT_PARTS, kw_only=True)
     params: tuple[tuple[str, Any], ...] = ()
     residency: Literal["worker", "executor"] = "worker"
     file: SklearnFile | OnnxFile | TorchFile | None = None
@@ -60,6 +61,8 @@ class ShippedModel:
     """Seconds that it may take for a batch; None: as long as it takes."""
     sensitive: bool = False
     """Its own messages may hold values that nobody may see: of what it raises only the class is told."""
+    nullable: frozenset[str] | None = None
+    """Paths of the parts of a prediction that may be NULL; rows that lack another one are rejected. None: no row is."""
     repeat_rows: int = 0
     """How many rows of a run are predicted twice more (`scoring.repeated_rows`)."""
     code: tuple[str, ...] = ()

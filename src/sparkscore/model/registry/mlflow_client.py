@@ -6,7 +6,7 @@ from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
@@ -16,6 +16,7 @@ from sparkscore.model.registry.mlflow_settings import (
     limit_mlflow_retries,
     suppress_mlflow_output,
 )
+from sparkscore.model.trust.model_digest import refuse_links
 from sparkscore.redaction.known_secrets import register_secret, register_uri_secrets
 from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 
@@ -109,7 +110,8 @@ def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float
 def download_model_files(registry: Registry, name: str, version: str, directory: Path) -> Path:
     """The folder in which a model version's files now lie, inside `directory`.
 
-    Raises:  ModelNotFound where the files are gone; AccessDenied, RegistryUnreachable.
+    Raises:  ModelNotFound where the files are gone; ModelError for links among them; AccessDenied,
+             RegistryUnreachable.
     """
     subject = f"the files of {name} version {version}"
     client = registry.client
@@ -118,6 +120,7 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
     uri = f"models:/{name}/{version}"
     if not governed:
         uri = call_registry(lambda: client.get_model_version_download_uri(name, version), subject)
+    _refuse_local_links(uri)
     with suppress_mlflow_output(), limit_mlflow_downloads():
         from mlflow.artifacts import download_artifacts
 
@@ -128,6 +131,20 @@ def download_model_files(registry: Registry, name: str, version: str, directory:
             raise _translate_mlflow_error(error, subject) from error
     (path / "registered_model_meta").unlink(missing_ok=True)  # written by the download, not part of the model
     return path
+
+
+def _refuse_local_links(uri: str) -> None:
+    """MLflow copies what links lead to: any file that this process can read would be a part of the model."""
+    parts = urlsplit(uri)
+    if parts.scheme in ("", "file"):
+        try:
+            refuse_links(unquote(parts.path))
+        except PermissionError as error:
+            raise AccessDenied(
+                f"no access to the model's files at {redact_secrets(uri)}",
+                "permission to read them",
+                "check their mode",
+            ) from error
 
 
 def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:

@@ -105,6 +105,7 @@ def describe_private_copy(
     Runs on: driver.
     Raises:  ModelError and SignatureError for what the files say; TrustRefused for what `trust` does not allow.
     """
+    check_model_origin(trust, name=copy.name, uris=())
     check_model_digest(trust, copy.digest)
     mlmodel = read_mlmodel(copy.folder, trust)
     warnings = judge_model(copy.folder, trust, mlmodel)
@@ -123,6 +124,7 @@ def describe_private_copy(
         inputs=signature.inputs,
         tensor=signature.tensor,
         output=signature.output,
+        parts=signature.parts,
         trust=trust,
         warnings=(*warnings, *_check_requirements(str(copy.folder), selected, trust)),
     )

@@ -1,9 +1,12 @@
 """Loads a model from its unpacked folder. Needs no Spark: a Python worker calls it, and the process per executor."""
 
-from sparkscore.errors import DigestMismatch
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sparkscore.errors import DigestMismatch, PredictError, SparkscoreError
 from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, SklearnFile, TorchFile
 from sparkscore.model.runtimes.pyfunc_runtime import load_pyfunc, load_sklearn
-from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer
+from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer, to_load_error, visible_cause
 from sparkscore.model.runtimes.thread_limits import limit_threads
 from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.model.trust.model_trust import check_model_digest, judge_model
@@ -27,22 +30,50 @@ def load_verified_scorer(model: ShippedModel, folder: str, *, cores: int, device
         )
     _judge_unpacked_model(model, folder)
     limit_threads(cores)
-    score = _load_runtime_scorer(model, folder, cores, device)
+    try:
+        score = _load_runtime_scorer(model, folder, cores, device)
+    except SparkscoreError:
+        raise
+    except Exception as error:
+        found = () if model.trust.requirements == "ignore" else find_requirement_mismatches(folder, model.runtime)
+        if not found:
+            raise
+        raise _unmet_load_error(error, model, found) from visible_cause(error, model)
     limit_threads(cores)  # of what was imported with the model
     return score
 
 
+def _unmet_load_error(error: Exception, model: ShippedModel, found: Sequence[str]) -> PredictError:
+    """The error for a model that could not be loaded where other packages are than it was logged with."""
+    known = to_load_error(error, sensitive=model.sensitive)
+    return PredictError(
+        f"{known.found}; it was logged with other packages: {'; '.join(found)}", known.expected, known.do
+    )
+
+
 def _judge_unpacked_model(model: ShippedModel, folder: str) -> None:
     """Decide once more, from what is loaded. Only MLflow reads the MLmodel file, and it brings what reads YAML."""
-    mlmodel = None
     if model.runtime == "pyfunc":
         from sparkscore.model.trust.mlmodel_file import read_mlmodel
 
         mlmodel = read_mlmodel(folder, model.trust)
+    else:
+        mlmodel = {"flavors": _describe_flavor(model.file)}
     check_model_digest(model.trust, model.digest)
     judge_model(folder, model.trust, mlmodel)
     if model.trust.requirements == "refuse" and (found := find_requirement_mismatches(folder, model.runtime)):
         raise requirement_mismatch_error(found, "an executor")
+
+
+def _describe_flavor(file: SklearnFile | OnnxFile | TorchFile | None) -> Mapping[str, Any]:
+    """What the MLmodel file says of what is loaded without it."""
+    if isinstance(file, SklearnFile):
+        named = list(file.trusted or ())
+        parts = {"pickled_model": file.path, "serialization_format": file.format, "skops_trusted_types": named}
+        return {"sklearn": parts}
+    if isinstance(file, OnnxFile):
+        return {"onnx": {"data": file.path, "onnx_session_options": {"extra_session_config": dict(file.config)}}}
+    return {} if file is None else {"pytorch": {}}
 
 
 def _load_runtime_scorer(model: ShippedModel, folder: str, cores: int, device: str | None) -> Scorer:

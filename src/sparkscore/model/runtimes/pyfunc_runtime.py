@@ -92,5 +92,6 @@ def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str]
     refuse_imported_modules(code, folder)
     with guard_foreign_code():
         model = pyfunc.load_model(folder, suppress_warnings=True)
-    model_params = dict(params) or None
+    # MLflow takes lists for params of the shape (-1,), and no tuples
+    model_params = {name: list(one) if isinstance(one, tuple) else one for name, one in params.items()} or None
     return lambda features: model.predict(features, params=model_params)

@@ -97,7 +97,7 @@ def _convert_result(result: object, rows: int, model: ShippedModel) -> pa.Array:
     """The predictions. The model may return an object of its own, which raises an error when it is read."""
     try:
         with guard_foreign_code():
-            return to_prediction_column(result, rows, model.output, name_columns=not model.sensitive)
+            return to_prediction_column(result, rows, model.output, parts=model.parts, name_columns=not model.sensitive)
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001 - whatever it raises, `from` is there

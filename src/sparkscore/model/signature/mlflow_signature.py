@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from sparkscore.errors import SignatureError
+from sparkscore.model.signature.mlflow_output_parts import read_output_parts
 from sparkscore.model.signature.mlflow_types import (
     INPUT_DATETIME,
     OUTPUT_DATETIME,
@@ -15,9 +16,18 @@ from sparkscore.model.signature.mlflow_types import (
     tensor_type,
     widen_to_spark_type,
 )
-from sparkscore.records import ModelInput
+from sparkscore.records import NO_OUTPUT_PARTS, ModelInput, OutputParts
 
 _LOG_SIGNATURE_ADVICE = "log the model with signature=mlflow.models.infer_signature(features, predictions)"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelParam:
+    """One parameter of a signature."""
+
+    type: str
+    """As MLflow names it."""
+    is_list: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +37,8 @@ class Signature:
     inputs: tuple[ModelInput, ...]
     tensor: bool
     output: pa.DataType
-    params: Mapping[str, str]
-    """Name and MLflow type of each parameter."""
+    params: Mapping[str, ModelParam]
+    parts: OutputParts = NO_OUTPUT_PARTS
 
 
 def read_mlflow_signature(mlmodel: Mapping[str, Any]) -> Signature:
@@ -80,7 +90,8 @@ def _parse_signature(parts: Mapping[str, Any]) -> Signature:
         else tuple(_parse_column_input(spec, index) for index, spec in enumerate(inputs)),
         tensor=tensor,
         output=_parse_signature_output(outputs),
-        params={param["name"]: str(param["type"]) for param in params or ()},
+        params={param["name"]: ModelParam(str(param["type"]), bool(param.get("shape"))) for param in params or ()},
+        parts=read_output_parts(outputs),
     )
 
 

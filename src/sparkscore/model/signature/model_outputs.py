@@ -3,40 +3,65 @@
 pandas is imported only for results that are neither arrays nor named arrays: not every runtime needs it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from sparkscore.errors import PredictError
-from sparkscore.model.signature.lossless_casts import cast_losslessly, is_lossless_cast
+from sparkscore.model.signature.result_rows import (
+    align_result_rows,
+    is_missing_value,
+    is_pandas_result,
+    select_named_output,
+)
+from sparkscore.model.signature.result_values import UnfitResultError, cast_result_values, check_list_sizes
+from sparkscore.records import NO_OUTPUT_PARTS, OutputParts, field_path, item_path
+from sparkscore.schemas import PREDICTION_COLUMN
 
 
-class _UnfitError(Exception):
-    """What was found instead of predictions; `{}` stands for the columns' names, which a model may make of values."""
+@dataclass(frozen=True, slots=True)
+class _OutputPart:
+    """What is to be built: the whole prediction of some rows, a field of it, or the items of its lists."""
 
-    def __init__(self, found: str, columns: Iterable[object] = ()) -> None:
-        super().__init__(found)
-        self.found, self.columns = found, [str(name) for name in columns]
+    type: pa.DataType
+    rows: int
+    optional: frozenset[str]
+    path: str = PREDICTION_COLUMN
 
-    def describe(self, *, name_columns: bool) -> str:
-        return self.found.replace("{}", ", ".join(self.columns) if name_columns else f"({len(self.columns)} of them)")
+    def field(self, field: pa.Field) -> "_OutputPart":
+        return replace(self, type=field.type, path=field_path(self.path, field.name))
+
+    def items(self, count: int) -> "_OutputPart":
+        return replace(self, type=self.type.value_type, rows=count, path=item_path(self.path))
 
 
-def to_prediction_column(result: Any, rows: int, output: pa.DataType, *, name_columns: bool = True) -> pa.Array:
-    """The model's result as a column, one prediction per row, by position.
+def to_prediction_column(
+    result: Any, rows: int, output: pa.DataType, *, parts: OutputParts = NO_OUTPUT_PARTS, name_columns: bool = True
+) -> pa.Array:
+    """The model's result as a column, one prediction per row: by the index of the batch's rows where pandas keeps it
+    (`align_result_rows`), else by position.
 
     Needs:   an array, a Series, a frame, a list, or a dict of columns; of a type that `output` holds without loss.
              `name_columns`: whether an error may name the columns that the model has made.
     Shapes:  scalar: (n,) or (n, 1); list: (n, k) or n lists; struct: a column per field, by name. An array (n, k) has
-             the names "0", "1", …. A dict of one is what is in it.
+             the names "0", "1", …. A dict of one is what is in it. Of several columns the one that has the only
+             output's name is taken. None and NaN in text, lists and structs are NULL; so are optional fields that the
+             result lacks.
     Runs on: executor.
     Raises:  PredictError for another number of rows, another shape or another type; it holds no value of a row.
     """
     try:
-        return _to_output_column(result, rows, output)
-    except _UnfitError as error:
+        named = select_named_output(
+            result, parts.name, [field.name for field in output] if pa.types.is_struct(output) else ()
+        )
+        column = _to_output_column(named, _OutputPart(output, rows, parts.optional))
+        if parts.sizes:
+            check_list_sizes(column, PREDICTION_COLUMN, dict(parts.sizes))
+        return column
+    except UnfitResultError as error:
         raise PredictError(
             f"the model returned {error.describe(name_columns=name_columns)} for a batch of {rows} rows",
             f"{rows} predictions of type {output}, as the model's signature says",
@@ -44,31 +69,21 @@ def to_prediction_column(result: Any, rows: int, output: pa.DataType, *, name_co
         ) from None
 
 
-def _to_output_column(result: Any, rows: int, output: pa.DataType) -> pa.Array:
-    result = result.toarray() if hasattr(result, "toarray") else result
-    if pa.types.is_struct(output):
-        return _build_struct_column(_result_columns(result, rows), rows, output)
-    result = _unwrap_result_dict(result, rows) if isinstance(result, dict) else result
-    _check_prediction_count(result, rows)
-    return (
-        _build_list_column(result, rows, output) if pa.types.is_list(output) else _build_scalar_column(result, output)
-    )
+def _to_output_column(result: Any, part: _OutputPart) -> pa.Array:
+    result = align_result_rows(result.toarray() if hasattr(result, "toarray") else result, part.rows)
+    if pa.types.is_struct(part.type):
+        return _build_struct_column(result, part)
+    result = _unwrap_result_dict(result, part.rows) if isinstance(result, dict) else result
+    _check_prediction_count(result, part.rows)
+    return _build_list_column(result, part) if pa.types.is_list(part.type) else _build_scalar_column(result, part.type)
 
 
 def _check_prediction_count(result: Any, rows: int) -> None:
-    countable = isinstance(result, np.ndarray | list | tuple) or _is_pandas_result(result)
+    countable = isinstance(result, np.ndarray | list | tuple) or is_pandas_result(result)
     if not countable or getattr(result, "ndim", 1) == 0:
-        raise _UnfitError(f"a {type(result).__name__}")
+        raise UnfitResultError(f"a {type(result).__name__}")
     if len(result) != rows:
-        raise _UnfitError(f"{len(result)} predictions")
-
-
-def _is_pandas_result(result: Any) -> bool:
-    if isinstance(result, np.ndarray | list | tuple | dict):
-        return False
-    import pandas as pd
-
-    return isinstance(result, pd.Series | pd.DataFrame)
+        raise UnfitResultError(f"{len(result)} predictions")
 
 
 def _to_result_frame(result: Any) -> Any:
@@ -77,30 +92,75 @@ def _to_result_frame(result: Any) -> Any:
     try:
         return pd.DataFrame(result)
     except ValueError:  # columns of different lengths, or of several dimensions
-        raise _UnfitError("columns that do not form a data frame") from None
+        raise UnfitResultError("columns that do not form a data frame") from None
 
 
 def _unwrap_result_dict(result: Mapping[Any, Any], rows: int) -> Any:
     """What a dict stands for where the signature knows one column."""
     if len(result) == 1:
-        return next(iter(result.values()))
+        return align_result_rows(next(iter(result.values())), rows)
     if any(np.ndim(column) != 1 or len(column) != rows for column in result.values()):
-        raise _UnfitError("columns {}", result)
-    return _to_result_frame(result)
+        raise UnfitResultError("columns {}", result)
+    # as arrays: pandas would put Series with indexes of their own in another order
+    return _to_result_frame({name: np.asarray(align_result_rows(one, rows)) for name, one in result.items()})
 
 
-def _result_columns(result: Any, rows: int) -> Mapping[str, Any]:
+def _build_struct_column(result: Any, part: _OutputPart) -> pa.Array:
+    """The fields by name; NULL for rows that are None or NaN where the result is one object per row."""
+    if _is_object_per_row(result):
+        _check_prediction_count(result, part.rows)
+        objects = list(result)
+        missing = np.fromiter(map(is_missing_value, objects), bool, len(objects))
+        if missing.all():
+            return pa.nulls(part.rows, part.type)
+        if missing.any():
+            answers = [{} if is_missing else one for one, is_missing in zip(objects, missing, strict=True)]
+            return _build_struct_fields(_transpose_dict_rows(answers), part, pa.array(missing))
+        result = _transpose_dict_rows(objects)
+    return _build_struct_fields(result, part, None)
+
+
+def _is_object_per_row(result: Any) -> bool:
+    if isinstance(result, np.ndarray):
+        return result.ndim == 1 and result.dtype == object
+    return isinstance(result, list | tuple) or (is_pandas_result(result) and result.ndim == 1)
+
+
+def _build_struct_fields(result: Any, part: _OutputPart, mask: pa.Array | None) -> pa.Array:
+    columns = _result_columns(result, part)
+    children = [part.field(field) for field in part.type]
+    names = [field.name for field in part.type]
+    missing = [
+        name
+        for name, child in zip(names, children, strict=True)
+        if name not in columns and child.path not in part.optional
+    ]
+    if missing:
+        raise UnfitResultError("columns {} without " + ", ".join(missing), columns)
+    arrays = [
+        _to_output_column(columns[name], child) if name in columns else pa.nulls(part.rows, child.type)
+        for name, child in zip(names, children, strict=True)
+    ]
+    return pa.StructArray.from_arrays(arrays, fields=list(part.type), mask=mask)
+
+
+def _result_columns(result: Any, part: _OutputPart) -> Mapping[str, Any]:
     """The columns of a result, by name."""
-    if isinstance(result, list) or (_is_pandas_result(result) and result.ndim == 1):
-        result = _transpose_dict_rows(list(result))
     if isinstance(result, dict):
-        return {str(name): column for name, column in result.items()}
-    _check_prediction_count(result, rows)
-    if isinstance(result, np.ndarray) and result.ndim == 2:
-        return {str(position): result[:, position] for position in range(result.shape[1])}
-    if getattr(result, "ndim", 1) != 2:
-        raise _UnfitError(f"a {type(result).__name__}")
-    return {str(label): result.iloc[:, position] for position, label in enumerate(result.columns)}
+        labels = list(result)
+        columns = list(result.values())
+    else:
+        _check_prediction_count(result, part.rows)
+        if getattr(result, "ndim", 1) != 2:
+            raise UnfitResultError(f"a {type(result).__name__}")
+        is_array = isinstance(result, np.ndarray)
+        labels = list(range(result.shape[1])) if is_array else list(result.columns)
+        columns = [result[:, at] if is_array else result.iloc[:, at] for at in range(len(labels))]
+    names = [str(label) for label in labels]
+    twice = [field.name for field in part.type if names.count(field.name) > 1]
+    if twice:
+        raise UnfitResultError("columns {} with " + ", ".join(twice) + " more than once", names)
+    return dict(zip(names, columns, strict=True))
 
 
 def _transpose_dict_rows(rows: list[Any]) -> Any:
@@ -111,61 +171,35 @@ def _transpose_dict_rows(rows: list[Any]) -> Any:
     return {field: [row.get(field) for row in rows] for field in fields}
 
 
-def _build_struct_column(parts: Mapping[str, Any], rows: int, output: pa.DataType) -> pa.Array:
-    fields = list(output)
-    missing = [field.name for field in fields if field.name not in parts]
-    if missing:
-        raise _UnfitError("columns {} without " + ", ".join(missing), parts)
-    columns = [_to_output_column(parts[field.name], rows, field.type) for field in fields]
-    return pa.StructArray.from_arrays(columns, fields=fields)
-
-
 def _build_scalar_column(result: Any, output: pa.DataType) -> pa.Array:
     if getattr(result, "shape", ())[1:] == (1,):
         result = result[:, 0] if isinstance(result, np.ndarray) else result.iloc[:, 0]
     if getattr(result, "ndim", 1) != 1:
-        raise _UnfitError(f"predictions of shape {result.shape}")
-    return _cast_to_output_type(result, output)
+        raise UnfitResultError(f"predictions of shape {result.shape}")
+    return cast_result_values(result, output)
 
 
-def _build_list_column(result: Any, rows: int, output: pa.DataType) -> pa.Array:
+def _build_list_column(result: Any, part: _OutputPart) -> pa.Array:
     if getattr(result, "ndim", 1) == 2 and not isinstance(result, np.ndarray):
         result = result.to_numpy()
     if isinstance(result, np.ndarray) and result.ndim > 1:
-        width = result.shape[1]
-        items = _to_output_column(result.reshape((rows * width, *result.shape[2:])), rows * width, output.value_type)
+        width, rows = result.shape[1], part.rows
+        items = _to_output_column(result.reshape((rows * width, *result.shape[2:])), part.items(rows * width))
         offsets = pa.array(np.arange(rows + 1, dtype=np.int32) * width, pa.int32())
-        return pa.ListArray.from_arrays(offsets, items, type=output)
-    return _cast_to_output_type(list(result), output)
+        return pa.ListArray.from_arrays(offsets, items, type=part.type)
+    lists = [None if is_missing_value(one) else one for one in result]
+    is_plain = not pa.types.is_nested(part.type.value_type)
+    return cast_result_values(lists, part.type) if is_plain else _build_nested_lists(lists, part)
 
 
-def _cast_to_output_type(values: Any, output: pa.DataType) -> pa.Array:
-    """Values in the output's type. Never `pa.array(values, type)`: it silently cuts 1.5 to 1."""
-    widths = hasattr(values, "dtype") and values.dtype != object
-    numbers = pa.types.is_floating(output) or pa.types.is_integer(output)
+def _build_nested_lists(lists: Sequence[Any], part: _OutputPart) -> pa.Array:
+    """Lists of lists or of structs, from their items: what Arrow infers of them depends on what the batch holds."""
     try:
-        column = _infer_arrow_column(values, missing_as_null=not numbers)
-        if is_lossless_cast(column.type, output, widths=widths):
-            return cast_losslessly(column, output)
-    except (pa.ArrowException, TypeError, OverflowError):
-        raise _UnfitError("values that are not of one type, or do not fit") from None  # Arrow's message holds values
-    raise _UnfitError(f"values of type {column.type}")
-
-
-def _infer_arrow_column(values: Any, *, missing_as_null: bool) -> pa.Array:
-    """The values in the Arrow type that they have by themselves. NaN in doubles stays NaN; in text it is NULL."""
-    if _is_pandas_result(values):
-        values = _to_numpy_values(values)
-    column = pa.array(values, from_pandas=missing_as_null)
-    return column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
-
-
-def _to_numpy_values(series: Any) -> Any:
-    """What a Series holds, in numpy's type where it has one."""
-    import pandas as pd
-
-    if isinstance(series.dtype, np.dtype):
-        return series.to_numpy()
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return series.astype(series.cat.categories.dtype)
-    return series
+        lengths = [0 if one is None else len(one) for one in lists]
+        items = [item for one in lists if one is not None for item in one]
+    except TypeError:
+        raise UnfitResultError("values that are no lists") from None
+    column = _to_output_column(items, part.items(len(items))) if items else pa.nulls(0, part.type.value_type)
+    offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32), pa.int32())
+    mask = pa.array([one is None for one in lists], pa.bool_())
+    return pa.ListArray.from_arrays(offsets, column, type=part.type, mask=mask)

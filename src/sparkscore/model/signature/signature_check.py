@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.lossless_casts import is_lossless_cast
-from sparkscore.model.signature.mlflow_signature import Signature
+from sparkscore.model.signature.mlflow_signature import ModelParam, Signature
 from sparkscore.model.signature.number_casts import CAST_TYPES, can_cast_numbers, number_type
 from sparkscore.records import ModelInput, PinnedModel
 from sparkscore.spark.type_mapping import describe_source_type
@@ -31,15 +31,33 @@ def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
     Raises:  SignatureError.
     """
     for name, value in params.items():
-        kind = signature.params.get(name)
-        if kind is None:
+        param = signature.params.get(name)
+        if param is None:
             raise SignatureError(
                 f"the model has no param {name}",
                 f"one of the model's: {', '.join(signature.params) or 'it has none'}",
                 "check model.params",
             )
-        if not isinstance(value, _PARAM_TYPES.get(kind, (object,))) or (isinstance(value, bool) and kind != "boolean"):
-            raise SignatureError(f"the param {name} is a {type(value).__name__}", f"a {kind}", "check model.params")
+        if not _is_param_value(value, param):
+            expected = f"a list of {param.type}" if param.is_list else f"a {param.type}"
+            raise SignatureError(f"the param {name} is {_describe_param(value)}", expected, "check model.params")
+
+
+def _is_param_value(value: object, param: ModelParam) -> bool:
+    if isinstance(value, list | tuple):
+        return param.is_list and all(_is_scalar_of(one, param.type) for one in value)
+    return not param.is_list and _is_scalar_of(value, param.type)
+
+
+def _is_scalar_of(value: object, kind: str) -> bool:
+    is_mistaken_boolean = isinstance(value, bool) and kind != "boolean"
+    return isinstance(value, _PARAM_TYPES.get(kind, (object,))) and not is_mistaken_boolean
+
+
+def _describe_param(value: object) -> str:
+    if not isinstance(value, list | tuple):
+        return f"a {type(value).__name__}"
+    return f"a list of {', '.join(sorted({type(one).__name__ for one in value})) or 'nothing'}"
 
 
 def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[str, str]) -> tuple[str | None, ...]:

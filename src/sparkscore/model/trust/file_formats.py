@@ -4,25 +4,19 @@ Light: executors look before they import anything. Compressed content is read up
 directories and the beginnings of their members.
 """
 
-import bz2
-import io
-import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from sparkscore.errors import TrustRefused
 from sparkscore.model.trust.onnx_references import is_onnx_model
+from sparkscore.model.trust.packed_pickles import UNREADABLE_STARTS, is_packed_pickle
 from sparkscore.model.trust.pickle_streams import is_pickle_stream
 
 _CODE_ENDINGS = (".py", ".pyc", ".pyo", ".pyw", ".pyd", ".so", ".dll", ".dylib", ".whl", ".egg")
 _PROGRAM_STARTS = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xfe\xed\xfa\xcf", b"\xca\xfe\xba\xbe")
-_UNREADABLE_STARTS = (b"\x04\x22\x4d\x18", b"\x28\xb5\x2f\xfd", b"ZF0x")
-"""lz4, zstd and joblib's former compression: joblib can read what is in them, Python's own modules cannot."""
 _DATA_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"\x89HDF", "hdf5"),
     (b"CBM1", "catboost"),
@@ -35,10 +29,6 @@ _DATA_STARTS: tuple[tuple[bytes, str], ...] = (
     (b"{U", "xgboost"),
 )
 _HEAD_BYTES = 4096
-_MAX_UNPACKED_BYTES = 1 << 20
-_MAX_LZMA_BYTES = 256 << 20
-_ANY_HEADER = 47
-"""zlib's own word for: gzip or zlib, as it begins."""
 _MAX_MEMBERS = 100_000
 _BOMB_BYTES, _BOMB_RATIO = 1 << 30, 100
 _ARRAY_START = b"\x93NUMPY"
@@ -80,7 +70,7 @@ def describe_model_file(path: Path, name: str) -> ModelFile:
         if head.startswith(_PROGRAM_STARTS) or name.lower().endswith(_CODE_ENDINGS):
             return ModelFile(name, "code", is_code=True)
         file.seek(0)
-        if is_pickle_stream(file, path.stat().st_size) or _is_packed_pickle(path, head):
+        if is_pickle_stream(file, path.stat().st_size) or is_packed_pickle(path, head):
             return ModelFile(name, "pickle", is_pickle=True)
     if zipfile.is_zipfile(path):
         return _describe_archive(path, name)
@@ -131,45 +121,6 @@ def _holds_lambda(path: Path) -> bool:
     return False
 
 
-def _is_packed_pickle(path: Path, head: bytes) -> bool:
-    """Whether it is a compressed pickle, or compressed in a way that only joblib can read."""
-    if head.startswith(_UNREADABLE_STARTS):
-        return True
-    for start, decompress in _DECOMPRESSORS:
-        if head.startswith(start):
-            with path.open("rb") as file, suppress(OSError, EOFError, ValueError, zlib.error, lzma.LZMAError):
-                content = decompress(file.read(_MAX_UNPACKED_BYTES))
-                return _is_pickle_head(content, is_whole=max(len(content), path.stat().st_size) < _MAX_UNPACKED_BYTES)
-    return False
-
-
-def _decompress_zlib(packed: bytes) -> bytes:
-    """The beginning of what gzip and zlib have packed."""
-    return zlib.decompressobj(_ANY_HEADER).decompress(packed, _MAX_UNPACKED_BYTES)
-
-
-def _decompress_bz2(packed: bytes) -> bytes:
-    return bz2.BZ2Decompressor().decompress(packed, _MAX_UNPACKED_BYTES)
-
-
-def _decompress_lzma(packed: bytes) -> bytes:
-    return lzma.LZMADecompressor(memlimit=_MAX_LZMA_BYTES).decompress(packed, _MAX_UNPACKED_BYTES)
-
-
-_DECOMPRESSORS: tuple[tuple[bytes, Callable[[bytes], bytes]], ...] = (
-    (b"\x1f\x8b", _decompress_zlib),
-    (b"\x78", _decompress_zlib),
-    (b"BZh", _decompress_bz2),
-    (b"\xfd7zXZ", _decompress_lzma),
-    (b"\x5d\x00\x00", _decompress_lzma),
-)
-
-
-def _is_pickle_head(content: bytes, *, is_whole: bool) -> bool:
-    """Whether a pickle begins so. What goes on behind the head counts as if it were there."""
-    return is_pickle_stream(io.BytesIO(content), len(content) if is_whole else 1 << 62)
-
-
 def _describe_archive(path: Path, name: str) -> ModelFile:
     try:
         with zipfile.ZipFile(path) as archive:
@@ -210,7 +161,7 @@ def _is_pickled_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> boo
         return True
     with archive.open(member) as file:
         head = file.read(_HEAD_BYTES)
-    if head.startswith(b"PK\x03\x04") or head.startswith(_UNREADABLE_STARTS):
+    if head.startswith((b"PK\x03\x04", *UNREADABLE_STARTS)):
         return True
     if head.startswith(_ARRAY_START):
         return _OBJECT_ARRAY.search(head) is not None

@@ -47,6 +47,16 @@ def compute_former_digest(folder: str | Path) -> str | None:
     return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
+def refuse_links(folder: str | Path) -> None:
+    """Refuse links and special files in a folder. A copy of it would hold what they lead to.
+
+    Runs on: driver.
+    Raises:  ModelError.
+    """
+    for _ in _walk_model_files(Path(folder)):
+        pass
+
+
 def _read_contents(folder: str | Path) -> list[tuple[str, "hashlib._Hash"]]:
     root = Path(folder)
     files = sorted((path.relative_to(root).as_posix(), path) for path in _walk_model_files(root))

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 from sparkscore.errors import TrustRefused
 from sparkscore.model.trust.file_formats import ModelFile, list_model_files
-from sparkscore.model.trust.flavor_loading import Finding, FindingKind, LoadedModel, find_declared_loading
+from sparkscore.model.trust.flavor_loading import find_declared_loading
+from sparkscore.model.trust.inspected_model import Finding, FindingKind, InspectedModel
 from sparkscore.model.trust.onnx_references import refuse_outside_weights
 from sparkscore.records import TrustPolicy
 
@@ -81,17 +82,16 @@ def check_training_table(trust: TrustPolicy, table: str) -> str | None:
     )
 
 
-def judge_model(folder: str | Path, trust: TrustPolicy, mlmodel: Mapping[str, Any] | None) -> tuple[str, ...]:
+def judge_model(folder: str | Path, trust: TrustPolicy, mlmodel: Mapping[str, Any]) -> tuple[str, ...]:
     """What to warn of before a model is loaded, one text for each kind.
 
-    Needs:   plain files alone (`compute_model_digest`); `mlmodel` as `read_mlmodel` gives it, or None where nothing
-             reads it: then its files are judged alone.
+    Needs:   plain files alone (`compute_model_digest`); `mlmodel` as `read_mlmodel` gives it, or of it the flavour
+             that is loaded without MLflow.
     Runs on: driver | executor.
     Raises:  TrustRefused.
     """
     files = list_model_files(folder)
-    flavors = {} if mlmodel is None else mlmodel["flavors"]
-    model = LoadedModel(Path(folder), flavors, files, trust.loaders or ())
+    model = InspectedModel(Path(folder), mlmodel["flavors"], files, trust.loaders or ())
     findings = [*find_declared_loading(model), *_find_in_files(files)]
     warnings = tuple(warning for kind in get_args(FindingKind) for warning in _react_to_findings(trust, kind, findings))
     weights = {name for file in files if file.format == "onnx" for name in _weights_of(file, Path(folder))}

@@ -18,7 +18,7 @@ from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.schemas import PREDICTION_COLUMN
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
 
@@ -77,10 +77,12 @@ def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[Co
     threshold = settings.output.threshold
     segments = {settings.output_names[column]: column for column in settings.profile.segments}
     schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
-    columns = (PREDICTION_COLUMN, *segments)
+    may_be_null = PREDICTION_COLUMN in plan.nullable
+    columns = tuple(dict.fromkeys((PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()))))
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
     kinds = prediction_columns(plan.model.output, threshold=threshold)
-    request = ProfileRequest(tuple(kinds), tuple(segments), PredictionSelector(threshold, tuple(segments)))
+    selector = PredictionSelector(threshold, tuple(segments), may_be_null)
+    request = ProfileRequest(tuple(kinds), tuple(segments), selector)
     found = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
     summaries = {
         (column, (None if segment is None else segments[segment], value)): summary

@@ -17,7 +17,8 @@ from sparkscore.gate.row_rules import (
     rule_codes_without_arrow_form,
     spark_reject_column,
 )
-from sparkscore.gate.verdicts import Gate, compile_suite
+from sparkscore.gate.verdicts import compile_suite
+from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.pipelines.shared.pinning import Plan
@@ -49,18 +50,26 @@ def check_suites(attempt: Attempt, plan: Plan) -> None:
 
     Raises:  ConfigError.
     """
-    constant = {column.name for column in LINEAGE_COLUMNS}
+    settings, constant = attempt.settings, {column.name for column in LINEAGE_COLUMNS}
     staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
-    source = {field.name: field.type for field in plan.snapshot.schema}
-    sensitive = attempt.settings.source.sensitive, attempt.settings.output_sensitive
-    gates: Mapping[Gate, tuple[Mapping[str, pa.DataType], tuple[str, ...]]] = {
-        "input": (source, sensitive[0]),
-        "output": (staged, sensitive[1]),
-    }
-    for gate, (columns, hidden) in gates.items():
-        if gate in attempt.suites:
-            schema = StructType([StructField(name, arrow_to_spark_type(kind)) for name, kind in columns.items()])
-            compile_suite(attempt.suites[gate], schema, gate=gate, sensitive=hidden)
+    if "input" in attempt.suites:
+        sensitive = settings.source.sensitive
+        compile_suite(attempt.suites["input"], _source_schema(attempt, plan), gate="input", sensitive=sensitive)
+    if "output" in attempt.suites:
+        schema = _build_gate_schema(staged)
+        compile_suite(attempt.suites["output"], schema, gate="output", sensitive=settings.output_sensitive)
+
+
+def _source_schema(attempt: Attempt, plan: Plan) -> StructType:
+    """The source's columns as Spark has them; asked again where Arrow lacks a type, which then has no name."""
+    schema = plan.snapshot.schema
+    if any(map(pa.types.is_null, schema.types)):
+        return ingest.snapshot_frame(attempt.spark, replace(plan.snapshot, columns=tuple(schema.names))).schema
+    return _build_gate_schema({field.name: field.type for field in schema})
+
+
+def _build_gate_schema(columns: Mapping[str, pa.DataType]) -> StructType:
+    return StructType([StructField(name, arrow_to_spark_type(kind)) for name, kind in columns.items()])
 
 
 def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None) -> TransportChoice:
@@ -99,8 +108,9 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         repeat_rows=attempt.settings.scoring.repeat_rows,
         sensitive=bool(attempt.settings.source.sensitive),
     )
+    nullable = plan.nullable if attempt.settings.scoring.reject_null_predictions else None
     return StageRowScorer(
-        replace(shipped, secret=attempt.secret),
+        replace(shipped, secret=attempt.secret, nullable=nullable),
         plan.model_columns,
         spark_reject_reasons if by_spark else compile_arrow_reject(plan.rules, plan.snapshot.schema),
         stage_schema(plan.contract, output=plan.model.output),
@@ -143,4 +153,6 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
 def output_frame(attempt: Attempt, plan: Plan, staged: DataFrame) -> DataFrame:
     """The stage's rows with the columns of the prediction table, constants of the run apart."""
     threshold = attempt.settings.output.threshold
-    return postprocess_predictions(staged, plan.contract, output=plan.model.output, threshold=threshold)
+    return postprocess_predictions(
+        staged, plan.contract, output=plan.model.output, threshold=threshold, nullable=plan.nullable
+    )

@@ -22,7 +22,8 @@ from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.publish.postprocessing import derive_table_contract
+from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
+from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
 from sparkscore.settings import ModelSettings, Settings
@@ -43,6 +44,8 @@ class Plan:
     """What a row must meet to be scored."""
     growth: TableGrowth | None
     """What the publication adds to the prediction table; None where there is none yet."""
+    nullable: frozenset[str] = frozenset()
+    """Paths of the parts of a prediction that may be NULL."""
 
     @property
     def read_columns(self) -> tuple[str, ...]:
@@ -83,7 +86,8 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     source, suite = attempt.settings.source, attempt.suites.get("input")
     missing = {name: policies.column(name) for name in policies.rejecting}
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
-    return Plan(run, model, columns, snapshot, contract, rules, growth)
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
+    return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
 
 
 def _input_policies(settings: ModelSettings) -> InputPolicies:
@@ -136,6 +140,7 @@ def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: 
 
 def _derive_contract(attempt: Attempt, model: PinnedModel, snapshot: Snapshot) -> TableContract:
     source = attempt.settings.source
+    check_threshold(attempt.settings.output.threshold, model.output, model.parts)
     return derive_table_contract(
         snapshot.schema,
         keys=source.keys,

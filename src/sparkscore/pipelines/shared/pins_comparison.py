@@ -44,7 +44,7 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
         raise PinsConflict(
             f"this as_of is published with other pins: {'; '.join(differences)}",
             "the published pins and output.threshold (scoring_digest: filter, keys, inputs, params, runtime,"
-            " casts, missing values, pass-through, names of columns, rules that reject rows, batch_timeout"
-            " of the residency executor)",
+            " casts, missing values, pass-through, names of columns, rules that reject rows, reject_null_predictions,"
+            " batch_timeout of the residency executor)",
             "add --replace to supersede it, or choose another as_of",
         )

@@ -4,8 +4,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from sparkscore.errors import GateFailed
 from sparkscore.gate import stage_integrity
 from sparkscore.gate.prediction_shift import judge_prediction_shift
 from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
@@ -15,6 +18,7 @@ from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.latest_view import ensure_latest_view
+from sparkscore.publish.postprocessing import is_other_than_probability
 from sparkscore.publish.publish_run import RowsToPublish, keep_rejects, publish_run
 from sparkscore.records import Publication, Run, RunReport, RunStatus, Stage
 from sparkscore.schemas import REJECT_COLUMN
@@ -73,9 +77,9 @@ def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> 
     with attempt.phase("output_gate"):
         rows = output_frame(attempt, plan, store.load_rows(stage))
         keys, sensitive = attempt.settings.output_keys, attempt.settings.output_sensitive
-        found = stage_integrity.check_stage_integrity(
-            rows, keys=keys, rows_read=rows_read, unique=stage.keys_ascend, sensitive=sensitive
-        )
+        _refuse_other_probabilities(attempt, plan, store.load_scored_rows(stage))
+        expected = stage_integrity.StageExpectations(keys, rows_read, plan.nullable, sensitive)
+        found = stage_integrity.check_stage_integrity(rows, expected, unique=stage.keys_ascend)
         attempt.keep_verdict(found.verdict)
         stage_integrity.require_stage_integrity(found)
         suite = attempt.suites.get("output")
@@ -85,6 +89,20 @@ def _judge_stage(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> 
             attempt.keep_verdict(verdict)
             require_passed_verdict(verdict)
         _judge_shift(attempt, plan, stage)
+
+
+def _refuse_other_probabilities(attempt: Attempt, plan: Plan, scored: DataFrame) -> None:
+    """Where the signature does not say how many numbers the model returns, the predictions do."""
+    threshold, output = attempt.settings.output.threshold, plan.model.output
+    if threshold is None or pa.types.is_floating(output) or dict(plan.model.parts.sizes):
+        return
+    rows = scored.where(is_other_than_probability(output)).count()
+    if rows:
+        raise GateFailed(
+            f"{rows:,} predictions are lists of neither one nor two numbers, and output.threshold={threshold}",
+            "one probability per row, or those of two classes",
+            "remove output.threshold: what was scored is kept, and published without another prediction",
+        )
 
 
 def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
