@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from sparkscore.errors import SignatureError, TrustRefused
+from sparkscore.errors import ModelError, SignatureError, TrustRefused
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.model.trust.model_trust import (
     check_model_digest,
@@ -436,11 +436,25 @@ def test_a_warning_says_how_to_allow_and_how_to_refuse(tmp_path: Path, sentinel:
     assert "skops or ONNX" in text
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        mlmodel({"data": ["model.onnx"]}, onnx={"data": {"a": 1}}),
+        mlmodel(transformers={"components": 5}),
+        mlmodel(onnx={"providers": 7}),
+        mlmodel(onnx={"providers": [[["a"], {"b": 1}]]}),
+    ],
+)
+def test_values_of_types_that_mlflow_does_not_write_are_refused(tmp_path: Path, content: Any) -> None:
+    with pytest.raises(TrustRefused):
+        judged(write_model(tmp_path / "model", content))
+
+
 def test_a_huge_mlmodel_file_is_not_read(tmp_path: Path) -> None:
     folder = write_model(tmp_path / "model", "")
     with (folder / "MLmodel").open("wb") as file:
         file.truncate(1 << 40)
-    with pytest.raises(Exception, match="bytes"):
+    with pytest.raises(ModelError, match=r"has 1,099,511,627,776 bytes"):
         read_mlmodel(folder)
 
 

@@ -25,12 +25,24 @@ _KERAS_PACKAGES = ("keras", "tensorflow", "tf_keras")
 _BOOSTER = "lightgbm.basic.Booster"
 
 
-def find_declared_loading(model: InspectedModel) -> Iterator[Finding]:
+def find_declared_loading(model: InspectedModel) -> tuple[Finding, ...]:
     """What the model's flavours say that MLflow unpickles, executes and fetches.
 
     Runs on: driver | executor.
-    Raises:  TrustRefused where MLflow would import a module, or read a file, that the model's author chose.
+    Raises:  TrustRefused where MLflow would import a module, or read a file, that the model's author chose, and for
+             flavours that MLflow has not written so.
     """
+    try:
+        return tuple(_find_flavor_loading(model))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise TrustRefused(
+            f"the flavours in the model's MLmodel file cannot be read: {type(error).__name__}",
+            "flavours as MLflow writes them",
+            "log the model again",
+        ) from error
+
+
+def _find_flavor_loading(model: InspectedModel) -> Iterator[Finding]:
     _refuse_second_mlmodel(model)
     for name, flavor in model.flavors.items():
         if isinstance(flavor, Mapping) and flavor.get("code"):
