@@ -1,33 +1,24 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
-import atexit
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass, replace
-from functools import cache
-from pathlib import Path
 
 import pyarrow as pa
 
-from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, PinsConflict, RegistryUnreachable
+from sparkscore.errors import ConfigError, ModelNotFound, PinsConflict
 from sparkscore.gate.row_rules import row_rules
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
-from sparkscore.model.registry.private_copies import find_private_copy
 from sparkscore.model.signature.input_policies import InputPolicies, apply_input_policies
 from sparkscore.model.signature.model_inputs import input_names
 from sparkscore.model.signature.signature_check import match_input_columns
-from sparkscore.model.trust.model_digest import compute_former_digest
-from sparkscore.model.trust.model_trust import check_model_origin
+from sparkscore.pipelines.shared.model_pinning import choose_copies_folder, find_kept_digest, resolve_run_model
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
 from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import ModelSettings, Settings
+from sparkscore.settings import ModelSettings
 from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
@@ -61,7 +52,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     """
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
-    model, snapshot = _resolve_inputs(attempt, keep, copies or copies_folder(attempt.settings))
+    model, snapshot = _resolve_inputs(attempt, keep, copies or choose_copies_folder(attempt.settings))
     _warn_of_paths(attempt)
     for warning in model.warnings:
         attempt.warn(warning)
@@ -114,7 +105,7 @@ def _match_inputs(
 
 def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
     try:
-        model = _resolve_run_model(attempt, keep, copies)
+        model = resolve_run_model(attempt, keep, copies)
         return model, _pin_run_source(attempt, model, keep)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
@@ -127,7 +118,7 @@ def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[P
 
 
 def _pin_inputs(attempt: Attempt, model: PinnedModel, snapshot: Snapshot, keep: Pins | None) -> Pins:
-    digest = model.digest if keep is None else _kept_digest(model, keep)
+    digest = model.digest if keep is None else find_kept_digest(model, keep)
     scoring_digest = attempt.scoring_digest if keep is None else keep.scoring_digest
     pins = Pins(snapshot.table_id, snapshot.version, model.name, model.version, digest, scoring_digest)
     if keep is not None and keep != pins:
@@ -167,20 +158,6 @@ def _plan_growth_of_target(attempt: Attempt, contract: TableContract) -> TableGr
     return growth
 
 
-def _kept_digest(model: PinnedModel, keep: Pins) -> str:
-    """The digest by which the pins name the model's files: runs and stages that older versions began keep their names.
-
-    Raises:  DigestMismatch where the pins name other files.
-    """
-    if keep.model_digest in (model.digest, compute_former_digest(model.path)):
-        return keep.model_digest
-    raise DigestMismatch(
-        f"the files of {model.name} version {model.version} have the digest {model.digest[:12]}",
-        f"{keep.model_digest[:12]}, as the previous attempt pinned them",
-        "find out who changed them and restore them; --restart takes them as they are",
-    )
-
-
 def _warn_of_paths(attempt: Attempt) -> None:
     sensitive = attempt.settings.source.sensitive
     if sensitive:
@@ -190,61 +167,6 @@ def _warn_of_paths(attempt: Attempt) -> None:
                 f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
                 " and Spark's own logs may name such a path"
             )
-
-
-def copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process.
-
-    What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
-    """
-    home = settings.home_uri
-    is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
-    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
-
-
-@cache
-def _temporary_models_folder() -> str:
-    folder = tempfile.mkdtemp(prefix="sparkscore-models-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
-def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> PinnedModel:
-    settings = attempt.settings
-    uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
-    try:
-        return resolve_model(
-            uri,
-            tracking_uri=settings.tracking_uri,
-            runtime=settings.model.runtime,
-            params=settings.model.params,
-            inputs=settings.model.inputs,
-            copies=copies,
-            trust=settings.model.trust_policy,
-        )
-    except (ModelNotFound, RegistryUnreachable) as error:
-        kept = None if keep is None else _restore_kept_model(settings, keep, copies)
-        if kept is None:
-            raise
-        attempt.warn(f"the private copy of the pinned model is used: {error.found}")
-        return kept
-
-
-def _restore_kept_model(settings: Settings, keep: Pins, copies: str) -> PinnedModel | None:
-    """The model of the pins from the copy that the attempt which pinned it has left; None where there is none."""
-    found = find_private_copy(copies, keep.model_digest)
-    if found is None:
-        return None
-    (folder, digest), model, registry = found, settings.model, settings.tracking_uri
-    check_model_origin(model.trust_policy, name=keep.model_name, uris=() if registry is None else (registry,))
-    copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
-    return describe_private_copy(
-        copy,
-        runtime=model.runtime,
-        params=model.params,
-        inputs=model.inputs,
-        trust=model.trust_policy,
-    )
 
 
 def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
