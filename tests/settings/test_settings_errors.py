@@ -172,6 +172,30 @@ MISTAKES = [
     ),
     ("monitor: {report: nope}", "job.yaml: monitor.report is 'nope'", "true or false", "correct monitor.report"),
     ("gate: {input: ''}", "job.yaml: gate.input: an empty text; for none, leave it out", "text, or null", "correct"),
+    (
+        "drift: {baseline: modle}",
+        "job.yaml: drift.baseline: 'modle' is neither model, nor a run_id, nor FROM/TO",
+        "text, or null",
+        "correct drift.baseline: model (the training data that was logged with it), a run_id, or FROM/TO",
+    ),
+    (
+        "drift: {baseline: 2013-13-01/2013-12-01}",
+        "job.yaml: drift.baseline: '2013-13-01/2013-12-01' is neither model, nor a run_id, nor FROM/TO",
+        "text, or null",
+        "correct drift.baseline",
+    ),
+    (
+        "drift: {baseline: 2013-12-01/2013-10-01}",
+        "job.yaml: drift.baseline: '2013-12-01/2013-10-01' ends before it begins",
+        "text, or null",
+        "correct drift.baseline",
+    ),
+    (
+        "source: {table: t, keys: [a], passthrough: [a]}",
+        "job.yaml: source: keys are always in the prediction table; remove from passthrough: a",
+        "settings that fit together",
+        "change source",
+    ),
     ("home: $HOME/x", "home holds a variable of a shell: $HOME/x", "a path", "give it as --home"),
 ]
 

@@ -1,12 +1,16 @@
 """Settings of profiles, drift, SLA and of who is notified."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from sparkscore.errors import ConfigError
+from sparkscore.records import parse_utc_time
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.setting_secrets import register_webhook, require_safe_webhook
 
+_RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 MAX_HOURS = 8_760_000
 """A thousand years: sums with times of today stay within the calendar."""
 
@@ -44,6 +48,21 @@ class DriftSettings(FrozenSettings):
         default=500, ge=1, description="with fewer rows than this on either side, drift raises no alert"
     )
     fail: bool = Field(default=False, description="drift ends the published run with exit code 5")
+
+    @field_validator("baseline")
+    @classmethod
+    def _check_baseline(cls, baseline: str | None) -> str | None:
+        """What can name nothing would be found only after the run is published."""
+        if baseline is None or baseline == "model" or _RUN_ID.fullmatch(baseline):
+            return baseline
+        first, _, last = baseline.partition("/")
+        try:
+            is_window = parse_utc_time(first, what="FROM") <= parse_utc_time(last, what="TO")
+        except ConfigError as error:
+            raise ValueError(f"{baseline!r} is neither model, nor a run_id, nor FROM/TO") from error
+        if not is_window:
+            raise ValueError(f"{baseline!r} ends before it begins")
+        return baseline
 
 
 class SlaSettings(FrozenSettings):

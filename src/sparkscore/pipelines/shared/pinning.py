@@ -70,6 +70,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
     snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
     contract = _derive_contract(attempt, model, snapshot)
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
@@ -87,7 +88,6 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     source, suite = attempt.settings.source, attempt.suites.get("input")
     missing = {name: policies.column(name) for name in policies.rejecting}
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
-    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
 
 
