@@ -98,7 +98,7 @@ def test_a_variant_is_named_as_key_input_filter_and_in_a_rule(world: World, tmp_
         r"plain Delta readers cannot read: vs \(array<variant>\)": {"source": {"passthrough": ["vs"]}},
         r"the filter v =, and the column is of type variant": {"source": {"where": [{"column": "v", "value": 1}]}},
         r"x1 \(column v\): double in the model, variant in the source": {"model": {"inputs": {"x1": "v"}}},
-        r"variant": {"gate": {"input": str(suite)}},
+        r"computed on a column of type VariantType": {"gate": {"input": str(suite)}},
     }
     for told, groups in wishes.items():
         source = {"table": "variants", "passthrough": [], **groups.pop("source", {})}
