@@ -30,7 +30,8 @@ Sets up what is missing (a Python environment in .venv, Java, Delta's jars) and 
 
 Without a master (in the options or spark-defaults.conf) it runs on this machine with conf/spark/local.conf.
 On a cluster it uses conf/spark/cluster.conf on top of the cluster's spark-defaults.conf and ships this project with
-the job. --deploy-mode cluster also ships conf/, so --config must name a file in it.
+the job. --deploy-mode cluster also ships the configs that --config names and the suites that these name: all must be
+files in conf/.
 --properties-file replaces these files.
 
 Environment:
@@ -211,7 +212,7 @@ rebase_config() { # FILE
     if [[ ! -e $1 && $1 != /* && -e $root/$1 ]]; then printf '%s' "$root/$1"; else printf '%s' "$1"; fi
 }
 
-# Where the driver runs on the cluster, what it sees of the configs is conf/, unpacked in its working directory.
+# Where the driver runs on the cluster, it sees what is shipped of conf/, unpacked in its working directory.
 ship_config() { # FILE
     local file folder
     file=$(rebase_config "$1")
@@ -242,10 +243,12 @@ each_config() { # COMMAND: replaces the file of every --config among the job's o
     done
 }
 
-# Packs the project (its wheel under the name of a zip: Spark takes no wheels) and conf/ into build/submit, each
-# in a folder named by the digest of what it is made from, and says where.
-pack() {
-    "$SETUP_PYTHON" - "$root" <<'PYTHON'
+# Packs the project (its wheel under the name of a zip: Spark takes no wheels) into build/submit, in a folder named by
+# the digest of what it is made from, and says where. Where the driver runs on the cluster, it also packs the files of
+# conf/ that the job's options name, and those that these name in their turn (suites): configs of other jobs are nobody
+# else's business, and may hold secrets.
+pack() { # [OPTION OF THE JOB]...
+    "$SETUP_PYTHON" - "$root" "$deploy_mode" "$@" <<'PYTHON'
 import contextlib
 import hashlib
 import os
@@ -255,7 +258,9 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
-root = Path(sys.argv[1])
+import yaml
+
+root, deploy_mode, options = Path(sys.argv[1]), sys.argv[2], sys.argv[3:]
 os.chdir(root)
 
 
@@ -285,15 +290,44 @@ def wheel(folder: Path) -> None:
     built.rename(built.with_suffix(".zip"))
 
 
+def texts(value: object) -> list[str]:
+    if isinstance(value, dict | list):
+        inner = list(value.values()) if isinstance(value, dict) else value
+        return [text for one in inner for text in texts(one)]
+    return [value] if isinstance(value, str) else []
+
+
+def named_by(config: Path) -> list[Path]:
+    try:
+        found = texts(yaml.load(config.read_text(encoding="utf-8"), yaml.BaseLoader))
+        paths = [(text, Path(os.path.normpath(config.parent / text))) for text in found if "\0" not in text]
+        here = [(text, path) for text, path in paths if not os.path.isabs(text) and path.is_file()]
+    except (OSError, RecursionError, ValueError, yaml.YAMLError):  # the job says what is wrong with it
+        return []
+    for text, path in here:
+        if path.parts[0] != "conf":
+            sys.exit(f"--deploy-mode cluster ships only files in {root}/conf, and {config} names {text}")
+    return [path for _, path in here]
+
+
+def named_files() -> list[Path]:
+    words = [Path(os.path.normpath(word)) for option in options for word in (option, option.partition("=")[2])]
+    named = [word for word in words if word.parts[:1] == ("conf",) and word.is_file()]
+    suites = [path for config in named if config.suffix != ".json" for path in named_by(config)]
+    return sorted({*named, *suites})
+
+
 def configs(folder: Path) -> None:
     folder.mkdir()
     with zipfile.ZipFile(folder / "conf.zip", "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in files("conf"):
+        for path in named_files():
             archive.write(path, path.relative_to("conf"))
 
 
-print(packed(files("pyproject.toml", "README.md", "LICENSE", "src", "conf"), wheel))
-print(packed(files("conf"), configs))
+demo = ("conf/quickstart.yaml", "conf/expectations/flights.json", "conf/expectations/predictions.json")
+print(packed(files("pyproject.toml", "README.md", "LICENSE", "src", *demo), wheel))
+if deploy_mode == "cluster" and named_files():
+    print(packed(named_files(), configs))
 PYTHON
 }
 
@@ -310,12 +344,13 @@ fi
 
 use_properties cluster.conf
 if [[ $deploy_mode == cluster ]]; then each_config ship_config; else each_config rebase_config; fi
-shipped=$(pack) || fail "Packing the project failed (above)"
+shipped=$(pack ${job_options[@]+"${job_options[@]}"}) || fail "Packing the project failed (above)"
 py_files=${py_files:-$(property spark.submit.pyFiles)}
 options+=(--py-files "$(head -n 1 <<<"$shipped")${py_files:+,$py_files}")
 archives=${archives:-$(property spark.archives)}
 if [[ $deploy_mode == cluster ]]; then
-    archives=$(tail -n 1 <<<"$shipped")#conf${archives:+,$archives}
+    configs=$(tail -n +2 <<<"$shipped")
+    [[ -z $configs ]] || archives=$configs#conf${archives:+,$archives}
 else
     driver_here
 fi

@@ -257,20 +257,7 @@ setup_fetch_java() {
     if ! setup_fetched_java >/dev/null; then
         setup_say "set-up: no Java >= 17 was found; fetching one into $setup_venv/jdk"
         rm -rf "$setup_venv/jdk" "$setup_venv/jdk.part"
-        "$SETUP_PYTHON" - "$setup_venv/jdk.part" >&2 <<'PYTHON' || return 1
-import shutil
-import socket
-import sys
-
-import jdk
-
-socket.setdefaulttimeout(30)
-try:
-    jdk.install("17", path=sys.argv[1])
-except Exception as error:
-    shutil.rmtree(sys.argv[1], ignore_errors=True)
-    sys.exit(f"set-up: fetching Java failed: {type(error).__name__}: {error}")
-PYTHON
+        "$SETUP_PYTHON" "$setup_root/ci/fetch_java.py" "$setup_venv/jdk.part" >&2 || return 1
         mv "$setup_venv/jdk.part" "$setup_venv/jdk"
         setup_say "set-up: Java is ready ($((SECONDS - started)) s)"
     fi

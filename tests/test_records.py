@@ -1,14 +1,17 @@
 """Identity: what makes a run the same run."""
 
 import json
+import re
 from dataclasses import asdict, fields, replace
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sparkscore.errors import ConfigError
 from sparkscore.records import (
     NO_POSTPROCESSING,
     Pins,
@@ -19,6 +22,8 @@ from sparkscore.records import (
     RunReport,
     Verdict,
     json_digest,
+    parse_as_of,
+    parse_utc_time,
     to_utc_text,
 )
 
@@ -116,6 +121,48 @@ class TestRunCommitNote:
     )
     def test_a_commit_that_publishes_no_run_has_none(self, text: str | None) -> None:
         assert RunCommitNote.from_json(text) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("2013-12-31", "2013-12-31T00:00:00Z"),
+        ("2013-12-31T06:00:00+02:00", "2013-12-31T04:00:00Z"),
+        (date(2013, 12, 31), "2013-12-31T00:00:00Z"),
+        (datetime.fromisoformat("2013-12-31T06:00:00"), "2013-12-31T06:00:00Z"),
+        (pd.Timestamp("2013-12-31T06:00:00.000001002Z"), "2013-12-31T06:00:00.000001Z"),
+        ("1678-01-01", "1678-01-01T00:00:00Z"),
+        ("2261-12-31T23:59:59.999999Z", "2261-12-31T23:59:59.999999Z"),
+    ],
+)
+def test_an_as_of_is_a_time_in_utc(given: Any, text: str) -> None:
+    moment = parse_as_of(given)
+    assert (to_utc_text(moment), type(moment)) == (text, datetime)
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("", "as_of '' is no date or timestamp"),
+        ("yesterday", "as_of 'yesterday' is no date or timestamp"),
+        (20131231, "as_of 20131231 is no date or timestamp"),
+        (None, "as_of None is no date or timestamp"),
+        ("0001-01-01T00:00:00+14:00", "lies outside of the years 1 to 9999 in UTC"),
+        ("9999-12-31T23:00:00-02:00", "lies outside of the years 1 to 9999 in UTC"),
+        ("1677-12-31T23:59:59.999999Z", "is a time that many readers of Parquet cannot hold"),
+        ("2262-01-01", "is a time that many readers of Parquet cannot hold"),
+        ("9999-12-31", "is a time that many readers of Parquet cannot hold"),
+    ],
+)
+def test_what_no_table_can_hold_as_an_as_of_is_refused(given: Any, found: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(found)):
+        parse_as_of(given)
+
+
+def test_a_time_of_a_window_may_be_any_of_the_calendar() -> None:
+    assert parse_utc_time("9999-12-31", what="drift.baseline") == datetime(9999, 12, 31, tzinfo=UTC)
+    with pytest.raises(ConfigError, match=r"drift\.baseline 'x' is no date or timestamp"):
+        parse_utc_time("x", what="drift.baseline")
 
 
 def test_a_renamed_job_keeps_the_names_of_its_runs_and_their_guards() -> None:

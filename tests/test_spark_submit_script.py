@@ -72,7 +72,7 @@ class Checkout:
         for name in ("spark-submit.sh", "pyproject.toml", "requirements.lock", "LICENSE"):
             shutil.copy(REPOSITORY / name, self.root)
         shutil.copytree(REPOSITORY / "ci", self.root / "ci")
-        shutil.copytree(REPOSITORY / "conf" / "spark", self.root / "conf" / "spark")
+        shutil.copytree(REPOSITORY / "conf", self.root / "conf")
         (self.root / "README.md").write_text("# A copy\n")
         (self.root / "conf" / "mine.yaml").write_text("job: mine\n")
         (self.root / "jobs").mkdir()
@@ -314,7 +314,7 @@ class TestOnACluster:
 
     def test_a_properties_file_of_the_users_may_name_it_and_replaces_ours(self, checkout: Checkout) -> None:
         (checkout.root / "mine.conf").write_text("spark.master=k8s://https://host\nspark.submit.deployMode cluster\n")
-        done = checkout.submit("--properties-file", "mine.conf", "jobs/score.py")
+        done = checkout.submit("--properties-file", "mine.conf", "jobs/score.py", "--config", "conf/mine.yaml")
         assert done.option("--properties-file") == "mine.conf"
         assert done.option("--archives").endswith("#conf")
 
@@ -327,9 +327,46 @@ class TestOnACluster:
         ours, _, theirs = done.option("--archives").partition(",")
         archive, _, name = ours.partition("#")
         assert (name, theirs) == ("conf", "env.tar.gz#env")
-        assert zipfile.ZipFile(archive).read("mine.yaml") == b"job: mine\n"
+        with zipfile.ZipFile(archive) as shipped:
+            assert {name: shipped.read(name) for name in shipped.namelist()} == {"mine.yaml": b"job: mine\n"}
         assert done.job_and_options == ["score.py", "--config", "conf/mine.yaml", "--config=conf/mine.yaml"]
         assert "PYSPARK_DRIVER_PYTHON" not in done.env
+
+    def test_of_conf_a_cluster_sees_only_what_the_options_and_their_configs_name(self, checkout: Checkout) -> None:
+        conf = checkout.root / "conf"
+        (conf / "team").mkdir()
+        (conf / "secret.yaml").write_text("monitor: {webhook: https://hooks/T0KEN}\n")
+        (conf / "team" / "job.yaml").write_text("gate: {input: suites/in.json, output: ../expectations/flights.json}\n")
+        (conf / "team" / "suites").mkdir()
+        for name in ("in.json", "extra.json", "other.json"):
+            (conf / "team" / "suites" / name).write_text("{}")
+        done = checkout.submit(
+            *("--master", "yarn", "--deploy-mode", "cluster", "jobs/score.py", "--config", "conf/team/job.yaml"),
+            "--gate.output=conf/team/suites/extra.json",
+        )
+        with zipfile.ZipFile(done.option("--archives").partition("#")[0]) as shipped:
+            assert set(shipped.namelist()) == {
+                *("team/job.yaml", "team/suites/in.json", "team/suites/extra.json", "expectations/flights.json")
+            }
+        with zipfile.ZipFile(self.packed(done)) as project:
+            own = {name for name in project.namelist() if "/conf/" in name}
+        assert own == {
+            f"sparkscore/demo/conf/{name}"
+            for name in ("quickstart.yaml", "expectations/flights.json", "expectations/predictions.json")
+        }
+
+    def test_nothing_of_conf_is_shipped_where_no_option_names_it(self, checkout: Checkout) -> None:
+        done = checkout.submit("--master", "yarn", "--deploy-mode", "cluster", "jobs/score.py", "--home", "/h")
+        assert "--archives" not in done.args
+
+    def test_a_suite_outside_of_conf_is_refused_before_anything_is_submitted(self, checkout: Checkout) -> None:
+        (checkout.root / "elsewhere.json").write_text("{}")
+        (checkout.root / "conf" / "mine.yaml").write_text("gate: {input: ../elsewhere.json}\n")
+        options = ("--master", "yarn", "--deploy-mode", "cluster")
+        done = checkout.run(*options, "jobs/score.py", "--config", "conf/mine.yaml")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "ships only files in" in done.stderr
+        assert "conf/mine.yaml names ../elsewhere.json" in done.stderr
 
     @pytest.mark.parametrize(
         "config", ["/etc/hostname", "elsewhere.yaml", "conf/absent.yaml", "conf/../elsewhere.yaml"]

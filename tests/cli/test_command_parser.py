@@ -175,3 +175,26 @@ def test_a_value_is_no_unknown_flag(value: str) -> None:
     args = parse_command_arguments("maintain", VERBS["maintain"], ["--scoring.deadline", value])
     assert args is not None
     assert vars(args)["setting:scoring.deadline"] == value
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["--config", ""], "--config is empty"),
+        (["--as-of="], "--as-of is empty"),
+        (["--as-of", "2013-12-31", "--home", " "], "--home is empty"),
+        (["--as-of", "2013-12-31", "--result", ""], "--result is empty"),
+        (["--as-of", "2262-01-01"], "as_of 2262-01-01T00:00:00Z is a time that many readers of Parquet cannot hold"),
+        (["--as-of", "yesterday"], "as_of 'yesterday' is no date or timestamp"),
+        (["--as-of"], "--as-of has no value"),
+        (["--config", "a"], "--as-of is missing"),
+        (["--as-of", "2013-12-31", "--sample", "x"], "--sample is 'x'"),
+        (["--as-of", "2013-12-31", "--dry-run=yes"], "--dry-run has a value"),
+        (["--as-of", "2013-12-31", "--dry-run", "--sample", "1"], "--sample together with --dry-run"),
+        (["--as-of", "2013-12-31", "hunter2"], "words that belong to no flag; one may be secret, so none is shown"),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_plain_words_before_spark_starts(words: list[str], found: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse_command_arguments("score", VERBS["score"], words)
+    assert caught.value.found == found

@@ -129,7 +129,7 @@ def test_a_bug_is_exit_code_one_with_a_hint(
         (("--config", "{config}", "--as-of", AS_OF, "--sourec.table", "x"), "--sourec.table"),
         (("--config", "{config}", "--as-of", AS_OF, "--source.tab", "x"), "--source.tab"),
         (("--config", "{config}", "--as-of", AS_OF, "--scoring.batch_rows", "zero"), "batch_rows"),
-        (("--config", "{config}", "--as-of", AS_OF, "--dry-run", "--sample", "3"), "not allowed with"),
+        (("--config", "{config}", "--as-of", AS_OF, "--dry-run", "--sample", "3"), "--sample together with --dry-run"),
         (("--config", "{config}.yml", "--as-of", AS_OF), "did you mean job.yaml"),
     ],
 )

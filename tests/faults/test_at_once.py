@@ -48,9 +48,7 @@ class TestOneRun:
 
 
 class TestOneAsOf:
-    @pytest.mark.parametrize(
-        ("at", "do"), [pytest.param("before publish", "hold", marks=pytest.mark.smoke), ("in merge", "stop")]
-    )
+    @pytest.mark.parametrize(("at", "do"), [("before publish", "hold"), ("in merge", "stop")])
     def test_with_another_model_the_later_one_is_refused_and_they_are_never_mixed(
         self, scene: Scene, at: str, do: str
     ) -> None:

@@ -75,7 +75,7 @@ class TestPredictionTable:
         self.deleted(scene)
         scene.run(as_of="2013-11-30")
 
-    @pytest.mark.parametrize("change", [pytest.param(restored, marks=pytest.mark.smoke), deleted, made_anew])
+    @pytest.mark.parametrize("change", [restored, deleted, made_anew])
     def test_changed_behind_our_back_is_an_error_that_names_it_until_forced(
         self, scene: Scene, change: Callable[["TestPredictionTable", Scene], None]
     ) -> None:

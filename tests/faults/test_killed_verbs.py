@@ -27,7 +27,7 @@ def test_a_rollback_that_is_killed_is_finished_by_the_same_command(scene: Scene,
     scene.check(Expected(scene.rows, version=1))
 
 
-@pytest.mark.parametrize("at", ["started", pytest.param("repaired", marks=pytest.mark.smoke), "in merge", "published"])
+@pytest.mark.parametrize("at", ["started", "repaired", "in merge", "published"])
 def test_a_retry_of_rejects_that_is_killed_is_finished_by_the_same_command(scene: Scene, at: str) -> None:
     scene.traps.hate(HATED)
     first = scene.run()

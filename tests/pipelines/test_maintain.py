@@ -113,7 +113,6 @@ class TestRetention:
         again = run(world, NEW, output={"retention_days": 30})
         assert (again.status, again.run_id, again.warnings) == ("already_published", first.run_id, ())
 
-    @pytest.mark.smoke
     def test_a_deletion_is_one_commit_of_whole_files_by_the_partition_alone_and_says_why(self, world: World) -> None:
         run(world, OLD)
         run(world, NEW)

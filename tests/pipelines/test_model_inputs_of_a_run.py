@@ -51,7 +51,7 @@ def job(world: World, folder: Path, transport: str) -> Settings:
             "missing": {"asked": "reject", "text": "none", "given": 10},
         },
         output={"threshold": None},
-        scoring={"transport": transport, "max_reject_ratio": 0.9, "batch_rows": 1},
+        scoring={"transport": transport, "max_reject_ratio": 0.9},
     )
 
 

@@ -65,6 +65,7 @@ def test_it_is_masked(text: str) -> None:
         "abfss://container@account.dfs.core.windows.net/tables/flights",
         "models:/late@champion",
         "the signature: (-1, 3)",
+        "log it with signature=infer_signature(rows, predictions)",
         "http://host:5000/api/2.0/mlflow",
         "s3a://bucket/tables/flights",
         "basic authentication",

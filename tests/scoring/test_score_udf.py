@@ -66,7 +66,7 @@ class TestTrust:
             made(spark, shelf, minus, trust={"pickle": "refuse"})
         with pytest.raises(TrustRefused, match="none is listed"):
             made(spark, shelf, minus, trust={"profile": "strict"})
-        with pytest.raises(ConfigError, match="trust cannot be read"):
+        with pytest.raises(ConfigError, match="trust: unknown setting pickles"):
             made(spark, shelf, minus, trust={"pickles": "refuse"})
 
     def test_it_warns_of_a_pickle_once_on_the_driver(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:

@@ -164,8 +164,38 @@ MISTAKES = [
         "a whole number from 1 to 365000, or null",
         "correct output.retention_days",
     ),
+    (
+        "scoring: {batch_timeout: .inf}",
+        "job.yaml: scoring.batch_timeout is .inf, which YAML reads as the number inf (line 5)",
+        "a number above 0 and up to 2592000, or null",
+        "correct scoring.batch_timeout: seconds",
+    ),
     ("monitor: {report: nope}", "job.yaml: monitor.report is 'nope'", "true or false", "correct monitor.report"),
     ("gate: {input: ''}", "job.yaml: gate.input: an empty text; for none, leave it out", "text, or null", "correct"),
+    (
+        "drift: {baseline: modle}",
+        "job.yaml: drift.baseline: 'modle' is neither model, nor a run_id, nor FROM/TO",
+        "text, or null",
+        "correct drift.baseline: model (the training data that was logged with it), a run_id, or FROM/TO",
+    ),
+    (
+        "drift: {baseline: 2013-13-01/2013-12-01}",
+        "job.yaml: drift.baseline: '2013-13-01/2013-12-01' is neither model, nor a run_id, nor FROM/TO",
+        "text, or null",
+        "correct drift.baseline",
+    ),
+    (
+        "drift: {baseline: 2013-12-01/2013-10-01}",
+        "job.yaml: drift.baseline: '2013-12-01/2013-10-01' ends before it begins",
+        "text, or null",
+        "correct drift.baseline",
+    ),
+    (
+        "source: {table: t, keys: [a], passthrough: [a]}",
+        "job.yaml: source: keys are always in the prediction table; remove from passthrough: a",
+        "settings that fit together",
+        "change source",
+    ),
     ("home: $HOME/x", "home holds a variable of a shell: $HOME/x", "a path", "give it as --home"),
 ]
 
@@ -229,9 +259,10 @@ def test_line_ends_of_windows_and_a_byte_order_mark_change_nothing(tmp_path: Pat
 
 
 def find_refusal(base: Path, value: str, name: str) -> ConfigError | None:
-    group, _, leaf = name.rpartition(".")
+    *groups, leaf = name.split(".")
+    opened = "".join(f"{group}: {{" for group in groups)
     above = base.with_name("above.yaml")
-    above.write_text(f"{group}:\n  {leaf}: {value}\n" if group else f"{leaf}: {value}\n")
+    above.write_text(f"{opened}{leaf}: {value}{'}' * len(groups)}\n")
     try:
         Settings.load(base, above, environ={})
     except ConfigError as error:
@@ -269,10 +300,16 @@ def test_a_mistake_names_the_file_the_variable_or_the_flag_that_makes_it(tmp_pat
     assert refuse(tmp_path, job_with("home: h"), SPARKSCORE_SCORING__DEADLINE="30m").found == (
         "SPARKSCORE_SCORING__DEADLINE: scoring.deadline is '30m'"
     )
+    where = '[{column: a, op: "==", value: 1}]'
+    assert refuse(tmp_path, job_with("home: h"), SPARKSCORE_SOURCE__WHERE=where).found.startswith(
+        "SPARKSCORE_SOURCE__WHERE: source.where.0.op is '=='"
+    )
     (tmp_path / "prod.yaml").write_text("scoring: {deadline: 1h}")
+    flags = {"source.keys": "id", "model.trust.profile": "Strict"}
     with pytest.raises(ConfigError) as caught:
-        Settings.load(tmp_path / "job.yaml", tmp_path / "prod.yaml", flags={"source.keys": "id"}, environ={})
+        Settings.load(tmp_path / "job.yaml", tmp_path / "prod.yaml", flags=flags, environ={})
     assert caught.value.found.startswith("--source.keys: source.keys is 'id'")
+    assert "--model.trust.profile: model.trust.profile is 'Strict' (did you mean strict?)" in caught.value.found
     assert f"{tmp_path}/prod.yaml: scoring.deadline is '1h'" in caught.value.found
 
 

@@ -73,6 +73,16 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     return read
 
 
+def test_times_at_the_ends_of_the_calendar_are_read_as_they_were_written(
+    spark: SparkSession, table: TableRef, reading: Callable[..., list[Any]]
+) -> None:
+    ends = [datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 30, 23, 59, 59, 999999, tzinfo=UTC)]
+    rows = [{"as_of": at, "as_of_date": at.date()} for at in ends]
+    append_rows(spark.createDataFrame(pa.Table.from_pylist(rows, schema=CONTRACT.schema)), Table(spark, table))
+    found = reading(spark, table, None)
+    assert (found[0]["as_of"], found[-1]["as_of"], len(found)) == (*ends, 8)
+
+
 @pytest.mark.parametrize(
     ("where", "days"),
     [

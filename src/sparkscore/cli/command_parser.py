@@ -14,6 +14,20 @@ from sparkscore.errors import ConfigError
 
 _FLAG = re.compile(r"(--?[A-Za-z][^\s=]*)(=.*)?", re.DOTALL)
 
+_ARGPARSE_MESSAGES = tuple(
+    (re.compile(pattern, re.DOTALL), found, expected)
+    for pattern, found, expected in (
+        (r"argument (--\S+): expected one argument", r"\1 has no value", "a value after it"),
+        (r"argument (--\S+): invalid int value: (.*)", r"\1 is \2", "a whole number"),
+        (r"argument (--\S+): ignored explicit argument .*", r"\1 has a value", r"\1 alone"),
+        (r"argument (--\S+): not allowed with argument (--\S+)", r"\1 together with \2", "one of them"),
+        (r"argument \S+: invalid choice: (.*) \(choose from (.*)\)", r"unknown subcommand \1", r"one of \2"),
+        (r"the following arguments are required: (.*)", r"\1 is missing", r"\1 with its value"),
+        (r"unrecognized arguments: .*", "words that belong to no flag; one may be secret, so none is shown", "flags"),
+    )
+)
+"""What argparse says, what was found, what was expected."""
+
 
 def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) -> argparse.Namespace | None:
     """The arguments, with what to do in `execute`; None after --help.
@@ -30,6 +44,7 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
     parser = CommandParser(f"sparkscore {name}", command)
     if not {"--help", "-h"} & set(argv):
         parser.refuse_unknown_flags(argv)
+        parser.refuse_empty_values(argv)
     try:
         return parser.parse_args(list(argv))
     except SystemExit:
@@ -117,8 +132,27 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault that argparse found as a ConfigError."""
+        for pattern, found, expected in _ARGPARSE_MESSAGES:
+            match = pattern.fullmatch(message)
+            if match is not None:
+                shown = hide_web_addresses(match.expand(found))
+                raise ConfigError(shown, match.expand(expected), f"{self.prog} --help") from None
         # argparse's own error quotes what was given
         raise ConfigError(hide_web_addresses(message), "flags that --help lists", f"{self.prog} --help") from None
+
+    def refuse_empty_values(self, argv: Sequence[str]) -> None:
+        """Refuse flags with an empty value, as a variable that a script did not set leaves them.
+
+        Raises:  ConfigError.
+        """
+        for before, word in pairwise(["", *takewhile(lambda word: word != "--", argv)]):
+            flag, assigned, value = word.partition("=")
+            given = (before, word) if before in self._option_string_actions and not assigned else (flag, value)
+            action = self._option_string_actions.get(given[0])
+            if action is not None and action.nargs != 0 and (assigned or given[0] == before) and not given[1].strip():
+                raise ConfigError(
+                    f"{given[0]} is empty", "a value", "give it one, or leave it out: is a variable of the shell unset?"
+                )
 
     def refuse_unknown_flags(self, argv: Sequence[str]) -> None:
         """Refuse flags that do not exist, before argparse takes what follows one for a subcommand.

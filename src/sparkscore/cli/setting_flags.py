@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sparkscore.errors import ConfigError
+from sparkscore.records import parse_as_of
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import find_setting_group, iterate_setting_fields, secret_names
 
@@ -28,6 +29,15 @@ def add_setting_flags(parser: argparse.ArgumentParser, *, hidden: Collection[str
 def is_setting_flag(action: argparse.Action) -> bool:
     """Whether a flag sets a setting."""
     return action.dest.startswith(_PREFIX)
+
+
+def check_as_of(text: str) -> str:
+    """The text, if it names a time that a run may stand for: checked before Spark starts.
+
+    Raises:  ConfigError.
+    """
+    parse_as_of(text)
+    return text
 
 
 def load_job_settings(args: argparse.Namespace, files: Sequence[str | Path]) -> Settings:

@@ -8,8 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
-from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
-from sparkscore.records import RunEvent, SlaRule
+from sparkscore.records import RunEvent, SlaRule, parse_as_of
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.run_events import load_events

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, time
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -131,10 +132,11 @@ def _fit_set_boolean(value: object, _: DataType) -> object:
 
 
 def _fit_set_date(value: object, _: DataType) -> object:
-    text = to_time_text(value)
-    if len(text) != len("2013-12-31"):
+    """Midnight without a zone is a date: so pandas writes dates, and profilers that read them there."""
+    moment = datetime.fromisoformat(to_time_text(value))
+    if moment.timetz() != time():
         raise UnfitValue("a time where a date belongs")
-    return text
+    return moment.date().isoformat()
 
 
 def _fit_set_timestamp(value: object, _: DataType) -> object:

@@ -4,6 +4,7 @@ Plain data: no I/O, no Spark, no MLflow, no pandas. Import from `sparkscore.reco
 per concern.
 """
 
+from sparkscore.records.as_of_times import parse_as_of, parse_utc_time
 from sparkscore.records.canonical_text import json_digest, to_utc_text
 from sparkscore.records.commit_notes import (
     NOTE_KEY,
@@ -116,7 +117,9 @@ __all__ = [
     "format_commit_note",
     "item_path",
     "json_digest",
+    "parse_as_of",
     "parse_commit_note",
+    "parse_utc_time",
     "prediction_part_paths",
     "to_utc_text",
 ]

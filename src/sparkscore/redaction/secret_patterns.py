@@ -41,8 +41,12 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"(?i)(webhook[\w.-]{0,40}\\*[\"']?\s*[=:]\s*\\*[\"']?)https?:[^\s\"']+"),
         rf"\g<1>{MASK}",
     ),
-    # a signature of Azure, without the rest of its URL
-    (("sig=", "signature=", "sas="), re.compile(r"(?i)(\b(?:sig|signature|sas)=)[^\s&\"']+"), rf"\g<1>{MASK}"),
+    # a signature of Azure, also without the rest of its URL; the long word is a param of log_model, too
+    (
+        ("sig=", "signature=", "sas="),
+        re.compile(r"(?i)(\b(?:sig|sas)=|[?&](?:x-amz-)?signature=)[^\s&\"']+"),
+        rf"\g<1>{MASK}",
+    ),
     # tokens by their first letters: AWS, GitHub, Slack, Databricks, JSON web tokens
     (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
     (

@@ -125,7 +125,7 @@ class Settings(FrozenSettings):
         try:
             settings = cls(**merged)
         except ValidationError as error:
-            origins = SettingOrigins.of_layers(loaded, files, env, texts)
+            origins = SettingOrigins.of_layers(loaded, files, (env, flags or {}), texts)
             raise to_config_error(cls, error, origins) from error
         refuse_other_numbers(texts)
         return settings

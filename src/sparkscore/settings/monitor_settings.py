@@ -1,11 +1,18 @@
 """Settings of profiles, drift, SLA and of who is notified."""
 
+import re
 from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 
+from sparkscore.errors import ConfigError
+from sparkscore.records import parse_utc_time
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.setting_secrets import register_webhook, require_safe_webhook
+
+_RUN_ID = re.compile(r"[0-9a-f]{8,64}")
+MAX_HOURS = 8_760_000
+"""A thousand years: sums with times of today stay within the calendar."""
 
 
 class ProfileSettings(FrozenSettings):
@@ -42,12 +49,29 @@ class DriftSettings(FrozenSettings):
     )
     fail: bool = Field(default=False, description="drift ends the published run with exit code 5")
 
+    @field_validator("baseline")
+    @classmethod
+    def _check_baseline(cls, baseline: str | None) -> str | None:
+        """What can name nothing would be found only after the run is published."""
+        if baseline is None or baseline == "model" or _RUN_ID.fullmatch(baseline):
+            return baseline
+        first, _, last = baseline.partition("/")
+        try:
+            is_window = parse_utc_time(first, what="FROM") <= parse_utc_time(last, what="TO")
+        except ConfigError as error:
+            raise ValueError(f"{baseline!r} is neither model, nor a run_id, nor FROM/TO") from error
+        if not is_window:
+            raise ValueError(f"{baseline!r} ends before it begins")
+        return baseline
+
 
 class SlaSettings(FrozenSettings):
     """What readers can rely on; `check_sla` checks the run events against it."""
 
-    every_hours: float | None = Field(default=None, gt=0, description="hours from one as_of to the next")
-    published_within_hours: float | None = Field(default=None, gt=0, description="hours from as_of to its publication")
+    every_hours: float | None = Field(default=None, gt=0, le=MAX_HOURS, description="hours from one as_of to the next")
+    published_within_hours: float | None = Field(
+        default=None, gt=0, le=MAX_HOURS, description="hours from as_of to its publication"
+    )
     source_age_hours: float | None = Field(
         default=None, gt=0, description="greatest age of the source's version when the predictions are published"
     )

@@ -15,6 +15,9 @@ ParamScalar = bool | int | float | str
 MAX_RETENTION_DAYS = 365_000
 """A thousand years: a date lies before any of today's by as many days."""
 
+MAX_TIMEOUT_S = 2_592_000
+"""Thirty days: watchdogs of Python take no endless time."""
+
 
 class ModelSettings(FrozenSettings):
     """Which model scores, and how it is run."""
@@ -83,6 +86,7 @@ class ScoringSettings(FrozenSettings):
     batch_timeout: float | None = Field(
         default=None,
         gt=0,
+        le=MAX_TIMEOUT_S,
         description="seconds that the model may take for one batch; then the rows of the batch are rejected (residency"
         " executor), or the run stops (residency worker)",
     )

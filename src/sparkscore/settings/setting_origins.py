@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sparkscore.settings.scalar_texts import ScalarTexts, dotted_path
-from sparkscore.settings.setting_variables import VARIABLE_PREFIX
+from sparkscore.settings.setting_variables import dotted_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,8 +14,8 @@ class SettingOrigins:
     """What the layers of the settings hold; the last one that holds a path gives its value."""
 
     files: Sequence[str]
-    variables: Mapping[str, str]
-    """By their names in capitals, as they are spelled."""
+    names: Sequence[Mapping[str, str]]
+    """Of the variables and of the flags, as they are spelled, by the dotted names of what they set."""
     layers: Sequence[Mapping[str, Any]]
     """One for each file, then the variables, then the flags."""
     texts: ScalarTexts
@@ -25,11 +25,13 @@ class SettingOrigins:
         cls,
         layers: Sequence[Mapping[str, Any]],
         files: Iterable[str | Path],
-        variables: Iterable[str],
+        given: tuple[Iterable[str], Iterable[str]],
         texts: ScalarTexts,
     ) -> Self:
-        """The origins of settings that these layers were merged to."""
-        return cls(tuple(map(str, files)), {name.upper(): name for name in variables}, layers, texts)
+        """The origins of settings that these layers were merged to; `given`: the names of variables and of flags."""
+        variables, flags = given
+        names = ({dotted_name(name): name for name in variables}, {name.lower(): f"--{name}" for name in flags})
+        return cls(tuple(map(str, files)), names, layers, texts)
 
     def find_origin(self, path: Sequence[str | int]) -> str:
         """The origin of what stands at a path, else of the nearest above it, else all files."""
@@ -42,14 +44,9 @@ class SettingOrigins:
     def _name_origin(self, index: int, path: Sequence[str | int]) -> str:
         if index < len(self.files):
             return self.files[index]
-        for length in (2, 1):
-            name = dotted_path(path[:length])
-            variable = VARIABLE_PREFIX + name.replace(".", "__").upper()
-            if index == len(self.layers) - 1:
-                return f"--{name}"
-            if variable in self.variables:
-                return self.variables[variable]
-        return "the environment"
+        names = self.names[index - len(self.files)]
+        above = [dotted_path(path[:length]) for length in range(len(path), 0, -1)]
+        return next((names[name] for name in above if name in names), "the environment")
 
 
 def _holds_path(content: Any, path: Sequence[str | int]) -> bool:

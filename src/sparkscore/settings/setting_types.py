@@ -111,5 +111,7 @@ def _describe_bounds(constraints: Sequence[Any]) -> str:
     }
     if set(bounds) == {"ge", "le"}:
         return f" from {bounds['ge']} to {bounds['le']}"
+    if set(bounds) == {"gt", "le"}:
+        return f" above {bounds['gt']} and up to {bounds['le']}"
     words = [f"{_BOUNDS[name]} {bound}" for name, bound in bounds.items()]
     return f" {' and '.join(words)}" if words else ""

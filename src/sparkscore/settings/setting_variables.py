@@ -20,7 +20,7 @@ from sparkscore.settings.yaml_survey import RefusedYaml
 VARIABLE_PREFIX = "SPARKSCORE_"
 HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
 """Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
-_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_PYTHON"})
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_HOST_VARIABLES", "SPARKSCORE_PYTHON"})
 """What else the documentation tells people to set; the last is a switch of the scripts."""
 
 

@@ -106,6 +106,8 @@ def _to_refused_value(located: LocatedSetting, found: ErrorDetails, origins: Set
     scalar = find_scalar(located.path, origins.texts)
     shown = f", found {describe_scalar(scalar, origin)}" if scalar else ""
     found_text = f"{where}: {said}{shown}".removeprefix(": ")
+    if isinstance(located.annotation, type) and issubclass(located.annotation, BaseModel):
+        return Mistake(origin, found_text, "settings that fit together", f"change {where or 'one of them'}")
     return Mistake(origin, found_text, located.expected, _advise_to_correct(located))
 
 

@@ -8,6 +8,8 @@ from pydantic import Field, ValidationError
 from sparkscore.errors import ConfigError
 from sparkscore.records import Reaction, TrustPolicy
 from sparkscore.settings.frozen_settings import FrozenSettings
+from sparkscore.settings.setting_origins import SettingOrigins
+from sparkscore.settings.settings_errors import to_config_error
 
 ModelFormat = Literal[
     "archive",
@@ -117,12 +119,11 @@ def parse_trust_policy(settings: Mapping[str, Any]) -> TrustPolicy:
     """
     try:
         return TrustSettings(**settings).to_policy()
-    except (ValidationError, TypeError) as error:
-        found = "; ".join(
-            f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in getattr(error, "errors", lambda: ())()
-        )
+    except ValidationError as error:
+        raise to_config_error(TrustSettings, error, SettingOrigins(("trust",), (), (), {})) from error
+    except TypeError as error:
         raise ConfigError(
-            f"trust cannot be read: {found or error}",
+            f"trust cannot be read: {error}",
             f"settings of model.trust: {', '.join(TrustSettings.model_fields)}",
             'for example trust={"profile": "strict", "names": ["flights"]}',
         ) from error

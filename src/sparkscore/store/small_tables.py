@@ -7,6 +7,8 @@ from typing import Any
 
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
+from pyarrow import parquet as pq
+from pyarrow.dataset import ParquetReadOptions
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ScanUnsupported
@@ -15,6 +17,8 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table, open_deltalake_table
 
 _DIRECT_READER_VERSION = 1
+_READ_OPTIONS = ParquetReadOptions(coerce_int96_timestamp_unit="us")
+"""Nanoseconds, as Arrow reads them else, do not hold the years before 1678 and after 2261."""
 
 
 def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None = None) -> list[dict[str, Any]]:
@@ -35,7 +39,9 @@ def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None
             filters = None if where is None else [(where[0], "in", list(where[1]))]
             # with deltalake's own file system two of three processes abort when they end (deltalake 1.6)
             files = fs.SubTreeFileSystem(location.root, location.filesystem or fs.LocalFileSystem())
-            rows: list[dict[str, Any]] = found.to_pyarrow_table(filters=filters, filesystem=files).to_pylist()
+            dataset = found.to_pyarrow_dataset(filesystem=files, parquet_read_options=_READ_OPTIONS)
+            expression = None if filters is None else pq.filters_to_expression(filters)
+            rows: list[dict[str, Any]] = dataset.to_table(filter=expression).to_pylist()
             return rows
     frame = table.load_rows()
     if where is not None:

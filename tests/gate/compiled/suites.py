@@ -116,6 +116,7 @@ def _draw_column_list(draw: st.DrawFn) -> dict[str, Any]:
 
 
 _TYPES = st.sampled_from(["LongType", "IntegerType", "StringType", "DoubleType", "DateType", "DecimalType"])
+_OTHER_TYPES = st.sampled_from(["BIGINT", "int64", "INTEGER", "float64", "object", "str", "VARCHAR(16)", "NUMERIC"])
 _REGEX = st.lists(_PATTERNS, min_size=1, max_size=2)
 _PAIRS = st.lists(st.tuples(*[st.none() | st.sampled_from([0, 1, 2])] * 2).map(list), min_size=1, max_size=4)
 _INTEGERS = st.none() | st.integers(0, 3)
@@ -142,7 +143,7 @@ _KWARGS_DRAWS: Mapping[str, Any] = {
     "column_values_to_be_of_type": lambda draw: {**_draw_column(draw, PLAIN), "type_": draw(_TYPES)},
     "column_values_to_be_in_type_list": lambda draw: {
         **_draw_column(draw, PLAIN),
-        "type_list": draw(st.lists(_TYPES, min_size=1)),
+        "type_list": [*draw(st.lists(_TYPES, min_size=1)), *draw(st.lists(_OTHER_TYPES, max_size=3))],
     },
     "column_type_to_be": lambda draw: {**_draw_column(draw, PLAIN), "type_": draw(_TYPES)},
     "column_pair_values_a_to_be_greater_than_b": lambda draw: _draw_pair(draw, or_equal=_FLAGS),

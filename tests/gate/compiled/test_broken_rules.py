@@ -61,6 +61,10 @@ BROKEN = [
     (rule("column_median_to_be_between", column="day", min_value=0), "DateType where a number belongs"),
     (rule("column_values_to_be_of_type", column="name", type_="Text"), "Text, which is no type of Spark"),
     (rule("column_values_to_be_in_type_list", column="name", type_list=["json"]), "json, which is no type of Spark"),
+    (
+        rule("column_values_to_be_in_type_list", column="name", type_list=["object", "STRING", "int64"]),
+        "object, STRING, int64, which are no types of Spark, such as StringType or LongType",
+    ),
     (rule("column_values_to_be_unique", column="tags"), "MapType, whose values cannot be brought together"),
     (
         rule("column_pair_values_to_be_equal", column_A="id", column_B="name"),

@@ -8,6 +8,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.gate.compiled import quantiles
 from sparkscore.gate.compiled.sets import MAX_SET_LITERALS
+from sparkscore.gate.gx.gx_engine import evaluate_with_gx
 from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdict_formatting import format_observed
 from sparkscore.gate.verdicts import evaluate_suite, judge_suite
@@ -106,6 +107,23 @@ def test_the_first_column_s_place_is_judged(spark: SparkSession) -> None:
     rows = spark.createDataFrame([], "a int, b int")
     assert not evaluate_rule(rows, "expect_column_to_exist", column="b", column_index=0).success
     assert evaluate_rule(rows, "expect_column_to_exist", column="b", column_index=1).success
+
+
+def test_types_of_other_engines_in_a_list_are_passed_over_as_great_expectations_does(spark: SparkSession) -> None:
+    """As its profilers write the lists: the names that a type has in pandas, in databases and in Spark."""
+    rows = spark.createDataFrame([], "i bigint, s string")
+    integers = ["INTEGER", "integer", "int", "int_", "int64", "BIGINT", "LongType", "BYTEINT", "NUMBER"]
+    asked = [Expectation(f"{PATH}be_in_type_list", {"column": name, "type_list": integers}) for name in ("i", "s")]
+    ours, theirs = evaluate_suite(rows, Suite("s", tuple(asked)), gate="input"), evaluate_with_gx(rows, asked)
+    assert [one.success for one in ours] == [bool(one.success) for one in theirs] == [True, False]
+
+
+def test_midnights_in_a_set_are_dates_as_they_are_for_great_expectations(spark: SparkSession) -> None:
+    rows = spark.sql("SELECT date'2013-01-01' AS day")
+    kwargs = {"column": "day", "value_set": ["2013-01-01T00:00:00", "2013-01-02 00:00:00"]}
+    asked = [Expectation(f"{PATH}be_in_set", kwargs)]
+    (ours,), (theirs,) = evaluate_suite(rows, Suite("s", tuple(asked)), gate="input"), evaluate_with_gx(rows, asked)
+    assert (ours.success, bool(theirs.success)) == (True, True)
 
 
 def test_quantiles_are_values_of_the_column(spark: SparkSession) -> None:

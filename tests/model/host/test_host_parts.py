@@ -239,6 +239,42 @@ class TestEnvironment:
         assert made["OMP_NUM_THREADS"] == "3"
         assert "CUDA_VISIBLE_DEVICES" not in made
 
+    @pytest.mark.parametrize(
+        ("name", "value"),
+        [
+            ("AWS_SECRET_ACCESS_KEY", "x"),
+            ("AWS_SESSION_TOKEN", "x"),
+            ("AWS_ACCESS_KEY_ID", "x"),
+            ("AZURE_STORAGE_KEY", "x"),
+            ("AZURE_STORAGE_CONNECTION_STRING", "x"),
+            ("GOOGLE_APPLICATION_CREDENTIALS", "/key.json"),
+            ("MLFLOW_TRACKING_URI", "https://mlflow"),
+            ("MLFLOW_TRACKING_USERNAME", "me"),
+            ("MYSQL_PWD", "x"),
+            ("SENTRY_DSN", "x"),
+            ("SLACK_WEBHOOK", "https://hooks.slack.com/x"),
+            ("OPENAI_KEY", "x"),
+            ("GITHUB_PAT", "x"),
+            ("https_proxy", "http://me:hunter2@proxy:3128"),
+            ("DATABASE_URL", "postgresql://me:hunter2@db/x"),
+            ("PIP_INDEX_URL", "https://me:hunter2@pypi.example/simple"),
+        ],
+    )
+    def test_it_holds_no_secret_by_name_or_in_a_uri_unless_it_is_named(self, name: str, value: str) -> None:
+        inherited = InheritedEnvironment({name: value}, (), 0o22)
+        assert name not in build_host_environment(inherited, cores=1, device=None)
+        named = InheritedEnvironment({name: value, "SPARKSCORE_HOST_VARIABLES": f"OTHER, {name}"}, (), 0o22)
+        assert build_host_environment(named, cores=1, device=None)[name] == value
+
+    def test_what_libraries_of_models_read_stays(self) -> None:
+        kept = {
+            "PATH": "/bin", "LD_LIBRARY_PATH": "/lib", "HF_HOME": "/hf", "CUDA_PATH": "/cuda", "AWS_REGION": "eu",
+            "TOKENIZERS_PARALLELISM": "false", "KMP_AFFINITY": "none", "http_proxy": "http://proxy:3128", "TZ": "UTC",
+            "KEYBOARD": "us",
+        }  # fmt: skip
+        made = build_host_environment(InheritedEnvironment(kept, (), 0o22), cores=1, device=None)
+        assert {name: made.get(name) for name in kept} == kept
+
     def test_the_import_path_is_the_workers(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(environment_module, "_remembered", [])
         monkeypatch.setattr(sys, "path", ["", "relative", "/absolute.zip"])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkscore.errors import ModelError
+from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.registry.private_copies import (
     copy_bytes,
     fetch_private_copy,
@@ -145,3 +145,41 @@ def test_a_copy_is_removed_with_its_links_and_not_what_they_point_to(tmp_path: P
     remove_private_copy(folder)
     assert not folder.exists()
     assert (kept / "file").exists()
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o707, 0o777])
+def test_a_folder_of_copies_that_others_can_write_to_is_refused_before_anything_is_fetched(
+    tmp_path: Path, mode: int
+) -> None:
+    copies = tmp_path / "models"
+    copies.mkdir()
+    copies.chmod(mode)
+    with pytest.raises(AccessDenied, match=f"open to other users .mode {mode:o}.(?s:.*)chmod 700") as caught:
+        fetch_private_copy(fetch, str(copies))
+    assert caught.value.exit_code == 2
+    assert list(copies.iterdir()) == []
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder away")
+def test_another_user_s_folder_of_copies_is_refused(tmp_path: Path) -> None:
+    copies = tmp_path / "models"
+    copies.mkdir(mode=0o755)
+    os.chown(copies, 12345, 12345)
+    with pytest.raises(AccessDenied, match=r"belongs to the user 12345(?s:.*)set home to a folder of your own"):
+        fetch_private_copy(fetch, str(copies))
+
+
+def test_a_folder_of_copies_that_is_a_link_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "models").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(AccessDenied, match="is a link"):
+        fetch_private_copy(fetch, str(tmp_path / "models"))
+
+
+def test_a_copy_that_others_can_change_is_replaced(tmp_path: Path) -> None:
+    folder, digest = fetch_private_copy(fetch, str(tmp_path / "models"))
+    folder.chmod(0o777)
+    inode = folder.stat().st_ino
+    assert fetch_private_copy(fetch, str(tmp_path / "models")) == (folder, digest)
+    assert folder.stat().st_ino != inode
+    assert folder.stat().st_mode & 0o777 == 0o700

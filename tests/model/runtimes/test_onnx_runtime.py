@@ -363,10 +363,15 @@ class TestSession:
         assert int(options.graph_optimization_level) == 1
 
     def test_the_authors_options_travel(self, shelf: Shelf) -> None:
-        more = {"session.set_denormal_as_zero": "1"}
-        told = {"graph_optimization_level": 1, "intra_op_num_threads": 9, "extra_session_config": more}
+        told = {
+            "graph_optimization_level": 1,
+            "intra_op_num_threads": 9,
+            "extra_session_config": {"session.set_denormal_as_zero": "1"},
+        }
         uri = put(shelf, "onnx-told", WIDE, signature(DOUBLES, named(("y", "float"))), onnx_session_options=told)
-        assert shelf.placed(uri).model.file == OnnxFile("model.onnx", ("y",), 1, tuple(more.items()))
+        assert shelf.placed(uri).model.file == OnnxFile(
+            "model.onnx", ("y",), 1, (("session.set_denormal_as_zero", "1"),)
+        )
 
     @pytest.mark.parametrize(("device", "why"), [("0", "CPUExecutionProvider"), ("GPU-8a", "no number")])
     def test_a_gpu_that_is_not_there_is_missed(self, tmp_path: Path, device: str, why: str) -> None:

@@ -65,6 +65,10 @@ class TestOrder:
     def test_any_other_index_says_nothing_and_rows_come_by_position(self, index: list[Any]) -> None:
         assert column(pd.Series([0.0, 1.0, 2.0], index=index)) == [0.0, 1.0, 2.0]
 
+    def test_so_does_an_index_that_the_model_has_made_of_a_column(self) -> None:
+        keyed = pd.DataFrame({"id": [2, 0, 1], "x": [0.0, 1.0, 2.0]}).set_index("id")
+        assert column(keyed["x"]) == [0.0, 1.0, 2.0]
+
 
 class TestNames:
     NAMED = OutputParts(name="score")

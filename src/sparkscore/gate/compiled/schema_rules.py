@@ -1,6 +1,6 @@
 """Rules that the schema answers: which columns there are, in which order, of which types. No job."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import zip_longest
 
@@ -68,18 +68,42 @@ def _judge_column_type_list(kwargs: RuleKwargs, schema: StructType) -> RuleResul
     return _judge_type_in(kwargs.get("type_list"), kwargs, schema)
 
 
-def _judge_type_in(names: list[str] | None, kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+def _judge_type_in(names: Sequence[str] | None, kwargs: RuleKwargs, schema: StructType) -> RuleResult:
+    """Names of other engines' types are passed over, as Great Expectations does: its profilers list those of all."""
     found = schema[kwargs["column"]].dataType
-    wanted = None if names is None else tuple(_find_spark_type_class(name) for name in names)
-    return observed_value_result(wanted is None or isinstance(found, wanted), spark_type_name(found))
+    if names is None:
+        return observed_value_result(True, spark_type_name(found))
+    wanted = tuple(kind for kind in map(_find_spark_type_class, names) if kind is not None)
+    if not wanted:
+        raise UnfitValue(f"{', '.join(names)}, {_describe_unknown_types(names)}")
+    return observed_value_result(isinstance(found, wanted), spark_type_name(found))
 
 
-def _find_spark_type_class(name: str) -> type[DataType]:
+def _find_spark_type_class(name: str) -> type[DataType] | None:
     found = getattr(types, name, None)
-    if isinstance(found, type) and issubclass(found, DataType):
-        return found
-    raise UnfitValue(f"{name}, which is no type of Spark, such as LongType or StringType")
+    return found if isinstance(found, type) and issubclass(found, DataType) else None
 
+
+def _describe_unknown_types(names: Sequence[str]) -> str:
+    meant = dict.fromkeys(kind for name in names if (kind := _SPARK_TYPES.get(name.lower().partition("(")[0])))
+    examples = " or ".join(meant) or "LongType or StringType"
+    return f"which {'is no type' if len(names) == 1 else 'are no types'} of Spark, such as {examples}"
+
+
+_SPARK_TYPES = {
+    **dict.fromkeys(("bigint", "int64", "long", "integer64"), "LongType"),
+    **dict.fromkeys(("integer", "int", "int32", "int4"), "IntegerType"),
+    **dict.fromkeys(("smallint", "int16"), "ShortType"),
+    **dict.fromkeys(("tinyint", "int8"), "ByteType"),
+    **dict.fromkeys(("double", "float64", "double_precision", "float8"), "DoubleType"),
+    **dict.fromkeys(("float", "float32", "real"), "FloatType"),
+    **dict.fromkeys(("string", "str", "object", "text", "varchar", "char", "nvarchar"), "StringType"),
+    **dict.fromkeys(("boolean", "bool", "bool_"), "BooleanType"),
+    **dict.fromkeys(("numeric", "decimal", "number"), "DecimalType"),
+    **dict.fromkeys(("timestamp", "datetime", "datetime64", "datetime64[ns]"), "TimestampType"),
+    "date": "DateType",
+}
+"""The types of Spark that names of pandas and of databases stand for: for messages."""
 
 SCHEMA_RULES: Mapping[str, Callable[[str, RuleKwargs, StructType], CompiledRule]] = {
     "expect_column_to_exist": _to_schema_rule(_judge_column_exists),

@@ -48,18 +48,34 @@ def acquire_file_lock(path: Path, *, shared: bool = False, deadline: float = mat
         time.sleep(_LOCK_RETRY_S)
 
 
+def find_foreign_access(folder: Path, *, forbidden_mode: int) -> str | None:
+    """Why others than this user may change what is in a folder, or read it; None where they may not.
+
+    Needs:   `forbidden_mode`: the bits of the mode that let others in.
+    Raises:  OSError.
+    """
+    status = folder.lstat()
+    if stat.S_ISLNK(status.st_mode):
+        return f"{folder} is a link"
+    if not stat.S_ISDIR(status.st_mode):
+        return f"{folder} is no folder"
+    if status.st_uid != os.geteuid():
+        return f"{folder} belongs to the user {status.st_uid}"
+    if status.st_mode & forbidden_mode:
+        return f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):o})"
+    return None
+
+
 def _ensure_owned_folder(folder: Path) -> None:
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
-        status = folder.lstat()
+        found = find_foreign_access(folder, forbidden_mode=0o077)
+    except FileExistsError:
+        found = f"{folder} is a link, or no folder"
     except OSError as error:
         raise _unsafe_folder_error(f"cannot create the folder {folder}: {error.strerror}") from error
-    if not stat.S_ISDIR(status.st_mode):
-        raise _unsafe_folder_error(f"{folder} is a link")
-    if status.st_uid != os.geteuid():
-        raise _unsafe_folder_error(f"{folder} belongs to the user {status.st_uid}")
-    if status.st_mode & 0o077:
-        raise _unsafe_folder_error(f"{folder} is open to other users (mode {stat.S_IMODE(status.st_mode):o})")
+    if found is not None:
+        raise _unsafe_folder_error(found)
 
 
 def _unsafe_folder_error(found: str) -> AccessDenied:

@@ -21,10 +21,16 @@ from sparkscore.model.host.host_directory import HostDirectory
 from sparkscore.model.host.inherited_environment import InheritedEnvironment, read_inherited_environment
 from sparkscore.model.host.wire_format import PeerGoneError
 from sparkscore.model.runtimes.thread_limits import THREAD_VARIABLES
+from sparkscore.redaction.known_secrets import is_secret_name
+from sparkscore.redaction.uri_credentials import find_uri_secrets
 
 HOST_READY = b"ready"
 _SPARK_VARIABLE_PREFIXES = ("SPARK_", "PYSPARK_", "PYTHON_WORKER_", "_PYTHON_", "SPARKSCORE_")
-_SECRET_VARIABLE = re.compile(r"passw|secret|token(?!izers)|credential|(api|access|private)_?key", re.IGNORECASE)
+_SECRET_VARIABLE = re.compile(
+    r"passw|secret|token(?!izers)|credential|_key$|_key_|apikey|_pat$|_auth$|^mlflow_tracking_", re.IGNORECASE
+)
+"""Wider than what texts are searched for: a model seldom misses a variable, and must not find a secret."""
+PASSED_VARIABLES_NAME = "SPARKSCORE_HOST_VARIABLES"
 
 _host_processes: list[subprocess.Popen[bytes]] = []
 """Processes of this worker's making; asked after now and then, so that those that ended do not stay as zombies."""
@@ -117,14 +123,17 @@ def _exchange_with_host(channel: socket.socket, request: bytes, deadline: float)
 def build_host_environment(inherited: InheritedEnvironment, *, cores: int, device: str | None) -> dict[str, str]:
     """The process's environment: the worker's own without Spark's variables and without secrets.
 
+    What the model needs of them is named in PASSED_VARIABLES_NAME, in the executors' environment.
+
     Threads: Spark says OMP_NUM_THREADS=1 or so for the worker; here each batch may use the cores of the task that sent
     it. A GPU: the process sees that one alone, numbered as Spark's discovery scripts do.
     """
     variables = inherited.variables
+    passed = set(variables.get(PASSED_VARIABLES_NAME, "").replace(",", " ").split())
     environment = {
         name: value
         for name, value in variables.items()
-        if not name.startswith(_SPARK_VARIABLE_PREFIXES) and not _SECRET_VARIABLE.search(name)
+        if name in passed or not (name.startswith(_SPARK_VARIABLE_PREFIXES) or _is_secret_variable(name, value))
     }
     environment |= dict.fromkeys(THREAD_VARIABLES, str(cores))
     environment["PYTHONPATH"] = os.pathsep.join(entry for entry in inherited.path if entry)
@@ -132,3 +141,8 @@ def build_host_environment(inherited: InheritedEnvironment, *, cores: int, devic
     if device is not None:
         environment |= {"CUDA_VISIBLE_DEVICES": device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     return environment
+
+
+def _is_secret_variable(name: str, value: str) -> bool:
+    """By its name, or because it holds a URI with credentials: a proxy's, a database's, a package index's."""
+    return bool(_SECRET_VARIABLE.search(name)) or is_secret_name(name) or any(find_uri_secrets(value))

@@ -12,10 +12,12 @@ from itertools import chain
 from pathlib import Path
 
 from sparkscore.errors import AccessDenied, ModelError
+from sparkscore.model.distribution.locked_directory import find_foreign_access
 from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest
 
 _COPY_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})|\.fetch-.*")
 """What is created here: copies by their digest, and the folders of fetches."""
+_WRITABLE_BY_OTHERS = 0o022
 _ZIP_NAME = re.compile(r"sparkscore-(?P<digest>[0-9a-f]{64})\.zip")
 """What older versions created here: zips of copies, and the folders in which they wrote them."""
 _ZIP_FOLDER_NAME = re.compile(r"tmp[a-z0-9_]{8}")
@@ -28,7 +30,8 @@ def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path
     readable by its owner alone.
 
     Runs on: driver.
-    Raises:  AccessDenied where the folder cannot be written; what `fetch` raises; ModelError for links among the files.
+    Raises:  AccessDenied where the folder cannot be written, or others can write to it; what `fetch` raises; ModelError
+             for links among the files.
     """
     with _temporary_fetch_folder(Path(copies)) as workplace:
         fetched = fetch(workplace)
@@ -128,16 +131,30 @@ def _move_fetched_copy(fetched: Path, target: Path, digest: str) -> None:
 
 
 def _has_copy_digest(folder: Path, digest: str) -> bool:
+    """Whether the copy is whole, and others cannot change it after this look."""
     try:
-        return folder.is_dir() and compute_model_digest(folder) == digest
-    except ModelError:
+        is_private = find_foreign_access(folder, forbidden_mode=_WRITABLE_BY_OTHERS) is None
+        return is_private and compute_model_digest(folder) == digest
+    except (FileNotFoundError, ModelError):
         return False
+
+
+def _refuse_foreign_copies(copies: Path) -> None:
+    """Whoever can write there chooses the code that is loaded: the look at a copy's digest comes before its use."""
+    found = find_foreign_access(copies, forbidden_mode=_WRITABLE_BY_OTHERS)
+    if found is not None:
+        raise AccessDenied(
+            found,
+            f"a folder of the user {os.geteuid()} that nobody else can write to, for copies of models",
+            f"remove it or `chmod 700 {copies}`; if it is another user's, set home to a folder of your own",
+        )
 
 
 @contextmanager
 def _temporary_fetch_folder(copies: Path) -> Iterator[Path]:
     try:
         copies.mkdir(mode=0o700, parents=True, exist_ok=True)
+        _refuse_foreign_copies(copies)
         created = tempfile.mkdtemp(dir=copies, prefix=".fetch-")
     except OSError as error:
         raise AccessDenied(

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+_BATCH_INDEX_NAMES = (None, "index")
+"""Names of the batch's own index: it has none, and pandas calls it index where it makes a column of it."""
+
 
 def is_pandas_result(result: Any) -> bool:
     """Whether it is a Series or a frame. pandas is imported only where it may be one."""
@@ -21,18 +24,19 @@ def align_result_rows(result: Any, rows: int) -> Any:
 
     An index that has each of these numbers once says which rows they are: a model that sorts or groups keeps it.
     Of an index of several levels it is the innermost that can say so, as `groupby(…).apply(…)` leaves it. Any other
-    index says nothing about the batch, and the result is taken by position, as an array is.
+    index says nothing about the batch, and the result is taken by position, as an array is: also one with a name,
+    which a model has made of a column.
     """
     if not is_pandas_result(result) or len(result) != rows:
         return result
     labels = result.index.get_level_values(-1)
-    if labels.dtype.kind not in "iu":
+    if labels.dtype.kind not in "iu" or labels.name not in _BATCH_INDEX_NAMES:
         return result
-    numbers = labels.to_numpy()
+    numbers, expected = labels.to_numpy(), np.arange(rows)
+    if np.array_equal(numbers, expected):
+        return result
     order = np.argsort(numbers, kind="stable")
-    expected = np.arange(rows)
-    is_permutation = np.array_equal(numbers[order], expected)
-    return result if not is_permutation or np.array_equal(order, expected) else result.iloc[order]
+    return result.iloc[order] if np.array_equal(numbers[order], expected) else result
 
 
 def select_named_output(result: Any, name: str | None, others: Sequence[str] = ()) -> Any:

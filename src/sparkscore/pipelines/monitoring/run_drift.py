@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time
 from typing import Literal
 
 from sparkscore.errors import ConfigError
@@ -13,10 +13,9 @@ from sparkscore.model.trust.model_trust import check_training_table
 from sparkscore.monitor.column_profiles import merge_profiles
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.pipelines.monitoring.run_profiles import profile_table_inputs
-from sparkscore.pipelines.shared.attempt_inputs import parse_as_of
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Drift, RunEvent, to_utc_text
+from sparkscore.records import ColumnProfile, Drift, RunEvent, parse_utc_time, to_utc_text
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles
 from sparkscore.store.table import Table
 
@@ -122,9 +121,9 @@ def _find_baseline_runs(baseline: str, publications: Sequence[RunEvent]) -> _Bas
 
 def _parse_baseline_window(text: str) -> tuple[datetime, datetime]:
     first, _, last = text.partition("/")
-    begin, end = parse_as_of(first), parse_as_of(last)
+    begin, end = (parse_utc_time(one, what="drift.baseline") for one in (first, last))
     whole_day = len(last) == len("2013-12-31")  # a date means all of its day
-    return begin, end + timedelta(days=1, microseconds=-1) if whole_day else end
+    return begin, datetime.combine(end, time.max, tzinfo=UTC) if whole_day else end
 
 
 def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[ColumnProfile, ...]:

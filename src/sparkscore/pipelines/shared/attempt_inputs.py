@@ -1,27 +1,9 @@
 """Checks the request for an attempt before it starts."""
 
-from datetime import UTC, datetime
-
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
 from sparkscore.settings import Settings
-
-
-def parse_as_of(text: str | datetime) -> datetime:
-    """The UTC time of an ISO date or timestamp; without a zone it is UTC.
-
-    Raises:  ConfigError.
-    """
-    try:
-        moment = text if isinstance(text, datetime) else datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ConfigError(
-            f"as_of {text!r} is no date or timestamp",
-            "an ISO date or timestamp, UTC: 2013-12-31 or 2013-12-31T06:00:00Z",
-            "pass the scheduler's logical date",
-        ) from error
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def refuse_default_home(spark: SparkSession, home: str) -> None:

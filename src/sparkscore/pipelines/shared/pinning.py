@@ -1,6 +1,7 @@
 """Pins of a run: resolved once, by versions and digests, and checked before a row is read."""
 
 import atexit
+import os
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -19,6 +20,7 @@ from sparkscore.model.signature.input_policies import InputPolicies, apply_input
 from sparkscore.model.signature.model_inputs import input_names
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.model.trust.model_digest import compute_former_digest
+from sparkscore.model.trust.model_trust import check_model_origin
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
@@ -68,6 +70,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
     snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
     contract = _derive_contract(attempt, model, snapshot)
+    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     growth = _plan_growth_of_target(attempt, contract)
     run = Run(
         attempt.settings.job,
@@ -85,7 +88,6 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     source, suite = attempt.settings.source, attempt.suites.get("input")
     missing = {name: policies.column(name) for name in policies.rejecting}
     rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
-    nullable = choose_nullable_parts(model.output, model.parts, attempt.settings.output)
     return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
 
 
@@ -191,9 +193,13 @@ def _warn_of_paths(attempt: Attempt) -> None:
 
 
 def copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process."""
+    """Where private copies of models lie: under a local home, else in a folder of this process.
+
+    What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
+    """
     home = settings.home_uri
-    return f"{home}/models" if Path(home).is_absolute() else _temporary_models_folder()
+    is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
+    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
 
 
 @cache
@@ -217,26 +223,27 @@ def _resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> Pinn
             trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:
-        kept = None if keep is None else _restore_kept_model(settings.model, keep, copies)
+        kept = None if keep is None else _restore_kept_model(settings, keep, copies)
         if kept is None:
             raise
         attempt.warn(f"the private copy of the pinned model is used: {error.found}")
         return kept
 
 
-def _restore_kept_model(settings: ModelSettings, keep: Pins, copies: str) -> PinnedModel | None:
+def _restore_kept_model(settings: Settings, keep: Pins, copies: str) -> PinnedModel | None:
     """The model of the pins from the copy that the attempt which pinned it has left; None where there is none."""
     found = find_private_copy(copies, keep.model_digest)
     if found is None:
         return None
-    folder, digest = found
+    (folder, digest), model, registry = found, settings.model, settings.tracking_uri
+    check_model_origin(model.trust_policy, name=keep.model_name, uris=() if registry is None else (registry,))
     copy = PrivateCopy(keep.model_name, keep.model_version, digest, folder)
     return describe_private_copy(
         copy,
-        runtime=settings.runtime,
-        params=settings.params,
-        inputs=settings.inputs,
-        trust=settings.trust_policy,
+        runtime=model.runtime,
+        params=model.params,
+        inputs=model.inputs,
+        trust=model.trust_policy,
     )
 
 

@@ -17,7 +17,7 @@ from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, Sparksc
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
-from sparkscore.pipelines.shared.attempt_inputs import parse_as_of, refuse_default_home
+from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
 from sparkscore.records import (
@@ -30,6 +30,7 @@ from sparkscore.records import (
     RunReport,
     RunStatus,
     Verdict,
+    parse_as_of,
     to_utc_text,
 )
 from sparkscore.records import Run as RunRecord
