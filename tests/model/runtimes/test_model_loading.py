@@ -69,11 +69,12 @@ def test_an_executor_judges_what_mlflow_reads_too(shelf: Shelf, tmp_path: Path, 
 def test_judging_a_model_of_its_own_library_needs_no_yaml(
     shelf: Shelf, tmp_path: Path, sentinel: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    placed = placed_pickle(shelf, tmp_path, sentinel, STRICT)
     for name in [*sys.modules]:
         if name.split(".")[0] in ("yaml", "pydantic") or name.startswith("sparkscore.settings"):
             monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(TrustRefused):
-        placed_pickle(shelf, tmp_path, sentinel, STRICT).scorer()
+        placed.scorer()
 
 
 def test_a_model_that_is_trusted_is_loaded_and_a_driver_warns_of_it(shelf: Shelf) -> None:
