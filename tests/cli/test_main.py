@@ -147,7 +147,7 @@ def test_wrong_flags_are_errors_of_the_config(
         (("--as-of", AS_OF, "--as-of=2014-01-01"), f"--as-of is given twice: {AS_OF} and 2014-01-01"),
         (("--as-of", AS_OF, "--as-of", AS_OF), f"--as-of is given twice: {AS_OF} and {AS_OF}"),
         (("--output.threshold=0.5", "--output.threshold", "0.4"), "--output.threshold is given twice: 0.5 and 0.4"),
-        (("--home", "", "--home", "/x"), "--home is given twice:  and /x"),
+        (("--home", "/y", "--home", "/x"), "--home is given twice: /y and /x"),
         (("--sample", "5", "--sample", "0"), "--sample is given twice: 5 and 0"),
         (("--result", "{home}/a", "--result={home}/b"), "--result is given twice: {home}/a and {home}/b"),
         (("--source.keys", "[id]", "--source.keys", "[id]"), "--source.keys is given twice: [id] and [id]"),
