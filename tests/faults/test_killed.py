@@ -41,10 +41,15 @@ def kill(scene: Scene, at: str) -> None:
         scene.traps.set("hold", after=3)
     scene.killed(at)
     if at == "scoring":
-        caught = [find_process(pid) for pid in scene.traps.caught()]
-        assert caught
-        assert eventually(lambda: not any(one.is_alive for one in caught))  # workers end with their driver
-        scene.traps.free()
+        free_ended_workers(scene)
+
+
+def free_ended_workers(scene: Scene) -> None:
+    """Take the trap away once the workers that it holds have ended, as they do after their driver: none pays on."""
+    caught = [find_process(pid) for pid in scene.traps.caught()]
+    assert caught
+    assert eventually(lambda: not any(one.is_alive for one in caught))
+    scene.traps.free()
 
 
 @pytest.mark.parametrize("at", NOT_VISIBLE)
@@ -129,7 +134,7 @@ def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(
     frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
     scene.traps.set("hold", after=12)  # of 24 batches: some splits are done, others cannot be
     scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 20)  # a split for each file
-    scene.traps.free()
+    free_ended_workers(scene)
     (log,) = scene.world.home.glob("stage/*/*/_delta_log")
     kept = DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows
     assert 0 < kept < ROWS

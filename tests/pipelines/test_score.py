@@ -590,12 +590,6 @@ class TestBadInput:
         with pytest.raises(ConfigError, match="ISO"):
             run(world, as_of="yesterday")
 
-    def test_a_threshold_needs_a_probability(self, world: World) -> None:
-        from sparkscore.publish.postprocessing import derive_table_contract
-
-        with pytest.raises(ConfigError, match="threshold"):
-            derive_table_contract(SOURCE, keys=["id"], output=pa.int64(), passthrough=[], threshold=0.5)
-
     def test_a_pass_through_without_a_zone_would_raise_the_reader_version(self, world: World) -> None:
         frame = world.spark.createDataFrame(source_rows()).withColumn(
             "local", F.lit("2013-01-01").cast("timestamp_ntz")
