@@ -52,6 +52,8 @@ class Watched(BaseEstimator):  # type: ignore[misc]
 
     def _counted(self, rows: int) -> int:
         """How many batches there have been, with this one: appends of few bytes are whole, whoever writes."""
+        with (self.folder / "predicting").open("a") as processes:
+            processes.write(f"{os.getpid()}\n")
         file = os.open(self.folder / "paid", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             os.write(file, struct.pack("<q", rows))
@@ -88,7 +90,8 @@ class Traps:
 
     def set(self, kind: str, *, after: int) -> None:
         """Set a trap: it springs when the model is given one more batch than `after` from now on."""
-        (self.folder / "sprung").unlink(missing_ok=True)
+        for name in ("sprung", "predicting"):
+            (self.folder / name).unlink(missing_ok=True)
         self._write("trap", f"{kind} {len(self._counts()) + after + 1}")
 
     def hate(self, greatest: float) -> None:
@@ -102,7 +105,14 @@ class Traps:
 
     def caught(self) -> list[int]:
         """The processes that the last trap has caught, once per batch."""
-        file = self.folder / "sprung"
+        return self._processes("sprung")
+
+    def predicting(self) -> list[int]:
+        """The processes that have predicted since the last trap was set, once per batch."""
+        return self._processes("predicting")
+
+    def _processes(self, name: str) -> list[int]:
+        file = self.folder / name
         return [int(pid) for pid in file.read_text().split()] if file.exists() else []
 
     def _counts(self) -> npt.NDArray[np.int64]:

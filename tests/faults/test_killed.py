@@ -41,14 +41,15 @@ def kill(scene: Scene, at: str) -> None:
         scene.traps.set("hold", after=3)
     scene.killed(at)
     if at == "scoring":
+        assert scene.traps.caught()
         free_ended_workers(scene)
 
 
 def free_ended_workers(scene: Scene) -> None:
-    """Take the trap away once the workers that it holds have ended, as they do after their driver: none pays on."""
-    caught = [find_process(pid) for pid in scene.traps.caught()]
-    assert caught
-    assert eventually(lambda: not any(one.is_alive for one in caught))
+    """Take the trap away once all workers have ended, as they do after their driver: from then on none pays."""
+    workers = [find_process(pid) for pid in scene.traps.predicting()]
+    assert workers
+    assert eventually(lambda: not any(one.is_alive for one in workers))
     scene.traps.free()
 
 
