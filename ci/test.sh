@@ -47,7 +47,7 @@ step_coverage() {
 # table, on a busy machine). With the quick compiler alone a JVM would have 48 MB for what it compiled, which a quickstart
 # has filled: from there on it interprets.
 coverage=()
-half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_run_monitoring.py)
+half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_run_monitoring.py tests/pipelines/test_chunks.py)
 lanes() {
     local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
     mkdir -p build
