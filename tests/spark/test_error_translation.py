@@ -1,5 +1,6 @@
 """Failures of Spark and Delta become the suite's own errors."""
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 
@@ -49,6 +50,13 @@ def test_a_known_failure_has_its_class_and_tells_what_was_being_done(text: str, 
 )
 def test_an_unknown_failure_stays_what_it_is(error: Exception) -> None:
     assert to_sparkscore_error(error, "x") is None
+
+
+def test_a_full_disk_of_the_driver_is_temporary_and_its_place_is_named() -> None:
+    error = to_sparkscore_error(OSError(errno.ENOSPC, "No space left on device", "/x/copies"), "running the job")
+    assert type(error) is TemporaryError
+    assert error.found == "no space left while running the job, at /x/copies"
+    assert to_sparkscore_error(OSError(errno.ENOENT, "No such file or directory", "/x"), "running the job") is None
 
 
 def test_the_border_translates_and_keeps_the_cause() -> None:

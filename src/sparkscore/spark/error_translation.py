@@ -1,5 +1,6 @@
 """Failures of Spark and Delta, translated into errors of the suite."""
 
+import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -50,8 +51,10 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """The suite's own error for a failure of Spark or Delta while doing `what`; None if it is unknown.
 
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
-    its message is a model's, or quotes a row.
+    its message is a model's, or quotes a row. Of the driver's own failures only a full disk is known.
     """
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
     found = throwables_of(error)
@@ -77,9 +80,13 @@ def _conflict_error(what: str) -> PublishConflict:
     )
 
 
+def _disk_full_error(what: str) -> TemporaryError:
+    return TemporaryError(f"no space left while {what}", "space for the files", "free space and run it again")
+
+
 def _classify_text(text: str, what: str) -> SparkscoreError | None:
     if _DISK_FULL_PATTERN.search(text):
-        return TemporaryError(f"no space left while {what}", "space for the files", "free space and run it again")
+        return _disk_full_error(what)
     if _DENIED_PATTERN.search(text):
         return AccessDenied(
             f"no access while {what}: {_matching_line(text, _DENIED_PATTERN)}",

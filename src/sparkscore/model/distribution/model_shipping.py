@@ -1,5 +1,6 @@
 """Ships a model by Spark's own file distribution. Runs on the driver."""
 
+import errno
 import shutil
 import tempfile
 import zipfile
@@ -10,6 +11,7 @@ from typing import Any, Literal
 from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
+from sparkscore.errors import TemporaryError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.process_sharing import list_model_modules
 from sparkscore.model.runtimes.runtime_selection import describe_runtime_file
@@ -35,11 +37,12 @@ def ship_model(
 
     Jobs:    none.
     Runs on: driver.
+    Raises:  TemporaryError where Spark's own folder has no space for it.
     """
     name = f"sparkscore-{model.digest}.zip"
     context, mlmodel = spark.sparkContext, read_mlmodel(model.path, model.trust)
     if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
-        context.addFile(zip_model_folder(Path(model.path), _zip_folder() / name).as_uri())
+        context.addFile(_zip_for_spark(model, name).as_uri())
     return ShippedModel(
         digest=model.digest,
         archive=name,
@@ -63,11 +66,20 @@ def _freeze_param(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
-def _zip_folder() -> Path:
-    """A folder that Spark removes with the context: until then executors that start late ask for the zip."""
+def _zip_for_spark(model: PinnedModel, name: str) -> Path:
+    """The zip in a folder that Spark removes with the context: until then executors that start late ask for it."""
     folder = Path(SparkFiles.getRootDirectory(), "sparkscore-zips").absolute()
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return zip_model_folder(Path(model.path), folder / name)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise TemporaryError(
+            f"no space left for the model's files at {folder}",
+            "space in the folder of spark.local.dir",
+            "free space, or set spark.local.dir to another disk, and run it again",
+        ) from error
 
 
 def zip_model_folder(folder: Path, target: Path) -> Path:
