@@ -128,8 +128,13 @@ def mlflow_server(store: str, folder: Path) -> Iterator[int]:
             thread.join(timeout=5)
 
 
-def leaking_model(frame: Any) -> Any:
-    raise RuntimeError(f"cannot reach the store with {__import__('os').environ['AWS_SECRET_ACCESS_KEY']}")
+def leaking_model() -> Answers:
+    """Its function is one of its own: executors cannot import this module."""
+
+    def leak(frame: Any) -> Any:
+        raise RuntimeError(f"cannot reach the store with {__import__('os').environ['AWS_SECRET_ACCESS_KEY']}")
+
+    return Answers(leak)
 
 
 @dataclass
@@ -255,7 +260,7 @@ class Scene:
 def scene(world: World, tmp_path: Path) -> Iterator[Scene]:
     for name in ("inputs", "shelf", "artifacts"):
         (tmp_path / name).mkdir()
-    Shelf(tmp_path / "shelf").put("leaky", Answers(leaking_model), signature(columns(x1="double"), tensor("float64")))
+    Shelf(tmp_path / "shelf").put("leaky", leaking_model(), signature(columns(x1="double"), tensor("float64")))
     with (
         serving(status("200 OK")) as hook,
         serving(status("403 Forbidden", body=b"no")) as refusing,

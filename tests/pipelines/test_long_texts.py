@@ -12,14 +12,13 @@ from tests.world import AS_OF, World
 SIZE = 64 << 20
 
 
-def count_characters(frame: Any) -> Any:
-    return frame["text"].str.len().astype("float64")
-
-
 @pytest.mark.parametrize("transport", ["scan", "arrow", "pandas_udf"])
 def test_two_of_64_mb_beside_small_ones_are_scored_in_batches_that_are_cut_by_bytes(
     world: World, tmp_path: Path, transport: str
 ) -> None:
+    def count_characters(frame: Any) -> Any:
+        return frame["text"].str.len().astype("float64")
+
     rows = world.spark.range(8).selectExpr("id", f"if(id in (2, 5), repeat('x', {SIZE}), 'small') text")
     rows.coalesce(1).write.format("delta").save(world.path("texts"))
     shelf = Shelf(tmp_path)
