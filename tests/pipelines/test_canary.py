@@ -118,6 +118,11 @@ def mlflow_server(store: str, folder: Path) -> Iterator[int]:
         patch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(folder))
         for name in ("_tracking_store", "_model_registry_store"):
             patch.setattr(handlers, name, None)
+        # the server's stores make themselves those of the process, of other tests too
+        for kind, place in (("REGISTRY", "_model_registry"), ("TRACKING", "_tracking_service")):
+            patch.setattr(f"mlflow.tracking.{place}.utils._{kind.lower()}_uri", None)
+            patch.setenv(f"MLFLOW_{kind}_URI", store)
+            patch.delenv(f"MLFLOW_{kind}_URI")
         server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
