@@ -31,6 +31,7 @@ SparkscoreError                 1
 A published run that broke a binding rule is no error: it ends with MONITORING_BREACH, and its result says which rule.
 """
 
+import errno
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
@@ -49,6 +50,11 @@ MESSAGE_HIDDEN = (
 def escape_lone_surrogates(text: str) -> str:
     """The text with lone surrogates, which no encoding has, as Python's escapes."""
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def is_disk_full(error: OSError) -> bool:
+    """Whether the system has no space left, or this user may have no more of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def find_error_class(name: str) -> "type[SparkscoreError] | None":

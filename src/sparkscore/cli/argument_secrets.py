@@ -7,10 +7,9 @@ from itertools import pairwise
 from sparkscore.redaction.known_secrets import (
     is_secret_name,
     register_environment_secrets,
-    register_secret,
     register_uri_secrets,
+    register_webhook,
 )
-from sparkscore.redaction.uri_credentials import find_webhook_secrets
 
 _FLAG_NAME = re.compile(r"--?[A-Za-z][\w.-]{0,60}")
 _WEB_ADDRESS = re.compile(r"(https?://[^\s/@'\"]*)[^\s'\"]+")
@@ -25,8 +24,7 @@ def register_argument_secrets(argv: Sequence[str]) -> None:
         is_flag = name.startswith("-")
         if is_flag and (is_secret_name(name) or "hook" in name.lower()):
             for found in (value, word[word.find("http") :] if "http" in word else ""):
-                for secret in find_webhook_secrets(found):
-                    register_secret(secret)
+                register_webhook(found)
 
 
 def describe_flag(word: str) -> str:

@@ -5,18 +5,13 @@ from argparse import ArgumentParser, Namespace
 from dataclasses import asdict
 
 from sparkscore.cli.command import Command, CommandOutcome
-from sparkscore.cli.setting_flags import check_as_of, load_job_settings
+from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
 from sparkscore.errors import MONITORING_BREACH
 from sparkscore.monitor.screen import people_screen
 
 
 def _add_check_sla_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of",
-        type=check_as_of,
-        metavar="TIME",
-        help="check this as_of alone; default: the newest, and missing ones",
-    )
+    add_as_of_argument(parser, "check this as_of alone; default: the newest, and missing ones", required=False)
 
 
 def _execute_check_sla(args: Namespace) -> CommandOutcome:

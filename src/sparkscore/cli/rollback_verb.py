@@ -3,18 +3,12 @@
 from argparse import ArgumentParser, Namespace
 
 from sparkscore.cli.command import Command, CommandOutcome
-from sparkscore.cli.setting_flags import check_as_of, load_job_settings
+from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
 from sparkscore.monitor.screen import people_screen
 
 
 def _add_rollback_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of",
-        type=check_as_of,
-        required=True,
-        metavar="TIME",
-        help="the as_of to roll back, UTC: 2013-12-31",
-    )
+    add_as_of_argument(parser, "the as_of to roll back, UTC: 2013-12-31")
     parser.add_argument(
         "--to",
         metavar="RUN",

@@ -6,18 +6,12 @@ from importlib import import_module
 from threading import Thread
 
 from sparkscore.cli.command import Command, CommandOutcome
-from sparkscore.cli.setting_flags import check_as_of, load_job_settings
+from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
 from sparkscore.monitor.screen import people_screen
 
 
 def _add_score_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--as-of",
-        type=check_as_of,
-        required=True,
-        metavar="TIME",
-        help="the logical time of the run, UTC: 2013-12-31",
-    )
+    add_as_of_argument(parser, "the logical time of the run, UTC: 2013-12-31")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--dry-run", action="store_true", help="show the plan; read only metadata, write nothing")
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")

@@ -31,11 +31,12 @@ def is_setting_flag(action: argparse.Action) -> bool:
     return action.dest.startswith(_PREFIX)
 
 
-def check_as_of(text: str) -> str:
-    """The text, if it names a time that a run may stand for: checked before Spark starts.
+def add_as_of_argument(parser: argparse.ArgumentParser, text: str, *, required: bool = True) -> None:
+    """Add `--as-of`, which takes a time that a run may stand for: checked before Spark starts."""
+    parser.add_argument("--as-of", type=_check_as_of, required=required, metavar="TIME", help=text)
 
-    Raises:  ConfigError.
-    """
+
+def _check_as_of(text: str) -> str:
     parse_as_of(text)
     return text
 

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from sparkscore.pipelines.maintenance.leftover_files import remove_models, remove_stages
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.pipelines.maintenance.table_maintenance import compact_job_tables, expire_job_tables, vacuum_job_tables
+from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
 from sparkscore.records import MaintenanceReport
 from sparkscore.settings import Settings
 from sparkscore.store.colocated_jobs import load_colocated_jobs
@@ -24,7 +25,7 @@ def maintain(
              the next call continues.
     """
     job = MaintenanceRun.open(spark, settings, dry_run=dry_run, now=now)
-    with job.translate_failures():
+    with attach_report_to_failures("maintaining the job", job.fail):
         tables = job.list_own_tables()
         with job.step("expire"):
             expire_job_tables(job)

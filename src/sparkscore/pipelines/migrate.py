@@ -1,8 +1,7 @@
 """Brings a job's tables to the newest schema version, and changes them as asked: owner, columns, types."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
@@ -11,12 +10,11 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
+from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
-from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.schemas import LABEL_COLUMN, RESERVED_NAMES, SIDE_TABLES
 from sparkscore.settings import Settings
-from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
 from sparkscore.store.table_migration import migrate_table, plan_table_migration
@@ -44,7 +42,7 @@ def migrate(
     """
     run = _MigrationRun.open(spark, settings)
     request = MigrationRequest(settings.job, rename_from, tuple(drop_columns), widen)
-    with run.translate_failures():
+    with attach_report_to_failures("migrating the job", run.fail):
         _refuse_request(settings, request)
         tables = run.list_existing_tables()
         planned = [plan_table_migration(table, suffix, request).changes for suffix, table in tables]
@@ -120,22 +118,10 @@ class _MigrationRun:
         self.report = replace(self.report, status=status, tables=tuple(tables), seconds=self._elapsed_seconds())
         return self.report
 
-    @contextmanager
-    def translate_failures(self) -> Iterator[None]:
-        """Turn every failure inside into an error of the suite that carries the report of what was done."""
-        try:
-            yield
-        except Exception as error:
-            known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "migrating the job")
-            redact_exception(error)
-            if known is None:
-                raise
-            summary, code = ErrorSummary.from_error(known), known.exit_code
-            self.report = replace(self.report, exit_code=code, error=summary, seconds=self._elapsed_seconds())
-            known.report = self.report
-            if known is error:
-                raise
-            raise known from error
+    def fail(self, error: SparkscoreError) -> MigrationReport:
+        summary, code = ErrorSummary.from_error(error), error.exit_code
+        self.report = replace(self.report, exit_code=code, error=summary, seconds=self._elapsed_seconds())
+        return self.report
 
     def _elapsed_seconds(self) -> dict[str, float]:
         return {"total": round(time.monotonic() - self.started, 3)}

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, quote_plus, unquote
 
-from sparkscore.redaction.uri_credentials import find_uri_secrets
+from sparkscore.redaction.uri_credentials import find_uri_secrets, find_webhook_secrets
 
 MASK = "***"
 _MIN_CHARACTERS = 8
@@ -64,6 +64,12 @@ def register_secret(value: str | None) -> None:
 def register_uri_secrets(text: str | None) -> None:
     """Mask the user info of URIs in this text, and secrets in their queries, from now on."""
     for value in find_uri_secrets(text or ""):
+        register_secret(value)
+
+
+def register_webhook(url: str) -> None:
+    """Mask the URL of a webhook from now on: nobody may see more than its host."""
+    for value in find_webhook_secrets(url):
         register_secret(value)
 
 

@@ -172,12 +172,14 @@ class Settings(FrozenSettings):
     @property
     def output_keys(self) -> tuple[str, ...]:
         """The keys as the stage and the prediction table name them."""
-        return tuple(self.output_names[key] for key in self.source.keys)
+        names = self.output_names
+        return tuple(names[key] for key in self.source.keys)
 
     @property
     def output_sensitive(self) -> tuple[str, ...]:
         """The sensitive columns, by their names in the prediction table if they are there."""
-        return tuple(self.output_names.get(column, column) for column in self.source.sensitive)
+        names = self.output_names
+        return tuple(names.get(column, column) for column in self.source.sensitive)
 
     def scoring_digest(self, reject_rules: Sequence[Mapping[str, Any]] = ()) -> str:
         """sha256 over what can change a row or a value of the stage: no paths, transports, gates, monitoring or

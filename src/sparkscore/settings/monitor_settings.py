@@ -7,8 +7,9 @@ from pydantic import Field, SecretStr, field_validator
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import parse_utc_time
+from sparkscore.redaction.known_secrets import register_webhook
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
-from sparkscore.settings.setting_secrets import register_webhook, require_safe_webhook
+from sparkscore.settings.setting_secrets import require_safe_webhook
 
 _RUN_ID = re.compile(r"[0-9a-f]{8,64}")
 MAX_HOURS = 8_760_000

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel
 
-from sparkscore.redaction.known_secrets import is_secret_name, register_secret, register_uri_secrets
-from sparkscore.redaction.uri_credentials import find_webhook_secrets, has_uri_credentials
+from sparkscore.redaction.known_secrets import is_secret_name, register_uri_secrets, register_webhook
+from sparkscore.redaction.uri_credentials import has_uri_credentials
 from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.strict_yaml import PlainScalar
 
@@ -26,12 +26,6 @@ def register_layer_secrets(layer: Mapping[str, Any]) -> None:
         is_webhook = _WEB_ADDRESS.search(text) is not None and "hook" in f"{name} {text}".lower()
         if is_webhook or (is_secret_name(name) and not name.startswith(_COLUMN_SETTINGS)):
             register_webhook(text)
-
-
-def register_webhook(url: str) -> None:
-    """Register the URL of a webhook: nobody may see more than its host."""
-    for value in find_webhook_secrets(url):
-        register_secret(value)
 
 
 def require_safe_webhook(url: str) -> None:

@@ -1,7 +1,6 @@
 """Settings as text: environment variables, and flags by the same names. Lists and mappings are YAML."""
 
 import difflib
-import math
 from collections.abc import Callable, Iterable, Mapping
 from types import NoneType
 from typing import Any, cast
@@ -12,14 +11,13 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError
+from sparkscore.settings.host_timeout import HOST_TIMEOUT_VARIABLE, parse_host_timeout
 from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.setting_types import describe_type, setting_takes
 from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
-HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
-"""Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
 _OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_HOST_VARIABLES", "SPARKSCORE_PYTHON"})
 """What else the documentation tells people to set; the last is a switch of the scripts."""
 
@@ -74,11 +72,7 @@ def dotted_name(variable: str) -> str:
 
 def _check_host_timeout(text: str | None) -> None:
     """The driver's environment is that of local executors, and of those that inherit it."""
-    try:
-        valid = text is None or 0 < float(text) < math.inf
-    except ValueError:
-        valid = False
-    if not valid:
+    if text is not None and parse_host_timeout(text) is None:
         raise ConfigError(
             f"the environment variable {HOST_TIMEOUT_VARIABLE} is {text!r}",
             "a number of seconds above 0",

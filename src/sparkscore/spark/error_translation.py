@@ -1,6 +1,5 @@
 """Failures of Spark and Delta, translated into errors of the suite."""
 
-import errno
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from sparkscore.errors import (
     TableNotFound,
     TemporaryError,
     VersionGone,
+    is_disk_full,
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
@@ -53,7 +53,7 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
     its message is a model's, or quotes a row. Of the driver's own failures only a full disk is known.
     """
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if isinstance(error, OSError) and is_disk_full(error):
         return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None

@@ -1,6 +1,6 @@
 """Compares Spark's types: what a type lacks, holds besides, or holds too narrow for another. Runs on the driver."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -87,6 +87,15 @@ def _compare_structs(found: StructType, wanted: StructType, path: tuple[str, ...
     names = set(wanted.names)
     yield from (
         TypeDifference("unwritten", (*path, one.name), one.dataType, None) for one in found if one.name not in names
+    )
+
+
+def describe_missing_fields(differences: Iterable[TypeDifference]) -> tuple[str, ...]:
+    """The fields that the found type lacks, as `name type`."""
+    return tuple(
+        f"{one.name} {one.wanted.simpleString()}"
+        for one in differences
+        if one.kind == "missing" and one.wanted is not None
     )
 
 

@@ -1,6 +1,5 @@
 """The part of a stage that one task writes itself. Runs on executors."""
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from uuid import uuid4
@@ -10,7 +9,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import fs
 
-from sparkscore.errors import AccessDenied, TemporaryError
+from sparkscore.errors import AccessDenied, TemporaryError, is_disk_full
 from sparkscore.records import StagedFile, TableLocation
 from sparkscore.schemas import REJECT_COLUMN
 
@@ -134,7 +133,7 @@ def _translate_write_errors(path: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if is_disk_full(error):
             raise TemporaryError(
                 f"no space left for the stage at {path}", "space for the files", "free space and run it again"
             ) from error

@@ -8,7 +8,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkscore.errors import ConfigError, ForeignTable
 from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, ContractColumn, TableContract
 from sparkscore.spark.type_mapping import arrow_to_spark_type
-from sparkscore.spark.type_widening import TypeDifference, compare_types, grow_struct
+from sparkscore.spark.type_widening import TypeDifference, compare_types, describe_missing_fields, grow_struct
 from sparkscore.store.guarded_writes import retry_on_conflict
 from sparkscore.store.table import Table
 from sparkscore.store.table_transaction import TableTransaction
@@ -111,9 +111,7 @@ def _plan_growth(
     _refuse_other_keys(table, found, wanted)
     differences = list(compare_types(found, wanted))
     _refuse_unfit_types(table, [one for one in differences if one.kind in ("clash", "narrow")])
-    added = tuple(
-        f"{one.name} {one.wanted.simpleString()}" for one in differences if one.kind == "missing" and one.wanted
-    )
+    added = describe_missing_fields(differences)
     grown = grow_struct(found, wanted, top=True)
     return TableGrowth(
         grown,

@@ -12,7 +12,14 @@ from sparkscore.errors import ConfigError, ForeignTable
 from sparkscore.records import MigrationRequest, TableMigration
 from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, columns_added_since
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.type_widening import align_column, can_hold_type, compare_types, grow_struct, widen_field
+from sparkscore.spark.type_widening import (
+    align_column,
+    can_hold_type,
+    compare_types,
+    describe_missing_fields,
+    grow_struct,
+    widen_field,
+)
 from sparkscore.store.guarded_writes import retry_on_conflict
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import (
@@ -84,7 +91,7 @@ def _plan_migration(
     version = read_schema_version(properties, name)
     owner = _plan_owner(name, request, properties)
     grown = grow_struct(found, to_spark_schema(columns_added_since(version, suffix)), top=True)
-    added = [one for one in compare_types(found, grown) if one.kind == "missing" and one.wanted is not None]
+    added = describe_missing_fields(compare_types(found, grown))
     dropped = () if suffix else tuple(one for one in request.drop_columns if one in found.names)
     _refuse_to_drop_keys(found, dropped)
     kept = StructType([field for field in grown if field.name not in dropped])
@@ -93,7 +100,7 @@ def _plan_migration(
         name,
         version,
         SCHEMA_VERSION,
-        tuple(f"{one.name} {one.wanted.simpleString()}" for one in added if one.wanted is not None),
+        added,
         dropped,
         widened,
         properties.get(JOB_PROPERTY) if owner else None,

@@ -1,6 +1,5 @@
 """Ships a model by Spark's own file distribution. Runs on the driver."""
 
-import errno
 import shutil
 import tempfile
 import zipfile
@@ -11,7 +10,7 @@ from typing import Any, Literal
 from pyspark import SparkFiles
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import TemporaryError
+from sparkscore.errors import TemporaryError, is_disk_full
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.process_sharing import list_model_modules
 from sparkscore.model.runtimes.runtime_selection import describe_runtime_file
@@ -73,7 +72,7 @@ def _zip_for_spark(model: PinnedModel, name: str) -> Path:
         folder.mkdir(mode=0o700, exist_ok=True)
         return zip_model_folder(Path(model.path), folder / name)
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not is_disk_full(error):
             raise
         raise TemporaryError(
             f"no space left for the model's files at {folder}",

@@ -2,12 +2,10 @@
 
 import math
 import os
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sparkscore.errors import ConfigError
-
-_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
+from sparkscore.settings.host_timeout import HOST_TIMEOUT_VARIABLE, parse_host_timeout
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,18 +29,18 @@ def read_host_time_limits(batch_timeout: float | None = None) -> HostTimeLimits:
     """
     if batch_timeout is not None:
         return HostTimeLimits(batch_s=batch_timeout)
-    text = os.environ.get(_TIMEOUT_VARIABLE)
+    text = os.environ.get(HOST_TIMEOUT_VARIABLE)
     return HostTimeLimits() if text is None else HostTimeLimits(batch_s=_parse_seconds(text))
 
 
 def _parse_seconds(text: str) -> float:
-    with suppress(ValueError):
-        if 0 < float(text) < math.inf:
-            return float(text)
+    seconds = parse_host_timeout(text)
+    if seconds is not None:
+        return seconds
     raise ConfigError(
-        f"{_TIMEOUT_VARIABLE} is {text!r} in an executor's environment",
+        f"{HOST_TIMEOUT_VARIABLE} is {text!r} in an executor's environment",
         "a number of seconds above 0",
-        f"correct or remove spark.executorEnv.{_TIMEOUT_VARIABLE}",
+        f"correct or remove spark.executorEnv.{HOST_TIMEOUT_VARIABLE}",
     )
 
 

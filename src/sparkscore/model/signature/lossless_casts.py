@@ -61,10 +61,14 @@ def _is_lossless_decimal_cast(source: pa.DataType, target: pa.DataType) -> bool:
     )
 
 
+def is_any_list(kind: pa.DataType) -> bool:
+    """Whether it is a list, in whichever of Arrow's layouts for them."""
+    return bool(pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind))
+
+
 def _is_lossless_nested_cast(source: pa.DataType, target: pa.DataType, widths: bool) -> bool:
     if pa.types.is_list(target):
-        is_list = pa.types.is_list(source) or pa.types.is_large_list(source) or pa.types.is_fixed_size_list(source)
-        return is_list and _is_lossless_item_cast(source.value_type, target.value_type, widths)
+        return is_any_list(source) and _is_lossless_item_cast(source.value_type, target.value_type, widths)
     if pa.types.is_struct(target) and pa.types.is_struct(source):
         source_types = {field.name: field.type for field in source}
         has_same_fields = set(source_types) == {field.name for field in target}

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.errors import InputOutOfRange
-from sparkscore.model.signature.lossless_casts import cast_losslessly
+from sparkscore.model.signature.lossless_casts import cast_losslessly, is_any_list
 
 CAST_TYPES = {"integer": pa.int32(), "long": pa.int64(), "float": pa.float32(), "double": pa.float64()}
 """Types by MLflow's names to which `model.casts` may cast."""
@@ -12,7 +12,7 @@ CAST_TYPES = {"integer": pa.int32(), "long": pa.int64(), "float": pa.float32(), 
 
 def number_type(kind: pa.DataType) -> pa.DataType | None:
     """The type of a column's numbers, or of those in its lists; None where it has none."""
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+    if is_any_list(kind):
         return number_type(kind.value_type)
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     return kind if is_number else None
@@ -22,8 +22,7 @@ def can_cast_numbers(source: pa.DataType, target: pa.DataType) -> bool:
     """Whether `model.casts` can allow the cast: from numbers to numbers, never to or from text or booleans; of lists
     their items."""
     if pa.types.is_list(target):
-        is_list = pa.types.is_list(source) or pa.types.is_large_list(source) or pa.types.is_fixed_size_list(source)
-        return is_list and can_cast_numbers(source.value_type, target.value_type)
+        return is_any_list(source) and can_cast_numbers(source.value_type, target.value_type)
     is_number = not pa.types.is_nested(source) and number_type(source) is not None
     return is_number and bool(pa.types.is_integer(target) or pa.types.is_floating(target))
 

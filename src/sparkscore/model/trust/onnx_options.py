@@ -65,7 +65,8 @@ def find_onnx_loading(model: InspectedModel, flavor: Mapping[str, Any]) -> Itera
         if isinstance(provider, list | tuple) and len(provider) > 1 and provider[1] and provider[0] not in _PROVIDERS:
             raise _option_error(f"options of {provider[0]}")
     path = model.flavors.get("python_function", {}).get("data") or flavor.get("data")
-    for one in {path, flavor.get("data")} - {None}:
+    graphs = {file.name for file in model.files if file.format == "onnx"}  # whose weights are looked at in any case
+    for one in {path, flavor.get("data")} - {None} - graphs:
         if isinstance(one, str) and (model.folder / one).is_file():
             refuse_outside_weights(model.folder / one, model.folder)
     yield from ()

@@ -19,7 +19,7 @@ _TEXT_OR_BRACKET = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 def check_signature_limits(mlmodel: Mapping[str, Any]) -> None:
     """Refuse a signature that would exhaust the process that reads it.
 
-    Runs on: driver.
+    Runs on: driver | executor.
     Raises:  SignatureError.
     """
     signature = mlmodel.get("signature")

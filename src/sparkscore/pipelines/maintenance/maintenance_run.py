@@ -13,9 +13,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
-from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.settings import Settings
-from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner, list_former_jobs
@@ -114,27 +112,16 @@ class MaintenanceRun:
         self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
         log.info("done", step=name, seconds=seconds)
 
-    @contextmanager
-    def translate_failures(self) -> Iterator[None]:
-        """Turn every failure inside into an error of the suite that carries the report of what was done."""
-        try:
-            yield
-        except Exception as error:
-            known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "maintaining the job")
-            redact_exception(error)
-            if known is None:
-                raise
-            self.report = replace(
-                self.report,
-                status="failed",
-                exit_code=known.exit_code,
-                error=ErrorSummary.from_error(known),
-                seconds=self._elapsed_seconds(),
-            )
-            known.report = self.report
-            if known is error:
-                raise
-            raise known from error
+    def fail(self, error: SparkscoreError) -> MaintenanceReport:
+        """The report of a maintenance that ended with an error: what was done until then."""
+        self.report = replace(
+            self.report,
+            status="failed",
+            exit_code=error.exit_code,
+            error=ErrorSummary.from_error(error),
+            seconds=self._elapsed_seconds(),
+        )
+        return self.report
 
     def finish(self) -> MaintenanceReport:
         """The report of a maintenance that ended without an error."""

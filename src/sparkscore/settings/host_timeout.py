@@ -1,0 +1,15 @@
+"""The time-out that executors read from their environment, and jobs check before it is inherited. Light."""
+
+import math
+from contextlib import suppress
+
+HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
+"""Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
+
+
+def parse_host_timeout(text: str) -> float | None:
+    """The seconds; None for what is no number above 0."""
+    with suppress(ValueError):
+        if 0 < float(text) < math.inf:
+            return float(text)
+    return None
