@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -380,12 +381,14 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
     assert all(load_settings(config, flags={name: value}).scoring_digest() == base for name, value in same.items())
 
 
-def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(config: Path) -> None:
-    def digest_with(**flags: str) -> str:
-        return load_settings(
-            config, flags={name.replace("__", "."): value for name, value in flags.items()}
-        ).scoring_digest()
+def digest_with_flags(config: Path, **flags: str) -> str:
+    return load_settings(
+        config, flags={name.replace("__", "."): value for name, value in flags.items()}
+    ).scoring_digest()
 
+
+def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(config: Path) -> None:
+    digest_with = partial(digest_with_flags, config)
     in_worker = digest_with(scoring__batch_timeout="5")
     in_executor = digest_with(scoring__batch_timeout="5", model__residency="executor")
     assert in_worker == digest_with() == digest_with(model__residency="executor")
@@ -393,11 +396,7 @@ def test_a_time_out_counts_where_it_rejects_rows_and_not_where_it_ends_the_run(c
 
 
 def test_nulls_count_where_they_reject_rows_and_not_where_a_gate_judges_them(config: Path) -> None:
-    def digest_with(**flags: str) -> str:
-        return load_settings(
-            config, flags={name.replace("__", "."): value for name, value in flags.items()}
-        ).scoring_digest()
-
+    digest_with = partial(digest_with_flags, config)
     rejecting = digest_with(scoring__reject_null_predictions="true")
     opened = digest_with(scoring__reject_null_predictions="true", output__allow_null="[a, b]")
     assert digest_with() == digest_with(output__allow_null="[a]")
