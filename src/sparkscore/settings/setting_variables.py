@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError
-from sparkscore.settings.host_timeout import HOST_TIMEOUT_VARIABLE, parse_host_timeout
+from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE, parse_host_timeout
 from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.setting_types import describe_type, setting_takes
 from sparkscore.settings.strict_yaml import load_scalars

@@ -29,11 +29,11 @@ from sparkscore.errors import (
     TemporaryError,
     UnsupportedSession,
 )
+from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host import client_threads, host_client, host_connection
 from sparkscore.model.host.time_limits import HostTimeLimits, read_host_time_limits
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
-from sparkscore.settings.host_timeout import HOST_TIMEOUT_VARIABLE
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import QUICK, ROW, Node, eventually, runs
 

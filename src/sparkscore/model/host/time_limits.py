@@ -5,7 +5,7 @@ import os
 from dataclasses import dataclass
 
 from sparkscore.errors import ConfigError
-from sparkscore.settings.host_timeout import HOST_TIMEOUT_VARIABLE, parse_host_timeout
+from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE, parse_host_timeout
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The time-out that executors read from their environment, and jobs check before it is inherited. Light."""
+"""What executors read from their environment, and jobs check before it is inherited. Light, as workers import it."""
 
 import math
 from contextlib import suppress
