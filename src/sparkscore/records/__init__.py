@@ -39,10 +39,12 @@ from sparkscore.records.run_records import (
     Pins,
     Postprocessing,
     Publication,
+    PublicationKey,
     RejectCount,
     RowChanges,
     Run,
     RunEvent,
+    RunIndex,
     Stage,
 )
 from sparkscore.records.scan_records import (
@@ -84,6 +86,7 @@ __all__ = [
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "PublicationKey",
     "Reaction",
     "RejectCount",
     "ReportedModel",
@@ -96,6 +99,7 @@ __all__ = [
     "RunCommit",
     "RunCommitNote",
     "RunEvent",
+    "RunIndex",
     "RunPage",
     "RunReport",
     "RunStatus",

@@ -13,6 +13,7 @@ from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
 from sparkscore.pipelines.monitoring.run_profiles import profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
@@ -22,7 +23,6 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
-from sparkscore.store.run_events import load_events
 
 _WORST, _TOLD = 20, 3
 _MLFLOW_S = 60.0
@@ -39,7 +39,7 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
     if not _is_monitoring_requested(attempt.settings):
         return
     spark, job = attempt.spark, attempt.settings.job
-    with run_in_background(spark, lambda: load_events(attempt.runs_table, job=job)) as reading:
+    with run_in_background(spark, lambda: JobEvents.open(attempt.runs_table, job=job)) as reading:
         profiles = _profile_published_run(attempt, plan, stage, rows_read)
         events = reading.result()
     comparison = _compare_published_run(attempt, plan, profiles, events) if profiles else DriftComparison()
@@ -73,7 +73,7 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
 
 
 def _compare_published_run(
-    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
+    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: JobEvents
 ) -> DriftComparison:
     comparison, table = DriftComparison(), attempt.target.sibling("_profile")
     with (
@@ -105,9 +105,9 @@ def is_monitoring_missing(attempt: Attempt, publication: RunEvent) -> bool:
     )
 
 
-def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
+def judge_sla(attempt: Attempt, events: JobEvents) -> tuple[SlaRule, ...]:
     """The rules of the config for the as_of of an attempt that is published."""
-    own_events = [event for event in events if event.as_of == attempt.as_of]
+    own_events = events.load_as_ofs((attempt.as_of,)) if attempt.settings.sla.has_rules else []
     rules = load_sla_rules(attempt.source, attempt.settings, own_events)
     report_sla_rules(attempt, rules)
     return rules
