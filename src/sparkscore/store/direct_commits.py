@@ -42,8 +42,9 @@ def append_directly(table: Table, rows: pa.Table, *, guard: AppendGuard | None =
     Raises:  PublishConflict if other writers keep committing first; deltalake's DeltaError, OSError and ArrowException,
              with nothing committed.
     """
+    open_table = DirectTable.open_shared if guard is None else DirectTable.open
     try:
-        found = DirectTable.open(table)
+        found = open_table(table)
         _require_plain_writer(found, rows)
     except ScanUnsupported:
         return None
@@ -53,7 +54,7 @@ def append_directly(table: Table, rows: pa.Table, *, guard: AppendGuard | None =
     for tries in range(_APPEND_TRIES):
         if tries:
             time.sleep(random.uniform(0, tries * _PAUSE_S))  # noqa: S311  apart from other writers
-            found = DirectTable.open(table)
+            found = open_table(table)
             if _is_committed(found, file, guard):
                 return found.delta.version()
             _require_plain_writer(found, rows)

@@ -3,16 +3,13 @@
 from contextlib import suppress
 from pathlib import Path
 
-import pyarrow as pa
 from deltalake import DeltaTable, Field, Schema
-from deltalake.exceptions import DeltaError
 
-from sparkscore.errors import ScanUnsupported
 from sparkscore.schemas import TableContract
-from sparkscore.store.hadoop_folders import LOG_FOLDER
+from sparkscore.store.direct_tables import DIRECT_ERRORS
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import contract_properties
-from sparkscore.store.table_location import locate_table
+from sparkscore.store.table_location import LOG_FOLDER
 
 _NO_DELETION_VECTORS = "delta.enableDeletionVectors"
 
@@ -22,8 +19,8 @@ def create_directly(table: Table, contract: TableContract, *, job: str) -> None:
 
     Jobs:    none.
     """
-    with suppress(ScanUnsupported, DeltaError, OSError, pa.ArrowException):
-        location = locate_table(table.spark, table.ref)
+    with suppress(*DIRECT_ERRORS):
+        location = table.location
         if location.filesystem is None and _holds_files(location.root):
             return
         DeltaTable.create(

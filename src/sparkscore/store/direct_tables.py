@@ -10,16 +10,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyarrow import dataset, fs
 from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table, open_deltalake_table
+from sparkscore.store.table_location import open_deltalake_table
+from sparkscore.store.table_log import list_data_files
 
 RowSelection = tuple[str, Collection[date]]
 """A column, and the dates or UTC times that are asked for."""
+
+DIRECT_ERRORS = (ScanUnsupported, DeltaError, OSError, ValueError, pa.ArrowException)
+"""What says that Spark has to do it. Where it fails, too, its own error tells why."""
 
 _DIRECT_READER_VERSION = 1
 _READ_OPTIONS = ParquetReadOptions(coerce_int96_timestamp_unit="us")
@@ -37,13 +42,22 @@ class DirectTable:
 
     @classmethod
     def open(cls, table: Table) -> "DirectTable":
-        """The newest version.
+        """The newest version, in an object of its own: it stays at this version, which a commit may then follow.
 
         Jobs:    none.
         Raises:  ScanUnsupported where only Spark reaches it, or reads it right; deltalake's DeltaError, OSError.
         """
-        location = locate_table(table.spark, table.ref)
-        return cls(location, open_deltalake_table(location)).require_plain_reader()
+        return cls(table.location, open_deltalake_table(table.location)).require_plain_reader()
+
+    @classmethod
+    def open_shared(cls, table: Table) -> "DirectTable":
+        """The newest version, in the object of the table's log, which moves on to newer ones. It lists no folder.
+
+        Jobs:    none.
+        Raises:  as `open`; TableNotFound.
+        """
+        version = table.log.load_newest_version()
+        return cls(table.location, table.log.open_version(version)).require_plain_reader()
 
     def require_plain_reader(self) -> "DirectTable":
         """The table itself, where its files are its rows: no deletion vectors, no other names of columns.
@@ -53,6 +67,16 @@ class DirectTable:
         version = self.delta.protocol().min_reader_version
         if version != _DIRECT_READER_VERSION:
             raise ScanUnsupported(f"reader version {version}", "1")
+        return self
+
+    def require_few_rows(self, most: int) -> "DirectTable":
+        """The table itself, where the driver may read all of it.
+
+        Raises:  ScanUnsupported where it has more rows, or does not say how many.
+        """
+        rows = self.list_files()["num_records"]
+        if rows.null_count or (pc.sum(rows).as_py() or 0) > most:
+            raise ScanUnsupported("a large table", f"at most {most:,} rows")
         return self
 
     @property
@@ -72,8 +96,11 @@ class DirectTable:
         return list(self.delta.metadata().partition_columns)
 
     def list_files(self) -> pa.Table:
-        """The files of the version, one a row: `path`, `num_records`, `min.` and `max.` of a column, `partition.`."""
-        return pa.table(self.delta.get_add_actions(flatten=True))
+        """The files of the version, one a row: `path`, `num_records`, `min.` and `max.` of a column, `partition.`.
+
+        Raises:  ScanUnsupported for files that lie elsewhere.
+        """
+        return list_data_files(self.delta)
 
     def read_rows(self, where: RowSelection | None = None, *, columns: Sequence[str] | None = None) -> pa.Table:
         """The rows whose column has one of the values; all rows for None.
@@ -90,15 +117,12 @@ class DirectTable:
     def read_files(
         self, files: pa.Table, *, columns: Sequence[str] | None = None, condition: pc.Expression | None = None
     ) -> pa.Table:
-        """The rows of these files, of `list_files`.
-
-        Raises:  ScanUnsupported for files that lie elsewhere.
-        """
+        """The rows of these files, of `list_files`."""
         form, filesystem = ParquetFileFormat(read_options=_READ_OPTIONS), self.filesystem
         partitions = [name for name in self.partition_columns if f"partition.{name}" in files.column_names]
         fragments = [
             form.make_fragment(
-                _require_own_path(file["path"]),
+                file["path"],
                 filesystem=filesystem,
                 partition_expression=_partition_expression(
                     {name: file[f"partition.{name}"] for name in partitions}, self.schema
@@ -125,7 +149,9 @@ def _can_hold_one(values: Sequence[Any], first: Any, last: Any) -> bool:
     if first is None or last is None:
         return True
     at = bisect.bisect_left(values, first)
-    return at < len(values) and values[at] <= (last + _STATISTICS_UNIT if isinstance(last, datetime) else last)
+    if at == len(values):
+        return False
+    return values[at] - last <= _STATISTICS_UNIT if isinstance(last, datetime) else bool(values[at] <= last)
 
 
 def _partition_expression(values: dict[str, Any], schema: pa.Schema) -> pc.Expression:
@@ -134,13 +160,3 @@ def _partition_expression(values: dict[str, Any], schema: pa.Schema) -> pc.Expre
         for name, value in values.items()
     ]
     return reduce(lambda one, other: one & other, parts, pc.scalar(True))
-
-
-def _require_own_path(path: str) -> str:
-    """A path below the table's folder.
-
-    Raises:  ScanUnsupported for others, which a clone of another table has.
-    """
-    if path.startswith(("/", "file:")) or "://" in path:
-        raise ScanUnsupported(f"a file at {path}", "one below the table's folder")
-    return path

@@ -1,8 +1,10 @@
 """What keeps a small table fast to read, without Spark: few files, checkpoints of its log, no expired commits."""
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import pairwise
+from urllib.parse import quote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +16,7 @@ from deltalake.transaction import RemoveAction
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.store.direct_commits import commit_actions, write_rows_file
 from sparkscore.store.direct_tables import DirectTable
+from sparkscore.store.file_maintenance import MIN_FILES_TO_COMPACT
 from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
@@ -27,6 +30,8 @@ _TIER_ROWS = (0, 32, 512, 8192)
 """Files with rows from one of these numbers to the next are a tier."""
 _TIER_FILES = (32, 16, 16)
 """So many files of a tier are worth one file of the next: each row is written anew once per tier."""
+FileChoice = Callable[[DirectTable], pa.Table]
+"""Which files of a table to combine, as `DirectTable.list_files` has them."""
 _MOST_FILES = 512
 """Of one compaction: more take seconds."""
 
@@ -42,7 +47,7 @@ def keep_table_small(table: Table, version: int) -> None:
     if version % CHECKPOINT_INTERVAL:
         return
     try:
-        compact_small_files(table)
+        compact_small_files(table, choose_full_tier)
         newest = DirectTable.open(table).delta
         newest.create_checkpoint()
         if version % CLEANUP_INTERVAL == 0 and _does_log_expire(newest):
@@ -51,8 +56,8 @@ def keep_table_small(table: Table, version: int) -> None:
         log.info("no upkeep", table=table.name, reason=shorten_redacted(str(error), 200))
 
 
-def compact_small_files(table: Table) -> int:
-    """How many files were combined, their rows sorted by as_of; 0 where there are few, or another writer was faster.
+def compact_small_files(table: Table, choose: FileChoice) -> int:
+    """How many files were combined, their rows sorted by as_of; 0 where none were chosen, or another writer was faster.
 
     It commits only as the version right after the one that it has read: an append at the same moment wins.
 
@@ -60,7 +65,7 @@ def compact_small_files(table: Table) -> int:
     Raises:  ScanUnsupported, deltalake's DeltaError, OSError, ArrowException, with nothing changed.
     """
     found = DirectTable.open(table)
-    files = _choose_files(found)
+    files = choose(found)
     if files.num_rows:
         with suppress(CommitFailedError):
             _replace_files(found, files)
@@ -68,17 +73,29 @@ def compact_small_files(table: Table) -> int:
     return 0
 
 
-def _choose_files(found: DirectTable) -> pa.Table:
-    """The files of the first tier that has too many, none where all have few."""
-    files = found.list_files()
-    if found.partition_columns or files.num_rows < min(_TIER_FILES):
-        return files.slice(0, 0)
+def choose_full_tier(found: DirectTable) -> pa.Table:
+    """The files of the first tier that has many, none where all have few: for tables that grow by a few rows."""
+    files = _list_small_files(found)
     for (low, high), most in zip(pairwise(_TIER_ROWS), _TIER_FILES, strict=True):
         rows = files["num_records"]
         tier = files.filter(pc.and_(pc.greater_equal(rows, low), pc.less(rows, high)))
         if tier.num_rows >= most:
-            return tier.sort_by("modification_time").slice(0, _MOST_FILES)
+            return tier.slice(0, _MOST_FILES)
     return files.slice(0, 0)
+
+
+def choose_small_files(found: DirectTable) -> pa.Table:
+    """All small files, none where they are few: for maintenance."""
+    files = _list_small_files(found)
+    return files.slice(0, _MOST_FILES if files.num_rows >= MIN_FILES_TO_COMPACT else 0)
+
+
+def _list_small_files(found: DirectTable) -> pa.Table:
+    """The files with few rows, the oldest first; none of a table with partitions, whose files stay apart."""
+    files = found.list_files()
+    plain = pa.array([quote(path) == path for path in files["path"].to_pylist()], pa.bool_())
+    small = pc.and_(plain, pc.fill_null(pc.less(files["num_records"], _TIER_ROWS[-1]), False))
+    return files.filter(small).sort_by("modification_time") if not found.partition_columns else files.slice(0, 0)
 
 
 def _replace_files(found: DirectTable, files: pa.Table) -> None:

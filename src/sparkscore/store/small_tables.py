@@ -6,25 +6,20 @@ from typing import Any
 
 import pyarrow as pa
 import structlog
-from deltalake.exceptions import DeltaError
 from pyspark.sql import functions as F
 
-from sparkscore.errors import ScanUnsupported
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.direct_commits import AppendGuard, append_directly
 from sparkscore.store.direct_creation import create_directly
-from sparkscore.store.direct_tables import DirectTable, RowSelection
+from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable, RowSelection
 from sparkscore.store.guarded_writes import append_rows, append_rows_once
 from sparkscore.store.small_table_upkeep import keep_table_small
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
 log = structlog.get_logger("sparkscore")
-
-_NOT_DIRECT = (ScanUnsupported, DeltaError, OSError, pa.ArrowException)
-"""What says that Spark has to do it; where it fails, too, its own error tells why."""
 
 
 def load_small_table(table: Table, *, where: RowSelection | None = None) -> list[dict[str, Any]]:
@@ -38,8 +33,8 @@ def load_small_table(table: Table, *, where: RowSelection | None = None) -> list
     Jobs:    none, or one small one where only Spark reaches the table.
     Raises:  AccessDenied, TableNotFound.
     """
-    with suppress(*_NOT_DIRECT):
-        rows: list[dict[str, Any]] = DirectTable.open(table).read_rows(where).to_pylist()
+    with suppress(*DIRECT_ERRORS):
+        rows: list[dict[str, Any]] = DirectTable.open_shared(table).read_rows(where).to_pylist()
         return rows
     frame = table.load_rows()
     if where is not None:
@@ -55,8 +50,8 @@ def load_small_columns(table: Table, columns: Sequence[str]) -> pa.Table:
     Jobs:    as `load_small_table`.
     Raises:  AccessDenied, TableNotFound.
     """
-    with suppress(*_NOT_DIRECT):
-        return DirectTable.open(table).read_rows(columns=columns)
+    with suppress(*DIRECT_ERRORS):
+        return DirectTable.open_shared(table).read_rows(columns=columns)
     with translate_spark_errors(f"reading {table.name}"):
         return table.load_rows().select(*columns).toArrow()
 
@@ -86,7 +81,7 @@ def append_small_rows(
         if version is not None:
             keep_table_small(table, version)
             return
-    except _NOT_DIRECT as error:
+    except DIRECT_ERRORS as error:
         log.info("append by Spark", table=table.name, reason=shorten_redacted(str(error), 200))
     frame = table.spark.createDataFrame(data).coalesce(1)
     if guard is None:

@@ -79,4 +79,4 @@ def _count_run_rejects(attempt: Attempt) -> tuple[RejectCount, ...]:
     if not attempt.report.rows_rejected:
         return ()
     table = attempt.target.sibling("_rejects")
-    return tuple(count_rejects(table, job=attempt.settings.job, run_id=attempt.report.run_id))
+    return tuple(count_rejects(table, job=attempt.settings.job, run_id=attempt.report.run_id, as_of=attempt.as_of))
