@@ -33,6 +33,7 @@ from sparkscore.records.report_records import (
     RunReport,
     RunStatus,
 )
+from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
     EventKind,
@@ -79,6 +80,7 @@ __all__ = [
     "ModelInput",
     "OutputParts",
     "PartRows",
+    "PassSummaries",
     "PinnedModel",
     "Pins",
     "Postprocessing",
@@ -91,6 +93,8 @@ __all__ = [
     "RowChanges",
     "RowRule",
     "RowRules",
+    "RowSummary",
+    "RowSummaryState",
     "RuleVerdict",
     "Run",
     "RunCommit",
@@ -99,6 +103,7 @@ __all__ = [
     "RunPage",
     "RunReport",
     "RunStatus",
+    "SampledSummary",
     "ScoredPart",
     "SkippedStep",
     "SlaRule",
