@@ -13,7 +13,7 @@ class RowSummaryState(Protocol):
         """Take rows into account. The batch may have further columns."""
 
     def to_bytes(self) -> bytes:
-        """All that was added. The owner of the summary merges the bytes of all parts, in any order."""
+        """All that was added; not empty. The owner of the summary merges the bytes of all parts, in any order."""
 
 
 class RowSummary(Protocol):

@@ -1,0 +1,73 @@
+"""The summaries of a stage's rows, gathered from the files that its tasks have written."""
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cached_property
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from deltalake.exceptions import DeltaError
+
+from sparkscore.records import RowSummary, Stage, TableLocation
+from sparkscore.stage.part_summaries import ROWS_READ_NOTE, parse_state_note, state_note
+from sparkscore.store.table_location import open_deltalake_table
+
+_THREADS = 8
+_FILES_AT_ONCE = 32
+"""The metadata of so many files is in memory at a time."""
+
+
+class StatesMissing(Exception):
+    """A file of the stage lacks the state of a summary: an older version wrote it, or for another suite."""
+
+
+@dataclass(frozen=True)
+class StagedStates:
+    """What the files of a complete stage say of its rows."""
+
+    location: TableLocation
+    stage: Stage
+
+    def iterate_states(self, summary: RowSummary) -> Iterator[bytes]:
+        """The states of all parts, in the order of the files; at least one, if need be of no rows.
+
+        Jobs:    none: the metadata of each file is read.
+        Runs on: driver.
+        Raises:  StatesMissing, in the middle, too.
+        """
+        yield summary.start().to_bytes()
+        rows, key = 0, state_note(summary.name).encode()
+        for notes in self._iterate_notes():
+            note, read = notes.get(key), notes.get(ROWS_READ_NOTE.encode())
+            state = None if note is None or read is None else parse_state_note(note.decode(), summary.fingerprint)
+            if state is None or read is None:
+                raise StatesMissing(f"a file of the stage has no {summary.name} of this suite and these settings")
+            rows += int(read)
+            if state:
+                yield state
+        if rows != self.stage.rows:
+            raise StatesMissing(f"the files of the stage tell of {rows:,} rows instead of {self.stage.rows:,}")
+
+    @cached_property
+    def _paths(self) -> tuple[str, ...]:
+        try:
+            table = open_deltalake_table(self.location, self.stage.version)
+            actions = pa.table(table.get_add_actions(flatten=True))
+        except (DeltaError, OSError) as error:
+            raise StatesMissing(f"deltalake cannot read the stage's log ({type(error).__name__})") from error
+        return tuple(sorted(unquote(path) for path in actions.column("path").to_pylist()))
+
+    def _iterate_notes(self) -> Iterator[Mapping[bytes, bytes]]:
+        with ThreadPoolExecutor(min(_THREADS, max(len(self._paths), 1))) as pool:
+            for first in range(0, len(self._paths), _FILES_AT_ONCE):
+                yield from pool.map(self._read_file_notes, self._paths[first : first + _FILES_AT_ONCE])
+
+    def _read_file_notes(self, path: str) -> Mapping[bytes, bytes]:
+        try:
+            metadata = pq.read_metadata(f"{self.location.root}/{path}", filesystem=self.location.filesystem)
+        except (OSError, pa.ArrowInvalid) as error:
+            raise StatesMissing(f"a file of the stage cannot be read ({type(error).__name__})") from error
+        notes: Mapping[bytes, bytes] = metadata.metadata or {}
+        return notes
