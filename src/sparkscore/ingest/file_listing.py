@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
@@ -66,8 +67,23 @@ def plan_file_scan(
     )
     streams = tuple(_serialize_split(split) for split in splits)
     return FileScan(
-        streams, reader, len(kept), int(sizes.sum()), target, _split_plan_digest(splits), pruned=len(files) - len(kept)
+        streams,
+        reader,
+        len(kept),
+        int(sizes.sum()),
+        target,
+        _split_plan_digest(splits),
+        pruned=len(files) - len(kept),
+        rows=_count_logged_rows(kept),
     )
+
+
+def _count_logged_rows(files: pa.Table) -> int | None:
+    """The number of rows in the log's statistics, which is exact: deletion vectors were refused."""
+    if not len(files):
+        return 0
+    counts = files.column("num_records") if "num_records" in files.column_names else None
+    return None if counts is None or counts.null_count else int(pc.sum(counts).as_py())
 
 
 def _refuse_reader_features(table: DeltaTable, snapshot: Snapshot) -> None:

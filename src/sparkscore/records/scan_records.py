@@ -123,3 +123,5 @@ class FileScan:
     """sha256 over what each split names: equal plans number the same splits alike."""
     pruned: int = 0
     """Files that the filter leaves out, by their partition values and statistics."""
+    rows: int | None = None
+    """How many rows the files have by the log, those that the filter leaves out among them; None: it does not say."""

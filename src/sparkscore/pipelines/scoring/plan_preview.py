@@ -10,10 +10,11 @@ from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.pipelines.scoring.transport_choice import check_suites, choose_transport, output_frame, scored_frame
+from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
+from sparkscore.pipelines.shared.run_suites import check_suites
 from sparkscore.records import RunReport
 from sparkscore.schemas import REJECT_COLUMN, SCHEMA_VERSION
 from sparkscore.scoring.counters import Counters
