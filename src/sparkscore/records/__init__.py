@@ -17,7 +17,14 @@ from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verd
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
-from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.monitor_records import (
+    QUANTILE_LEVELS,
+    ColumnProfile,
+    Drift,
+    OmittedSlices,
+    ProgressReporter,
+    SlaRule,
+)
 from sparkscore.records.prediction_parts import (
     NO_OUTPUT_PARTS,
     OutputParts,
@@ -78,6 +85,7 @@ __all__ = [
     "MigrationRequest",
     "MigrationStatus",
     "ModelInput",
+    "OmittedSlices",
     "OutputParts",
     "PartRows",
     "PassSummaries",
