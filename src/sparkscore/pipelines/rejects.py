@@ -20,6 +20,7 @@ from sparkscore.pipelines.shared.run_history import (
     report_unchanged_run,
     restore_published_run,
 )
+from sparkscore.pipelines.shared.run_suites import check_suites
 from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings

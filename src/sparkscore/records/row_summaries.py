@@ -45,6 +45,11 @@ class SampledSummary:
     summary: RowSummary
     share: float = 1.0
 
+    @property
+    def fingerprint(self) -> str:
+        """Of the summary, and of the share where it is one."""
+        return self.summary.fingerprint if self.share >= 1 else f"{self.summary.fingerprint}/{self.share!r}"
+
 
 @dataclass(frozen=True, slots=True)
 class PassSummaries:

@@ -26,8 +26,8 @@ class PartSummaries:
 
     def __init__(self, wanted: PassSummaries) -> None:
         self.rows_read = 0
-        self._source = [(_GuardedState(one.summary), one.share) for one in wanted.source]
-        self._staged = [_GuardedState(summary) for summary in wanted.staged]
+        self._source = [(_GuardedState(one.summary, one.fingerprint), one.share) for one in wanted.source]
+        self._staged = [_GuardedState(summary, summary.fingerprint) for summary in wanted.staged]
 
     def follow_source(self, batches: Iterable[pa.RecordBatch], rows: PartRows) -> Iterator[pa.RecordBatch]:
         """The same batches, which `rows` has given, counted and summarised."""
@@ -74,8 +74,8 @@ def parse_state_note(note: str, fingerprint: str) -> bytes | None:
 class _GuardedState:
     """A state that ends with its first failure."""
 
-    def __init__(self, summary: RowSummary) -> None:
-        self.key, self._fingerprint = state_note(summary.name), summary.fingerprint
+    def __init__(self, summary: RowSummary, fingerprint: str) -> None:
+        self.key, self._fingerprint = state_note(summary.name), fingerprint
         self._state: RowSummaryState | None = None
         try:
             self._state = summary.start()

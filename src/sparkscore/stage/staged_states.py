@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
-from sparkscore.records import RowSummary, Stage, TableLocation
+from sparkscore.records import RowSummary, SampledSummary, Stage, TableLocation
 from sparkscore.stage.part_summaries import ROWS_READ_NOTE, parse_state_note, state_note
 from sparkscore.store.table_location import open_deltalake_table
 
@@ -30,8 +30,10 @@ class StagedStates:
     location: TableLocation
     stage: Stage
 
-    def iterate_states(self, summary: RowSummary) -> Iterator[bytes]:
+    def iterate_states(self, summary: RowSummary, *, share: float = 1.0) -> Iterator[bytes]:
         """The states of all parts, in the order of the files; at least one, if need be of no rows.
+
+        `share`: of the rows that were to be summarised.
 
         Jobs:    none: the metadata of each file is read.
         Runs on: driver.
@@ -39,9 +41,10 @@ class StagedStates:
         """
         yield summary.start().to_bytes()
         rows, key = 0, state_note(summary.name).encode()
+        fingerprint = SampledSummary(summary, share).fingerprint
         for notes in self._iterate_notes():
             note, read = notes.get(key), notes.get(ROWS_READ_NOTE.encode())
-            state = None if note is None or read is None else parse_state_note(note.decode(), summary.fingerprint)
+            state = None if note is None or read is None else parse_state_note(note.decode(), fingerprint)
             if state is None or read is None:
                 raise StatesMissing(f"a file of the stage has no {summary.name} of this suite and these settings")
             rows += int(read)

@@ -90,12 +90,12 @@ def _choose_by_speed(cost: ScoringCost, rate: float) -> GateOrder:
 
 def _choose_by_size(cost: ScoringCost) -> GateOrder:
     """Nothing tells how fast the model is: what is small and usual is scored at once."""
-    if cost.model.runtime not in _LIGHT_RUNTIMES or _folder_bytes(cost.model.path) > _SMALL_MODEL_BYTES:
+    if cost.model.runtime not in _LIGHT_RUNTIMES or _model_bytes(cost.model.path) > _SMALL_MODEL_BYTES:
         return GateOrder(True, "no earlier run tells how fast the model is, and it may be slow")
     if cost.bytes > _SMALL_TABLE_BYTES:
         return GateOrder(True, f"no earlier run tells how fast the model is, and there are {cost.bytes / 1e6:,.0f} MB")
     return GateOrder(False, f"a small table of {cost.bytes / 1e6:,.1f} MB")
 
 
-def _folder_bytes(path: str) -> int:
+def _model_bytes(path: str) -> int:
     return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())

@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
 
+from sparkscore.gate.stage_counts import StageCountSummary
 from sparkscore.gate.suite_measuring import MeasuredRows, SuiteMeasuring, judge_measured_suite, plan_suite_measuring
 from sparkscore.gate.verdicts import compile_gate_suite, compile_suite
 from sparkscore.ingest import snapshot as ingest
@@ -52,6 +53,11 @@ def output_gate_summary(attempt: Attempt, plan: Plan) -> RowSummary | None:
     measuring = attempt.measurings.get("output")
     summary = None if measuring is None else measuring.summary
     return None if summary is None else OutputSummary(summary, output_columns(attempt, plan))
+
+
+def stage_count_summary(attempt: Attempt, plan: Plan) -> StageCountSummary:
+    """What tasks count for the output gate that is always on."""
+    return StageCountSummary(tuple(sorted(plan.nullable)), attempt.settings.output.threshold is not None)
 
 
 def judge_by_states(
