@@ -24,6 +24,7 @@ from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.stage.part_summaries import PartSummaries
 from sparkscore.stage.staged_states import StagedStates, StatesMissing
 from sparkscore.store.file_commit import CommitGuard, commit_files
+from sparkscore.store.table_log import TableLog
 
 SCHEMA = pa.schema([("id", pa.int64()), ("prediction", pa.float64()), ("_reject", REJECT_TYPE)])
 
@@ -93,7 +94,7 @@ def commit_parts(folder: Path, *files: StagedFile) -> StagedStates:
     location = TableLocation(str(folder), str(folder))
     version = commit_files(location, SCHEMA, files, CommitGuard("test", 1, "{}"))
     assert version is not None
-    return StagedStates(location, Stage("s", str(folder), version, sum(file.rows for file in files), 0))
+    return StagedStates(TableLog(location), Stage("s", str(folder), version, sum(file.rows for file in files), 0))
 
 
 def merged_ids(states: StagedStates, summary: IdList) -> list[int]:
@@ -133,7 +134,7 @@ def test_states_are_not_used_once_a_file_has_left_the_stage(tmp_path: Path) -> N
     states = commit_parts(tmp_path, *write_part(tmp_path, batch(1)), *write_part(tmp_path, batch(2, 3)))
     table = DeltaTable(str(tmp_path))
     table.delete("id = 1")
-    later = StagedStates(states.location, Stage("s", str(tmp_path), table.version(), 3, 0))
+    later = StagedStates(states.log, Stage("s", str(tmp_path), table.version(), 3, 0))
     with pytest.raises(StatesMissing, match="2 rows instead of 3"):
         merged_ids(later, SOURCE)
 

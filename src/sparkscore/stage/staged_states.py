@@ -4,15 +4,15 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
-from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
-from sparkscore.records import RowSummary, SampledSummary, Stage, TableLocation
+from sparkscore.errors import SparkscoreError
+from sparkscore.records import RowSummary, SampledSummary, Stage
 from sparkscore.stage.part_summaries import ROWS_READ_NOTE, parse_state_note, state_note
-from sparkscore.store.table_location import open_deltalake_table
+from sparkscore.store.table_log import TableLog, list_data_files
 
 _THREADS = 8
 _FILES_AT_ONCE = 32
@@ -27,7 +27,7 @@ class StatesMissing(Exception):
 class StagedStates:
     """What the files of a complete stage say of its rows."""
 
-    location: TableLocation
+    log: TableLog
     stage: Stage
 
     def iterate_states(self, summary: RowSummary, *, share: float = 1.0) -> Iterator[bytes]:
@@ -54,13 +54,12 @@ class StagedStates:
             raise StatesMissing(f"the files of the stage tell of {rows:,} rows instead of {self.stage.rows:,}")
 
     @cached_property
-    def _paths(self) -> tuple[str, ...]:
+    def _paths(self) -> list[str]:
         try:
-            table = open_deltalake_table(self.location, self.stage.version)
-            actions = pa.table(table.get_add_actions(flatten=True))
-        except (DeltaError, OSError) as error:
+            files = list_data_files(self.log.open_version(self.stage.version))
+        except (DeltaError, OSError, SparkscoreError) as error:
             raise StatesMissing(f"deltalake cannot read the stage's log ({type(error).__name__})") from error
-        return tuple(sorted(unquote(path) for path in actions.column("path").to_pylist()))
+        return [str(path) for path in files.column("path").to_pylist()]
 
     def _iterate_notes(self) -> Iterator[Mapping[bytes, bytes]]:
         with ThreadPoolExecutor(min(_THREADS, max(len(self._paths), 1))) as pool:
@@ -69,7 +68,8 @@ class StagedStates:
 
     def _read_file_notes(self, path: str) -> Mapping[bytes, bytes]:
         try:
-            metadata = pq.read_metadata(f"{self.location.root}/{path}", filesystem=self.location.filesystem)
+            location = self.log.location
+            metadata = pq.read_metadata(f"{location.root}/{path}", filesystem=location.filesystem)
         except (OSError, pa.ArrowInvalid) as error:
             raise StatesMissing(f"a file of the stage cannot be read ({type(error).__name__})") from error
         notes: Mapping[bytes, bytes] = metadata.metadata or {}

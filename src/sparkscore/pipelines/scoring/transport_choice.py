@@ -60,7 +60,7 @@ def choose_transport(
     try:
         columns = tuple(dict.fromkeys((*plan.snapshot.columns, *further_columns)))
         snapshot = replace(plan.snapshot, columns=columns)
-        scan = plan_file_scan(attempt.spark, snapshot, batch_rows=rows, target=target)
+        scan = plan_file_scan(attempt.spark, snapshot, batch_rows=rows, target=target, source=attempt.source)
     except ScanUnsupported as unsure:
         return TransportChoice("arrow", f"no scan: {unsure.found}")
     found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"
