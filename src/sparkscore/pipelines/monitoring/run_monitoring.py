@@ -11,7 +11,7 @@ from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
-from sparkscore.pipelines.monitoring.run_profiles import profile_run
+from sparkscore.pipelines.monitoring.run_profiles import find_profile_states, profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -68,7 +68,8 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
     profiles: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
         with attempt.phase("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
-            profiles = profile_run(attempt, plan, stage, rows_read=rows_read)
+            states = find_profile_states(attempt, plan, stage, rows_read=rows_read)
+            profiles = profile_run(attempt, plan, stage, rows_read=rows_read, iterate_states=states)
     return profiles
 
 

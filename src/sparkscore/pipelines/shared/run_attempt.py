@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError
 from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suite_measuring import SuiteMeasuring
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
@@ -73,6 +74,8 @@ class Attempt:
     """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
     has_events_table: bool = False
     stage_stores: dict[str, StageStore] = field(default_factory=dict)
+    measurings: dict[Gate, SuiteMeasuring] = field(default_factory=dict)
+    """The compiled suites of the gates, and what of them tasks measure."""
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
