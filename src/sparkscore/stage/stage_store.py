@@ -1,5 +1,10 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
+from contextlib import suppress
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -11,7 +16,7 @@ from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table
+from sparkscore.store.table_location import locate_table, open_deltalake_table
 
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """A stage is read as a whole."""
@@ -111,6 +116,18 @@ class StageStore:
         )
         return self.load_progress()
 
+    def find_size(self, stage: Stage) -> int | None:
+        """Bytes of the stage's files; None where only Spark reaches them.
+
+        Jobs:    none.
+        """
+        location = self.location
+        with suppress(DeltaError, OSError):
+            if location is not None:
+                files = pa.table(open_deltalake_table(location, stage.version).get_add_actions())
+                return int(pc.sum(files["size_bytes"]).as_py() or 0)
+        return None
+
     def load_rows(self, stage: Stage) -> DataFrame:
         """All rows of the stage at its version, rejected ones too.
 
@@ -120,7 +137,7 @@ class StageStore:
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""
-        return self.load_rows(stage).where(F.col(REJECT_COLUMN).isNull()).drop(REJECT_COLUMN)
+        return self.load_rows(stage).where(f"{REJECT_COLUMN} IS NULL").drop(REJECT_COLUMN)
 
     def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
         return {

@@ -11,15 +11,19 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.guarded_writes import as_of_condition
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import EXPIRED_PROPERTY
+from sparkscore.store.visible_rows import find_rows_by_run
 
 
 def count_rows_by_run(table: Table, as_of: datetime) -> dict[str, int]:
     """Visible rows per run_id of an as_of; empty if there is no table.
 
-    Jobs:    one Spark job over one partition's run_id column.
+    Jobs:    none; one over one partition's run_id column where only Spark reaches the table.
     """
     if not table.exists():
         return {}
+    found = find_rows_by_run(table, as_of)
+    if found is not None:
+        return dict(found)
     with translate_spark_errors(f"counting {table.name}"):
         rows = (
             table.load_rows()
@@ -28,7 +32,7 @@ def count_rows_by_run(table: Table, as_of: datetime) -> dict[str, int]:
             .agg(F.count(F.lit(1)).alias("rows"))
             .collect()
         )
-    return {row["run_id"]: row["rows"] for row in rows}
+    return {row["run_id"] or "": row["rows"] for row in rows}
 
 
 def load_commit_notes(table: Table) -> list[tuple[int, Mapping[str, Any]]]:
