@@ -15,11 +15,10 @@ from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJE
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.sql_texts import constant_text, name_expression, struct_text
-from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
+from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, insert_into_table, merge_into_table
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
-from sparkscore.store.visible_rows import find_rows_by_run
 
 log = structlog.get_logger("sparkscore")
 

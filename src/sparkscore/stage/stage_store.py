@@ -1,10 +1,7 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
-from contextlib import suppress
-
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake.exceptions import DeltaError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -16,7 +13,6 @@ from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table, open_deltalake_table
 
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """A stage is read as a whole."""
@@ -41,7 +37,9 @@ class StageStore:
 
     def in_session(self, spark: SparkSession) -> "StageStore":
         """The stage as another session sees it."""
-        return StageStore(spark, self.run, self.root)
+        store = StageStore(spark, self.run, self.root)
+        store.table = self.table.in_session(spark)
+        return store
 
     @property
     def guard(self) -> str:
@@ -52,14 +50,13 @@ class StageStore:
     def location(self) -> TableLocation | None:
         """Where tasks may write their files of the stage themselves; None where only Spark can."""
         try:
-            return locate_table(self.spark, self.table.ref)
+            return self.table.location
         except ScanUnsupported:
             return None
 
     def load_progress(self) -> StageProgress:
         """How far attempts with equal pins have come; read anew each time.
 
-        Jobs:    one over the log of the stage, where there is one.
         Raises:  AccessDenied.
         """
         return progress_from_commits(load_commit_notes(self.table)) if self.table.exists() else StageProgress()
@@ -121,12 +118,8 @@ class StageStore:
 
         Jobs:    none.
         """
-        location = self.location
-        with suppress(DeltaError, OSError):
-            if location is not None:
-                files = pa.table(open_deltalake_table(location, stage.version).get_add_actions())
-                return int(pc.sum(files["size_bytes"]).as_py() or 0)
-        return None
+        files = self.table.ask_log(lambda log: pa.table(log.open_version(stage.version).get_add_actions()))
+        return None if files is None else int(pc.sum(files["size_bytes"]).as_py() or 0)
 
     def load_rows(self, stage: Stage) -> DataFrame:
         """All rows of the stage at its version, rejected ones too.
