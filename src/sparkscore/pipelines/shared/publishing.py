@@ -31,13 +31,14 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
     with attempt.phase("publish"):
         ensure_table(target.refresh(), plan.contract, job=plan.run.job)  # scoring took its time
         if stage.rejected:
-            rejected = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull())
+            rejected = store.load_rows(stage).where(f"{REJECT_COLUMN} IS NOT NULL")
             keep_rejects(rejected, plan.run, target, keys=keys, sensitive=sensitive)
         rows = RowsToPublish(
             lambda session: output_frame(attempt, plan, store.in_session(session).load_scored_rows(stage)),
             plan.contract.names,
             stage.scored,
             stage.rejected,
+            store.find_size(stage),
         )
         publication = publish_run(rows, plan.run, target, keys=keys)
         ensure_latest_view(target, keys=keys)
