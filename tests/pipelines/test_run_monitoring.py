@@ -1,7 +1,6 @@
 """What is done after a publication: profiles, drift, promises, and their exit code; none of it harms the run."""
 
 import json
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -326,17 +325,6 @@ class TestPages:
         said = Path(write_run_report(world.spark, settings, run=str(failed.value.report.run_id))).read_text()
         assert "exit code 75" in said
         assert "A retry may help." in said
-
-    def test_without_the_extra_a_run_is_published_with_a_warning_instead_of_a_page(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "vl_convert", None)
-        report = score(world.spark, world.settings(monitor={"report": True}), as_of=FIRST)
-        assert (report.status, report.exit_code, report.report) == ("published", 0, None)
-        assert [line for line in report.warnings if line.startswith("no report: ") and "sparkscore[report]" in line]
-        assert not (world.home / "reports").exists()
-        with pytest.raises(ConfigError, match="vl_convert, not installed here"):
-            write_run_report(world.spark, world.settings(), run=str(report.run_id))
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="has no run yet"):

@@ -9,7 +9,6 @@ from typing import Any
 from sparkscore.errors import MONITORING_BREACH, SparkscoreError
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
-from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
 from sparkscore.pipelines.monitoring.run_profiles import profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
@@ -49,7 +48,6 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
         _judge_drift(attempt, comparison.drifts)
         if attempt.settings.monitor.report:
             with attempt.phase("report"), _warn_on_failure(attempt, "report"):
-                require_report_extra()
                 page = collect_run_page(attempt, profiles, comparison, rules, events)
                 attempt.report = replace(attempt.report, report=write_run_page(spark, attempt.settings, page))
     if attempt.settings.monitor.mlflow:
