@@ -4,8 +4,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
-from pyspark.sql import functions as F
-
 from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
 from sparkscore.pipelines.scoring.transport_choice import output_frame
 from sparkscore.pipelines.shared.pinning import Plan
