@@ -98,7 +98,7 @@ setup_install_locked() { # LOCK [OPTION...]
         # compiled once, as pip does: where Python may not keep what it compiles, each process spends 8 s on it anew
         uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
     else
-        "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
+        "$setup_venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
     fi
 }
 

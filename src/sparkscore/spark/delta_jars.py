@@ -4,7 +4,7 @@ import hashlib
 import os
 from pathlib import Path
 
-import pyspark
+from sparkscore.spark.outside_conf import has_outside_jars
 
 DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
 """Delta's jars for this Spark, as Spark's own resolver names them; the same stands in conf/spark/*.conf."""
@@ -30,19 +30,10 @@ def choose_delta_conf() -> dict[str, str]:
 
     Jobs:    none; no network access.
     """
-    jars = None if _has_others_jars() else _find_resolved_jars()
+    jars = None if has_outside_jars() else _find_resolved_jars()
     if jars is None:
         return {"spark.jars.packages": DELTA_PACKAGE, "spark.jars.excludes": DELTA_EXCLUDES}
     return {"spark.driver.extraClassPath": os.pathsep.join(map(str, jars))}
-
-
-def _has_others_jars() -> bool:
-    """Whether somebody else may say which jars Spark has: one class path would take the place of the other."""
-    words = os.environ.get("PYSPARK_SUBMIT_ARGS", "").lower()
-    if any(word in words for word in ("jars", "packages", "class-path", "classpath", "properties-file")):
-        return True
-    spark = os.environ.get("SPARK_HOME") or Path(pyspark.__file__).parent
-    return Path(os.environ.get("SPARK_CONF_DIR") or Path(spark, "conf"), "spark-defaults.conf").exists()
 
 
 def _find_resolved_jars() -> tuple[Path, ...] | None:

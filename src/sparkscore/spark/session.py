@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from pyspark import SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
@@ -12,10 +13,12 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import UnsupportedSession
 from sparkscore.spark.delta_jars import choose_delta_conf
 from sparkscore.spark.isolated_session import connect_session_error
+from sparkscore.spark.outside_conf import has_outside_conf, has_outside_options
 
 LOCAL_MASTER = "local[*,4]"
 """One machine, tasks attempted up to four times."""
 
+_CONNECT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 _PREPARED = "SPARK_SUBMIT_PREPARED"
 """Set by spark-submit.sh where it has left what Spark is to be started with in PYSPARK_SUBMIT_ARGS."""
 
@@ -45,7 +48,7 @@ def get_job_session(app_name: str) -> SparkSession:
 
     Raises:  UnsupportedSession without Java or for Spark Connect.
     """
-    if "SPARK_REMOTE" in os.environ or "SPARK_CONNECT_MODE_ENABLED" in os.environ:
+    if any(name in os.environ for name in _CONNECT):
         raise connect_session_error()
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ or _PREPARED in os.environ
     if is_submitted or "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkSession.getActiveSession() is not None:
@@ -54,6 +57,15 @@ def get_job_session(app_name: str) -> SparkSession:
             builder = builder.config(name, value)
         return _start_session(builder)
     return start_local_session(app_name, master=LOCAL_MASTER)
+
+
+def can_begin_without_session() -> bool:
+    """Whether a job may look first at what it can tell without Spark: no session is there, and its own would be a
+    local one, of which nobody else says how it reaches storage."""
+    if any(name in os.environ for name in (*_CONNECT, "PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")):
+        return False
+    is_running = SparkContext._active_spark_context is not None  # noqa: SLF001  no public way that starts none
+    return not is_running and not has_outside_conf() and (_PREPARED in os.environ or not has_outside_options())
 
 
 def start_local_session(app_name: str, *, master: str) -> SparkSession:

@@ -12,6 +12,7 @@ from typing import Any
 from sparkscore.errors import ConfigError, ModelNotFound
 from sparkscore.model.registry.mlflow_client import Registry, call_registry, download_model_files, open_registry
 from sparkscore.model.registry.private_copies import fetch_private_copy
+from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
 from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
 from sparkscore.model.signature.signature_check import check_model_params
@@ -146,11 +147,10 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
     """
     model_uri = parse_model_uri(uri)
-    return (
-        model_uri.version
-        if model_uri.version is not None
-        else _resolve_registry_version(open_registry(tracking_uri), model_uri)
-    )
+    if model_uri.alias is None:
+        return str(model_uri.version)
+    found = find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
+    return found or _resolve_registry_version(open_registry(tracking_uri), model_uri)
 
 
 def _resolve_signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:
