@@ -193,7 +193,7 @@ use_resolved_jars() {
 use_class_archive() {
     setup_classes
     [[ -n $SETUP_CLASSES ]] || return 0
-    SPARK_SUBMIT_OPTS="-XX:SharedArchiveFile=$SETUP_CLASSES -Xlog:disable -Xlog:all=warning:stderr -Xlog:cds*=off:stderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
+    SPARK_SUBMIT_OPTS="'-XX:SharedArchiveFile=$SETUP_CLASSES' -Xlog:disable -Xlog:all=warning:stderr -Xlog:cds*=off:stderr -Xlog:class+path*=off:stderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
 }
 
 # For a driver on this machine: our Python, and a quiet log unless Spark has been given one of its own.

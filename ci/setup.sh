@@ -319,7 +319,7 @@ setup_archive_classes() { # ARCHIVE
     if [[ ! -e $1 ]]; then
         setup_say "set-up: fetching Delta's jars, and archiving the classes that Spark loads, so that it starts faster: half a minute, once"
         rm -f "$setup_venv"/classes-*
-        SPARK_SUBMIT_OPTS="-XX:ArchiveClassesAtExit=$1.part -XX:TieredStopAtLevel=1 -Xlog:disable" \
+        SPARK_SUBMIT_OPTS="'-XX:ArchiveClassesAtExit=$1.part' -XX:TieredStopAtLevel=1 -Xlog:disable" \
             "$SETUP_PYTHON" "$setup_root/ci/classes.py" >"$log" 2>&1 </dev/null || rm -f "$1.part"
         if [[ -s $1.part ]]; then
             mv -f "$1.part" "$1"
