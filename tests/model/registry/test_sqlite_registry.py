@@ -7,23 +7,21 @@ import sys
 from contextlib import closing
 from pathlib import Path
 
-import pandas as pd
 import pytest
-from sklearn.linear_model import LinearRegression
 
 from sparkscore.errors import ModelNotFound
 from sparkscore.model.registry.model_resolution import look_up_model_version
 from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
-from tests.model.shelf import Shelf, columns, signature, tensor
-
-LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
+from tests.model.shelf import Shelf
 
 
 @pytest.fixture(scope="module", autouse=True)
 def line(shelf: Shelf) -> None:
+    client = shelf.client
+    client.create_registered_model("row")
     for alias in ("champion", "challenger"):
-        version = shelf.put("row", LINE, signature(columns(x="double"), tensor("float64")))
-        shelf.client.set_registered_model_alias("row", alias, str(version))
+        version = client.create_model_version("row", source=str(shelf.folder))
+        client.set_registered_model_alias("row", alias, version.version)
 
 
 @pytest.fixture
