@@ -10,7 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
-from sparkscore.model.registry.mlflow_client import Registry, call_registry, download_model_files, open_registry
+from sparkscore.model.registry.copy_origin import describe_origin
+from sparkscore.model.registry.mlflow_client import (
+    Registry,
+    call_registry,
+    download_model_files,
+    locate_model_files,
+    open_registry,
+)
 from sparkscore.model.registry.private_copies import fetch_private_copy
 from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
 from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
@@ -75,12 +82,18 @@ def resolve_model(
         raise ModelNotFound(
             f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
         )
-    folder, digest = fetch_private_copy(
-        lambda directory: download_model_files(registry, name, version, directory), copies
-    )
+    folder, digest = _fetch_version(registry, entry, copies)
     return describe_private_copy(
         PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
     )
+
+
+def _fetch_version(registry: Registry, entry: Any, copies: str) -> tuple[Path, str]:
+    """The private copy of a registry's version, and its digest."""
+    name, version = str(entry.name), str(entry.version)
+    uri, subject = locate_model_files(registry, name, version), f"the files of {name} version {version}"
+    origin = describe_origin(registry, entry, uri)  # before the files are read: what changes later shows next time
+    return fetch_private_copy(lambda directory: download_model_files(registry, uri, subject, directory), copies, origin)
 
 
 @dataclass(frozen=True, slots=True)
