@@ -18,7 +18,7 @@ from sparkscore.model.registry.mlflow_client import (
     locate_model_files,
     open_registry,
 )
-from sparkscore.model.registry.private_copies import fetch_private_copy
+from sparkscore.model.registry.private_copies import fetch_private_copy, find_known_copy
 from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
 from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
@@ -62,12 +62,14 @@ def resolve_model(
     runtime: str,
     params: Mapping[str, Any],
     copies: str,
+    known_copies: str | None = None,
     inputs: Mapping[str, str] | None = None,
     trust: TrustPolicy = WARNING_POLICY,
 ) -> PinnedModel:
     """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
 
-    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`).
+    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`);
+             `known_copies`, another folder of copies: one from there is taken as it is, and nothing goes to `copies`.
     Runs on: driver.
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; TrustRefused
              for what `trust` does not allow; AccessDenied; RegistryUnreachable after bounded retries.
@@ -82,18 +84,21 @@ def resolve_model(
         raise ModelNotFound(
             f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
         )
-    folder, digest = _fetch_version(registry, entry, copies)
+    folder, digest = _fetch_version(registry, entry, copies, known_copies)
     return describe_private_copy(
         PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
     )
 
 
-def _fetch_version(registry: Registry, entry: Any, copies: str) -> tuple[Path, str]:
+def _fetch_version(registry: Registry, entry: Any, copies: str, known_copies: str | None) -> tuple[Path, str]:
     """The private copy of a registry's version, and its digest."""
     name, version = str(entry.name), str(entry.version)
     uri, subject = locate_model_files(registry, name, version), f"the files of {name} version {version}"
     origin = describe_origin(registry, entry, uri)  # before the files are read: what changes later shows next time
-    return fetch_private_copy(lambda directory: download_model_files(registry, uri, subject, directory), copies, origin)
+    known = None if origin is None or known_copies in (None, copies) else find_known_copy(str(known_copies), origin)
+    return known or fetch_private_copy(
+        lambda directory: download_model_files(registry, uri, subject, directory), copies, origin
+    )
 
 
 @dataclass(frozen=True, slots=True)
