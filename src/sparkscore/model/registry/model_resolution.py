@@ -55,7 +55,7 @@ def parse_model_uri(uri: str) -> ModelUri:
     return ModelUri(**match.groupdict())
 
 
-def resolve_model(
+def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
     uri: str,
     *,
     tracking_uri: str | None,
