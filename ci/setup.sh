@@ -317,7 +317,7 @@ setup_archive_classes() { # ARCHIVE
     local started=$SECONDS log=$setup_venv/.classes.log
     setup_take_lock "$SETUP_PYTHON"
     if [[ ! -e $1 ]]; then
-        setup_say "set-up: fetching Delta's jars, and archiving the classes that Spark loads, so that it starts faster: half a minute, once"
+        setup_say "set-up: Delta's jars, and an archive of the classes that Spark loads, so that it starts faster: half a minute, once"
         rm -f "$setup_venv"/classes-*
         SPARK_SUBMIT_OPTS="'-XX:ArchiveClassesAtExit=$1.part' -XX:TieredStopAtLevel=1 -Xlog:disable" \
             "$SETUP_PYTHON" "$setup_root/ci/classes.py" >"$log" 2>&1 </dev/null || rm -f "$1.part"
