@@ -1,6 +1,8 @@
 """One JVM for the whole run, with what the jobs' own sessions have."""
 
+import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,6 +75,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW) and item.get_closest_marker("smoke") is None:
             item.add_marker(pytest.mark.slow)
+
+
+LIMIT_S = 600
+"""What takes longer than this hangs, also on a busy machine."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that hangs fails, and says where all its threads are."""
+
+    def fail(*_: object) -> None:
+        faulthandler.dump_traceback()
+        pytest.fail(f"{item.nodeid} takes longer than {LIMIT_S} s: where its threads are is in its stderr")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(LIMIT_S)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
