@@ -9,9 +9,10 @@ from statistics import median
 from typing import Any
 
 from bench import data, machine, models
+from bench.comparisons import Case, Contender
 from bench.data import Dataset, Shape
 from bench.engines import ContenderError, Engine, Engines
-from bench.plan import TINY_ROWS, WARM_ROWS, Case, Contender
+from bench.plan import TINY_ROWS, WARM_ROWS
 from bench.verify import Expected, verified
 
 
