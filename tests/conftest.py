@@ -173,7 +173,7 @@ def world(spark: SparkSession, registry: Registry, tmp_path: Path) -> World:
 
 @pytest.fixture
 def opened_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that Delta was asked to open, in order."""
+    """The paths that Spark's Delta was asked to open, in order."""
     paths: list[str] = []
     original = DeltaTable.forPath.__func__  # type: ignore[attr-defined]
 
@@ -183,4 +183,21 @@ def opened_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return found
 
     monkeypatch.setattr(DeltaTable, "forPath", classmethod(counted))
+    return paths
+
+
+@pytest.fixture
+def opened_logs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that deltalake was asked to open, in order."""
+    import deltalake
+
+    from sparkscore.store import table_location
+
+    paths: list[str] = []
+
+    def opened(path: str, **given: Any) -> deltalake.DeltaTable:
+        paths.append(path)
+        return deltalake.DeltaTable(path, **given)
+
+    monkeypatch.setattr(table_location, "DeltaTable", opened)
     return paths

@@ -1,7 +1,9 @@
 """Verdicts of a suite over a frame: computed here, or by Great Expectations' own engine for what is unknown here."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal
 
 from py4j.protocol import Py4JJavaError
@@ -10,7 +12,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
-from sparkscore.gate.compiled.measures import CompiledRule, RuleResult
+from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, RuleResult
 from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation, compute_compiled_rules
 from sparkscore.gate.gx.gx_engine import evaluate_with_gx, gx_exception_text, is_rule_fault, summarize_rule_error
 from sparkscore.gate.gx.gx_output import suppress_gx_output
@@ -54,10 +56,42 @@ def evaluate_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Col
 
     Jobs, Raises: as `judge_suite`.
     """
-    rules = compile_suite(suite, frame.schema, gate=gate, sensitive=sensitive)
-    computed = iter(_compute_suite_rules(frame, [rule for rule in rules if rule is not None], gate))
-    remaining = [expectation for expectation, rule in zip(suite.expectations, rules, strict=True) if rule is None]
-    from_gx = iter(_evaluate_remaining_rules(frame, suite, remaining, gate, hidden=bool(sensitive)))
+    return evaluate_compiled_suite(lambda: frame, compile_gate_suite(suite, frame.schema, gate, sensitive))
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledSuite:
+    """A suite that is ready to be computed over frames of one schema."""
+
+    suite: Suite
+    gate: Gate
+    sensitive: tuple[str, ...]
+    rules: tuple[CompiledRule | None, ...]
+    """In the suite's order; None if only Great Expectations' own engine can compute the rule."""
+
+
+def compile_gate_suite(suite: Suite, schema: StructType, gate: Gate, sensitive: Collection[str] = ()) -> CompiledSuite:
+    """A suite, ready to be computed over frames of the schema.
+
+    Jobs, Raises: as `compile_suite`.
+    """
+    rules = compile_suite(suite, schema, gate=gate, sensitive=sensitive)
+    return CompiledSuite(suite, gate, tuple(sensitive), tuple(rules))
+
+
+def evaluate_compiled_suite(
+    load_frame: Callable[[], DataFrame], compiled: CompiledSuite, measured: MeasuredValues = MappingProxyType({})
+) -> list[Any]:
+    """What `evaluate_suite` returns; what is `measured` already is taken from there.
+
+    Jobs:    as `judge_suite`, for what is not measured; none, and no frame, where everything is.
+    Raises:  as `judge_suite`.
+    """
+    rules, expectations = compiled.rules, compiled.suite.expectations
+    ready = [rule for rule in rules if rule is not None]
+    computed = iter(_compute_suite_rules(load_frame, ready, compiled.gate, measured))
+    remaining = [expectation for expectation, rule in zip(expectations, rules, strict=True) if rule is None]
+    from_gx = iter(_evaluate_remaining_rules(load_frame, compiled, remaining))
     return [next(from_gx if rule is None else computed) for rule in rules]
 
 
@@ -102,10 +136,12 @@ def require_passed_verdict(verdict: Verdict) -> None:
         )
 
 
-def _compute_suite_rules(frame: DataFrame, rules: Sequence[CompiledRule], gate: Gate) -> Sequence[Any]:
+def _compute_suite_rules(
+    load_frame: Callable[[], DataFrame], rules: Sequence[CompiledRule], gate: Gate, measured: MeasuredValues
+) -> Sequence[Any]:
     try:
         with suppress_gx_output():
-            return compute_compiled_rules(frame, rules)
+            return compute_compiled_rules(load_frame, rules, measured)
     except (PySparkException, Py4JJavaError) as error:
         failed = SparkscoreError(
             f"Spark failed in the {gate} gate: {summarize_rule_error(str(error))}",
@@ -116,11 +152,12 @@ def _compute_suite_rules(frame: DataFrame, rules: Sequence[CompiledRule], gate: 
 
 
 def _evaluate_remaining_rules(
-    frame: DataFrame, suite: Suite, expectations: Sequence[Expectation], gate: Gate, *, hidden: bool
+    load_frame: Callable[[], DataFrame], compiled: CompiledSuite, expectations: Sequence[Expectation]
 ) -> Sequence[Any]:
-    """What Great Expectations' own engine finds. `hidden`: its messages may hold sensitive values."""
+    """What Great Expectations' own engine finds. Its messages may hold sensitive values."""
     if not expectations:
         return []
+    frame, suite, gate, hidden = load_frame(), compiled.suite, compiled.gate, bool(compiled.sensitive)
     try:
         results = evaluate_with_gx(frame, expectations)
     except Exception as error:

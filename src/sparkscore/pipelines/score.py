@@ -55,7 +55,7 @@ def score(
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
-            rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
+            rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.source)
             attempt.report = dataclasses.replace(attempt.report, rows_read=rows_read)
         if rows_read == 0:
             return finish_empty_run(attempt, plan, decision)

@@ -11,7 +11,6 @@ from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table
 
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """A stage is read as a whole."""
@@ -36,7 +35,9 @@ class StageStore:
 
     def in_session(self, spark: SparkSession) -> "StageStore":
         """The stage as another session sees it."""
-        return StageStore(spark, self.run, self.root)
+        store = StageStore(spark, self.run, self.root)
+        store.table = self.table.in_session(spark)
+        return store
 
     @property
     def guard(self) -> str:
@@ -47,14 +48,13 @@ class StageStore:
     def location(self) -> TableLocation | None:
         """Where tasks may write their files of the stage themselves; None where only Spark can."""
         try:
-            return locate_table(self.spark, self.table.ref)
+            return self.table.location
         except ScanUnsupported:
             return None
 
     def load_progress(self) -> StageProgress:
         """How far attempts with equal pins have come; read anew each time.
 
-        Jobs:    one over the log of the stage, where there is one.
         Raises:  AccessDenied.
         """
         return progress_from_commits(load_commit_notes(self.table)) if self.table.exists() else StageProgress()

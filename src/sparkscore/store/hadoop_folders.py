@@ -14,8 +14,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import translate_spark_errors
-
-LOG_FOLDER = "_delta_log"
+from sparkscore.store.table_location import LOG_FOLDER
 
 
 @dataclass(frozen=True, slots=True)

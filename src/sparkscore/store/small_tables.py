@@ -14,7 +14,7 @@ from pyspark.sql import functions as F
 from sparkscore.errors import ScanUnsupported
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table, open_deltalake_table
+from sparkscore.store.table_location import open_deltalake_table
 
 _DIRECT_READER_VERSION = 1
 _READ_OPTIONS = ParquetReadOptions(coerce_int96_timestamp_unit="us")
@@ -33,7 +33,7 @@ def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None
     Raises:  AccessDenied, TableNotFound.
     """
     with suppress(ScanUnsupported, DeltaError, OSError):  # where Spark fails, too, its own error tells why
-        location = locate_table(table.spark, table.ref)
+        location = table.location
         found = open_deltalake_table(location)
         if found.protocol().min_reader_version == _DIRECT_READER_VERSION:
             filters = None if where is None else [(where[0], "in", list(where[1]))]

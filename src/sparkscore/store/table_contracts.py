@@ -11,9 +11,10 @@ from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.type_mapping import arrow_to_spark_type
-from sparkscore.store.hadoop_folders import LOG_FOLDER, list_folder_names, remove_empty_log
+from sparkscore.store.hadoop_folders import list_folder_names, remove_empty_log
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import JOB_PROPERTY, SCHEMA_PROPERTY, grow_table
+from sparkscore.store.table_location import LOG_FOLDER
 
 EXPIRED_PROPERTY = "sparkscore.expired_revision"
 """The greatest revision of any as_of that retention has removed: Delta's guard still skips up to it."""

@@ -87,6 +87,16 @@ def comparison_mask(name: str, comparison: str, value: pa.Scalar, batch: pa.Reco
     return mask
 
 
+def ignored_rows_mask(names: Sequence[str], all_missing: bool, batch: pa.RecordBatch) -> pa.Array:
+    """Rows where all columns are NULL (`all_missing`), or any."""
+    return reduce(pc.and_ if all_missing else pc.or_, [batch.column(name).is_null() for name in names])
+
+
+def never_mask(batch: pa.RecordBatch) -> pa.Array:
+    """No row."""
+    return pa.repeat(False, batch.num_rows)
+
+
 def greater_mask(first: str, second: str, or_equal: bool, batch: pa.RecordBatch) -> pa.Array:
     """The first column's value greater than the second's; NaN never is."""
     left, right = batch.column(first), batch.column(second)
@@ -116,9 +126,8 @@ def all_different_mask(names: Sequence[str], batch: pa.RecordBatch) -> pa.Array:
 def judged_rows_mask(
     names: Sequence[str], all_missing: bool, predicate: RowMaskFunction, batch: pa.RecordBatch
 ) -> pa.Array:
-    """The predicate, NULL for rows that are ignored: where all columns are NULL (`all_missing`), or any."""
-    missing = reduce(pc.and_ if all_missing else pc.or_, [batch.column(name).is_null() for name in names])
-    return pc.if_else(missing, pa.scalar(None, pa.bool_()), predicate(batch))
+    """The predicate, NULL for rows that are ignored."""
+    return pc.if_else(ignored_rows_mask(names, all_missing, batch), pa.scalar(None, pa.bool_()), predicate(batch))
 
 
 def _all_limits_mask(column: pa.Array, limits: Sequence[ArrowLimit]) -> pa.Array:

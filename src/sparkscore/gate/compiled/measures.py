@@ -3,12 +3,19 @@
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
+from sparkscore.gate.compiled.arrow_measures import (
+    ArrowMeasure,
+    missing_count_twin,
+    null_count_twin,
+    row_count_twin,
+)
 from sparkscore.gate.compiled.row_condition import ALL_ROWS, RowCondition
 from sparkscore.predicates.spark_values import is_floating
 from sparkscore.spark.identifiers import quote_identifier
@@ -23,6 +30,8 @@ class RuleMeasure:
 
     name: str
     column: Callable[[], Column]
+    twin: Callable[[], ArrowMeasure] | None = None
+    """The same in Arrow, made when it is asked for: raises NoArrowForm where that is not sure to be the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,9 @@ class CompiledRule:
 
 def row_count_measure(row_condition: RowCondition) -> RuleMeasure:
     """How many rows there are."""
-    return RuleMeasure(f"rows{row_condition.fingerprint}", row_condition.count_rows)
+    return RuleMeasure(
+        f"rows{row_condition.fingerprint}", row_condition.count_rows, partial(row_count_twin, row_condition)
+    )
 
 
 def null_count_measure(column: str, row_condition: RowCondition) -> RuleMeasure:
@@ -64,6 +75,7 @@ def null_count_measure(column: str, row_condition: RowCondition) -> RuleMeasure:
     return RuleMeasure(
         f"nulls {column} {row_condition.fingerprint}",
         lambda: row_condition.count_where(F.col(quote_identifier(column)).isNull()),
+        partial(null_count_twin, column, row_condition),
     )
 
 
@@ -76,7 +88,11 @@ def missing_count_measure(column: str, schema: StructType, row_condition: RowCon
         value = F.col(quote_identifier(column))
         return row_condition.count_where(value.isNull() | F.isnan(value))
 
-    return RuleMeasure(f"missing {column} {row_condition.fingerprint}", count_missing)
+    return RuleMeasure(
+        f"missing {column} {row_condition.fingerprint}",
+        count_missing,
+        partial(missing_count_twin, column, row_condition),
+    )
 
 
 def shuffled_value(index: int) -> Column:

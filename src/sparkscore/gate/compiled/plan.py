@@ -1,6 +1,6 @@
 """A suite, compiled: which measures are taken in the pass over the rows, and which need a shuffle."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -51,20 +51,37 @@ def compile_expectation(
     return _RULE_COMPILERS[kind](kind, kwargs, schema)
 
 
-def compute_compiled_rules(frame: DataFrame, rules: Sequence[CompiledRule]) -> list[RuleResult]:
-    """What the rules found, in order.
+def compute_compiled_rules(
+    load_frame: Callable[[], DataFrame], rules: Sequence[CompiledRule], measured: MeasuredValues
+) -> list[RuleResult]:
+    """What the rules found, in order. The frame is loaded where something is not `measured` yet.
 
     Jobs:    one for all measures that a pass over the rows takes, none where there are none; one more for each
              column, or list of columns, whose values are brought together; one for each other table.
     """
-    values = dict(_aggregate_rule_measures(frame, [measure for rule in rules for measure in rule.measures]))
+    missing = [rule for rule in rules if not is_rule_measured(rule, measured)]
+    if not missing:
+        return [rule.evaluate(measured) for rule in rules]
+    frame = load_frame()
+    wanted = [measure for rule in missing for measure in rule.measures if measure.name not in measured]
+    values = {**measured, **_aggregate_rule_measures(frame, wanted)}
     shuffles: dict[tuple[str, ...], list[RuleShuffle]] = {}
-    for rule in rules:
-        if rule.shuffle is not None:
+    for rule in missing:
+        if rule.shuffle is not None and not _is_shuffle_measured(rule.shuffle, measured):
             shuffles.setdefault(rule.shuffle.columns, []).append(rule.shuffle)
-    for columns, wanted in shuffles.items():
-        values |= _aggregate_rule_shuffles(frame, columns, wanted, values)
+    for columns, shuffled in shuffles.items():
+        values |= _aggregate_rule_shuffles(frame, columns, shuffled, values)
     return [rule.evaluate(values) for rule in rules]
+
+
+def is_rule_measured(rule: CompiledRule, measured: MeasuredValues | Collection[str]) -> bool:
+    """Whether a rule can be evaluated by what is measured."""
+    has_measures = all(measure.name in measured for measure in rule.measures)
+    return has_measures and (rule.shuffle is None or _is_shuffle_measured(rule.shuffle, measured))
+
+
+def _is_shuffle_measured(shuffle: RuleShuffle, measured: MeasuredValues | Collection[str]) -> bool:
+    return shuffle.sketches is None and all(measure.name in measured for measure in shuffle.value_measures)
 
 
 def _aggregate_rule_measures(frame: DataFrame, measures: Iterable[RuleMeasure]) -> MeasuredValues:

@@ -54,6 +54,9 @@ class RowCondition:
     fingerprint: str = ""
     """Equal conditions have equal ones; empty: all rows."""
     predicate: Column | None = None
+    condition: Any = None
+    """As Great Expectations has it, of columns in `schema`."""
+    schema: StructType | None = None
 
     def count_where(self, condition: Column) -> Column:
         """How many of the rows meet a condition."""
@@ -84,7 +87,8 @@ def compile_row_condition(kwargs: Mapping[str, Any], schema: StructType) -> RowC
     condition = kwargs.get("row_condition")
     if condition is None:
         return ALL_ROWS
-    return RowCondition(json.dumps(condition, sort_keys=True, default=str), _row_condition_column(condition, schema))
+    fingerprint = json.dumps(condition, sort_keys=True, default=str)
+    return RowCondition(fingerprint, _row_condition_column(condition, schema), condition, schema)
 
 
 def find_condition_fault(condition: object) -> str | None:

@@ -9,6 +9,16 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, DecimalType, StructType
 
+from sparkscore.gate.compiled.arrow_measures import (
+    ArrowMeasure,
+    broken_count_twin,
+    deviation_twin,
+    extreme_time_within_twin,
+    extreme_twin,
+    ignored_count_twin,
+    mean_twin,
+    sum_twin,
+)
 from sparkscore.gate.compiled.bounds import is_number_within_bounds, is_within_bounds, require_number_bounds
 from sparkscore.gate.compiled.conditions import CONDITIONS, expectation_condition
 from sparkscore.gate.compiled.measures import (
@@ -49,8 +59,11 @@ def condition_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> Compile
         if "column" in kwargs
         else _ignored_rows_measure(kwargs, row_condition)
     )
+    label = f"broken {kind} {_arguments_fingerprint(kwargs)}"
     broken = RuleMeasure(
-        f"broken {kind} {_arguments_fingerprint(kwargs)}", lambda: row_condition.count_where(~predicate)
+        label,
+        lambda: row_condition.count_where(~predicate),
+        partial(broken_count_twin, label, kind, kwargs, schema, row_condition),
     )
     return CompiledRule(partial(_condition_result, total, ignored, broken, mostly=mostly), (total, ignored, broken))
 
@@ -79,7 +92,8 @@ def _ignored_rows_measure(kwargs: RuleKwargs, row_condition: RowCondition) -> Ru
         predicate = ignored_rows(kwargs)
         return row_condition.count_where(F.lit(False) if predicate is None else predicate)
 
-    return RuleMeasure(f"ignored {names} {row_condition.fingerprint}", count_ignored)
+    label = f"ignored {names} {row_condition.fingerprint}"
+    return RuleMeasure(label, count_ignored, partial(ignored_count_twin, label, kwargs, row_condition))
 
 
 def _arguments_fingerprint(kwargs: RuleKwargs) -> str:
@@ -104,14 +118,27 @@ def aggregate_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> Compile
         return aggregate(row_condition.null_outside(F.col(quote_identifier(kwargs["column"]))), type_)
 
     name = f"{kind} {kwargs['column']} {row_condition.fingerprint}"
+    twin = partial(_AGGREGATE_TWINS[kind], kwargs["column"], type_, row_condition)
     if column_value_kind(type_) not in TIME_KINDS:
         require_number_bounds(kwargs)
-        return CompiledRule(partial(_aggregate_number_result, name, kwargs), (RuleMeasure(name, aggregate_column),))
+        measure = RuleMeasure(name, aggregate_column, twin)
+        return CompiledRule(partial(_aggregate_number_result, name, kwargs), (measure,))
     within = is_within_bounds(aggregate_column(), type_, kwargs)
-    is_within = RuleMeasure(f"{kind} within {_arguments_fingerprint(kwargs)}", lambda: within)
+    is_within = RuleMeasure(
+        f"{kind} within {_arguments_fingerprint(kwargs)}",
+        lambda: within,
+        partial(
+            extreme_time_within_twin,
+            kwargs["column"],
+            type_,
+            row_condition,
+            kwargs,
+            greatest=kind == "expect_column_max_to_be_between",
+        ),
+    )
     return CompiledRule(
         partial(_aggregate_time_result, name, is_within.name),
-        (RuleMeasure(name, lambda: aggregate_column().cast("string")), is_within),
+        (RuleMeasure(name, lambda: aggregate_column().cast("string"), twin), is_within),
     )
 
 
@@ -137,6 +164,13 @@ _AGGREGATES: Mapping[str, tuple[Callable[[Column, DataType], Column], frozenset[
     "expect_column_sum_to_be_between": (_overflow_safe_sum, NUMBER_KINDS),
     "expect_column_min_to_be_between": (lambda column, _: F.min(column), NUMBER_KINDS | TIME_KINDS),
     "expect_column_max_to_be_between": (lambda column, _: F.max(column), NUMBER_KINDS | TIME_KINDS),
+}
+_AGGREGATE_TWINS: Mapping[str, Callable[[str, DataType, RowCondition], ArrowMeasure]] = {
+    "expect_column_mean_to_be_between": mean_twin,
+    "expect_column_stdev_to_be_between": deviation_twin,
+    "expect_column_sum_to_be_between": sum_twin,
+    "expect_column_min_to_be_between": partial(extreme_twin, greatest=False),
+    "expect_column_max_to_be_between": partial(extreme_twin, greatest=True),
 }
 _KIND_DESCRIPTIONS = {
     "integer": "a number",

@@ -87,7 +87,7 @@ def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None)
         return TransportChoice("arrow", f"no scan: only Spark computes {inexact[0]}, which rejects rows, exactly")
     rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
     try:
-        scan = plan_file_scan(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
+        scan = plan_file_scan(attempt.spark, plan.snapshot, batch_rows=rows, target=target, source=attempt.source)
     except ScanUnsupported as unsure:
         return TransportChoice("arrow", f"no scan: {unsure.found}")
     found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"

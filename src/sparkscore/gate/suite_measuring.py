@@ -1,0 +1,165 @@
+"""A suite beside the pass over the rows: what its tasks measure with pyarrow, and the verdict of that and of Spark.
+
+The tasks that read, or write, the rows start a state of `SuiteMeasuring.summary` for each part of them, add its
+batches, and keep `to_bytes()` with the part. Afterwards `judge_measured_suite` merges the states. What tasks cannot
+measure, or what the states do not say, Spark computes over the frame, as `verdicts.judge_suite` does for all rules.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import pyarrow as pa
+from pyspark.sql import DataFrame
+from pyspark.sql.types import StructType
+
+from sparkscore.errors import ConfigError
+from sparkscore.gate.aggregates.gate_summary import GateSummary, merge_gate_states
+from sparkscore.gate.aggregates.row_aggregates import RowAggregate
+from sparkscore.gate.compiled.arrow_literals import NoArrowForm
+from sparkscore.gate.compiled.arrow_masks import RowMaskFunction, null_mask
+from sparkscore.gate.compiled.arrow_measures import ArrowMeasure, NotMeasured
+from sparkscore.gate.compiled.measures import CompiledRule, RuleMeasure
+from sparkscore.gate.suites import Expectation, Suite
+from sparkscore.gate.verdicts import CompiledSuite, evaluate_compiled_suite, to_suite_verdict
+from sparkscore.records import Verdict, json_digest
+from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
+from sparkscore.spark.type_mapping import spark_to_arrow_type
+
+_FORMAT = 1
+"""Of the states. A new one where a state of before would be understood differently."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredRows:
+    """Which rows the tasks see, and in which of the frame's columns."""
+
+    columns: Collection[str]
+    scored_only: bool = False
+    """The frame holds the rows without a reject alone, and the tasks see all: `_reject` tells them apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteMeasuring:
+    """A compiled suite, and what of it tasks measure."""
+
+    compiled: CompiledSuite
+    summary: GateSummary | None
+    """What tasks compute; None where no rule can be measured by them."""
+    remaining: Suite
+    """The rules that Spark computes in any case; those that need no rows are not among them."""
+    twins: tuple[tuple[str, ArrowMeasure], ...]
+    """Names of measures, and how their values come from what the tasks compute."""
+
+
+def plan_suite_measuring(
+    compiled: CompiledSuite, schema: StructType, rows: MeasuredRows, *, name: str
+) -> SuiteMeasuring:
+    """Which rules of a suite tasks measure while they read, or write, the rows. `name`: of the summary.
+
+    Needs:   the schema of the frame that the suite judges.
+    Jobs:    none.
+    """
+    found = [
+        _find_rule_twins(expectation, rule, schema, rows.columns, compiled.sensitive)
+        for expectation, rule in _rules_in_order(compiled)
+    ]
+    twins = {name: twin for one in found if one is not None for name, twin in one.items()}
+    remaining = tuple(
+        expectation for expectation, one in zip(compiled.suite.expectations, found, strict=True) if one is None
+    )
+    aggregates = {twin.aggregate.key: twin.aggregate for twin in twins.values()}
+    summary = _build_gate_summary(name, list(aggregates.values()), schema, rows) if aggregates else None
+    return SuiteMeasuring(compiled, summary, replace(compiled.suite, expectations=remaining), tuple(twins.items()))
+
+
+def judge_measured_suite(
+    measuring: SuiteMeasuring,
+    states: Iterable[bytes],
+    load_frame: Callable[[], DataFrame],
+    *,
+    rows: int | None = None,
+) -> Verdict:
+    """The verdict that `verdicts.judge_suite` gives over the frame: by the states where they are sure, else by Spark.
+
+    The states are used where they have seen `rows` rows in all; None: it is certain that they have seen each row once.
+
+    Needs:   the states of all parts of the rows, in any order. The frame is loaded only where Spark has to compute.
+    Jobs:    none where all was measured; else as `verdicts.judge_suite`, for what was not.
+    Raises:  as `verdicts.judge_suite`.
+    """
+    started, compiled = time.monotonic(), measuring.compiled
+    measured = merge_measured_values(measuring, states, rows=rows)
+    results = evaluate_compiled_suite(load_frame, compiled, measured)
+    seconds = time.monotonic() - started
+    return to_suite_verdict(compiled.suite, results, gate=compiled.gate, sensitive=compiled.sensitive, seconds=seconds)
+
+
+def merge_measured_values(
+    measuring: SuiteMeasuring, states: Iterable[bytes], *, rows: int | None = None
+) -> dict[str, Any]:
+    """The values of the measures, by name, as far as the states are sure of them.
+
+    Jobs:    none.
+    """
+    parts = {} if measuring.summary is None else merge_gate_states(measuring.summary, states, rows=rows)
+    values = {}
+    for name, twin in measuring.twins:
+        with suppress(KeyError, NotMeasured):
+            values[name] = twin.value(parts[twin.aggregate.key])
+    return values
+
+
+def _rules_in_order(compiled: CompiledSuite) -> Iterator[tuple[Expectation, CompiledRule | None]]:
+    return zip(compiled.suite.expectations, compiled.rules, strict=True)
+
+
+def _find_rule_twins(
+    expectation: Expectation,
+    rule: CompiledRule | None,
+    schema: StructType,
+    columns: Collection[str],
+    sensitive: Collection[str],
+) -> dict[str, ArrowMeasure] | None:
+    """The measures of a rule that tasks can measure; None where there is one that they cannot."""
+    if rule is None or (rule.shuffle is not None and rule.shuffle.sketches is not None):
+        return None
+    measures = (*rule.measures, *(rule.shuffle.value_measures if rule.shuffle else ()))
+    try:
+        twins = {measure.name: _find_measure_twin(measure, schema, columns) for measure in measures}
+    except (NoArrowForm, ConfigError):
+        return None
+    keeps_values = any(twin.aggregate.keeps_values for twin in twins.values())
+    return None if keeps_values and expectation.judges_any(sensitive) else twins
+
+
+def _find_measure_twin(measure: RuleMeasure, schema: StructType, columns: Collection[str]) -> ArrowMeasure:
+    if measure.twin is None:
+        raise NoArrowForm
+    twin = measure.twin()
+    if not set(twin.aggregate.columns) <= set(columns):
+        raise NoArrowForm
+    _arrow_types(twin.aggregate.columns, schema)
+    return twin
+
+
+def _arrow_types(columns: Iterable[str], schema: StructType) -> dict[str, pa.DataType]:
+    """Raises: ConfigError for a type that Arrow does not have."""
+    return {name: spark_to_arrow_type(schema[name].dataType) for name in columns}
+
+
+def _build_gate_summary(
+    name: str, aggregates: Sequence[RowAggregate], schema: StructType, rows: MeasuredRows
+) -> GateSummary:
+    types = _arrow_types((column for aggregate in aggregates for column in aggregate.columns), schema)
+    row_filter: RowMaskFunction | None = None
+    if rows.scored_only:
+        types[REJECT_COLUMN], row_filter = REJECT_TYPE, partial(null_mask, REJECT_COLUMN)
+    keys = [aggregate.key for aggregate in aggregates]
+    fingerprint = json_digest(
+        [_FORMAT, keys, [[column, str(kind)] for column, kind in types.items()], rows.scored_only]
+    )
+    return GateSummary(name, fingerprint, tuple(types.items()), tuple(aggregates), row_filter)
