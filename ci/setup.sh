@@ -94,11 +94,14 @@ setup_has_installer() { command -v uv >/dev/null || "$setup_venv/bin/python" -c 
 setup_install_locked() { # LOCK [OPTION...]
     local lock=$setup_root/$1
     shift
+    # Compiled once, by all cores: where Python may not keep what it compiles, each process spends 8 s on it anew. Some
+    # packages bring files that no Python compiles.
     if command -v uv >/dev/null; then
-        # compiled once, as pip does: where Python may not keep what it compiles, each process spends 8 s on it anew
         uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
     else
-        "$setup_venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --require-hashes "$@" -r "$lock"
+        "$setup_venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile --require-hashes "$@" \
+            -r "$lock" || return
+        "$setup_venv/bin/python" -m compileall -qq -j 0 "$setup_venv"/lib/python*/site-packages >/dev/null 2>&1 || true
     fi
 }
 

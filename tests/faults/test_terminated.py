@@ -62,7 +62,7 @@ def in_the_middle(scene: Scene, command: Sequence[str]) -> Iterator[subprocess.P
         (SUBMITTED, "the job", 143),
         (PYTHON_FIRST, "the job", 143),
         pytest.param(CONSOLE, "the job", 143, marks=pytest.mark.smoke),
-        (CONSOLE, "its JVM", 75),
+        pytest.param(CONSOLE, "its JVM", 75, marks=pytest.mark.smoke),
     ],
 )
 def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_and_goes_on(
