@@ -34,6 +34,13 @@ class JobEvents:
         """
         return load_events(self.table, job=self.job, as_ofs=as_ofs) if as_ofs else []
 
+    def load_newest(self, count: int) -> list[RunEvent]:
+        """All events of the so many greatest as_ofs, oldest first.
+
+        Jobs:    as `load_as_ofs`.
+        """
+        return self.load_as_ofs(self.index.as_ofs[-count:])
+
     def load_scoring_publications(self, keys: Sequence[PublicationKey]) -> list[RunEvent]:
         """The publications that scored what these show: `lifecycle.find_scoring_publications`, within their as_ofs.
 
