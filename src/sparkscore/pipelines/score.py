@@ -1,4 +1,4 @@
-"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
+"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one commit."""
 
 import dataclasses
 from contextlib import nullcontext
@@ -44,7 +44,7 @@ def score(
     the pins and the stage of an attempt that did not end.
 
     Grain:   the prediction table holds one row per (keys, as_of).
-    Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one MERGE.
+    Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one commit.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
     attempt = Attempt.open(spark, settings, as_of)

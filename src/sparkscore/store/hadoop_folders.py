@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.redaction.secret_patterns import mask_secrets
-from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.error_translation import to_sparkscore_error, translate_spark_errors
 from sparkscore.store.table_location import LOG_FOLDER
 
 
@@ -144,7 +144,7 @@ def _open_hadoop_path(spark: SparkSession, folder: str) -> tuple[Any, Any]:
 
 def _hadoop_path(spark: SparkSession, folder: str) -> Any:
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
-    return jvm.org.apache.hadoop.fs.Path(folder)
+    return getattr(jvm, "org.apache.hadoop.fs.Path")(folder)  # by one name: by five, each is a call to the JVM
 
 
 def write_text_file(spark: SparkSession, file: str, text: str) -> None:
@@ -155,6 +155,9 @@ def write_text_file(spark: SparkSession, file: str, text: str) -> None:
     """
     with translate_spark_errors(f"writing {file}"):
         files, path = _open_hadoop_path(spark, file)
+        if files.getScheme() == "file":
+            _write_local_file(Path(path.toUri().getPath()), mask_secrets(text))
+            return
         other = path.suffix(f".{uuid4().hex}.tmp")
         stream = files.create(other, True)
         try:
@@ -164,3 +167,18 @@ def write_text_file(spark: SparkSession, file: str, text: str) -> None:
         files.delete(path, False)
         if not files.rename(other, path):
             raise AccessDenied(f"{file} cannot be written", "a folder to write to", "check its owner and mode")
+
+
+def _write_local_file(file: Path, text: str) -> None:
+    other = file.with_name(f"{file.name}.{uuid4().hex}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        other.write_text(text, encoding="utf-8")
+        other.replace(file)
+        file.with_name(f".{file.name}.crc").unlink(missing_ok=True)  # Hadoop's, of what was there before
+    except OSError as error:
+        with suppress(OSError):
+            other.unlink(missing_ok=True)
+        raise to_sparkscore_error(error, f"writing {file}") or AccessDenied(
+            f"{file} cannot be written", "a folder to write to", "check its owner and mode"
+        ) from error
