@@ -17,7 +17,14 @@ from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verd
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
-from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.monitor_records import (
+    QUANTILE_LEVELS,
+    ColumnProfile,
+    Drift,
+    OmittedSlices,
+    ProgressReporter,
+    SlaRule,
+)
 from sparkscore.records.prediction_parts import (
     NO_OUTPUT_PARTS,
     OutputParts,
@@ -33,6 +40,7 @@ from sparkscore.records.report_records import (
     RunReport,
     RunStatus,
 )
+from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
     EventKind,
@@ -77,8 +85,10 @@ __all__ = [
     "MigrationRequest",
     "MigrationStatus",
     "ModelInput",
+    "OmittedSlices",
     "OutputParts",
     "PartRows",
+    "PassSummaries",
     "PinnedModel",
     "Pins",
     "Postprocessing",
@@ -91,6 +101,8 @@ __all__ = [
     "RowChanges",
     "RowRule",
     "RowRules",
+    "RowSummary",
+    "RowSummaryState",
     "RuleVerdict",
     "Run",
     "RunCommit",
@@ -99,6 +111,7 @@ __all__ = [
     "RunPage",
     "RunReport",
     "RunStatus",
+    "SampledSummary",
     "ScoredPart",
     "SkippedStep",
     "SlaRule",

@@ -10,6 +10,7 @@ from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commi
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
+from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
@@ -112,6 +113,10 @@ class StageStore:
             self.table.load_rows().limit(0), self.table, options=self._commit_options("reset", past), mode="overwrite"
         )
         return self.load_progress()
+
+    def find_states(self, stage: Stage) -> StagedStates | None:
+        """What tasks have summarised of the stage's rows while they scored; None where tasks do not write its files."""
+        return None if self.location is None else StagedStates(self.table.log, stage)
 
     def find_size(self, stage: Stage) -> int | None:
         """Bytes of the stage's files; None where only Spark reaches them.

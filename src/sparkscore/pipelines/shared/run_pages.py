@@ -63,11 +63,15 @@ def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
 
 def write_run_page(spark: SparkSession, settings: Settings, page: RunPage) -> str:
     """Write the reports of a run and of its job; returns where the run's report is."""
-    folder = report_folder(settings)
-    path = f"{folder}/{page.report.run_id}.html"
+    path = run_page_path(settings, page.report.run_id)
     write_text_file(spark, path, run_page(page))
-    write_text_file(spark, f"{folder}/index.html", job_page(settings.job, page.history))
+    write_text_file(spark, f"{report_folder(settings)}/index.html", job_page(settings.job, page.history))
     return path
+
+
+def run_page_path(settings: Settings, run_id: str | None) -> str:
+    """Where a run's report is."""
+    return f"{report_folder(settings)}/{run_id}.html"
 
 
 def report_folder(settings: Settings) -> str:
