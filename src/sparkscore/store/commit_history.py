@@ -21,8 +21,17 @@ def count_rows_by_run(table: Table, as_of: datetime) -> dict[str, int]:
     """
     if not table.exists():
         return {}
-    found = table.ask_log(lambda log: count_logged_rows(log, as_of))
+    found = find_rows_by_run(table, as_of)
     return _count_rows_by_spark(table, as_of) if found is None else found
+
+
+def find_rows_by_run(table: Table, as_of: datetime) -> dict[str, int] | None:
+    """Visible rows per run_id of an as_of by the table's files; None where only Spark is certain to know.
+
+    Jobs:    none.
+    Raises:  TableNotFound.
+    """
+    return table.ask_log(lambda log: count_logged_rows(log, as_of))
 
 
 def _count_rows_by_spark(table: Table, as_of: datetime) -> dict[str, int]:
