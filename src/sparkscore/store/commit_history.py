@@ -43,7 +43,7 @@ def _count_rows_by_spark(table: Table, as_of: datetime) -> dict[str, int]:
             .agg(F.count(F.lit(1)).alias("rows"))
             .collect()
         )
-    return {row["run_id"]: row["rows"] for row in rows}
+    return {row["run_id"] or "": row["rows"] for row in rows}
 
 
 def load_commit_notes(table: Table) -> list[tuple[int, Mapping[str, Any]]]:
