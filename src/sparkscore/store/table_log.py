@@ -4,6 +4,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -20,6 +21,9 @@ from sparkscore.store.log_metadata import LogMetadata, refuse_unsure_protocol
 from sparkscore.store.table_location import LOG_FOLDER, open_deltalake_table
 
 _COMMIT_FILE = re.compile(r"(\d{20})\.json")
+_FIRST_ALONE = 8
+"""Commits that are read one after the other before the rest is read at once: what is looked for is mostly new."""
+_READERS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 FileFilter = Callable[[pa.Table], Any]
@@ -79,6 +83,8 @@ class TableLog:
         for version in range(newest, -1, -1):
             with suppress(FileNotFoundError):
                 yield version, self._load_user_metadata(version)
+                if self.location.filesystem is not None and newest - version == _FIRST_ALONE:
+                    self._load_all_user_metadata(version)
                 continue
             # cleaned up; Spark, too, skips a commit that is missing between others
             for older in reversed([found for found, _ in self._list_commits() if found < version]):
@@ -138,6 +144,12 @@ class TableLog:
             with self._files.open_input_stream(self._commit_path(version)) as file:
                 self._notes[version] = _find_user_metadata(io.BufferedReader(file))
         return self._notes[version]
+
+    def _load_all_user_metadata(self, until: int) -> None:
+        """Those of all commits before a version, many at once: a store far away takes as long for one as for them."""
+        versions = [version for version, _ in self._list_commits() if version < until and version not in self._notes]
+        with ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(self._load_user_metadata, versions))
 
     def _list_commits(self) -> list[tuple[int, int]]:
         """Version and time in milliseconds of each commit's file, oldest first."""
