@@ -14,7 +14,7 @@ from sparkscore.pipelines.scoring.source_survey import SourceRows
 from sparkscore.pipelines.scoring.transport_choice import TransportChoice
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import output_gate_summary, stage_count_summary
+from sparkscore.pipelines.shared.run_suites import find_measuring, output_gate_summary, stage_count_summary
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
 from sparkscore.store.run_events import load_events
 
@@ -29,6 +29,7 @@ class PassPlan:
     """None: the config has no suite for the input gate."""
     choice: TransportChoice
     """How rows reach the model, as far as it can be told before what an earlier attempt has scored is known."""
+    rows: SourceRows
     summaries: PassSummaries
 
     @property
@@ -44,25 +45,25 @@ def plan_pass(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: Sourc
     """
     order = plan_gate_order(attempt, plan, choice, rows.most)
     if choice.scan is None:
-        return PassPlan(order, choice, PassSummaries())
-    source = [*_input_gate_summaries(attempt, order), *_input_profile_summaries(attempt, plan, rows)]
-    return PassPlan(order, choice, PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan))))
+        return PassPlan(order, choice, rows, PassSummaries())
+    source = [*_input_gate_summaries(attempt, plan, order), *_input_profile_summaries(attempt, plan, rows)]
+    summaries = PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan)))
+    return PassPlan(order, choice, rows, summaries)
 
 
 def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: int | None) -> GateOrder | None:
     """When the input gate judges; None where it has nothing to judge. `rows`: at most so many are read."""
-    measuring = attempt.measurings.get("input")
+    measuring = find_measuring(attempt, plan, "input")
     if measuring is None or not measuring.compiled.suite.expectations:
         return None
     cost = None
     if choice.scan is not None and attempt.stage_store(plan.run).location is not None:
-        context = attempt.spark.sparkContext
         cost = ScoringCost(
             plan.model,
             choice.scan.bytes,
             rows,
-            context.defaultParallelism,
-            has_gpu=context.getConf().get(_GPU_SETTING) is not None,
+            attempt.spark.sparkContext.defaultParallelism,
+            has_gpu=attempt.spark.conf.get(_GPU_SETTING, None) is not None,
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
             load_events=partial(load_events, attempt.runs_table, job=attempt.settings.job),
         )
@@ -79,8 +80,8 @@ def profile_share(attempt: Attempt, rows: SourceRows) -> float | None:
     return 1.0 if is_all else None
 
 
-def _input_gate_summaries(attempt: Attempt, order: GateOrder | None) -> Iterable[SampledSummary]:
-    measuring = attempt.measurings.get("input")
+def _input_gate_summaries(attempt: Attempt, plan: Plan, order: GateOrder | None) -> Iterable[SampledSummary]:
+    measuring = find_measuring(attempt, plan, "input")
     if order is not None and not order.is_first and measuring is not None and measuring.summary is not None:
         yield SampledSummary(measuring.summary)
 
