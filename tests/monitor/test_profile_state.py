@@ -22,7 +22,7 @@ from sparkscore.monitor.profile_state import (
     ProfileSummary,
     merge_profile_states,
 )
-from sparkscore.monitor.state_merge import MAX_SLICES, read_state, split_state
+from sparkscore.monitor.state_merge import MAX_SLICES, partition_state, read_state
 from sparkscore.monitor.summary_rows import SLICE_SUMMARY_SIZE, SUMMARY_SIZE
 
 NUMBERS = st.one_of(
@@ -115,7 +115,7 @@ def test_a_state_without_rows_merges_as_nothing() -> None:
 
 def test_parts_of_a_state_hold_each_slice_once() -> None:
     whole = state_of(batch([(float(at), None, f"c{at % 40}", False) for at in range(400)]))
-    parts = split_state(whole, 5)
+    parts = partition_state(whole, 5)
     assert all(read_state(part).num_rows for part in parts)
     assert read_summaries(merge_profile_states(parts)) == read_summaries(whole)
 

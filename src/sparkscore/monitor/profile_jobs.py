@@ -10,7 +10,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.monitor.profile_state import ProfileMerger, ProfileRequest, ProfileState
-from sparkscore.monitor.state_merge import split_state
+from sparkscore.monitor.state_merge import partition_state
 from sparkscore.records import FileScan, SplitReader
 from sparkscore.spark.split_frame import create_split_frame, iterate_splits
 
@@ -93,7 +93,7 @@ def _to_parts(state: ProfileState, buckets: int) -> Iterator[pa.RecordBatch]:
 
     context = TaskContext.get()
     task = 0 if context is None else context.partitionId()
-    for bucket, part in enumerate(split_state(state.to_bytes(), max(buckets, 1))):
+    for bucket, part in enumerate(partition_state(state.to_bytes(), max(buckets, 1))):
         yield pa.record_batch([[task], [bucket], [part]], schema=_PART_SCHEMA)
 
 

@@ -43,7 +43,7 @@ def write_state(rows: pa.Table) -> bytes:
     return bytes(sink.getvalue().to_pybytes())
 
 
-def split_state(state: bytes, parts: int) -> list[bytes]:
+def partition_state(state: bytes, parts: int) -> list[bytes]:
     """A state as so many, each slice in one of them."""
     if parts == 1:
         return [state]

@@ -1,4 +1,4 @@
-"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
+"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one commit."""
 
 import dataclasses
 from contextlib import nullcontext
@@ -31,7 +31,7 @@ from sparkscore.stage.stage_progress import StageProgress
 
 
 def score(
-    spark: SparkSession,
+    spark: SparkSession | None,
     settings: Settings,
     *,
     as_of: str | datetime,
@@ -45,16 +45,20 @@ def score(
     `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
     the pins and the stage of an attempt that did not end.
 
+    Needs:   a session; without one (None) SparkNeeded tells that there is something to do, before anything is done.
     Grain:   the prediction table holds one row per (keys, as_of).
-    Jobs:    one that reads the source, judges it and predicts each row once; one MERGE. More where the gates, the
-             transport or the table need them: see docs/decisions/one-pass.md.
+    Jobs:    one that reads the source, judges it and predicts each row once; one that publishes. More where the
+             gates, the transport or the table need them: see docs/decisions/one-pass.md.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
     attempt = Attempt.open(spark, settings, as_of)
+    if settings.monitor.metrics is not None:
+        attempt.require_session()  # how many cores it has is a metric
     with attempt.record_failures():
         decision = decide_run(attempt, replace=replace, force=force, restart=restart)
         if decision.kind == "already_published":
             return _resume_monitoring(attempt, decision)
+        attempt.require_session()
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
@@ -80,6 +84,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     report_published_run(attempt, decision)
     current = decision.current
     if current is not None and run_monitoring.is_monitoring_missing(attempt, current):
+        attempt.require_session()
         _monitor_publication(attempt, decision, current)
     return attempt.finish("already_published")
 
@@ -134,7 +139,7 @@ def _score_and_stage(
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     RunLimits.of(attempt.settings, started=attempt.started, rows_read=rows_read).check_rejects(stage.rejected)
-    attempt.record_event("staged")
+    attempt.hold_event("staged")
     return stage
 
 

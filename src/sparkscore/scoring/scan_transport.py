@@ -118,7 +118,7 @@ class _RunningScan:
             self._scan.reader, self._scorer, self._location, self._key, self._reports.add_report, allowance
         )
         frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
-        with run_in_background(self._spark, frame.toArrow) as job:
+        with run_in_background(self._spark, frame.collect) as job:
             for _ in job.ticks():
                 yield self._reports.take_new_reports()
             job.result()

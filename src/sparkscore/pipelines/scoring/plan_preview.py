@@ -28,7 +28,7 @@ _MAX_SHOWN_COLUMNS = 30
 
 
 def preview_plan(
-    spark: SparkSession,
+    spark: SparkSession | None,
     settings: Settings,
     *,
     as_of: str | datetime,
@@ -38,6 +38,7 @@ def preview_plan(
 ) -> tuple[RunReport, list[tuple[str, str]]]:
     """What `score` would do now: a report with status `dry_run`, and lines (what, how) to print. Writes nothing.
 
+    Needs:   a session, unless the as_of is published already: without one (None) the rest raises SparkNeeded.
     Jobs:    none that reads data beyond logs and one count in the prediction table.
     Raises:  whatever `score` would raise before it reads the source.
     """
@@ -47,6 +48,7 @@ def preview_plan(
         if decision.kind == "already_published":
             report_published_run(attempt, decision)
             return attempt.finish("dry_run"), [("would do", "nothing: this as_of is already published")]
+        attempt.require_session()
         planned = pin_run(attempt, decision, copies=copies)
         check_suites(attempt, planned)
         way = choose_transport(attempt, planned)

@@ -1,10 +1,8 @@
-"""From a complete stage to the publication: judge, publish by one MERGE, record the event."""
+"""From a complete stage to the publication: judge, publish by one commit, record the event."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-
-from pyspark.sql import functions as F
 
 from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
 from sparkscore.pipelines.scoring.transport_choice import output_frame
@@ -22,7 +20,7 @@ from sparkscore.store.table_contracts import ensure_table
 def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
     """Judge and publish the complete stage of an attempt.
 
-    Jobs:    one that judges, more for a suite; one MERGE.
+    Jobs:    one that judges, more for a suite; those of `publish_run`.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
     target, keys = attempt.target, attempt.settings.output_keys
@@ -31,13 +29,14 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
     with attempt.phase("publish"):
         ensure_table(target.refresh(), plan.contract, job=plan.run.job)  # scoring took its time
         if stage.rejected:
-            rejected = store.load_rows(stage).where(F.col(REJECT_COLUMN).isNotNull())
+            rejected = store.load_rows(stage).where(f"{REJECT_COLUMN} IS NOT NULL")
             keep_rejects(rejected, plan.run, target, keys=keys, sensitive=sensitive)
         rows = RowsToPublish(
             lambda session: output_frame(attempt, plan, store.in_session(session).load_scored_rows(stage)),
             plan.contract.names,
             stage.scored,
             stage.rejected,
+            store.find_size(stage),
         )
         publication = publish_run(rows, plan.run, target, keys=keys)
         ensure_latest_view(target, keys=keys)
