@@ -71,14 +71,15 @@ def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows:
     return choose_gate_order(attempt.settings.gate.before, cost, measured=measuring.summary is not None)
 
 
-def profile_share(attempt: Attempt, rows: SourceRows) -> float | None:
-    """The share of the rows that is profiled; None where that is known only when all are read."""
-    if rows.exact is not None:
-        return input_profile_share(attempt, rows.exact)
-    is_all = attempt.settings.profile.rows == "all" or (
-        rows.most is not None and input_profile_share(attempt, rows.most) >= 1
-    )
-    return 1.0 if is_all else None
+def choose_profile_share(attempt: Attempt, plan: Plan, rows: SourceRows) -> float | None:
+    """The share of the rows that is profiled while they are read; None where another job has to sample them.
+
+    With a filter the scan cannot tell which of a row group's rows are in a sample.
+    """
+    most = rows.most if rows.exact is None else rows.exact
+    is_all = attempt.settings.profile.rows == "all"
+    share = 1.0 if is_all else None if most is None else input_profile_share(attempt, most)
+    return share if share is None or share >= 1 or not plan.snapshot.where else None
 
 
 def _input_gate_summaries(attempt: Attempt, plan: Plan, order: GateOrder | None) -> Iterable[SampledSummary]:
@@ -90,7 +91,7 @@ def _input_gate_summaries(attempt: Attempt, plan: Plan, order: GateOrder | None)
 def _input_profile_summaries(attempt: Attempt, plan: Plan, rows: SourceRows) -> Iterable[SampledSummary]:
     if attempt.settings.profile.rows == "none":
         return
-    share, summary = profile_share(attempt, rows), input_profile_summary(attempt, plan)
+    share, summary = choose_profile_share(attempt, plan, rows), input_profile_summary(attempt, plan)
     if share is not None and summary.request.columns:
         yield SampledSummary(summary, share)
 
