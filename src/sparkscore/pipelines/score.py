@@ -1,4 +1,4 @@
-"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
+"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one commit."""
 
 import dataclasses
 from contextlib import nullcontext
@@ -47,8 +47,8 @@ def score(
 
     Needs:   a session; without one (None) SparkNeeded tells that there is something to do, before anything is done.
     Grain:   the prediction table holds one row per (keys, as_of).
-    Jobs:    one that reads the source, judges it and predicts each row once; one MERGE. More where the gates, the
-             transport or the table need them: see docs/decisions/one-pass.md.
+    Jobs:    one that reads the source, judges it and predicts each row once; one that publishes. More where the
+             gates, the transport or the table need them: see docs/decisions/one-pass.md.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
     attempt = Attempt.open(spark, settings, as_of)
@@ -143,7 +143,7 @@ def _score_and_stage(
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     RunLimits.of(attempt.settings, started=attempt.started, rows_read=rows_read).check_rejects(stage.rejected)
-    attempt.record_event("staged")
+    attempt.hold_event("staged")
     return stage
 
 

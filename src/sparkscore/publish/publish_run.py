@@ -1,4 +1,4 @@
-"""The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
+"""The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -118,7 +118,7 @@ def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence
 def _has_run_commit(run: Run, target: Table) -> bool:
     try:
         return find_run_commit(target, run.run_id) is not None
-    except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
+    except Exception:  # noqa: BLE001  the store is gone: the error of the commit is the one to tell
         return False
 
 

@@ -145,7 +145,7 @@ def _open_hadoop_path(spark: SparkSession, folder: str) -> tuple[Any, Any]:
 
 def _hadoop_path(spark: SparkSession, folder: str) -> Any:
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
-    return jvm.org.apache.hadoop.fs.Path(folder)
+    return getattr(jvm, "org.apache.hadoop.fs.Path")(folder)  # by one name: by five, each is a call to the JVM
 
 
 def write_text_file(spark: SparkSession | None, file: str, text: str) -> None:
