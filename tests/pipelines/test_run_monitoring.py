@@ -1,9 +1,9 @@
 """What is done after a publication: profiles, drift, promises, and their exit code; none of it harms the run."""
 
 import json
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import mlflow
@@ -270,6 +270,37 @@ class TestNoHarm:
         report = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
         assert (report.status, report.report) == ("published", None)
         assert "no report: no chart" in report.warnings
+        assert world.events() == ["started", "staged", "published", "monitored"]
+        again = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
+        assert (again.status, again.report) == ("already_published", None)
+
+    def test_a_slow_page_holds_the_run_for_a_limited_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        over = Event()
+        monkeypatch.setattr(run_monitoring, "_PAGE_S", 0.05)
+        monkeypatch.setattr(run_monitoring, "write_run_page", lambda *_: over.wait(60))
+        report = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
+        over.set()
+        assert (report.status, report.report) == ("published", None)
+        assert "no report: it still runs after 0.05 s" in report.warnings
+
+    def test_what_decides_the_exit_code_is_recorded_before_pages_and_mlflow(
+        self, flights: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched: dict[str, Any] = {"drift": {"fail": True}, "monitor": {"report": True, "mlflow": True}}
+        run(flights)
+        flights.write_source(shifted(source_rows(ROWS), 2.0))
+
+        def killed(*_: Any, **__: Any) -> str:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(run_monitoring, "_write_page_in_time", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run(flights, SECOND, **watched)
+        again = run(flights, SECOND, **watched)
+        assert (again.status, again.exit_code, again.report) == ("already_published", 5, None)
+        page = write_run_report(flights.spark, watching_settings(flights), run=str(again.run_id))
+        assert run(flights, SECOND, **watched).report == page
 
     def test_an_attempt_that_died_before_its_monitoring_is_made_up_for(
         self, flights: World, monkeypatch: pytest.MonkeyPatch
@@ -330,17 +361,6 @@ class TestPages:
         said = Path(write_run_report(world.spark, settings, run=str(failed.value.report.run_id))).read_text()
         assert "exit code 75" in said
         assert "A retry may help." in said
-
-    def test_without_the_extra_a_run_is_published_with_a_warning_instead_of_a_page(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "vl_convert", None)
-        report = score(world.spark, world.settings(monitor={"report": True}), as_of=FIRST)
-        assert (report.status, report.exit_code, report.report) == ("published", 0, None)
-        assert [line for line in report.warnings if line.startswith("no report: ") and "sparkscore[report]" in line]
-        assert not (world.home / "reports").exists()
-        with pytest.raises(ConfigError, match="vl_convert, not installed here"):
-            write_run_report(world.spark, world.settings(), run=str(report.run_id))
 
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="has no run yet"):

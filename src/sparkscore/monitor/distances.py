@@ -109,9 +109,10 @@ def _cumulative_shares(
     """All values, and at each the share of either side's rows that are at most it."""
     if not len(current) or not len(reference):
         return None
-    grid = np.union1d(current, reference)
+    sides = (np.asarray(current, dtype=float), current_rows), (np.asarray(reference, dtype=float), reference_rows)
+    grid = np.union1d(sides[0][0], sides[1][0])
     shares = []
-    for values, rows in ((current, current_rows), (reference, reference_rows)):
+    for values, rows in sides:
         below = np.concatenate(([0.0], np.cumsum(rows)))
         shares.append(below[np.searchsorted(values, grid, side="right")] / below[-1])
     return grid, shares[0], shares[1]

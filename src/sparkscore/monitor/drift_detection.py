@@ -175,16 +175,17 @@ def _rows_per_bin(profile: ColumnProfile, low: float, edges: Sequence[float], hi
     """Rows below `low`, up to each edge and up to `high`, above `high`."""
     if not profile.points:
         return [0.0] * (len(edges) + 3)
+    points = np.asarray(profile.points)
     below = np.concatenate(([0.0], np.cumsum(profile.weights)))
-    first = (
-        below[np.searchsorted(profile.points, low, side="left")]
-        if profile.min is not None and profile.min < low
-        else 0.0
+    up_to = below[np.searchsorted(points, [*edges, high], side="right")]
+    is_lower, is_higher = (
+        profile.min is not None and profile.min < low,
+        profile.max is not None and profile.max > high,
     )
-    inner = [below[np.searchsorted(profile.points, edge, side="right")] for edge in edges]
-    above = profile.max is not None and profile.max > high
-    last = below[np.searchsorted(profile.points, high, side="right")] if above else below[-1]
-    return [float(rows) for rows in np.diff([0.0, first, *inner, last, below[-1]])]
+    first = below[np.searchsorted(points, low, side="left")] if is_lower else 0.0
+    last = up_to[-1] if is_higher else below[-1]
+    ends: list[float] = np.concatenate(([0.0, first], up_to[:-1], [last, below[-1]])).tolist()
+    return [after - before for before, after in pairwise(ends)]
 
 
 def _text_bins(current: ColumnProfile, reference: ColumnProfile) -> list[DriftBin]:

@@ -4,7 +4,6 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
 from sparkscore.lifecycle import find_scoring_publications, select_run_events
-from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.monitor.report.page import job_page
 from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own_event
 from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
@@ -23,9 +22,8 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
 
     Needs:   `run` as a run_id or its beginning.
     Jobs:    four small ones.
-    Raises:  ConfigError for an unknown run or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError for an unknown run, ForeignTable, AccessDenied.
     """
-    require_report_extra()
     session = create_run_session(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     found = _load_job_events(target, settings)
@@ -38,7 +36,7 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
     runs = {str(event.run_id): event.as_of for event in shown}
     profiles = load_profiles(target.sibling("_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
-    rejects = count_rejects(target.sibling("_rejects"), job=settings.job, run_id=run_id)
+    rejects = count_rejects(target.sibling("_rejects"), job=settings.job, run_id=run_id, as_of=as_of)
     last_event = last_own_event(mine)
     monitored = next((event.parsed_details for event in reversed(mine) if event.event == "monitored"), {})
     page = RunPage(
@@ -60,9 +58,8 @@ def write_job_report(spark: SparkSession, settings: Settings) -> str:
     """Write the report of a job, the trend over its runs; returns where it is.
 
     Jobs:    one small one.
-    Raises:  ConfigError if no run exists or without the extra `report`, ForeignTable, AccessDenied.
+    Raises:  ConfigError if no run exists, ForeignTable, AccessDenied.
     """
-    require_report_extra()
     session = create_run_session(spark)
     found = _load_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
     where = f"{report_folder(settings)}/index.html"

@@ -32,12 +32,14 @@ class BackgroundJob(Generic[JobResult]):
             over = not self._thread.is_alive()
             yield
 
-    def result(self) -> JobResult:
+    def result(self, *, seconds: float | None = None) -> JobResult:
         """Wait for the work to end; its result.
 
-        Raises:  whatever it raised.
+        Raises:  whatever it raised; TimeoutError where it still runs after so many seconds.
         """
-        self._thread.join()
+        self._thread.join(seconds)
+        if self._thread.is_alive():
+            raise TimeoutError(f"it still runs after {seconds:g} s")
         if self._error is not None:
             raise self._error
         return self._results[0]
