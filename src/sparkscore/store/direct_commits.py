@@ -132,7 +132,7 @@ def write_rows_file(found: DirectTable, rows: pa.Table, *, data_change: bool) ->
     folder = "".join(f"{name}={value}/" for name, value in values.items())
     path = f"{folder}part-{uuid4()}.snappy.parquet"
     filesystem = found.filesystem
-    if folder:
+    if folder and found.location.filesystem is None:  # object stores have no folders
         filesystem.create_dir(folder.rstrip("/"), recursive=True)
     pq.write_table(
         rows.drop_columns(list(values)),

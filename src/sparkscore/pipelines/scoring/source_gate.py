@@ -16,7 +16,7 @@ from sparkscore.pipelines.scoring.one_pass import PassPlan
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import judge_by_states
+from sparkscore.pipelines.shared.run_suites import find_measuring, judge_by_states
 from sparkscore.records import Stage, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.scoring.task_errors import recover_task_error
@@ -34,7 +34,7 @@ def judge_source(attempt: Attempt, plan: Plan, limits: RunLimits, stage: Stage |
     Jobs:    none where tasks have measured all rules; else as `run_suites.judge_by_states`.
     Raises:  GateFailed, DeadlinePassed.
     """
-    measuring = attempt.measurings.get("input")
+    measuring = find_measuring(attempt, plan, "input")
     if measuring is None or not measuring.compiled.suite.expectations:
         return
     with attempt.phase("input_gate"):
