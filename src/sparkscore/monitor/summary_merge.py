@@ -57,6 +57,7 @@ def _merge_moments(rows: pa.RecordBatch, group: Integers, groups: int) -> dict[s
     group, finite, mean, squares = group[order], finite[order], mean[order], squares[order]
     first = group_starts(group, groups)
     means = sum_runs(first, mean * finite) / np.maximum(sum_runs(first, finite), 1)
+    means = np.where(np.bincount(group, minlength=groups) == 1, mean[first], means)  # unchanged to the last bit
     spread = sum_runs(first, squares + np.square(mean - means[group]) * finite)
     return {"mean": pa.array(means), "squares": pa.array(spread)}
 
