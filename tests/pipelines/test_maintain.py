@@ -33,7 +33,7 @@ OLD, NEW = day(40), day(10)
 
 
 def run(world: World, as_of: str = NEW, *, replace: bool = False, force: bool = False, **groups: Any) -> RunReport:
-    return score(world.spark, world.settings(**groups), as_of=as_of, replace=replace, force=force)
+    return world.begin_with(world.settings(**groups), as_of=as_of, replace=replace, force=force)
 
 
 def upkeep(
@@ -43,7 +43,9 @@ def upkeep(
     return maintain(world.spark, settings, now=now, dry_run=dry_run)
 
 
-def broken(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, **named: Any) -> None:
+def broken(
+    world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, *, as_of: str = NEW, force: bool = False
+) -> None:
     """A run whose publish fails."""
 
     def fails(*_: object, **__: object) -> None:
@@ -52,7 +54,7 @@ def broken(world: World, monkeypatch: pytest.MonkeyPatch, error: Exception, **na
     with monkeypatch.context() as patch:
         patch.setattr(page, "publish_run", fails)
         with pytest.raises(type(error)):
-            run(world, **named)
+            score(world.spark, world.settings(), as_of=as_of, force=force)
 
 
 def forget(world: World, condition: str) -> None:

@@ -45,6 +45,10 @@ def run(world: World, as_of: str = FIRST, **groups: Any) -> RunReport:
     return score(world.spark, watching_settings(world, **groups), as_of=as_of)
 
 
+def begin(world: World, as_of: str = FIRST, *, replace: bool = False, **groups: Any) -> RunReport:
+    return world.begin_with(watching_settings(world, **groups), as_of=as_of, replace=replace)
+
+
 @pytest.fixture
 def flights(world: World) -> World:
     """A source with rows enough for alerts."""
@@ -121,7 +125,7 @@ class TestProfile:
 
 class TestDrift:
     def test_a_shift_against_the_run_before_is_told(self, flights: World) -> None:
-        assert run(flights).drifted is None
+        assert begin(flights).drifted is None
         assert run(flights, SECOND).drifted == 0
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, THIRD)
@@ -131,7 +135,7 @@ class TestDrift:
         assert any(one.startswith("drift against run ") and "x1 (psi" in one for one in report.warnings)
 
     def test_it_ends_with_5_where_it_is_binding_and_a_retry_gets_the_same(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, SECOND, drift={"fail": True})
         assert (report.status, report.exit_code) == ("published", 5)
@@ -141,27 +145,27 @@ class TestDrift:
         assert flights.version() == version
 
     def test_a_named_run_is_a_baseline(self, flights: World) -> None:
-        first = run(flights)
+        first = begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
-        run(flights, SECOND)
+        begin(flights, SECOND)
         run(flights, THIRD, drift={"baseline": str(first.run_id)[:12]})
         assert drifted(flights, THIRD) == []
         assert drifted(flights, THIRD, "BASELINE") == ["label", "prediction", "x1"]
 
     def test_a_window_of_runs_is_a_baseline(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
-        run(flights, SECOND)
+        begin(flights, SECOND)
         run(flights, THIRD, drift={"baseline": f"{FIRST}/{SECOND}"})
         found = flights.table("predictions_drift").where("drift_type = 'BASELINE' and column_name = 'x1'").collect()
         assert found[0]["count_cmp"] == 2 * ROWS
         assert found[0]["against"] == f"2 runs from {FIRST} to {SECOND}"
 
     def test_after_a_rollback_the_next_run_is_compared_with_what_readers_see(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         settings = watching_settings(flights)
-        score(flights.spark, settings, as_of=FIRST, replace=True)
+        begin(flights, replace=True)
         back, _ = rollback(flights.spark, settings, as_of=FIRST)
         run(flights, SECOND)
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
@@ -171,7 +175,7 @@ class TestDrift:
         assert f"{ROWS:,} predictions" in Path(page).read_text()
 
     def test_a_missing_baseline_leaves_the_comparison_with_the_run_before(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, SECOND, drift={"baseline": "00000000"})
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
@@ -226,7 +230,7 @@ class TestPromises:
         assert (retried.exit_code, retried.sla_broken) == (5, ("published within",))
 
     def test_check_sla_finds_what_score_found_and_the_run_that_never_started(self, world: World) -> None:
-        score(world.spark, world.settings(), as_of=FIRST)
+        world.begin_with(as_of=FIRST)
         settings = world.settings(sla={"published_within_hours": 1, "every_hours": 24, "source_age_hours": 1})
         rules = check_sla(world.spark, settings, now=datetime(2013, 12, 31, 2, tzinfo=UTC))
         assert [(one.rule, one.kept) for one in rules] == [
@@ -314,7 +318,7 @@ class TestNoHarm:
         assert flights.events() == events
 
     def test_nothing_asked_for_is_nothing_done(self, world: World) -> None:
-        score(world.spark, world.settings(), as_of=FIRST)
+        world.begin_with(as_of=FIRST)
         assert world.events() == ["started", "staged", "published"]
         assert not Path(world.path("predictions_profile")).exists()
 
@@ -389,7 +393,7 @@ class TestMlflow:
 
 
 def test_what_workers_did_is_in_the_report_and_the_events(world: World) -> None:
-    report = score(world.spark, world.settings(), as_of=FIRST)
+    report = world.begin_with(as_of=FIRST)
     assert report.executors["rows"] == 60
     assert report.executors["batches"] >= 1
     assert 0 < report.executors["batch_p50_s"] <= report.executors["batch_p99_s"]

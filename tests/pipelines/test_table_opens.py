@@ -16,7 +16,7 @@ def opens_by_table(world: World, opened_tables: list[str]) -> Counter[str]:
 def test_an_attempt_opens_each_log_once_and_the_prediction_tables_anew_before_it_publishes(
     world: World, opened_tables: list[str]
 ) -> None:
-    score(world.spark, world.settings(), as_of="2013-12-30")
+    world.begin_with(as_of="2013-12-30")
     opened_tables.clear()
     report = score(world.spark, world.settings(), as_of="2013-12-31")
     assert report.status == "published"
@@ -26,7 +26,7 @@ def test_an_attempt_opens_each_log_once_and_the_prediction_tables_anew_before_it
 
 
 def test_an_attempt_that_finds_its_as_of_published_opens_each_log_once(world: World, opened_tables: list[str]) -> None:
-    score(world.spark, world.settings(), as_of="2013-12-31")
+    world.begin_with(as_of="2013-12-31")
     opened_tables.clear()
     assert score(world.spark, world.settings(), as_of="2013-12-31").status == "already_published"
     assert opens_by_table(world, opened_tables) == {"flights": 1, "predictions": 1, "predictions_runs": 1}

@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
@@ -70,8 +71,23 @@ def plan_file_scan(
     )
     streams = tuple(_serialize_split(split) for split in splits)
     return FileScan(
-        streams, reader, len(kept), int(sizes.sum()), target, _split_plan_digest(splits), pruned=len(files) - len(kept)
+        streams,
+        reader,
+        len(kept),
+        int(sizes.sum()),
+        target,
+        _split_plan_digest(splits),
+        pruned=len(files) - len(kept),
+        rows=sum_logged_rows(kept),
     )
+
+
+def sum_logged_rows(files: pa.Table) -> int | None:
+    """The number of rows in the log's statistics, which is exact: deletion vectors were refused."""
+    if not len(files):
+        return 0
+    counts = files.column("num_records") if "num_records" in files.column_names else None
+    return None if counts is None or counts.null_count else int(pc.sum(counts).as_py())
 
 
 def _refuse_unreadable_columns(table: DeltaTable, columns: pa.Schema, snapshot: Snapshot) -> None:

@@ -7,7 +7,6 @@ from typing import Any, Literal
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
 
 from sparkscore.errors import ConfigError, TableNotFound
@@ -71,7 +70,7 @@ def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
     rows = (
         Table(spark, snapshot.table).load_rows(snapshot.version).where(to_spark_filter(snapshot.where, snapshot.schema))
     )
-    return rows.select(*[F.col(quote_identifier(column)) for column in snapshot.columns])
+    return rows.selectExpr(*map(quote_identifier, snapshot.columns))
 
 
 def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot, *, source: Table | None = None) -> int:

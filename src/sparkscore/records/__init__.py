@@ -40,6 +40,7 @@ from sparkscore.records.report_records import (
     RunReport,
     RunStatus,
 )
+from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
     EventKind,
@@ -87,6 +88,7 @@ __all__ = [
     "OmittedSlices",
     "OutputParts",
     "PartRows",
+    "PassSummaries",
     "PinnedModel",
     "Pins",
     "Postprocessing",
@@ -99,6 +101,8 @@ __all__ = [
     "RowChanges",
     "RowRule",
     "RowRules",
+    "RowSummary",
+    "RowSummaryState",
     "RuleVerdict",
     "Run",
     "RunCommit",
@@ -107,6 +111,7 @@ __all__ = [
     "RunPage",
     "RunReport",
     "RunStatus",
+    "SampledSummary",
     "ScoredPart",
     "SkippedStep",
     "SlaRule",

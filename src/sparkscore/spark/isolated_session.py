@@ -6,6 +6,7 @@ how to reach storage and how fast to work, and none that changes what is written
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from uuid import uuid4
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
@@ -59,17 +60,25 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
     """
-    session, theirs = spark.newSession(), spark.conf.getAll
+    session, theirs = spark.newSession(), load_session_settings(spark)
     register_named_secrets(theirs)
-    for name, value in settings_to_change(theirs, session.conf.getAll).items():
+    found, own = load_session_settings(session), session.conf
+    for name, value in settings_to_change(theirs, found).items():
         with suppress(AnalysisException):  # a static one is the same in all sessions
             if value is None:
-                session.conf.unset(name)
+                own.unset(name)
             else:
-                session.conf.set(name, value)
+                own.set(name, value)
     for name, value in conf.items():
-        session.conf.set(name, value)
+        own.set(name, value)
     return session
+
+
+def load_session_settings(spark: SparkSession) -> dict[str, str]:
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them."""
+    found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
+    names, values = found.keys().mkString(separator), found.values().mkString(separator)
+    return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -8,6 +10,7 @@ from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commi
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
+from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
@@ -111,6 +114,18 @@ class StageStore:
         )
         return self.load_progress()
 
+    def find_states(self, stage: Stage) -> StagedStates | None:
+        """What tasks have summarised of the stage's rows while they scored; None where tasks do not write its files."""
+        return None if self.location is None else StagedStates(self.table.log, stage)
+
+    def find_size(self, stage: Stage) -> int | None:
+        """Bytes of the stage's files; None where only Spark reaches them.
+
+        Jobs:    none.
+        """
+        files = self.table.ask_log(lambda log: pa.table(log.open_version(stage.version).get_add_actions()))
+        return None if files is None else int(pc.sum(files["size_bytes"]).as_py() or 0)
+
     def load_rows(self, stage: Stage) -> DataFrame:
         """All rows of the stage at its version, rejected ones too.
 
@@ -120,7 +135,7 @@ class StageStore:
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""
-        return self.load_rows(stage).where(F.col(REJECT_COLUMN).isNull()).drop(REJECT_COLUMN)
+        return self.load_rows(stage).where(f"{REJECT_COLUMN} IS NULL").drop(REJECT_COLUMN)
 
     def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
         return {

@@ -71,7 +71,7 @@ def _count_group_rows(file: pq.ParquetFile, group: int, moment: datetime, run_id
     if run_id:
         return {run_id: pc.sum(matching).as_py() or 0}
     found = rows.column("run_id").filter(matching).value_counts()
-    return {one["values"]: one["counts"] for one in found.to_pylist()}
+    return {one["values"] or "": one["counts"] for one in found.to_pylist()}
 
 
 def _find_constant(statistics: pq.Statistics | None) -> str | None:

@@ -95,7 +95,7 @@ def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: in
     """
     seen, merged = 0, [aggregate.merge([]) for aggregate in summary.aggregates]
     for state in states:
-        header, encoded = _split_state(state)
+        header, encoded = _split_gate_state(state)
         if header["fingerprint"] != summary.fingerprint or not header["known"]:
             return {}
         seen += header["rows"]
@@ -108,7 +108,7 @@ def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: in
     return {aggregate.key: part for aggregate, part in zip(summary.aggregates, merged, strict=True)}
 
 
-def _split_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes]]:
+def _split_gate_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes]]:
     line, _, rest = state.partition(b"\n")
     header, parts, start = json.loads(line), [], 0
     for size in header["sizes"]:

@@ -10,7 +10,7 @@ from sparkscore.errors import MONITORING_BREACH, SparkscoreError
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
-from sparkscore.pipelines.monitoring.run_profiles import IterateStates, profile_run
+from sparkscore.pipelines.monitoring.run_profiles import find_profile_states, profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -39,9 +39,7 @@ class RunFindings:
     """All of the job."""
 
 
-def monitor_run(
-    attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int, iterate_states: IterateStates | None = None
-) -> None:
+def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
     """Everything after the publication; the findings go into the report and into the event `monitored`.
 
     First what decides the exit code, and its event: a retry gets the same code. The page and the MLflow run come last;
@@ -52,7 +50,7 @@ def monitor_run(
     """
     if not _is_monitoring_requested(attempt.settings):
         return
-    findings = _judge_published_run(attempt, plan, stage, rows_read, iterate_states)
+    findings = _judge_published_run(attempt, plan, stage, rows_read)
     if attempt.settings.monitor.report:
         path = run_page_path(attempt.settings, plan.run.run_id)
         attempt.report = replace(attempt.report, report=path)
@@ -64,13 +62,11 @@ def monitor_run(
             _log_run_in_time(attempt, plan.run, findings.comparison.drifts)
 
 
-def _judge_published_run(
-    attempt: Attempt, plan: Plan, stage: Stage, rows_read: int, iterate_states: IterateStates | None
-) -> RunFindings:
+def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> RunFindings:
     """The tables of profiles and drift are written meanwhile, and are there when it is done."""
     job, table = attempt.settings.job, attempt.target
     with run_in_background(attempt.spark, lambda: load_events(attempt.runs_table, job=job)) as reading:
-        profiles = _profile_published_run(attempt, plan, stage, rows_read, iterate_states)
+        profiles = _profile_published_run(attempt, plan, stage, rows_read)
         events = reading.result()
     comparison = DriftComparison()
     with ExitStack() as writes:
@@ -102,13 +98,12 @@ def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> Non
     call_mlflow_in_time(call, seconds=_MLFLOW_S)
 
 
-def _profile_published_run(
-    attempt: Attempt, plan: Plan, stage: Stage, rows_read: int, iterate_states: IterateStates | None
-) -> tuple[ColumnProfile, ...]:
+def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> tuple[ColumnProfile, ...]:
     profiles: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
         with attempt.phase("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
-            profiles = profile_run(attempt, plan, stage, rows_read=rows_read, iterate_states=iterate_states)
+            states = find_profile_states(attempt, plan, stage, rows_read=rows_read)
+            profiles = profile_run(attempt, plan, stage, rows_read=rows_read, iterate_states=states)
     return profiles
 
 

@@ -27,6 +27,7 @@ from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_sc
 log = structlog.get_logger("sparkscore")
 
 _HASH_SHARES = 1 << 20
+_INPUT_PROFILE = "input_profile"
 
 
 IterateStates = Callable[[ProfileSummary], Iterable[bytes]]
@@ -49,6 +50,14 @@ def profile_run(
     return profiles
 
 
+def find_profile_states(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> IterateStates | None:
+    """What the tasks of a run have profiled of its rows while they scored; None where tasks do not write the stage."""
+    states, share = attempt.stage_store(plan.run).find_states(stage), input_profile_share(attempt, rows_read)
+    if states is None:
+        return None
+    return lambda summary: states.iterate_states(summary, share=share if summary.name == _INPUT_PROFILE else 1.0)
+
+
 def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
     """Profiles of the model's inputs in another table: that of its training.
 
@@ -67,7 +76,7 @@ def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tu
 def input_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
     """What is profiled of the rows that the model reads."""
     request = ProfileRequest(tuple(_profiled_input_columns(attempt, plan)), attempt.settings.profile.segments)
-    return ProfileSummary("input_profile", request, request.read_columns)
+    return ProfileSummary(_INPUT_PROFILE, request, request.read_columns)
 
 
 def input_profile_share(attempt: Attempt, rows: int) -> float:

@@ -1,0 +1,102 @@
+"""What the tasks of a run compute beside the scoring, and when the input gate judges."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from sparkscore.pipelines.monitoring.run_profiles import (
+    input_profile_share,
+    input_profile_summary,
+    prediction_profile_summary,
+)
+from sparkscore.pipelines.scoring.gate_order import GateOrder, ScoringCost, choose_gate_order
+from sparkscore.pipelines.scoring.source_survey import SourceRows
+from sparkscore.pipelines.scoring.transport_choice import TransportChoice
+from sparkscore.pipelines.shared.pinning import Plan
+from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.run_suites import output_gate_summary, stage_count_summary
+from sparkscore.records import PassSummaries, RowSummary, SampledSummary
+from sparkscore.store.run_events import load_events
+
+_GPU_SETTING = "spark.task.resource.gpu.amount"
+
+
+@dataclass(frozen=True, slots=True)
+class PassPlan:
+    """The one pass over a run's rows."""
+
+    gate_order: GateOrder | None
+    """None: the config has no suite for the input gate."""
+    choice: TransportChoice
+    """How rows reach the model, as far as it can be told before what an earlier attempt has scored is known."""
+    summaries: PassSummaries
+
+    @property
+    def gates_first(self) -> bool:
+        """Whether the input gate judges before the model runs."""
+        return self.gate_order is not None and self.gate_order.is_first
+
+
+def plan_pass(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: SourceRows) -> PassPlan:
+    """What is computed while the run scores.
+
+    Jobs:    none; the run events are read where they decide when the input gate judges.
+    """
+    order = plan_gate_order(attempt, plan, choice, rows.most)
+    if choice.scan is None:
+        return PassPlan(order, choice, PassSummaries())
+    source = [*_input_gate_summaries(attempt, order), *_input_profile_summaries(attempt, plan, rows)]
+    return PassPlan(order, choice, PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan))))
+
+
+def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: int | None) -> GateOrder | None:
+    """When the input gate judges; None where it has nothing to judge. `rows`: at most so many are read."""
+    measuring = attempt.measurings.get("input")
+    if measuring is None or not measuring.compiled.suite.expectations:
+        return None
+    cost = None
+    if choice.scan is not None and attempt.stage_store(plan.run).location is not None:
+        context = attempt.spark.sparkContext
+        cost = ScoringCost(
+            plan.model,
+            choice.scan.bytes,
+            rows,
+            context.defaultParallelism,
+            has_gpu=context.getConf().get(_GPU_SETTING) is not None,
+            has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
+            load_events=partial(load_events, attempt.runs_table, job=attempt.settings.job),
+        )
+    return choose_gate_order(attempt.settings.gate.before, cost, measured=measuring.summary is not None)
+
+
+def profile_share(attempt: Attempt, rows: SourceRows) -> float | None:
+    """The share of the rows that is profiled; None where that is known only when all are read."""
+    if rows.exact is not None:
+        return input_profile_share(attempt, rows.exact)
+    is_all = attempt.settings.profile.rows == "all" or (
+        rows.most is not None and input_profile_share(attempt, rows.most) >= 1
+    )
+    return 1.0 if is_all else None
+
+
+def _input_gate_summaries(attempt: Attempt, order: GateOrder | None) -> Iterable[SampledSummary]:
+    measuring = attempt.measurings.get("input")
+    if order is not None and not order.is_first and measuring is not None and measuring.summary is not None:
+        yield SampledSummary(measuring.summary)
+
+
+def _input_profile_summaries(attempt: Attempt, plan: Plan, rows: SourceRows) -> Iterable[SampledSummary]:
+    if attempt.settings.profile.rows == "none":
+        return
+    share, summary = profile_share(attempt, rows), input_profile_summary(attempt, plan)
+    if share is not None and summary.request.columns:
+        yield SampledSummary(summary, share)
+
+
+def _staged_summaries(attempt: Attempt, plan: Plan) -> Iterable[RowSummary]:
+    yield stage_count_summary(attempt, plan)
+    gate = output_gate_summary(attempt, plan)
+    if gate is not None:
+        yield gate
+    if attempt.settings.profile.rows != "none":
+        yield prediction_profile_summary(attempt, plan)
