@@ -3,7 +3,7 @@
 Runs on executors, and on the driver: numpy, pandas and pyarrow only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.monitor.group_summaries import hash_values, summarise_cells
+from sparkscore.monitor.group_summaries import summarise_cells
 from sparkscore.monitor.state_merge import (
     MAX_STATE_SLICES,
     STATE_SCHEMA,
@@ -22,7 +22,7 @@ from sparkscore.monitor.state_merge import (
     write_state,
 )
 from sparkscore.monitor.summary_rows import SLICE_SUMMARY_SIZE, SUMMARY_SIZE
-from sparkscore.monitor.value_cells import Integers, count_cells, encode_column
+from sparkscore.monitor.value_cells import Integers, count_cells, encode_column, join_cells
 
 MAX_STATE_SUMMARIES = 8_192
 """Of all columns and slices in a state: of numbers they take 13 MB."""
@@ -156,19 +156,20 @@ def merge_profile_states(states: Iterable[bytes]) -> bytes:
 
 def _summarise_block(rows: pa.RecordBatch, request: ProfileRequest) -> pa.Table:
     """Every column over all rows and over the slices of each segment, from one encoding of it."""
-    slices = [_encode_segment(name, rows.column(name), request.max_state_slices) for name in request.segments]
-    parts = []
-    for name in request.columns:
-        column = encode_column(rows.column(name))
-        hashes = hash_values(column)
-        whole = summarise_cells(column, hashes, count_cells(column), size=SUMMARY_SIZE)
-        parts.append(label_summaries(whole, name, [None], [None]))
-        for one in slices:
-            if one.segment != name and one.values:
-                cells = count_cells(column, one.codes, len(one.values))
-                found = summarise_cells(column, hashes, cells, size=SLICE_SUMMARY_SIZE)
-                parts.append(label_summaries(found, name, [one.segment] * len(one.values), one.values))
+    segments = [_encode_segment(name, rows.column(name), request.max_state_slices) for name in request.segments]
+    parts = [
+        _summarise_slices(name, rows.column(name), [one for one in segments if one.segment != name and one.values])
+        for name in request.columns
+    ]
     return pa.Table.from_batches(parts, STATE_SCHEMA)
+
+
+def _summarise_slices(name: str, values: pa.Array, segments: Sequence["_SegmentSlices"]) -> pa.RecordBatch:
+    column = encode_column(values)
+    cells = [count_cells(column), *(count_cells(column, one.codes, len(one.values)) for one in segments)]
+    slices = [(one.segment, value) for one in segments for value in one.values]
+    sizes = np.array([SUMMARY_SIZE] + [SLICE_SUMMARY_SIZE] * len(slices))
+    return label_summaries(summarise_cells(column, join_cells(cells), sizes), name, [(None, None), *slices])
 
 
 @dataclass(frozen=True, slots=True)

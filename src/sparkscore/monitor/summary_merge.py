@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from sparkscore.monitor.summary_rows import (
     SUMMARY_SCHEMA,
     group_starts,
+    join_by_group,
     sum_runs,
     to_hash_lists,
     to_lists,
@@ -90,9 +91,7 @@ def _reduce_points(
         _reduce_groups(points, weights, group, large[sizes[large] == size], size)
         for size in np.unique(sizes[large]).tolist()
     ]
-    joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    order = np.argsort(joined[2], kind="stable")
-    return joined[0][order], joined[1][order], joined[2][order]
+    return join_by_group(parts)
 
 
 def _reduce_groups(
