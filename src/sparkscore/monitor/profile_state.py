@@ -28,6 +28,7 @@ MAX_STATE_SUMMARIES = 8_192
 """Of all columns and slices in a state: of numbers they take 13 MB."""
 _BLOCK_ROWS, _BLOCK_BYTES = 262_144, 64 << 20
 """Rows are summarised together: one sort of many is faster than many sorts of few."""
+_MOST_HELD_TIMES, _LEAST_COPIED_BYTES = 4, 1 << 16
 _STATE_VERSION = 1
 _FAN_IN, _LEAST_FAN_IN, _HELD_BYTES = 64, 4, 48 << 20
 """Many small states merge at once, of large ones few: each merge adds half a point's share to the error of a rank."""
@@ -94,7 +95,7 @@ class ProfileState:
     def add(self, batch: pa.RecordBatch) -> None:
         """Rows as they are read, before the request's transform."""
         rows = batch if self.request.transform is None else self.request.transform(batch)
-        wanted = rows.select(self.request.read_columns)
+        wanted = _copy_small_slice(rows.select(self.request.read_columns))
         self._pending.append(wanted)
         self._pending_rows += wanted.num_rows
         self._pending_bytes += wanted.nbytes
@@ -141,6 +142,12 @@ class ProfileMerger:
         """All of them together."""
         held = [rows for level in reversed(self._levels) for rows in level]
         return write_state(merge_states(held or [STATE_SCHEMA.empty_table()], max_slices=self._max_slices))
+
+
+def _copy_small_slice(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows, without the rest of the memory that they are a small part of."""
+    is_small = rows.get_total_buffer_size() > _MOST_HELD_TIMES * max(rows.nbytes, _LEAST_COPIED_BYTES)
+    return rows.take(pa.array(np.arange(rows.num_rows))) if is_small else rows
 
 
 def merge_profile_states(states: Iterable[bytes]) -> bytes:
