@@ -1,4 +1,4 @@
-"""The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
+"""The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -96,7 +96,7 @@ def _try_commit(
 
 
 def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> _CommitReport:
-    """Append into an as_of that certainly has no rows, which is half of the work; else merge.
+    """Append into an as_of that certainly has no rows, which needs no join and no session of its own; else merge.
 
     Whoever publishes the as_of at this moment has the same guard: of two commits one is skipped, or told of a conflict
     and then skipped. Against writers without it a MERGE is no safer: Delta lets it overtake their appends.
@@ -118,7 +118,7 @@ def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence
 def _has_run_commit(run: Run, target: Table) -> bool:
     try:
         return find_run_commit(target, run.run_id) is not None
-    except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
+    except Exception:  # noqa: BLE001  the store is gone: the error of the commit is the one to tell
         return False
 
 

@@ -7,15 +7,16 @@ from typing import Literal
 
 from sparkscore.errors import ConfigError
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.lifecycle import find_scoring_publications, select_run_events
+from sparkscore.lifecycle import select_run_events
 from sparkscore.model.registry.training_data import find_training_data
 from sparkscore.model.trust.model_trust import check_training_table
 from sparkscore.monitor.column_profiles import merge_profiles
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.pipelines.monitoring.run_profiles import profile_table_inputs
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Drift, RunEvent, parse_utc_time, to_utc_text
+from sparkscore.records import ColumnProfile, Drift, PublicationKey, RunEvent, parse_utc_time, to_utc_text
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles
 from sparkscore.store.table import Table
 
@@ -31,20 +32,18 @@ class DriftComparison:
 
 
 def compare_run_profiles(
-    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
+    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: JobEvents
 ) -> DriftComparison:
     """The run's profiles against those of the run before, in as_of, and against the baseline of the config.
 
-    Needs:   all `events` of the job.
-    Jobs:    two that read the training data where it was not profiled yet; a small one where only Spark reaches the
-             table of profiles.
+    Jobs:    two that read the training data where it was not profiled yet; small ones where only Spark reaches the
+             tables of events and profiles.
     """
-    published = {event.as_of: event for event in events if event.event == "published" and event.run_id is not None}
-    before = [event for as_of, event in sorted(published.items()) if as_of < attempt.as_of][-1:]
-    baseline, error = _find_baseline(attempt, plan, events, list(published.values()))
-    scored = find_scoring_publications(events, before)
-    known = _load_known_profiles(attempt, {**_runs_of_events(scored), **(baseline.runs if baseline else {})})
-    last = next((known[str(event.run_id)] for event in scored if str(event.run_id) in known), ())
+    before = [key for key in events.index.publications if key.as_of < attempt.as_of][-1:]
+    baseline, error = _find_baseline(attempt, plan, events)
+    scored = _runs_of_events(events.load_scoring_publications(before))
+    known = _load_known_profiles(attempt, {**scored, **(baseline.runs if baseline else {})})
+    last = next((known[run_id] for run_id in scored if run_id in known), ())
     drifts = _compare_with_last(attempt, profiles, before, last)
     try:
         if error is not None:
@@ -57,11 +56,11 @@ def compare_run_profiles(
 
 
 def _compare_with_last(
-    attempt: Attempt, profiles: Sequence[ColumnProfile], before: Sequence[RunEvent], last: Sequence[ColumnProfile]
+    attempt: Attempt, profiles: Sequence[ColumnProfile], before: Sequence[PublicationKey], last: Sequence[ColumnProfile]
 ) -> tuple[Drift, ...]:
     if not last:
         return ()
-    against = f"run {str(before[0].run_id)[:12]} of {to_utc_text(before[0].as_of)}"
+    against = f"run {before[0].run_id[:12]} of {to_utc_text(before[0].as_of)}"
     return measure_drifts(profiles, last, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift)
 
 
@@ -75,9 +74,7 @@ class _Baseline:
     is_training_data: bool = False
 
 
-def _find_baseline(
-    attempt: Attempt, plan: Plan, events: Sequence[RunEvent], publications: Sequence[RunEvent]
-) -> tuple[_Baseline | None, Exception | None]:
+def _find_baseline(attempt: Attempt, plan: Plan, events: JobEvents) -> tuple[_Baseline | None, Exception | None]:
     """The baseline, or why it cannot be found."""
     named = attempt.settings.drift.baseline
     if named is None:
@@ -86,8 +83,8 @@ def _find_baseline(
         description = f"training data of {plan.model.name} version {plan.model.version}"
         return _Baseline(description, {f"model/{plan.model.digest}": BASELINE_AS_OF}, is_training_data=True), None
     try:
-        found = _find_baseline_runs(named, publications)
-        return _Baseline(found.description, _runs_of_events(find_scoring_publications(events, found.events))), None
+        found = _find_baseline_runs(named, events.index.publications)
+        return _Baseline(found.description, _runs_of_events(events.load_scoring_publications(found.keys))), None
     except Exception as error:  # noqa: BLE001 - told when what is known of the run before is compared
         return None, error
 
@@ -132,19 +129,19 @@ def _load_known_profiles(attempt: Attempt, runs: Mapping[str, datetime]) -> Mapp
 @dataclass(frozen=True, slots=True)
 class _BaselineRuns:
     description: str
-    events: tuple[RunEvent, ...]
+    keys: tuple[PublicationKey, ...]
 
 
-def _find_baseline_runs(baseline: str, publications: Sequence[RunEvent]) -> _BaselineRuns:
+def _find_baseline_runs(baseline: str, publications: Sequence[PublicationKey]) -> _BaselineRuns:
     """The run, or the runs of a window, that `drift.baseline` names.
 
     Raises:  ConfigError for a run or a window that does not exist.
     """
     if "/" not in baseline:
-        event = select_run_events(publications, baseline)[-1]
-        return _BaselineRuns(f"run {str(event.run_id)[:12]} of {to_utc_text(event.as_of)}", (event,))
+        key = select_run_events(publications, baseline)[-1]
+        return _BaselineRuns(f"run {key.run_id[:12]} of {to_utc_text(key.as_of)}", (key,))
     low, high = _parse_baseline_window(baseline)
-    inside = tuple(event for event in publications if low <= event.as_of <= high)
+    inside = tuple(key for key in publications if low <= key.as_of <= high)
     if not inside:
         raise ConfigError(
             f"no run was published for an as_of in drift.baseline {baseline}", "at least one run", "`runs` lists them"

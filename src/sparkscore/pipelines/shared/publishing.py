@@ -1,4 +1,4 @@
-"""From a complete stage to the publication: judge, publish by one MERGE, record the event."""
+"""From a complete stage to the publication: judge, publish by one commit, record the event."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ from sparkscore.store.table_contracts import ensure_table
 def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
     """Judge and publish the complete stage of an attempt.
 
-    Jobs:    one that judges, more for a suite; one MERGE.
+    Jobs:    one that judges, more for a suite; those of `publish_run`.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
     target, keys = attempt.target, attempt.settings.output_keys
