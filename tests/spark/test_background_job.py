@@ -28,7 +28,7 @@ def test_its_spark_jobs_have_the_properties_of_the_caller_where_it_starts_jobs(s
         with run_in_background(spark, lambda: spark.range(3).count(), starts_jobs=False) as counting:
             assert counting.result() == 3
     finally:
-        context.setLocalProperty("sparkscore.test", None)
+        context.setLocalProperty("sparkscore.test", "")
 
 
 def test_one_waits_for_it_so_long_and_no_longer(spark: SparkSession) -> None:
