@@ -59,6 +59,9 @@ takes_value() {
 }
 
 # ---------------------------------------------------------------------- options of spark-submit, the job, its options
+is_plain= # whether nobody says anything of Spark: it is this script's own then, on this machine
+[[ ${1:-} != *.py || -n ${MASTER:-}${SPARK_HOME:-} ]] || is_plain=yes
+has_own_jars='' # whether somebody says which jars Spark has
 options=()
 job=''
 job_options=()
@@ -76,6 +79,7 @@ take() { # NAME VALUE
     --deploy-mode) deploy_mode=$2 ;;
     --properties-file) properties_file=$2 ;;
     --kill | --status) no_job_needed=yes ;;
+    --packages | --jars | --repositories | --exclude-packages | --driver-class-path) has_own_jars=yes ;;
     --remote) fail "Spark Connect (--remote $2) is not supported yet: submit with --master to a classic session" ;;
     --py-files) py_files=$2 && return ;; # these two are passed on at the end, with what is added to them
     --archives) archives=$2 && return ;;
@@ -84,6 +88,7 @@ take() { # NAME VALUE
         spark.master=*) master=${master:-${2#*=}} ;;
         spark.submit.deployMode=*) deploy_mode=${deploy_mode:-${2#*=}} ;;
         spark.submit.pyFiles=*) py_files=${py_files:-${2#*=}} && return ;;
+        spark.jars* | spark.driver.*ClassPath=*) has_own_jars=yes ;;
         spark.archives=*) archives=${archives:-${2#*=}} && return ;;
         esac
         ;;
@@ -139,7 +144,9 @@ setup_java
 unset SPARKSCORE_PYTHON # a switch of this script, no setting of a job
 
 if [[ -z ${SPARK_HOME:-} ]]; then
-    SPARK_HOME=$("$SETUP_PYTHON" -c 'from importlib.util import find_spec as f; print(*f("pyspark").submodule_search_locations)' 2>/dev/null) ||
+    SPARK_HOME=$(echo "$setup_venv"/lib/python3*/site-packages/pyspark)
+    [[ -n $setup_is_ours && -d $SPARK_HOME ]] ||
+        SPARK_HOME=$("$SETUP_PYTHON" -c 'from importlib.util import find_spec as f; print(*f("pyspark").submodule_search_locations)' 2>/dev/null) ||
         fail "There is no pyspark in the environment of $SETUP_PYTHON: install one, or set SPARK_HOME"
     export SPARK_HOME
 fi
@@ -154,6 +161,7 @@ export GX_ANALYTICS_ENABLED=${GX_ANALYTICS_ENABLED:-false}
 conf_dir=${SPARK_CONF_DIR:-$SPARK_HOME/conf}
 defaults=$conf_dir/spark-defaults.conf
 [[ -r $defaults && (-z $properties_file || -n $load_defaults) ]] || defaults=
+[[ -z $defaults ]] || is_plain=
 
 # The value of a property in the files that Spark is going to read, or nothing.
 property() { # NAME
@@ -170,14 +178,38 @@ master=${master:-${MASTER:-local}}
 deploy_mode=${deploy_mode:-$(property spark.submit.deployMode)}
 deploy_mode=${deploy_mode:-client}
 
+# Delta's jars from where Spark's resolver has put them, if all are there and are what they should be: else it resolves
+# them, which takes a second or two, writes 35 lines to stderr, and asks the network for what is missing.
+use_resolved_jars() {
+    local folder=${HOME:-}/.ivy2.5.2/jars digests=$root/src/sparkscore/spark/delta-jars.sha256 name jars=
+    if [[ -n $has_own_jars$properties_file$defaults || $folder == *:* || ! -d $folder || ! -r $digests ]]; then return 0; fi
+    (cd "$folder" && setup_verify "$digests") || return 0
+    while read -r _ name; do jars+=${jars:+:}$folder/$name; done <"$digests"
+    options+=(--conf spark.jars.packages= --conf spark.jars.excludes= --driver-class-path "$jars")
+}
+
+# The classes that the JVM loads, from an archive that the set-up has made. A JVM that finds it unfit does without it,
+# and says nothing: options of the user's come after these.
+use_class_archive() {
+    setup_classes
+    [[ -n $SETUP_CLASSES ]] || return 0
+    SPARK_SUBMIT_OPTS="'-XX:SharedArchiveFile=$SETUP_CLASSES' -Xlog:disable -Xlog:all=warning:stderr -Xlog:cds*=off:stderr -Xlog:class+path*=off:stderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
+}
+
 # For a driver on this machine: our Python, and a quiet log unless Spark has been given one of its own.
-# The driver's stderr is kept apart from its stdout, which Spark would mix (see ci/driver-python.sh): a terminal stays
-# one; else it flows through a pipe, which this process, soon Spark's, holds open too, so that its reader ends with Spark.
-# What the JVM itself says (a full code cache) goes there, too: stdout is the result line's.
+# What the JVM itself says (a full code cache) goes to stderr: stdout is the result line's.
 driver_here() {
-    local folder
     export SPARK_SUBMIT_OPTS="-XX:+DisplayVMOutputToStderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
     export PYSPARK_DRIVER_PYTHON=$SETUP_PYTHON
+    if [[ ! -e $conf_dir/log4j2.properties && -z $(property spark.driver.defaultJavaOptions) ]]; then
+        options=(--conf "spark.driver.defaultJavaOptions=-Dlog4j2.configurationFile=file:${root// /%20}/conf/spark/log4j2.properties" ${options[@]+"${options[@]}"})
+    fi
+}
+
+# The driver's stderr is kept apart from its stdout, which Spark would mix (see ci/driver-python.sh): a terminal stays
+# one; else it flows through a pipe, which this process, soon Spark's, holds open too, so that its reader ends with Spark.
+split_output() {
+    local folder
     if SPARK_SUBMIT_STDERR=$(tty <&2); then :; else
         folder=$(mktemp -d "${TMPDIR:-/tmp}/spark-submit.XXXXXX")
         SPARK_SUBMIT_STDERR=$folder/stderr
@@ -191,9 +223,16 @@ driver_here() {
     fi
     export SPARK_SUBMIT_STDERR
     options=(--conf "spark.pyspark.driver.python=$root/ci/driver-python.sh" ${options[@]+"${options[@]}"})
-    if [[ ! -e $conf_dir/log4j2.properties && -z $(property spark.driver.defaultJavaOptions) ]]; then
-        options=(--conf "spark.driver.defaultJavaOptions=-Dlog4j2.configurationFile=file:${root// /%20}/conf/spark/log4j2.properties" "${options[@]}")
-    fi
+}
+
+# Python first: it starts Spark itself, with the same options, where the job turns out to need it; to say that there is
+# nothing to do, or to list runs, it does not. Spark's JVM then starts while Python imports, and ends before it.
+drive() {
+    local option
+    PYSPARK_SUBMIT_ARGS=
+    for option in "${options[@]}"; do PYSPARK_SUBMIT_ARGS+="'${option//\'/\'\\\'\'}' "; done
+    export PYSPARK_SUBMIT_ARGS+=pyspark-shell SPARK_SUBMIT_PREPARED=yes
+    exec "$SETUP_PYTHON" "$job" ${job_options[@]+"${job_options[@]}"}
 }
 
 submit() {
@@ -334,11 +373,15 @@ PYTHON
 if [[ $master == local || $master == local\[* ]]; then
     export PYSPARK_PYTHON=$SETUP_PYTHON
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1} # no host name that has to resolve
+    use_class_archive
+    use_resolved_jars
     use_properties local.conf
     [[ -z $py_files ]] || options+=(--py-files "$py_files")
     [[ -z $archives ]] || options+=(--archives "$archives")
     each_config rebase_config
     driver_here
+    if [[ -n $is_plain && $(cd "$(dirname "$job")" && pwd -P) == "$root/jobs" ]]; then drive; fi
+    split_output
     submit
 fi
 
@@ -353,6 +396,7 @@ if [[ $deploy_mode == cluster ]]; then
     [[ -z $configs ]] || archives=$configs#conf${archives:+,$archives}
 else
     driver_here
+    split_output
 fi
 [[ -z $archives ]] || options+=(--archives "$archives")
 submit

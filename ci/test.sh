@@ -4,7 +4,7 @@
 #
 #   ci/test.sh              format lint shell types imports docs tests
 #   ci/test.sh lint         one of them
-#   ci/test.sh slow         the tests that take longest, which are no part of "tests": kills, full disks, upkeep, rollbacks, a cluster
+#   ci/test.sh slow         the tests that take longest, which are no part of "tests": of each kind one is
 #   ci/test.sh coverage     all tests, and what they reach: before a release
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -41,26 +41,43 @@ step_coverage() {
     python -m coverage report
 }
 
-# lanes PYTEST-OPTION...: two halves beside each other, which take about as long. JVMs are many and live short: each
-# compiles with its quick compiler alone and collects garbage with one thread (75 s of CPU instead of 117 for a session
-# and four runs), and takes Spark's classes from an archive (48 s instead of 76 for a session that writes and reads a
-# table, on a busy machine). With the quick compiler alone a JVM would have 48 MB for what it compiled, which a quickstart
-# has filled: from there on it interprets.
+# lanes PYTEST-OPTION...: several processes beside one another, each of which takes the next file that none has taken yet:
+# while one waits for a process that it has killed, the others go on. JVMs are many and live short: each compiles with its
+# quick compiler alone and collects garbage with one thread (75 s of CPU instead of 117 for a session and four runs), and
+# takes Spark's classes from an archive (48 s instead of 76 for a session that writes and reads a table, on a busy
+# machine). With the quick compiler alone a JVM would have 48 MB for what it compiled, which a quickstart has filled: from
+# there on it interprets.
 coverage=()
-half=(tests/jobs tests/faults tests/pipelines/test_score.py tests/pipelines/test_run_monitoring.py tests/pipelines/test_chunks.py)
-lanes() {
-    local beside outcome=0 archive=$PWD/build/spark.jsa quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
-    mkdir -p build
+archive=$PWD/build/spark.jsa
+quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
+make_archive() {
     rm -f "$archive"
+    setup_classes
+    if [[ -n $SETUP_CLASSES ]]; then # spark-submit.sh starts with it, too
+        ln -s "$SETUP_CLASSES" "$archive"
+        return
+    fi
     SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
+}
+beside=2 # further processes: two cores have a little left where two processes wait at the same time
+lanes() {
+    local lane outcome=0 queue=$PWD/build/queue pids=() words
+    rm -rf "$queue"
+    mkdir "$queue"
     # a JVM that finds the archive unfit says so on stdout, where the result line belongs
     export SPARK_SUBMIT_OPTS="$quick -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
-    python "${coverage[@]}" -m pytest "$@" "${half[@]}" >build/beside.log 2>&1 &
-    beside=$!
-    python "${coverage[@]}" -m pytest "$@" "${half[@]/#/--ignore=}" || outcome=$?
-    wait "$beside" || outcome=$?
-    printf '\n== what ran beside the others: %s\n' "${half[*]}"
-    cat build/beside.log
+    words=("${coverage[@]}" -m pytest -p tests.lanes --queue "$queue" "$@")
+    for ((lane = 1; lane <= beside; lane++)); do
+        python "${words[@]}" >"build/lane-$lane.log" 2>&1 &
+        pids+=($!)
+    done
+    python "${words[@]}" || outcome=$?
+    for ((lane = 1; lane <= beside; lane++)); do
+        wait "${pids[lane - 1]}" || outcome=$?
+        printf '\n== lane %s, beside the others\n' "$lane"
+        cat "build/lane-$lane.log"
+    done
+    sort -rn "$queue"/seconds-*.txt >build/seconds.txt # what tests/seconds.txt is to be, now and then
     return "$outcome"
 }
 
@@ -73,12 +90,24 @@ fi
 
 table=''
 line() { table+=$(printf '%-10s %6s s  %s' "$@")$'\n'; } # STEP SECONDS REMARK
-trap 'line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT
+# What tests alone need is made while the steps before them run.
+prepare() {
+    setup_runtimes
+    [[ " ${steps[*]} " == " slow " ]] || setup_programs
+    PATH=$(dirname "$SETUP_PYTHON"):$PATH make_archive
+}
+preparing=
+trap '[[ -z $preparing ]] || kill -- "-$preparing" 2>/dev/null; line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT
 
 setup_python
-setup_runtimes
 setup_java
-[[ " ${steps[*]} " != *" tests "* && " ${steps[*]} " != *" coverage "* ]] || setup_programs
+if [[ " ${steps[*]} " =~ \ (tests|slow|coverage)\  ]]; then
+    mkdir -p build
+    set -m # a process group of its own, which ends with this script
+    (set -e && prepare) </dev/null >build/prepare.log 2>&1 &
+    preparing=$!
+    set +m
+fi
 unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 PATH=$(dirname "$SETUP_PYTHON"):$PATH
 export PATH
@@ -88,6 +117,12 @@ for step in "${steps[@]}"; do
     printf '\n== %s\n' "$step"
     started=$SECONDS
     outcome=0
+    if [[ -n $preparing && $step =~ ^(tests|slow|coverage)$ ]]; then
+        wait "$preparing" || outcome=$?
+        preparing=
+        cat build/prepare.log
+        ((outcome == 0)) || exit "$outcome"
+    fi
     # A process of its own: within "step || …" errexit would be off.
     set +e
     (set -e && "step_$step")

@@ -1,6 +1,8 @@
 """One JVM for the whole run, with what the jobs' own sessions have."""
 
+import faulthandler
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +65,46 @@ SLOW = (
     "tests/jobs/test_submits.py::TestRollback",
     "tests/jobs/test_submits.py::TestStandalone",
     "tests/jobs/test_submits.py::TestWithoutTheScript",
+    "tests/former/test_former.py::test_a_renamed_job",
+    "tests/former/test_former.py::test_another_threshold",
+    "tests/former/test_former.py::test_two_runs_at_once",
+    "tests/pipelines/test_as_of_ends.py",
+    "tests/pipelines/test_chunks.py::test_a_cluster_of_another_size",
+    "tests/pipelines/test_chunks.py::test_a_run_whose_chunks_are_short",
+    "tests/pipelines/test_chunks.py::test_another_transport",
+    "tests/pipelines/test_chunks.py::test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on[limit0-arrow]",
+    "tests/pipelines/test_chunks.py::test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on[limit1-scan]",
+    "tests/pipelines/test_chunks.py::test_of_a_slow_model_each_split",
+    "tests/pipelines/test_chunks.py::test_rows_are_the_same_whatever_is_kept",
+    "tests/pipelines/test_growing_tables.py::test_a_removed_passthrough",
+    "tests/pipelines/test_growing_tables.py::test_a_rollback_to_before",
+    "tests/pipelines/test_model_inputs_of_a_run.py::test_casts_missing_values_and_absent_inputs_are_the_same_on_each[arrow]",
+    "tests/pipelines/test_model_inputs_of_a_run.py::test_casts_missing_values_and_absent_inputs_are_the_same_on_each[pandas_udf]",
+    "tests/pipelines/test_renamed_columns.py::test_names_that_no_plain_table_can_have_reach_readers_on_every_transport[pandas_udf]",
+    "tests/pipelines/test_repeated_rows.py::test_a_model_that_answers_otherwise_is_a_warning_and_recorded[arrow",
+    "tests/pipelines/test_repeated_rows.py::test_a_model_that_answers_otherwise_is_a_warning_and_recorded[pandas_udf",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_a_baseline_that_is_not_there",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_a_missing_baseline",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_a_window_of_runs",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_after_a_rollback",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_training_data",
+    "tests/pipelines/test_run_monitoring.py::TestPages::test_a_page_is_made_anew",
+    "tests/pipelines/test_run_monitoring.py::TestPages::test_the_page_of_a_run_past_its_deadline",
+    "tests/pipelines/test_run_monitoring.py::TestProfile::test_what_only_spark_reads",
+    "tests/pipelines/test_score.py::TestGates::test_a_rule_of_another_table",
+    "tests/pipelines/test_score.py::TestGates::test_an_empty_source_that_was_expected",
+    "tests/pipelines/test_score.py::TestPinsOfOlderVersions::test_a_publication_whose_model",
+    "tests/pipelines/test_score.py::TestPinsOfOlderVersions::test_files_that_the_pins",
+    "tests/jobs/test_submits.py::TestGate",
+    "tests/jobs/test_submits.py::TestRejects",
+    "tests/jobs/test_submits.py::TestRuns::test_all_runs",
+    "tests/jobs/test_submits.py::TestScore::test_a_dry_run",
+    "tests/jobs/test_submits.py::TestScore::test_a_sample",
+    "tests/jobs/test_submits.py::TestScore::test_another_as_of",
+    "tests/jobs/test_submits.py::TestWatching::test_a_promise",
+    "tests/jobs/test_submits.py::TestWatching::test_the_page_of_the_job",
+    "tests/test_printing.py::test_a_run_that_spark_submit_configures",
+    "tests/test_printing.py::test_every_verb_shows",
     "tests/test_bench.py",
 )
 """Most of all tests' time: whole runs by the dozen, drivers that are killed. CI has to end on a slow machine, too."""
@@ -73,6 +115,27 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.nodeid.startswith(SLOW) and item.get_closest_marker("smoke") is None:
             item.add_marker(pytest.mark.slow)
+
+
+LIMIT_S = 600
+"""What takes longer than this hangs, also on a busy machine."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """A test that hangs fails, and says where all its threads are."""
+
+    def fail(*_: object) -> None:
+        faulthandler.dump_traceback()
+        pytest.fail(f"{item.nodeid} takes longer than {LIMIT_S} s: where its threads are is in its stderr")
+
+    before = signal.signal(signal.SIGALRM, fail)
+    signal.alarm(LIMIT_S)
+    try:
+        return (yield)
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(autouse=True)
@@ -110,7 +173,7 @@ def world(spark: SparkSession, registry: Registry, tmp_path: Path) -> World:
 
 @pytest.fixture
 def opened_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that Delta was asked to open, in order."""
+    """The paths that Spark's Delta was asked to open, in order."""
     paths: list[str] = []
     original = DeltaTable.forPath.__func__  # type: ignore[attr-defined]
 
@@ -120,4 +183,21 @@ def opened_tables(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         return found
 
     monkeypatch.setattr(DeltaTable, "forPath", classmethod(counted))
+    return paths
+
+
+@pytest.fixture
+def opened_logs(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths that deltalake was asked to open, in order."""
+    import deltalake
+
+    from sparkscore.store import table_location
+
+    paths: list[str] = []
+
+    def opened(path: str, **given: Any) -> deltalake.DeltaTable:
+        paths.append(path)
+        return deltalake.DeltaTable(path, **given)
+
+    monkeypatch.setattr(table_location, "DeltaTable", opened)
     return paths

@@ -94,6 +94,32 @@ def test_a_goal_s_ratio_is_the_median_of_the_rounds_ratios() -> None:
 
 
 @pytest.mark.usefixtures("bench")
+def test_what_one_more_costs_is_the_difference_of_two_runs() -> None:
+    from bench import goals
+
+    def course(*seconds: float) -> dict[str, Any]:
+        parts = {"calls": 100.0}
+        turns = [{"round": n, "seconds": one, "start_seconds": 0, "parts": parts} for n, one in enumerate(seconds)]
+        return {"turns": turns}
+
+    case = {"contenders": {"ours": course(2, 3), "ours, 32 more rules": course(2.32, 3.96)}}
+    found = {line["goal"]: line for line in goals.judged({"small/in a warm session": case})}
+    more = found["one more gate rule, seconds"]
+    assert (more["min"], more["max"], more["without_start"]) == (0.01, 0.03, None)
+    assert found["in a warm session: calls to the JVM"]["ratio"] == 100
+
+
+@pytest.mark.usefixtures("bench")
+def test_every_goal_of_small_runs_names_contenders_of_its_case() -> None:
+    from bench import plan
+
+    cases = {case.id: {one.name for one in case.contenders} for case in plan.cases(("small",), rows=1, repeats=1)}
+    named = {(goal.case, part.contender) for goal in plan.GOALS for part in (*goal.top, *goal.less, *goal.bottom)}
+    assert {case for case, _ in named} >= set(cases)
+    assert [one for one in named if one[0] in cases and one[1] not in cases[one[0]]] == []
+
+
+@pytest.mark.usefixtures("bench")
 def test_the_gates_contenders_count_the_same_rows(spark: SparkSession) -> None:
     from bench.ways import gates  # type: ignore[import-not-found]
 

@@ -20,7 +20,6 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "sparkscore"
 HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "spark": ("",),
-    "report": ("monitor/report/",),
     "onnx": ("model/runtimes/",),
     "gpu": ("model/runtimes/",),
     "demo": ("demo/",),

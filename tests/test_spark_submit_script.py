@@ -1,7 +1,9 @@
 """What spark-submit.sh hands to Spark. Spark itself is a stand-in that shows its arguments and environment."""
 
+import hashlib
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,6 +19,19 @@ STAND_IN = f"""#!{sys.executable}
 import json, os, sys
 print(json.dumps([sys.argv[1:], dict(os.environ)]))
 sys.exit(int(os.environ.get("STAND_IN_EXIT", "0")))
+"""
+# A Python that says where its pyspark is, and starts no job either.
+STAND_IN_PYTHON = f"""#!{sys.executable}
+import json, os, sys
+print(os.environ["STAND_IN_SPARK"] if sys.argv[1] == "-c" else json.dumps([sys.argv[1:], dict(os.environ)]))
+"""
+# A Python that archives classes, as the JVM does that it would start.
+STAND_IN_ARCHIVER = f"""#!{sys.executable}
+import os, pathlib, shlex, sys
+if sys.argv[1] != "-c":
+    print("archived")
+    option = shlex.split(os.environ["SPARK_SUBMIT_OPTS"])[0]
+    pathlib.Path(option.removeprefix("-XX:ArchiveClassesAtExit=")).write_text(os.environ["STAND_IN_ARCHIVE"])
 """
 # Like Spark, which hands all that its Python process writes on as its own stdout.
 STAND_IN_WITH_DRIVER = f"""#!{sys.executable}
@@ -251,6 +266,136 @@ class TestOnThisMachine:
 
     def test_the_switch_for_an_environment_of_ones_own_is_not_left_to_the_job(self, checkout: Checkout) -> None:
         assert "SPARKSCORE_PYTHON" not in checkout.submit("jobs/score.py").env
+
+
+class TestPythonFirst:
+    """Where nobody says anything of Spark, Python starts it, with the options that spark-submit would get."""
+
+    def submit(self, checkout: Checkout, *args: str, **env: str | None) -> Submitted:
+        python = executable(checkout.root.parent / "bin" / "python", STAND_IN_PYTHON)
+        given = {"SPARK_HOME": None, "STAND_IN_SPARK": str(checkout.spark), "SPARKSCORE_PYTHON": str(python), **env}
+        return checkout.submit(*args, **given)
+
+    def test_a_job_of_the_project_is_started_by_python_with_the_local_conf(self, checkout: Checkout) -> None:
+        done = self.submit(checkout, "jobs/score.py", "--job", "a 'b' *", "")
+        assert done.args == ["jobs/score.py", "--job", "a 'b' *", ""]
+        *options, last = shlex.split(done.env["PYSPARK_SUBMIT_ARGS"])
+        assert last == "pyspark-shell"
+        assert options[options.index("--properties-file") + 1] == str(checkout.root / "conf" / "spark" / "local.conf")
+        assert any(option.startswith("spark.driver.defaultJavaOptions=-Dlog4j2") for option in options)
+        assert done.env["SPARK_SUBMIT_PREPARED"] == "yes"
+        assert done.env["PYSPARK_PYTHON"].endswith("bin/python")
+        assert done.env["SPARK_HOME"] == str(checkout.spark)
+
+    @pytest.mark.parametrize(
+        ("options", "env"),
+        [
+            (["--driver-memory", "3g"], {}),
+            (["--master", "local[2]"], {}),
+            ([], {"MASTER": "local[2]"}),
+            ([], {"SPARK_HOME": "{spark}"}),
+            ([], {"SPARK_CONF_DIR": "{conf}"}),
+        ],
+    )
+    def test_what_is_said_of_spark_goes_to_spark_submit(
+        self, checkout: Checkout, options: list[str], env: dict[str, str]
+    ) -> None:
+        conf = executable(checkout.root.parent / "theirs" / "spark-defaults.conf", "spark.driver.memory 3g\n").parent
+        filled = {name: value.format(spark=checkout.spark, conf=conf) for name, value in env.items()}
+        done = self.submit(checkout, *options, "jobs/score.py", **filled)
+        assert done.job_and_options == ["score.py"]
+        assert "SPARK_SUBMIT_PREPARED" not in done.env
+
+    def test_a_job_of_the_users_own_goes_to_spark_submit(self, checkout: Checkout) -> None:
+        executable(checkout.root / "mine.py", "")
+        assert self.submit(checkout, "mine.py").args[-1] == "mine.py"
+
+
+class TestDeltasJars:
+    @pytest.fixture
+    def jars(self, checkout: Checkout) -> Path:
+        """The folder where Spark's resolver has put them."""
+        folder = checkout.root.parent / "the home" / ".ivy2.5.2" / "jars"
+        names = ("delta-1.jar", "storage-1.jar")
+        lines = "".join(f"{hashlib.sha256(name.encode()).hexdigest()}  {name}\n" for name in names)
+        executable(checkout.root / "src" / "sparkscore" / "spark" / "delta-jars.sha256", lines)
+        for name in names:
+            executable(folder / name, name)
+        return folder
+
+    def test_where_all_are_there_spark_gets_the_files_and_resolves_nothing(
+        self, checkout: Checkout, jars: Path
+    ) -> None:
+        done = checkout.submit("jobs/score.py", HOME=str(jars.parents[1]))
+        assert done.option("--driver-class-path") == f"{jars}/delta-1.jar:{jars}/storage-1.jar"
+        assert (done.conf("spark.jars.packages"), done.conf("spark.jars.excludes")) == ("", "")
+
+    @pytest.mark.parametrize("change", ["damaged", "missing"])
+    def test_where_one_is_not_what_it_should_be_spark_resolves_them(
+        self, checkout: Checkout, jars: Path, change: str
+    ) -> None:
+        if change == "damaged":
+            (jars / "storage-1.jar").write_text("else")
+        else:
+            (jars / "storage-1.jar").unlink()
+        done = checkout.submit("jobs/score.py", HOME=str(jars.parents[1]))
+        assert not [arg for arg in done.args if "jars" in arg or "class-path" in arg]
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            ["--packages", "org:mine:1"],
+            ["--jars", "mine.jar"],
+            ["--driver-class-path", "mine.jar"],
+            ["--conf", "spark.jars=mine.jar"],
+            ["--conf=spark.driver.extraClassPath=mine.jar"],
+        ],
+    )
+    def test_where_the_user_names_jars_spark_gets_those_and_resolves_the_rest(
+        self, checkout: Checkout, jars: Path, options: list[str]
+    ) -> None:
+        done = checkout.submit(*options, "jobs/score.py", HOME=str(jars.parents[1]))
+        assert "spark.jars.packages=" not in done.args
+        assert done.args.count("--driver-class-path") == options.count("--driver-class-path")
+
+
+class TestArchiveOfClasses:
+    def ask(self, checkout: Checkout, content: str, *, ours: str = "yes") -> tuple[str, str]:
+        """What the set-up says, and the archive that it names."""
+        venv = checkout.root / ".venv"
+        python = executable(venv / "bin" / "python", STAND_IN_ARCHIVER)
+        (venv / ".setup.stamp").write_text("made")
+        digests = checkout.root / "src" / "sparkscore" / "spark" / "delta-jars.sha256"
+        digests.parent.mkdir(exist_ok=True)
+        digests.touch()
+        script = f"source ci/setup.sh; set -eu; SETUP_PYTHON={shlex.quote(str(python))} setup_is_ours={ours}"
+        done = subprocess.run(
+            [shutil.which("bash") or "bash", "-c", f'{script}; setup_classes; printf %s "$SETUP_CLASSES"'],
+            cwd=checkout.root,
+            env={**os.environ, "JAVA_HOME": str(checkout.java), "STAND_IN_ARCHIVE": content},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stderr, done.stdout
+
+    def test_it_is_made_once_for_a_java(self, checkout: Checkout) -> None:
+        said, archive = self.ask(checkout, "classes")
+        assert "once" in said
+        assert Path(archive).read_text() == "classes"
+        assert self.ask(checkout, "others") == ("", archive)
+        checkout.with_java("21.0.2")
+        _, newer = self.ask(checkout, "newer")
+        assert newer != archive
+        assert [file.read_text() for file in Path(newer).parent.glob("*.jsa")] == ["newer"]
+
+    def test_one_that_cannot_be_made_is_missed_by_nobody_and_not_tried_again(self, checkout: Checkout) -> None:
+        said, archive = self.ask(checkout, "")
+        assert ("tells why" in said, archive) == (True, "")
+        assert self.ask(checkout, "classes") == ("", "")
+
+    def test_an_environment_of_ones_own_gets_none(self, checkout: Checkout) -> None:
+        assert self.ask(checkout, "classes", ours="''") == ("", "")
 
 
 class TestTheJobsOutput:

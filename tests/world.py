@@ -1,9 +1,10 @@
 """A small world for tests of whole jobs: a source, a registered model, a job's settings. Everything is real."""
 
+import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from mlflow.models import infer_signature
 from pyspark.sql import DataFrame, SparkSession
 from sklearn.linear_model import LogisticRegression
 
+from sparkscore import score
 from sparkscore.records import RunReport, TableRef
 from sparkscore.settings import Settings
 from sparkscore.store.table import Table
+from tests.layers import Trail
 
 MODEL = "late"
 AS_OF = "2013-12-31"
@@ -60,6 +63,11 @@ class Registry:
     def alias(self, version: int, *, alias: str = "champion") -> None:
         """Move an alias."""
         MlflowClient(self.uri, registry_uri=self.uri).set_registered_model_alias(MODEL, alias, str(version))
+
+    def aliases(self) -> list[tuple[str, list[tuple[str, Any]]]]:
+        """All aliases of all models."""
+        models = MlflowClient(self.uri, registry_uri=self.uri).search_registered_models()
+        return [(model.name, sorted(model.aliases.items())) for model in models]
 
     def expected(self, rows: pa.Table, *, version: int = 1) -> npt.NDArray[np.float64]:
         """The oracle: probabilities of the positive class, computed without Spark."""
@@ -109,6 +117,8 @@ class World:
     spark: SparkSession
     home: Path
     registry: Registry
+    trail: Trail = field(default_factory=Trail, compare=False)
+    """What has led to the home folder as it is."""
 
     def path(self, name: str) -> str:
         """Where a plain name's table lies."""
@@ -116,10 +126,28 @@ class World:
 
     def write_source(self, rows: pa.Table, *, mode: str = "overwrite", name: str = "flights") -> None:
         """The source table holds these rows, as one more version."""
-        frame = self.spark.createDataFrame(rows)
-        frame.coalesce(2).write.format("delta").mode(mode).option(
-            "overwriteSchema", str(mode == "overwrite").lower()
-        ).save(self.path(name))
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, rows.schema) as stream:
+            stream.write_table(rows)
+        digest = hashlib.sha256(sink.getvalue()).hexdigest()
+
+        def write() -> None:
+            frame = self.spark.createDataFrame(rows)
+            frame.coalesce(2).write.format("delta").mode(mode).option(
+                "overwriteSchema", str(mode == "overwrite").lower()
+            ).save(self.path(name))
+
+        self.trail.follow(self.home, f"write {name} {mode} {digest}", write)
+
+    def begin_with(self, settings: Settings | None = None, *, as_of: str = AS_OF, **flags: Any) -> RunReport:
+        """A run that the test begins with: done once per process, then copied. What a test looks at is run by itself.
+
+        Needs:   settings that name no file of the test's own, and a product that is as it is: nothing patched.
+        """
+        settings = settings or self.settings()
+        told = settings.model_dump_json().replace(str(self.home), "<home>")
+        step = f"score {as_of} {sorted(flags.items())} {told} {self.registry.aliases()}"
+        return self.trail.follow(self.home, step, lambda: score(self.spark, settings, as_of=as_of, **flags))
 
     def settings(self, **groups: Any) -> Settings:
         """A job's settings; groups are merged over the defaults."""

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from bench import goals, machine, plan, report
+from bench.comparisons import REPEATS, Case, EngineSpec
 from bench.engines import Engines, Kind
-from bench.plan import ENGINES, Case, EngineSpec
+from bench.plan import ENGINES
 from bench.rounds import Bench
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -89,7 +90,7 @@ def _now() -> str:
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("ci/bench.sh", description=__doc__)
     parser.add_argument("--rows", type=lambda text: int(text.replace("_", "")), default=plan.ROWS)
-    parser.add_argument("--repeats", type=int, default=plan.REPEATS)
+    parser.add_argument("--repeats", type=int, default=REPEATS)
     parser.add_argument("--only", default=",".join(plan.SECTIONS), help="sections, or cases such as throughput/mlp")
     parser.add_argument("--contenders", default="", help="only those whose names hold one of these, by commas")
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "benchmarks", help="folder of the results")

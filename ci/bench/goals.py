@@ -5,7 +5,8 @@ from dataclasses import replace
 from statistics import median
 from typing import Any
 
-from bench.plan import GOALS, Goal, Part
+from bench.comparisons import Goal, Part
+from bench.plan import GOALS
 
 
 def judged(cases: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -32,16 +33,21 @@ def _judged(goal: Goal, case: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_start(goal: Goal, contenders: Mapping[str, Any]) -> float | None:
     """The same ratio where every contender is spared what its pass over the tiny table took: as of endless tables."""
-    if any(part.part is not None for part in (*goal.top, *goal.bottom)):
+    if goal.less or not goal.bottom or any(part.part is not None for part in (*goal.top, *goal.bottom)):
         return None
     tops, bottoms = (tuple(replace(part, less_start=True) for part in parts) for parts in (goal.top, goal.bottom))
     return round(median(_ratios(replace(goal, top=tops, bottom=bottoms), contenders)), 3)
 
 
 def _ratios(goal: Goal, contenders: Mapping[str, Any]) -> list[float]:
-    tops, bottoms = ([_by_round(part, contenders) for part in parts] for parts in (goal.top, goal.bottom))
-    rounds = set.intersection(*(set(seconds) for seconds in (*tops, *bottoms)))
-    return [_sum(tops, number) / _sum(bottoms, number) for number in sorted(rounds)]
+    tops, less, bottoms = (
+        [_by_round(part, contenders) for part in parts] for parts in (goal.top, goal.less, goal.bottom)
+    )
+    rounds = set.intersection(*(set(seconds) for seconds in (*tops, *less, *bottoms)))
+    return [
+        (_sum(tops, number) - _sum(less, number)) / goal.per / (_sum(bottoms, number) if bottoms else 1)
+        for number in sorted(rounds)
+    ]
 
 
 def _sum(parts: Iterable[Mapping[int, float]], number: int) -> float:

@@ -1,30 +1,19 @@
 """What is compared, as data: engines, contenders, cases, goals. Nothing here runs anything."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
+from bench.comparisons import Case, Contender, EngineSpec, Goal, Part
 from bench.data import Shape
+from bench.small_runs import SMALL_GOALS, small_cases
 
-SECTIONS = ("throughput", "growth", "job", "flights", "gates")
+SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small")
 ROWS = 16_000_000
-REPEATS = 5
 SHORT_ROWS = 20_000
 TINY_ROWS = 20_000
 """The untimed pass before each timed one, over as many rows: processes are up, models loaded, files cached."""
 WARM_ROWS = 1_000_000
 """The pass over a new process, so that the JVM has compiled what it will run."""
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSpec:
-    """A long-lived process: a module of `ways` in one of the two environments."""
-
-    module: str
-    peers: bool = False
-    needs: tuple[str, ...] = ()
-    """Modules without which it cannot start."""
-    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 SPARK = ("pyspark", "delta", "mlflow", "sklearn")
@@ -34,6 +23,8 @@ ENGINES: Mapping[str, EngineSpec] = {
     # a JVM does not give memory back: where it is looked at, nothing else may have run
     "ours-growth": EngineSpec("bench.ways.ours", needs=SPARK),
     "spark": EngineSpec("bench.ways.spark", needs=SPARK),
+    "shell": EngineSpec("bench.ways.shell", needs=SPARK),
+    "small": EngineSpec("bench.ways.small", needs=SPARK),
     **{
         f"gates-{way}": EngineSpec("bench.ways.gates", needs=("pyspark", "delta", "great_expectations"))
         for way in ("ours", "bare", "gx")
@@ -45,39 +36,6 @@ ENGINES: Mapping[str, EngineSpec] = {
         for tasks in (8, 64, 200)
     },
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Contender:
-    """One way from rows to predictions."""
-
-    name: str
-    engine: str
-    way: str
-    flavour: str
-    """The form of the model that it takes."""
-    options: Mapping[str, Any] = field(default_factory=dict)
-    short: bool = False
-    """Takes part in the short run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """What all contenders of a comparison are given."""
-
-    section: str
-    name: str
-    contenders: tuple[Contender, ...]
-    kind: str = "linear"
-    """Of the model."""
-    shape: Shape | None = None
-    """None: the quickstart's flights."""
-    repeats: int = REPEATS
-
-    @property
-    def id(self) -> str:
-        """Unique in a run."""
-        return f"{self.section}/{self.name}"
 
 
 def bare(flavour: str, *, short: bool = False) -> Iterator[Contender]:
@@ -153,6 +111,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "growth": _growth,
         "job": _job,
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
+        "small": lambda _, times: small_cases(times),
         "gates": _gates,
     }
     return [case for section in sections for case in makers[section](rows, repeats)]
@@ -238,38 +197,6 @@ def _gates(rows: int, repeats: int) -> list[Case]:
 def _judges(count: int, *, engine: bool) -> tuple[Contender, ...]:
     names = {"ours": "ours", "bare": "bare aggregation", **({"gx": "Great Expectations' engine"} if engine else {})}
     return tuple(Contender(name, f"gates-{way}", way, "sklearn", {"rules": count}) for way, name in names.items())
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """Seconds of one contender in a round: the whole turn, or a part that it tells of."""
-
-    contender: str
-    part: str | None = None
-    less_start: bool = False
-    """Less the same over a tiny table: peers that start their actors anew in each pass are spared that."""
-
-
-@dataclass(frozen=True, slots=True)
-class Goal:
-    """A ratio of seconds, of parts in the same round."""
-
-    name: str
-    case: str
-    top: tuple[Part, ...]
-    bottom: tuple[Part, ...]
-    target: float
-    sense: Literal["at least", "at most"] = "at least"
-
-    @property
-    def line(self) -> float:
-        """70 % of the goal: what a change may never fall behind."""
-        return round(self.target * 0.7 if self.sense == "at least" else self.target / 0.7, 3)
-
-    def met(self, ratio: float, bound: float | None = None) -> bool:
-        """Whether a ratio reaches the target, or another bound."""
-        bound = self.target if bound is None else bound
-        return ratio >= bound if self.sense == "at least" else ratio <= bound
 
 
 SCAN = (Part("ours scan onnx"),)
@@ -393,4 +320,5 @@ GOALS: tuple[Goal, ...] = (
         for count in GATE_RULES
         for name in GATE_SIZES
     ),
+    *SMALL_GOALS,
 )

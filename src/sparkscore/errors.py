@@ -28,6 +28,8 @@ SparkscoreError                 1
     ├── PublishConflict
     └── DeadlinePassed              stopped with its chunks kept
 
+SparkNeeded is no error: it asks for a session, in a process that has begun without one.
+
 A published run that broke a binding rule is no error: it ends with MONITORING_BREACH, and its result says which rule.
 """
 
@@ -138,6 +140,13 @@ class SparkscoreError(Exception):
         parts = [self.found, f"expected: {self.expected}" if self.expected else "", f"do: {self.do}" if self.do else ""]
         # once more: a secret may have become known since
         return redact_secrets("\n  ".join(part for part in parts if part))
+
+
+class SparkNeeded(BaseException):
+    """What was asked of a table is told by Spark alone, and there is no session: to be asked again with one.
+
+    No failure, so nothing that handles failures may handle it.
+    """
 
 
 class ConfigError(SparkscoreError):

@@ -20,6 +20,11 @@ JOBS = Path(__file__).resolve().parents[2] / "jobs"
 @pytest.fixture
 def config(world: World) -> str:
     """The config file of the world's job."""
+    return config_of(world)
+
+
+def config_of(world: World) -> str:
+    """Written after the runs that a test begins with."""
     file = world.home / "job.yaml"
     file.write_text(yaml.safe_dump(json.loads(world.settings().model_dump_json(exclude_none=True))))
     return str(file)
@@ -242,13 +247,13 @@ def test_a_sample_beyond_the_bound_is_refused(config: str, capfd: pytest.Capture
     assert "10,000" in said
 
 
-def test_runs_lists_attempts_and_shows_one_run(world: World, config: str, capfd: pytest.CaptureFixture[str]) -> None:
-    _, done, _ = call(capfd, "score", "--config", config, "--as-of", AS_OF)
+def test_runs_lists_attempts_and_shows_one_run(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    done, config = world.begin_with(), config_of(world)
     code, result, said = call(capfd, "runs", "--config", config)
     assert (code, [event["event"] for event in result["events"]]) == (0, ["published"])
     assert result["events"][0]["as_of"] == "2013-12-31T00:00:00Z"
-    assert done["run_id"][:12] in said
-    code, result, said = call(capfd, "runs", "show", done["run_id"][:12], "--config", config)
+    assert str(done.run_id)[:12] in said
+    code, result, said = call(capfd, "runs", "show", str(done.run_id)[:12], "--config", config)
     assert (code, [event["event"] for event in result["events"]]) == (0, ["started", "staged", "published"])
 
 
@@ -263,10 +268,9 @@ def test_a_run_that_is_not_there_is_an_error(
     assert call(capfd, "runs", *words, "--config", config)[0] == ConfigError.exit_code
 
 
-def test_maintain_says_what_it_would_do_then_does_it_once(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+def test_maintain_says_what_it_would_do_then_does_it_once(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    world.begin_with()
+    config = config_of(world)
     words = ("maintain", "--config", config, "--output.retention_days", "30")
     code, planned, said = call(capfd, *words, "--dry-run")
     assert (code, planned["schema"], planned["status"], planned["as_of_expired"]) == (0, 1, "dry_run", 1)
@@ -277,18 +281,18 @@ def test_maintain_says_what_it_would_do_then_does_it_once(
 
 
 def test_maintain_of_a_table_of_another_job_fails_with_its_own_result_line(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
+    world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+    world.begin_with()
+    config = config_of(world)
     code, result, _ = call(capfd, "maintain", "--config", config, "--job", "other")
     assert (code, result["status"], result["error"]["class"]) == (2, "failed", "ForeignTable")
     assert result["stages_removed"] == 0
 
 
-def test_migrate_says_what_it_would_do_then_does_it_once(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
-) -> None:
-    call(capfd, "score", "--config", config, "--as-of", AS_OF)
+def test_migrate_says_what_it_would_do_then_does_it_once(world: World, capfd: pytest.CaptureFixture[str]) -> None:
+    world.begin_with()
+    config = config_of(world)
     drop = ("migrate", "--config", config, "--drop-column", "carrier")
     code, refused, _ = call(capfd, *drop)
     assert (code, refused["status"], refused["tables"], refused["error"]["class"]) == (2, "failed", [], "ConfigError")
@@ -314,11 +318,11 @@ def test_a_wider_type_without_its_column_is_refused(config: str, word: str, capf
 
 
 def test_a_rollback_says_what_readers_see_and_prints_the_result(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
+    world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ("--config", config, "--as-of", AS_OF)
-    call(capfd, "score", *flags)
-    call(capfd, "score", *flags, "--replace")
+    world.begin_with()
+    world.begin_with(replace=True)
+    flags = ("--config", config_of(world), "--as-of", AS_OF)
     code, result, said = call(capfd, "rollback", *flags, "--dry-run")
     assert (code, result["status"]) == (0, "dry_run")
     assert "the rows of revision 1" in said
@@ -332,13 +336,13 @@ def test_a_rollback_says_what_readers_see_and_prints_the_result(
 
 
 def test_a_rollback_without_an_earlier_run_is_an_error_that_lists_what_there_is(
-    world: World, config: str, capfd: pytest.CaptureFixture[str]
+    world: World, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ("--config", config, "--as-of", AS_OF)
-    _, done, _ = call(capfd, "score", *flags)
+    done = world.begin_with()
+    flags = ("--config", config_of(world), "--as-of", AS_OF)
     code, _, said = call(capfd, "rollback", *flags)
     assert code == ConfigError.exit_code
-    assert f"1 (run {done['run_id'][:12]})" in said
+    assert f"1 (run {str(done.run_id)[:12]})" in said
 
 
 def test_rejects_are_listed_and_a_retry_prints_a_result(

@@ -8,9 +8,10 @@ import pyarrow as pa
 from sparkscore.demo.flights import FlightTables
 from sparkscore.demo.recipe import flight_inputs
 from sparkscore.demo.registry import Candidate
-from sparkscore.monitor.column_profiles import SUMMARY_SIZE, build_profiles
+from sparkscore.monitor.column_profiles import build_profiles
 from sparkscore.monitor.column_summary import ColumnSummary, summarise_column
 from sparkscore.monitor.drift_detection import measure_drifts
+from sparkscore.monitor.summary_rows import SUMMARY_SIZE
 from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 

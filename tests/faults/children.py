@@ -99,9 +99,9 @@ class Child:
 
 
 class Crew:
-    """Children for tests that kill them: while one works, the next one starts."""
+    """Children for tests that kill them; so many start while others work."""
 
-    def __init__(self, folder: Path, *, ahead: int = 1) -> None:
+    def __init__(self, folder: Path, *, ahead: int = 0) -> None:
         self._folder, self._started = folder, 0
         self._waiting: list[Child] = []
         self._ahead = ahead
@@ -114,7 +114,8 @@ class Crew:
 
     def take(self) -> Child:
         """A child that lives; it is the caller's, who may give it back."""
-        self.start_ahead()
+        if not self._waiting:
+            self._start()
         child = self._waiting.pop(0)
         self.start_ahead()
         return child

@@ -65,7 +65,7 @@ class Watched(BaseEstimator):  # type: ignore[misc]
         with (self.folder / "sprung").open("a") as file:
             file.write(f"{os.getpid()}\n")
         if kind == ["hold"]:
-            until = time.monotonic() + 60
+            until = time.monotonic() + 600  # a bound, not a pace: whoever sets the trap takes it away
             while (self.folder / "trap").exists() and time.monotonic() < until:
                 time.sleep(0.005)
             return
@@ -110,6 +110,10 @@ class Traps:
     def predicting(self) -> list[int]:
         """The processes that have predicted since the last trap was set, once per batch."""
         return self._processes("predicting")
+
+    def given(self) -> int:
+        """Batches that the model was given so far, in all processes."""
+        return len(self._counts())
 
     def _processes(self, name: str) -> list[int]:
         file = self.folder / name

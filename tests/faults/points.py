@@ -54,11 +54,11 @@ def executors_of(spark: SparkSession) -> set[Process]:
     """The processes of all executors."""
     slots = spark.sparkContext.defaultParallelism
 
-    def own(_: object) -> Process:
-        time.sleep(0.2)  # else the first one does all
-        return find_executor_process(os.getpid())
+    def own(_: object) -> list[Process]:
+        return [find_executor_process(os.getpid())]
 
-    return set(spark.sparkContext.parallelize(range(2 * slots), 2 * slots).map(own).collect())
+    tasks = spark.sparkContext.parallelize(range(slots), slots).barrier()  # all at once: each slot has one
+    return set(tasks.mapPartitions(own).collect())
 
 
 @contextmanager

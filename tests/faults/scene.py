@@ -68,6 +68,10 @@ class Scene:
         flags = {name: more.pop(name) for name in ("replace", "force", "restart") if name in more}
         return score(self.world.spark, self.settings(**more), as_of=as_of, **flags)
 
+    def begin_with(self, *, as_of: str = AS_OF, replace: bool = False, **more: Any) -> RunReport:
+        """A run that the test begins with, often from a copy: the model may have been paid nothing for it."""
+        return self.world.begin_with(self.settings(**more), as_of=as_of, replace=replace)
+
     def killed(self, at: str, **more: Any) -> None:
         """A child was killed there, its JVM too; the fault has happened."""
         code = self.crew.take().dies(self.order(at, **more))

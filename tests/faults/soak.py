@@ -35,7 +35,7 @@ def arguments(argv: Sequence[str]) -> argparse.Namespace:
 def soaked(args: argparse.Namespace) -> tuple[list[Outcome], str]:
     """What came of each run, and what was wrong, if anything was: the first such thing ends it."""
     until, outcomes = time.monotonic() + 60 * args.minutes, list[Outcome]()
-    with tempfile.TemporaryDirectory(prefix="sparkscore-soak-") as folder, Crew(Path(folder)) as crew:
+    with tempfile.TemporaryDirectory(prefix="sparkscore-soak-") as folder, Crew(Path(folder), ahead=1) as crew:
         arena = Arena.made(Path(folder), crew)
         for plan in plans(args.seed, kill_always=args.short):
             if len(outcomes) == (SHORT_RUNS if args.short else args.runs) or time.monotonic() > until:

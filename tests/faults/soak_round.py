@@ -1,8 +1,9 @@
 """One run of the soak: who writes, who is killed where, who publishes in the end, and whether it is right."""
 
 import random
+import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,12 +15,24 @@ from pyspark.sql import SparkSession
 from tests.faults.checker import Expected, check
 from tests.faults.children import Child, Crew
 from tests.faults.models import Traps, watched_registry
-from tests.faults.points import POINTS, Order
+from tests.faults.points import POINTS, Order, eventually
 from tests.faults.scene import BATCH_ROWS, ROWS, plain
 from tests.world import Registry, World, source_rows
 
 _POINTS = [name for name in POINTS if name not in ("profiled", "expired")]
 """Those that a run of the arena comes to: it neither profiles nor maintains."""
+_ALWAYS = (
+    "pinned",
+    "started",
+    "scoring",
+    "before stage",
+    "chunk staged",
+    "staged",
+    "before publish",
+    "in merge",
+    "published",
+)
+"""Those that every run of the arena comes to: a table is made once, and no row is repaired."""
 _TRIES = 5
 _DONE = {"published", "already_published", "superseded"}
 
@@ -40,8 +53,8 @@ class Plan:
     """Of the model."""
     batches: int
     """After which the model is held, for a kill while it scores."""
-    wait_s: float
-    """How much later the second writer begins."""
+    after: int
+    """The second writer begins when the model has been given so many batches, or the first writer is dead."""
 
     @property
     def as_of(self) -> str:
@@ -75,14 +88,20 @@ class Outcome:
 
 
 def plans(seed: int, *, kill_always: bool = False) -> Iterator[Plan]:
-    """What is done to run after run, without an end."""
+    """What is done to run after run, without an end.
+
+    Where each is to be killed, a second writer of the same as_of begins after that: it may publish before the first one
+    comes to its point.
+    """
     dice, number = random.Random(seed), 0
     while True:
-        at = dice.choice(_POINTS) if kill_always or dice.random() < 0.6 else ""
+        at = dice.choice(_ALWAYS if kill_always else _POINTS) if kill_always or dice.random() < 0.6 else ""
         second = dice.choice(["", "same", "another"])
         replaces = number > 0 and not second and dice.random() < 0.2
         transport = dice.choice(["scan", "scan", "arrow"])
-        yield Plan(number, at, second, replaces, transport, dice.choice([1, 2]), dice.randrange(12), dice.uniform(0, 2))
+        version, batches, after = dice.choice([1, 2]), dice.randrange(12), dice.randrange(20)
+        after = sys.maxsize if kill_always and second == "same" else after
+        yield Plan(number, at, second, replaces, transport, version, batches, after)
         number += 1
 
 
@@ -132,9 +151,9 @@ class Arena:
 
     def _written(self, plan: Plan) -> tuple[list[Mapping[str, Any] | None], float | None]:
         """What the first writer, perhaps killed, and the second one came to; when the first was seen dead."""
-        first = self.crew.take()
+        first, given = self.crew.take(), self.traps.given()
         first.begin(self._order(plan, plan.as_of, at=plan.at))
-        second = self._second(plan)
+        second = self._second(plan, lambda: self.traps.given() - given >= plan.after or not first.jvm.is_alive)
         answers = [first.answer()]
         killed_at = time.monotonic() if answers[0] is None else None
         self.traps.free()
@@ -149,12 +168,12 @@ class Arena:
             assert Path(self._order(plan, plan.as_of).marker).exists()
         return answers, killed_at
 
-    def _second(self, plan: Plan) -> Child | None:
+    def _second(self, plan: Plan, is_time: Callable[[], bool]) -> Child | None:
         if not plan.second:
             return None
         child = self.crew.take()
         assert child.jvm.is_alive
-        time.sleep(plan.wait_s)
+        assert eventually(is_time), "the first writer neither scores nor dies"
         as_of = plan.as_of if plan.second == "same" else f"{plan.as_of}T12:00:00"
         child.begin(self._order(plan, as_of))
         return child

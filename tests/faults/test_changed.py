@@ -58,7 +58,7 @@ class TestSource:
 
     def test_a_back_fill_of_an_older_version_is_published_after_a_newer_one(self, scene: Scene) -> None:
         scene.world.write_source(source_rows(300))
-        scene.run()
+        scene.begin_with()
         scene.run(as_of="2013-11-30", source={"version": 0})
         scene.check(Expected(source_rows(300)), Expected(scene.rows, "2013-11-30"))
 
@@ -75,11 +75,11 @@ class TestPredictionTable:
         self.deleted(scene)
         scene.run(as_of="2013-11-30")
 
-    @pytest.mark.parametrize("change", [restored, deleted, made_anew])
+    @pytest.mark.parametrize("change", [restored, pytest.param(deleted, marks=pytest.mark.smoke), made_anew])
     def test_changed_behind_our_back_is_an_error_that_names_it_until_forced(
         self, scene: Scene, change: Callable[["TestPredictionTable", Scene], None]
     ) -> None:
-        scene.run()
+        scene.begin_with()
         change(self, scene)
         with pytest.raises(TableChanged, match="changed by someone else") as caught:
             scene.run()
@@ -91,7 +91,7 @@ class TestPredictionTable:
         scene.check(Expected(scene.rows, AS_OF), *others)
 
     def test_replaced_by_a_table_of_somebody_else_is_not_written_to(self, scene: Scene) -> None:
-        scene.run()
+        scene.begin_with()
         shutil.rmtree(scene.world.path("predictions"))
         scene.world.write_source(scene.rows, name="predictions")
         for force in (False, True):

@@ -1,11 +1,14 @@
 """The list of faults in this package's docstring names tests that are there."""
 
+import ast
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests import faults
+from tests.conftest import SLOW
 
 TESTS = Path(__file__).parents[1]
 ROWS = re.findall(r"^ {4}(\S.*?) {2,}(\S.*)$", faults.__doc__ or "", re.MULTILINE)
@@ -29,3 +32,26 @@ def test_a_fault_is_tested_where_the_list_says(fault: str, tests: str) -> None:
     for module, part in named:
         assert find_module(module).is_file(), f"{module}: {fault}"
         assert part in find_module(module).read_text(encoding="utf-8"), f"{module} ({part}): {fault}"
+
+
+def list_tests(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Each test as it is named behind its file, with the source of its decorators and those of its class."""
+    for outer in module.body:
+        for node in [outer, *(outer.body if isinstance(outer, ast.ClassDef) else [])]:
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
+                name = node.name if node is outer else f"{getattr(outer, 'name', '')}::{node.name}"
+                yield name, "".join(ast.unparse(one) for one in node.decorator_list)
+
+
+def is_in_each_run(file: Path, part: str) -> bool:
+    """Whether a test of the file, with the part in its name, is not slow, or is a smoke test."""
+    text, name = file.read_text(encoding="utf-8"), file.relative_to(TESTS.parent).as_posix()
+    listed = [(test, marks) for test, marks in list_tests(ast.parse(text)) if part in test]
+    return any("mark.smoke" in marks or not f"{name}::{test}".startswith(SLOW) for test, marks in listed)
+
+
+@pytest.mark.parametrize(("fault", "tests"), ROWS)
+def test_of_each_kind_of_fault_a_test_is_in_each_run_of_ci(fault: str, tests: str) -> None:
+    assert any(is_in_each_run(find_module(module), part) for module, part in NAMED.findall(tests)), (
+        f"all are slow: {tests}"
+    )

@@ -16,15 +16,7 @@ from tests.faults.points import eventually
 from tests.faults.scene import ROWS, Scene
 from tests.world import source_rows
 
-NOT_VISIBLE = [
-    "pinned",
-    "started",
-    "scoring",
-    "before stage",
-    "staged",
-    "before publish",
-    pytest.param("in merge", marks=pytest.mark.smoke),
-]
+NOT_VISIBLE = ["pinned", "started", "scoring", "before stage", "staged", "before publish"]
 FILES, OLD = 8, "2013-11-30"
 WATCHED: dict[str, Any] = {
     "profile": {"rows": "all"},
@@ -53,7 +45,7 @@ def free_ended_workers(scene: Scene) -> None:
     scene.traps.free()
 
 
-@pytest.mark.parametrize("at", NOT_VISIBLE)
+@pytest.mark.parametrize("at", [*NOT_VISIBLE, pytest.param("in merge", marks=pytest.mark.smoke)])
 def test_killed_before_the_commit_nothing_is_visible_and_the_next_start_equals_an_undisturbed_run(
     scene: Scene, at: str
 ) -> None:
@@ -81,12 +73,12 @@ def test_killed_inside_the_merge_it_leaves_files_that_are_in_no_table(scene: Sce
 @pytest.mark.smoke
 def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again(scene: Scene) -> None:
     scene.killed("published")
-    assert scene.world.events() == ["started", "staged"]
+    assert scene.world.events() == ["started"]
     version, paid = scene.world.version(), scene.traps.paid()
     report = scene.run()
     assert (report.status, report.model_loads) == ("already_published", 0)
     assert (scene.world.version(), scene.traps.paid()) == (version, paid)
-    assert scene.world.events() == ["started", "staged", "published"]
+    assert scene.world.events() == ["started", "published"]
     scene.check()
 
 
@@ -96,7 +88,7 @@ def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again
 def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_writes_nothing_twice(
     scene: Scene, at: str
 ) -> None:
-    scene.run(as_of=OLD, **WATCHED)
+    scene.begin_with(as_of=OLD, **WATCHED)
     scene.killed(at, **WATCHED)
     assert scene.world.events()[4:] == ["started", "staged", "published"]
     version, paid = scene.world.version(), scene.traps.paid()
@@ -120,7 +112,7 @@ def test_what_an_attempt_had_pinned_is_kept_whatever_moves_until_the_next_one(sc
 
 
 def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_unasked(scene: Scene) -> None:
-    first = scene.run()
+    first = scene.begin_with()
     scene.world.registry.alias(2)
     scene.killed("in merge", replace=True)
     assert set(scene.world.predictions()["run_id"]) == {first.run_id}
@@ -165,11 +157,12 @@ def test_a_split_that_takes_longer_than_its_drivers_live_is_scored_a_little_furt
     scene.check()
 
 
+@pytest.mark.smoke
 def test_killed_inside_maintenance_the_next_one_goes_on_and_kept_rows_were_never_touched(scene: Scene) -> None:
     days: dict[str, Any] = {"output": {"retention_days": 30}}
     today = str(datetime.now(UTC).date())
-    scene.run(as_of=OLD)
-    scene.run(as_of=today)
+    scene.begin_with(as_of=OLD)
+    scene.begin_with(as_of=today)
     scene.killed("expired", verb="maintain", **days)  # the predictions have gone, the events are still there
     assert scene.world.events() == ["started", "staged", "published"] * 2
     assert scene.run(as_of=today, **days).status == "already_published"

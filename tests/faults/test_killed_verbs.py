@@ -14,9 +14,9 @@ HATED = 0.9999
 
 @pytest.mark.parametrize("at", ["before publish", pytest.param("in merge", marks=pytest.mark.smoke), "published"])
 def test_a_rollback_that_is_killed_is_finished_by_the_same_command(scene: Scene, at: str) -> None:
-    scene.run()
+    scene.begin_with()
     scene.world.registry.alias(2)
-    second, before, paid = scene.run(replace=True), scene.world.version(), scene.traps.paid()
+    second, before, paid = scene.begin_with(replace=True), scene.world.version(), scene.traps.paid()
     scene.killed(at, verb="rollback")
     done = at == "published"
     assert (scene.world.version() > before) == done

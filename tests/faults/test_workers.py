@@ -27,6 +27,7 @@ class TestPythonWorker:
         assert (report.status, report.attempt) == ("published", 1)
         scene.check()
 
+    @pytest.mark.smoke
     def test_killed_always_the_run_fails_after_four_attempts_and_says_what_happened(self, scene: Scene) -> None:
         scene.traps.set("die", after=3)
         with pytest.raises(PredictError, match="worker") as caught:
@@ -79,6 +80,7 @@ def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
 
 
 class TestExecutor:
+    @pytest.mark.smoke
     def test_lost_while_it_scores_at_most_its_part_is_scored_again(self, scene: Scene, on_cluster: Child) -> None:
         frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(SPLITS, "id")
         frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))

@@ -17,8 +17,8 @@ from sparkscore.gate.stage_integrity import (
     check_stage_integrity,
     require_stage_integrity,
 )
+from sparkscore.predicates.prediction_masks import missing_predictions_mask
 from sparkscore.schemas import REJECT_TYPE
-from sparkscore.scoring.missing_predictions import missing_predictions_mask
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
 
 BOTH = ("id", "a `b`.c")

@@ -449,6 +449,28 @@ class TestSplits:
 
     @settings(deadline=None, max_examples=20)
     @given(data=st.data())
+    def test_a_reader_of_all_rows_tells_which_of_them_a_sample_has(
+        self, data: st.DataObject, cut_split: tuple[ParquetSplitReader, bytes]
+    ) -> None:
+        reading, split = cut_split
+        reading = replace(reading, batch_rows=data.draw(st.integers(50, 900)), where=())
+        share = data.draw(st.floats(0.001, 0.999))
+        middle = data.draw(
+            st.sampled_from([(place, row) for place, rows in enumerate(RANGE_ROWS) for row in range(rows)])
+        )
+        parts = [reading.read_part(split, (0, 0), middle), reading.read_part(split, middle, None)]
+        sampled = [
+            one
+            for part in parts
+            for batch in part
+            for first, rows in part.sample_slices(share)
+            for one in batch.column("id").slice(first, rows).to_pylist()
+        ]
+        sample = reading.with_share(share)(split)
+        assert sampled == [one for batch in sample for one in batch.column("id").to_pylist()]
+
+    @settings(deadline=None, max_examples=20)
+    @given(data=st.data())
     def test_a_part_that_is_left_in_its_middle_says_where_the_next_one_begins(
         self, data: st.DataObject, cut_split: tuple[ParquetSplitReader, bytes]
     ) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sparkscore.monitor.column_summary import ColumnSummary, merge_summaries, summarise_column, summarise_numbers
+from sparkscore.monitor.column_summary import ColumnSummary, merge_summaries, summarise_column
 
 SIZE = 64
 
@@ -34,7 +34,7 @@ def test_few_values_are_kept_exactly() -> None:
 
 def test_many_values_are_within_their_rank() -> None:
     values = np.random.default_rng(3).lognormal(0, 2, 50_000)
-    found = summarise_numbers(values, size=SIZE)
+    found = summarise_column(pa.array(values), size=SIZE)
     ordered = np.sort(values)
     for level in (0.01, 0.25, 0.5, 0.9, 0.99):
         rank = np.searchsorted(ordered, quantile(found, level)) / len(values)
@@ -44,7 +44,7 @@ def test_many_values_are_within_their_rank() -> None:
 
 
 def test_distinct_values_are_estimated_within_their_bound() -> None:
-    found = summarise_numbers(np.random.default_rng(4).normal(size=40_000), size=256)
+    found = summarise_column(pa.array(np.random.default_rng(4).normal(size=40_000)), size=256)
     assert found.distinct == pytest.approx(40_000, rel=0.2)  # three times 1 / sqrt(256)
 
 
@@ -65,7 +65,7 @@ def test_parts_merge_to_the_whole(values: list[float | None], parts: int) -> Non
 
 def test_many_parts_of_many_values_stay_within_their_rank() -> None:
     values = np.random.default_rng(5).normal(size=60_000)
-    together = merge_summaries([summarise_numbers(one, size=SIZE) for one in np.array_split(values, 30)])
+    together = merge_summaries([summarise_column(pa.array(one), size=SIZE) for one in np.array_split(values, 30)])
     ordered = np.sort(values)
     for level in (0.05, 0.5, 0.95):
         rank = np.searchsorted(ordered, quantile(together, level)) / len(values)

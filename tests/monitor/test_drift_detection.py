@@ -8,9 +8,10 @@ import pyarrow as pa
 import pytest
 from scipy import stats
 
-from sparkscore.monitor.column_profiles import SUMMARY_SIZE, build_profiles
+from sparkscore.monitor.column_profiles import build_profiles
 from sparkscore.monitor.column_summary import summarise_column
 from sparkscore.monitor.drift_detection import bin_profiles, measure_drifts
+from sparkscore.monitor.summary_rows import SUMMARY_SIZE
 from sparkscore.records import ColumnProfile, Drift
 from sparkscore.settings import DriftSettings
 

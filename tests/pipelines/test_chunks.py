@@ -30,8 +30,12 @@ def many(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
     """The world with its 60 rows in six files of one row group, each cut into three splits: two have no rows."""
     monkeypatch.setattr(file_ranges, "MIN_SPLIT_BYTES", 1)
     monkeypatch.setattr(file_ranges, "MAX_SPLIT_BYTES", 1)
-    frame = world.spark.createDataFrame(source_rows()).repartitionByRange(FILES, "id")
-    frame.write.format("delta").mode("overwrite").save(world.path("flights"))
+
+    def write() -> None:
+        frame = world.spark.createDataFrame(source_rows()).repartitionByRange(FILES, "id")
+        frame.write.format("delta").mode("overwrite").save(world.path("flights"))
+
+    world.trail.follow(world.home, "flights in six files", write)
     return world
 
 
@@ -49,11 +53,15 @@ def one_file_away(world: World) -> Iterator[None]:
     file.with_suffix(".away").rename(file)
 
 
-def stopped(world: World, **groups: Any) -> int:
-    """How many rows a run has kept that stopped at a missing file."""
-    with one_file_away(world), pytest.raises(ConfigError, match="is gone"):
-        run(world, **groups)
-    return staged_rows(world)
+def stopped(world: World) -> int:
+    """How many rows a run has kept that stopped at a missing file: the same for all homes of `many`."""
+
+    def stop() -> int:
+        with one_file_away(world), pytest.raises(ConfigError, match="is gone"):
+            run(world)
+        return staged_rows(world)
+
+    return world.trail.follow(world.home, f"stopped {world.registry.uri}", stop)
 
 
 def stage_folder(world: World) -> Path:

@@ -20,12 +20,16 @@ def run(world: World, as_of: str, *, replace: bool = False, **groups: Any) -> Ru
     return score(world.spark, world.settings(**groups), as_of=as_of, replace=replace)
 
 
+def begin(world: World, as_of: str, *, replace: bool = False, **groups: Any) -> RunReport:
+    return world.begin_with(world.settings(**groups), as_of=as_of, replace=replace)
+
+
 def carriers(world: World, as_of: str) -> set[Any]:
     return {row["carrier"] for row in world.table().where(f"as_of_date = '{as_of}'").select("carrier").collect()}
 
 
 def test_a_new_passthrough_is_said_then_added_at_the_publication_and_null_in_older_rows(world: World) -> None:
-    run(world, FIRST, **BARE)
+    begin(world, FIRST, **BARE)
     before = world.version()
     _, lines = preview_plan(world.spark, world.settings(**CARRIED), as_of=SECOND)
     assert ("adds columns", "carrier string") in lines
@@ -43,7 +47,7 @@ def test_a_new_passthrough_is_said_then_added_at_the_publication_and_null_in_old
 def test_a_run_that_is_killed_between_the_column_and_the_rows_is_finished_by_the_next(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(world, FIRST, **BARE)
+    begin(world, FIRST, **BARE)
     before = world.version()
 
     def die(*_: object, **__: object) -> None:
@@ -59,7 +63,7 @@ def test_a_run_that_is_killed_between_the_column_and_the_rows_is_finished_by_the
 
 
 def test_a_removed_passthrough_stays_and_is_null_from_then_on(world: World) -> None:
-    run(world, FIRST, **CARRIED)
+    begin(world, FIRST, **CARRIED)
     report = run(world, FIRST, replace=True, **BARE)
     assert any("does not write: carrier" in warning for warning in report.warnings)
     assert carriers(world, FIRST) == {None}
@@ -68,7 +72,7 @@ def test_a_removed_passthrough_stays_and_is_null_from_then_on(world: World) -> N
 
 
 def test_a_rollback_to_before_the_table_grew_has_null_there(world: World) -> None:
-    run(world, FIRST, **BARE)
-    run(world, FIRST, replace=True, **CARRIED)
+    begin(world, FIRST, **BARE)
+    begin(world, FIRST, replace=True, **CARRIED)
     report, _ = rollback(world.spark, world.settings(**CARRIED), as_of=FIRST, to="1")
     assert (report.revision, carriers(world, FIRST)) == (3, {None})

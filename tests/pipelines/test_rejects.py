@@ -58,7 +58,8 @@ def broken(
 
     with monkeypatch.context() as patch:
         patch.setattr(scoring, "score_missing_rows", staged)
-        return run(world, settings)
+        step = f"broken {sorted(ids)} {settings.source if settings else None}"
+        return world.trail.follow(world.home, step, lambda: run(world, settings))
 
 
 def still_failing(monkeypatch: pytest.MonkeyPatch, *ids: int) -> None:
@@ -102,7 +103,7 @@ class TestListing:
         assert {one.as_of.isoformat() for one in found} == {"2013-12-31T00:00:00+00:00"}
 
     def test_a_job_without_rejects_has_none(self, world: World) -> None:
-        run(world)
+        world.begin_with()
         assert list_rejects(world.spark, world.settings()) == []
 
 

@@ -1,9 +1,9 @@
 """What is done after a publication: profiles, drift, promises, and their exit code; none of it harms the run."""
 
 import json
-import sys
 from datetime import UTC, date, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import mlflow
@@ -43,6 +43,10 @@ def watching_settings(world: World, **groups: Any) -> Settings:
 
 def run(world: World, as_of: str = FIRST, **groups: Any) -> RunReport:
     return score(world.spark, watching_settings(world, **groups), as_of=as_of)
+
+
+def begin(world: World, as_of: str = FIRST, *, replace: bool = False, **groups: Any) -> RunReport:
+    return world.begin_with(watching_settings(world, **groups), as_of=as_of, replace=replace)
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ class TestProfile:
 
 class TestDrift:
     def test_a_shift_against_the_run_before_is_told(self, flights: World) -> None:
-        assert run(flights).drifted is None
+        assert begin(flights).drifted is None
         assert run(flights, SECOND).drifted == 0
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, THIRD)
@@ -131,7 +135,7 @@ class TestDrift:
         assert any(one.startswith("drift against run ") and "x1 (psi" in one for one in report.warnings)
 
     def test_it_ends_with_5_where_it_is_binding_and_a_retry_gets_the_same(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, SECOND, drift={"fail": True})
         assert (report.status, report.exit_code) == ("published", 5)
@@ -141,27 +145,27 @@ class TestDrift:
         assert flights.version() == version
 
     def test_a_named_run_is_a_baseline(self, flights: World) -> None:
-        first = run(flights)
+        first = begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
-        run(flights, SECOND)
+        begin(flights, SECOND)
         run(flights, THIRD, drift={"baseline": str(first.run_id)[:12]})
         assert drifted(flights, THIRD) == []
         assert drifted(flights, THIRD, "BASELINE") == ["label", "prediction", "x1"]
 
     def test_a_window_of_runs_is_a_baseline(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
-        run(flights, SECOND)
+        begin(flights, SECOND)
         run(flights, THIRD, drift={"baseline": f"{FIRST}/{SECOND}"})
         found = flights.table("predictions_drift").where("drift_type = 'BASELINE' and column_name = 'x1'").collect()
         assert found[0]["count_cmp"] == 2 * ROWS
         assert found[0]["against"] == f"2 runs from {FIRST} to {SECOND}"
 
     def test_after_a_rollback_the_next_run_is_compared_with_what_readers_see(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         settings = watching_settings(flights)
-        score(flights.spark, settings, as_of=FIRST, replace=True)
+        begin(flights, replace=True)
         back, _ = rollback(flights.spark, settings, as_of=FIRST)
         run(flights, SECOND)
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
@@ -171,7 +175,7 @@ class TestDrift:
         assert f"{ROWS:,} predictions" in Path(page).read_text()
 
     def test_a_missing_baseline_leaves_the_comparison_with_the_run_before(self, flights: World) -> None:
-        run(flights)
+        begin(flights)
         flights.write_source(shifted(source_rows(ROWS), 2.0))
         report = run(flights, SECOND, drift={"baseline": "00000000"})
         assert drifted(flights, SECOND) == ["label", "prediction", "x1"]
@@ -226,7 +230,7 @@ class TestPromises:
         assert (retried.exit_code, retried.sla_broken) == (5, ("published within",))
 
     def test_check_sla_finds_what_score_found_and_the_run_that_never_started(self, world: World) -> None:
-        score(world.spark, world.settings(), as_of=FIRST)
+        world.begin_with(as_of=FIRST)
         settings = world.settings(sla={"published_within_hours": 1, "every_hours": 24, "source_age_hours": 1})
         rules = check_sla(world.spark, settings, now=datetime(2013, 12, 31, 2, tzinfo=UTC))
         assert [(one.rule, one.kept) for one in rules] == [
@@ -266,6 +270,37 @@ class TestNoHarm:
         report = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
         assert (report.status, report.report) == ("published", None)
         assert "no report: no chart" in report.warnings
+        assert world.events() == ["started", "staged", "published", "monitored"]
+        again = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
+        assert (again.status, again.report) == ("already_published", None)
+
+    def test_a_slow_page_holds_the_run_for_a_limited_time(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        over = Event()
+        monkeypatch.setattr(run_monitoring, "_PAGE_S", 0.05)
+        monkeypatch.setattr(run_monitoring, "write_run_page", lambda *_: over.wait(60))
+        report = run(world, monitor={"report": True, "mlflow": False}, profile={"rows": "none"})
+        over.set()
+        assert (report.status, report.report) == ("published", None)
+        assert "no report: it still runs after 0.05 s" in report.warnings
+
+    def test_what_decides_the_exit_code_is_recorded_before_pages_and_mlflow(
+        self, flights: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        watched: dict[str, Any] = {"drift": {"fail": True}, "monitor": {"report": True, "mlflow": True}}
+        run(flights)
+        flights.write_source(shifted(source_rows(ROWS), 2.0))
+
+        def killed(*_: Any, **__: Any) -> str:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(run_monitoring, "_write_page_in_time", killed)
+            with pytest.raises(KeyboardInterrupt):
+                run(flights, SECOND, **watched)
+        again = run(flights, SECOND, **watched)
+        assert (again.status, again.exit_code, again.report) == ("already_published", 5, None)
+        page = write_run_report(flights.spark, watching_settings(flights), run=str(again.run_id))
+        assert run(flights, SECOND, **watched).report == page
 
     def test_an_attempt_that_died_before_its_monitoring_is_made_up_for(
         self, flights: World, monkeypatch: pytest.MonkeyPatch
@@ -283,7 +318,7 @@ class TestNoHarm:
         assert flights.events() == events
 
     def test_nothing_asked_for_is_nothing_done(self, world: World) -> None:
-        score(world.spark, world.settings(), as_of=FIRST)
+        world.begin_with(as_of=FIRST)
         assert world.events() == ["started", "staged", "published"]
         assert not Path(world.path("predictions_profile")).exists()
 
@@ -327,17 +362,6 @@ class TestPages:
         assert "exit code 75" in said
         assert "A retry may help." in said
 
-    def test_without_the_extra_a_run_is_published_with_a_warning_instead_of_a_page(
-        self, world: World, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setitem(sys.modules, "vl_convert", None)
-        report = score(world.spark, world.settings(monitor={"report": True}), as_of=FIRST)
-        assert (report.status, report.exit_code, report.report) == ("published", 0, None)
-        assert [line for line in report.warnings if line.startswith("no report: ") and "sparkscore[report]" in line]
-        assert not (world.home / "reports").exists()
-        with pytest.raises(ConfigError, match="vl_convert, not installed here"):
-            write_run_report(world.spark, world.settings(), run=str(report.run_id))
-
     def test_a_run_that_is_not_there_is_refused(self, world: World) -> None:
         with pytest.raises(ConfigError, match="has no run yet"):
             write_run_report(world.spark, world.settings(), run="0" * 12)
@@ -369,7 +393,7 @@ class TestMlflow:
 
 
 def test_what_workers_did_is_in_the_report_and_the_events(world: World) -> None:
-    report = score(world.spark, world.settings(), as_of=FIRST)
+    report = world.begin_with(as_of=FIRST)
     assert report.executors["rows"] == 60
     assert report.executors["batches"] >= 1
     assert 0 < report.executors["batch_p50_s"] <= report.executors["batch_p99_s"]

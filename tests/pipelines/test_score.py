@@ -52,6 +52,10 @@ def run(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, *
     return score(world.spark, settings or world.settings(), as_of=as_of, **flags)
 
 
+def begin(world: World, settings: Settings | None = None, *, as_of: str = AS_OF, **flags: Any) -> RunReport:
+    return world.begin_with(settings, as_of=as_of, **flags)
+
+
 def suite(folder: Path, name: str, *rules: Mapping[str, Any]) -> str:
     file = folder / f"{name}.json"
     file.write_text(json.dumps({"name": name, "expectations": list(rules)}))
@@ -66,7 +70,7 @@ class TestPublishing:
         assert_published(world, report, source_rows())
 
     def test_the_report_tells_what_ran(self, world: World) -> None:
-        report = run(world)
+        report = begin(world)
         assert report.model is not None
         assert report.source is not None
         assert (report.model.name, report.model.version) == ("late", "1")
@@ -77,7 +81,7 @@ class TestPublishing:
         assert report.rows_per_second is not None
 
     def test_the_table_has_its_contract_and_is_readable_by_the_plainest_reader(self, world: World) -> None:
-        run(world)
+        begin(world)
         names = ["id", "prediction", "label", "carrier", *(column.name for column in LINEAGE_COLUMNS)]
         assert world.table().columns == names
         detail = DeltaTable.forPath(world.spark, world.path("predictions")).detail().collect()[0]
@@ -86,15 +90,15 @@ class TestPublishing:
         assert all(field.metadata.get("comment") for field in world.table().schema)
 
     def test_a_run_is_one_commit_after_the_creation(self, world: World) -> None:
-        run(world)
+        begin(world)
         assert world.version() == 1
 
     def test_the_events_tell_the_story(self, world: World) -> None:
-        run(world)
+        begin(world)
         assert world.events() == ["started", "staged", "published"]
 
     def test_another_as_of_is_other_rows(self, world: World) -> None:
-        first = run(world)
+        first = begin(world)
         second = run(world, as_of="2014-01-31")
         assert_published(world, first, source_rows())
         assert_published(world, second, source_rows(), as_of="2014-01-31")
@@ -127,7 +131,7 @@ class TestPublishing:
         assert dict(world.spark.conf.getAll) == before
 
     def test_the_source_stays_as_it_is(self, world: World) -> None:
-        run(world)
+        begin(world)
         assert world.version("flights") == 0
 
     def test_names_with_spaces_dots_and_quotes_are_columns_like_others(self, world: World) -> None:
@@ -145,8 +149,8 @@ class TestPublishing:
         assert_published(world, report, source_rows())
 
     def test_without_a_catalog_names_are_registered_for_sql(self, world: World) -> None:
-        run(world)
-        run(world, as_of="2013-12-30")
+        begin(world)
+        begin(world, as_of="2013-12-30")
         names = ["flights", "predictions", "predictions_runs", "predictions_latest"]
         assert register_tables(world.spark, world.settings()) == names
         query = "SELECT count(*), min(as_of_date) FROM predictions_latest JOIN flights USING (id)"
@@ -169,26 +173,26 @@ class TestPublishing:
 
 class TestAgain:
     def test_a_published_as_of_is_left_alone(self, world: World) -> None:
-        first, version = run(world), world.version()
+        first, version = begin(world), world.version()
         again = run(world)
         assert (again.status, again.exit_code, again.run_id) == ("already_published", 0, first.run_id)
         assert (again.model_loads, world.version()) == (0, version)
         assert (again.rows_scored, again.table_version, again.newer) == (60, first.table_version, None)
 
     def test_a_newer_source_and_a_moved_alias_only_show(self, world: World) -> None:
-        run(world)
+        begin(world)
         world.write_source(source_rows(5), mode="append")
         world.registry.alias(2)
         assert run(world).newer == {"source_version": 1, "model_version": "2"}
 
     def test_an_unreachable_registry_is_no_reason_to_fail(self, world: World) -> None:
-        run(world)
+        begin(world)
         again = run(world, world.settings(model={"tracking_uri": "http://127.0.0.1:9"}))
         assert again.status == "already_published"
         assert "cannot check whether a newer" in again.warnings[0]
 
     def test_other_pins_are_refused_with_both_sides_named(self, world: World) -> None:
-        run(world)
+        begin(world)
         world.write_source(source_rows(), name="other")
         asked: tuple[tuple[str, dict[str, Any]], ...] = (
             ("threshold 0.5 published, 0.4 asked for", {"output": {"threshold": 0.4}}),
@@ -202,7 +206,7 @@ class TestAgain:
                 run(world, world.settings(**groups))
 
     def test_a_replacement_with_another_threshold_predicts_nothing(self, world: World) -> None:
-        run(world)
+        begin(world)
         report = run(world, world.settings(output={"threshold": 0.3}), replace=True)
         assert (report.status, report.revision, report.model_loads, report.transport) == ("published", 2, 0, None)
         seen = world.predictions()
@@ -211,8 +215,8 @@ class TestAgain:
         assert set(seen["label"]) == {0, 1}
 
     def test_a_replacement_supersedes_with_vanished_keys_and_leaves_other_as_ofs(self, world: World) -> None:
-        other = run(world, as_of="2013-12-30")
-        run(world)
+        other = begin(world, as_of="2013-12-30")
+        begin(world)
         world.write_source(source_rows(20, first=50))
         world.registry.alias(2)
         report = run(world, replace=True)
@@ -225,7 +229,7 @@ class TestAgain:
     def test_rows_that_are_deleted_upstream_stay_published_until_the_as_of_is_replaced_and_are_marked_by_a_later_one(
         self, world: World
     ) -> None:
-        first = run(world)
+        first = begin(world)
         assert first.rows_removed == 0
         DeltaTable.forPath(world.spark, world.path("flights")).delete("id < 50")
         kept = run(world)
@@ -242,7 +246,7 @@ class TestAgain:
         assert json.loads(details)["rows_removed"] == 50
 
     def test_emptied_run_events_are_noticed_and_recorded_again(self, world: World) -> None:
-        first, version = run(world), world.version()
+        first, version = begin(world), world.version()
         DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
         again = run(world)
         assert (again.status, again.run_id, again.model_loads) == ("already_published", first.run_id, 0)
@@ -253,7 +257,7 @@ class TestAgain:
 
     @pytest.mark.parametrize("condition", [None, "id = 7"])
     def test_an_emptied_table_is_an_error_until_forced(self, world: World, condition: str | None) -> None:
-        run(world)
+        begin(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete(condition)
         with pytest.raises(TableChanged, match="changed by someone else"):
             run(world)
@@ -262,7 +266,7 @@ class TestAgain:
         assert_published(world, report, source_rows())
 
     def test_emptied_table_and_events_are_still_noticed(self, world: World) -> None:
-        run(world)
+        begin(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).delete()
         DeltaTable.forPath(world.spark, world.path("predictions_runs")).delete()
         with pytest.raises(TableChanged):
@@ -270,7 +274,7 @@ class TestAgain:
         assert run(world, force=True).status == "published"
 
     def test_rows_that_nobody_can_explain_are_an_error(self, world: World) -> None:
-        run(world)
+        begin(world)
         DeltaTable.forPath(world.spark, world.path("predictions")).update(set={"run_id": F.lit("someone")})
         with pytest.raises(TableChanged, match="neither the run events nor the table's history"):
             run(world)
@@ -493,7 +497,7 @@ class TestGates:
         assert world.version() == -1
 
     def test_an_empty_source_is_no_failure_and_deletes_nothing(self, world: World) -> None:
-        first = run(world)
+        first = begin(world)
         report = run(
             world, world.settings(source={"where": [{"column": "id", "op": ">", "value": 1000}]}), as_of="2014-01-31"
         )
@@ -573,7 +577,7 @@ class TestBadInput:
             run(world, world.settings(source={"table": str(world.home / "parquet")}))
 
     def test_a_table_of_another_job_is_refused_and_named(self, world: World) -> None:
-        run(world)
+        begin(world)
         with pytest.raises(ForeignTable, match="late-flights"):
             run(world, world.settings(job="other"))
 

@@ -1,12 +1,15 @@
-"""What readers would see change, counted by key."""
+"""What readers would see change, counted by key, and whether the table can hold it."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.publish.earlier_publication import count_row_changes
-from sparkscore.records import RowChanges
+from sparkscore.errors import ConfigError
+from sparkscore.publish.earlier_publication import check_earlier_columns, count_row_changes
+from sparkscore.records import RowChanges, TableRef
+from sparkscore.store.table import Table
 
 
 def frame(spark: SparkSession, *rows: tuple[Any, ...], value: str = "double") -> DataFrame:
@@ -42,3 +45,12 @@ def test_values_of_any_type_are_compared(spark: SparkSession, value: str, same: 
 def test_names_with_dots_are_columns_like_others(spark: SparkSession) -> None:
     now, then = (frame(spark, (1, value)).toDF("the.key", "it's.value") for value in (0.1, 0.2))
     assert count_row_changes(then, now, keys=["the.key"]).keys_changed == 1
+
+
+def test_a_version_whose_values_the_table_cannot_hold_is_told_with_the_difference(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    frame(spark, (1, "late"), value="string").write.format("delta").save(str(tmp_path))
+    frame(spark, (1, 0.1)).write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(str(tmp_path))
+    with pytest.raises(ConfigError, match="cannot hold what it held at version 0: prediction was string"):
+        check_earlier_columns(Table(spark, TableRef("predictions", str(tmp_path))), version=0, keys=["id"])

@@ -1,6 +1,9 @@
 """The publish: proven by the rows that readers see, whatever Delta's guard has skipped."""
 
 import json
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -8,10 +11,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish import publish_run as publish_run_module
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.publish.publish_run import RowsToPublish, publish_run
 from sparkscore.records import Pins, Publication, Run, TableRef
@@ -33,7 +37,10 @@ class Shelf:
         self.spark, self.folder = create_run_session(spark), folder
         self.target = Table(self.spark, TableRef("p", str(folder / "p")))
 
-    def publish(self, run: Run, *, rows: int = 4) -> Publication:
+    def publish(
+        self, run: Run, *, rows: int = 4, before: Callable[[DataFrame], DataFrame] | None = None
+    ) -> Publication:
+        """`before`: what is done to the rows while they are published."""
         root = str(self.folder / "stage")
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
         staged = frame.withColumn("_reject", null_reject_column())
@@ -42,8 +49,13 @@ class Shelf:
         now = past if past.is_complete else store.write_frame(staged, past=past)
         stage = store.build_record(now, chunks_reused=0)
         ensure_table(self.target, CONTRACT, job=run.job)
+
+        def build(session: SparkSession) -> DataFrame:
+            found = store.in_session(session).load_scored_rows(stage)
+            return found if before is None else before(found)
+
         made = RowsToPublish(
-            lambda session: store.in_session(session).load_scored_rows(stage),
+            build,
             CONTRACT.names,
             stage.scored,
             stage.rejected,
@@ -92,10 +104,101 @@ def commit(shelf: Shelf) -> dict[str, str]:
     return {**row["operationParameters"], **row["operationMetrics"]}
 
 
-def test_a_publish_of_new_keys_only_inserts(shelf: Shelf) -> None:
+def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(shelf: Shelf) -> None:
     shelf.publish(RUN)
     told = commit(shelf)
+    assert (told["mode"], told["numOutputRows"]) == ("Append", "4")
+
+
+def test_where_only_spark_counts_rows_a_first_publication_is_a_merge_that_only_inserts(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (commit_history, publish_run_module):
+        monkeypatch.setattr(module, "find_rows_by_run", lambda *_: None)
+    assert shelf.publish(RUN) == Publication("p", 1, RUN.run_id, 1, 4)
+    told = commit(shelf)
     assert (told["matchedPredicates"], told["numTargetRowsInserted"], told["numTargetFilesRemoved"]) == ("[]", "4", "0")
+    monkeypatch.undo()
+    other = Shelf(shelf.spark, shelf.folder / "other")
+    other.publish(RUN)
+    tables = [one.target.load_rows().drop("scored_at").orderBy("id").collect() for one in (shelf, other)]
+    assert tables[0] == tables[1]
+    assert shelf.target.load_rows().schema == other.target.load_rows().schema
+    assert not shelf.publish(RUN).committed
+
+
+def test_a_publication_without_rows_is_one_too(shelf: Shelf) -> None:
+    assert shelf.publish(RUN, rows=0) == Publication("p", 1, RUN.run_id, 1, 0)
+    assert not shelf.publish(replace(RUN, attempt=2), rows=0).committed
+
+
+class TestAtOnce:
+    """A publication that has begun to write when another one of the same as_of commits."""
+
+    def overtake(self, shelf: Shelf, run: Run, *, by: Run) -> Publication:
+        begun, go = shelf.folder / "begun", shelf.folder / "go"
+
+        def slowly(value: float) -> float:
+            begun.touch()
+            while not go.exists():
+                time.sleep(0.05)
+            return value
+
+        delayed = F.udf(slowly, "double", useArrow=False)
+        ensure_table(shelf.target, CONTRACT, job=run.job)
+        with ThreadPoolExecutor(1) as pool:
+            slow = Shelf(shelf.spark, shelf.folder)
+            made = pool.submit(
+                slow.publish, run, before=lambda rows: rows.withColumn("prediction", delayed("prediction"))
+            )
+            try:
+                while not begun.exists() and not made.done():
+                    time.sleep(0.05)
+                assert shelf.publish(by).committed
+            finally:
+                go.touch()
+            return made.result()
+
+    def test_of_the_same_run_and_attempt_is_skipped_and_knows_it(self, shelf: Shelf) -> None:
+        found = self.overtake(shelf, RUN, by=RUN)
+        assert (found.table_version, found.committed) == (1, False)
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {RUN.run_id: 4}
+
+    def test_of_another_run_is_refused_and_never_mixed(self, shelf: Shelf) -> None:
+        other = replace(RUN, pins=replace(RUN.pins, model_version="2"))
+        with pytest.raises(PinsConflict, match="another run published first"):
+            self.overtake(shelf, RUN, by=other)
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {other.run_id: 4}
+
+    def test_of_a_later_revision_is_superseded(self, shelf: Shelf) -> None:
+        later = replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2"))
+        assert self.overtake(shelf, RUN, by=later).run_id == later.run_id
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {later.run_id: 4}
+
+    def test_of_another_as_of_commits_without_another_try(self, shelf: Shelf) -> None:
+        evening = replace(RUN, as_of=AS_OF.replace(hour=18))
+        assert self.overtake(shelf, RUN, by=evening).committed
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {RUN.run_id: 4}
+        assert len(list((shelf.folder / "p").glob("as_of_date=*/*.parquet"))) == 2
+
+
+def test_rows_of_somebody_else_in_the_as_of_are_told_of_never_counted_as_ours(shelf: Shelf) -> None:
+    def insert_others(rows: DataFrame) -> DataFrame:
+        theirs = rows.selectExpr("id + 100 AS id", "prediction", "'somebody' AS run_id", *constants)
+        theirs.write.format("delta").mode("append").save(str(shelf.target.path))
+        return rows
+
+    constants = (f"DATE'{AS_OF.date()}' AS as_of_date", "TIMESTAMP_LTZ'2013-12-31 00:00:00Z' AS as_of")
+    with pytest.raises(PinsConflict, match="somebody"):
+        shelf.publish(RUN, before=insert_others)
+
+
+@pytest.mark.parametrize(
+    ("size", "files"), [(0, 1), (8 << 20, 1), (9 << 20, 2), (1 << 30, 8), (100 << 30, 800), (None, 1)]
+)
+def test_files_follow_the_bytes_and_fill_the_slots(spark: SparkSession, size: int | None, files: int) -> None:
+    rows = RowsToPublish(lambda session: session.range(4), CONTRACT.names, 4, 0, size)
+    assert publish_run_module._choose_file_count(rows, spark) == files
 
 
 def test_another_revision_updates_what_it_matches(shelf: Shelf) -> None:

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
 from sparkscore.spark import session
+from sparkscore.spark.delta_jars import DELTA_EXCLUDES, DELTA_PACKAGE
 from sparkscore.spark.isolated_session import create_run_session, refuse_connect
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "spark"
@@ -16,8 +17,8 @@ CONF = Path(__file__).resolve().parents[2] / "conf" / "spark"
 def test_the_console_and_spark_submit_fetch_the_same_jars(name: str) -> None:
     lines = [line.split(maxsplit=1) for line in (CONF / name).read_text().splitlines() if line and line[0] != "#"]
     conf = {key: value.strip() for key, value in lines}
-    assert conf["spark.jars.packages"] == session.DELTA_PACKAGE
-    assert conf["spark.jars.excludes"] == session.DELTA_EXCLUDES
+    assert conf["spark.jars.packages"] == DELTA_PACKAGE
+    assert conf["spark.jars.excludes"] == DELTA_EXCLUDES
 
 
 def test_a_job_takes_the_session_that_is_there(spark: SparkSession) -> None:

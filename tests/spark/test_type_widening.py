@@ -2,10 +2,9 @@
 
 import pytest
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import DataType, StructType
+from pyspark.sql.types import DataType, DateType, IntegerType, LongType, StructField, StructType
 
-from sparkscore.spark.type_widening import align_column, can_hold_type, compare_types, grow_struct, widen_field
+from sparkscore.spark.type_widening import align_columns, can_hold_type, compare_types, grow_struct, widen_field
 
 pytestmark = pytest.mark.usefixtures("spark")  # it reads the types' texts
 STRUCT = "p struct<a: float, l: array<struct<b: int>>, m: map<string, struct<c: int>>>"
@@ -84,11 +83,21 @@ def test_one_field_is_widened_wherever_it_is() -> None:
 def test_values_are_aligned_with_a_wider_type(spark: SparkSession) -> None:
     rows = [(1, (0.5, [(1,), None], {"k": (2,)})), (2, None), (3, (None, None, None))]
     frame = spark.createDataFrame(rows, types(f"id int, {STRUCT}"))
-    wider = types(WIDER)["p"].dataType
-    made = frame.select("id", align_column(F.col("p"), frame.schema["p"].dataType, wider).alias("p")).orderBy("id")
+    wider = types(f"id int, {WIDER}")
+    made = frame.selectExpr(*align_columns(frame.schema, wider)).orderBy("id")
     assert [row["p"] and row["p"].asDict(recursive=True) for row in made.collect()] == [
         {"a": 0.5, "l": [{"b": 1, "z": None}, None], "m": {"k": {"c": 2, "y": None}}, "x": None},
         None,
         {"a": None, "l": None, "m": None, "x": None},
     ]
-    assert made.schema["p"].dataType.simpleString() == wider.simpleString()
+    assert made.schema["p"].dataType.simpleString() == wider["p"].dataType.simpleString()
+
+
+def test_columns_that_are_absent_are_null_and_hostile_names_stay_names(spark: SparkSession) -> None:
+    name = "a`b, c.d"
+    found = StructType([StructField(name, StructType([StructField(name, IntegerType())]))])
+    inner = StructType([StructField(name, LongType()), StructField("x y", StructType([StructField(name, DateType())]))])
+    wanted = StructType([StructField(name, inner), StructField("absent", inner)])
+    made = spark.createDataFrame([((1,),)], found).selectExpr(*align_columns(found, wanted))
+    assert made.schema.simpleString() == wanted.simpleString()
+    assert [tuple(row) for row in made.collect()] == [((1, None), None)]

@@ -67,7 +67,7 @@ def reading(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         raise AssertionError("Spark was asked")
 
     if request.param == "spark":
-        monkeypatch.setattr(small_tables, "locate_table", closed)
+        monkeypatch.setattr(Table, "location", property(closed))
     else:
         monkeypatch.setattr(Table, "load_rows", unused)
     return read

@@ -20,19 +20,23 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
     return made
 
 
-def test_its_log_is_opened_once_however_much_is_asked(table: Table, opened_tables: list[str]) -> None:
+def test_its_log_is_opened_once_however_much_is_asked(
+    table: Table, opened_logs: list[str], opened_tables: list[str]
+) -> None:
     assert table.exists()
     assert (table.partition_columns, table.schema.names, table.load_newest_version()) == ((), ["id"], 0)
     assert (table.id, dict(table.properties)["delta.minReaderVersion"]) == (table.id, "1")
     assert (table.load_rows(0).count(), len(table.load_user_metadata())) == (3, 1)
-    assert opened_tables == [table.path]
+    assert (opened_logs, opened_tables) == ([table.path], [])
 
 
-def test_a_commit_of_another_writer_is_seen_without_opening_it_again(table: Table, opened_tables: list[str]) -> None:
+def test_a_commit_of_another_writer_is_seen_without_opening_it_again(
+    table: Table, opened_logs: list[str], opened_tables: list[str]
+) -> None:
     assert table.load_newest_version() == 0
     write_deltalake(str(table.path), pa.table({"id": pa.array([7], pa.int64())}), mode="append")
     assert (table.load_newest_version(), len(table.load_user_metadata()), table.load_rows().count()) == (1, 2, 4)
-    assert opened_tables == [table.path]
+    assert (opened_logs, opened_tables) == ([table.path], [])
 
 
 def test_what_is_kept_of_the_log_is_forgotten_by_a_refresh_and_unknown_to_other_sessions(

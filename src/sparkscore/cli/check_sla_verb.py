@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
+from sparkscore.cli.verb_session import answer_with_session
 from sparkscore.errors import MONITORING_BREACH
 from sparkscore.monitor.screen import people_screen
 
@@ -18,9 +19,10 @@ def _execute_check_sla(args: Namespace) -> CommandOutcome:
     settings = load_job_settings(args, args.config)
     from sparkscore.monitor.formatting import sla_table
     from sparkscore.pipelines.check_sla import check_sla
-    from sparkscore.spark.session import get_job_session
 
-    rules = check_sla(get_job_session(f"sparkscore check_sla {settings.job}"), settings, as_of=args.as_of)
+    rules = answer_with_session(
+        f"sparkscore check_sla {settings.job}", lambda spark: check_sla(spark, settings, as_of=args.as_of)
+    )
     people_screen().print(sla_table(rules))
     broken = [rule.rule for rule in rules if not rule.kept]
     line = json.dumps({"schema": 1, "job": settings.job, "broken": broken, "rules": [asdict(rule) for rule in rules]})

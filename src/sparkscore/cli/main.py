@@ -23,6 +23,7 @@ from sparkscore.cli.report_verb import REPORT
 from sparkscore.cli.rollback_verb import ROLLBACK
 from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
+from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
 from sparkscore.cli.verb_output import (
     create_result_file,
     log_to_stderr,
@@ -55,21 +56,27 @@ def main(verb: str, argv: Sequence[str] | None = None) -> None:
 
     The result is one JSON line on stdout, and in `--result FILE`.
     """
-    code = run_verb(verb, sys.argv[1:] if argv is None else argv)
-    if code != 0:
-        sys.exit(code)
+    _run_and_exit(verb, sys.argv[1:] if argv is None else argv, owns_process=argv is None)
 
 
 def run_console(argv: Sequence[str] | None = None) -> None:
     """The command `sparkscore <verb> …`."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in VERBS:
-        main(words[0], words[1:])
+        _run_and_exit(words[0], words[1:], owns_process=argv is None)
         return
     lines = "\n".join(f"  {name:<12}{verb.summary}" for name, verb in VERBS.items())
     print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags.")
     if words[:1] not in (["--help"], ["-h"]):
         sys.exit(ConfigError.exit_code)
+
+
+def _run_and_exit(verb: str, argv: Sequence[str], *, owns_process: bool) -> None:
+    if owns_process and "PYSPARK_GATEWAY_PORT" not in os.environ:  # else Spark's JVM gets the signals
+        end_jvm_on_sigterm()
+    code = choose_exit_code(run_verb(verb, argv))
+    if code != 0:
+        sys.exit(code)
 
 
 def run_verb(verb: str, argv: Sequence[str]) -> int:

@@ -8,8 +8,6 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "pyspark": "spark",
     "py4j": "spark",
     "delta": "spark",
-    "altair": "report",
-    "vl_convert": "report",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",

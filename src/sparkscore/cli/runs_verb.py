@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from sparkscore.cli.command import Command
 from sparkscore.cli.setting_flags import load_job_settings
+from sparkscore.cli.verb_session import answer_with_session
 from sparkscore.monitor.screen import people_screen
 from sparkscore.records import to_utc_text
 
@@ -18,10 +19,9 @@ def _execute_runs(args: Namespace) -> str:
     settings = load_job_settings(args, args.config)
     from sparkscore.monitor.formatting import events_table
     from sparkscore.pipelines.runs import list_runs
-    from sparkscore.spark.session import get_job_session
 
-    spark = get_job_session(f"sparkscore runs {settings.job}")
-    found = list_runs(spark, settings, run=getattr(args, "run", None))
+    run = getattr(args, "run", None)
+    found = answer_with_session(f"sparkscore runs {settings.job}", lambda spark: list_runs(spark, settings, run=run))
     people_screen().print(events_table(found))
     return json.dumps(
         {"schema": 1, "job": settings.job, "events": [asdict(event) for event in found]}, default=to_utc_text

@@ -4,10 +4,16 @@ from argparse import ArgumentParser, Namespace
 from contextlib import suppress
 from importlib import import_module
 from threading import Thread
+from typing import TYPE_CHECKING
 
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
+from sparkscore.cli.verb_session import answer_with_session
 from sparkscore.monitor.screen import people_screen
+from sparkscore.records import RunReport
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def _add_score_arguments(parser: ArgumentParser) -> None:
@@ -30,22 +36,35 @@ def _execute_score(args: Namespace) -> CommandOutcome:
     from sparkscore.monitor.progress_reporter import console_progress
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.scoring.plan_preview import preview_plan, sample_predictions
-    from sparkscore.spark.session import get_job_session
 
     screen, asked = people_screen(), {name: getattr(args, name) for name in ("replace", "force", "restart")}
-    imports = _import_mlflow_in_thread()
-    spark = get_job_session(f"sparkscore score {settings.job}")
-    imports.join()
-    if args.dry_run:
-        report, lines = preview_plan(spark, settings, as_of=args.as_of, **asked)
-        screen.print(rows_table(("plan", ""), lines), soft_wrap=True)
-    elif args.sample is not None:
-        report, rows = sample_predictions(spark, settings, as_of=args.as_of, rows=args.sample)
-        screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
-    else:
-        report = score(spark, settings, as_of=args.as_of, **asked, progress=console_progress(screen))
+
+    def answer(spark: "SparkSession | None") -> RunReport:
+        if args.dry_run:
+            report, lines = preview_plan(spark, settings, as_of=args.as_of, **asked)
+            screen.print(rows_table(("plan", ""), lines), soft_wrap=True)
+        elif spark is not None and args.sample is not None:
+            report, rows = sample_predictions(spark, settings, as_of=args.as_of, rows=args.sample)
+            screen.print(rows_table(rows[0].__fields__ if rows else (), rows))
+        else:
+            report = score(spark, settings, as_of=args.as_of, **asked, progress=console_progress(screen))
+        return report
+
+    is_work = args.sample is not None or any(asked.values())
+    report = answer_with_session(
+        f"sparkscore score {settings.job}", answer, start=_start_session_and_mlflow, is_sure_to_need_it=is_work
+    )
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
+
+
+def _start_session_and_mlflow(app_name: str) -> "SparkSession":
+    from sparkscore.spark.session import get_job_session
+
+    imports = _import_mlflow_in_thread()
+    spark = get_job_session(app_name)
+    imports.join()
+    return spark
 
 
 def _import_mlflow_in_thread() -> Thread:

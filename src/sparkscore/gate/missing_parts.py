@@ -30,7 +30,7 @@ class MissingParts:
 def is_any_part_missing(kind: DataType, nullable: Collection[str]) -> Column:
     """Whether a prediction, or a part of it, is NULL or NaN and may not be: its path is not among `nullable`.
 
-    Of what is NULL itself no part is missing. `scoring.missing_predictions` says the same of Arrow's columns.
+    Of what is NULL itself no part is missing. `predicates.prediction_masks` says the same of Arrow's.
 
     Needs:   `prediction`, of type `kind`.
     """

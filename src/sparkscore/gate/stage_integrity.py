@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.errors import DuplicateKeys, GateFailed
 from sparkscore.gate.missing_parts import MissingParts, find_missing_parts, is_any_part_missing
+from sparkscore.gate.stage_counts import StageCounts
 from sparkscore.gate.verdict_formatting import format_row_key
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
@@ -74,6 +75,19 @@ def check_stage_integrity(stage: DataFrame, expected: StageExpectations, *, uniq
     )
 
 
+def pass_counted_stage(counts: StageCounts, expected: StageExpectations) -> StageIntegrity | None:
+    """The judgement over a stage whose rows were counted by the tasks that wrote them, where it passes.
+
+    None where it does not: `check_stage_integrity` counts again, and finds examples.
+
+    Needs:   that the tasks saw that all keys are unique.
+    Jobs:    none.
+    """
+    unique, completeness = _unique_keys_verdict(0, 0, expected.keys), _completeness_verdicts(counts, expected)
+    passed = all(rule.passed for rule in completeness) and not counts.other_probabilities
+    return StageIntegrity(Verdict("output", "integrity", (unique, *completeness))) if passed else None
+
+
 def require_stage_integrity(found: StageIntegrity) -> None:
     """Raise an error unless the stage passes.
 
@@ -118,7 +132,12 @@ def _format_part_counts(found: MissingParts) -> str:
 def _check_completeness(stage: DataFrame, expected: StageExpectations) -> tuple[RuleVerdict, RuleVerdict]:
     accepted = F.col(REJECT_COLUMN).isNull()
     is_missing = accepted & is_any_part_missing(stage.schema[PREDICTION_COLUMN].dataType, expected.nullable)
-    rows, scored, missing = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(is_missing)).collect()[0]
+    found = stage.agg(F.count(F.lit(1)), F.count_if(accepted), F.count_if(is_missing)).collect()[0]
+    return _completeness_verdicts(StageCounts(*found), expected)
+
+
+def _completeness_verdicts(counts: StageCounts, expected: StageExpectations) -> tuple[RuleVerdict, RuleVerdict]:
+    rows, scored, missing = counts.rows, counts.scored, counts.missing
     counted = f"{scored:,} scored + {rows - scored:,} rejected = {rows:,}"
     return (
         RuleVerdict(ROWS_READ_RULE, rows == expected.rows_read, counted, f"{expected.rows_read:,} rows read"),

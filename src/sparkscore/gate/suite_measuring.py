@@ -31,7 +31,7 @@ from sparkscore.records import Verdict, json_digest
 from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
 from sparkscore.spark.type_mapping import spark_to_arrow_type
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the states. A new one where a state of before would be understood differently."""
 
 

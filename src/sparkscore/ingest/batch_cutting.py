@@ -19,13 +19,31 @@ def sample_batches(
     end = 0
     for group in groups:
         size = file.metadata.row_group(group).num_rows
-        left = math.ceil(size * share)
+        left = _sampled_rows(size, share)
         batches = file.iter_batches(min(rows, max(left, 1)), row_groups=[group], columns=columns, use_threads=False)
         while left > 0:
             batch = next(batches)
             yield batch.slice(0, left), end
             left -= batch.num_rows
         end += size
+
+
+def find_sample_slices(groups: Sequence[int], end: int, rows: int, *, share: float) -> list[tuple[int, int]]:
+    """The rows of a batch that `sample_batches` gives: (first, how many).
+
+    Needs:   the rows of each row group of its range, and where in them the batch ends.
+    """
+    start, begin, slices = end - rows, 0, []
+    for size in groups:
+        low, high = max(start, begin), min(end, begin + _sampled_rows(size, share))
+        if low < high:
+            slices.append((low - start, high - low))
+        begin += size
+    return slices
+
+
+def _sampled_rows(size: int, share: float) -> int:
+    return math.ceil(size * share)
 
 
 def cut_batches(

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
+from sparkscore.ingest.batch_cutting import find_sample_slices
 from sparkscore.records import SplitPosition
 
 
@@ -18,6 +19,8 @@ class RangeBatch:
     """How many of the range's rows lie before the next batch."""
     layout: tuple[int, int]
     """The range's rows, and those of a batch."""
+    groups: tuple[int, ...] = ()
+    """The rows of each of the range's row groups."""
 
 
 ReadRange: TypeAlias = Callable[[Mapping[str, Any], int, int | None], Iterator[RangeBatch]]
@@ -35,6 +38,7 @@ class PartReader:
         self._first, self._last = first, last or (self.ranges, 0)
         self.position = first
         self.layout = (0, 0)
+        self._last_batch: RangeBatch | None = None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """The rows that meet the filter."""
@@ -44,7 +48,7 @@ class PartReader:
             first = self._first[1] if index == self._first[0] else 0
             last = self._last[1] if index == self._last[0] else None
             for found in self._read(self._ranges[index], first, last):
-                self.layout = found.layout
+                self.layout, self._last_batch = found.layout, found
                 self.position = (index, found.end) if found.end < found.layout[0] else (index + 1, 0)
                 if found.batch.num_rows:
                     yield found.batch
@@ -57,6 +61,14 @@ class PartReader:
             return 1.0
         begin, now, end = (self._bytes_before(position) for position in (self._first, self.position, self._last))
         return (now - begin) / (end - begin) if end > begin else 0.0
+
+    def sample_slices(self, share: float) -> list[tuple[int, int]]:
+        """Which rows of the last batch a reader of this share would have given: (first, how many).
+
+        Needs:   a reader without a filter, of all rows.
+        """
+        found = self._last_batch
+        return [] if found is None else find_sample_slices(found.groups, found.end, found.batch.num_rows, share=share)
 
     def _bytes_before(self, position: SplitPosition) -> float:
         """Rows of a range of which nothing was read yet count as if it had `layout`'s."""

@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, Literal
 
+import pyarrow as pa
 from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql.types import StructType, TimestampType
 
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
+from sparkscore.ingest.file_listing import sum_logged_rows
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
@@ -18,6 +19,7 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
+from sparkscore.store.table_log import TableLog
 
 SAMPLE_LIMIT = 10_000
 """Rows of a sample pass through the driver's memory."""
@@ -52,7 +54,7 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     except TableNotFound as absent:
         raise name_other_source(table) or absent from absent
     pinned = _resolve_source_version(table, version, as_of=as_of, newest=newest)
-    schema = spark_to_arrow_schema(table.load_rows(pinned).schema)
+    schema = spark_to_arrow_schema(table.load_schema(pinned))
     columns_by_use = {"keys": keys, "passthrough": passthrough, "sensitive": sensitive}
     check_source_columns(schema, table=f"{table.name} at version {pinned}", where=where, names=names, **columns_by_use)
     to_spark_filter(where, schema)
@@ -69,17 +71,36 @@ def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
     rows = (
         Table(spark, snapshot.table).load_rows(snapshot.version).where(to_spark_filter(snapshot.where, snapshot.schema))
     )
-    return rows.select(*[F.col(quote_identifier(column)) for column in snapshot.columns])
+    return rows.selectExpr(*map(quote_identifier, snapshot.columns))
 
 
-def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot) -> int:
-    """How many rows a run reads. Without a filter Delta may answer from its log, even if the files are gone.
+def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot, *, source: Table | None = None) -> int:
+    """How many rows a run reads. Without a filter the log may answer, even if the files are gone.
 
-    Jobs:    one Spark job over the data, and small ones of Delta over its log.
+    `source`: the snapshot's table, where its log is open already.
+
+    Jobs:    none where the log knows the rows of each file, else one Spark job over the data.
     Raises:  AccessDenied, and whatever else `spark.error_translation` knows of a source that cannot be read.
     """
+    known = None if snapshot.where else _sum_file_records(source or Table(spark, snapshot.table), snapshot)
+    if known is not None:
+        return known
     with translate_spark_errors(f"counting the rows of {snapshot.table.name}"):
         return snapshot_frame(spark, snapshot).count()
+
+
+def _sum_file_records(source: Table, snapshot: Snapshot) -> int | None:
+    """The rows by the statistics of the pinned version's files; None where one has none, or only Spark knows."""
+
+    def count(log: TableLog) -> int | None:
+        table = log.open_version(snapshot.version)
+        is_pinned_one = str(table.metadata().id) == snapshot.table_id
+        return sum_logged_rows(pa.table(table.get_add_actions(flatten=True))) if is_pinned_one else None
+
+    try:
+        return source.ask_log(count)
+    except TableNotFound:  # gone since it was pinned: Spark says what is left of it
+        return None
 
 
 def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataFrame:

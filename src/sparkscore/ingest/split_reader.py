@@ -122,7 +122,8 @@ class ParquetSplitReader:
         names = self.columns.names[: self.output_columns]
         types = [file.schema_arrow.field(name).type for name in stored]
         is_as_stored = not self.where and (stored, types) == (self.columns.names, self.columns.types)
-        layout = (sum(file.metadata.row_group(group).num_rows for group in groups), rows)
+        sizes = tuple(file.metadata.row_group(group).num_rows for group in groups)
+        layout = (sum(sizes), rows)
         wanted = (first, layout[0] if last is None else last)
         batches = (
             cut_batches(file, groups, stored, rows=rows, wanted=wanted)
@@ -132,9 +133,8 @@ class ParquetSplitReader:
         may_be_long = self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types))
         for whole, whole_end in batches:
             for batch, end in cut_by_bytes(whole, whole_end, BATCH_BYTES) if may_be_long else ((whole, whole_end),):
-                yield RangeBatch(
-                    batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names), end, layout
-                )
+                chosen = batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names)
+                yield RangeBatch(chosen, end, layout, sizes)
 
     def _select_rows(self, batch: pa.RecordBatch, file_range: Mapping[str, Any], names: list[str]) -> pa.RecordBatch:
         columns = {field.name: self._conform_field(batch, file_range, field) for field in self.columns}

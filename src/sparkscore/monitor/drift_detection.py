@@ -124,8 +124,7 @@ def _measure_distances(
     }
     if current.points and reference.points:
         sides = (current.points, current.weights, reference.points, reference.weights)
-        measures["kolmogorov_smirnov"] = distances.kolmogorov_smirnov(*sides)
-        distance = distances.wasserstein(*sides)
+        measures["kolmogorov_smirnov"], distance = distances.distances_of_points(*sides)
         # a constant reference has no deviation to measure by
         measures["wasserstein"] = distance / reference.stddev if distance is not None and reference.stddev else None
     return measures
@@ -166,8 +165,9 @@ def _quantile_edges(reference: ColumnProfile, low: float, high: float) -> list[f
     """Where bins end: at each value where there are few, else so that bins hold equal shares of the rows."""
     if len(reference.points) <= MAX_CATEGORIES:
         return [one for one in reference.points if one < high]
-    levels = np.arange(1, QUANTILE_BINS) / QUANTILE_BINS
-    inner = {one for one in (reference.quantile(float(level)) for level in levels) if one is not None}
+    below = np.cumsum(reference.weights)
+    at = np.searchsorted(below, np.arange(1, QUANTILE_BINS) / QUANTILE_BINS * below[-1]).clip(max=len(below) - 1)
+    inner = {reference.points[index] for index in at.tolist()}
     return sorted(one for one in inner if low < one < high)
 
 
@@ -175,16 +175,17 @@ def _rows_per_bin(profile: ColumnProfile, low: float, edges: Sequence[float], hi
     """Rows below `low`, up to each edge and up to `high`, above `high`."""
     if not profile.points:
         return [0.0] * (len(edges) + 3)
+    points = np.asarray(profile.points)
     below = np.concatenate(([0.0], np.cumsum(profile.weights)))
-    first = (
-        below[np.searchsorted(profile.points, low, side="left")]
-        if profile.min is not None and profile.min < low
-        else 0.0
+    up_to = below[np.searchsorted(points, [*edges, high], side="right")]
+    is_lower, is_higher = (
+        profile.min is not None and profile.min < low,
+        profile.max is not None and profile.max > high,
     )
-    inner = [below[np.searchsorted(profile.points, edge, side="right")] for edge in edges]
-    above = profile.max is not None and profile.max > high
-    last = below[np.searchsorted(profile.points, high, side="right")] if above else below[-1]
-    return [float(rows) for rows in np.diff([0.0, first, *inner, last, below[-1]])]
+    first = below[np.searchsorted(points, low, side="left")] if is_lower else 0.0
+    last = up_to[-1] if is_higher else below[-1]
+    ends: list[float] = np.concatenate(([0.0, first], up_to[:-1], [last, below[-1]])).tolist()
+    return [after - before for before, after in pairwise(ends)]
 
 
 def _text_bins(current: ColumnProfile, reference: ColumnProfile) -> list[DriftBin]:

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.stage.output_columns import OutputColumns
 
 
 def prediction_columns(output: pa.DataType, *, threshold: float | None) -> dict[str, pa.DataType]:
@@ -43,15 +44,4 @@ class PredictionSelector:
             return {f"{PREDICTION_COLUMN}.{name}": pc.struct_field(prediction, [index]) for name, index in fields}
         if self.threshold is None:
             return {PREDICTION_COLUMN: prediction}
-        probability = (prediction if pa.types.is_floating(kind) else _last_items(prediction)).cast(pa.float64())
-        return {
-            PREDICTION_COLUMN: probability,
-            LABEL_COLUMN: pc.greater_equal(probability, self.threshold).cast(pa.int32()),
-        }
-
-
-def _last_items(lists: pa.Array) -> pa.Array:
-    """The last number of each list: of the probabilities of two classes that of the positive one."""
-    lengths = pc.list_value_length(lists).fill_null(0)
-    ends = pc.subtract(pc.cumulative_sum(lengths), 1)
-    return lists.flatten().take(pc.if_else(pc.greater(lengths, 0), ends, pa.scalar(None, ends.type)))
+        return OutputColumns(self.threshold, self.may_be_null).build_columns(prediction)

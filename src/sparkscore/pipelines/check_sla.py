@@ -10,24 +10,29 @@ from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.records import RunEvent, SlaRule, parse_as_of
 from sparkscore.settings import Settings
-from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
 
 def check_sla(
-    spark: SparkSession, settings: Settings, *, as_of: str | datetime | None = None, now: datetime | None = None
+    spark: SparkSession | None,
+    settings: Settings,
+    *,
+    as_of: str | datetime | None = None,
+    now: datetime | None = None,
 ) -> tuple[SlaRule, ...]:
     """The rules of `sla_rules` for one as_of, else for the newest published one; first every run that is missing.
 
     `now` is the time at which a run counts as late.
 
+    Needs:   a session; without one (None) what only Spark tells raises SparkNeeded.
     Jobs:    one small one.
     Raises:  ConfigError if the config has no rule, ForeignTable.
     """
     if not settings.sla.has_rules:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
-    session = create_run_session(spark)
+    session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     events = load_events(target.sibling("_runs"), job=settings.job)
     requested = None if as_of is None else parse_as_of(as_of)

@@ -8,7 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.pipelines.scoring.transport_choice import check_suites, scored_frame
+from sparkscore.pipelines.scoring.transport_choice import scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage
@@ -20,6 +20,7 @@ from sparkscore.pipelines.shared.run_history import (
     report_unchanged_run,
     restore_published_run,
 )
+from sparkscore.pipelines.shared.run_suites import check_suites
 from sparkscore.records import ProgressReporter, RejectCount, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings

@@ -9,19 +9,21 @@ from pyspark.sql import SparkSession
 from sparkscore.lifecycle import select_run_events
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
-from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
 
-def list_runs(spark: SparkSession, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
+def list_runs(spark: SparkSession | None, settings: Settings, *, run: str | None = None) -> list[RunEvent]:
     """The job's events, oldest first: the last one of every attempt, or all of one run.
 
-    Needs:   `run` as a run_id or its beginning, eight characters at least.
+    Needs:   a session; without one (None) what only Spark tells raises SparkNeeded. `run` as a run_id or its
+             beginning, eight characters at least.
     Jobs:    one small Spark job.
     Raises:  ConfigError for an unknown run, ForeignTable.
     """
-    target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
+    session = create_session_if_any(spark)
+    target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     found = load_events(target.sibling("_runs"), job=settings.job)
     if run is None:
         return _last_attempt_events(found)

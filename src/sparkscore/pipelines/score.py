@@ -1,4 +1,4 @@
-"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one MERGE."""
+"""The main job: pinned source -> checked -> scored once -> staged -> judged -> published by one commit."""
 
 import dataclasses
 from contextlib import nullcontext
@@ -9,27 +9,29 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import DigestMismatch
 from sparkscore.gate.row_rules import NULL_KEY, judge_rejected_rows
-from sparkscore.gate.verdicts import judge_suite, require_passed_verdict
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.monitoring import run_monitoring
 from sparkscore.pipelines.scoring.empty_source import finish_empty_run
+from sparkscore.pipelines.scoring.one_pass import PassPlan, plan_pass
 from sparkscore.pipelines.scoring.run_limits import RunLimits
+from sparkscore.pipelines.scoring.source_gate import judge_source, judge_source_after_failure
+from sparkscore.pipelines.scoring.source_survey import survey_source_rows
 from sparkscore.pipelines.scoring.staging import score_missing_rows
-from sparkscore.pipelines.scoring.transport_choice import check_suites
+from sparkscore.pipelines.scoring.transport_choice import choose_transport
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
+from sparkscore.pipelines.shared.run_suites import check_suites
 from sparkscore.records import ProgressReporter, RunEvent, RunReport, Stage
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
-from sparkscore.spark.background_job import run_in_background
 from sparkscore.stage.stage_progress import StageProgress
 
 
 def score(
-    spark: SparkSession,
+    spark: SparkSession | None,
     settings: Settings,
     *,
     as_of: str | datetime,
@@ -43,27 +45,38 @@ def score(
     `replace` supersedes what is published, `force` also where the table was changed by someone else, `restart` drops
     the pins and the stage of an attempt that did not end.
 
+    Needs:   a session; without one (None) SparkNeeded tells that there is something to do, before anything is done.
     Grain:   the prediction table holds one row per (keys, as_of).
-    Jobs:    counts the source, judges it (several jobs for a suite), predicts each row once, publishes by one MERGE.
+    Jobs:    one that reads the source, judges it and predicts each row once; one that publishes. More where the
+             gates, the transport or the table need them: see docs/decisions/one-pass.md.
     Raises:  every class of `errors`; the tables stay as they were, or the next call resumes.
     """
     attempt = Attempt.open(spark, settings, as_of)
+    if settings.monitor.metrics is not None:
+        attempt.require_session()  # how many cores it has is a metric
     with attempt.record_failures():
         decision = decide_run(attempt, replace=replace, force=force, restart=restart)
         if decision.kind == "already_published":
             return _resume_monitoring(attempt, decision)
+        attempt.require_session()
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
-            rows_read = ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
-            attempt.report = dataclasses.replace(attempt.report, rows_read=rows_read)
-        if rows_read == 0:
+            choice = choose_transport(attempt, plan)
+            rows = survey_source_rows(attempt, plan, choice)
+            attempt.report = dataclasses.replace(attempt.report, rows_read=rows.exact)
+        if rows.exact == 0:
             return finish_empty_run(attempt, plan, decision)
+        work = plan_pass(attempt, plan, choice, rows)
         attempt.record_start(closes=decision.unfinished)
-        limits = RunLimits.of(settings, started=attempt.started, rows_read=rows_read)
-        _judge_source(attempt, plan, limits)
-        stage = _score_and_stage(attempt, plan, limits, progress, restart=restart)
-        return publish_stage(attempt, plan, stage, rows_read=rows_read)
+        limits = RunLimits.of(settings, started=attempt.started, rows_read=rows.most)
+        if work.gates_first:
+            judge_source(attempt, plan, limits)
+        with judge_source_after_failure(attempt, plan, work, limits):
+            stage = _score_and_stage(attempt, plan, limits, progress, work, restart=restart)
+        if work.gate_order is not None and not work.gates_first:
+            judge_source(attempt, plan, limits, stage)
+        return publish_stage(attempt, plan, stage, rows_read=attempt.report.rows_read or 0)
 
 
 def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
@@ -71,6 +84,7 @@ def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
     report_published_run(attempt, decision)
     current = decision.current
     if current is not None and run_monitoring.is_monitoring_missing(attempt, current):
+        attempt.require_session()
         _monitor_publication(attempt, decision, current)
     return attempt.finish("already_published")
 
@@ -90,23 +104,14 @@ def _monitor_publication(attempt: Attempt, decision: Decision, current: RunEvent
     run_monitoring.monitor_run(attempt, plan, stage, rows_read=attempt.report.rows_read or 0)
 
 
-def _judge_source(attempt: Attempt, plan: Plan, limits: RunLimits) -> None:
-    """Judge the source in a thread of its own, so that the deadline can end it."""
-    suite = attempt.suites.get("input")
-    if suite is None or not suite.gate_suite.expectations:
-        return
-    with attempt.phase("input_gate"):
-        all_columns = dataclasses.replace(plan.snapshot, columns=tuple(plan.snapshot.schema.names))
-        rows, sensitive = ingest.snapshot_frame(attempt.spark, all_columns), attempt.settings.source.sensitive
-        judging = partial(judge_suite, rows, suite.gate_suite, gate="input", sensitive=sensitive)
-        with run_in_background(attempt.spark, judging) as job:
-            verdict = limits.result(job)
-        attempt.keep_verdict(verdict)
-        require_passed_verdict(verdict)
-
-
 def _score_and_stage(
-    attempt: Attempt, plan: Plan, limits: RunLimits, progress: ProgressReporter | None, *, restart: bool
+    attempt: Attempt,
+    plan: Plan,
+    limits: RunLimits,
+    progress: ProgressReporter | None,
+    work: PassPlan,
+    *,
+    restart: bool,
 ) -> Stage:
     """The complete stage: what attempts with equal pins have left, and the rows scored now."""
     store, counters = attempt.stage_store(plan.run), Counters(attempt.spark)
@@ -117,16 +122,14 @@ def _score_and_stage(
         staged = earlier
         if not earlier.is_complete:
             count_done = partial(_rows_done, earlier, counters)
-            with (
-                progress("score_and_stage", total=attempt.report.rows_read or 0, done=count_done)
-                if progress
-                else nullcontext()
-            ):
-                staged = score_missing_rows(attempt, plan, counters, earlier, limits)
+            with progress("score_and_stage", total=work.rows.most or 0, done=count_done) if progress else nullcontext():
+                staged = score_missing_rows(attempt, plan, counters, earlier, limits, work)
+        rows_read = _count_rows_read(attempt, plan, staged)
         stage = store.build_record(staged, chunks_reused=earlier.count_reused_chunks(staged))
     seconds = max(attempt.report.seconds["score_and_stage"], 1e-9)
     attempt.report = dataclasses.replace(
         attempt.report,
+        rows_read=rows_read,
         rows_scored=stage.scored,
         rows_rejected=stage.rejected,
         chunks_reused=stage.chunks_reused,
@@ -135,9 +138,18 @@ def _score_and_stage(
     attempt.report_workers(counters)
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
-    limits.check_rejects(stage.rejected)
-    attempt.record_event("staged")
+    RunLimits.of(attempt.settings, started=attempt.started, rows_read=rows_read).check_rejects(stage.rejected)
+    attempt.hold_event("staged")
     return stage
+
+
+def _count_rows_read(attempt: Attempt, plan: Plan, staged: StageProgress) -> int:
+    """The source's rows: those that were counted before, else those that the tasks have read."""
+    if attempt.report.rows_read is not None:
+        return attempt.report.rows_read
+    if staged.rows_read is not None:
+        return staged.rows_read
+    return ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.source)
 
 
 def _rows_done(earlier: StageProgress, counters: Counters) -> int:

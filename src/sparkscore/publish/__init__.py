@@ -1,1 +1,1 @@
-"""What happens to predictions after the model: columns, the one MERGE, views."""
+"""What happens to predictions after the model: columns, the one commit, views."""

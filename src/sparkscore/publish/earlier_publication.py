@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import StructField
 
 from sparkscore.errors import ConfigError
 from sparkscore.publish.publish_run import lineage_literals, rejects_guard
@@ -12,7 +12,8 @@ from sparkscore.records import RowChanges, Run, RunEvent
 from sparkscore.schemas import REJECT_TYPE, RUN_CONSTANTS
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.type_widening import align_column, compare_types
+from sparkscore.spark.sql_texts import text_literal
+from sparkscore.spark.type_widening import align_columns, compare_types
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition
 from sparkscore.store.table import Table
 
@@ -24,15 +25,10 @@ def load_published_rows(target: Table, publication: RunEvent, *, version: int | 
 
     Raises:  VersionGone if the log no longer has the version.
     """
-    rows = target.load_rows(version).where(as_of_condition(publication.as_of) & (F.col("run_id") == publication.run_id))
+    of_run = f"run_id = {text_literal(publication.run_id or '')}"
+    rows = target.load_rows(version).where(f"{as_of_condition(publication.as_of)} AND {of_run}")
     own_fields = [field for field in target.load_rows().schema if field.name not in RUN_CONSTANTS]
-    return rows.select(*(_to_present_column(rows.schema, field) for field in own_fields))
-
-
-def _to_present_column(then: StructType, now: StructField) -> Column:
-    if now.name not in then.names:
-        return F.lit(None).cast(now.dataType).alias(now.name)
-    return align_column(F.col(quote_identifier(now.name)), then[now.name].dataType, now.dataType).alias(now.name)
+    return rows.selectExpr(*align_columns(rows.schema, own_fields))
 
 
 def check_earlier_columns(target: Table, *, version: int, keys: Sequence[str]) -> tuple[str, ...]:
@@ -90,7 +86,8 @@ def copy_run_rejects(run: Run, target: Table, *, of_run: str) -> None:
     if not table.exists():
         return
     names = ["key", *(field.name for field in REJECT_TYPE)]
-    frame = table.load_rows().where(F.col("run_id") == of_run).select(*names, *lineage_literals(run))
+    rows = table.load_rows().where(f"run_id = {text_literal(of_run)}")
+    frame = rows.selectExpr(*names, *lineage_literals(run))
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
 import pyarrow as pa
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame
 
 from sparkscore.errors import ConfigError
 from sparkscore.publish.prediction_nulls import replace_nan_with_null
@@ -22,6 +21,7 @@ from sparkscore.schemas import (
 )
 from sparkscore.settings.output_names import is_plain_name
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.sql_texts import double_literal, name_expression
 from sparkscore.spark.type_mapping import describe_source_type
 from sparkscore.store.table_contracts import is_plain_type
 
@@ -132,13 +132,15 @@ def postprocess_predictions(
     Jobs:    none.
     """
     published = output if threshold is None else pa.float64()
-    value = F.col(PREDICTION_COLUMN) if threshold is None else _positive_probability(output)
-    computed: dict[str, Column] = {PREDICTION_COLUMN: replace_nan_with_null(value, published, nullable)}
+    value = quote_identifier(PREDICTION_COLUMN) if threshold is None else _positive_probability(output)
+    computed = {PREDICTION_COLUMN: replace_nan_with_null(value, published, nullable)}
     if threshold is not None:
-        computed[LABEL_COLUMN] = (computed[PREDICTION_COLUMN] >= F.lit(threshold)).cast("int")
+        computed[LABEL_COLUMN] = f"CAST({computed[PREDICTION_COLUMN]} >= {double_literal(threshold)} AS INT)"
     own = [name for name in contract.names if name in computed or name not in RESERVED_NAMES]
     reject = [name for name in frame.columns if name == REJECT_COLUMN]
-    return frame.select(*(computed.get(name, F.col(quote_identifier(name))).alias(name) for name in own), *reject)
+    return frame.selectExpr(
+        *(name_expression(computed.get(name, quote_identifier(name)), name) for name in (*own, *reject))
+    )
 
 
 def _is_probability_type(output: pa.DataType) -> bool:
@@ -148,24 +150,24 @@ def _is_probability_type(output: pa.DataType) -> bool:
     return bool(pa.types.is_floating(value))
 
 
-def _positive_probability(output: pa.DataType) -> Column:
+def _positive_probability(output: pa.DataType) -> str:
     """The probability of the positive class: the only number, or the second of two. NULL for other lists, which
     `is_other_than_probability` finds."""
-    column = F.col(PREDICTION_COLUMN)
+    column = quote_identifier(PREDICTION_COLUMN)
     if not pa.types.is_floating(output):
-        column = F.when(F.size(column).isin(1, BINARY_CLASSES), F.get(column, F.size(column) - 1))
-    return column.cast("double")
+        column = f"CASE WHEN size({column}) IN (1, {BINARY_CLASSES}) THEN get({column}, size({column}) - 1) END"
+    return f"CAST({column} AS DOUBLE)"
 
 
-def is_other_than_probability(output: pa.DataType) -> Column:
-    """Whether a prediction is a list of neither one nor two numbers: no threshold can say anything about it.
+def is_other_than_probability(output: pa.DataType) -> str:
+    """Whether a prediction is a list of neither one nor two numbers, as SQL: no threshold can say anything about it.
 
     Needs:   a stage's `prediction`, of type `output`.
     """
     if pa.types.is_floating(output):
-        return F.lit(False)
-    column = F.col(PREDICTION_COLUMN)
-    return column.isNotNull() & ~F.size(column).isin(1, BINARY_CLASSES)
+        return "false"
+    column = quote_identifier(PREDICTION_COLUMN)
+    return f"{column} IS NOT NULL AND size({column}) NOT IN (1, {BINARY_CLASSES})"
 
 
 def _to_delta_type(output: pa.DataType) -> pa.DataType:

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Sequence
 
 import pyarrow as pa
-from pyspark.sql import Column
-from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import OutputParts, field_path, item_path, prediction_part_paths
 from sparkscore.schemas import PREDICTION_COLUMN
 from sparkscore.settings.scoring_settings import OutputSettings
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.sql_texts import struct_text
 
 _MAX_NAMES_SHOWN = 30
 
@@ -40,25 +40,26 @@ def _resolve_part(name: str, paths: Sequence[str]) -> str | None:
 
 
 def replace_nan_with_null(
-    value: Column, kind: pa.DataType, nullable: Collection[str], path: str = PREDICTION_COLUMN
-) -> Column:
-    """The value with NULL for NaN in the parts that may be NULL: there both mean that the model has no answer.
+    value: str, kind: pa.DataType, nullable: Collection[str], path: str = PREDICTION_COLUMN, depth: int = 0
+) -> str:
+    """The SQL of a value, with NULL for NaN in the parts that may be NULL: both mean that the model has no answer.
 
-    Jobs:    none.
+    Needs:   a column's name, a part of one, or a whole expression in brackets.
     """
     if not any(one == path or one.startswith(f"{path}.") for one in nullable):
         return value
     if pa.types.is_floating(kind):
-        return F.when(~F.isnan(value), value)
+        return f"CASE WHEN NOT isnan({value}) THEN {value} END"
     if pa.types.is_list(kind):
-        inner = item_path(path)
-        return F.transform(value, lambda item: replace_nan_with_null(item, kind.value_type, nullable, inner))
+        item = f"_item{depth}"
+        inner = replace_nan_with_null(item, kind.value_type, nullable, item_path(path), depth + 1)
+        return f"transform({value}, {item} -> {inner})"
     if not pa.types.is_struct(kind):
         return value
-    fields = [
-        replace_nan_with_null(value.getField(field.name), field.type, nullable, field_path(path, field.name)).alias(
-            field.name
+    fields = {
+        field.name: replace_nan_with_null(
+            f"{value}.{quote_identifier(field.name)}", field.type, nullable, field_path(path, field.name), depth
         )
         for field in kind
-    ]
-    return F.when(value.isNotNull(), F.struct(*fields))
+    }
+    return f"CASE WHEN {value} IS NOT NULL THEN {struct_text(fields)} END"

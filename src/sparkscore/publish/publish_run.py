@@ -1,30 +1,32 @@
-"""The publish: rejects are appended, then one MERGE makes a run visible, and its rows prove it."""
+"""The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 import structlog
-from pyspark.sql import Column, DataFrame, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import PinsConflict, TableChanged
 from sparkscore.records import Publication, Run, RunCommitNote
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECTS_CONTRACT
+from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
-from sparkscore.spark.reject_column import reject_parts
-from sparkscore.spark.type_mapping import arrow_to_spark_type
-from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
-from sparkscore.store.guarded_writes import MergeCounts, append_rows_once, as_of_condition, merge_into_table
+from sparkscore.spark.sql_texts import constant_text, name_expression, struct_text
+from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
+from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, insert_into_table, merge_into_table
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
 log = structlog.get_logger("sparkscore")
 
-_ROWS_PER_FILE = 500_000
-"""The least number of rows in a file of the prediction table, if there are as many: some 10 MB."""
+_SMALL_FILE, _LARGE_FILE = 8 << 20, 128 << 20
+"""Bytes of the stage for a file of the prediction table: below the first, another task saves no time; beyond the second
+readers gain nothing."""
+_BYTES_PER_ROW = 20
+"""Where nobody knows how large the rows are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,61 +40,85 @@ class RowsToPublish:
     scored: int
     """How many rows there are."""
     rejected: int
+    size: int | None = None
+    """Bytes of the files that hold them; None where it is not known."""
 
 
 def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> Publication:
     """The commit that made the run's rows visible in a table that is there.
 
-    The proof is the number of rows inserted into an as_of without rows, or else a count of the visible rows.
+    The proof is the count of the visible rows by run. Where only Spark could count them, the number of rows that a
+    MERGE inserted into an as_of without rows is one, too.
     If a later revision is visible instead, its publication is returned: this run is superseded.
 
-    Jobs:    one MERGE, skipped by Delta where this revision is committed already; a count where it did not only insert.
+    Jobs:    one append into an as_of without rows, else one MERGE; skipped by Delta where this revision is committed
+             already. A count where only Spark reaches the table, and the MERGE did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected).to_json()
-    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
-    own = rows.build(session).coalesce(-(-max(rows.scored, 1) // _ROWS_PER_FILE))
-    source = _build_merge_source(own, run, target.in_session(session), rows.names, keys=keys)
-    # Nothing of this as_of is visible: no row can match, and inserting alone is half of the work. Whoever publishes it
-    # at this moment has the same guard, and one of the two is skipped or told of a conflict.
-    fresh = run.revision == 1 and not count_rows_by_run(target, run.as_of)
-    merged = _merge_run_rows(source, run, target, keys=keys, fresh=fresh)
-    if not (fresh and merged is not None and merged.inserted == rows.scored):
+    note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected)
+    made = _try_commit(rows, run, target, keys=keys, note=note)
+    if not made.is_proven:
         later = _verify_visible_rows(run, target, rows.scored)
         if later is not None:
             return later
     commit = find_run_commit(target, run.run_id)
-    version = commit.version if commit else None
-    removed = merged.deleted if merged else None
-    committed = merged is not None
+    committed = commit.note.writer == note.writer if commit else made.is_reported
+    version, removed = commit.version if commit else None, made.deleted if committed else None
     return Publication(
         target.name, version, run.run_id, run.revision, rows.scored, removed=removed, committed=committed
     )
 
 
-def _merge_run_rows(
-    source: DataFrame, run: Run, target: Table, *, keys: Sequence[str], fresh: bool
-) -> MergeCounts | None:
-    """What the MERGE did, as far as it is known; None if Delta skipped a commit that it has seen.
+class _CommitReport(NamedTuple):
+    """What a commit says of itself, before anybody asks the table."""
 
-    An error at a commit does not say that nothing was committed: the history does.
-    """
+    deleted: int | None = None
+    is_proven: bool = False
+    """All rows are new, and it wrote as many as there are."""
+    is_reported: bool = True
+    """False: Delta skipped it."""
+
+
+def _try_commit(
+    rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: RunCommitNote
+) -> _CommitReport:
+    """Commit the rows. An error at a commit does not say that nothing was committed: the history does."""
     try:
-        return merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
+        return _commit_rows(rows, run, target, keys=keys, note=note.to_json())
     except Exception as error:
         if not _has_run_commit(run, target):
             raise
         log.warning(
-            "the MERGE raised an error, but the table's history holds its commit",
+            "the publish raised an error, but the table's history holds its commit",
             error=shorten_redacted(str(error), 300),
         )
-        return MergeCounts(0, None)
+        return _CommitReport()
+
+
+def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> _CommitReport:
+    """Append into an as_of that certainly has no rows, which needs no join and no session of its own; else merge.
+
+    Whoever publishes the as_of at this moment has the same guard: of two commits one is skipped, or told of a conflict
+    and then skipped. Against writers without it a MERGE is no safer: Delta lets it overtake their appends.
+    """
+    visible = find_rows_by_run(target, run.as_of) if run.revision == 1 else None
+    if visible is not None and not visible:
+        source = _build_merge_source(rows, run, target, keys=keys)
+        insert_into_table(source, target, app_id=run.txn_app_id, version=run.revision, note=note)
+        return _CommitReport(deleted=0)
+    fresh = run.revision == 1 and visible is None and not count_rows_by_run(target, run.as_of)
+    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
+    source = _build_merge_source(rows, run, target.in_session(session), keys=keys)
+    merged = merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
+    if merged is None:
+        return _CommitReport(is_reported=False)
+    return _CommitReport(merged.deleted, is_proven=fresh and merged.inserted == rows.scored)
 
 
 def _has_run_commit(run: Run, target: Table) -> bool:
     try:
         return find_run_commit(target, run.run_id) is not None
-    except Exception:  # noqa: BLE001  the store is gone: the error of the MERGE is the one to tell
+    except Exception:  # noqa: BLE001  the store is gone: the error of the commit is the one to tell
         return False
 
 
@@ -108,9 +134,10 @@ def keep_rejects(
     """
     table = target.sibling("_rejects")
     ensure_table(table, REJECTS_CONTRACT, job=run.job)
-    named = [_hash_key_column(name) if name in sensitive else F.col(quote_identifier(name)) for name in keys]
-    key = F.to_json(F.struct(*named), {"ignoreNullFields": "false"}).alias("key")
-    frame = rejected.select(key, *reject_parts(), *lineage_literals(run))
+    named = {name: _hash_expression(name) if name in sensitive else quote_identifier(name) for name in keys}
+    key = f"to_json({struct_text(named)}, map('ignoreNullFields', 'false')) AS key"
+    reasons = [f"{REJECT_COLUMN}.{field.name} AS {field.name}" for field in REJECT_TYPE]
+    frame = rejected.selectExpr(key, *reasons, *lineage_literals(run))
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 
@@ -119,44 +146,46 @@ def rejects_guard(run: Run) -> str:
     return f"sparkscore/rejects/{run.run_id}"
 
 
-def _hash_key_column(name: str) -> Column:
-    return F.sha2(F.col(quote_identifier(name)).cast("string").cast("binary"), 256).alias(name)
+def _hash_expression(name: str) -> str:
+    return f"sha2(CAST(CAST({quote_identifier(name)} AS STRING) AS BINARY), 256)"
 
 
-def _build_merge_source(
-    own: DataFrame, run: Run, target: Table, names: Sequence[str], *, keys: Sequence[str]
-) -> DataFrame:
+def _build_merge_source(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
-    source = own.select(*(F.col(quote_identifier(name)) for name in own.columns), *lineage_literals(run)).select(
-        *(quote_identifier(name) for name in names)
-    )
+    own = rows.build(target.spark).coalesce(_choose_file_count(rows, target.spark))
+    constants = dict(zip((column.name for column in LINEAGE_COLUMNS), lineage_literals(run), strict=True))
+    columns = [constants.get(name, quote_identifier(name)) for name in rows.names]
     if run.revision == 1:
-        return source
+        return own.selectExpr(*columns)
     key_columns = [quote_identifier(key) for key in keys]
-    before = target.load_rows().where(as_of_condition(run.as_of)).select(*key_columns)
-    gone = before.join(own.select(*key_columns), on=list(keys), how="left_anti").select(
-        *key_columns, F.lit(True).alias(GONE_COLUMN)
+    before = target.load_rows().where(as_of_condition(run.as_of)).selectExpr(*key_columns)
+    gone = before.join(own.selectExpr(*key_columns), on=list(keys), how="left_anti")
+    return own.selectExpr(*columns, f"false AS {GONE_COLUMN}").unionByName(
+        gone.selectExpr(*key_columns, f"true AS {GONE_COLUMN}"), allowMissingColumns=True
     )
-    return source.withColumn(GONE_COLUMN, F.lit(False)).unionByName(gone, allowMissingColumns=True)
 
 
-def lineage_literals(run: Run) -> list[Column]:
-    """The columns that are constant for a run, as literals of the contract's types."""
-    moment = run.as_of.astimezone(UTC)
-    values: dict[str, object] = {
+def _choose_file_count(rows: RowsToPublish, spark: SparkSession) -> int:
+    """At most so many files, of tasks that run at once: few rows make one, many fill all slots, none gets too large."""
+    size = rows.scored * _BYTES_PER_ROW if rows.size is None else rows.size
+    if size <= _SMALL_FILE:
+        return 1
+    return max(-(-size // _LARGE_FILE), min(spark.sparkContext.defaultParallelism, -(-size // _SMALL_FILE)))
+
+
+def lineage_literals(run: Run) -> list[str]:
+    """The columns that are constant for a run, in the contract's order, as SQL: literals of the contract's types."""
+    values = {
         "model_name": run.pins.model_name,
         "model_version": run.pins.model_version,
         "model_id": run.model_id,
         "run_id": run.run_id,
         "source_version": run.pins.source_version,
-        "as_of": moment,
-        "as_of_date": moment.date(),
+        "as_of": run.as_of,
+        "as_of_date": run.as_of.astimezone(UTC).date(),
         "scored_at": datetime.now(UTC),
     }
-    return [
-        F.lit(values[column.name]).cast(arrow_to_spark_type(column.type)).alias(column.name)
-        for column in LINEAGE_COLUMNS
-    ]
+    return [name_expression(constant_text(values[column.name]), column.name) for column in LINEAGE_COLUMNS]
 
 
 def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:

@@ -17,7 +17,14 @@ from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verd
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
-from sparkscore.records.monitor_records import QUANTILE_LEVELS, ColumnProfile, Drift, ProgressReporter, SlaRule
+from sparkscore.records.monitor_records import (
+    QUANTILE_LEVELS,
+    ColumnProfile,
+    Drift,
+    OmittedSlices,
+    ProgressReporter,
+    SlaRule,
+)
 from sparkscore.records.prediction_parts import (
     NO_OUTPUT_PARTS,
     OutputParts,
@@ -33,16 +40,19 @@ from sparkscore.records.report_records import (
     RunReport,
     RunStatus,
 )
+from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
     NO_POSTPROCESSING,
     EventKind,
     Pins,
     Postprocessing,
     Publication,
+    PublicationKey,
     RejectCount,
     RowChanges,
     Run,
     RunEvent,
+    RunIndex,
     Stage,
 )
 from sparkscore.records.scan_records import (
@@ -77,13 +87,16 @@ __all__ = [
     "MigrationRequest",
     "MigrationStatus",
     "ModelInput",
+    "OmittedSlices",
     "OutputParts",
     "PartRows",
+    "PassSummaries",
     "PinnedModel",
     "Pins",
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "PublicationKey",
     "Reaction",
     "RejectCount",
     "ReportedModel",
@@ -91,14 +104,18 @@ __all__ = [
     "RowChanges",
     "RowRule",
     "RowRules",
+    "RowSummary",
+    "RowSummaryState",
     "RuleVerdict",
     "Run",
     "RunCommit",
     "RunCommitNote",
     "RunEvent",
+    "RunIndex",
     "RunPage",
     "RunReport",
     "RunStatus",
+    "SampledSummary",
     "ScoredPart",
     "SkippedStep",
     "SlaRule",

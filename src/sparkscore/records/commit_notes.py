@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 from sparkscore.records.canonical_text import to_utc_text
 from sparkscore.records.run_records import NO_POSTPROCESSING, Pins, Postprocessing, Run
@@ -44,10 +45,12 @@ class RunCommitNote:
     source_table: str
     model_id: str
     postprocessing: Postprocessing = NO_POSTPROCESSING
+    writer: str = ""
+    """Tells the commit of one process from that of another attempt with the same number; older versions wrote none."""
 
     @classmethod
     def of(cls, run: Run, *, rows: int, rejected: int) -> "RunCommitNote":
-        """The note of a run that publishes so many rows."""
+        """The note of a run that publishes so many rows, by a writer of its own."""
         return cls(
             run.identity_job,
             run.as_of,
@@ -60,6 +63,7 @@ class RunCommitNote:
             run.source_table,
             run.model_id,
             run.postprocessing,
+            uuid4().hex,
         )
 
     def to_json(self) -> str:

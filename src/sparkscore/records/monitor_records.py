@@ -107,3 +107,14 @@ class SlaRule:
     kept: bool
     observed: str
     expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class OmittedSlices:
+    """Rows of a segment that are in no slice: those of the values that are less frequent than the profiled ones."""
+
+    segment: str
+    log_type: Literal["input", "prediction"]
+    rows: int
+    count: int
+    """Rows looked at, in a slice or not."""

@@ -1,6 +1,6 @@
 """The files of a snapshot, cut into splits, and what reads them on executors."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -56,6 +56,8 @@ class ScoredPart:
     """How long that took, without the model's load."""
     layout: tuple[int, int] | None = None
     """Where it ends inside a range: the range's rows, and those of a batch."""
+    rows_read: int = 0
+    """Of the source: those that meet the filter."""
 
     @property
     def is_whole_split(self) -> bool:
@@ -78,6 +80,12 @@ class PartRows(Protocol):
     @property
     def share_read(self) -> float:
         """How much of the part was read, 0 to 1, by the bytes of its ranges."""
+
+    def sample_slices(self, share: float) -> Sequence[tuple[int, int]]:
+        """Which rows of the last batch a reader of this share would have given: (first, how many).
+
+        Needs:   a scan without a filter.
+        """
 
 
 class SplitReader(Protocol):
@@ -115,3 +123,5 @@ class FileScan:
     """sha256 over what each split names: equal plans number the same splits alike."""
     pruned: int = 0
     """Files that the filter leaves out, by their partition values and statistics."""
+    rows: int | None = None
+    """How many rows the files have by the log, those that the filter leaves out among them; None: it does not say."""

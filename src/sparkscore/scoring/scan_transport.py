@@ -31,6 +31,7 @@ from sparkscore.scoring.task_sizing import (
 from sparkscore.spark.background_job import run_in_background
 from sparkscore.spark.split_frame import create_part_frame, create_split_frame, iterate_parts, iterate_splits
 from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.stage.part_summaries import PartSummaries
 
 
 def stage_scan_parts(
@@ -117,7 +118,7 @@ class _RunningScan:
             self._scan.reader, self._scorer, self._location, self._key, self._reports.add_report, allowance
         )
         frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
-        with run_in_background(self._spark, frame.toArrow) as job:
+        with run_in_background(self._spark, frame.collect) as job:
             for _ in job.ticks():
                 yield self._reports.take_new_reports()
             job.result()
@@ -178,10 +179,11 @@ class _StageWriterTask:
             if task.is_over():
                 return
             started_s, rows = task.spent_s(), self.reader.read_part(split, part.first, part.last)
+            found = PartSummaries(self.scorer.summaries)
             with _name_split_in_errors(self.reader, split, self.scorer.model):
-                files = write_stage_files(
-                    self.scorer(task.limit_to_allowance(rows, part.share)), self.scorer.schema, self.location, self.key
-                )
+                source = found.follow_source(task.limit_to_allowance(rows, part.share), rows)
+                staged = found.follow_staged(self.scorer(source))
+                files = write_stage_files(staged, self.scorer.schema, self.location, self.key, found.to_file_notes)
             share = part.share * rows.share_read
             task.scored_share += share
             self.report_part(
@@ -194,6 +196,7 @@ class _StageWriterTask:
                     share=share,
                     seconds=task.spent_s() - started_s,
                     layout=rows.layout if rows.position[1] else None,
+                    rows_read=found.rows_read,
                 )
             )
             yield pa.record_batch([pa.array([part.split], pa.int32())], ["split"])

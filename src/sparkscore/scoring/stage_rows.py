@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.records import PassSummaries
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN, REJECT_TYPE
 from sparkscore.scoring.counters import Counters, make_model_loader
 from sparkscore.scoring.kernel import KEEP_COLUMN, Kernel
@@ -30,6 +31,8 @@ class StageRowScorer:
     counters: Counters
     source_columns: Mapping[str, str] = field(default_factory=dict)
     """Column of the stage -> the source column that it is, where their names differ."""
+    summaries: PassSummaries = field(default_factory=PassSummaries)
+    """What tasks that write the stage's files themselves compute of the rows beside scoring them."""
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One stage batch per source batch with rows. The model is loaded at the first row that needs it.

@@ -123,6 +123,12 @@ class GateSettings(FrozenSettings):
         description=f"suite that judges the staged predictions before the publish; {RELATIVE_PATH_NOTE}",
         json_schema_extra={"path": True},
     )
+    before: Literal["always", "when_cheaper", "never"] = Field(
+        default="when_cheaper",
+        description="whether the suite of gate.input judges before the model runs; else the tasks that score measure"
+        " its rules, and nothing is published before it has judged. when_cheaper: where scoring is known to be quick,"
+        " the rows are read once",
+    )
     mean_shift: float | None = Field(
         default=None,
         gt=0,

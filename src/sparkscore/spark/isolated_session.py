@@ -6,6 +6,7 @@ how to reach storage and how fast to work, and none that changes what is written
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from uuid import uuid4
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
@@ -36,6 +37,14 @@ def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) ->
     return create_isolated_session(spark, {**RUN_CONF, **batches})
 
 
+def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
+    """A session of the run's own, or none where the caller has none.
+
+    Raises:  UnsupportedSession for Spark Connect.
+    """
+    return None if spark is None else create_run_session(spark)
+
+
 def refuse_connect(spark: object) -> None:
     """Refuse a Spark Connect session before anything runs.
 
@@ -59,17 +68,25 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
     """
-    session, theirs = spark.newSession(), spark.conf.getAll
+    session, theirs = spark.newSession(), load_session_settings(spark)
     register_named_secrets(theirs)
-    for name, value in settings_to_change(theirs, session.conf.getAll).items():
+    found, own = load_session_settings(session), session.conf
+    for name, value in settings_to_change(theirs, found).items():
         with suppress(AnalysisException):  # a static one is the same in all sessions
             if value is None:
-                session.conf.unset(name)
+                own.unset(name)
             else:
-                session.conf.set(name, value)
+                own.set(name, value)
     for name, value in conf.items():
-        session.conf.set(name, value)
+        own.set(name, value)
     return session
+
+
+def load_session_settings(spark: SparkSession) -> dict[str, str]:
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them."""
+    found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
+    names, values = found.keys().mkString(separator), found.values().mkString(separator)
+    return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}
 
 
 @contextmanager

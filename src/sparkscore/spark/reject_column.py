@@ -3,7 +3,7 @@
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
+from sparkscore.schemas import REJECT_TYPE
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 
 
@@ -16,11 +16,3 @@ def reject_column(code: Column, error: Column, message: Column) -> Column:
 def null_reject_column() -> Column:
     """That a row is not rejected."""
     return F.lit(None).cast(arrow_to_spark_type(REJECT_TYPE))
-
-
-def reject_parts() -> list[Column]:
-    """The parts of the stage's rejects, as columns.
-
-    Needs:   `_reject`.
-    """
-    return [F.col(f"{REJECT_COLUMN}.{field.name}").alias(field.name) for field in REJECT_TYPE]

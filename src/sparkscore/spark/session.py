@@ -2,27 +2,25 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
+from pyspark import SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.spark.delta_jars import choose_delta_conf
 from sparkscore.spark.isolated_session import connect_session_error
-
-DELTA_PACKAGE = "io.delta:delta-spark_4.2_2.13:4.4.0"
-"""Delta's jars for this Spark, as Spark's own resolver names them; the same stands in conf/spark/*.conf."""
-
-DELTA_EXCLUDES = (
-    "org.apache.hadoop:*,org.apache.parquet:*,org.apache.logging.log4j:*,org.slf4j:*,com.fasterxml.jackson.core:*"
-    ",org.roaringbitmap:*,org.locationtech.jts:*,com.github.luben:*,org.xerial.snappy:*,io.airlift:*,commons-pool:*"
-    ",com.google.code.findbugs:*"
-)
-"""What Spark itself contains, in newer versions: 13 MB to fetch instead of 86."""
+from sparkscore.spark.outside_conf import has_outside_conf, has_outside_options
 
 LOCAL_MASTER = "local[*,4]"
 """One machine, tasks attempted up to four times."""
+
+_CONNECT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
+_PREPARED = "SPARK_SUBMIT_PREPARED"
+"""Set by spark-submit.sh where it has left what Spark is to be started with in PYSPARK_SUBMIT_ARGS."""
 
 _STATIC_CONF: Mapping[str, str] = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
@@ -33,8 +31,6 @@ _STATIC_CONF: Mapping[str, str] = {
     "spark.python.sql.dataFrameDebugging.enabled": "false",
 }
 _LOCAL_CONF: Mapping[str, str] = {
-    "spark.jars.packages": DELTA_PACKAGE,
-    "spark.jars.excludes": DELTA_EXCLUDES,
     "spark.log.level": "ERROR",
     "spark.ui.enabled": "false",
     "spark.ui.showConsoleProgress": "false",
@@ -52,15 +48,24 @@ def get_job_session(app_name: str) -> SparkSession:
 
     Raises:  UnsupportedSession without Java or for Spark Connect.
     """
-    if "SPARK_REMOTE" in os.environ or "SPARK_CONNECT_MODE_ENABLED" in os.environ:
+    if any(name in os.environ for name in _CONNECT):
         raise connect_session_error()
-    under_submit = "PYSPARK_GATEWAY_PORT" in os.environ
-    if under_submit or "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkSession.getActiveSession() is not None:
+    is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ or _PREPARED in os.environ
+    if is_submitted or "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkSession.getActiveSession() is not None:
         builder = SparkSession.builder.appName(app_name)
         for name, value in _STATIC_CONF.items():
             builder = builder.config(name, value)
         return _start_session(builder)
     return start_local_session(app_name, master=LOCAL_MASTER)
+
+
+def can_begin_without_session() -> bool:
+    """Whether a job may look first at what it can tell without Spark: no session is there, and its own would be a
+    local one, of which nobody else says how it reaches storage."""
+    if any(name in os.environ for name in (*_CONNECT, "PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")):
+        return False
+    is_running = SparkContext._active_spark_context is not None  # noqa: SLF001  no public way that starts none
+    return not is_running and not has_outside_conf() and (_PREPARED in os.environ or not has_outside_options())
 
 
 def start_local_session(app_name: str, *, master: str) -> SparkSession:
@@ -70,7 +75,7 @@ def start_local_session(app_name: str, *, master: str) -> SparkSession:
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name).master(master)
-    for name, value in {**_LOCAL_CONF, **_STATIC_CONF}.items():
+    for name, value in {**_LOCAL_CONF, **choose_delta_conf(), **_STATIC_CONF}.items():
         builder = builder.config(name, value)
     return _start_session(builder)
 
@@ -79,7 +84,8 @@ def _start_session(builder: SparkSession.Builder) -> SparkSession:
     # Ten kilobytes of JVM stack per error, as JSON on stderr; the error itself is raised all the same.
     PySparkLogger.getLogger("DataFrameQueryContextLogger").disabled = True
     try:
-        return builder.getOrCreate()
+        with _keep_stdout():
+            return builder.getOrCreate()
     except PySparkRuntimeError as error:
         if "JAVA_GATEWAY_EXITED" not in str(error):
             raise
@@ -88,3 +94,22 @@ def _start_session(builder: SparkSession.Builder) -> SparkSession:
             "Java 17 or newer",
             "apt-get install openjdk-17-jre-headless, or set JAVA_HOME; the lines above say what it found",
         ) from error
+
+
+@contextmanager
+def _keep_stdout() -> Iterator[None]:
+    """A block in which a new process gets this one's stderr as its stdout, too.
+
+    What the JVM or a library in it prints is not the result of a job, which alone goes to stdout.
+    """
+    try:
+        kept = os.dup(1)
+    except OSError:  # closed by the caller
+        yield
+        return
+    try:
+        os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)

@@ -17,7 +17,7 @@ from pyspark.sql.types import (
 from sparkscore.errors import ConfigError
 
 _NAME_KEY = b"sparkscore.spark_type"
-"""Of a field's metadata: Spark's name for a type that Arrow does not have."""
+"""Of a field's metadata: Spark's name for a type that Arrow does not have, or has without its collation."""
 _STRUCTS_IN_ARROW = (VariantType, GeometryType, GeographyType)
 """In Arrow they are structs of their parts, which no Delta reader takes for one of them."""
 
@@ -56,10 +56,18 @@ def spark_to_arrow_schema(schema: StructType) -> pa.Schema:
 
 
 def _to_arrow_field(field: StructField) -> pa.Field:
+    name = field.dataType.simpleString()
+    note = {_NAME_KEY: name.encode()}
     try:
-        return pa.field(field.name, spark_to_arrow_type(field.dataType), field.nullable)
+        kind = spark_to_arrow_type(field.dataType)
     except ConfigError:
-        return pa.field(field.name, pa.null(), field.nullable, {_NAME_KEY: field.dataType.simpleString().encode()})
+        return pa.field(field.name, pa.null(), field.nullable, note)
+    return pa.field(field.name, kind, field.nullable, note if " collate " in name else None)
+
+
+def has_types_of_spark_alone(schema: pa.Schema) -> bool:
+    """Whether a column has a type that Arrow lacks, or texts that compare by a collation."""
+    return any(_NAME_KEY in (field.metadata or {}) for field in schema)
 
 
 def describe_source_type(field: pa.Field) -> str:

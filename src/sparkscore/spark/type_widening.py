@@ -4,8 +4,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
 from pyspark.sql.types import (
     ArrayType,
     ByteType,
@@ -20,6 +18,9 @@ from pyspark.sql.types import (
     StructField,
     StructType,
 )
+
+from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.sql_texts import name_expression, null_literal, struct_text, type_text
 
 _INTEGER_DIGITS: dict[type[DataType], int] = {ByteType: 3, ShortType: 5, IntegerType: 10, LongType: 19}
 _EXACT_IN_FLOAT = (ByteType, ShortType)
@@ -157,26 +158,39 @@ def is_same_type(one: DataType, other: DataType) -> bool:
     return one.simpleString() == other.simpleString()
 
 
-def align_column(column: Column, found: DataType, wanted: DataType) -> Column:
-    """A column of one type as one of a wider type: fields that it lacks are NULL.
+def align_expression(expression: str, found: DataType, wanted: DataType, depth: int = 0) -> str:
+    """An expression of one type as one of a wider type, as SQL: fields that it lacks are NULL.
 
-    Needs:   a type that has all fields of the found one.
+    Needs:   a column's quoted name, or a part of one; a type that has all fields of the found one.
     """
     if is_same_type(found, wanted):
-        return column
+        return expression
+    item = f"_item{depth}"
     if isinstance(found, StructType) and isinstance(wanted, StructType):
-        parts = [_align_field(column, found, field) for field in wanted]
-        return F.when(column.isNotNull(), F.struct(*parts))
+        parts = {field.name: _align_field(expression, found, field, depth) for field in wanted}
+        return f"CASE WHEN {expression} IS NOT NULL THEN {struct_text(parts)} END"
     if isinstance(found, ArrayType) and isinstance(wanted, ArrayType):
-        inner, outer = found.elementType, wanted.elementType
-        return F.transform(column, lambda element: align_column(element, inner, outer))
+        aligned = align_expression(item, found.elementType, wanted.elementType, depth + 1)
+        return f"transform({expression}, {item} -> {aligned})"
     if isinstance(found, MapType) and isinstance(wanted, MapType):
-        value, wider = found.valueType, wanted.valueType
-        return F.transform_values(column, lambda _, each: align_column(each, value, wider))
-    return column.cast(wanted)
+        aligned = align_expression(item, found.valueType, wanted.valueType, depth + 1)
+        return f"transform_values({expression}, (_key{depth}, {item}) -> {aligned})"
+    return f"CAST({expression} AS {type_text(wanted)})"
 
 
-def _align_field(column: Column, found: StructType, field: StructField) -> Column:
+def _align_field(expression: str, found: StructType, field: StructField, depth: int) -> str:
     if field.name not in found.names:
-        return F.lit(None).cast(field.dataType).alias(field.name)
-    return align_column(column.getField(field.name), found[field.name].dataType, field.dataType).alias(field.name)
+        return null_literal(field.dataType)
+    inner = f"{expression}.{quote_identifier(field.name)}"
+    return align_expression(inner, found[field.name].dataType, field.dataType, depth)
+
+
+def align_columns(found: StructType, wanted: Iterable[StructField]) -> list[str]:
+    """The columns of a schema as those of another one, as SQL: NULL where it lacks one."""
+    return [name_expression(_align_column(found, field), field.name) for field in wanted]
+
+
+def _align_column(found: StructType, field: StructField) -> str:
+    if field.name not in found.names:
+        return null_literal(field.dataType)
+    return align_expression(quote_identifier(field.name), found[field.name].dataType, field.dataType)

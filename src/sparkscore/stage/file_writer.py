@@ -1,6 +1,6 @@
 """The part of a stage that one task writes itself. Runs on executors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from uuid import uuid4
 
@@ -12,16 +12,23 @@ from pyarrow import fs
 from sparkscore.errors import AccessDenied, TemporaryError, is_disk_full
 from sparkscore.records import StagedFile, TableLocation
 from sparkscore.schemas import REJECT_COLUMN
+from sparkscore.stage.part_summaries import to_sibling_notes
 
 _GROUP_ROWS = 1 << 20
 
 
 def write_stage_files(
-    batches: Iterator[pa.RecordBatch], schema: pa.Schema, stage: TableLocation, key: str
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    stage: TableLocation,
+    key: str,
+    notes: Callable[[], Mapping[str, str]] = dict,
 ) -> list[StagedFile]:
     """Write the batches to new files of the stage: one for batches without rejects, one for those with some.
 
     A file belongs to no table until the driver commits it: files of failed or speculative tasks are never read.
+
+    `notes`: what the batches' files hold in their metadata; asked for when all batches are written.
 
     Raises:  AccessDenied, TemporaryError where there is no space, whatever the batches raise.
     """
@@ -33,7 +40,8 @@ def write_stage_files(
                 plain.add(batch.remove_column(index))  # an absent column reads as NULL, and costs nothing
             else:
                 mixed.add(batch)
-        return [file.close() for file in (plain, mixed) if file.rows]
+        files, found = [file for file in (plain, mixed) if file.rows], notes()
+        return [file.close(found if file is files[0] else to_sibling_notes(found)) for file in files]
     except BaseException:
         plain.remove()
         mixed.remove()
@@ -62,10 +70,11 @@ class _StageFile:
             self._rejected += batch.num_rows - batch.column(REJECT_COLUMN).null_count
         self._order.follow(batch.column(self._key))
 
-    def close(self) -> StagedFile:
-        """End the file; the record of it."""
+    def close(self, notes: Mapping[str, str]) -> StagedFile:
+        """End the file, with notes in its metadata; the record of it."""
         assert self._writer is not None  # noqa: S101  it has rows
         with _translate_write_errors(self._path):
+            self._writer.add_key_value_metadata(notes)
             self._writer.close()
             size = self._files.get_file_info(self._path).size
         order = self._order

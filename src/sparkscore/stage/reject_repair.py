@@ -51,7 +51,7 @@ def replace_rejected_rows(frame: DataFrame, store: StageStore, stage: Stage, *, 
     Jobs:    those of one MERGE, by which the rows are scored; a small one.
     Raises:  PredictError, PublishConflict, AccessDenied.
     """
-    update_matched_rows(frame, store.table, keys=keys, where=F.col(f"t.{REJECT_COLUMN}").isNotNull())
+    update_matched_rows(frame, store.table, keys=keys, where=f"t.{REJECT_COLUMN} IS NOT NULL")
     after = replace(stage, version=store.table.load_newest_version())
     with translate_spark_errors(f"counting the stage {stage.path}"):
         left = store.load_rows(after).agg(F.count(REJECT_COLUMN)).collect()[0][0]

@@ -35,6 +35,8 @@ class StageProgress:
     rows: int | None = 0
     """None where they have to be counted."""
     rejected: int = 0
+    rows_read: int | None = 0
+    """Of the source; None where a chunk's note does not say."""
     spans: KeySpans | None = ()
     """None where it is not proven that no key is there twice."""
     by_spark: bool = field(default=False)
@@ -101,7 +103,7 @@ def _apply_commit_note(before: StageProgress, note: Mapping[str, Any]) -> StageP
     if kind == "chunk":
         return _add_chunk_note(before, note)
     if kind == "whole":
-        return StageProgress(chunks=1, rows=None, by_spark=True)
+        return StageProgress(chunks=1, rows=None, rows_read=None, by_spark=True)
     if kind == "reset":
         return StageProgress()
     return replace(before, rows=None) if before.has_started else before  # not a commit of the scoring: count
@@ -128,6 +130,7 @@ def _add_chunk_note(before: StageProgress, note: Mapping[str, Any]) -> StageProg
         chunks=before.chunks + 1,
         rows=None if before.rows is None else before.rows + note["rows"],
         rejected=before.rejected + note["rejected"],
+        rows_read=None if before.rows_read is None or "read" not in note else before.rows_read + note["read"],
         spans=spans,
     )
 
@@ -161,6 +164,7 @@ def build_chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart
         "parts": [[part.split, part.ranges, *part.first, *part.last] for part in parts if not part.is_whole_split],
         "rows": sum(file.rows for file in files),
         "rejected": sum(file.rejected for file in files),
+        "read": sum(part.rows_read for part in parts),
         "spans": _file_key_spans(files),
     }
 

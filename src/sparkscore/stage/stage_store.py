@@ -1,5 +1,7 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
@@ -7,11 +9,12 @@ from sparkscore.errors import PublishConflict, ScanUnsupported
 from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.stage.stage_files import load_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
+from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table
 
 _NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """A stage is read as a whole."""
@@ -29,14 +32,16 @@ class StageStore:
     pins may commit chunks to it meanwhile.
     """
 
-    def __init__(self, spark: SparkSession, run: Run, root: str) -> None:
-        self.spark, self.run, self.root = spark, run, root
+    def __init__(self, spark: SparkSession, run: Run, root: str, *, through_delta: bool = False) -> None:
+        self.spark, self.run, self.root, self._through_delta = spark, run, root, through_delta
         path = f"{root}/{run.identity_job}/{stage_folder_name(run.stage_id)}"
         self.table = Table(spark, TableRef(path, path))
 
     def in_session(self, spark: SparkSession) -> "StageStore":
         """The stage as another session sees it."""
-        return StageStore(spark, self.run, self.root)
+        store = StageStore(spark, self.run, self.root)
+        store.table = self.table.in_session(spark)
+        return store
 
     @property
     def guard(self) -> str:
@@ -47,14 +52,13 @@ class StageStore:
     def location(self) -> TableLocation | None:
         """Where tasks may write their files of the stage themselves; None where only Spark can."""
         try:
-            return locate_table(self.spark, self.table.ref)
+            return self.table.location
         except ScanUnsupported:
             return None
 
     def load_progress(self) -> StageProgress:
         """How far attempts with equal pins have come; read anew each time.
 
-        Jobs:    one over the log of the stage, where there is one.
         Raises:  AccessDenied.
         """
         return progress_from_commits(load_commit_notes(self.table)) if self.table.exists() else StageProgress()
@@ -111,16 +115,29 @@ class StageStore:
         )
         return self.load_progress()
 
+    def find_states(self, stage: Stage) -> StagedStates | None:
+        """What tasks have summarised of the stage's rows while they scored; None where tasks do not write its files."""
+        return None if self.location is None else StagedStates(self.table.log, stage)
+
+    def find_size(self, stage: Stage) -> int | None:
+        """Bytes of the stage's files; None where only Spark reaches them.
+
+        Jobs:    none.
+        """
+        files = self.table.ask_log(lambda log: pa.table(log.open_version(stage.version).get_add_actions()))
+        return None if files is None else int(pc.sum(files["size_bytes"]).as_py() or 0)
+
     def load_rows(self, stage: Stage) -> DataFrame:
         """All rows of the stage at its version, rejected ones too.
 
         Grain:   one row per source row.
         """
-        return self.table.load_rows(stage.version)
+        found = None if self._through_delta else load_listed_rows(self.table, stage.version)
+        return self.table.load_rows(stage.version) if found is None else found
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""
-        return self.load_rows(stage).where(F.col(REJECT_COLUMN).isNull()).drop(REJECT_COLUMN)
+        return self.load_rows(stage).where(f"{REJECT_COLUMN} IS NULL").drop(REJECT_COLUMN)
 
     def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
         return {

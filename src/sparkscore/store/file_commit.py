@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
@@ -57,16 +57,19 @@ def commit_files(
     """
     actions = [_to_add_action(file) for file in files]
     for _ in range(_FILE_COMMIT_TRIES):
-        if _committed_guard_version(location, guard.app_id) >= guard.version:
+        table = _find_deltalake_table(location)
+        if _committed_guard_version(table, guard.app_id) >= guard.version:
             return None
-        with suppress(DeltaError):
-            return _commit_add_actions(location, actions, Schema.from_arrow(schema), guard)
+        with suppress(DeltaError):  # of whoever commits after this look, too
+            return _commit_add_actions(location, table, actions, Schema.from_arrow(schema), guard)
     raise PublishConflict(
         f"another writer committed first while committing files to {location.uri}", "no conflict", "run it again"
     )
 
 
-def _commit_add_actions(location: TableLocation, actions: list[AddAction], schema: Schema, guard: CommitGuard) -> int:
+def _commit_add_actions(
+    location: TableLocation, table: DeltaTable | None, actions: list[AddAction], schema: Schema, guard: CommitGuard
+) -> int:
     # no retries of its own: whoever commits in between may have committed this
     properties = CommitProperties(
         {"userMetadata": mask_secrets(guard.note)},
@@ -74,9 +77,12 @@ def _commit_add_actions(location: TableLocation, actions: list[AddAction], schem
         app_transactions=[Transaction(guard.app_id, guard.version)],
     )
     try:
-        table = _find_deltalake_table(location)
         if table is not None:
-            table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
+            # what the commits of a stage say is what it holds: none expires
+            kept = PostCommitHookProperties(cleanup_expired_logs=False)
+            table.create_write_transaction(
+                list(actions), "append", schema, commit_properties=properties, post_commithook_properties=kept
+            )
             return table.version() + 1
         create_table_with_add_actions(
             location.uri,
@@ -92,8 +98,7 @@ def _commit_add_actions(location: TableLocation, actions: list[AddAction], schem
         raise error_from_text(str(error), f"committing files to {location.uri}") or denied from error
 
 
-def _committed_guard_version(location: TableLocation, app_id: str) -> int:
-    table = _find_deltalake_table(location)
+def _committed_guard_version(table: DeltaTable | None, app_id: str) -> int:
     found = None if table is None else table.transaction_version(app_id)
     return -1 if found is None else found
 

@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import reduce
 from types import MappingProxyType
 from typing import NamedTuple
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructType
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
 from sparkscore.errors import ConfigError, PublishConflict
@@ -17,7 +15,8 @@ from sparkscore.records import TableRef
 from sparkscore.schemas import GONE_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
-from sparkscore.spark.type_widening import align_column
+from sparkscore.spark.sql_texts import date_literal, timestamp_literal
+from sparkscore.spark.type_widening import align_columns
 from sparkscore.store.table import Table
 
 retry_on_conflict = retry(
@@ -37,10 +36,10 @@ class MergeCounts(NamedTuple):
     """None where it is not known."""
 
 
-def as_of_condition(as_of: datetime, prefix: str = "") -> Column:
-    """The rows of one as_of, with a literal on the partition: other partitions are neither read nor in conflict."""
-    moment = as_of.astimezone(UTC)
-    return (F.col(f"{prefix}as_of_date") == F.lit(moment.date())) & (F.col(f"{prefix}as_of") == F.lit(moment))
+def as_of_condition(as_of: datetime, prefix: str = "") -> str:
+    """The rows of one as_of as SQL, with a literal on the partition: others are neither read nor in conflict."""
+    day = as_of.astimezone(UTC).date()
+    return f"{prefix}as_of_date = {date_literal(day)} AND {prefix}as_of = {timestamp_literal(as_of)}"
 
 
 @retry_on_conflict
@@ -58,29 +57,38 @@ def merge_into_table(
     Needs:   a `source` of a guarded session, with unique keys, columns of the table and perhaps `_gone`.
     Raises:  PublishConflict if other writers keep committing first, ConfigError for removed columns, AccessDenied.
     """
-    on = reduce(
-        Column.__and__,
-        (F.col(f"t.{quote_identifier(key)}") == F.col(f"s.{quote_identifier(key)}") for key in keys),
-        as_of_condition(as_of, "t."),
-    )
+    on = f"{_same_keys(keys)} AND {as_of_condition(as_of, 't.')}"
     with translate_spark_errors(f"publishing into {table.name}"):
         target = table.in_session(source.sparkSession)  # anew for each try: whoever won may have changed the table
-        values = _merge_values(target, source.schema)
-        builder = target.handle.alias("t").merge(source.alias("s"), on)
-        if GONE_COLUMN in source.columns:
-            builder = builder.whenMatchedDelete(F.col(f"s.{GONE_COLUMN}"))
-            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(
-                ~F.col(f"s.{GONE_COLUMN}"), values=values
-            )
+        values = _align_with_table(source, target)
+        builder = target.handle.alias("t").merge(values.alias("s"), on)
+        if GONE_COLUMN in values.columns:
+            builder = builder.whenMatchedDelete(f"s.{GONE_COLUMN}").whenMatchedUpdateAll()
+            builder = builder.whenNotMatchedInsertAll(f"NOT s.{GONE_COLUMN}")
         elif fresh:
-            builder = builder.whenNotMatchedInsert(values=values)
+            builder = builder.whenNotMatchedInsertAll()
         else:
-            builder = builder.whenMatchedUpdate(set=values).whenNotMatchedInsert(values=values)
+            builder = builder.whenMatchedUpdateAll().whenNotMatchedInsertAll()
         metrics = builder.execute().collect()
     return MergeCounts(metrics[0]["num_inserted_rows"], metrics[0]["num_deleted_rows"]) if metrics else None
 
 
-def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str], where: Column) -> None:
+@retry_on_conflict
+def insert_into_table(source: DataFrame, table: Table, *, app_id: str, version: int, note: str) -> None:
+    """One append of `source`, with what `merge_into_table` gives it; skipped by Delta where (app_id, version or a
+    later one) is committed already, also by a writer that is faster at this moment.
+
+    Jobs:    one Spark job, none where it is skipped.
+    Raises:  as `merge_into_table`.
+    """
+    with translate_spark_errors(f"publishing into {table.name}"):
+        target = table.in_session(source.sparkSession)
+        values = _align_with_table(source, target)
+    options = {"txnAppId": app_id, "txnVersion": str(version), "userMetadata": note}
+    _write_rows(values, target, options=options, mode="append")
+
+
+def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str], where: str) -> None:
     """One MERGE that only updates: rows of `table` (as `t`) that meet `where` and have the key of a row of `source`.
 
     Delta keeps the rows of a `source` that is no table while it merges, so that none is computed twice.
@@ -89,36 +97,34 @@ def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str],
     Raises:  PublishConflict, AccessDenied.
     """
     values: dict[str, str | Column] = {
-        quote_identifier(name): F.col(f"s.{quote_identifier(name)}") for name in source.columns if name not in keys
+        quote_identifier(name): f"s.{quote_identifier(name)}" for name in source.columns if name not in keys
     }
-    on = reduce(
-        Column.__and__, (F.col(f"t.{quote_identifier(key)}") == F.col(f"s.{quote_identifier(key)}") for key in keys)
-    )
     with translate_spark_errors(f"updating {table.name}"):
-        builder = table.in_session(source.sparkSession).handle.alias("t").merge(source.alias("s"), on)
+        builder = table.in_session(source.sparkSession).handle.alias("t").merge(source.alias("s"), _same_keys(keys))
         builder.whenMatchedUpdate(where, set=values).execute()
 
 
-def _merge_values(table: Table, source: StructType) -> dict[str, str | Column]:
-    """What each column of the table gets: the source's, as the table's type; NULL where the source has none.
+def _same_keys(keys: Sequence[str]) -> str:
+    return " AND ".join(f"t.{quote_identifier(key)} = s.{quote_identifier(key)}" for key in keys)
+
+
+def _align_with_table(source: DataFrame, table: Table) -> DataFrame:
+    """The source with exactly the table's columns, as the table's types, and with `_gone` if it has it.
 
     Raises:  ConfigError where the table lacks a column of the source.
     """
-    missing = sorted(set(source.names) - {GONE_COLUMN} - set(table.schema.names))
+    found, wanted = source.schema, table.schema
+    missing = sorted(set(found.names) - {GONE_COLUMN} - set(wanted.names))
     if missing:
         raise ConfigError(
             f"another writer removed columns of {table.name} meanwhile: {', '.join(missing)}",
             "the columns of the job's config",
             "run it again: it adds them, or says what is in the way",
         )
-    return {
-        quote_identifier(field.name): align_column(
-            F.col(f"s.{quote_identifier(field.name)}"), source[field.name].dataType, field.dataType
-        )
-        if field.name in source.names
-        else F.lit(None).cast(field.dataType)
-        for field in table.schema
-    }
+    own = [field for field in found if field.name != GONE_COLUMN]
+    if [(one.name, one.dataType) for one in own] == [(one.name, one.dataType) for one in wanted]:
+        return source
+    return source.selectExpr(*align_columns(found, wanted), *(one.name for one in found if one.name == GONE_COLUMN))
 
 
 def append_rows_once(frame: DataFrame, table: Table, *, app_id: str, version: int) -> None:
@@ -139,6 +145,10 @@ def append_rows(
     Jobs:    one Spark job.
     Raises:  PublishConflict, AccessDenied.
     """
+    _write_rows(frame, table, options=options, mode=mode)
+
+
+def _write_rows(frame: DataFrame, table: Table, *, options: Mapping[str, str], mode: str) -> None:
     writer = frame.write.format("delta").mode(mode).options(**options)
     with translate_spark_errors(f"writing {table.name}"):
         if table.path is None:

@@ -11,11 +11,11 @@ from uuid import uuid4
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import AccessDenied, ConfigError
+from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported, SparkNeeded
+from sparkscore.records import TableRef
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import translate_spark_errors
-
-LOG_FOLDER = "_delta_log"
+from sparkscore.store.table_location import LOG_FOLDER, locate_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,23 +145,54 @@ def _open_hadoop_path(spark: SparkSession, folder: str) -> tuple[Any, Any]:
 
 def _hadoop_path(spark: SparkSession, folder: str) -> Any:
     jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  Spark has no public way to the file system that it uses itself
-    return jvm.org.apache.hadoop.fs.Path(folder)
+    return getattr(jvm, "org.apache.hadoop.fs.Path")(folder)  # by one name: by five, each is a call to the JVM
 
 
-def write_text_file(spark: SparkSession, file: str, text: str) -> None:
+def write_text_file(spark: SparkSession | None, file: str, text: str) -> None:
     """Write a whole file at once, without secrets: a reader sees the old one until then. Creates an absent folder.
 
+    Needs:   a session, but for files of this machine.
     Jobs:    none.
-    Raises:  AccessDenied.
+    Raises:  AccessDenied; SparkNeeded without a session for a file that lies elsewhere.
     """
+    content = mask_secrets(text).encode()
     with translate_spark_errors(f"writing {file}"):
+        local = _find_local_path(spark, file)
+        if local is not None:
+            return _replace_local_file(local, content)
+        if spark is None:
+            raise SparkNeeded(file)
         files, path = _open_hadoop_path(spark, file)
         other = path.suffix(f".{uuid4().hex}.tmp")
         stream = files.create(other, True)
         try:
-            stream.write(bytearray(mask_secrets(text).encode()))
+            stream.write(bytearray(content))
         finally:
             stream.close()
         files.delete(path, False)
         if not files.rename(other, path):
             raise AccessDenied(f"{file} cannot be written", "a folder to write to", "check its owner and mode")
+    return None
+
+
+def _find_local_path(spark: SparkSession | None, file: str) -> Path | None:
+    """Where a file of this machine lies; None for one that only Hadoop's client reaches."""
+    try:
+        location = locate_table(spark, TableRef(file, file))
+    except ScanUnsupported:
+        return None
+    return Path(location.root) if location.filesystem is None else None
+
+
+def _replace_local_file(file: Path, content: bytes) -> None:
+    """In one step; a link in its place is replaced, and not followed."""
+    other = file.with_name(f"{file.name}.{uuid4().hex}.tmp")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        other.write_bytes(content)
+        other.replace(file)
+    except OSError as error:
+        other.unlink(missing_ok=True)
+        raise AccessDenied(
+            f"{file} cannot be written ({type(error).__name__})", "a folder to write to", "check its owner and mode"
+        ) from error

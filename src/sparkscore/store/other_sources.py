@@ -4,8 +4,9 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import TableNotFound
 from sparkscore.spark.identifiers import quote_table
-from sparkscore.store.hadoop_folders import LOG_FOLDER, list_file_sizes, list_folder_names
+from sparkscore.store.hadoop_folders import list_file_sizes, list_folder_names
 from sparkscore.store.table import Table
+from sparkscore.store.table_location import LOG_FOLDER
 
 _NO_VERSIONS = "a Delta table, whose versions can be pinned"
 

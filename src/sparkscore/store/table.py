@@ -1,38 +1,45 @@
 """A Delta table as one session sees it. Whatever a run reads of a table, or asks of its log, goes through here."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import ConfigError, TableNotFound
-from sparkscore.records import TableRef
+from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table, sql_name
+from sparkscore.store.log_access import LogAccess
+from sparkscore.store.log_metadata import LogMetadata
+from sparkscore.store.table_log import TableLog
+
+_Answer = TypeVar("_Answer")
 
 
 class Table:
     """A Delta table: where it is, what its metadata says, its history and its rows.
 
-    The log is opened at the first question, and once. Kept from then on: that the table exists, its id, partition
-    columns, properties and schema. Asked anew each time: versions, history and rows, which other writers change.
+    The log is opened at the first question, and once: by deltalake where that is certain to say what Spark says, else
+    by Spark. Kept from then on: that the table exists, its id, partition columns, properties and schema. Asked anew
+    each time: versions, history and rows, which other writers change.
 
     `refresh` forgets what is kept. Who decides by it after other writers had time for a change refreshes first: the
     check before a publication does, each try of a MERGE and of a change of properties too. An absent table is looked
     for each time.
+
+    Without a session it answers what its log says, and raises SparkNeeded for everything else.
     """
 
-    def __init__(self, spark: SparkSession, ref: TableRef) -> None:
-        self.spark, self.ref = spark, ref
+    def __init__(self, spark: SparkSession | None, ref: TableRef) -> None:
+        self.ref, self._access = ref, LogAccess(spark, ref)
         self._siblings: dict[str, Table] = {}
-        self.refresh()
 
     @classmethod
-    def from_name(cls, spark: SparkSession, name: str, *, home: str) -> "Table":
+    def from_name(cls, spark: SparkSession | None, name: str, *, home: str) -> "Table":
         """The table that a name means: by the grammar of `parse_table_ref`.
 
         Raises:  NameRefused.
@@ -41,6 +48,14 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.ref.path or self.ref.name})"
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session.
+
+        Raises:  SparkNeeded where there is none.
+        """
+        return self._access.spark
 
     @property
     def name(self) -> str:
@@ -57,21 +72,21 @@ class Table:
         """As SQL names it, quoted."""
         return sql_name(self.ref)
 
-    def sibling(self, suffix: str) -> "Table":
-        """The table next to this one: `flights` and `_runs` give `flights_runs`. The same object each time."""
-        return self._siblings.setdefault(suffix, Table(self.spark, sibling_table(self.ref, suffix)))
+    @property
+    def location(self) -> TableLocation:
+        """Where others than Spark reach it.
 
-    def in_session(self, spark: SparkSession) -> "Table":
-        """The table as another session sees it, with nothing kept."""
-        return Table(spark, self.ref)
+        Raises:  ScanUnsupported.
+        """
+        return self._access.log.location
 
-    def refresh(self) -> "Table":
-        """The table itself, with nothing kept of what its log said."""
-        self._handle: DeltaTable | None = None
-        self._detail: Row | None = None
-        self._properties: Mapping[str, str] | None = None
-        self._schema: StructType | None = None
-        return self
+    @property
+    def log(self) -> TableLog:
+        """Its log, as deltalake reads it: one object, also for the table in other sessions.
+
+        Raises:  ScanUnsupported; what it is asked raises more.
+        """
+        return self._access.log
 
     @property
     def handle(self) -> DeltaTable:
@@ -79,14 +94,34 @@ class Table:
 
         Raises:  TableNotFound, AccessDenied.
         """
-        if self._handle is None:
-            self._handle = self._open_by_name() if self.path is None else self._open_by_path(self.path)
-        return self._handle
+        return self._access.by_spark.handle
+
+    def sibling(self, suffix: str) -> "Table":
+        """The table next to this one: `flights` and `_runs` give `flights_runs`. The same object each time."""
+        return self._siblings.setdefault(suffix, Table(self._access.session, sibling_table(self.ref, suffix)))
+
+    def in_session(self, spark: SparkSession) -> "Table":
+        """The table as another session sees it, with nothing kept."""
+        table = Table(spark, self.ref)
+        table._access = self._access.in_session(spark)
+        return table
+
+    def refresh(self) -> "Table":
+        """The table itself, with nothing kept of what its log said."""
+        self._access.refresh()
+        return self
+
+    def ask_log(self, question: Callable[[TableLog], _Answer]) -> _Answer | None:
+        """What deltalake finds in the log; None where only Spark is certain to know.
+
+        Raises:  TableNotFound.
+        """
+        return self._access.ask(question)
 
     def exists(self) -> bool:
         """Whether there is a Delta table; an absent one is looked for each time."""
         try:
-            return self.handle is not None
+            return (self._access.keep_metadata() or self.handle) is not None
         except TableNotFound:
             return False
 
@@ -96,7 +131,7 @@ class Table:
 
         Raises:  TableNotFound, AccessDenied.
         """
-        return str(self._load_detail()["id"])
+        return (self._access.keep_metadata() or self._access.by_spark).id
 
     @property
     def partition_columns(self) -> tuple[str, ...]:
@@ -104,20 +139,15 @@ class Table:
 
         Raises:  TableNotFound, AccessDenied.
         """
-        return tuple(self._load_detail()["partitionColumns"])
+        return (self._access.keep_metadata() or self._access.by_spark).partition_columns
 
     @property
     def properties(self) -> Mapping[str, str]:
-        """The properties, from the metadata alone: DESCRIBE DETAIL would compute the whole state after a commit.
+        """The properties, those of the protocol too.
 
         Raises:  TableNotFound, AccessDenied.
         """
-        if self._properties is None:
-            self.handle  # noqa: B018  SHOW TBLPROPERTIES also answers for what is no Delta table
-            with translate_spark_errors(f"reading the properties of {self.name}"):
-                rows = self.spark.sql(f"SHOW TBLPROPERTIES {self.sql_name}").collect()
-            self._properties = {row["key"]: row["value"] for row in rows}
-        return self._properties
+        return (self._access.keep_metadata() or self._access.by_spark).properties
 
     @property
     def schema(self) -> StructType:
@@ -125,51 +155,68 @@ class Table:
 
         Raises:  TableNotFound, AccessDenied.
         """
-        if self._schema is None:
-            with translate_spark_errors(f"reading the schema of {self.name}"):
-                self._schema = self.handle.toDF().schema
-        return self._schema
+        found = _parse_schema(self._access.keep_metadata())
+        return self._access.by_spark.schema if found is None else found
+
+    def load_schema(self, version: int) -> StructType:
+        """The columns and their types at a version.
+
+        Raises:  TableNotFound, ConfigError for a version that is gone.
+        """
+        newest = self.ask_log(TableLog.load_metadata)
+        found = _parse_schema(newest) if newest is not None and newest.version == version else None
+        # only Spark knows which older versions it still reads
+        return self.load_rows(version).schema if found is None else found
 
     def load_newest_version(self) -> int:
         """The newest version; asked each time.
 
         Raises:  TableNotFound, AccessDenied.
         """
-        return int(self._collect_history(self.handle.history(1))[0]["version"])
+        found = self.ask_log(TableLog.load_newest_version)
+        return self._access.by_spark.load_newest_version() if found is None else found
 
     def find_version_at(self, moment: datetime) -> int:
         """The newest version that was committed at or before a moment; asked each time.
 
         Raises:  ConfigError when the table is younger, TableNotFound.
         """
-        until = F.col("timestamp") <= F.lit(moment.astimezone(UTC))
-        newest = self._collect_history(self.handle.history().where(until).agg(F.max("version")))[0][0]
-        if newest is None:
+        until = moment.astimezone(UTC)
+        versions = [version for version, at in self._list_commit_times() if at <= until]
+        if not versions:
             raise ConfigError(
                 f"{self.name} had no version at {moment.isoformat()}",
                 "a table that is older than as_of",
                 "use source.version: latest",
             )
-        return int(newest)
+        return max(versions)
 
     def find_commit_time(self, version: int) -> datetime | None:
         """When a version was committed; None if the table's history no longer holds it.
 
         Raises:  TableNotFound, AccessDenied.
         """
-        rows = self._collect_history(
-            self.handle.history().where(F.col("version") == F.lit(version)).select("timestamp")
-        )
-        return rows[0][0].astimezone(UTC) if rows else None
+        return dict(self._list_commit_times()).get(version)
 
     def load_user_metadata(self) -> list[tuple[int, str | None]]:
-        """Version and `userMetadata` of every commit, oldest first; asked each time.
+        """Version and `userMetadata` of every commit, oldest first; new commits are looked for each time.
 
-        Jobs:    one Spark job over the log.
         Raises:  TableNotFound, AccessDenied.
         """
-        commits = self._collect_history(self.handle.history().select("version", "userMetadata"))
-        return [(int(commit["version"]), commit["userMetadata"]) for commit in reversed(commits)]
+        found = self.ask_log(lambda log: list(log.iterate_user_metadata()))
+        return (self._access.by_spark.list_user_metadata() if found is None else found)[::-1]
+
+    def find_commit(self, matches: Callable[[str], bool]) -> tuple[int, str] | None:
+        """Version and `userMetadata` of the newest commit whose `userMetadata` matches; asked each time.
+
+        Raises:  TableNotFound, AccessDenied.
+        """
+
+        def search(commits: Iterable[tuple[int, str | None]]) -> tuple[tuple[int, str] | None]:
+            return (next(((version, text) for version, text in commits if text and matches(text)), None),)
+
+        found = self.ask_log(lambda log: search(log.iterate_user_metadata()))
+        return (search(self._access.by_spark.list_user_metadata()) if found is None else found)[0]
 
     def load_rows(self, version: int | None = None) -> DataFrame:
         """The rows, pinned to an integer version, or as they are when the frame is made.
@@ -188,29 +235,11 @@ class Table:
             self.refresh().handle  # noqa: B018  says so where the table is absent: the reader misses the version
             raise
 
-    def _open_by_name(self) -> DeltaTable:
-        with translate_spark_errors(f"opening {self.name}"):
-            return DeltaTable.forName(self.spark, quote_table(self.ref))
+    def _list_commit_times(self) -> list[tuple[int, datetime]]:
+        found = self.ask_log(TableLog.list_commit_times)
+        return self._access.by_spark.list_commit_times() if found is None else found
 
-    def _open_by_path(self, path: str) -> DeltaTable:
-        try:
-            with translate_spark_errors(f"opening {self.name}"):
-                # isDeltaTable would do for "is it there", but goes on saying no to a folder whose log was empty when it
-                # was first asked: that of a stage whose first commit failed, and was made later without Spark
-                return DeltaTable.forPath(self.spark, path)
-        except TableNotFound as error:
-            raise TableNotFound(
-                f"no Delta table at {path}",
-                "a folder with a _delta_log",
-                "check the name; a plain name means a table under the home folder",
-            ) from error
 
-    def _load_detail(self) -> Row:
-        if self._detail is None:
-            with translate_spark_errors(f"reading the log of {self.name}"):
-                self._detail = self.handle.detail().collect()[0]
-        return self._detail
-
-    def _collect_history(self, history: DataFrame) -> list[Any]:
-        with translate_spark_errors(f"reading the history of {self.name}"):
-            return history.collect()
+def _parse_schema(metadata: LogMetadata | None) -> StructType | None:
+    found = None if metadata is None else metadata.schema
+    return None if found is None else StructType.fromJson(json.loads(found))

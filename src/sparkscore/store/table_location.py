@@ -3,14 +3,17 @@
 import os
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
+from weakref import WeakKeyDictionary
 
 from deltalake import DeltaTable
 from pyarrow import fs
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation, TableRef
 
+LOG_FOLDER = "_delta_log"
 _S3_SCHEMES = ("s3", "s3a")
 _S3A_PREFIX = "spark.hadoop.fs.s3a."
 _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
@@ -23,9 +26,14 @@ _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
 """pyarrow's argument: the setting of Spark's S3A, and the variable that AWS's own tools and deltalake read."""
 
 
-def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
+_HADOOP_CONFIGURATIONS = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
+_DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[SparkContext, str] = WeakKeyDictionary()
+
+
+def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
     """The table's folder, for readers and writers other than Spark.
 
+    Needs:   without a session, that Spark would get its settings of Hadoop from the environment alone.
     Jobs:    none; no network access.
     Raises:  ScanUnsupported for a catalog's table, for stores that only Spark reaches, and for S3 without keys that can
              be handed on: those of an instance's role, or of one bucket, stay Spark's.
@@ -36,6 +44,7 @@ def locate_table(spark: SparkSession, table: TableRef) -> TableLocation:
         )
     parts = urlsplit(table.path)
     if parts.scheme == "":
+        _refuse_other_default(spark)
         return TableLocation(table.path, table.path)
     if parts.scheme.lower() == "file" and not parts.netloc:
         return TableLocation(unquote(parts.path), unquote(parts.path))
@@ -64,9 +73,25 @@ def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
     return TableLocation(f"s3://{root}", root, fs.S3FileSystem(**given), options)
 
 
-def _s3_settings(spark: SparkSession) -> Mapping[str, str]:
+def _refuse_other_default(spark: SparkSession | None) -> None:
+    """Refuse a path without a scheme where it is one of a cluster's file system."""
+    if spark is None:
+        named = next((name for name in _HADOOP_CONFIGURATIONS if name in os.environ), None)
+        if named is not None:
+            raise ScanUnsupported(f"{named} may name another file system than the machine's", "a path with a scheme")
+        return
+    context = spark.sparkContext
+    if context not in _DEFAULT_FILE_SYSTEMS:
+        hadoop = context._jsc.hadoopConfiguration()  # noqa: SLF001  no public way
+        _DEFAULT_FILE_SYSTEMS[context] = str(hadoop.get("fs.defaultFS", "file:///"))
+    found = _DEFAULT_FILE_SYSTEMS[context]
+    if not found.startswith("file:"):
+        raise ScanUnsupported(f"a path without a scheme is one of {found}", "a path of the machine's own files")
+
+
+def _s3_settings(spark: SparkSession | None) -> Mapping[str, str]:
     """What Spark's S3A is told where it has keys of its own, else what the environment says."""
-    conf = dict(spark.sparkContext.getConf().getAll())
+    conf = {} if spark is None else dict(spark.sparkContext.getConf().getAll())
     special = [
         name for name in conf if name.startswith((f"{_S3A_PREFIX}bucket.", f"{_S3A_PREFIX}aws.credentials.provider"))
     ]

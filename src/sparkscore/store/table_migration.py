@@ -5,15 +5,13 @@ from dataclasses import dataclass
 
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from sparkscore.errors import ConfigError, ForeignTable
 from sparkscore.records import MigrationRequest, TableMigration
 from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, columns_added_since
-from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_widening import (
-    align_column,
+    align_columns,
     can_hold_type,
     compare_types,
     describe_missing_fields,
@@ -73,16 +71,7 @@ def migrate_table(table: Table, suffix: str, request: MigrationRequest) -> Table
 
 def _align_rows(transaction: TableTransaction, schema: StructType) -> DataFrame:
     rows = transaction.table.load_rows(transaction.version)
-    return rows.select(
-        *(
-            align_column(
-                F.col(quote_identifier(field.name)), transaction.schema[field.name].dataType, field.dataType
-            ).alias(field.name)
-            if field.name in transaction.schema.names
-            else F.lit(None).cast(field.dataType).alias(field.name)
-            for field in schema
-        )
-    )
+    return rows.selectExpr(*align_columns(transaction.schema, schema))
 
 
 def _plan_migration(

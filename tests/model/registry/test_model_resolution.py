@@ -8,12 +8,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import mlflow
 import pandas as pd
 import pyarrow as pa
 import pytest
 import yaml
+from mlflow.entities import FileInfo
+from mlflow.store.artifact import artifact_repository_registry
 from sklearn.linear_model import LinearRegression
 
 from sparkscore.errors import (
@@ -26,6 +30,9 @@ from sparkscore.errors import (
     SparkscoreError,
     TrustRefused,
 )
+from sparkscore.model.registry import model_resolution
+from sparkscore.model.registry.copy_origin import describe_origin
+from sparkscore.model.registry.mlflow_client import open_registry
 from sparkscore.model.registry.model_resolution import ModelUri, look_up_model_version, parse_model_uri, resolve_model
 from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.records import ModelInput, PinnedModel, TrustPolicy
@@ -111,6 +118,58 @@ class TestResolving:
         (Path(model.path) / "model.pkl").write_bytes(b"changed")
         assert shelf.pinned("models:/line/1") == model
         assert compute_model_digest(model.path) == model.digest
+
+    def test_a_version_is_downloaded_once_and_again_when_its_files_have_changed(
+        self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        model = shelf.pinned("models:/line/1")
+        seen: list[str] = []
+        download = model_resolution.download_model_files
+
+        def count(*args: Any) -> Path:
+            seen.append("a download")
+            return download(*args)
+
+        monkeypatch.setattr(model_resolution, "download_model_files", count)
+        assert (shelf.pinned("models:/line/1"), seen) == (model, [])
+        file = shelf.files("line") / "model.pkl"
+        status, content = file.stat(), file.read_bytes()
+        try:
+            file.write_bytes(content[:-1] + b"!")
+            os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if nothing had happened
+            assert shelf.pinned("models:/line/1").digest != model.digest
+            assert seen == ["a download"]
+        finally:
+            file.write_bytes(content)
+        assert shelf.pinned("models:/line/1") == model
+
+    def test_a_look_takes_the_copy_that_a_run_has_left_and_leaves_none(self, shelf: Shelf, tmp_path: Path) -> None:
+        model = shelf.pinned("models:/line/1")
+        uri = {"tracking_uri": shelf.uri, "runtime": "auto", "params": {}}
+        assert resolve_model("models:/line/1", copies=str(tmp_path / "new"), known_copies=shelf.copies, **uri) == model
+        assert not (tmp_path / "new").exists()
+
+    def test_files_behind_a_server_are_known_by_their_names_and_sizes(
+        self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store: dict[str | None, list[FileInfo]] = {
+            None: [FileInfo("MLmodel", False, 7), FileInfo("data", True, None)],
+            "data": [FileInfo("data/x", False, 9)],
+        }
+        repository = SimpleNamespace(list_artifacts=store.__getitem__)
+        monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", lambda *_: repository)
+        registry, entry = open_registry(shelf.uri), shelf.client.get_model_version("line", "1")
+        uri = "mlflow-artifacts:/1/models/m-1/artifacts"
+        first = describe_origin(registry, entry, uri)
+        assert first is not None
+        assert describe_origin(registry, entry, uri) == first
+        store["data"] = [FileInfo("data/x", False, 8)]
+        changed = describe_origin(registry, entry, uri)
+        assert changed is not None
+        assert (changed.key, changed.evidence == first.evidence) == (first.key, False)
+        store["data"] = [FileInfo("data/x", False, None)]  # nothing to know it by
+        assert describe_origin(registry, entry, uri) is None
+        assert describe_origin(registry, entry, "models:/line/1") is None
 
     def test_a_leading_zero_names_the_same_version(self, shelf: Shelf) -> None:
         assert shelf.pinned("models:/line/01").version == "1"

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from sparkscore.errors import AccessDenied, ModelError
+from sparkscore.model.registry.copy_origin import CopyOrigin
 from sparkscore.model.registry.private_copies import (
     copy_bytes,
     fetch_private_copy,
+    find_known_copy,
     find_private_copy,
     list_unused_copies,
     remove_private_copy,
@@ -38,6 +40,58 @@ def test_a_copy_with_a_link_in_it_is_replaced(tmp_path: Path) -> None:
     (folder / "passwd").symlink_to("/etc/passwd")
     fetch_private_copy(fetch, str(tmp_path))
     assert compute_model_digest(folder) == digest
+
+
+class TestOrigin:
+    """A copy that came from a version of a registry which, by all that shows from outside, is the same."""
+
+    ORIGIN = CopyOrigin("a" * 64, "b" * 64)
+
+    def refuse(self, _: Path) -> Path:
+        raise AssertionError("a download")
+
+    def test_nothing_is_downloaded_again(self, tmp_path: Path) -> None:
+        first = fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        assert fetch_private_copy(self.refuse, str(tmp_path), self.ORIGIN) == first
+        assert find_known_copy(str(tmp_path), self.ORIGIN) == first
+
+    @pytest.mark.parametrize("other", [CopyOrigin("a" * 64, "c" * 64), CopyOrigin("c" * 64, "b" * 64), None])
+    def test_another_one_is(self, tmp_path: Path, other: CopyOrigin | None) -> None:
+        fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        with pytest.raises(AssertionError, match="a download"):
+            fetch_private_copy(self.refuse, str(tmp_path), other)
+
+    @pytest.mark.parametrize("content", ["flavors: []", None])
+    def test_a_copy_that_was_changed_is_found_and_replaced(self, tmp_path: Path, content: str | None) -> None:
+        folder, digest = fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        (folder / "MLmodel").unlink()
+        if content is not None:
+            (folder / "MLmodel").write_text(content)
+        assert find_known_copy(str(tmp_path), self.ORIGIN) is None
+        assert fetch_private_copy(fetch, str(tmp_path), self.ORIGIN) == (folder, digest)
+        assert compute_model_digest(folder) == digest
+
+    def test_a_note_that_names_another_copy_or_none_is_not_believed(self, tmp_path: Path) -> None:
+        fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        (note,) = tmp_path.glob("origin-*")
+        for text in (f"{self.ORIGIN.evidence} {'d' * 64}", f"{self.ORIGIN.evidence} ../{tmp_path.name}", "", "x"):
+            note.write_text(text)
+            assert find_known_copy(str(tmp_path), self.ORIGIN) is None
+
+    def test_a_folder_that_others_can_write_to_knows_no_copy(self, tmp_path: Path) -> None:
+        fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        tmp_path.chmod(0o777)
+        assert find_known_copy(str(tmp_path), self.ORIGIN) is None
+
+    def test_the_note_goes_with_its_copy(self, tmp_path: Path) -> None:
+        folder, _ = fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
+        other = tmp_path / f"origin-{'e' * 64}"
+        other.write_text(f"{'f' * 64} {'d' * 64}")
+        for one in tmp_path.iterdir():
+            aged(one)
+        assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == [folder]
+        remove_private_copy(folder)
+        assert list(tmp_path.iterdir()) == [other]
 
 
 def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:

@@ -108,7 +108,7 @@ def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: in
     """
     seen, merged = 0, {aggregate.key: aggregate.merge([]) for aggregate in summary.aggregates}
     for state in states:
-        header, encoded = _split_state(state)
+        header, encoded = _split_gate_state(state)
         if header["fingerprint"] != summary.fingerprint:
             return {}
         seen += header["rows"]
@@ -120,7 +120,7 @@ def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: in
     return merged if rows in (None, seen) else {}
 
 
-def _split_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes | None]]:
+def _split_gate_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes | None]]:
     line, _, rest = state.partition(b"\n")
     header, parts, start = json.loads(line), [], 0
     for size in header["sizes"]:

@@ -40,7 +40,8 @@ def ship_model(
     """
     name = f"sparkscore-{model.digest}.zip"
     context, mlmodel = spark.sparkContext, read_mlmodel(model.path, model.trust)
-    if not any(str(listed).endswith(f"/{name}") for listed in context.listFiles):
+    listed = str(context._jsc.sc().listFiles().mkString("\n"))  # noqa: SLF001  `listFiles` takes four calls for each
+    if f"/{name}\n" not in f"{listed}\n":
         context.addFile(_zip_for_spark(model, name).as_uri())
     return ShippedModel(
         digest=model.digest,

@@ -107,25 +107,32 @@ def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float
     return answer.result()
 
 
-def download_model_files(registry: Registry, name: str, version: str, directory: Path) -> Path:
+def locate_model_files(registry: Registry, name: str, version: str) -> str:
+    """The URI of a model version's files.
+
+    Raises:  ModelNotFound, AccessDenied, RegistryUnreachable.
+    """
+    # Unity Catalog lends credentials for the files, which only MLflow's own way for models:/ asks for
+    if registry.uri.startswith(("databricks", "uc:")):
+        return f"models:/{name}/{version}"
+    uri: str = call_registry(
+        lambda: registry.client.get_model_version_download_uri(name, version), f"the files of {name} version {version}"
+    )
+    return uri
+
+
+def download_model_files(registry: Registry, uri: str, subject: str, directory: Path) -> Path:
     """The folder in which a model version's files now lie, inside `directory`.
 
     Raises:  ModelNotFound where the files are gone; ModelError for links among them; AccessDenied,
              RegistryUnreachable.
     """
-    subject = f"the files of {name} version {version}"
-    client = registry.client
-    # Unity Catalog lends credentials for the files, which only MLflow's own way for models:/ asks for
-    governed = registry.uri.startswith(("databricks", "uc:"))
-    uri = f"models:/{name}/{version}"
-    if not governed:
-        uri = call_registry(lambda: client.get_model_version_download_uri(name, version), subject)
     _refuse_local_links(uri)
     with suppress_mlflow_output(), limit_mlflow_downloads():
         from mlflow.artifacts import download_artifacts
 
         try:
-            uris = {"tracking_uri": client.tracking_uri, "registry_uri": registry.uri}
+            uris = {"tracking_uri": registry.client.tracking_uri, "registry_uri": registry.uri}
             path = Path(download_artifacts(artifact_uri=uri, dst_path=str(directory), **uris))
         except Exception as error:
             raise _translate_mlflow_error(error, subject) from error

@@ -10,8 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
-from sparkscore.model.registry.mlflow_client import Registry, call_registry, download_model_files, open_registry
-from sparkscore.model.registry.private_copies import fetch_private_copy
+from sparkscore.model.registry.copy_origin import describe_origin
+from sparkscore.model.registry.mlflow_client import (
+    Registry,
+    call_registry,
+    download_model_files,
+    locate_model_files,
+    open_registry,
+)
+from sparkscore.model.registry.private_copies import fetch_private_copy, find_known_copy
+from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
 from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
 from sparkscore.model.signature.signature_check import check_model_params
@@ -47,19 +55,21 @@ def parse_model_uri(uri: str) -> ModelUri:
     return ModelUri(**match.groupdict())
 
 
-def resolve_model(
+def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
     uri: str,
     *,
     tracking_uri: str | None,
     runtime: str,
     params: Mapping[str, Any],
     copies: str,
+    known_copies: str | None = None,
     inputs: Mapping[str, str] | None = None,
     trust: TrustPolicy = WARNING_POLICY,
 ) -> PinnedModel:
     """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
 
-    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`).
+    Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`);
+             `known_copies`, another folder of copies: one from there is taken as it is, and nothing goes to `copies`.
     Runs on: driver.
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; TrustRefused
              for what `trust` does not allow; AccessDenied; RegistryUnreachable after bounded retries.
@@ -74,11 +84,20 @@ def resolve_model(
         raise ModelNotFound(
             f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
         )
-    folder, digest = fetch_private_copy(
-        lambda directory: download_model_files(registry, name, version, directory), copies
-    )
+    folder, digest = _fetch_version(registry, entry, copies, known_copies)
     return describe_private_copy(
         PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
+    )
+
+
+def _fetch_version(registry: Registry, entry: Any, copies: str, known_copies: str | None) -> tuple[Path, str]:
+    """The private copy of a registry's version, and its digest."""
+    name, version = str(entry.name), str(entry.version)
+    uri, subject = locate_model_files(registry, name, version), f"the files of {name} version {version}"
+    origin = describe_origin(registry, entry, uri)  # before the files are read: what changes later shows next time
+    known = None if origin is None or known_copies in (None, copies) else find_known_copy(str(known_copies), origin)
+    return known or fetch_private_copy(
+        lambda directory: download_model_files(registry, uri, subject, directory), copies, origin
     )
 
 
@@ -146,11 +165,10 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
     """
     model_uri = parse_model_uri(uri)
-    return (
-        model_uri.version
-        if model_uri.version is not None
-        else _resolve_registry_version(open_registry(tracking_uri), model_uri)
-    )
+    if model_uri.alias is None:
+        return str(model_uri.version)
+    found = find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
+    return found or _resolve_registry_version(open_registry(tracking_uri), model_uri)
 
 
 def _resolve_signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:

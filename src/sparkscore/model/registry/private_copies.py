@@ -13,37 +13,75 @@ from pathlib import Path
 
 from sparkscore.errors import AccessDenied, ModelError
 from sparkscore.model.distribution.locked_directory import find_foreign_access
+from sparkscore.model.registry.copy_origin import CopyOrigin
 from sparkscore.model.trust.model_digest import compute_former_digest, compute_model_digest
 
 _COPY_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})|\.fetch-.*")
 """What is created here: copies by their digest, and the folders of fetches."""
+_ORIGIN = "origin-"
+"""What the names of files begin with that say which copy was fetched for a model version, and by which evidence."""
 _WRITABLE_BY_OTHERS = 0o022
 _ZIP_NAME = re.compile(r"sparkscore-(?P<digest>[0-9a-f]{64})\.zip")
 """What older versions created here: zips of copies, and the folders in which they wrote them."""
 _ZIP_FOLDER_NAME = re.compile(r"tmp[a-z0-9_]{8}")
 
 
-def fetch_private_copy(fetch: Callable[[Path], Path], copies: str) -> tuple[Path, str]:
+def fetch_private_copy(
+    fetch: Callable[[Path], Path], copies: str, origin: CopyOrigin | None = None
+) -> tuple[Path, str]:
     """The folder `<copies>/<digest>` with what `fetch` downloads into the folder it is given, and the digest.
 
     A copy that is there already is used if its files still have that digest, else replaced. It appears all at once,
-    readable by its owner alone.
+    readable by its owner alone. Nothing is downloaded where a copy came from this very origin.
 
     Runs on: driver.
     Raises:  AccessDenied where the folder cannot be written, or others can write to it; what `fetch` raises; ModelError
              for links among the files.
     """
+    known = None if origin is None else find_known_copy(copies, origin)
+    if known is not None:
+        os.utime(known[0])  # in use: `list_unused_copies` goes by it
+        return known
     with _temporary_fetch_folder(Path(copies)) as workplace:
         fetched = fetch(workplace)
         digest = compute_model_digest(fetched)
         target = Path(copies, digest)
         if _has_copy_digest(target, digest):
-            os.utime(target)  # in use: `list_unused_copies` goes by it
+            os.utime(target)
         else:
             shutil.rmtree(target, ignore_errors=True)
             fetched.chmod(0o700)
             _move_fetched_copy(fetched, target, digest)
+        if origin is not None:
+            _note_origin(Path(workplace, "origin"), Path(copies), origin, digest)
         return target, digest
+
+
+def find_known_copy(copies: str, origin: CopyOrigin) -> tuple[Path, str] | None:
+    """The copy that was fetched from this very origin and still has its digest, and the digest. Writes nothing.
+
+    Runs on: driver.
+    """
+    folder = Path(copies)
+    try:
+        if find_foreign_access(folder, forbidden_mode=_WRITABLE_BY_OTHERS) is not None:
+            return None
+        evidence, digest = _origin_file(folder, origin).read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return None
+    target = folder / digest
+    is_right = evidence == origin.evidence and _COPY_NAME.fullmatch(digest) and _has_copy_digest(target, digest)
+    return (target, digest) if is_right else None
+
+
+def _note_origin(draft: Path, copies: Path, origin: CopyOrigin, digest: str) -> None:
+    with suppress(OSError):  # it is downloaded again, then
+        draft.write_text(f"{origin.evidence} {digest}\n", encoding="ascii")
+        draft.replace(_origin_file(copies, origin))
+
+
+def _origin_file(copies: Path, origin: CopyOrigin) -> Path:
+    return copies / f"{_ORIGIN}{origin.key}"
 
 
 def find_private_copy(copies: str, digest: str) -> tuple[Path, str] | None:
@@ -81,13 +119,14 @@ def copy_bytes(copy: Path) -> int:
 
 
 def remove_private_copy(copy: Path) -> None:
-    """Remove a copy, or a zip; links in it are removed, not followed.
+    """Remove a copy with the notes of where it came from, or a zip; links in it are removed, not followed.
 
     Raises:  AccessDenied.
     """
     try:
         if stat.S_ISDIR(copy.lstat().st_mode):
             shutil.rmtree(copy)
+            _remove_origins(copy)
         else:
             copy.unlink()
     except FileNotFoundError:  # another process was faster
@@ -96,6 +135,13 @@ def remove_private_copy(copy: Path) -> None:
         raise AccessDenied(
             f"cannot remove {copy}: {error.strerror}", "a folder for copies of models", "check its owner and mode"
         ) from error
+
+
+def _remove_origins(copy: Path) -> None:
+    for note in copy.parent.glob(f"{_ORIGIN}*"):
+        with suppress(OSError, ValueError):
+            if note.read_text(encoding="ascii").split()[-1:] == [copy.name]:
+                note.unlink()
 
 
 def _is_created_here(entry: Path, pinned: Collection[str]) -> bool:

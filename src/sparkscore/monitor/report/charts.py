@@ -1,28 +1,36 @@
 """Pictures of one run: lists of bars, pairs of dots, histograms and small ones of a column's bins."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from sparkscore.monitor.report.bins import HistogramBin
 from sparkscore.monitor.report.drawing import (
+    AXIS_FONT,
     BLUE,
     CHART_WIDTH,
+    GRID,
     INK,
     QUIET,
     SKY,
     SMALL_CHART_WIDTH,
     TRACK,
     VERMILION,
-    render_svg,
+    LinearScale,
+    TextStyle,
+    dot,
+    nice_ticks,
+    polyline,
+    rectangle,
+    segment,
+    svg,
+    tick_text,
+    words,
 )
 from sparkscore.monitor.report.text_formats import share_text, shorten_name
 
-if TYPE_CHECKING:
-    import altair as alt
-
 _ROW_LETTERS = 52
 """Greatest number of characters of a name and the text at its right together."""
+_ROW_HEIGHT, _SMALL_ROW_HEIGHT, _HISTOGRAM_HEIGHT = 38, 21, 190
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,104 +55,85 @@ class DotPair:
 
 def bar_chart(rows: Sequence[BarRow]) -> str:
     """A bar per row, below its name; of a row that stands out in another colour, with its text in bold."""
-    import altair as alt
-
-    max_value = max((row.value for row in rows), default=0) or 1
-    base = _row_chart(rows)
-    length = alt.X("value:Q", axis=None, scale=alt.Scale(domain=[0, max_value], range=[0, CHART_WIDTH]))
-    colour = alt.ExprRef(f"datum.is_highlighted ? '{VERMILION}' : '{BLUE}'")
-    bar = base.mark_bar(height=7, yOffset=9, color=colour).encode(x=length)
-    return render_svg(alt.layer(_track_mark(base), bar, *_label_marks(base)), autosize="none")
+    scale = LinearScale(0, max((row.value for row in rows), default=0) or 1, 0, CHART_WIDTH)
+    marks = []
+    for index, row in enumerate(rows):
+        top = index * _ROW_HEIGHT
+        colour = VERMILION if row.is_highlighted else BLUE
+        marks += _label_row(row.label, row.text, top, is_bold=row.is_highlighted)
+        marks += [
+            rectangle(0, top + 24.5, CHART_WIDTH, 7, TRACK),
+            rectangle(0, top + 24.5, scale(row.value), 7, colour),
+        ]
+    return svg(CHART_WIDTH, len(rows) * _ROW_HEIGHT, marks)
 
 
 def dot_pair_chart(rows: Sequence[DotPair]) -> str:
     """Two dots per row on one scale: filled for this run, open for the run before."""
-    import altair as alt
-
     values = [value for row in rows for value in (row.current, row.previous)]
     padding = (max(values) - min(values)) * 0.03 or 1
-    scale = alt.Scale(domain=[min(values) - padding, max(values) + padding], range=[0, CHART_WIDTH])
-    base = _row_chart(rows)
-    current, previous = (alt.X(f"{name}:Q", axis=None, scale=scale) for name in ("current", "previous"))
-    between = base.mark_rule(strokeWidth=2, color=BLUE, yOffset=9).encode(x=current, x2=alt.X2("previous:Q"))
-    filled = base.mark_point(filled=True, opacity=1, size=85, color=BLUE, yOffset=9).encode(x=current)
-    opened = base.mark_point(filled=True, opacity=1, size=70, yOffset=9, fill="white", stroke=INK).encode(x=previous)
-    return render_svg(
-        alt.layer(_track_mark(base, height=1), between, opened, filled, *_label_marks(base)), autosize="none"
-    )
+    scale = LinearScale(min(values) - padding, max(values) + padding, 0, CHART_WIDTH)
+    marks = []
+    for index, row in enumerate(rows):
+        top, current, previous = index * _ROW_HEIGHT, scale(row.current), scale(row.previous)
+        level = top + 28
+        marks += _label_row(row.label, row.text, top)
+        marks += [rectangle(0, level - 0.5, CHART_WIDTH, 1, TRACK)]
+        marks += [segment((current, level), (previous, level), BLUE, 2)]
+        marks += [dot(previous, level, 4.2, "#fff", INK), dot(current, level, 4.7, BLUE)]
+    return svg(CHART_WIDTH, len(rows) * _ROW_HEIGHT, marks)
 
 
 def histogram_chart(bins: Sequence[HistogramBin]) -> str:
     """Filled bars for this run, a dashed line in steps for the last run."""
-    import altair as alt
-
-    data = [asdict(one) for one in bins]
-    base = alt.Chart(alt.InlineData(data), width=CHART_WIDTH, height=190)
-    x = alt.X("low:Q", scale=alt.Scale(nice=False), axis=alt.Axis(grid=False, tickCount=6, labelFlush=True))
-    y = alt.Y("current:Q", axis=alt.Axis(format=".0%", tickCount=3), scale=alt.Scale(domainMin=0))
-    layers: list[alt.Chart] = [
-        base.mark_rect(color=SKY, stroke="white", strokeWidth=0.5).encode(
-            x=x, x2=alt.X2("high:Q"), y=y, y2=alt.Y2Datum(0)
-        )
-    ]
-    if bins and bins[-1].previous is not None:
-        steps = [*data, data[-1] | {"low": bins[-1].high}]
-        line = alt.Chart(alt.InlineData(steps)).mark_line(
-            interpolate="step-after", color=INK, strokeWidth=1.8, strokeDash=[5, 3]
-        )
-        layers.append(line.encode(x=alt.X("low:Q"), y=alt.Y("previous:Q")))
-    return render_svg(alt.layer(*layers), autosize="fit")
+    previous = [one.previous for one in bins if one.previous is not None]
+    highest = max(*(one.current for one in bins), *previous, 1e-9)
+    x = LinearScale(bins[0].low, bins[-1].high, 36, CHART_WIDTH - 4)
+    y = LinearScale(0, highest, _HISTOGRAM_HEIGHT - 24, 8)
+    marks = [*_share_axis(y, highest), *_value_axis(x)]
+    for one in bins:
+        bar = rectangle(x(one.low) + 0.25, y(one.current), x(one.high) - x(one.low) - 0.5, y(0) - y(one.current), SKY)
+        marks.append(bar)
+    if len(previous) == len(bins):
+        steps = [(x(end), y(share)) for one, share in zip(bins, previous, strict=True) for end in (one.low, one.high)]
+        marks.append(polyline(steps, INK, dash="5 3"))
+    return svg(CHART_WIDTH, _HISTOGRAM_HEIGHT, marks)
 
 
 def share_chart(
     names: Sequence[str], current: Sequence[float], previous: Sequence[float] | None, *, is_highlighted: bool = False
 ) -> str:
     """A small picture: per name a bar for its share in this run, a mark where it was before."""
-    import altair as alt
-
-    max_value = max(*current, *(previous or ()), 1e-9)
-    marks: Sequence[float | None] = previous or [None] * len(current)
-    data = [
-        {"index": index, "label": shorten_name(name, 17), "current": share, "previous": mark, "text": share_text(share)}
-        for index, (name, share, mark) in enumerate(zip(names, current, marks, strict=True))
-    ]
-    y = alt.Y("index:O", axis=None, scale=alt.Scale(padding=0))
-    base = alt.Chart(alt.InlineData(data), width=SMALL_CHART_WIDTH, height=alt.Step(21)).encode(y=y)
-    scale = alt.Scale(domain=[0, max_value], range=[118, SMALL_CHART_WIDTH - 44])
-    label = base.mark_text(align="right", fontSize=12, color=QUIET).encode(x=alt.XValue(110), text=alt.Text("label:N"))
-    text = base.mark_text(align="right", fontSize=12).encode(x=alt.XValue(SMALL_CHART_WIDTH), text=alt.Text("text:N"))
-    bar = base.mark_bar(height=11, color=VERMILION if is_highlighted else SKY).encode(
-        x=alt.X("current:Q", axis=None, scale=scale), x2=alt.X2Datum(0)
-    )
-    mark = base.mark_tick(thickness=2.5, size=17, color=INK, opacity=1).encode(
-        x=alt.X("previous:Q", axis=None, scale=scale)
-    )
-    return render_svg(alt.layer(label, text, bar, *([mark] if previous else [])), autosize="none")
+    scale = LinearScale(0, max(*current, *(previous or ()), 1e-9), 118, SMALL_CHART_WIDTH - 44)
+    colour = VERMILION if is_highlighted else SKY
+    label, right = TextStyle(12, QUIET, "end"), TextStyle(12, anchor="end")
+    marks = []
+    for index, (name, share) in enumerate(zip(names, current, strict=True)):
+        top = index * _SMALL_ROW_HEIGHT
+        marks += [words(110, top + 14.5, shorten_name(name, 17), label)]
+        marks += [words(SMALL_CHART_WIDTH, top + 14.5, share_text(share), right)]
+        marks += [rectangle(118, top + 5, scale(share) - 118, 11, colour)]
+        if previous:
+            marks.append(rectangle(scale(previous[index]) - 1.25, top + 2, 2.5, 17, INK))
+    return svg(SMALL_CHART_WIDTH, len(names) * _SMALL_ROW_HEIGHT, marks)
 
 
-def _row_chart(rows: Sequence[BarRow | DotPair]) -> "alt.Chart":
-    import altair as alt
-
-    data = [_row_datum(index, row) for index, row in enumerate(rows)]
-    y = alt.Y("index:O", axis=None, scale=alt.Scale(padding=0))
-    return alt.Chart(alt.InlineData(data), width=CHART_WIDTH, height=alt.Step(38)).encode(y=y)
+def _label_row(label: str, text: str, top: float, *, is_bold: bool = False) -> list[str]:
+    left, right = TextStyle(bold=is_bold), TextStyle(anchor="end", bold=is_bold)
+    name = shorten_name(label, _ROW_LETTERS - len(text))
+    return [words(0, top + 18, name, left), words(CHART_WIDTH, top + 18, text, right)]
 
 
-def _row_datum(index: int, row: BarRow | DotPair) -> dict[str, object]:
-    return asdict(row) | {"index": index, "label": shorten_name(row.label, _ROW_LETTERS - len(row.text))}
+def _share_axis(y: LinearScale, highest: float) -> list[str]:
+    marks = []
+    for tick in nice_ticks(0, highest, 3):
+        level = y(tick)
+        marks += [segment((36, level), (CHART_WIDTH - 4, level), GRID)]
+        marks += [words(30, level + 4.5, share_text(tick), TextStyle(AXIS_FONT, QUIET, "end"))]
+    return marks
 
 
-def _label_marks(base: "alt.Chart") -> "tuple[alt.Chart, alt.Chart]":
-    import altair as alt
-
-    bold = alt.ExprRef("datum.is_highlighted ? 700 : 400")
-    label = base.mark_text(align="left", dy=-5, fontWeight=bold).encode(x=alt.XValue(0), text=alt.Text("label:N"))
-    return label, base.mark_text(align="right", dy=-5, fontWeight=bold).encode(
-        x=alt.XValue(CHART_WIDTH), text=alt.Text("text:N")
-    )
-
-
-def _track_mark(base: "alt.Chart", height: int = 7) -> "alt.Chart":
-    import altair as alt
-
-    return base.mark_bar(height=height, yOffset=9, color=TRACK).encode(x=alt.XValue(0), x2=alt.X2Value(CHART_WIDTH))
+def _value_axis(x: LinearScale) -> list[str]:
+    ticks = nice_ticks(x.low, x.high, 6)
+    style = TextStyle(AXIS_FONT, QUIET, "middle")
+    return [words(x(tick), _HISTOGRAM_HEIGHT - 6, tick_text(tick, ticks), style) for tick in ticks]

@@ -5,7 +5,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from sparkscore.monitor.report.cost import cost_section
-from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.monitor.report.drift import drift_section
 from sparkscore.monitor.report.job import job_head, runs_section, throughput_section, trends_section
 from sparkscore.monitor.report.page_parts import PageHead, Section
@@ -25,9 +24,7 @@ def run_page(page: RunPage) -> str:
 
     Jobs:    none.
     Runs on: driver.
-    Raises:  ConfigError where the extra `report` is not installed.
     """
-    require_report_extra()
     sections = (
         source_section,
         verdicts_section,
@@ -46,9 +43,7 @@ def job_page(job: str, history: Sequence[RunEvent]) -> str:
     Needs:   events of any kind and in any order; several of one attempt count as one.
     Jobs:    none.
     Runs on: driver.
-    Raises:  ConfigError where the extra `report` is not installed.
     """
-    require_report_extra()
     return _render_page(job_head(job, history), [trends_section(history), runs_section(history)])
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from sparkscore.monitor.column_profiles import find_omitted_slices
 from sparkscore.monitor.report.bins import histogram_bins
 from sparkscore.monitor.report.charts import DotPair, dot_pair_chart, histogram_chart, share_chart
 from sparkscore.monitor.report.page_parts import Figure, Section
 from sparkscore.monitor.report.text_formats import count_text, number_text, share_text
-from sparkscore.records import ColumnProfile, RunPage
+from sparkscore.records import ColumnProfile, OmittedSlices, RunPage
 
 _MAX_OUTPUTS, _MAX_SEGMENTS, _MAX_LABELS = 4, 12, 12
 
@@ -19,10 +20,16 @@ def predictions_section(page: RunPage) -> Section:
     if not overall:
         return Section("Predictions", "No predictions were profiled.")
     sentence = "" if previous_by_key else "There is no earlier run to compare with."
+    sentence = " ".join([sentence, *(_omitted_text(one) for one in find_omitted_slices(current))]).strip()
     if len(overall) > _MAX_OUTPUTS:
         sentence = f"{sentence} {count_text(len(overall) - _MAX_OUTPUTS, 'output')} more are not shown.".strip()
     figures = [_output_figure(one, previous_by_key.get(_output_key(one))) for one in overall[:_MAX_OUTPUTS]]
     return Section("Predictions", sentence, figures=(*figures, *_segment_figures(current, previous_by_key)))
+
+
+def _omitted_text(omitted: OmittedSlices) -> str:
+    rows = f"{omitted.rows:,} of {omitted.count:,} rows"
+    return f"Of segment {omitted.segment} the most frequent values are profiled; {rows} have other ones."
 
 
 OutputKey = tuple[str, str | None, str | None]

@@ -1,61 +1,111 @@
 """Monitors a published run: profiles, drift, SLA, report, MLflow. Fails no run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from sparkscore.errors import MONITORING_BREACH, SparkscoreError
+from sparkscore.errors import MONITORING_BREACH, ScanUnsupported, SparkscoreError
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
-from sparkscore.monitor.report.drawing import require_report_extra
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
-from sparkscore.pipelines.monitoring.run_profiles import profile_run
+from sparkscore.pipelines.monitoring.run_profiles import find_profile_states, profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
-from sparkscore.pipelines.shared.run_pages import collect_run_page, write_run_page
-from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
+from sparkscore.pipelines.shared.run_pages import collect_run_page, run_page_path, write_run_page
+from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, RunPage, SlaRule, Stage
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
-from sparkscore.spark.background_job import run_in_background
+from sparkscore.spark.background_job import BackgroundJob, JobResult, run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
-from sparkscore.store.run_events import load_events
 
 _WORST, _TOLD = 20, 3
-_MLFLOW_S = 60.0
-"""How long a published run may be held by MLflow."""
+_PAGE_S, _MLFLOW_S = 30.0, 60.0
+"""How long a published run may be held by the storage of its page, and by MLflow."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFindings:
+    """What monitoring found about a published run."""
+
+    profiles: tuple[ColumnProfile, ...]
+    comparison: DriftComparison
+    rules: tuple[SlaRule, ...]
+    events: JobEvents
 
 
 def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
     """Everything after the publication; the findings go into the report and into the event `monitored`.
 
-    Small tables are read and written in the background: each takes most of a second of Spark's and Delta's own work.
+    First what decides the exit code, and its event: a retry gets the same code. The page and the MLflow run come last;
+    whoever ends the attempt before them loses them alone.
 
-    Jobs:    two that read columns, three small ones that write; none if the config asks for no monitoring.
+    Jobs:    two that read columns, where no task has profiled them, three small ones that write; none if the config
+             asks for no monitoring.
     """
     if not _is_monitoring_requested(attempt.settings):
         return
-    spark, job = attempt.spark, attempt.settings.job
-    with run_in_background(spark, lambda: load_events(attempt.runs_table, job=job)) as reading:
-        profiles = _profile_published_run(attempt, plan, stage, rows_read)
-        events = reading.result()
-    comparison = _compare_published_run(attempt, plan, profiles, events) if profiles else DriftComparison()
-    rules = judge_sla(attempt, events)
-    table = attempt.target.sibling("_drift")
-    with _write_in_background(attempt, "drift", lambda: keep_drifts(table, plan.run, comparison.drifts)):
-        _judge_drift(attempt, comparison.drifts)
-        if attempt.settings.monitor.report:
-            with attempt.phase("report"), _warn_on_failure(attempt, "report"):
-                require_report_extra()
-                page = collect_run_page(attempt, profiles, comparison, rules, events)
-                attempt.report = replace(attempt.report, report=write_run_page(spark, attempt.settings, page))
+    findings = _judge_published_run(attempt, plan, stage, rows_read)
+    if attempt.settings.monitor.report:
+        path = run_page_path(attempt.settings, plan.run.run_id)
+        attempt.report = replace(attempt.report, report=path)
+    attempt.record_monitoring(_monitored_details(attempt, findings.comparison.drifts, findings.rules))
+    if attempt.settings.monitor.report:
+        _write_page_in_time(attempt, findings)
     if attempt.settings.monitor.mlflow:
         with attempt.phase("mlflow"), _warn_on_failure(attempt, "MLflow run"):
-            _log_run_in_time(attempt, plan.run, comparison.drifts)
-    attempt.record_monitoring(_monitored_details(attempt, comparison.drifts, rules))
+            _log_run_in_time(attempt, plan.run, findings.comparison.drifts)
+
+
+def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> RunFindings:
+    """The tables of profiles and drift are written meanwhile, and are there when it is done."""
+    job, table = attempt.settings.job, attempt.target
+    with _run_beside(attempt, lambda: JobEvents.open(attempt.runs_table, job=job)) as reading:
+        profiles = _profile_published_run(attempt, plan, stage, rows_read)
+        events = reading.result()
+    comparison = DriftComparison()
+    with ExitStack() as writes:
+        if profiles:
+            writes.enter_context(attempt.phase("drift"))
+            work = partial(keep_profiles, table.sibling("_profile"), plan.run, profiles)
+            writes.enter_context(_write_in_background(attempt, "profile", work))
+            comparison = _compare_published_run(attempt, plan, profiles, events)
+            work = partial(keep_drifts, table.sibling("_drift"), plan.run, comparison.drifts)
+            writes.enter_context(_write_in_background(attempt, "drift", work))
+        _judge_drift(attempt, comparison.drifts)
+        rules = judge_sla(attempt, events)
+    return RunFindings(profiles, comparison, rules, events)
+
+
+def _write_page_in_time(attempt: Attempt, findings: RunFindings) -> None:
+    """Write the page of the run, and wait for it for a limited time. It changes nothing but the result's `report`."""
+    page = partial(collect_run_page, attempt, findings.profiles, findings.comparison, findings.rules, findings.events)
+    with attempt.phase("report"), _warn_on_failure(attempt, "report"):
+        attempt.report, path = replace(attempt.report, report=None), attempt.report.report
+        work = partial(_write_collected_page, attempt, page)
+        BackgroundJob(attempt.spark, work, starts_jobs=_is_only_for_spark(attempt)).result(seconds=_PAGE_S)
+        attempt.report = replace(attempt.report, report=path)
+
+
+def _write_collected_page(attempt: Attempt, collect: Callable[[], RunPage]) -> None:
+    write_run_page(attempt.spark, attempt.settings, collect())
+
+
+def _run_beside(attempt: Attempt, work: Callable[[], JobResult]) -> AbstractContextManager[BackgroundJob[JobResult]]:
+    """A block during which small tables are read or written; where only Spark reaches them, each takes a second."""
+    return run_in_background(attempt.spark, work, starts_jobs=_is_only_for_spark(attempt))
+
+
+def _is_only_for_spark(attempt: Attempt) -> bool:
+    try:
+        _ = attempt.target.location
+    except ScanUnsupported:
+        return True
+    return False
 
 
 def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
@@ -68,19 +118,16 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
     profiles: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
         with attempt.phase("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
-            profiles = profile_run(attempt, plan, stage, rows_read=rows_read)
+            states = find_profile_states(attempt, plan, stage, rows_read=rows_read)
+            profiles = profile_run(attempt, plan, stage, rows_read=rows_read, iterate_states=states)
     return profiles
 
 
 def _compare_published_run(
-    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
+    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: JobEvents
 ) -> DriftComparison:
-    comparison, table = DriftComparison(), attempt.target.sibling("_profile")
-    with (
-        attempt.phase("drift"),
-        _write_in_background(attempt, "profile", lambda: keep_profiles(table, plan.run, profiles)),
-        _warn_on_failure(attempt, "drift", binding=attempt.settings.drift.fail),
-    ):
+    comparison = DriftComparison()
+    with _warn_on_failure(attempt, "drift", binding=attempt.settings.drift.fail):
         comparison = compare_run_profiles(attempt, plan, profiles, events)
         if comparison.baseline_error is not None:
             raise comparison.baseline_error
@@ -90,7 +137,7 @@ def _compare_published_run(
 @contextmanager
 def _write_in_background(attempt: Attempt, what: str, work: Callable[[], None]) -> Iterator[None]:
     """A block during which a table is written; a failure is a warning when the block ends."""
-    with run_in_background(attempt.spark, work) as job:
+    with _run_beside(attempt, work) as job:
         yield
         with _warn_on_failure(attempt, what, binding=attempt.settings.drift.fail):
             job.result()
@@ -105,9 +152,9 @@ def is_monitoring_missing(attempt: Attempt, publication: RunEvent) -> bool:
     )
 
 
-def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
+def judge_sla(attempt: Attempt, events: JobEvents) -> tuple[SlaRule, ...]:
     """The rules of the config for the as_of of an attempt that is published."""
-    own_events = [event for event in events if event.as_of == attempt.as_of]
+    own_events = events.load_as_ofs((attempt.as_of,)) if attempt.settings.sla.has_rules else []
     rules = load_sla_rules(attempt.source, attempt.settings, own_events)
     report_sla_rules(attempt, rules)
     return rules

@@ -1,6 +1,6 @@
 """The profiles of a run: its inputs by a sample of row groups, its predictions in full, from the stage."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -12,8 +12,10 @@ from pyspark.sql import functions as F
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.monitor import column_profiles
-from sparkscore.monitor.column_profiles import ColumnSummaries, ProfileRequest
+from sparkscore.monitor.column_profiles import ColumnSummaries, find_omitted_slices
 from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns
+from sparkscore.monitor.profile_jobs import profile_files, profile_rows
+from sparkscore.monitor.profile_state import ProfileRequest, ProfileSummary, merge_profile_states
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, Snapshot, Stage
@@ -21,18 +23,40 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
 
 _HASH_SHARES = 1 << 20
+_INPUT_PROFILE = "input_profile"
 
 
-def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> tuple[ColumnProfile, ...]:
-    """Profiles of a run's columns, without sensitive ones.
+IterateStates = Callable[[ProfileSummary], Iterable[bytes]]
+"""The states of a summary that the tasks of the run have computed. Raises where they have not."""
 
-    Jobs:    two that read: a sample of the source, and the stage.
+
+def profile_run(
+    attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int, iterate_states: IterateStates | None = None
+) -> tuple[ColumnProfile, ...]:
+    """Profiles of a run's columns, without sensitive ones; from the states of its tasks where there are any.
+
+    Jobs:    two that read, where no task has profiled: a sample of the source, and the stage.
     """
-    return (*_profile_run_inputs(attempt, plan, rows_read), *_profile_predictions(attempt, plan, stage))
+    profiles = (
+        *_profile_run_inputs(attempt, plan, rows_read, iterate_states),
+        *_profile_predictions(attempt, plan, stage, iterate_states),
+    )
+    for one in find_omitted_slices(profiles):
+        log.info("rows in no slice", segment=one.segment, of=one.log_type, rows=one.rows, count=one.count)
+    return profiles
+
+
+def find_profile_states(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> IterateStates | None:
+    """What the tasks of a run have profiled of its rows while they scored; None where tasks do not write the stage."""
+    states, share = attempt.stage_store(plan.run).find_states(stage), input_profile_share(attempt, rows_read)
+    if states is None:
+        return None
+    return lambda summary: states.iterate_states(summary, share=share if summary.name == _INPUT_PROFILE else 1.0)
 
 
 def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
@@ -42,13 +66,48 @@ def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tu
     """
     columns = [name for name in _profiled_input_columns(attempt, plan) if name in snapshot.schema.names]
     segments = [name for name in attempt.settings.profile.segments if name in snapshot.schema.names]
+    if not columns:
+        return ()
+    request = ProfileRequest(tuple(columns), tuple(segments))
     rows = ingest.count_snapshot_rows(attempt.spark, snapshot)
-    return _profile_sample(attempt, snapshot, columns, segments, rows=rows)
+    state = _profile_sample(attempt, snapshot, request, share=input_profile_share(attempt, rows))
+    return _build_input_profiles(snapshot, request, state, rows=rows)
 
 
-def _profile_run_inputs(attempt: Attempt, plan: Plan, rows_read: int) -> tuple[ColumnProfile, ...]:
-    columns, segments = _profiled_input_columns(attempt, plan), attempt.settings.profile.segments
-    return _profile_sample(attempt, plan.snapshot, columns, segments, rows=rows_read)
+def input_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
+    """What is profiled of the rows that the model reads."""
+    request = ProfileRequest(tuple(_profiled_input_columns(attempt, plan)), attempt.settings.profile.segments)
+    return ProfileSummary(_INPUT_PROFILE, request, request.read_columns)
+
+
+def input_profile_share(attempt: Attempt, rows: int) -> float:
+    """The share of so many rows that is profiled."""
+    most = attempt.settings.profile.rows
+    return 1.0 if most == "all" or not rows else min(1.0, int(most) / rows)
+
+
+def prediction_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
+    """What is profiled of the rows of the stage, with the segments under their names in the stage."""
+    threshold = attempt.settings.output.threshold
+    segments = tuple(attempt.settings.output_names[column] for column in attempt.settings.profile.segments)
+    may_be_null = PREDICTION_COLUMN in plan.nullable
+    kinds = prediction_columns(plan.model.output, threshold=threshold)
+    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments, may_be_null))
+    columns = tuple(dict.fromkeys((PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()))))
+    return ProfileSummary("prediction_profile", request, columns)
+
+
+def _profile_run_inputs(
+    attempt: Attempt, plan: Plan, rows_read: int, iterate_states: IterateStates | None
+) -> tuple[ColumnProfile, ...]:
+    summary = input_profile_summary(attempt, plan)
+    if not summary.request.columns:
+        return ()
+    state = _merge_task_states(summary, iterate_states)
+    if state is None:
+        share = input_profile_share(attempt, rows_read)
+        state = _profile_sample(attempt, plan.snapshot, summary.request, share=share)
+    return _build_input_profiles(plan.snapshot, summary.request, state, rows=rows_read)
 
 
 def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
@@ -56,39 +115,55 @@ def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
     return [name for name in dict.fromkeys(plan.read_columns) if name not in sensitive]
 
 
-def _profile_sample(
-    attempt: Attempt, snapshot: Snapshot, columns: Sequence[str], segments: Sequence[str], *, rows: int
+def _profile_sample(attempt: Attempt, snapshot: Snapshot, request: ProfileRequest, *, share: float) -> bytes:
+    narrow = replace(snapshot, columns=request.read_columns)
+    table = attempt.source if snapshot.table == attempt.source.ref else None
+    return _SampledTable(attempt.spark, narrow, share, table).profile(request)
+
+
+def _build_input_profiles(
+    snapshot: Snapshot, request: ProfileRequest, state: bytes, *, rows: int
 ) -> tuple[ColumnProfile, ...]:
-    most = attempt.settings.profile.rows
-    share = 1.0 if most == "all" or not rows else min(1.0, int(most) / rows)
-    narrow = replace(snapshot, columns=tuple(dict.fromkeys([*columns, *segments])))
-    if not columns:
-        return ()
-    summaries = _SampledTable(attempt.spark, narrow, share).summaries(ProfileRequest(tuple(columns), tuple(segments)))
+    summaries = column_profiles.read_summaries(state)
     looked_at = max((summary.count for summary in summaries.values()), default=0)
-    types = {field.name: field.type for field in narrow.schema}
+    types = {field.name: field.type for field in snapshot.schema}
     return _build_typed_profiles(
-        summaries, "input", {name: types[name] for name in columns}, share=looked_at / rows if rows else 1.0
+        summaries, "input", {name: types[name] for name in request.columns}, share=looked_at / rows if rows else 1.0
     )
 
 
-def _profile_predictions(attempt: Attempt, plan: Plan, stage: Stage) -> tuple[ColumnProfile, ...]:
-    table, settings = attempt.stage_store(plan.run).table, attempt.settings
-    threshold = settings.output.threshold
-    segments = {settings.output_names[column]: column for column in settings.profile.segments}
-    schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
-    may_be_null = PREDICTION_COLUMN in plan.nullable
-    columns = tuple(dict.fromkeys((PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()))))
-    snapshot = Snapshot(table.ref, table.id, stage.version, schema, columns, ())
-    kinds = prediction_columns(plan.model.output, threshold=threshold)
-    selector = PredictionSelector(threshold, tuple(segments), may_be_null)
-    request = ProfileRequest(tuple(kinds), tuple(segments), selector)
-    found = _SampledTable(attempt.spark, snapshot, 1.0).summaries(request)
+def _profile_predictions(
+    attempt: Attempt, plan: Plan, stage: Stage, iterate_states: IterateStates | None
+) -> tuple[ColumnProfile, ...]:
+    summary = prediction_profile_summary(attempt, plan)
+    state = _merge_task_states(summary, iterate_states)
+    if state is None:
+        table = attempt.stage_store(plan.run).table
+        schema = spark_to_arrow_schema(table.load_schema(stage.version))
+        snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
+        state = _SampledTable(attempt.spark, snapshot, 1.0, table).profile(summary.request)
+    source_names = dict(zip(summary.request.segments, attempt.settings.profile.segments, strict=True))
     summaries = {
-        (column, (None if segment is None else segments[segment], value)): summary
-        for (column, (segment, value)), summary in found.items()
+        (column, (None if segment is None else source_names[segment], value)): one
+        for (column, (segment, value)), one in column_profiles.read_summaries(state).items()
     }
+    kinds = prediction_columns(plan.model.output, threshold=attempt.settings.output.threshold)
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
+
+
+def _merge_task_states(summary: ProfileSummary, iterate_states: IterateStates | None) -> bytes | None:
+    """The merged states of the run's tasks; None where they have none, so that jobs of their own profile."""
+    if iterate_states is None:
+        return None
+    try:
+        return merge_profile_states(iterate_states(summary))
+    except Exception as error:  # noqa: BLE001  whatever is missing or cannot be read: the table's rows are there
+        log.info("profile by jobs of its own", of=summary.name, reason=_shorten_reason(error))
+        return None
+
+
+def _shorten_reason(error: Exception) -> str:
+    return shorten_redacted(str(error).partition("\n")[0], 200)
 
 
 def _build_typed_profiles(
@@ -105,15 +180,17 @@ class _SampledTable:
     spark: SparkSession
     snapshot: Snapshot
     share: float
+    table: Table | None = None
+    """The snapshot's table, where its log is open already."""
 
-    def summaries(self, request: ProfileRequest) -> ColumnSummaries:
+    def profile(self, request: ProfileRequest) -> bytes:
         try:
-            files = plan_file_scan(self.spark, self.snapshot)
+            files = plan_file_scan(self.spark, self.snapshot, source=self.table)
             read = files.reader.with_share(self.share) if self.share < 1 else files.reader
-            return column_profiles.summarise_files(self.spark, replace(files, reader=read), request)
+            return profile_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
-            log.info("profile through Spark", reason=shorten_redacted(str(error).partition("\n")[0], 200))
-            return column_profiles.summarise_rows(self._rows(), request)
+            log.info("profile through Spark", reason=_shorten_reason(error))
+            return profile_rows(self._rows(), request)
 
     def _rows(self) -> DataFrame:
         """A share by the hash of all columns: the same rows each time."""

@@ -10,10 +10,13 @@ from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
-from sparkscore.pipelines.scoring.transport_choice import check_suites, choose_transport, output_frame, scored_frame
+from sparkscore.pipelines.scoring.gate_order import GateOrder
+from sparkscore.pipelines.scoring.one_pass import plan_gate_order
+from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
+from sparkscore.pipelines.shared.run_suites import check_suites
 from sparkscore.records import RunReport
 from sparkscore.schemas import REJECT_COLUMN, SCHEMA_VERSION
 from sparkscore.scoring.counters import Counters
@@ -25,7 +28,7 @@ _MAX_SHOWN_COLUMNS = 30
 
 
 def preview_plan(
-    spark: SparkSession,
+    spark: SparkSession | None,
     settings: Settings,
     *,
     as_of: str | datetime,
@@ -35,6 +38,7 @@ def preview_plan(
 ) -> tuple[RunReport, list[tuple[str, str]]]:
     """What `score` would do now: a report with status `dry_run`, and lines (what, how) to print. Writes nothing.
 
+    Needs:   a session, unless the as_of is published already: without one (None) the rest raises SparkNeeded.
     Jobs:    none that reads data beyond logs and one count in the prediction table.
     Raises:  whatever `score` would raise before it reads the source.
     """
@@ -44,12 +48,14 @@ def preview_plan(
         if decision.kind == "already_published":
             report_published_run(attempt, decision)
             return attempt.finish("dry_run"), [("would do", "nothing: this as_of is already published")]
+        attempt.require_session()
         planned = pin_run(attempt, decision, copies=copies)
         check_suites(attempt, planned)
         way = choose_transport(attempt, planned)
         attempt.report_transport(way.transport, way.reason)
+        order = plan_gate_order(attempt, planned, way, None if way.scan is None else way.scan.rows)
         return attempt.finish("dry_run"), _plan_lines(
-            attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}
+            attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}, order
         )
 
 
@@ -91,7 +97,9 @@ def _mask_sensitive_columns(frame: DataFrame, sensitive: Sequence[str]) -> DataF
     )
 
 
-def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str, int]) -> list[tuple[str, str]]:
+def _plan_lines(
+    attempt: Attempt, decision: Decision, planned: Plan, suites: dict[str, int], order: GateOrder | None
+) -> list[tuple[str, str]]:
     settings, model, snapshot = attempt.settings, planned.model, planned.snapshot
     conditions = ", ".join(one.description for one in snapshot.where)
     gates = ", ".join(f"{name} ({count} rules)" for name, count in suites.items()) or "only the built-in ones"
@@ -109,6 +117,7 @@ def _plan_lines(attempt: Attempt, decision: Decision, planned: Plan, suites: dic
         ("transport", f"{attempt.report.transport}: {attempt.report.transport_reason}"),
         ("chunks", _chunk_plan_text(attempt)),
         ("gates", gates),
+        *_gate_order_lines(order),
         ("output", f"{attempt.target.path or attempt.target.name}: {', '.join(planned.contract.names)}"),
         *_renamed_column_lines(settings),
         *_growth_lines(planned.growth),
@@ -123,6 +132,14 @@ def _unused_column_lines(planned: Plan) -> list[tuple[str, str]]:
     unused = [name for name in snapshot.schema.names if name not in read]
     more = f" and {len(unused) - _MAX_SHOWN_COLUMNS} more" if len(unused) > _MAX_SHOWN_COLUMNS else ""
     return [("not read", ", ".join(unused[:_MAX_SHOWN_COLUMNS]) + more)] if unused else []
+
+
+def _gate_order_lines(order: GateOrder | None) -> list[tuple[str, str]]:
+    """When the input gate judges, and why."""
+    if order is None:
+        return []
+    when = "before the model runs" if order.is_first else "by what the tasks measure while they score"
+    return [("input gate", f"{when}: {order.reason}")]
 
 
 def _renamed_column_lines(settings: Settings) -> list[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Limits that end a run while it scores: too many rejected rows, and its deadline."""
 
+import math
 import time
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ _MINUTE_S = 60
 class RunLimits:
     """The limits of one attempt."""
 
-    rejects: int
+    rejects: float
     """The greatest number of rejected rows."""
     setting: str
     """The setting that says so."""
@@ -22,11 +23,13 @@ class RunLimits:
     """On the monotonic clock; None: no deadline."""
 
     @classmethod
-    def of(cls, settings: Settings, *, started: float, rows_read: int) -> "RunLimits":
-        """The limits for a source with this many rows."""
+    def of(cls, settings: Settings, *, started: float, rows_read: int | None) -> "RunLimits":
+        """The limits for a source with this many rows, or at most so many; None where nothing is known of that."""
         scoring = settings.scoring
-        share = int(scoring.max_reject_ratio * rows_read)
-        limits = [(share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows")]
+        limits: list[tuple[float, str]] = [(math.inf, "")]
+        if rows_read is not None:
+            share = int(scoring.max_reject_ratio * rows_read)
+            limits.append((share, f"scoring.max_reject_ratio {scoring.max_reject_ratio:g} of {rows_read:,} rows"))
         if scoring.max_rejects is not None:
             limits.append((scoring.max_rejects, f"scoring.max_rejects {scoring.max_rejects:,}"))
         rejects, setting = min(limits)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from pyspark.sql import DataFrame
 
 from sparkscore.errors import ScanUnsupported, TemporaryError
 from sparkscore.ingest import snapshot as ingest
+from sparkscore.pipelines.scoring.one_pass import PassPlan
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.scoring.transport_choice import (
     TransportChoice,
@@ -18,7 +19,7 @@ from sparkscore.pipelines.scoring.transport_choice import (
 )
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import FileScan
+from sparkscore.records import FileScan, PassSummaries
 from sparkscore.scoring import scan_transport
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.task_errors import recover_task_error
@@ -34,15 +35,22 @@ _MINUTE_S = 60
 
 
 def score_missing_rows(
-    attempt: Attempt, plan: Plan, counters: Counters, earlier: StageProgress, limits: RunLimits
+    attempt: Attempt,
+    plan: Plan,
+    counters: Counters,
+    earlier: StageProgress,
+    limits: RunLimits,
+    work: PassPlan,
 ) -> StageProgress:
     """The complete stage: adds the rows that attempts with equal pins have not scored.
+
+    `work`: what tasks compute of the rows beside; they keep it in the stage's files.
 
     Jobs:    one Spark job that scores. If a file turns out to be one that only Spark can read, another one:
              nothing of the first is kept then.
     Raises:  TooManyRejects, DeadlinePassed, and whatever tasks raise; finished chunks are kept.
     """
-    return _StageScorer(attempt, plan, counters, limits).score_missing(earlier)
+    return _StageScorer(attempt, plan, counters, limits, work).score_missing(earlier)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +61,10 @@ class _StageScorer:
     plan: Plan
     counters: Counters
     limits: RunLimits
+    work: PassPlan
 
     def score_missing(self, earlier: StageProgress) -> StageProgress:
-        choice = self._report_choice(choose_transport(self.attempt, self.plan, target=earlier.target))
+        choice = self._report_choice(self._choose_transport(earlier))
         if choice.scan is None:
             return self._score_by_spark(earlier, lambda: self._scored_frame(choice.transport))
         try:
@@ -64,9 +73,25 @@ class _StageScorer:
             unsure = error if isinstance(error, ScanUnsupported) else recover_task_error(error, self.attempt.secret)
             if not isinstance(unsure, ScanUnsupported):
                 raise
+            if self._further_columns:  # perhaps of a column that is read for a gate alone
+                alone = replace(self.work, summaries=PassSummaries())
+                return replace(self, work=alone).score_missing(self._store.load_progress())
             self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
             self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
             return self._score_by_spark(self._store.load_progress(), lambda: self._scored_frame("arrow"))
+
+    def _choose_transport(self, earlier: StageProgress) -> TransportChoice:
+        further, scan = self._further_columns, self.work.choice.scan
+        if not further and (scan is None or earlier.target in (None, scan.target)):
+            return self.work.choice
+        choice = choose_transport(self.attempt, self.plan, target=earlier.target, further_columns=further)
+        if choice.scan is None and further:
+            choice = choose_transport(self.attempt, self.plan, target=earlier.target)
+        return choice
+
+    @property
+    def _further_columns(self) -> list[str]:
+        return [name for name in self.work.summaries.source_columns if name not in self.plan.snapshot.columns]
 
     def _report_choice(self, choice: TransportChoice) -> TransportChoice:
         self.attempt.report_transport(choice.transport, choice.reason)
@@ -89,6 +114,7 @@ class _StageScorer:
     def _score_by_scan(self, earlier: StageProgress, files: FileScan) -> StageProgress:
         spark, store = self.attempt.spark, self._store
         rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters), store.location
+        rows = replace(rows, summaries=self.work.summaries)
         if location is None:
             return self._score_by_spark(earlier, lambda: scan_transport.score_scan_frame(spark, files, rows))
         if earlier.has_started and earlier.plan != files.plan:

@@ -1,12 +1,10 @@
-"""Steps that several verbs share: the gates' suites, the choice of the transport, the columns of the stage."""
+"""Steps that several verbs share: the choice of the transport, the columns of the stage."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.gate.reject_reasons import REASON_COLUMN, spark_reject_reasons
@@ -17,20 +15,17 @@ from sparkscore.gate.row_rules import (
     rule_codes_without_arrow_form,
     spark_reject_column,
 )
-from sparkscore.gate.verdicts import compile_suite
-from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.model.distribution.model_shipping import ship_model
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import postprocess_predictions, stage_schema
 from sparkscore.records import FileScan
-from sparkscore.schemas import LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring import arrow_transport, pandas_udf_transport
 from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.stage_rows import StageRowScorer
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.type_mapping import arrow_to_spark_type
 
 _CARRIED_COLUMN = "_sparkscore_carried_"
 """Before the number of a source column that has another name in the stage."""
@@ -45,37 +40,13 @@ class TransportChoice:
     scan: FileScan | None = None
 
 
-def check_suites(attempt: Attempt, plan: Plan) -> None:
-    """Refuse a suite that names columns which its frame will not have, or whose rules do not fit their types.
-
-    Raises:  ConfigError.
-    """
-    settings, constant = attempt.settings, {column.name for column in LINEAGE_COLUMNS}
-    staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
-    if "input" in attempt.suites:
-        sensitive = settings.source.sensitive
-        compile_suite(attempt.suites["input"], _source_schema(attempt, plan), gate="input", sensitive=sensitive)
-    if "output" in attempt.suites:
-        schema = _build_gate_schema(staged)
-        compile_suite(attempt.suites["output"], schema, gate="output", sensitive=settings.output_sensitive)
-
-
-def _source_schema(attempt: Attempt, plan: Plan) -> StructType:
-    """The source's columns as Spark has them; asked again where Arrow lacks a type, which then has no name."""
-    schema = plan.snapshot.schema
-    if any(map(pa.types.is_null, schema.types)):
-        return ingest.snapshot_frame(attempt.spark, replace(plan.snapshot, columns=tuple(schema.names))).schema
-    return _build_gate_schema({field.name: field.type for field in schema})
-
-
-def _build_gate_schema(columns: Mapping[str, pa.DataType]) -> StructType:
-    return StructType([StructField(name, arrow_to_spark_type(kind)) for name, kind in columns.items()])
-
-
-def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None) -> TransportChoice:
+def choose_transport(
+    attempt: Attempt, plan: Plan, *, target: int | None = None, further_columns: Sequence[str] = ()
+) -> TransportChoice:
     """The fastest transport that is certain to give Spark's rows, or the one that the config names.
 
-    `target`: bytes of a split in the file plan of earlier chunks.
+    `target`: bytes of a split in the file plan of earlier chunks. `further_columns`: what the scan reads beside what is
+    scored.
 
     Jobs:    none; the scan's listing of files.
     """
@@ -87,7 +58,9 @@ def choose_transport(attempt: Attempt, plan: Plan, *, target: int | None = None)
         return TransportChoice("arrow", f"no scan: only Spark computes {inexact[0]}, which rejects rows, exactly")
     rows = None if scoring.batch_rows == "auto" else scoring.batch_rows
     try:
-        scan = plan_file_scan(attempt.spark, plan.snapshot, batch_rows=rows, target=target)
+        columns = tuple(dict.fromkeys((*plan.snapshot.columns, *further_columns)))
+        snapshot = replace(plan.snapshot, columns=columns)
+        scan = plan_file_scan(attempt.spark, snapshot, batch_rows=rows, target=target, source=attempt.source)
     except ScanUnsupported as unsure:
         return TransportChoice("arrow", f"no scan: {unsure.found}")
     found = f"{scan.files:,} files, {scan.bytes / 1e6:,.0f} MB in {len(scan.splits):,} splits"

@@ -22,9 +22,12 @@ def choose_copies_folder(settings: Settings) -> str:
 
     What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
     """
-    home = settings.home_uri
+    return _find_copies_of_home(settings.home_uri) or _temporary_models_folder()
+
+
+def _find_copies_of_home(home: str) -> str | None:
     is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
-    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else _temporary_models_folder()
+    return f"{home}/models" if Path(home).is_absolute() and not is_mounted else None
 
 
 @cache
@@ -49,6 +52,7 @@ def resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> Pinne
             params=settings.model.params,
             inputs=settings.model.inputs,
             copies=copies,
+            known_copies=_find_copies_of_home(settings.home_uri),
             trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:

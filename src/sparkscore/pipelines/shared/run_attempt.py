@@ -13,8 +13,9 @@ from typing import Any
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkscoreError
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkNeeded, SparkscoreError
 from sparkscore.gate.suite_loading import load_suite
+from sparkscore.gate.suite_measuring import SuiteMeasuring
 from sparkscore.gate.suites import Suite
 from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
@@ -42,18 +43,24 @@ from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage.stage_store import StageStore
-from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import list_former_jobs
 
 log = structlog.get_logger("sparkscore")
 
 
+def _open_session(spark: SparkSession, settings: Settings) -> SparkSession:
+    refuse_default_home(spark, settings.home)
+    rows = settings.scoring.batch_rows
+    return create_run_session(spark, batch_rows=None if rows == "auto" else rows)
+
+
 @dataclass
 class Attempt:
     """One attempt. `report` is replaced as values become known; an error carries it to the entry point."""
 
-    spark: SparkSession
+    session: SparkSession | None
     settings: Settings
     as_of: datetime
     target: Table
@@ -69,23 +76,27 @@ class Attempt:
     verdicts: list[Verdict] = field(default_factory=list)
     earlier_events: list[RunEvent] = field(default_factory=list)
     """The events of the as_of when the attempt started."""
+    held_events: list[RunEvent] = field(default_factory=list)
+    """Those that go into the next commit of events."""
     exit_code: int = 0
     """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
     has_events_table: bool = False
     stage_stores: dict[str, StageStore] = field(default_factory=dict)
+    measurings: dict[Gate, SuiteMeasuring] = field(default_factory=dict)
+    """The compiled suites of the gates, and what of them tasks measure."""
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
     @classmethod
-    def open(cls, spark: SparkSession, settings: Settings, as_of: str | datetime) -> "Attempt":
+    def open(cls, spark: SparkSession | None, settings: Settings, as_of: str | datetime) -> "Attempt":
         """An attempt for one as_of, in a session of its own, with the tables' names checked. Nothing is written.
+
+        Without a session, which would be a local one, it can find out what there is to do, and nothing else.
 
         Raises:  NameRefused, ConfigError, UnsupportedSession.
         """
-        refuse_default_home(spark, settings.home)
         moment = parse_as_of(as_of)
-        rows = settings.scoring.batch_rows
-        own = create_run_session(spark, batch_rows=None if rows == "auto" else rows)
+        own = None if spark is None else _open_session(spark, settings)
         target = Table.from_name(own, settings.output.table, home=settings.home_uri)
         source = Table.from_name(own, settings.source.table, home=settings.home_uri)
         report = RunReport(
@@ -96,6 +107,16 @@ class Attempt:
             source=ReportedSource(source.name),
         )
         return cls(own, settings, moment, target, source, report)
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session.
+
+        Raises:  SparkNeeded where there is none.
+        """
+        if self.session is None:
+            raise SparkNeeded(self.settings.job)
+        return self.session
 
     @cached_property
     def suites(self) -> Mapping[Gate, Suite]:
@@ -159,7 +180,7 @@ class Attempt:
 
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
-        return load_events(self.runs_table, job=self.settings.job, as_of=self.as_of)
+        return load_events(self.runs_table, job=self.settings.job, as_ofs=(self.as_of,))
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
@@ -210,7 +231,7 @@ class Attempt:
         """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
             message = "never ended; closed by the next attempt"
-            self.append_event(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
+            self.held_events.append(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
         self.record_event("started")
 
     def record_monitoring(self, details: Mapping[str, Any]) -> None:
@@ -224,16 +245,32 @@ class Attempt:
         """Record one event of this attempt; `details` are added to its JSON."""
         self.append_event(replace(self._build_event(kind, details), message=message))
 
+    def hold_event(self, kind: EventKind) -> None:
+        """Record an event of this attempt together with its next one, in one commit. Lost where the attempt dies first.
+
+        For what other attempts find out without it: that a stage is complete, its own commits say.
+        """
+        self.held_events.append(self._build_event(kind))
+
     def record_publication(self, table_version: int | None) -> None:
         """Record that the run is published."""
         self.append_event(replace(self._build_event("published"), table_version=table_version))
 
     def append_event(self, event: RunEvent) -> None:
-        """Append one event, of whichever attempt."""
+        """Append one event, of whichever attempt, and those that were held."""
+        self.require_session()
         if not self.has_events_table:
             ensure_events_table(self.runs_table, job=self.settings.job)
             self.has_events_table = True
-        record_event(self.runs_table, event)
+        record_events(self.runs_table, [*self.held_events, event])
+        self.held_events.clear()
+
+    def require_session(self) -> None:
+        """Go on only with a session: what comes next writes, sends, or takes time that would be lost.
+
+        Raises:  SparkNeeded where there is none.
+        """
+        self.spark  # noqa: B018
 
     def finish(self, status: RunStatus) -> RunReport:
         """The report of an attempt that ends without an error. Metrics are written, except after a dry run."""
@@ -250,6 +287,8 @@ class Attempt:
         try:
             yield
         except Exception as error:
+            if self.session is None:  # told, recorded and sent by the attempt that comes next, with a session
+                raise SparkNeeded(self.settings.job) from error
             known = (
                 error
                 if isinstance(error, SparkscoreError)

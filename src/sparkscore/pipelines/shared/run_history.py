@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ConfigError, SparkscoreError, TableChanged
@@ -146,12 +147,21 @@ def report_unchanged_run(attempt: Attempt, current: RunEvent | None, *, newer: M
         attempt.exit_code, details = event.exit_code or 0, event.parsed_details
         broken = tuple(rule["rule"] for rule in details.get("sla", ()) if not rule["kept"])
         attempt.report = dataclasses.replace(
-            attempt.report, drifted=details.get("drifted"), sla_broken=broken, report=details.get("report")
+            attempt.report,
+            drifted=details.get("drifted"),
+            sla_broken=broken,
+            report=_find_written_page(details.get("report")),
         )
     version = None if current is None else current.table_version
     attempt.report = dataclasses.replace(
         attempt.report, table_version=version, model_loads=0, chunks_reused=0, newer=newer
     )
+
+
+def _find_written_page(path: str | None) -> str | None:
+    """The page that the event names. It is written after the event: where an attempt was killed, it is missing."""
+    is_local = path is not None and "://" not in path
+    return path if path is None or not is_local or Path(path).is_file() else None
 
 
 def monitored_event(attempt: Attempt, publication: RunEvent | None) -> RunEvent | None:

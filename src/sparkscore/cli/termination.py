@@ -1,0 +1,64 @@
+"""SIGTERM of a process that has started Spark itself: Spark's JVM ends first, and this process with 143 after it."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
+
+_JVM_END_S = 20
+_RESULT_S = 10
+_terminated = threading.Event()
+
+
+def end_jvm_on_sigterm() -> None:
+    """From now on a SIGTERM ends Spark's JVM, whose end the job reports like any other, and then this process.
+
+    Python runs its handlers in the main thread alone, which may be anywhere: so the signal goes through a pipe to a
+    thread of its own.
+
+    Needs:   the main thread.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    signal.signal(signal.SIGTERM, lambda *_: None)  # without a handler nothing is written
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_await_sigterm, args=(reader,), name="sparkscore-sigterm", daemon=True).start()
+
+
+def choose_exit_code(code: int) -> int:
+    """The exit code of a process that would end with this one: 143 where a SIGTERM was the reason."""
+    return SIGTERM_EXIT_CODE if _terminated.is_set() else code
+
+
+def _await_sigterm(reader: int) -> None:
+    while os.read(reader, 1) != bytes([signal.SIGTERM]):  # other signals that Python handles
+        pass
+    _terminated.set()
+    jvm = _find_jvm()
+    if jvm is not None:
+        jvm.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            jvm.wait(_JVM_END_S)
+        threading.Event().wait(_RESULT_S)  # the main thread tells of it, and ends the process
+    _end_children()
+    os._exit(SIGTERM_EXIT_CODE)
+
+
+def _end_children() -> None:
+    """End what this process has started and not yet heard of: a JVM on its way, which would go on for seconds."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for child in listed.read_text(encoding="ascii").split():
+                os.kill(int(child), signal.SIGTERM)
+
+
+def _find_jvm() -> "subprocess.Popen[bytes] | None":
+    """Spark's JVM, where this process has started it."""
+    context = getattr(sys.modules.get("pyspark"), "SparkContext", None)
+    found: subprocess.Popen[bytes] | None = getattr(getattr(context, "_gateway", None), "proc", None)
+    return found

@@ -1,0 +1,35 @@
+"""Gives a verb its session; first, where it may do without, none."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from sparkscore.errors import SparkNeeded
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+Answer = TypeVar("Answer")
+
+
+def answer_with_session(
+    app_name: str,
+    answer: "Callable[[SparkSession | None], Answer]",
+    *,
+    start: "Callable[[str], SparkSession] | None" = None,
+    is_sure_to_need_it: bool = False,
+) -> Answer:
+    """What a verb answers: without a session where the logs of its tables tell all of it, else with one.
+
+    Starting Spark takes seconds, and takes memory from whoever runs on the machine.
+
+    Needs:   an `answer` that raises SparkNeeded, before it writes or sends anything, where it cannot do without;
+             `start`, what starts the session: `get_job_session` if None.
+    """
+    from sparkscore.spark.session import can_begin_without_session, get_job_session
+
+    if not is_sure_to_need_it and can_begin_without_session():
+        try:
+            return answer(None)
+        except SparkNeeded:
+            pass
+    return answer((start or get_job_session)(app_name))

@@ -1,0 +1,52 @@
+"""SIGTERM of a process that drives Spark itself, and of one that has not started it."""
+
+import signal
+import subprocess
+import sys
+
+import pytest
+
+STUCK = """
+import ctypes, sys, types
+from sparkscore.cli import termination
+termination._RESULT_S = 0.1
+termination.end_jvm_on_sigterm()
+{jvm}
+print("ready", flush=True)
+while True:
+    ctypes.CDLL(None).sleep(60)  # where no handler of Python's runs
+"""
+WITH_JVM = """
+import subprocess
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+gateway = types.SimpleNamespace(proc=child)
+sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
+"""
+ON_ITS_WAY = WITH_JVM.partition("gateway")[0]
+TELLS = """
+import sys
+from sparkscore.cli import main, termination
+def tell(verb, argv):
+    termination._terminated.set()
+    return 75
+main.run_verb = tell
+sys.argv = ["job"]
+main.main("score")
+"""
+
+
+@pytest.mark.parametrize("jvm", ["", WITH_JVM, ON_ITS_WAY])
+def test_it_ends_with_143_wherever_python_is_and_its_jvm_before_it(jvm: str) -> None:
+    command = [sys.executable, "-c", STUCK.format(jvm=jvm)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline().strip() for _ in range(2 if jvm else 1)]
+        assert lines[-1] == "ready"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+        assert process.stdout.read() == ""  # nobody else holds it
+
+
+def test_a_job_that_tells_how_it_ended_by_a_sigterm_ends_with_143() -> None:
+    assert subprocess.run([sys.executable, "-c", TELLS], check=False).returncode == 143

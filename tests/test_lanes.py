@@ -1,0 +1,78 @@
+"""Several processes share one run of the tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.lanes import RECORD, load_seconds, order_files, part_of
+
+ROOT = Path(__file__).parents[1]
+SHARED = """
+import pytest
+
+@pytest.fixture(scope="session")
+def kept():
+    print("made once")
+    yield 2
+    print("taken down at the end")
+"""
+FILE = """
+import pytest
+
+@pytest.fixture(scope="module")
+def made():
+    yield 1
+    print("{name} is taken down")
+
+def test_one(made, kept): print("{name} one")
+def test_two(made, kept): print("{name} two")
+"""
+
+
+def shared_run(folder: Path, *options: str) -> tuple[int, list[str]]:
+    """One process of a run over three files: its exit code, and what the tests said."""
+    (folder / "conftest.py").write_text(SHARED)
+    for name in "abc":
+        (folder / f"test_{name}.py").write_text(FILE.format(name=name))
+    words = [sys.executable, "-m", "pytest", "-sq", "-p", "tests.lanes", "-p", "no:cacheprovider", "--rootdir", "."]
+    command = [*words, "--queue", "queue", "-c", "/dev/null", *options, "."]
+    environ = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=300, check=False)
+    said = [line.lstrip(".F") for line in done.stdout.splitlines()]
+    return done.returncode, [line for line in said if line.startswith(("a ", "b ", "c ", "made", "taken"))]
+
+
+def test_a_process_runs_the_files_that_no_other_has_taken_and_takes_down_what_each_of_them_made(tmp_path: Path) -> None:
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    (queue / "test_b.py.taken").touch()
+    code, said = shared_run(tmp_path)
+    a, c = ([f"{name} one", f"{name} two", f"{name} is taken down"] for name in "ac")
+    assert (code, said) == (0, ["made once", *a, *c, "taken down at the end"])
+    assert sorted(load_seconds(next(queue.glob("seconds-*.txt")))) == ["test_a.py", "test_c.py"]
+
+
+def test_a_process_that_comes_too_late_for_any_ends_well(tmp_path: Path) -> None:
+    queue = tmp_path / "queue"
+    queue.mkdir()
+    for name in "abc":
+        (queue / f"test_{name}.py.taken").touch()
+    assert shared_run(tmp_path) == (0, [])
+
+
+def test_a_failure_is_the_exit_code_of_the_process_that_has_run_it(tmp_path: Path) -> None:
+    (tmp_path / "queue").mkdir()
+    (tmp_path / "test_d.py").write_text("def test_three():\n    assert False\n")
+    code, said = shared_run(tmp_path)
+    assert (code, said[-1]) == (1, "taken down at the end")
+    assert {f"{name} two" for name in "abc"} <= set(said)
+
+
+def test_what_takes_longest_is_taken_first() -> None:
+    assert order_files(["a", "b", "c", "d"], {"d": 9.0, "b": 2.5}) == ["d", "b", "a", "c"]
+
+
+def test_what_shares_dear_fixtures_is_one_part_and_the_record_names_parts_that_are_there() -> None:
+    assert part_of("tests/demo/test_train.py::test_one") == part_of("tests/demo/test_recipe.py::T::test_two")
+    assert part_of("tests/store/test_table.py::test_one") == "tests/store/test_table.py"
+    assert [part for part in load_seconds(RECORD) if not (ROOT / part).exists() or part_of(part) != part] == []
