@@ -149,7 +149,7 @@ def _count_rows_read(attempt: Attempt, plan: Plan, staged: StageProgress) -> int
         return attempt.report.rows_read
     if staged.rows_read is not None:
         return staged.rows_read
-    return ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
+    return ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.source)
 
 
 def _rows_done(earlier: StageProgress, counters: Counters) -> int:

@@ -79,7 +79,11 @@ def _judge_source_rows(attempt: Attempt, plan: Plan, measuring: SuiteMeasuring, 
         measuring.summary,
         staged=None if stage is None else attempt.stage_store(plan.run).find_states(stage),
         summarise=lambda summary: summarise_scan(
-            spark, plan_file_scan(spark, replace(snapshot, columns=summary.columns or snapshot.keys[:1])), summary
+            spark,
+            plan_file_scan(
+                spark, replace(snapshot, columns=summary.columns or snapshot.keys[:1]), source=attempt.source
+            ),
+            summary,
         ),
         load_frame=lambda: ingest.snapshot_frame(spark, replace(snapshot, columns=names)),
     )

@@ -80,7 +80,7 @@ def _merge_counts(attempt: Attempt, plan: Plan, staged: StagedStates | None) -> 
 def _summarise_stage(attempt: Attempt, plan: Plan, stage: Stage, summary: RowSummary) -> list[bytes]:
     table, schema = attempt.stage_store(plan.run).table, stage_schema(plan.contract, output=plan.model.output)
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
-    return summarise_scan(attempt.spark, plan_file_scan(attempt.spark, snapshot), summary)
+    return summarise_scan(attempt.spark, plan_file_scan(attempt.spark, snapshot, source=table), summary)
 
 
 def _refuse_other_probabilities(attempt: Attempt, plan: Plan, scored: DataFrame) -> None:
