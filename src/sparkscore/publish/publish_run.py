@@ -96,7 +96,7 @@ def _try_commit(
 
 
 def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> _CommitReport:
-    """Append into an as_of that certainly has no rows, which is half of the work; else merge.
+    """Append into an as_of that certainly has no rows, which needs no join and no session of its own; else merge.
 
     Whoever publishes the as_of at this moment has the same guard: of two commits one is skipped, or told of a conflict
     and then skipped. Against writers without it a MERGE is no safer: Delta lets it overtake their appends.

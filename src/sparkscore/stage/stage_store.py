@@ -9,6 +9,7 @@ from sparkscore.errors import PublishConflict, ScanUnsupported
 from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.stage.stage_files import load_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
@@ -31,8 +32,8 @@ class StageStore:
     pins may commit chunks to it meanwhile.
     """
 
-    def __init__(self, spark: SparkSession, run: Run, root: str) -> None:
-        self.spark, self.run, self.root = spark, run, root
+    def __init__(self, spark: SparkSession, run: Run, root: str, *, through_delta: bool = False) -> None:
+        self.spark, self.run, self.root, self._through_delta = spark, run, root, through_delta
         path = f"{root}/{run.identity_job}/{stage_folder_name(run.stage_id)}"
         self.table = Table(spark, TableRef(path, path))
 
@@ -131,7 +132,8 @@ class StageStore:
 
         Grain:   one row per source row.
         """
-        return self.table.load_rows(stage.version)
+        found = None if self._through_delta else load_listed_rows(self.table, stage.version)
+        return self.table.load_rows(stage.version) if found is None else found
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""

@@ -22,7 +22,7 @@ from sparkscore.store.table import Table
 AppendGuard = tuple[str, int]
 """Application id and version: Delta's own guard of an append that happens once."""
 
-ROW_GROUP_ROWS = 256
+ROW_GROUP_ROWS = 1024
 """Rows of one as_of are found among many by the statistics of row groups."""
 _PLAIN_WRITER_VERSION = 2
 _APPEND_TRIES = 30
@@ -132,7 +132,7 @@ def write_rows_file(found: DirectTable, rows: pa.Table, *, data_change: bool) ->
     folder = "".join(f"{name}={value}/" for name, value in values.items())
     path = f"{folder}part-{uuid4()}.snappy.parquet"
     filesystem = found.filesystem
-    if folder:
+    if folder and found.location.filesystem is None:  # object stores have no folders
         filesystem.create_dir(folder.rstrip("/"), recursive=True)
     pq.write_table(
         rows.drop_columns(list(values)),

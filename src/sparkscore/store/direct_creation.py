@@ -1,10 +1,11 @@
 """A small Delta table created by its contract, by deltalake: what Spark would make, without Spark."""
 
 from contextlib import suppress
-from pathlib import Path
 
 from deltalake import DeltaTable, Field, Schema
+from pyarrow import fs
 
+from sparkscore.records import TableLocation
 from sparkscore.schemas import TableContract
 from sparkscore.store.direct_tables import DIRECT_ERRORS
 from sparkscore.store.table import Table
@@ -21,7 +22,7 @@ def create_directly(table: Table, contract: TableContract, *, job: str) -> None:
     """
     with suppress(*DIRECT_ERRORS):
         location = table.location
-        if location.filesystem is None and _holds_files(location.root):
+        if _holds_files(location):
             return
         DeltaTable.create(
             location.uri,
@@ -40,15 +41,15 @@ def _commented_schema(contract: TableContract) -> Schema:
     fields = Schema.from_arrow(contract.schema).fields
     return Schema(
         [
-            Field(field.name, field.type, field.nullable, {"comment": column.comment})
+            Field(field.name, field.type, nullable=field.nullable, metadata={"comment": column.comment})
             for field, column in zip(fields, contract.columns, strict=True)
         ]
     )
 
 
-def _holds_files(folder: str) -> bool:
+def _holds_files(location: TableLocation) -> bool:
     """Whether there is anything in the folder but an empty log, which a dead process leaves."""
-    root = Path(folder)
-    if not root.exists():
-        return False
-    return any(one.name != LOG_FOLDER or any(one.iterdir()) for one in root.iterdir())
+    files = location.filesystem or fs.LocalFileSystem()
+    found = files.get_file_info(fs.FileSelector(location.root, allow_not_found=True))
+    log = fs.FileSelector(f"{location.root}/{LOG_FOLDER}", allow_not_found=True)
+    return any(one.base_name != LOG_FOLDER for one in found) or bool(files.get_file_info(log))
