@@ -14,10 +14,10 @@ import structlog
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ErrorSummary, SparkNeeded, SparkscoreError
+from sparkscore.gate.suite_compilation import Gate
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_measuring import SuiteMeasuring
 from sparkscore.gate.suites import Suite
-from sparkscore.gate.verdicts import Gate
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
