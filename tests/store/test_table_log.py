@@ -26,7 +26,7 @@ COLUMNS = """
     id BIGINT NOT NULL COMMENT 'the key', flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT, single FLOAT,
     double DOUBLE COMMENT 'it''s "quoted"', exact DECIMAL(20, 3), text STRING, bytes BINARY, day DATE, at TIMESTAMP,
     pair STRUCT<a: INT NOT NULL COMMENT 'inside', b: FLOAT>, many ARRAY<STRUCT<b: MAP<STRING, ARRAY<DOUBLE>>>>,
-    `a name.with dots` STRING
+    `a.name.with-dots` STRING
 """
 
 
@@ -228,7 +228,12 @@ def test_the_newest_of_thousand_commits_is_found_without_reading_the_rest(
     own = Table(None, TableRef("t", path))
     read: list[int] = []
     load = own.log._load_user_metadata
-    monkeypatch.setattr(own.log, "_load_user_metadata", lambda version: (read.append(version), load(version))[1])
+
+    def counted(version: int) -> str | None:
+        read.append(version)
+        return load(version)
+
+    monkeypatch.setattr(own.log, "_load_user_metadata", counted)
     assert own.find_commit(lambda text: text == "note 997") == (997, "note 997")
     assert read == [999, 998, 997]
 
@@ -244,6 +249,13 @@ def test_what_is_no_table_is_told_as_spark_tells_it(
     found = error_of(lambda: Table(spark if spark_is_there else None, ref).load_newest_version())
     is_sure = left in ("nothing", "a folder", "files")
     assert found == (wanted if spark_is_there or is_sure else (SparkNeeded, ""))
+
+
+def test_a_folder_in_a_tables_folder_is_sparks_to_tell(tmp_path: Path) -> None:
+    append_row(tmp_path / "t")
+    (tmp_path / "t" / "day=1").mkdir()
+    with pytest.raises(SparkNeeded):
+        Table(None, TableRef("t", str(tmp_path / "t" / "day=1"))).exists()
 
 
 def make_no_table(folder: Path, left: str) -> None:
