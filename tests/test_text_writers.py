@@ -49,7 +49,10 @@ MASKED = {
     "store/file_commit.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
-USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
+USER_METADATA = {
+    *("spark/isolated_session.py", "store/file_commit.py", "store/guarded_writes.py", "stage/stage_store.py"),
+    *("store/table_log.py", "store/spark_table_log.py"),
+}
 """Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
 codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
@@ -57,6 +60,7 @@ DATA = {
     "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
     "store/direct_commits.py": {"CommitProperties"},  # without a note
     "gate/compiled/sets.py": {"createDataFrame"},
+    "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},
     "spark/split_frame.py": {"createDataFrame"},
     "model/host/client_threads.py": {"write_text"},
