@@ -34,7 +34,7 @@ OUTPUTS = frozenset(
         ),  # streams, files
         *("post", "urlopen", "log_param", "log_params", "log_metric", "set_tag", "log_text", "log_dict"),
         *("log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"),
-        *("CommitProperties", "createDataFrame"),
+        *("CommitProperties", "createDataFrame", "append_small_rows"),
     }
 )
 """Functions and methods by which a text may leave."""
@@ -45,7 +45,7 @@ MASKED = {
     "monitor/mlflow_run.py": {"log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"},
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
     "store/hadoop_folders.py": {"write"},  # reports
-    "store/run_events.py": {"createDataFrame"},
+    "store/run_events.py": {"append_small_rows"},
     "store/file_commit.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
@@ -53,7 +53,9 @@ USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/sta
 """Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
 codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
-    "store/monitoring_tables.py": {"createDataFrame"},  # profiles and distances: numbers, and values of the data
+    "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
+    "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
+    "store/direct_commits.py": {"CommitProperties"},  # without a note
     "gate/compiled/sets.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},
     "spark/split_frame.py": {"createDataFrame"},

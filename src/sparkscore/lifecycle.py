@@ -4,10 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
 from itertools import groupby
-from typing import Literal
+from typing import Literal, TypeVar
 
 from sparkscore.errors import ConfigError, TableChanged, TemporaryError
-from sparkscore.records import Pins, RunEvent
+from sparkscore.records import Pins, PublicationKey, RunEvent
+
+RunNamed = TypeVar("RunNamed", RunEvent, PublicationKey)
 
 _FINAL_EVENTS = ("failed", "aborted", "published")
 _MIN_RUN_ID_LENGTH = 8
@@ -115,8 +117,8 @@ def decide_retry(events: Sequence[RunEvent], visible: Mapping[str, int], *, run_
     )
 
 
-def select_run_events(events: Sequence[RunEvent], run: str) -> list[RunEvent]:
-    """The events of one run, named by its run_id or the beginning of it.
+def select_run_events(events: Sequence[RunNamed], run: str) -> list[RunNamed]:
+    """The events of one run, or its keys, named by its run_id or the beginning of it.
 
     Raises:  ConfigError if there is no such run.
     """

@@ -20,7 +20,7 @@ from sparkscore.spark.isolated_session import create_guarded_session, create_run
 from sparkscore.spark.session_settings import REACHING, is_steering, settings_to_change
 from sparkscore.store import file_maintenance
 from sparkscore.store.guarded_writes import append_rows, merge_into_table
-from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
@@ -87,7 +87,7 @@ def test_guards_of_the_caller_drop_no_event(spark: SparkSession, table: TableRef
     with caller_with(spark, where, left_behind) as session:
         ensure_events_table(Table(session, table), job="job")
         for kind in ("started", "staged", "published"):
-            record_event(Table(session, table), RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC)))
+            record_events(Table(session, table), [RunEvent("job", AS_OF, 1, 1, kind, datetime.now(UTC))])
         assert [one.event for one in load_events(Table(session, table), job="job")] == [
             "started",
             "staged",

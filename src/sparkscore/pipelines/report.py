@@ -36,7 +36,7 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
     runs = {str(event.run_id): event.as_of for event in shown}
     profiles = load_profiles(target.sibling("_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
-    rejects = count_rejects(target.sibling("_rejects"), job=settings.job, run_id=run_id)
+    rejects = count_rejects(target.sibling("_rejects"), job=settings.job, run_id=run_id, as_of=as_of)
     last_event = last_own_event(mine)
     monitored = next((event.parsed_details for event in reversed(mine) if event.event == "monitored"), {})
     page = RunPage(

@@ -143,7 +143,7 @@ def _score_and_stage(
     if stage.rejected and any(rule.kind != NULL_KEY for rule in plan.rules.rules):
         attempt.keep_verdict(judge_rejected_rows(plan.rules, store.load_rows(stage), rows=stage.rows))
     RunLimits.of(attempt.settings, started=attempt.started, rows_read=rows_read).check_rejects(stage.rejected)
-    attempt.record_event("staged")
+    attempt.hold_event("staged")
     return stage
 
 

@@ -47,10 +47,12 @@ from sparkscore.records.run_records import (
     Pins,
     Postprocessing,
     Publication,
+    PublicationKey,
     RejectCount,
     RowChanges,
     Run,
     RunEvent,
+    RunIndex,
     Stage,
 )
 from sparkscore.records.scan_records import (
@@ -94,6 +96,7 @@ __all__ = [
     "Postprocessing",
     "ProgressReporter",
     "Publication",
+    "PublicationKey",
     "Reaction",
     "RejectCount",
     "ReportedModel",
@@ -108,6 +111,7 @@ __all__ = [
     "RunCommit",
     "RunCommitNote",
     "RunEvent",
+    "RunIndex",
     "RunPage",
     "RunReport",
     "RunStatus",

@@ -158,6 +158,24 @@ class RejectCount:
     rows: int
 
 
+@dataclass(frozen=True, slots=True)
+class PublicationKey:
+    """Which run is the publication of an as_of, as its run event says, without what else that holds."""
+
+    as_of: datetime
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunIndex:
+    """The as_ofs of a job: what its run events tell without their details, which grow with every run."""
+
+    as_ofs: tuple[datetime, ...]
+    """All that have an event, ascending."""
+    publications: tuple[PublicationKey, ...]
+    """The newest one of each as_of that has one with a run_id, by as_of."""
+
+
 EventKind = Literal["started", "staged", "published", "failed", "aborted", "monitored"]
 """What may happen to an attempt."""
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Schema, Transaction
+from deltalake import CommitProperties, DeltaTable, PostCommitHookProperties, Schema, Transaction
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction, create_table_with_add_actions
 
@@ -78,7 +78,11 @@ def _commit_add_actions(
     )
     try:
         if table is not None:
-            table.create_write_transaction(list(actions), "append", schema, commit_properties=properties)
+            # what the commits of a stage say is what it holds: none expires
+            kept = PostCommitHookProperties(cleanup_expired_logs=False)
+            table.create_write_transaction(
+                list(actions), "append", schema, commit_properties=properties, post_commithook_properties=kept
+            )
             return table.version() + 1
         create_table_with_add_actions(
             location.uri,

@@ -4,14 +4,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
-
 from sparkscore.records import QUANTILE_LEVELS, ColumnProfile, Drift, Run
 from sparkscore.schemas import DRIFT_CONTRACT, PROFILE_CONTRACT, TableContract
-from sparkscore.store.guarded_writes import append_rows_once
-from sparkscore.store.small_tables import load_small_table
+from sparkscore.store.direct_commits import AppendGuard
+from sparkscore.store.small_tables import append_small_rows, ensure_small_table, load_small_table
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import ensure_table
 from sparkscore.store.table_growth import check_table_owner
 
 BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
@@ -21,7 +18,7 @@ BASELINE_AS_OF = datetime(1970, 1, 1, tzinfo=UTC)
 def keep_profiles(table: Table, run: Run, profiles: Sequence[ColumnProfile]) -> None:
     """Append a run's profiles, once.
 
-    Jobs:    one small Spark job.
+    Jobs:    none, or a small one where only Spark writes the table.
     Raises:  ForeignTable, PublishConflict, AccessDenied.
     """
     _append_run_rows(
@@ -36,7 +33,7 @@ def keep_profiles(table: Table, run: Run, profiles: Sequence[ColumnProfile]) -> 
 def keep_baseline(table: Table, run: Run, name: str, found: Sequence[ColumnProfile]) -> None:
     """Append the profiles of a model's training data under a name, once, so that later runs do not read it again.
 
-    Jobs:    one small Spark job.
+    Jobs:    as `keep_profiles`.
     Raises:  as `keep_profiles`.
     """
     window = {"window": {"start": BASELINE_AS_OF, "end": BASELINE_AS_OF}, "granularity": "baseline"}
@@ -48,7 +45,7 @@ def keep_baseline(table: Table, run: Run, name: str, found: Sequence[ColumnProfi
 def keep_drifts(table: Table, run: Run, drifts: Sequence[Drift]) -> None:
     """Append a run's distances, once.
 
-    Jobs:    one small Spark job.
+    Jobs:    as `keep_profiles`.
     Raises:  as `keep_profiles`.
     """
     _append_run_rows(
@@ -89,11 +86,11 @@ def _append_run_rows(
     run: Run,
     rows: list[dict[str, Any]],
     *,
-    guard: tuple[str, int],
+    guard: AppendGuard,
 ) -> None:
     if not rows:
         return
-    ensure_table(table, contract, job=run.job)
+    ensure_small_table(table, contract, job=run.job)
     lineage = {
         "model_name": run.pins.model_name,
         "model_version": run.pins.model_version,
@@ -104,8 +101,7 @@ def _append_run_rows(
         "as_of_date": run.as_of.astimezone(UTC).date(),
         "scored_at": datetime.now(UTC),
     }
-    frame = table.spark.createDataFrame(pa.Table.from_pylist([lineage | row for row in rows], schema=contract.schema))
-    append_rows_once(frame.coalesce(1), table, app_id=guard[0], version=guard[1])
+    append_small_rows(table, contract, [lineage | row for row in rows], guard=guard)
 
 
 def _monitoring_guard(run: Run, what: str) -> tuple[str, int]:

@@ -1,23 +1,27 @@
 """Run events: an append-only Delta table per job."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
+import pyarrow.compute as pc
 
-from sparkscore.records import Pins, RunEvent
+from sparkscore.records import Pins, PublicationKey, RunEvent, RunIndex
 from sparkscore.redaction.secret_patterns import mask_secrets, redact_secrets, redact_values
 from sparkscore.schemas import RUNS_CONTRACT
-from sparkscore.store.guarded_writes import append_rows
-from sparkscore.store.small_tables import load_small_table
+from sparkscore.store.small_tables import (
+    append_small_rows,
+    ensure_small_table,
+    load_small_columns,
+    load_small_table,
+)
 from sparkscore.store.table import Table
-from sparkscore.store.table_contracts import ensure_table
 from sparkscore.store.table_growth import check_table_owner
 
 _EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
+_INDEX_COLUMNS = ("as_of", "revision", "attempt", "at", "event", "run_id")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
 
 
@@ -26,19 +30,22 @@ def ensure_events_table(table: Table, *, job: str) -> None:
 
     Raises:  AccessDenied, ForeignTable.
     """
-    ensure_table(table, RUNS_CONTRACT, job=job)
+    ensure_small_table(table, RUNS_CONTRACT, job=job)
 
 
-def record_event(table: Table, event: RunEvent) -> None:
-    """Append one event to a prepared table.
+def record_events(table: Table, events: Sequence[RunEvent]) -> None:
+    """Append events to a prepared table, in one commit.
 
-    Raises:  AccessDenied.
+    Raises:  AccessDenied, PublishConflict.
     """
+    append_small_rows(table, RUNS_CONTRACT, [_from_run_event(event) for event in events])
+
+
+def _from_run_event(event: RunEvent) -> dict[str, Any]:
     row = {name: getattr(event, name, None) for name in RUNS_CONTRACT.names} | _redacted_texts(event)
     if event.pins is not None:
         row |= {name: getattr(event.pins, name) for name in _PIN_COLUMNS}
-    frame = table.spark.createDataFrame(pa.Table.from_pylist([row], schema=RUNS_CONTRACT.schema)).coalesce(1)
-    append_rows(frame, table)
+    return row
 
 
 def _redacted_texts(event: RunEvent) -> dict[str, str | None]:
@@ -51,19 +58,37 @@ def _redacted_texts(event: RunEvent) -> dict[str, str | None]:
     }
 
 
-def load_events(table: Table, *, job: str, as_of: datetime | None = None) -> list[RunEvent]:
-    """A job's events, oldest first; of one as_of if it is given. Empty if there is no table.
+def load_events(table: Table, *, job: str, as_ofs: Collection[datetime] | None = None) -> list[RunEvent]:
+    """A job's events, oldest first; of these as_ofs alone if they are given. Empty if there is no table.
 
     Raises:  ForeignTable.
     """
     if not table.exists():
         return []
     check_table_owner(table, job=job)
-    where = None if as_of is None else ("as_of", [as_of.astimezone(UTC)])
+    where = None if as_ofs is None else ("as_of", [as_of.astimezone(UTC) for as_of in as_ofs])
     found = [_to_run_event(row) for row in load_small_table(table, where=where)]
     return sorted(
         found,
         key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _EVENT_ORDER.index(event.event)),
+    )
+
+
+def load_run_index(table: Table, *, job: str) -> RunIndex:
+    """All as_ofs of a job, and which runs are published: as much as a run needs of all others. Empty without a table.
+
+    Raises:  ForeignTable.
+    """
+    if not table.exists():
+        return RunIndex((), ())
+    check_table_owner(table, job=job)
+    found = load_small_columns(table, _INDEX_COLUMNS)
+    as_ofs = sorted(_to_utc_time(moment) for moment in pc.unique(found["as_of"]).to_pylist())
+    published = found.filter((pc.field("event") == "published") & pc.field("run_id").is_valid())
+    ordered = published.sort_by([(name, "ascending") for name in ("as_of", "revision", "attempt", "at")])
+    newest = dict(zip(ordered["as_of"].to_pylist(), ordered["run_id"].to_pylist(), strict=True))
+    return RunIndex(
+        tuple(as_ofs), tuple(PublicationKey(_to_utc_time(as_of), run_id) for as_of, run_id in newest.items())
     )
 
 

@@ -1,27 +1,28 @@
 """Rows of the suite's own small tables, as Python values."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from datetime import date
 from typing import Any
 
-from deltalake.exceptions import DeltaError
-from pyarrow import fs
-from pyarrow import parquet as pq
-from pyarrow.dataset import ParquetReadOptions
+import pyarrow as pa
+import structlog
 from pyspark.sql import functions as F
 
-from sparkscore.errors import ScanUnsupported
+from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.schemas import TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.store.direct_commits import AppendGuard, append_directly
+from sparkscore.store.direct_creation import create_directly
+from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable, RowSelection
+from sparkscore.store.guarded_writes import append_rows, append_rows_once
+from sparkscore.store.small_table_upkeep import keep_table_small
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import open_deltalake_table
+from sparkscore.store.table_contracts import ensure_table
 
-_DIRECT_READER_VERSION = 1
-_READ_OPTIONS = ParquetReadOptions(coerce_int96_timestamp_unit="us")
-"""Nanoseconds, as Arrow reads them else, do not hold the years before 1678 and after 2261."""
+log = structlog.get_logger("sparkscore")
 
 
-def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None = None) -> list[dict[str, Any]]:
+def load_small_table(table: Table, *, where: RowSelection | None = None) -> list[dict[str, Any]]:
     """The rows whose column has one of these values, dates or UTC times; all rows for None.
 
     Reads without Spark if that is certain to be the same. What Spark does before it reads a changed table, mostly with
@@ -32,19 +33,58 @@ def load_small_table(table: Table, *, where: tuple[str, Collection[date]] | None
     Jobs:    none, or one small one where only Spark reaches the table.
     Raises:  AccessDenied, TableNotFound.
     """
-    with suppress(ScanUnsupported, DeltaError, OSError):  # where Spark fails, too, its own error tells why
-        location = table.location
-        found = open_deltalake_table(location)
-        if found.protocol().min_reader_version == _DIRECT_READER_VERSION:
-            filters = None if where is None else [(where[0], "in", list(where[1]))]
-            # with deltalake's own file system two of three processes abort when they end (deltalake 1.6)
-            files = fs.SubTreeFileSystem(location.root, location.filesystem or fs.LocalFileSystem())
-            dataset = found.to_pyarrow_dataset(filesystem=files, parquet_read_options=_READ_OPTIONS)
-            expression = None if filters is None else pq.filters_to_expression(filters)
-            rows: list[dict[str, Any]] = dataset.to_table(filter=expression).to_pylist()
-            return rows
+    with suppress(*DIRECT_ERRORS):
+        rows: list[dict[str, Any]] = DirectTable.open_shared(table).read_rows(where).to_pylist()
+        return rows
     frame = table.load_rows()
     if where is not None:
         frame = frame.where(F.col(where[0]).isin(*where[1]))
     with translate_spark_errors(f"reading {table.name}"):
         return [row.asDict(recursive=True) for row in frame.collect()]
+
+
+def load_small_columns(table: Table, columns: Sequence[str]) -> pa.Table:
+    """Some columns of all rows.
+
+    Needs:   an existing table.
+    Jobs:    as `load_small_table`.
+    Raises:  AccessDenied, TableNotFound.
+    """
+    with suppress(*DIRECT_ERRORS):
+        return DirectTable.open_shared(table).read_rows(columns=columns)
+    with translate_spark_errors(f"reading {table.name}"):
+        return table.load_rows().select(*columns).toArrow()
+
+
+def ensure_small_table(table: Table, contract: TableContract, *, job: str) -> None:
+    """As `ensure_table`, which then finds what was created here without Spark, where that is possible.
+
+    Raises:  ForeignTable, ConfigError, AccessDenied.
+    """
+    if not table.exists():
+        create_directly(table, contract, job=job)
+    ensure_table(table, contract, job=job)
+
+
+def append_small_rows(
+    table: Table, contract: TableContract, rows: Sequence[Mapping[str, Any]], *, guard: AppendGuard | None = None
+) -> None:
+    """Append rows to a table by one commit; with a guard, none where it or a later version of it is there already.
+
+    Needs:   a table that has the contract's columns; aware times.
+    Jobs:    none, or a small one where only Spark writes the table.
+    Raises:  PublishConflict, AccessDenied.
+    """
+    data = pa.Table.from_pylist([dict(row) for row in rows], schema=contract.schema)
+    try:
+        version = append_directly(table, data, guard=guard)
+        if version is not None:
+            keep_table_small(table, version)
+            return
+    except DIRECT_ERRORS as error:
+        log.info("append by Spark", table=table.name, reason=shorten_redacted(str(error), 200))
+    frame = table.spark.createDataFrame(data).coalesce(1)
+    if guard is None:
+        append_rows(frame, table)
+    else:
+        append_rows_once(frame, table, app_id=guard[0], version=guard[1])

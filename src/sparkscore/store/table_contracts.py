@@ -61,11 +61,15 @@ def _create_contract_table(table: Table, contract: TableContract, *, job: str) -
         builder = builder.addColumn(
             column.name, arrow_to_spark_type(column.type), nullable=column.nullable, comment=column.comment
         )
-    own = {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics_properties(contract)}
-    for name, value in {**PLAIN_READER_PROPERTIES, **own}.items():
+    for name, value in {**PLAIN_READER_PROPERTIES, **contract_properties(contract, job=job)}.items():
         builder = builder.property(name, value)
     with translate_spark_errors(f"creating {table.name}"):
         builder.partitionedBy(*contract.partitioned_by).execute()
+
+
+def contract_properties(contract: TableContract, *, job: str) -> Mapping[str, str]:
+    """The properties of a new table that say whose it is, of which schema, and of which columns it has statistics."""
+    return {JOB_PROPERTY: job, SCHEMA_PROPERTY: str(SCHEMA_VERSION), **_statistics_properties(contract)}
 
 
 def _wait_for_table(table: Table, folder: str) -> bool:

@@ -1,11 +1,14 @@
 """The steps of `maintain` on the job's tables."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.store import file_maintenance, retention
 from sparkscore.store.colocated_jobs import ColocatedJobs
+from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable
+from sparkscore.store.small_table_upkeep import choose_small_files, compact_small_files
 from sparkscore.store.table import Table
 
 
@@ -38,6 +41,8 @@ def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: 
     """Compact small files where no run is active: its MERGE would have to start again."""
     busy = {event.as_of.date() for event in colocated.unsettled if event.job in job.names}
     for table in tables:
+        if table is job.events_table and _compact_events(job, table):
+            continue
         for part in file_maintenance.find_small_file_partitions(table):
             if part.as_of_date in busy:
                 job.record_skip("compact", f"{table.name} of {part.as_of_date}", "a run of that date is not finished")
@@ -45,6 +50,17 @@ def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: 
                 job.add_counts(files_compacted=part.small_files)
             else:
                 job.add_counts(files_compacted=file_maintenance.compact_partition(table, part, job=job.settings.job))
+
+
+def _compact_events(job: MaintenanceRun, table: Table) -> bool:
+    """Whether small files of the run events were looked for without Spark: it would make one of all rows, unsorted."""
+    with suppress(*DIRECT_ERRORS):
+        if job.dry_run:
+            job.add_counts(files_compacted=choose_small_files(DirectTable.open(table)).num_rows)
+        else:
+            job.add_counts(files_compacted=compact_small_files(table, choose_small_files))
+        return True
+    return False
 
 
 def vacuum_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: ColocatedJobs) -> None:

@@ -7,15 +7,16 @@ from typing import Literal
 
 from sparkscore.errors import ConfigError
 from sparkscore.ingest import snapshot as ingest
-from sparkscore.lifecycle import find_scoring_publications, select_run_events
+from sparkscore.lifecycle import select_run_events
 from sparkscore.model.registry.training_data import find_training_data
 from sparkscore.model.trust.model_trust import check_training_table
 from sparkscore.monitor.column_profiles import merge_profiles
 from sparkscore.monitor.drift_detection import measure_drifts
 from sparkscore.pipelines.monitoring.run_profiles import profile_table_inputs
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Drift, RunEvent, parse_utc_time, to_utc_text
+from sparkscore.records import ColumnProfile, Drift, PublicationKey, RunEvent, parse_utc_time, to_utc_text
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles
 from sparkscore.store.table import Table
 
@@ -31,25 +32,23 @@ class DriftComparison:
 
 
 def compare_run_profiles(
-    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
+    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: JobEvents
 ) -> DriftComparison:
     """The run's profiles against those of the run before, in as_of, and against the baseline of the config.
 
-    Needs:   all `events` of the job.
     Jobs:    two that read the training data where it was not profiled yet; two small ones where only Spark reaches
              the table of profiles.
     """
-    published = {event.as_of: event for event in events if event.event == "published" and event.run_id is not None}
-    before = [event for as_of, event in sorted(published.items()) if as_of < attempt.as_of][-1:]
-    last = next(iter(_load_scored_profiles(attempt, find_scoring_publications(events, before))), ())
+    before = [key for key in events.index.publications if key.as_of < attempt.as_of][-1:]
+    last = next(iter(_load_scored_profiles(attempt, events.load_scoring_publications(before))), ())
     drifts = list[Drift]()
     if last:
-        against = f"run {str(before[0].run_id)[:12]} of {to_utc_text(before[0].as_of)}"
+        against = f"run {before[0].run_id[:12]} of {to_utc_text(before[0].as_of)}"
         drifts += measure_drifts(
             profiles, last, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift
         )
     try:
-        drifts += _compare_with_baseline(attempt, plan, profiles, events, list(published.values()))
+        drifts += _compare_with_baseline(attempt, plan, profiles, events)
     except Exception as error:  # noqa: BLE001 - whatever it is, what is known of the run before stays
         return DriftComparison(tuple(drifts), last, baseline_error=error)
     return DriftComparison(tuple(drifts), last)
@@ -59,8 +58,7 @@ def _compare_with_baseline(
     attempt: Attempt,
     plan: Plan,
     profiles: Sequence[ColumnProfile],
-    events: Sequence[RunEvent],
-    publications: Sequence[RunEvent],
+    events: JobEvents,
 ) -> tuple[Drift, ...]:
     """The run's profiles against what `drift.baseline` names.
 
@@ -72,9 +70,9 @@ def _compare_with_baseline(
         description = f"training data of {plan.model.name} version {plan.model.version}"
         reference = _profile_training_data(attempt, plan, f"model/{plan.model.digest}")
     else:
-        baseline = _find_baseline_runs(attempt.settings.drift.baseline, publications)
+        baseline = _find_baseline_runs(attempt.settings.drift.baseline, events.index.publications)
         description = baseline.description
-        reference = merge_profiles(_load_scored_profiles(attempt, find_scoring_publications(events, baseline.events)))
+        reference = merge_profiles(_load_scored_profiles(attempt, events.load_scoring_publications(baseline.keys)))
     if not reference:
         raise ConfigError(
             f"there are no profiles of {description}", "runs that were profiled", "name other runs in drift.baseline"
@@ -99,19 +97,19 @@ def _load_known_profiles(attempt: Attempt, runs: Mapping[str, datetime]) -> Mapp
 @dataclass(frozen=True, slots=True)
 class _BaselineRuns:
     description: str
-    events: tuple[RunEvent, ...]
+    keys: tuple[PublicationKey, ...]
 
 
-def _find_baseline_runs(baseline: str, publications: Sequence[RunEvent]) -> _BaselineRuns:
+def _find_baseline_runs(baseline: str, publications: Sequence[PublicationKey]) -> _BaselineRuns:
     """The run, or the runs of a window, that `drift.baseline` names.
 
     Raises:  ConfigError for a run or a window that does not exist.
     """
     if "/" not in baseline:
-        event = select_run_events(publications, baseline)[-1]
-        return _BaselineRuns(f"run {str(event.run_id)[:12]} of {to_utc_text(event.as_of)}", (event,))
+        key = select_run_events(publications, baseline)[-1]
+        return _BaselineRuns(f"run {key.run_id[:12]} of {to_utc_text(key.as_of)}", (key,))
     low, high = _parse_baseline_window(baseline)
-    inside = tuple(event for event in publications if low <= event.as_of <= high)
+    inside = tuple(key for key in publications if low <= key.as_of <= high)
     if not inside:
         raise ConfigError(
             f"no run was published for an as_of in drift.baseline {baseline}", "at least one run", "`runs` lists them"

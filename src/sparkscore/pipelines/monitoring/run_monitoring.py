@@ -12,6 +12,7 @@ from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
 from sparkscore.pipelines.monitoring.run_profiles import find_profile_states, profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
@@ -21,7 +22,6 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import BackgroundJob, run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
-from sparkscore.store.run_events import load_events
 
 _WORST, _TOLD = 20, 3
 _PAGE_S, _MLFLOW_S = 30.0, 60.0
@@ -35,8 +35,7 @@ class RunFindings:
     profiles: tuple[ColumnProfile, ...]
     comparison: DriftComparison
     rules: tuple[SlaRule, ...]
-    events: tuple[RunEvent, ...]
-    """All of the job."""
+    events: JobEvents
 
 
 def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> None:
@@ -65,7 +64,7 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> RunFindings:
     """The tables of profiles and drift are written meanwhile, and are there when it is done."""
     job, table = attempt.settings.job, attempt.target
-    with run_in_background(attempt.spark, lambda: load_events(attempt.runs_table, job=job)) as reading:
+    with run_in_background(attempt.spark, lambda: JobEvents.open(attempt.runs_table, job=job)) as reading:
         profiles = _profile_published_run(attempt, plan, stage, rows_read)
         events = reading.result()
     comparison = DriftComparison()
@@ -79,7 +78,7 @@ def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: 
             writes.enter_context(_write_in_background(attempt, "drift", work))
         _judge_drift(attempt, comparison.drifts)
         rules = judge_sla(attempt, events)
-    return RunFindings(profiles, comparison, rules, tuple(events))
+    return RunFindings(profiles, comparison, rules, events)
 
 
 def _write_page_in_time(attempt: Attempt, findings: RunFindings) -> None:
@@ -108,7 +107,7 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
 
 
 def _compare_published_run(
-    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: Sequence[RunEvent]
+    attempt: Attempt, plan: Plan, profiles: Sequence[ColumnProfile], events: JobEvents
 ) -> DriftComparison:
     comparison = DriftComparison()
     with _warn_on_failure(attempt, "drift", binding=attempt.settings.drift.fail):
@@ -136,9 +135,9 @@ def is_monitoring_missing(attempt: Attempt, publication: RunEvent) -> bool:
     )
 
 
-def judge_sla(attempt: Attempt, events: Sequence[RunEvent]) -> tuple[SlaRule, ...]:
+def judge_sla(attempt: Attempt, events: JobEvents) -> tuple[SlaRule, ...]:
     """The rules of the config for the as_of of an attempt that is published."""
-    own_events = [event for event in events if event.as_of == attempt.as_of]
+    own_events = events.load_as_ofs((attempt.as_of,)) if attempt.settings.sla.has_rules else []
     rules = load_sla_rules(attempt.source, attempt.settings, own_events)
     report_sla_rules(attempt, rules)
     return rules

@@ -40,7 +40,7 @@ class ScoringCost:
     has_gpu: bool
     has_batch_timeout: bool
     load_events: Callable[[], Sequence[RunEvent]]
-    """The job's run events; asked for where they decide."""
+    """The job's run events of its newest as_ofs; asked for where they decide."""
 
     @property
     def reading_s(self) -> float:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
 
 from sparkscore.pipelines.monitoring.run_profiles import (
     input_profile_share,
@@ -12,12 +11,14 @@ from sparkscore.pipelines.monitoring.run_profiles import (
 from sparkscore.pipelines.scoring.gate_order import GateOrder, ScoringCost, choose_gate_order
 from sparkscore.pipelines.scoring.source_survey import SourceRows
 from sparkscore.pipelines.scoring.transport_choice import TransportChoice
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_suites import output_gate_summary, stage_count_summary
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
-from sparkscore.store.run_events import load_events
 
+_PACED_AS_OFS = 50
+"""The pace of scoring is looked for in the events of so many newest as_ofs."""
 _GPU_SETTING = "spark.task.resource.gpu.amount"
 
 
@@ -64,7 +65,7 @@ def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows:
             context.defaultParallelism,
             has_gpu=context.getConf().get(_GPU_SETTING) is not None,
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
-            load_events=partial(load_events, attempt.runs_table, job=attempt.settings.job),
+            load_events=lambda: JobEvents.open(attempt.runs_table, job=attempt.settings.job).load_newest(_PACED_AS_OFS),
         )
     return choose_gate_order(attempt.settings.gate.before, cost, measured=measuring.summary is not None)
 

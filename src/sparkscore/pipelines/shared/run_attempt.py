@@ -43,7 +43,7 @@ from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage.stage_store import StageStore
-from sparkscore.store.run_events import ensure_events_table, load_events, record_event
+from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import list_former_jobs
 
@@ -76,6 +76,8 @@ class Attempt:
     verdicts: list[Verdict] = field(default_factory=list)
     earlier_events: list[RunEvent] = field(default_factory=list)
     """The events of the as_of when the attempt started."""
+    held_events: list[RunEvent] = field(default_factory=list)
+    """Those that go into the next commit of events."""
     exit_code: int = 0
     """Of an attempt that ends without an error: 5 where monitoring found drift or a broken SLA rule."""
     has_events_table: bool = False
@@ -178,7 +180,7 @@ class Attempt:
 
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
-        return load_events(self.runs_table, job=self.settings.job, as_of=self.as_of)
+        return load_events(self.runs_table, job=self.settings.job, as_ofs=(self.as_of,))
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
@@ -229,7 +231,7 @@ class Attempt:
         """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
             message = "never ended; closed by the next attempt"
-            self.append_event(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
+            self.held_events.append(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
         self.record_event("started")
 
     def record_monitoring(self, details: Mapping[str, Any]) -> None:
@@ -243,17 +245,25 @@ class Attempt:
         """Record one event of this attempt; `details` are added to its JSON."""
         self.append_event(replace(self._build_event(kind, details), message=message))
 
+    def hold_event(self, kind: EventKind) -> None:
+        """Record an event of this attempt together with its next one, in one commit. Lost where the attempt dies first.
+
+        For what other attempts find out without it: that a stage is complete, its own commits say.
+        """
+        self.held_events.append(self._build_event(kind))
+
     def record_publication(self, table_version: int | None) -> None:
         """Record that the run is published."""
         self.append_event(replace(self._build_event("published"), table_version=table_version))
 
     def append_event(self, event: RunEvent) -> None:
-        """Append one event, of whichever attempt."""
+        """Append one event, of whichever attempt, and those that were held."""
         self.require_session()
         if not self.has_events_table:
             ensure_events_table(self.runs_table, job=self.settings.job)
             self.has_events_table = True
-        record_event(self.runs_table, event)
+        record_events(self.runs_table, [*self.held_events, event])
+        self.held_events.clear()
 
     def require_session(self) -> None:
         """Go on only with a session: what comes next writes, sends, or takes time that would be lost.

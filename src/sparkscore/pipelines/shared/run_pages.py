@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.monitor.report.page import job_page, run_page
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison
+from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ColumnProfile, RejectCount, RunEvent, RunPage, SlaRule
 from sparkscore.settings import Settings
@@ -23,12 +24,11 @@ def collect_run_page(
     profiles: Sequence[ColumnProfile],
     comparison: DriftComparison,
     rules: Sequence[SlaRule],
-    events: Sequence[RunEvent],
+    events: JobEvents,
 ) -> RunPage:
     """Everything that the report of the attempt's run shows.
 
-    Needs:   all `events` of the job.
-    Jobs:    one small one where rows were rejected.
+    Jobs:    small ones where only Spark reaches the job's tables.
     """
     return RunPage(
         replace(attempt.report, seconds=attempt.elapsed_seconds),
@@ -38,7 +38,7 @@ def collect_run_page(
         comparison.drifts,
         _count_run_rejects(attempt),
         tuple(rules),
-        trend_events(events),
+        trend_events(events.load_newest(_TREND_LENGTH)),
         cores=attempt.spark.sparkContext.defaultParallelism,
         **configured_prices(attempt.settings),
     )
@@ -83,4 +83,4 @@ def _count_run_rejects(attempt: Attempt) -> tuple[RejectCount, ...]:
     if not attempt.report.rows_rejected:
         return ()
     table = attempt.target.sibling("_rejects")
-    return tuple(count_rejects(table, job=attempt.settings.job, run_id=attempt.report.run_id))
+    return tuple(count_rejects(table, job=attempt.settings.job, run_id=attempt.report.run_id, as_of=attempt.as_of))
