@@ -112,7 +112,7 @@ def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> N
 def commit(shelf: Shelf) -> dict[str, str]:
     """What the newest commit of the prediction table says of itself."""
     row = DeltaTable.forPath(shelf.spark, str(shelf.target.path)).history(1).collect()[0]
-    return {**row["operationParameters"], **row["operationMetrics"]}
+    return {**row["operationParameters"], **(row["operationMetrics"] or {})}
 
 
 def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(shelf: Shelf) -> None:
