@@ -312,7 +312,7 @@ setup_java() {
 setup_wanted_classes() {
     local release
     if [[ -n ${JAVA_HOME:-} ]]; then release=$(setup_java_release "$JAVA_HOME/bin/java"); else release=$(setup_java_release "$(command -v java)"); fi
-    cat ${release:+"$release"} "$setup_stamp" "$setup_root/ci/classes.py" "$setup_root/src/sparkscore/spark/delta-jars.sha256" | setup_digest
+    { cat "${release:-/dev/null}" && cut -d' ' -f1 "$setup_stamp" && cat "$setup_root/ci/classes.py" "$setup_root/src/sparkscore/spark/delta-jars.sha256"; } | setup_digest
 }
 
 # It appears all at once. Where it cannot be made an empty file takes its place: it is not tried again, nor missed.

@@ -52,6 +52,11 @@ archive=$PWD/build/spark.jsa
 quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
 make_archive() {
     rm -f "$archive"
+    setup_classes
+    if [[ -n $SETUP_CLASSES ]]; then # spark-submit.sh starts with it, too
+        ln -s "$SETUP_CLASSES" "$archive"
+        return
+    fi
     SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
 }
 beside=2 # further processes: two cores have a little left where two processes wait at the same time

@@ -18,6 +18,8 @@ import pytest
 
 RECORD = Path(__file__).with_name("seconds.txt")
 """Lines of seconds and file; a file that is not there takes no time."""
+TOGETHER = ("tests/demo",)
+"""Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -29,6 +31,12 @@ def load_seconds(record: Path) -> Mapping[str, float]:
     """What each file of tests took at some time."""
     lines = (line.split(maxsplit=1) for line in record.read_text(encoding="utf-8").splitlines())
     return {file: float(seconds) for seconds, file in lines}
+
+
+def part_of(nodeid: str) -> str:
+    """What is taken at once: the test's file, or a folder."""
+    file = nodeid.partition("::")[0]
+    return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
 
 
 def order_files(files: Sequence[str], seconds: Mapping[str, float]) -> Sequence[str]:
@@ -63,7 +71,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         return None
     files: defaultdict[str, list[pytest.Item]] = defaultdict(list)
     for item in session.items:
-        files[item.nodeid.partition("::")[0]].append(item)
+        files[part_of(item.nodeid)].append(item)
     queue: Path = session.config.option.queue
     for file in order_files(list(files), load_seconds(RECORD)):
         if has_taken(queue, file):

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.lanes import load_seconds, order_files
+from tests.lanes import RECORD, load_seconds, order_files, part_of
 
 ROOT = Path(__file__).parents[1]
 SHARED = """
@@ -70,3 +70,9 @@ def test_a_failure_is_the_exit_code_of_the_process_that_has_run_it(tmp_path: Pat
 
 def test_what_takes_longest_is_taken_first() -> None:
     assert order_files(["a", "b", "c", "d"], {"d": 9.0, "b": 2.5}) == ["d", "b", "a", "c"]
+
+
+def test_what_shares_dear_fixtures_is_one_part_and_the_record_names_parts_that_are_there() -> None:
+    assert part_of("tests/demo/test_train.py::test_one") == part_of("tests/demo/test_recipe.py::T::test_two")
+    assert part_of("tests/store/test_table.py::test_one") == "tests/store/test_table.py"
+    assert [part for part in load_seconds(RECORD) if not (ROOT / part).exists() or part_of(part) != part] == []

@@ -23,6 +23,7 @@ print(child.pid, flush=True)
 gateway = types.SimpleNamespace(proc=child)
 sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
 """
+ON_ITS_WAY = WITH_JVM.partition("gateway")[0]
 TELLS = """
 import sys
 from sparkscore.cli import main, termination
@@ -35,7 +36,7 @@ main.main("score")
 """
 
 
-@pytest.mark.parametrize("jvm", ["", WITH_JVM])
+@pytest.mark.parametrize("jvm", ["", WITH_JVM, ON_ITS_WAY])
 def test_it_ends_with_143_wherever_python_is_and_its_jvm_before_it(jvm: str) -> None:
     command = [sys.executable, "-c", STUCK.format(jvm=jvm)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -73,6 +73,18 @@ def test_it_says_without_spark_what_it_says_with_it(
     assert result.get("status") in (None, "already_published", "dry_run")
 
 
+def test_the_page_of_a_job_is_written_without_spark_too(published: World, capfd: pytest.CaptureFixture[str]) -> None:
+    words = ("--job", "--config", write_config(published))
+    code, result, said = run_alone("report", *words)
+    page = Path(result["report"])
+    assert (code, page.is_relative_to(published.home), page.stat().st_size > 1000) == (0, True, True), said
+    page.unlink()
+    capfd.readouterr()
+    assert main.run_verb("report", words) == 0
+    assert json.loads(capfd.readouterr().out) == result
+    assert page.exists()
+
+
 @pytest.mark.parametrize(
     ("words", "env"),
     [

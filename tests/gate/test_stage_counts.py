@@ -43,7 +43,7 @@ def count(batch: pa.RecordBatch, *cuts: int, summary: StageCountSummary) -> Stag
 def test_missing_predictions_are_those_that_spark_finds(
     spark: SparkSession, output: str, predictions: list[Any], nullable: tuple[str, ...]
 ) -> None:
-    rows = [(index, "a", value, "x", None) for index, value in enumerate(predictions)]
+    rows: list[tuple[Any, ...]] = [(index, "a", value, "x", None) for index, value in enumerate(predictions)]
     rows += [(None, "a", None, "x", NULL_KEY)]
     frame = stage_frame(spark, rows, output=output)
     counts = count(frame.toArrow().combine_chunks().to_batches()[0], 1, summary=StageCountSummary(nullable))

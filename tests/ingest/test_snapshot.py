@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import write_deltalake
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import ConfigError, TableNotFound
+from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.ingest.snapshot import SAMPLE_LIMIT, count_snapshot_rows, pin_source, sample_snapshot, snapshot_frame
 from sparkscore.records import Condition, Snapshot, TableRef
 from sparkscore.store.table import Table
@@ -130,6 +132,31 @@ def test_a_source_overwritten_after_pinning_changes_nothing(spark: SparkSession,
     assert row_ids(before) == row_ids(snapshot_frame(spark, snapshot)) == [1, 2, 3, 4]
     assert count_snapshot_rows(spark, snapshot) == 4
     assert row_ids(sample_snapshot(spark, snapshot, 10)) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("version", [0, 2])
+def test_rows_are_counted_by_the_log_alone(
+    spark: SparkSession, flights: TableRef, monkeypatch: pytest.MonkeyPatch, version: int
+) -> None:
+    snapshot = pin_flights(spark, flights, version=version)
+    monkeypatch.setattr("sparkscore.ingest.snapshot.snapshot_frame", None)
+    assert count_snapshot_rows(spark, snapshot, source=Table(None, flights)) == 10
+
+
+def test_rows_of_files_without_statistics_are_counted_by_spark(spark: SparkSession, folder: Path) -> None:
+    table = TableRef("uncounted", str(folder / "uncounted"))
+    with session_setting(spark, "spark.databricks.delta.stats.collect", "false"):
+        write_ids(spark.range(7), table)
+    write_deltalake(str(table.path), spark.read.format("delta").load(table.path).toArrow(), mode="append")
+    assert count_snapshot_rows(spark, pin_flights(spark, table)) == 14
+
+
+def test_a_pinned_source_is_opened_once(spark: SparkSession, flights: TableRef, opened_logs: list[str]) -> None:
+    source = Table(spark, flights)
+    snapshot = pin_source(source, version="latest", as_of=AS_OF, keys=["id"], where=[], columns=["id"])
+    assert count_snapshot_rows(spark, snapshot, source=source) == 10
+    assert plan_file_scan(spark, snapshot, source=source).files > 0
+    assert opened_logs == [flights.path]
 
 
 def test_a_table_of_the_catalog_is_pinned_too(spark: SparkSession, folder: Path) -> None:

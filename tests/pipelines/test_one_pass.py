@@ -239,7 +239,7 @@ def test_a_sample_of_the_rows_is_the_same_sample(world: World, tmp_path: Path, m
     found = profile(world, report)
     other = score(world.spark, world.settings(**merged(groups, BY_SPARK)), as_of="2013-12-30")
     inputs = [frame[frame["log_type"] == "input"].reset_index(drop=True) for frame in (found, profile(world, other))]
-    pd.testing.assert_frame_equal(*inputs, rtol=1e-12)
+    pd.testing.assert_frame_equal(inputs[0], inputs[1], rtol=1e-12)
 
 
 @pytest.mark.parametrize("before", ["always", "never"])

@@ -97,8 +97,8 @@ def commit_parts(folder: Path, *files: StagedFile) -> StagedStates:
     return StagedStates(TableLog(location), Stage("s", str(folder), version, sum(file.rows for file in files), 0))
 
 
-def merged_ids(states: StagedStates, summary: IdList) -> list[int]:
-    return sorted(one for state in states.iterate_states(summary) for one in json.loads(state))
+def merged_ids(states: StagedStates, summary: IdList, *, share: float = 1.0) -> list[int]:
+    return sorted(one for state in states.iterate_states(summary, share=share) for one in json.loads(state))
 
 
 def test_each_row_of_the_parts_that_are_committed_is_in_the_states_once(tmp_path: Path) -> None:
@@ -108,7 +108,9 @@ def test_each_row_of_the_parts_that_are_committed_is_in_the_states_once(tmp_path
     states = commit_parts(tmp_path, *first, *second)
     assert len(first) == 2
     assert merged_ids(states, SOURCE) == merged_ids(states, STAGED) == [1, 2, 3, 4, 5, 6]
-    assert merged_ids(states, SAMPLE) == [1, 3, 4, 5]
+    assert merged_ids(states, SAMPLE, share=0.5) == [1, 3, 4, 5]
+    with pytest.raises(StatesMissing, match="no input_profile"):
+        merged_ids(states, SAMPLE, share=0.6)
 
 
 def test_a_part_without_rows_and_a_stage_without_files_have_the_state_of_no_rows(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from deltalake import write_deltalake
+from pyarrow import parquet as pq
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import SparkNeeded
@@ -90,13 +91,13 @@ def test_a_row_group_of_one_run_is_counted_without_its_run_ids(
     table: TableRef, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[list[str]] = []
-    original = run_row_counts.pq.ParquetFile.read_row_group
+    original = pq.ParquetFile.read_row_group
 
     def counted(file: Any, group: int, columns: list[str]) -> pa.Table:
         read.append(columns)
         return original(file, group, columns=columns)
 
-    monkeypatch.setattr(run_row_counts.pq.ParquetFile, "read_row_group", counted)
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
     assert count(Table(None, table), MOMENTS[3]) == {"next": 2}
     assert read == [["as_of"]] * 2
 

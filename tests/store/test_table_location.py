@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, write_deltalake
+from deltalake import CommitProperties, DeltaTable, write_deltalake
 from moto.server import ThreadedMotoServer
 from pyarrow import fs
 from pyspark.sql import SparkSession
@@ -17,6 +17,7 @@ from sparkscore.records import Condition, Snapshot, TableLocation, TableRef
 from sparkscore.schemas import REJECT_TYPE
 from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.store.file_commit import CommitGuard, commit_files, create_write_folder
+from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table
 
 ROWS = pa.table({"id": range(1_000), "x": [float(i) for i in range(1_000)], "day": ["a", "b"] * 500})
@@ -94,6 +95,20 @@ def test_a_stage_on_s3_is_written_by_tasks_and_committed_once(spark: SparkSessio
     assert commit_files(place, STAGE, parts, CommitGuard("stage", 1, "{}")) is None
     found = DeltaTable(place.uri, storage_options=dict(place.options)).to_pyarrow_table()
     assert found.to_pylist() == rows
+
+
+def test_a_log_on_s3_is_read_without_spark(bucket: str) -> None:
+    own = Table(None, at(f"{bucket}/logged"))
+    assert not own.exists()
+    for version in range(12):
+        note = CommitProperties({"userMetadata": f"note {version}"})
+        options = dict(own.location.options)
+        write_deltalake(own.location.uri, ROWS, storage_options=options, mode="append", commit_properties=note)
+        assert (own.exists(), own.load_newest_version()) == (True, version)
+    assert Table(None, own.ref).load_user_metadata() == [(version, f"note {version}") for version in range(12)]
+    at_first = own.find_commit_time(0)
+    assert at_first is not None
+    assert own.find_version_at(at_first) == 0
 
 
 def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) -> None:

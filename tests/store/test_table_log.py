@@ -26,7 +26,7 @@ COLUMNS = """
     id BIGINT NOT NULL COMMENT 'the key', flag BOOLEAN, tiny TINYINT, small SMALLINT, whole INT, single FLOAT,
     double DOUBLE COMMENT 'it''s "quoted"', exact DECIMAL(20, 3), text STRING, bytes BINARY, day DATE, at TIMESTAMP,
     pair STRUCT<a: INT NOT NULL COMMENT 'inside', b: FLOAT>, many ARRAY<STRUCT<b: MAP<STRING, ARRAY<DOUBLE>>>>,
-    `a name.with dots` STRING
+    `a.name.with-dots` STRING
 """
 
 
@@ -228,7 +228,12 @@ def test_the_newest_of_thousand_commits_is_found_without_reading_the_rest(
     own = Table(None, TableRef("t", path))
     read: list[int] = []
     load = own.log._load_user_metadata
-    monkeypatch.setattr(own.log, "_load_user_metadata", lambda version: (read.append(version), load(version))[1])
+
+    def counted(version: int) -> str | None:
+        read.append(version)
+        return load(version)
+
+    monkeypatch.setattr(own.log, "_load_user_metadata", counted)
     assert own.find_commit(lambda text: text == "note 997") == (997, "note 997")
     assert read == [999, 998, 997]
 

@@ -2,11 +2,16 @@
 
 import json
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from sparkscore.cli.command import Command
 from sparkscore.cli.setting_flags import load_job_settings
+from sparkscore.cli.verb_session import answer_with_session
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.screen import people_screen
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def _add_report_arguments(parser: ArgumentParser) -> None:
@@ -21,10 +26,11 @@ def _execute_report(args: Namespace) -> str:
         raise ConfigError("`report` needs either a run or --job", "`report <run_id>` or `report --job`", "see --help")
     settings = load_job_settings(args, args.config)
     from sparkscore.pipelines.report import write_job_report, write_run_report
-    from sparkscore.spark.session import get_job_session
 
-    spark = get_job_session(f"sparkscore report {settings.job}")
-    where = write_job_report(spark, settings) if args.of_job else write_run_report(spark, settings, run=args.run)
+    def answer(spark: "SparkSession | None") -> str:
+        return write_job_report(spark, settings) if args.of_job else write_run_report(spark, settings, run=args.run)
+
+    where = answer_with_session(f"sparkscore report {settings.job}", answer)
     people_screen().print(f"the report is {where}", soft_wrap=True)
     return json.dumps({"schema": 1, "job": settings.job, "report": where})
 

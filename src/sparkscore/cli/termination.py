@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from pathlib import Path
 
 SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
@@ -44,7 +45,16 @@ def _await_sigterm(reader: int) -> None:
         with suppress(subprocess.TimeoutExpired):
             jvm.wait(_JVM_END_S)
         threading.Event().wait(_RESULT_S)  # the main thread tells of it, and ends the process
+    _end_children()
     os._exit(SIGTERM_EXIT_CODE)
+
+
+def _end_children() -> None:
+    """End what this process has started and not yet heard of: a JVM on its way, which would go on for seconds."""
+    for listed in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):
+            for child in listed.read_text(encoding="ascii").split():
+                os.kill(int(child), signal.SIGTERM)
 
 
 def _find_jvm() -> "subprocess.Popen[bytes] | None":

@@ -11,6 +11,7 @@ from pyspark.sql.types import StructType, TimestampType
 
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
+from sparkscore.ingest.file_listing import sum_logged_rows
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
@@ -93,9 +94,8 @@ def _sum_file_records(source: Table, snapshot: Snapshot) -> int | None:
 
     def count(log: TableLog) -> int | None:
         table = log.open_version(snapshot.version)
-        files = pa.table(table.get_add_actions(flatten=True))
-        is_known = str(table.metadata().id) == snapshot.table_id and not files.column("num_records").null_count
-        return sum(files.column("num_records").to_pylist()) if is_known else None
+        is_pinned_one = str(table.metadata().id) == snapshot.table_id
+        return sum_logged_rows(pa.table(table.get_add_actions(flatten=True))) if is_pinned_one else None
 
     try:
         return source.ask_log(count)

@@ -10,7 +10,7 @@ from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.records import RunEvent, SlaRule, parse_as_of
 from sparkscore.settings import Settings
-from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
@@ -32,7 +32,7 @@ def check_sla(
     """
     if not settings.sla.has_rules:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
-    session = None if spark is None else create_run_session(spark)
+    session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     events = load_events(target.sibling("_runs"), job=settings.job)
     requested = None if as_of is None else parse_as_of(as_of)

@@ -9,7 +9,7 @@ from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own
 from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
 from sparkscore.records import RuleVerdict, RunEvent, RunPage, SlaRule, Verdict
 from sparkscore.settings import Settings
-from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.monitoring_tables import load_drifts, load_profiles
 from sparkscore.store.reject_counts import count_rejects
@@ -17,14 +17,14 @@ from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
 
-def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> str:
+def write_run_report(spark: SparkSession | None, settings: Settings, *, run: str) -> str:
     """Write the report of a run, and that of its job; returns where the run's report is.
 
-    Needs:   `run` as a run_id or its beginning.
+    Needs:   a session; without one (None) what only Spark tells raises SparkNeeded. `run` as a run_id or its beginning.
     Jobs:    four small ones.
     Raises:  ConfigError for an unknown run, ForeignTable, AccessDenied.
     """
-    session = create_run_session(spark)
+    session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     found = _load_job_events(target, settings)
     mine = select_run_events(found, run)
@@ -54,13 +54,14 @@ def write_run_report(spark: SparkSession, settings: Settings, *, run: str) -> st
     return write_run_page(session, settings, page)
 
 
-def write_job_report(spark: SparkSession, settings: Settings) -> str:
+def write_job_report(spark: SparkSession | None, settings: Settings) -> str:
     """Write the report of a job, the trend over its runs; returns where it is.
 
+    Needs:   a session; without one (None) what only Spark tells raises SparkNeeded.
     Jobs:    one small one.
     Raises:  ConfigError if no run exists, ForeignTable, AccessDenied.
     """
-    session = create_run_session(spark)
+    session = create_session_if_any(spark)
     found = _load_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
     where = f"{report_folder(settings)}/index.html"
     write_text_file(session, where, job_page(settings.job, trend_events(found)))

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from sparkscore.lifecycle import select_run_events
 from sparkscore.records import RunEvent
 from sparkscore.settings import Settings
-from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
@@ -22,7 +22,7 @@ def list_runs(spark: SparkSession | None, settings: Settings, *, run: str | None
     Jobs:    one small Spark job.
     Raises:  ConfigError for an unknown run, ForeignTable.
     """
-    session = None if spark is None else create_run_session(spark)
+    session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
     found = load_events(target.sibling("_runs"), job=settings.job)
     if run is None:

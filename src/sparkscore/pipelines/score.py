@@ -122,11 +122,7 @@ def _score_and_stage(
         staged = earlier
         if not earlier.is_complete:
             count_done = partial(_rows_done, earlier, counters)
-            with (
-                progress("score_and_stage", total=attempt.report.rows_read or 0, done=count_done)
-                if progress
-                else nullcontext()
-            ):
+            with progress("score_and_stage", total=work.rows.most or 0, done=count_done) if progress else nullcontext():
                 staged = score_missing_rows(attempt, plan, counters, earlier, limits, work)
         rows_read = _count_rows_read(attempt, plan, staged)
         stage = store.build_record(staged, chunks_reused=earlier.count_reused_chunks(staged))
@@ -153,7 +149,7 @@ def _count_rows_read(attempt: Attempt, plan: Plan, staged: StageProgress) -> int
         return attempt.report.rows_read
     if staged.rows_read is not None:
         return staged.rows_read
-    return ingest.count_snapshot_rows(attempt.spark, plan.snapshot)
+    return ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.source)
 
 
 def _rows_done(earlier: StageProgress, counters: Counters) -> int:

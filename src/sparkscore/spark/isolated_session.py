@@ -37,6 +37,14 @@ def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) ->
     return create_isolated_session(spark, {**RUN_CONF, **batches})
 
 
+def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
+    """A session of the run's own, or none where the caller has none.
+
+    Raises:  UnsupportedSession for Spark Connect.
+    """
+    return None if spark is None else create_run_session(spark)
+
+
 def refuse_connect(spark: object) -> None:
     """Refuse a Spark Connect session before anything runs.
 

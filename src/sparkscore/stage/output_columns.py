@@ -61,11 +61,8 @@ def other_probabilities_mask(prediction: pa.Array) -> pa.Array:
     if pa.types.is_floating(prediction.type):
         return pa.repeat(False, len(prediction))
     lengths = pc.list_value_length(prediction)
-    return (
-        pc.invert(pc.is_in(lengths, pa.array([1, _MOST_CLASSES], lengths.type))).fill_null(False)
-        if len(prediction)
-        else pa.array([], pa.bool_())
-    )
+    is_probability = pc.is_in(lengths, pa.array([1, _MOST_CLASSES], lengths.type))
+    return pc.and_(prediction.is_valid(), pc.invert(is_probability))
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ def count_rows_by_run(table: Table, as_of: datetime) -> dict[str, int]:
 
 
 def find_rows_by_run(table: Table, as_of: datetime) -> dict[str, int] | None:
-    """The same for a table that is there, from its files alone; None where only Spark counts exactly, or counts faster.
+    """Visible rows per run_id of an as_of by the table's files; None where only Spark is certain to know.
 
     Jobs:    none.
     Raises:  TableNotFound.

@@ -11,7 +11,7 @@ from uuid import uuid4
 from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported
+from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported, SparkNeeded
 from sparkscore.records import TableRef
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import translate_spark_errors
@@ -148,17 +148,20 @@ def _hadoop_path(spark: SparkSession, folder: str) -> Any:
     return getattr(jvm, "org.apache.hadoop.fs.Path")(folder)  # by one name: by five, each is a call to the JVM
 
 
-def write_text_file(spark: SparkSession, file: str, text: str) -> None:
+def write_text_file(spark: SparkSession | None, file: str, text: str) -> None:
     """Write a whole file at once, without secrets: a reader sees the old one until then. Creates an absent folder.
 
+    Needs:   a session, but for files of this machine.
     Jobs:    none.
-    Raises:  AccessDenied.
+    Raises:  AccessDenied; SparkNeeded without a session for a file that lies elsewhere.
     """
     content = mask_secrets(text).encode()
     with translate_spark_errors(f"writing {file}"):
         local = _find_local_path(spark, file)
         if local is not None:
             return _replace_local_file(local, content)
+        if spark is None:
+            raise SparkNeeded(file)
         files, path = _open_hadoop_path(spark, file)
         other = path.suffix(f".{uuid4().hex}.tmp")
         stream = files.create(other, True)
@@ -172,7 +175,7 @@ def write_text_file(spark: SparkSession, file: str, text: str) -> None:
     return None
 
 
-def _find_local_path(spark: SparkSession, file: str) -> Path | None:
+def _find_local_path(spark: SparkSession | None, file: str) -> Path | None:
     """Where a file of this machine lies; None for one that only Hadoop's client reaches."""
     try:
         location = locate_table(spark, TableRef(file, file))

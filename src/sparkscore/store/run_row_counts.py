@@ -30,20 +30,24 @@ def count_logged_rows(log: TableLog, as_of: datetime) -> dict[str, int]:
     Raises:  as `TableLog`; ScanUnsupported where Spark counts faster, or reads other values.
     """
     moment = as_of.astimezone(UTC)
-    paths = _list_partition_files(log.list_newest_files(), moment)
+    paths = _list_paths(log.list_newest_files(partial(_find_partition, moment)))
     count = partial(_count_file_rows, log.location, moment)
     with ThreadPoolExecutor(_READERS) as pool:
         return dict(+sum(pool.map(count, paths), Counter()))
 
 
-def _list_partition_files(files: pa.Table, moment: datetime) -> list[str]:
+def _find_partition(moment: datetime, files: pa.Table) -> pa.ChunkedArray:
     if _DATE_COLUMN not in files.column_names or moment.year < _FIRST_SURE_YEAR:
         raise ScanUnsupported("the table has no files of its own for a date", "partitions by as_of_date")
-    kept = files.filter(pc.equal(files.column(_DATE_COLUMN), pa.scalar(moment.date(), pa.date32())))
-    rows = pc.sum(kept.column("num_records")).as_py() or 0
-    if len(kept) > _MOST_FILES or rows > _MOST_ROWS:
-        raise ScanUnsupported(f"{len(kept):,} files with {rows:,} rows are counted faster by Spark", "fewer")
-    return kept.column("path").to_pylist()
+    return pc.equal(files.column(_DATE_COLUMN), pa.scalar(moment.date(), pa.date32()))
+
+
+def _list_paths(files: pa.Table) -> list[str]:
+    rows = pc.sum(files.column("num_records")).as_py() or 0
+    if len(files) > _MOST_FILES or rows > _MOST_ROWS:
+        raise ScanUnsupported(f"{len(files):,} files with {rows:,} rows are counted faster by Spark", "fewer")
+    paths: list[str] = files.column("path").to_pylist()
+    return paths
 
 
 def _count_file_rows(location: TableLocation, moment: datetime, path: str) -> Counter[str]:

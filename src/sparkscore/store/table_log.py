@@ -3,10 +3,11 @@
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
-from typing import cast
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
@@ -20,7 +21,13 @@ from sparkscore.store.log_metadata import LogMetadata, refuse_unsure_protocol
 from sparkscore.store.table_location import LOG_FOLDER, open_deltalake_table
 
 _COMMIT_FILE = re.compile(r"(\d{20})\.json")
+_FIRST_ALONE = 8
+"""Commits that are read one after the other before the rest is read at once: what is looked for is mostly new."""
+_READERS = 32
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+FileFilter = Callable[[pa.Table], Any]
+"""Which add actions to keep: a mask."""
 
 
 class TableLog:
@@ -35,7 +42,10 @@ class TableLog:
 
     def __init__(self, location: TableLocation) -> None:
         self.location, self._files = location, location.filesystem or fs.LocalFileSystem()
-        self._forget()
+        self._table: DeltaTable | None = None
+        self._pinned: DeltaTable | None = None
+        self._mark: tuple[object, ...] = ()
+        self._notes: dict[int, str | None] = {}
 
     @property
     def is_open(self) -> bool:
@@ -59,9 +69,9 @@ class TableLog:
             self._pinned = _open_sure_table(self.location, version)
         return self._pinned
 
-    def list_newest_files(self) -> pa.Table:
+    def list_newest_files(self, keep: FileFilter | None = None) -> pa.Table:
         """The data files of the newest version: `list_data_files`."""
-        return list_data_files(self._catch_up())
+        return list_data_files(self._catch_up(), keep)
 
     def find_guard_version(self, app_id: str) -> int | None:
         """The greatest version that a writer has committed under an application id; None if it has none."""
@@ -73,6 +83,8 @@ class TableLog:
         for version in range(newest, -1, -1):
             with suppress(FileNotFoundError):
                 yield version, self._load_user_metadata(version)
+                if self.location.filesystem is not None and newest - version == _FIRST_ALONE:
+                    self._load_all_user_metadata(version)
                 continue
             # cleaned up; Spark, too, skips a commit that is missing between others
             for older in reversed([found for found, _ in self._list_commits() if found < version]):
@@ -97,41 +109,47 @@ class TableLog:
 
     def _catch_up(self) -> DeltaTable:
         """The newest version. The object moves on: whoever keeps it sees later versions."""
-        if self._table is not None:
-            version = self._table.version()
-            mark, newer = self._files.get_file_info([self._commit_path(version), self._commit_path(version + 1)])
-            if _file_mark(mark) != self._mark:
-                self._forget()
-            elif newer.type is not fs.FileType.NotFound:
-                self._move_on(self._table)
-        if self._table is None:
-            self._keep(_open_sure_table(self.location))
-        return cast(DeltaTable, self._table)
+        table = self._update(self._table)
+        return self._keep(_open_sure_table(self.location)) if table is None else table
 
-    def _move_on(self, table: DeltaTable) -> None:
+    def _update(self, table: DeltaTable | None) -> DeltaTable | None:
+        """The table at its newest version; None where it has to be opened, for whatever reason."""
+        if table is None:
+            return None
+        version = table.version()
+        mark, newer = self._files.get_file_info([self._commit_path(version), self._commit_path(version + 1)])
+        if _file_mark(mark) != self._mark:
+            self._forget()
+            return None
+        if newer.type is fs.FileType.NotFound:
+            return table
         try:
             table.update_incremental()
             refuse_unsure_protocol(table)
         except (DeltaError, ScanUnsupported):  # opened anew, it says what is in the way
             self._forget()
-        else:
-            self._keep(table)
+            return None
+        return self._keep(table)
 
-    def _keep(self, table: DeltaTable) -> None:
-        self._table = table
-        self._mark = _file_mark(self._files.get_file_info(self._commit_path(table.version())))
+    def _keep(self, table: DeltaTable) -> DeltaTable:
+        self._table, self._mark = table, _file_mark(self._files.get_file_info(self._commit_path(table.version())))
+        return table
 
     def _forget(self) -> None:
-        self._table: DeltaTable | None = None
-        self._pinned: DeltaTable | None = None
-        self._mark: tuple[object, ...] = ()
-        self._notes: dict[int, str | None] = {}
+        self._table, self._pinned, self._mark = None, None, ()
+        self._notes.clear()
 
     def _load_user_metadata(self, version: int) -> str | None:
         if version not in self._notes:
             with self._files.open_input_stream(self._commit_path(version)) as file:
                 self._notes[version] = _find_user_metadata(io.BufferedReader(file))
         return self._notes[version]
+
+    def _load_all_user_metadata(self, until: int) -> None:
+        """Those of all commits before a version, many at once: a store far away takes as long for one as for them."""
+        versions = [version for version, _ in self._list_commits() if version < until and version not in self._notes]
+        with ThreadPoolExecutor(_READERS) as pool:
+            list(pool.map(self._load_user_metadata, versions))
 
     def _list_commits(self) -> list[tuple[int, int]]:
         """Version and time in milliseconds of each commit's file, oldest first."""
@@ -143,12 +161,13 @@ class TableLog:
         return f"{self.location.root}/{LOG_FOLDER}/{version:020}.json"
 
 
-def list_data_files(table: DeltaTable) -> pa.Table:
+def list_data_files(table: DeltaTable, keep: FileFilter | None = None) -> pa.Table:
     """The add actions of an opened table, by path, as they are on disk: equal tables give equal lists.
 
     Raises:  ScanUnsupported for files outside of the table's folder.
     """
-    files = pa.table(table.get_add_actions(flatten=True)).sort_by("path")
+    files = pa.table(table.get_add_actions(flatten=True))
+    files = (files if keep is None else files.filter(keep(files))).sort_by("path")
     paths = [unquote(path) for path in files.column("path").to_pylist()]  # once more encoded in the log than on disk
     if any(urlsplit(path).scheme or path.startswith("/") for path in paths):
         raise ScanUnsupported("the table has files outside its folder (a shallow clone)", "files of its own")

@@ -23,6 +23,7 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
 
@@ -116,7 +117,8 @@ def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
 
 def _profile_sample(attempt: Attempt, snapshot: Snapshot, request: ProfileRequest, *, share: float) -> bytes:
     narrow = replace(snapshot, columns=request.read_columns)
-    return _SampledTable(attempt.spark, narrow, share).profile(request)
+    table = attempt.source if snapshot.table == attempt.source.ref else None
+    return _SampledTable(attempt.spark, narrow, share, table).profile(request)
 
 
 def _build_input_profiles(
@@ -137,9 +139,9 @@ def _profile_predictions(
     state = _merge_task_states(summary, iterate_states)
     if state is None:
         table = attempt.stage_store(plan.run).table
-        schema = spark_to_arrow_schema(table.load_rows(stage.version).schema)
+        schema = spark_to_arrow_schema(table.load_schema(stage.version))
         snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
-        state = _SampledTable(attempt.spark, snapshot, 1.0).profile(summary.request)
+        state = _SampledTable(attempt.spark, snapshot, 1.0, table).profile(summary.request)
     source_names = dict(zip(summary.request.segments, attempt.settings.profile.segments, strict=True))
     summaries = {
         (column, (None if segment is None else source_names[segment], value)): one
@@ -178,10 +180,12 @@ class _SampledTable:
     spark: SparkSession
     snapshot: Snapshot
     share: float
+    table: Table | None = None
+    """The snapshot's table, where its log is open already."""
 
     def profile(self, request: ProfileRequest) -> bytes:
         try:
-            files = plan_file_scan(self.spark, self.snapshot)
+            files = plan_file_scan(self.spark, self.snapshot, source=self.table)
             read = files.reader.with_share(self.share) if self.share < 1 else files.reader
             return profile_files(self.spark, replace(files, reader=read), request)
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why

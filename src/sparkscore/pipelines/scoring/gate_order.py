@@ -73,7 +73,7 @@ def choose_gate_order(
 def find_scoring_rate(events: Sequence[RunEvent], model_name: str) -> float | None:
     """Rows per second of the last attempt that scored with a version of the model; None where there was none."""
     for event in reversed(events):
-        details = event.parsed_details if event.event == "staged" and event.pins is not None else {}
+        details = event.parsed_details if event.event in ("staged", "published") and event.pins is not None else {}
         rows = (details.get("executors") or {}).get("rows")
         seconds = (details.get("seconds") or {}).get("score_and_stage")
         if rows and seconds and event.pins is not None and event.pins.model_name == model_name:

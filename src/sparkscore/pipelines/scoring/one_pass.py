@@ -14,7 +14,7 @@ from sparkscore.pipelines.scoring.transport_choice import TransportChoice
 from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import output_gate_summary, stage_count_summary
+from sparkscore.pipelines.shared.run_suites import find_measuring, output_gate_summary, stage_count_summary
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
 
 _PACED_AS_OFS = 50
@@ -30,6 +30,7 @@ class PassPlan:
     """None: the config has no suite for the input gate."""
     choice: TransportChoice
     """How rows reach the model, as far as it can be told before what an earlier attempt has scored is known."""
+    rows: SourceRows
     summaries: PassSummaries
 
     @property
@@ -45,43 +46,44 @@ def plan_pass(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: Sourc
     """
     order = plan_gate_order(attempt, plan, choice, rows.most)
     if choice.scan is None:
-        return PassPlan(order, choice, PassSummaries())
-    source = [*_input_gate_summaries(attempt, order), *_input_profile_summaries(attempt, plan, rows)]
-    return PassPlan(order, choice, PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan))))
+        return PassPlan(order, choice, rows, PassSummaries())
+    source = [*_input_gate_summaries(attempt, plan, order), *_input_profile_summaries(attempt, plan, rows)]
+    summaries = PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan)))
+    return PassPlan(order, choice, rows, summaries)
 
 
 def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: int | None) -> GateOrder | None:
     """When the input gate judges; None where it has nothing to judge. `rows`: at most so many are read."""
-    measuring = attempt.measurings.get("input")
+    measuring = find_measuring(attempt, plan, "input")
     if measuring is None or not measuring.compiled.suite.expectations:
         return None
     cost = None
     if choice.scan is not None and attempt.stage_store(plan.run).location is not None:
-        context = attempt.spark.sparkContext
         cost = ScoringCost(
             plan.model,
             choice.scan.bytes,
             rows,
-            context.defaultParallelism,
-            has_gpu=context.getConf().get(_GPU_SETTING) is not None,
+            attempt.spark.sparkContext.defaultParallelism,
+            has_gpu=attempt.spark.conf.get(_GPU_SETTING, None) is not None,
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
             load_events=lambda: JobEvents.open(attempt.runs_table, job=attempt.settings.job).load_newest(_PACED_AS_OFS),
         )
     return choose_gate_order(attempt.settings.gate.before, cost, measured=measuring.summary is not None)
 
 
-def profile_share(attempt: Attempt, rows: SourceRows) -> float | None:
-    """The share of the rows that is profiled; None where that is known only when all are read."""
-    if rows.exact is not None:
-        return input_profile_share(attempt, rows.exact)
-    is_all = attempt.settings.profile.rows == "all" or (
-        rows.most is not None and input_profile_share(attempt, rows.most) >= 1
-    )
-    return 1.0 if is_all else None
+def choose_profile_share(attempt: Attempt, plan: Plan, rows: SourceRows) -> float | None:
+    """The share of the rows that is profiled while they are read; None where another job has to sample them.
+
+    With a filter the scan cannot tell which of a row group's rows are in a sample.
+    """
+    most = rows.most if rows.exact is None else rows.exact
+    is_all = attempt.settings.profile.rows == "all"
+    share = 1.0 if is_all else None if most is None else input_profile_share(attempt, most)
+    return share if share is None or share >= 1 or not plan.snapshot.where else None
 
 
-def _input_gate_summaries(attempt: Attempt, order: GateOrder | None) -> Iterable[SampledSummary]:
-    measuring = attempt.measurings.get("input")
+def _input_gate_summaries(attempt: Attempt, plan: Plan, order: GateOrder | None) -> Iterable[SampledSummary]:
+    measuring = find_measuring(attempt, plan, "input")
     if order is not None and not order.is_first and measuring is not None and measuring.summary is not None:
         yield SampledSummary(measuring.summary)
 
@@ -89,7 +91,7 @@ def _input_gate_summaries(attempt: Attempt, order: GateOrder | None) -> Iterable
 def _input_profile_summaries(attempt: Attempt, plan: Plan, rows: SourceRows) -> Iterable[SampledSummary]:
     if attempt.settings.profile.rows == "none":
         return
-    share, summary = profile_share(attempt, rows), input_profile_summary(attempt, plan)
+    share, summary = choose_profile_share(attempt, plan, rows), input_profile_summary(attempt, plan)
     if share is not None and summary.request.columns:
         yield SampledSummary(summary, share)
 

@@ -16,7 +16,7 @@ from sparkscore.pipelines.scoring.one_pass import PassPlan
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import judge_by_states
+from sparkscore.pipelines.shared.run_suites import find_measuring, judge_by_states
 from sparkscore.records import Stage, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.scoring.task_errors import recover_task_error
@@ -34,7 +34,7 @@ def judge_source(attempt: Attempt, plan: Plan, limits: RunLimits, stage: Stage |
     Jobs:    none where tasks have measured all rules; else as `run_suites.judge_by_states`.
     Raises:  GateFailed, DeadlinePassed.
     """
-    measuring = attempt.measurings.get("input")
+    measuring = find_measuring(attempt, plan, "input")
     if measuring is None or not measuring.compiled.suite.expectations:
         return
     with attempt.phase("input_gate"):
@@ -79,7 +79,11 @@ def _judge_source_rows(attempt: Attempt, plan: Plan, measuring: SuiteMeasuring, 
         measuring.summary,
         staged=None if stage is None else attempt.stage_store(plan.run).find_states(stage),
         summarise=lambda summary: summarise_scan(
-            spark, plan_file_scan(spark, replace(snapshot, columns=summary.columns or snapshot.keys[:1])), summary
+            spark,
+            plan_file_scan(
+                spark, replace(snapshot, columns=summary.columns or snapshot.keys[:1]), source=attempt.source
+            ),
+            summary,
         ),
         load_frame=lambda: ingest.snapshot_frame(spark, replace(snapshot, columns=names)),
     )

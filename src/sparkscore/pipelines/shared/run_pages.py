@@ -61,8 +61,8 @@ def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
     return tuple(ends[as_of] for as_of in sorted(ends))[-_TREND_LENGTH:]
 
 
-def write_run_page(spark: SparkSession, settings: Settings, page: RunPage) -> str:
-    """Write the reports of a run and of its job; returns where the run's report is."""
+def write_run_page(spark: SparkSession | None, settings: Settings, page: RunPage) -> str:
+    """Write the reports of a run and of its job; returns where the run's report is. As `write_text_file`."""
     path = run_page_path(settings, page.report.run_id)
     write_text_file(spark, path, run_page(page))
     write_text_file(spark, f"{report_folder(settings)}/index.html", job_page(settings.job, page.history))

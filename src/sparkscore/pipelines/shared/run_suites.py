@@ -12,7 +12,7 @@ from pyspark.sql.types import StructField, StructType
 
 from sparkscore.gate.stage_counts import StageCountSummary
 from sparkscore.gate.suite_measuring import MeasuredRows, SuiteMeasuring, judge_measured_suite, plan_suite_measuring
-from sparkscore.gate.verdicts import compile_gate_suite, compile_suite
+from sparkscore.gate.verdicts import Gate, compile_gate_suite, compile_suite
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -43,6 +43,16 @@ def check_suites(attempt: Attempt, plan: Plan) -> None:
         attempt.measurings["output"] = _plan_output_gate(attempt, plan)
 
 
+def find_measuring(attempt: Attempt, plan: Plan, gate: Gate) -> SuiteMeasuring | None:
+    """A gate's suite, compiled; None where the config has none.
+
+    Raises:  as `check_suites`, where that was not called yet.
+    """
+    if gate in attempt.suites and gate not in attempt.measurings:
+        check_suites(attempt, plan)
+    return attempt.measurings.get(gate)
+
+
 def output_columns(attempt: Attempt, plan: Plan) -> OutputColumns:
     """How tasks turn what the model returned into what is published."""
     return OutputColumns(attempt.settings.output.threshold, PREDICTION_COLUMN in plan.nullable)
@@ -50,7 +60,7 @@ def output_columns(attempt: Attempt, plan: Plan) -> OutputColumns:
 
 def output_gate_summary(attempt: Attempt, plan: Plan) -> RowSummary | None:
     """What tasks measure for the output gate, of the stage's batches."""
-    measuring = attempt.measurings.get("output")
+    measuring = find_measuring(attempt, plan, "output")
     summary = None if measuring is None else measuring.summary
     return None if summary is None else OutputSummary(summary, output_columns(attempt, plan))
 

@@ -13,7 +13,12 @@ from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.pipelines.scoring.transport_choice import output_frame
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import judge_by_states, output_gate_summary, stage_count_summary
+from sparkscore.pipelines.shared.run_suites import (
+    find_measuring,
+    judge_by_states,
+    output_gate_summary,
+    stage_count_summary,
+)
 from sparkscore.publish.postprocessing import is_other_than_probability, stage_schema
 from sparkscore.records import RowSummary, Snapshot, Stage
 from sparkscore.spark.scan_summaries import summarise_scan
@@ -33,7 +38,7 @@ def judge_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
         found = _check_integrity(attempt, plan, stage, staged, rows_read)
         attempt.keep_verdict(found.verdict)
         stage_integrity.require_stage_integrity(found)
-        measuring = attempt.measurings.get("output")
+        measuring = find_measuring(attempt, plan, "output")
         if measuring is not None:
             verdict = judge_by_states(
                 measuring,
@@ -75,7 +80,7 @@ def _merge_counts(attempt: Attempt, plan: Plan, staged: StagedStates | None) -> 
 def _summarise_stage(attempt: Attempt, plan: Plan, stage: Stage, summary: RowSummary) -> list[bytes]:
     table, schema = attempt.stage_store(plan.run).table, stage_schema(plan.contract, output=plan.model.output)
     snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
-    return summarise_scan(attempt.spark, plan_file_scan(attempt.spark, snapshot), summary)
+    return summarise_scan(attempt.spark, plan_file_scan(attempt.spark, snapshot, source=table), summary)
 
 
 def _refuse_other_probabilities(attempt: Attempt, plan: Plan, scored: DataFrame) -> None:
