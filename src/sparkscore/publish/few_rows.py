@@ -32,7 +32,7 @@ def append_few_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
             return False
         made, guard = _add_constants(own, rows.names, run, keys), (run.txn_app_id, run.revision)
         return append_directly(target, made, guard=guard, note=note, row_group_rows=_ROW_GROUP_ROWS) is not None
-    except DIRECT_ERRORS:
+    except (*DIRECT_ERRORS, KeyError):
         return False
 
 
