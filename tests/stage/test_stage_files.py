@@ -16,7 +16,7 @@ from sparkscore.store.table import Table
 ROWS = pa.Table.from_pylist(
     [
         {
-            "a key": number,
+            "a.key": number,
             "at": datetime(2013, 12, 31, number, 0, 0, 7, UTC),
             "prediction": [0.5, None],
             "_reject": None,
@@ -25,7 +25,7 @@ ROWS = pa.Table.from_pylist(
     ],
     pa.schema(
         [
-            ("a key", pa.int64()),
+            ("a.key", pa.int64()),
             ("at", pa.timestamp("us", "UTC")),
             ("prediction", pa.list_(pa.float64())),
             ("_reject", REJECT_TYPE),
