@@ -200,6 +200,8 @@ use_class_archive() {
 # What the JVM itself says (a full code cache) goes to stderr: stdout is the result line's.
 driver_here() {
     export SPARK_SUBMIT_OPTS="-XX:+DisplayVMOutputToStderr${SPARK_SUBMIT_OPTS:+ $SPARK_SUBMIT_OPTS}"
+    # of the JVM that only prints the command of the other one: 0.2 s of CPU instead of 0.3
+    export SPARK_LAUNCHER_OPTS=${SPARK_LAUNCHER_OPTS:--XX:TieredStopAtLevel=1 -XX:+UseSerialGC}
     export PYSPARK_DRIVER_PYTHON=$SETUP_PYTHON
     if [[ ! -e $conf_dir/log4j2.properties && -z $(property spark.driver.defaultJavaOptions) ]]; then
         options=(--conf "spark.driver.defaultJavaOptions=-Dlog4j2.configurationFile=file:${root// /%20}/conf/spark/log4j2.properties" ${options[@]+"${options[@]}"})

@@ -48,24 +48,23 @@ step_coverage() {
 # machine). With the quick compiler alone a JVM would have 48 MB for what it compiled, which a quickstart has filled: from
 # there on it interprets.
 coverage=()
-archive=$PWD/build/spark.jsa
 quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
-make_archive() {
-    rm -f "$archive"
+# Sets SETUP_CLASSES to the archive of the set-up; in an environment of your own to one in build.
+find_archive() {
     setup_classes
-    if [[ -n $SETUP_CLASSES ]]; then # spark-submit.sh starts with it, too
-        ln -s "$SETUP_CLASSES" "$archive"
-        return
-    fi
-    SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$archive" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
+    [[ -z $SETUP_CLASSES ]] || return 0
+    SETUP_CLASSES=$PWD/build/spark.jsa
+    [[ ! -e $SETUP_CLASSES ]] || return 0
+    SPARK_SUBMIT_OPTS="$quick -XX:ArchiveClassesAtExit=$SETUP_CLASSES" python ci/classes.py >build/classes.log 2>&1 || cat build/classes.log
 }
 beside=2 # further processes: two cores have a little left where two processes wait at the same time
 lanes() {
     local lane outcome=0 queue=$PWD/build/queue pids=() words
     rm -rf "$queue"
     mkdir "$queue"
+    find_archive
     # a JVM that finds the archive unfit says so on stdout, where the result line belongs
-    export SPARK_SUBMIT_OPTS="$quick -XX:SharedArchiveFile=$archive -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
+    export SPARK_SUBMIT_OPTS="$quick '-XX:SharedArchiveFile=$SETUP_CLASSES' -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
     words=("${coverage[@]}" -m pytest -p tests.lanes --queue "$queue" "$@")
     for ((lane = 1; lane <= beside; lane++)); do
         python "${words[@]}" >"build/lane-$lane.log" 2>&1 &
@@ -94,7 +93,9 @@ line() { table+=$(printf '%-10s %6s s  %s' "$@")$'\n'; } # STEP SECONDS REMARK
 prepare() {
     setup_runtimes
     [[ " ${steps[*]} " == " slow " ]] || setup_programs
-    PATH=$(dirname "$SETUP_PYTHON"):$PATH make_archive
+    PATH=$(dirname "$SETUP_PYTHON"):$PATH
+    rm -f build/spark.jsa # of another Spark, perhaps
+    find_archive
 }
 preparing=
 trap '[[ -z $preparing ]] || kill -- "-$preparing" 2>/dev/null; line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT

@@ -33,7 +33,7 @@ def published(spark: SparkSession, registry: Registry, tmp_path_factory: pytest.
     registry.alias(1)
     world = World(spark, tmp_path_factory.mktemp("published") / "home", registry)
     world.write_source(source_rows())
-    world.run()
+    world.begin_with()
     return world
 
 

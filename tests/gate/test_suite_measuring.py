@@ -1,202 +1,130 @@
-"""What tasks measure beside the pass over the rows against Spark's own aggregation: equal findings, rule by rule."""
+"""A suite in two parts, of which one verdict comes: what tasks measure, and what is left to Spark."""
 
-import math
-import pickle
-import random
 from collections.abc import Sequence
-from datetime import UTC, date, datetime
-from typing import Any, NoReturn
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
-from hypothesis import strategies as st
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StructType
 
+from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_measuring import (
     MeasuredRows,
     SuiteMeasuring,
+    judge_measured_suite,
     merge_measured_values,
     plan_suite_measuring,
 )
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdicts import compile_gate_suite, evaluate_compiled_suite
-from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
-from tests.gate.compiled.suites import ROWS, SCHEMA, suites
+from sparkscore.gate.verdicts import compile_gate_suite, judge_suite
+from sparkscore.records import Verdict
+from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
+from tests.gate.measuring import measured_states, rule_of
 
-NUMBERS = {
-    "tiny": pa.int8(),
-    "small": pa.int16(),
-    "medium": pa.int32(),
-    "large": pa.int64(),
-    "single": pa.float32(),
-    "double": pa.float64(),
-    "money": pa.decimal128(10, 2),
-    "wide": pa.decimal128(38, 6),
-}
-TIMES = {"day": pa.date32(), "zoned": pa.timestamp("us", "UTC"), "local": pa.timestamp("us")}
-TYPES = pa.schema({**NUMBERS, **TIMES, "text": pa.string(), "flag": pa.bool_(), "raw": pa.binary()})
-
-_SPECIAL = [0.0, -0.0, 1.5, -2.25, 1e300, -1e300, 5e-324, 0.1, math.inf, -math.inf, math.nan]
-_DATES = st.dates(date(1, 1, 1), date(9999, 12, 31))
-_MOMENTS = st.datetimes(datetime(1, 1, 2), datetime(9999, 12, 30))  # noqa: DTZ001 -- of no zone, and of UTC
-_DRAWS: dict[str, st.SearchStrategy[Any]] = {
-    "tiny": st.integers(-(2**7), 2**7 - 1),
-    "small": st.integers(-(2**15), 2**15 - 1),
-    "medium": st.integers(-(2**31), 2**31 - 1),
-    "large": st.sampled_from([-3, 0, 1, 2]) | st.integers(-(2**63), 2**63 - 1),
-    "single": st.sampled_from([0.0, -0.0, 1.5, -2.25, 0.1, math.inf, math.nan]) | st.floats(width=32),
-    "double": st.sampled_from(_SPECIAL) | st.floats(-1e6, 1e6),
-    "money": st.decimals(-(10**8) + 1, 10**8 - 1, places=2),
-    "wide": st.decimals(-(10**20), 10**20, places=6),
-    "day": _DATES,
-    "zoned": _MOMENTS.map(lambda moment: moment.replace(tzinfo=UTC)),
-    "local": _MOMENTS,
-    "text": st.sampled_from(["", "a", "ab", "é", "B"]),
-    "flag": st.booleans(),
-    "raw": st.binary(max_size=3),
-}
-TYPED_ROWS = st.lists(st.tuples(*[st.none() | _DRAWS[name] for name in TYPES.names]), max_size=12)
-_LARGE = {"type": "comparison", "column": {"name": "large"}, "operator": ">=", "parameter": 0}
-_DOUBLE = {"type": "comparison", "column": {"name": "double"}, "operator": ">", "parameter": 0.5}
+FLIGHTS = (
+    "flight_id bigint, time_hour timestamp, carrier string, flight int, origin string, dest string, hour int,"
+    " day_of_week int, distance double, temp double, dewp double, wind_speed double, pressure double, label int,"
+    " prediction double"
+)
+NAMED = pa.schema({"id": pa.int64(), "name": pa.string(), "amount": pa.decimal128(38, 0)})
+NAMED_RULES = (
+    rule_of("table_row_count_to_equal", value=4),
+    rule_of("column_values_to_be_unique", column="id"),
+    rule_of("column_values_to_match_regex", column="name", regex="^[A-Z]"),
+    rule_of("column_max_to_be_between", column="id", max_value=3),
+    rule_of("column_median_to_be_between", column="id", max_value=3),
+)
 
 
-def _rule(kind: str, **kwargs: Any) -> Expectation:
-    return Expectation(f"expect_{kind}", kwargs)
-
-
-def typed_rules() -> list[Expectation]:
-    """Each sort of rule over each type that it takes, with and without a row condition."""
-    rules = [
-        _rule("table_row_count_to_equal", value=3),
-        _rule("table_row_count_to_equal", value=1, row_condition=_LARGE),
-    ]
-    for name in TYPES.names:
-        rules += [
-            _rule("column_values_to_not_be_null", column=name, mostly=0.5),
-            _rule("column_values_to_be_null", column=name, row_condition=_DOUBLE),
-            _rule("column_proportion_of_non_null_values_to_be_between", column=name, min_value=0.5),
-        ]
-    for name in NUMBERS:
-        for kind in ("mean", "stdev", "sum", "min", "max"):
-            rules.append(_rule(f"column_{kind}_to_be_between", column=name, min_value=-1.5, max_value=1000))
-        rules.append(_rule("column_mean_to_be_between", column=name, max_value=0, row_condition=_LARGE))
-        rules.append(_rule("column_values_to_be_between", column=name, min_value=0, max_value=1.5, strict_min=True))
-    for name in TIMES:
-        bounds = {"min_value": "1700-01-01", "max_value": "2100-12-31"}
-        rules.append(_rule("column_min_to_be_between", column=name, **bounds))
-        rules.append(_rule("column_max_to_be_between", column=name, **bounds, strict_max=True))
-        rules.append(_rule("column_max_to_be_between", column=name, row_condition=_DOUBLE))
-        rules.append(_rule("column_values_to_be_between", column=name, **bounds, mostly=0.5))
-    rules.append(_rule("column_value_lengths_to_be_between", column="raw", min_value=1, max_value=2))
-    rules.append(_rule("column_value_lengths_to_equal", column="text", value=1))
-    return rules
-
-
-def cut_rows(batch: pa.RecordBatch, seed: int) -> list[list[pa.RecordBatch]]:
-    """The rows in parts of batches, some of them empty, in any order."""
-    dice = random.Random(seed)
-    cuts = sorted(dice.choices(range(batch.num_rows + 1), k=dice.randint(0, 4)))
-    pieces = [batch.slice(start, end - start) for start, end in zip([0, *cuts], [*cuts, batch.num_rows], strict=True)]
-    dice.shuffle(pieces)
-    parts: list[list[pa.RecordBatch]] = [[] for _ in range(dice.randint(1, 3))]
-    for piece in pieces:
-        dice.choice(parts).append(piece)
-    return parts
-
-
-def measured_states(measuring: SuiteMeasuring, parts: Sequence[Sequence[pa.RecordBatch]]) -> list[bytes]:
-    """What the tasks keep; the summary travels as Spark sends it."""
-    summary = pickle.loads(pickle.dumps(measuring.summary))
-    states = []
-    for part in parts:
-        state = summary.start()
-        for batch in part:
-            state.add(batch)
-        states.append(state.to_bytes())
-    return states
-
-
-def refuse_frame() -> NoReturn:
-    """Where everything is measured, no frame is asked for."""
-    raise AssertionError("Spark was asked")
-
-
-def plan_measuring(expectations: Sequence[Expectation], schema: StructType) -> SuiteMeasuring:
-    """The suite of those that tasks measure alone."""
-    compiled = compile_gate_suite(Suite("s", tuple(expectations)), schema, "input")
-    rows = MeasuredRows(schema.names)
-    remaining = plan_suite_measuring(compiled, schema, rows, name="input_gate").remaining.expectations
-    measured = tuple(one for one in expectations if one not in remaining)
-    again = compile_gate_suite(Suite("s", measured), schema, "input")
-    return plan_suite_measuring(again, schema, rows, name="input_gate")
-
-
-def find_differences(
-    frame: DataFrame, measuring: SuiteMeasuring, parts: Sequence[Sequence[pa.RecordBatch]]
-) -> list[Any]:
-    """The rules whose findings differ between the tasks' states and Spark."""
-    values = merge_measured_values(
-        measuring, measured_states(measuring, parts), rows=sum(b.num_rows for p in parts for b in p)
-    )
-    ours = evaluate_compiled_suite(refuse_frame, measuring.compiled, values)
-    theirs = evaluate_compiled_suite(lambda: frame, measuring.compiled)
-    return [
-        (expectation.type, dict(expectation.kwargs), mine, their)
-        for expectation, mine, their in zip(measuring.compiled.suite.expectations, ours, theirs, strict=True)
-        if mine.success is not their.success or not is_same_finding(mine.result, their.result)
-    ]
-
-
-def is_same_finding(mine: Any, their: Any) -> bool:
-    """Equal, but for the last digits of doubles, which Spark adds up in any order."""
-    if isinstance(mine, dict):
-        return mine.keys() == their.keys() and all(is_same_finding(mine[name], their[name]) for name in mine)
-    if isinstance(mine, float) and isinstance(their, float):
-        return mine == pytest.approx(their, rel=1e-9, abs=1e-9)
-    return type(mine) is type(their) and bool(mine == their)
+@pytest.mark.parametrize("name", ["flights", "predictions"])
+def test_tasks_measure_all_rules_of_the_quickstart(spark: SparkSession, name: str) -> None:
+    schema = spark.createDataFrame([], FLIGHTS).schema
+    suite = load_suite(str(Path(__file__).parents[2] / "conf" / "expectations" / f"{name}.json")).gate_suite
+    compiled = compile_gate_suite(suite, schema, "input")
+    plan = plan_suite_measuring(compiled, schema, MeasuredRows(schema.names), name="input_gate")
+    assert plan.remaining.expectations == ()
 
 
 @pytest.fixture(scope="module")
-def small(spark: SparkSession) -> SparkSession:
-    """A session for queries over a few rows."""
-    session = spark.newSession()
-    session.conf.set("spark.sql.shuffle.partitions", "1")
-    session.conf.set("spark.sql.adaptive.enabled", "false")
-    return session
+def named(spark: SparkSession) -> tuple[DataFrame, pa.RecordBatch]:
+    """Four rows, as a frame and as a batch."""
+    names = ["A", "b", None, "Smith"]
+    batch = pa.RecordBatch.from_pydict({"id": [1, 2, 2, 9], "name": names, "amount": [0] * 4}, NAMED)
+    return spark.createDataFrame(pa.Table.from_batches([batch])).coalesce(1), batch
 
 
-_FEW = settings(max_examples=6, suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate])
+def _plan_named(frame: DataFrame, rules: Sequence[Expectation], **more: Any) -> SuiteMeasuring:
+    sensitive = more.pop("sensitive", ())
+    compiled = compile_gate_suite(Suite("s", tuple(rules)), frame.schema, "input", sensitive)
+    return plan_suite_measuring(compiled, frame.schema, MeasuredRows(**{"columns": NAMED.names, **more}), name="n")
 
 
-@_FEW
-@given(rows=TYPED_ROWS, seed=st.integers())
-def test_rules_over_every_type_find_what_spark_finds(
-    small: SparkSession, rows: list[tuple[Any, ...]], seed: int
+def _without_time(verdict: Verdict) -> Verdict:
+    return replace(verdict, seconds=0)
+
+
+@pytest.mark.parametrize("parts", [2, 1, 0])
+def test_one_verdict_comes_of_what_tasks_and_spark_have_computed(
+    named: tuple[DataFrame, pa.RecordBatch], parts: int
 ) -> None:
-    columns = zip(*rows, strict=True) if rows else [()] * len(TYPES)
-    arrays = [pa.array(list(column), kind) for column, kind in zip(columns, TYPES.types, strict=True)]
-    batch = pa.RecordBatch.from_arrays(arrays, schema=TYPES)
-    schema = StructType()
-    for field in TYPES:
-        schema = schema.add(field.name, arrow_to_spark_type(field.type))
-    frame = small.createDataFrame(pa.Table.from_batches([batch]), schema).coalesce(1)
-    assert find_differences(frame, plan_measuring(typed_rules(), frame.schema), cut_rows(batch, seed)) == []
+    frame, batch = named
+    plan = _plan_named(frame, NAMED_RULES)
+    assert [one.type for one in plan.remaining.expectations] == ["expect_column_median_to_be_between"]
+    states = measured_states(plan, [[batch.slice(0, 1)], [batch.slice(1)]])[:parts]  # not all: Spark computes all
+    verdict = judge_measured_suite(plan, states, lambda: frame, rows=batch.num_rows)
+    assert _without_time(verdict) == _without_time(judge_suite(frame, plan.compiled.suite, gate="input"))
 
 
-@_FEW
-@given(rows=ROWS, suite=suites(), seed=st.integers())
-def test_random_suites_find_what_spark_finds(
-    small: SparkSession, rows: list[tuple[Any, ...]], suite: list[Expectation], seed: int
+def test_no_value_of_a_sensitive_column_is_kept(named: tuple[DataFrame, pa.RecordBatch]) -> None:
+    frame, batch = named
+    rules = (*NAMED_RULES[:3], rule_of("column_values_to_not_be_null", column="name"))
+    plan = _plan_named(frame, rules, sensitive=("id", "name"))
+    assert [one.kwargs["column"] for one in plan.remaining.expectations] == ["id", "name"]
+    assert b"Smith" not in b"".join(measured_states(plan, [[batch]]))
+
+
+def test_rules_over_columns_that_tasks_do_not_have_are_sparks(named: tuple[DataFrame, pa.RecordBatch]) -> None:
+    plan = _plan_named(named[0], NAMED_RULES, columns=["name"])
+    assert [one.rule for one in plan.remaining.expectations] == [one.rule for one in (NAMED_RULES[1], *NAMED_RULES[3:])]
+    assert plan.summary is not None
+    assert plan.summary.columns == ("name",)
+
+
+def test_rows_without_a_prediction_are_not_judged_where_the_frame_does_not_hold_them(
+    named: tuple[DataFrame, pa.RecordBatch],
 ) -> None:
-    frame = small.createDataFrame(rows, SCHEMA).coalesce(1)
-    batches = (
-        pa.Table.from_pylist(
-            [dict(zip(frame.columns, row, strict=True)) for row in rows], spark_to_arrow_schema(frame.schema)
-        )
-        .combine_chunks()
-        .to_batches()
-    )
-    batch = batches[0] if batches else pa.RecordBatch.from_pylist([], spark_to_arrow_schema(frame.schema))
-    assert find_differences(frame, plan_measuring(suite, frame.schema), cut_rows(batch, seed)) == []
+    frame, batch = named
+    plan = _plan_named(frame, NAMED_RULES[:1], scored_only=True)
+    rejects = pa.array([None, None, {"code": "x", "error": None, "message": "y"}, None], REJECT_TYPE)
+    values = merge_measured_values(plan, measured_states(plan, [[batch.append_column(REJECT_COLUMN, rejects)]]), rows=4)
+    assert list(values.values()) == [3]
+
+
+def test_what_leaves_the_range_of_decimals_is_left_to_spark(named: tuple[DataFrame, pa.RecordBatch]) -> None:
+    frame, batch = named
+    plan = _plan_named(frame, [rule_of("column_sum_to_be_between", column="amount", min_value=0)])
+    greatest = pa.array([Decimal("9" * 38)] * 4, NAMED.field("amount").type)
+    full = pa.RecordBatch.from_arrays([*batch.columns[:2], greatest], schema=NAMED)
+    assert merge_measured_values(plan, measured_states(plan, [[full]])) == {}
+    assert list(merge_measured_values(plan, measured_states(plan, [[batch]])).values()) == [Decimal(0)]
+
+
+def test_a_regular_expression_that_could_take_for_ever_is_judged_in_tasks_of_spark(
+    named: tuple[DataFrame, pa.RecordBatch],
+) -> None:
+    rule = rule_of("column_values_to_match_regex", column="name", regex=r"^(a+)+\1$")
+    assert _plan_named(named[0], [rule]).remaining.expectations == (rule,)
+
+
+def test_too_many_values_are_left_to_spark(named: tuple[DataFrame, pa.RecordBatch]) -> None:
+    frame, batch = named
+    plan = _plan_named(frame, NAMED_RULES[1:2], count=2_000_000)
+    ids = pa.array([*range(20_000), 0])
+    rest = [pa.nulls(len(ids), NAMED.field(name).type) for name in NAMED.names[1:]]
+    many = pa.RecordBatch.from_arrays([ids, *rest], schema=NAMED)
+    unknown = merge_measured_values(plan, measured_states(plan, [[many]]))
+    known = merge_measured_values(plan, measured_states(plan, [[batch]]))
+    assert len(known) - len(unknown) == 1

@@ -164,11 +164,17 @@ class TestRuns:
         assert {event["event"] for event in done.result["events"]} >= {"published"}
         assert quickstart.result["run_id"][:12] in done.stderr
 
-    def test_what_the_jvm_itself_says_is_not_on_stdout(self, home: Path, quickstart: Submitted) -> None:
+    @pytest.mark.parametrize("options", [(), ("--driver-memory", "2g")])
+    def test_what_the_jvm_itself_says_is_not_on_stdout(
+        self, home: Path, quickstart: Submitted, options: tuple[str, ...]
+    ) -> None:
         says = f"{os.environ.get('SPARK_SUBMIT_OPTS', '')} -XX:+PrintCommandLineFlags"
-        done = submit(home, "jobs/runs.py", "--config", "conf/quickstart.yaml", env={"SPARK_SUBMIT_OPTS": says})
+        words = ("jobs/rejects.py", "--config", "conf/quickstart.yaml")
+        done = submit(home, *words, options=options, env={"SPARK_SUBMIT_OPTS": says})
         assert (quickstart.code, done.code, "+PrintCommandLineFlags" in done.stderr) == (0, 0, True), done.stderr
-        assert done.result["events"]
+        assert "MaxHeapSize=2147483648" in done.stderr  # whoever starts the JVM: conf/spark/local.conf, or the option
+        assert ":: loading settings ::" not in done.stderr  # Delta's jars are there: the resolver has nothing to say
+        assert done.result["rejects"] == []
 
 
 class TestMaintain:
@@ -246,9 +252,8 @@ class TestRejects:
 
 class TestWithoutTheScript:
     def test_the_console_makes_its_own_local_session(self, home: Path, quickstart: Submitted) -> None:
-        done = in_environment(home, tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")
-        assert (quickstart.code, done.code) == (0, 0), done.stderr
-        assert "published" in {event["event"] for event in done.result["events"]}
+        done = in_environment(home, tool("sparkscore"), "rejects", "--config", "conf/quickstart.yaml")
+        assert (quickstart.code, done.code, done.result["rejects"]) == (0, 0, []), done.stderr
 
     def test_the_notebook_runs_from_the_first_to_the_last_cell(self, home: Path, quickstart: Submitted) -> None:
         done = in_environment(home, sys.executable, "notebooks/read_predictions.py")
@@ -266,7 +271,7 @@ class TestWithoutTheScript:
         assert (quickstart.code, done.code, done.stdout.split()) == (0, 0, [str(AUTUMN)]), done.stderr
 
     def test_without_java_it_ends_with_the_cure(self, home: Path, quickstart: Submitted) -> None:
-        words = (tool("sparkscore"), "runs", "--config", "conf/quickstart.yaml")
+        words = (tool("sparkscore"), "rejects", "--config", "conf/quickstart.yaml")
         done = in_environment(home, *words, env={"JAVA_HOME": "/nowhere"})
         assert (quickstart.code, done.code, done.result["error"]["class"]) == (0, 2, "UnsupportedSession")
         assert "Java 17" in done.stderr

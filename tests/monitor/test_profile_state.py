@@ -100,6 +100,17 @@ def test_rows_in_many_batches_give_the_state_of_one_batch() -> None:
     assert state.to_bytes() == state_of(rows)
 
 
+def test_a_state_does_not_hold_the_memory_that_its_rows_are_a_small_part_of() -> None:
+    state = ProfileRequest(("x",)).start()
+    held = []
+    for _ in range(20):
+        rows = pa.record_batch({"x": np.random.default_rng(1).normal(size=100_000)})
+        state.add(rows.slice(50_000, 100))
+        held.append(state._pending[-1].get_total_buffer_size())
+    assert sum(held) < 20 * 100 * 8 * 2
+    assert read_summaries(state.to_bytes())["x", (None, None)].count == 2_000
+
+
 def test_equal_states_in_the_same_order_give_equal_bytes() -> None:
     states = [state_of(batch([(float(at % 97), None, f"c{at % 60}", False)] * 5)) for at in range(70)]
     assert merge_profile_states(states) == merge_profile_states(states)

@@ -23,8 +23,9 @@ def cost(*, rows: int | None = 1_000, events: Sequence[RunEvent] = (), **more: A
     return ScoringCost(MODEL, rows=rows, load_events=lambda: events, **values)
 
 
-def staged(rows: int, seconds: float, *, model: str = "late") -> RunEvent:
-    details = {"executors": {"rows": rows}, "seconds": {"score_and_stage": seconds}}
+def staged(rows: int, seconds: float, *, model: str = "late", loads: int = 0, load_s: float = 0.0) -> RunEvent:
+    counted = {"rows": rows, "loads": loads, "load_s": load_s}
+    details = {"executors": counted, "seconds": {"score_and_stage": seconds}}
     pins = replace(PINS, model_name=model)
     at = datetime(2024, 1, 1, tzinfo=UTC)
     return RunEvent("job", at, 1, 1, "staged", at, pins=pins, details=json.dumps(details))
@@ -66,6 +67,10 @@ def test_the_pace_is_that_of_the_last_attempt_that_scored_with_the_model() -> No
     events = [staged(10, 1.0), staged(500, 1.0), staged(0, 0.1), staged(7, 1.0, model="other")]
     assert find_scoring_rate(events, "late") == 500
     assert find_scoring_rate(events, "nobody's") is None
+
+
+def test_the_time_in_which_the_model_was_loaded_is_not_of_its_pace() -> None:
+    assert find_scoring_rate([staged(1_000, 12.0, loads=2, load_s=20.0)], "late") == 500
 
 
 def test_without_an_earlier_run_what_is_large_or_unusual_is_judged_first(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from deltalake import WriterProperties, write_deltalake
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import GateFailed, PredictError, TooManyRejects
@@ -229,9 +230,9 @@ def test_another_threshold_is_judged_and_profiled_anew(world: World, tmp_path: P
 
 def test_a_sample_of_the_rows_is_the_same_sample(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = source_rows(400)
-    world.spark.createDataFrame(rows).coalesce(1).write.format("delta").save(world.path("flights"))
+    write_deltalake(world.path("flights"), rows, writer_properties=WriterProperties(max_row_group_size=90))
     (file,) = Path(world.path("flights")).glob("*.parquet")
-    pq.write_table(rows, file, row_group_size=90)
+    assert pq.ParquetFile(file).num_row_groups > 1
     groups = {"profile": {"rows": 100, "segments": ["carrier"]}}
     with spied_phases(monkeypatch) as jobs:
         report = score(world.spark, world.settings(**groups), as_of=AS_OF)

@@ -419,7 +419,7 @@ class TestGates:
             tmp_path, "in", {"type": "expect_column_values_to_be_between", "kwargs": {"column": "x1", "min_value": 0}}
         )
         with pytest.raises(GateFailed, match="x1"):
-            run(world, world.settings(gate={"input": broken}))
+            run(world, world.settings(gate={"input": broken, "before": "always"}))
         assert world.version() == -1
         assert world.events() == ["started", "failed"]
         assert not (world.home / "stage").exists()

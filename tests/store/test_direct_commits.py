@@ -11,12 +11,13 @@ import duckdb
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable
+from pyarrow import parquet as pq
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableRef
 from sparkscore.schemas import PROFILE_CONTRACT, RUNS_CONTRACT, ContractColumn, TableContract
-from sparkscore.store import direct_commits
+from sparkscore.store import direct_commits, small_table_upkeep
 from sparkscore.store.direct_commits import AppendGuard, append_directly
 from sparkscore.store.direct_creation import create_directly
 from sparkscore.store.direct_tables import DirectTable
@@ -25,6 +26,7 @@ from sparkscore.store.small_table_upkeep import (
     CHECKPOINT_INTERVAL,
     CLEANUP_INTERVAL,
     choose_full_tier,
+    choose_wide_file,
     compact_small_files,
     keep_table_small,
 )
@@ -335,6 +337,23 @@ def test_rows_of_one_as_of_are_read_from_the_files_that_may_hold_it(
     monkeypatch.setattr(DirectTable, "read_files", counted)
     found = load_small_table(grown, where=("as_of", [FIRST + timedelta(days=50)]))
     assert ([one["name"] for one in found], opened) == (["050"], [1])
+
+
+def test_a_file_of_one_large_row_group_is_written_anew_in_order(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(small_table_upkeep, "_WIDE_ROWS", 20)
+    monkeypatch.setattr(direct_commits, "ROW_GROUP_ROWS", 10)
+    table = Table(spark, TableRef("w", str(tmp_path / "w")))
+    ensure_small_table(table, UNPARTITIONED, job="job")
+    rows = [row(40 - day, name=f"{day:03}") for day in range(40)]
+    append_rows(spark.createDataFrame(pa.Table.from_pylist(rows, schema=CONTRACT.schema)).coalesce(1), table)
+    assert [compact_small_files(table, choose_wide_file) for _ in range(2)] == [1, 0]
+    found = DirectTable.open(table)
+    assert found.read_rows()["name"].to_pylist() == sorted((one["name"] for one in rows), reverse=True)
+    (path,) = found.list_files()["path"].to_pylist()
+    assert pq.read_metadata(path, filesystem=found.filesystem).num_row_groups == 4
+    assert table.load_rows().count() == 40
 
 
 def test_expired_commits_leave_the_log_and_all_rows_stay(grown: Table) -> None:

@@ -26,8 +26,8 @@ def reject(day: int, code: str, error: str | None, run: str, minute: int = 0) ->
 
 COUNTS = [
     RejectCount(FIRST, "b", "null_key", None, 1),
-    RejectCount(FIRST, "a", "predict_failed", "KeyError", 2),
     RejectCount(FIRST, "a", "predict_failed", "ValueError", 1),
+    RejectCount(FIRST, "a", "predict_failed", "KeyError", 2),
     RejectCount(FIRST + timedelta(days=1), "c", "null_key", None, 1),
 ]
 

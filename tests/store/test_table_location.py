@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,10 +14,16 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, ScanUnsupported
 from sparkscore.ingest.file_listing import plan_file_scan
-from sparkscore.records import Condition, Snapshot, TableLocation, TableRef
-from sparkscore.schemas import REJECT_TYPE
+from sparkscore.records import Condition, RunEvent, Snapshot, TableLocation, TableRef
+from sparkscore.schemas import REJECT_TYPE, REJECTS_CONTRACT, RUNS_CONTRACT
 from sparkscore.stage.file_writer import write_stage_files
+from sparkscore.store.direct_creation import create_directly
+from sparkscore.store.direct_tables import DirectTable
 from sparkscore.store.file_commit import CommitGuard, commit_files, create_write_folder
+from sparkscore.store.reject_counts import count_rejects
+from sparkscore.store.run_events import load_events, load_run_index, record_events
+from sparkscore.store.small_table_upkeep import CHECKPOINT_INTERVAL
+from sparkscore.store.small_tables import append_small_rows
 from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table
 
@@ -109,6 +116,22 @@ def test_a_log_on_s3_is_read_without_spark(bucket: str) -> None:
     at_first = own.find_commit_time(0)
     assert at_first is not None
     assert own.find_version_at(at_first) == 0
+
+
+def test_small_tables_on_s3_are_made_appended_to_and_kept_small_without_spark(bucket: str) -> None:
+    events, rejects = Table(None, at(f"{bucket}/jobs/p_runs")), Table(None, at(f"{bucket}/jobs/p_rejects"))
+    create_directly(events, RUNS_CONTRACT, job="job")
+    create_directly(rejects, REJECTS_CONTRACT, job="job")
+    times = [datetime(2013, 12, 1, tzinfo=UTC) + timedelta(days=day) for day in range(2 * CHECKPOINT_INTERVAL)]
+    for moment in times:
+        record_events(events, [RunEvent("job", moment, 1, 1, "started", moment)])
+    reject = {"key": "{}", "code": "null_key", "run_id": "r", "as_of": times[0], "as_of_date": times[0].date()}
+    for _ in range(2):
+        append_small_rows(rejects, REJECTS_CONTRACT, [reject], guard=("rejects", 1))
+    assert [one.as_of for one in load_events(events, job="job", as_ofs=times[3:5])] == times[3:5]
+    assert load_run_index(events, job="job").as_ofs == tuple(times)
+    assert [one.rows for one in count_rejects(rejects, job="job", as_of=times[0])] == [1]
+    assert DirectTable.open(events).list_files().num_rows < len(times)
 
 
 def test_a_file_that_is_gone_from_s3_is_named(spark: SparkSession, bucket: str) -> None:

@@ -251,6 +251,13 @@ def test_what_is_no_table_is_told_as_spark_tells_it(
     assert found == (wanted if spark_is_there or is_sure else (SparkNeeded, ""))
 
 
+def test_a_folder_in_a_tables_folder_is_sparks_to_tell(tmp_path: Path) -> None:
+    append_row(tmp_path / "t")
+    (tmp_path / "t" / "day=1").mkdir()
+    with pytest.raises(SparkNeeded):
+        Table(None, TableRef("t", str(tmp_path / "t" / "day=1"))).exists()
+
+
 def make_no_table(folder: Path, left: str) -> None:
     if left == "a file":
         folder.write_text("text")

@@ -54,7 +54,7 @@ def _ask(turn: Turn, home: str) -> Answer:
         "dry_run": _command("score", turn, home, "--as-of", PUBLISHED, "--dry-run"),
         "dry_run_new": _command("score", turn, home, "--as-of", "2014-01-01", "--dry-run"),
         "runs": _command("runs", turn, home),
-        "check_sla": _command("check_sla", turn, home, "--sla.published_after_hours", "1000000"),
+        "check_sla": _command("check_sla", turn, home, "--sla.published_within_hours", "1000000"),
     }
     return _answer(commands[question])
 

@@ -19,9 +19,11 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import ConfigError
 from sparkscore.gate.aggregates.gate_summary import GateSummary, merge_gate_states
 from sparkscore.gate.aggregates.row_aggregates import RowAggregate
+from sparkscore.gate.aggregates.value_counts import MAX_VALUES, ValueCounts
+from sparkscore.gate.compiled.aggregate_values import NotMeasured
 from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.arrow_masks import RowMaskFunction, null_mask
-from sparkscore.gate.compiled.arrow_measures import ArrowMeasure, NotMeasured
+from sparkscore.gate.compiled.arrow_measures import ArrowMeasure
 from sparkscore.gate.compiled.measures import CompiledRule, RuleMeasure
 from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdicts import CompiledSuite, evaluate_compiled_suite, to_suite_verdict
@@ -29,8 +31,11 @@ from sparkscore.records import Verdict, json_digest
 from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
 from sparkscore.spark.type_mapping import spark_to_arrow_type
 
-_FORMAT = 1
+_FORMAT = 2
 """Of the states. A new one where a state of before would be understood differently."""
+
+
+_FEW_VALUES = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,8 @@ class MeasuredRows:
     columns: Collection[str]
     scored_only: bool = False
     """The frame holds the rows without a reject alone, and the tasks see all: `_reject` tells them apart."""
+    count: int | None = None
+    """How many there are, where it is known: of many, tasks do not keep as many values as could be of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +161,8 @@ def _arrow_types(columns: Iterable[str], schema: StructType) -> dict[str, pa.Dat
 def _build_gate_summary(
     name: str, aggregates: Sequence[RowAggregate], schema: StructType, rows: MeasuredRows
 ) -> GateSummary:
+    if (rows.count or 0) > MAX_VALUES:
+        aggregates = [_limit_value_counts(aggregate) for aggregate in aggregates]
     types = _arrow_types((column for aggregate in aggregates for column in aggregate.columns), schema)
     row_filter: RowMaskFunction | None = None
     if rows.scored_only:
@@ -163,3 +172,8 @@ def _build_gate_summary(
         [_FORMAT, keys, [[column, str(kind)] for column, kind in types.items()], rows.scored_only]
     )
     return GateSummary(name, fingerprint, tuple(types.items()), tuple(aggregates), row_filter)
+
+
+def _limit_value_counts(aggregate: RowAggregate) -> RowAggregate:
+    """For columns with few values, or values that ascend: so many different ones could not be merged."""
+    return replace(aggregate, max_values=_FEW_VALUES) if isinstance(aggregate, ValueCounts) else aggregate

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from sparkscore.monitor.group_summaries import hash_values, summarise_cells
+from sparkscore.monitor.group_summaries import summarise_cells
 from sparkscore.monitor.summary_merge import merge_summary_rows
 from sparkscore.monitor.summary_rows import SUMMARY_SCHEMA
 from sparkscore.monitor.value_cells import count_cells, encode_column
@@ -65,7 +65,7 @@ def summarise_column(values: pa.Array, *, size: int) -> ColumnSummary:
     Needs:   numbers, booleans, text, dates or timestamps for more than counts.
     """
     column = encode_column(values)
-    (summary,) = from_summary_rows(summarise_cells(column, hash_values(column), count_cells(column), size=size))
+    (summary,) = from_summary_rows(summarise_cells(column, count_cells(column), np.array([size])))
     return summary
 
 

@@ -72,8 +72,7 @@ def kolmogorov_smirnov(
     Needs:   ascending values, and how many rows each stands for.
     Source:  Kolmogorov, 1933; Smirnov, 1948: the statistic D of two samples.
     """
-    ends = _cumulative_shares(current, current_rows, reference, reference_rows)
-    return None if ends is None else float(np.abs(ends[1] - ends[2]).max())
+    return distances_of_points(current, current_rows, reference, reference_rows)[0]
 
 
 def wasserstein(current: Numbers, current_rows: Numbers, reference: Numbers, reference_rows: Numbers) -> float | None:
@@ -84,10 +83,19 @@ def wasserstein(current: Numbers, current_rows: Numbers, reference: Numbers, ref
     Needs:   ascending values, and how many rows each stands for.
     Source:  Vallender, Calculation of the Wasserstein distance between probability distributions on the line, 1974.
     """
+    return distances_of_points(current, current_rows, reference, reference_rows)[1]
+
+
+def distances_of_points(
+    current: Numbers, current_rows: Numbers, reference: Numbers, reference_rows: Numbers
+) -> tuple[float | None, float | None]:
+    """`kolmogorov_smirnov` and `wasserstein`, from one walk over the values of both sides."""
     ends = _cumulative_shares(current, current_rows, reference, reference_rows)
-    if ends is None or not np.isfinite(ends[0]).all():
-        return None
-    return float((np.abs(ends[1] - ends[2])[:-1] * np.diff(ends[0])).sum())
+    if ends is None:
+        return None, None
+    grid, differences = ends[0], np.abs(ends[1] - ends[2])
+    area = float((differences[:-1] * np.diff(grid)).sum()) if np.isfinite(grid[[0, -1]]).all() else None
+    return float(differences.max()), area
 
 
 def _bin_shares(counts: Numbers, *, fill: float = 0.0) -> npt.NDArray[np.float64] | None:

@@ -124,8 +124,7 @@ def _measure_distances(
     }
     if current.points and reference.points:
         sides = (current.points, current.weights, reference.points, reference.weights)
-        measures["kolmogorov_smirnov"] = distances.kolmogorov_smirnov(*sides)
-        distance = distances.wasserstein(*sides)
+        measures["kolmogorov_smirnov"], distance = distances.distances_of_points(*sides)
         # a constant reference has no deviation to measure by
         measures["wasserstein"] = distance / reference.stddev if distance is not None and reference.stddev else None
     return measures
@@ -166,8 +165,9 @@ def _quantile_edges(reference: ColumnProfile, low: float, high: float) -> list[f
     """Where bins end: at each value where there are few, else so that bins hold equal shares of the rows."""
     if len(reference.points) <= MAX_CATEGORIES:
         return [one for one in reference.points if one < high]
-    levels = np.arange(1, QUANTILE_BINS) / QUANTILE_BINS
-    inner = {one for one in (reference.quantile(float(level)) for level in levels) if one is not None}
+    below = np.cumsum(reference.weights)
+    at = np.searchsorted(below, np.arange(1, QUANTILE_BINS) / QUANTILE_BINS * below[-1]).clip(max=len(below) - 1)
+    inner = {reference.points[index] for index in at.tolist()}
     return sorted(one for one in inner if low < one < high)
 
 

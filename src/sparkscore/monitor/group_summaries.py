@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from sparkscore.monitor.summary_rows import (
     SUMMARY_SCHEMA,
+    join_by_group,
     sum_runs,
     to_hash_lists,
     to_lists,
@@ -17,7 +18,7 @@ from sparkscore.monitor.value_cells import EncodedColumn, Floats, Integers, Valu
 _HASH_SIGN, _LEAST_HASH = np.uint64(1 << 63), -(2.0**63)
 
 
-def hash_values(column: EncodedColumn) -> Integers:
+def _hash_values(column: EncodedColumn) -> Integers:
     """The hashes of a column's values, less 2^63; none of what is neither number nor text."""
     import pandas as pd  # late: a worker that profiles nothing does not wait for it
 
@@ -28,22 +29,22 @@ def hash_values(column: EncodedColumn) -> Integers:
     return np.asarray(found ^ _HASH_SIGN).view(np.int64)
 
 
-def summarise_cells(column: EncodedColumn, hashes: Integers, cells: ValueCells, *, size: int) -> pa.RecordBatch:
-    """One summary per group, as `SUMMARY_SCHEMA` says."""
-    sizes = np.full(len(cells.counts), size)
+def summarise_cells(column: EncodedColumn, cells: ValueCells, sizes: Integers) -> pa.RecordBatch:
+    """One summary per group, of its size, as `SUMMARY_SCHEMA` says."""
+    hashes = _hash_values(column)
     columns = {
         "size": pa.array(sizes),
         "count": pa.array(cells.counts),
         "nulls": pa.array(cells.nulls),
         "nans": pa.array(cells.nans),
-        **_summarise_numbers(column.numbers, cells, size),
+        **_summarise_numbers(column.numbers, cells, sizes),
         "hashes": _to_smallest_hashes(hashes, cells, sizes),
         "top": _to_frequent_texts(column.texts, cells, sizes),
     }
     return pa.record_batch([columns[name] for name in SUMMARY_SCHEMA.names], schema=SUMMARY_SCHEMA)
 
 
-def _summarise_numbers(numbers: Floats | None, cells: ValueCells, size: int) -> dict[str, pa.Array]:
+def _summarise_numbers(numbers: Floats | None, cells: ValueCells, sizes: Integers) -> dict[str, pa.Array]:
     groups = len(cells.counts)
     if numbers is None or not len(cells.group):
         lists = to_lists(np.zeros(0), np.zeros(0, np.int64), groups)
@@ -52,7 +53,7 @@ def _summarise_numbers(numbers: Floats | None, cells: ValueCells, size: int) -> 
         return {"min": nothing, "max": nothing, **moments, "points": lists, "weights": lists}
     values, first = numbers[cells.value], first_of_runs(cells.group)
     filled, last = cells.group[first], np.append(first[1:], len(values)) - 1
-    points, weights, group = _group_points(values, cells, size)
+    points, weights, group = _group_points(values, cells, sizes)
     return {
         "min": to_nullable(values[first], filled, groups),
         "max": to_nullable(values[last], filled, groups),
@@ -75,17 +76,19 @@ def _group_moments(values: Floats, cells: ValueCells) -> dict[str, pa.Array]:
     return {"finite": pa.array(finite), "mean": pa.array(means), "squares": pa.array(squares)}
 
 
-def _group_points(values: Floats, cells: ValueCells, size: int) -> tuple[Floats, Floats, Integers]:
+def _group_points(values: Floats, cells: ValueCells, sizes: Integers) -> tuple[Floats, Floats, Integers]:
     """Points, weights, groups: the values as they are where they are few, else points of equal weight."""
-    is_large = np.bincount(cells.group, minlength=len(cells.counts)) > size
+    is_large = np.bincount(cells.group, minlength=len(sizes)) > sizes
     rows = cells.rows.astype(np.float64)
     if not is_large.any():
         return values, rows, cells.group
     few = ~is_large[cells.group]
-    points, weights, group = _equal_weight_points(values, cells, np.flatnonzero(is_large), size)
-    group = np.concatenate((cells.group[few], group))
-    order = np.argsort(group, kind="stable")
-    return np.concatenate((values[few], points))[order], np.concatenate((rows[few], weights))[order], group[order]
+    parts = [(values[few], rows[few], cells.group[few])]
+    parts += [
+        _equal_weight_points(values, cells, np.flatnonzero(is_large & (sizes == size)), size)
+        for size in np.unique(sizes[is_large]).tolist()
+    ]
+    return join_by_group(parts)
 
 
 def _equal_weight_points(

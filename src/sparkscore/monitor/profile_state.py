@@ -3,7 +3,7 @@
 Runs on executors, and on the driver: numpy, pandas and pyarrow only.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.monitor.group_summaries import hash_values, summarise_cells
+from sparkscore.monitor.group_summaries import summarise_cells
 from sparkscore.monitor.state_merge import (
     MAX_STATE_SLICES,
     STATE_SCHEMA,
@@ -22,12 +22,13 @@ from sparkscore.monitor.state_merge import (
     write_state,
 )
 from sparkscore.monitor.summary_rows import SLICE_SUMMARY_SIZE, SUMMARY_SIZE
-from sparkscore.monitor.value_cells import Integers, count_cells, encode_column
+from sparkscore.monitor.value_cells import Integers, count_cells, encode_column, join_cells
 
 MAX_STATE_SUMMARIES = 8_192
 """Of all columns and slices in a state: of numbers they take 13 MB."""
 _BLOCK_ROWS, _BLOCK_BYTES = 262_144, 64 << 20
 """Rows are summarised together: one sort of many is faster than many sorts of few."""
+_MOST_HELD_TIMES, _LEAST_COPIED_BYTES = 4, 1 << 16
 _STATE_VERSION = 1
 _FAN_IN, _LEAST_FAN_IN, _HELD_BYTES = 64, 4, 48 << 20
 """Many small states merge at once, of large ones few: each merge adds half a point's share to the error of a rank."""
@@ -94,7 +95,7 @@ class ProfileState:
     def add(self, batch: pa.RecordBatch) -> None:
         """Rows as they are read, before the request's transform."""
         rows = batch if self.request.transform is None else self.request.transform(batch)
-        wanted = rows.select(self.request.read_columns)
+        wanted = _copy_small_slice(rows.select(self.request.read_columns))
         self._pending.append(wanted)
         self._pending_rows += wanted.num_rows
         self._pending_bytes += wanted.nbytes
@@ -143,6 +144,12 @@ class ProfileMerger:
         return write_state(merge_states(held or [STATE_SCHEMA.empty_table()], max_slices=self._max_slices))
 
 
+def _copy_small_slice(rows: pa.RecordBatch) -> pa.RecordBatch:
+    """The same rows, without the rest of the memory that they are a small part of."""
+    is_small = rows.get_total_buffer_size() > _MOST_HELD_TIMES * max(rows.nbytes, _LEAST_COPIED_BYTES)
+    return rows.take(pa.array(np.arange(rows.num_rows))) if is_small else rows
+
+
 def merge_profile_states(states: Iterable[bytes]) -> bytes:
     """States of one request together: one summary per column and slice, at most `MAX_STATE_SLICES` of a segment.
 
@@ -156,19 +163,20 @@ def merge_profile_states(states: Iterable[bytes]) -> bytes:
 
 def _summarise_block(rows: pa.RecordBatch, request: ProfileRequest) -> pa.Table:
     """Every column over all rows and over the slices of each segment, from one encoding of it."""
-    slices = [_encode_segment(name, rows.column(name), request.max_state_slices) for name in request.segments]
-    parts = []
-    for name in request.columns:
-        column = encode_column(rows.column(name))
-        hashes = hash_values(column)
-        whole = summarise_cells(column, hashes, count_cells(column), size=SUMMARY_SIZE)
-        parts.append(label_summaries(whole, name, [None], [None]))
-        for one in slices:
-            if one.segment != name and one.values:
-                cells = count_cells(column, one.codes, len(one.values))
-                found = summarise_cells(column, hashes, cells, size=SLICE_SUMMARY_SIZE)
-                parts.append(label_summaries(found, name, [one.segment] * len(one.values), one.values))
+    segments = [_encode_segment(name, rows.column(name), request.max_state_slices) for name in request.segments]
+    parts = [
+        _summarise_slices(name, rows.column(name), [one for one in segments if one.segment != name and one.values])
+        for name in request.columns
+    ]
     return pa.Table.from_batches(parts, STATE_SCHEMA)
+
+
+def _summarise_slices(name: str, values: pa.Array, segments: Sequence["_SegmentSlices"]) -> pa.RecordBatch:
+    column = encode_column(values)
+    cells = [count_cells(column), *(count_cells(column, one.codes, len(one.values)) for one in segments)]
+    slices = [(one.segment, value) for one in segments for value in one.values]
+    sizes = np.array([SUMMARY_SIZE] + [SLICE_SUMMARY_SIZE] * len(slices))
+    return label_summaries(summarise_cells(column, join_cells(cells), sizes), name, [(None, None), *slices])
 
 
 @dataclass(frozen=True, slots=True)

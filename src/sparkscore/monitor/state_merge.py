@@ -18,15 +18,18 @@ MAX_SLICES = 50
 MAX_STATE_SLICES = 4 * MAX_SLICES
 """Values of a segment in a state: those that are frequent in all rows may be rarer in some."""
 
+_AT_ONCE_BYTES = 8 << 20
+
 _LABELS = [("column", pa.string()), ("slice_key", pa.string()), ("slice_value", pa.string())]
 STATE_SCHEMA = pa.schema([*_LABELS, *SUMMARY_SCHEMA])
 
 
 def label_summaries(
-    summaries: pa.RecordBatch, column: str, keys: Sequence[str | None], values: Sequence[str | None]
+    summaries: pa.RecordBatch, column: str, slices: Sequence[tuple[str | None, str | None]]
 ) -> pa.RecordBatch:
     """Summaries of one column as rows of a state."""
-    labels = [pa.array(one, pa.string()) for one in ([column] * len(keys), keys, values)]
+    rows = [(column, *one) for one in slices]
+    labels = [pa.array(names, pa.string()) for names in zip(*rows, strict=True)]
     return pa.record_batch([*labels, *summaries.columns], schema=STATE_SCHEMA)
 
 
@@ -63,7 +66,7 @@ def partition_state(state: bytes, parts: int) -> list[bytes]:
 def merge_states(states: Sequence[pa.Table], *, max_slices: int) -> pa.Table:
     """The rows of states together, by column and slice; of each segment the slices with the most rows.
 
-    Column by column, so that only one column's rows are copied at a time.
+    Large ones column by column, so that only one column's rows are copied at a time.
     """
     rows = pa.concat_tables(states)
     labels = _encode_labels(rows)
@@ -71,7 +74,11 @@ def merge_states(states: Sequence[pa.Table], *, max_slices: int) -> pa.Table:
     kept = _largest_slices(labels, owner, rows["count"].to_numpy(), max_slices)
     if len(states) == 1 and kept.all():
         return rows
-    merged = [_merge_column(rows, labels, (labels.column == one) & kept) for one in range(labels.columns)]
+    at_once = labels.columns if rows.nbytes <= _AT_ONCE_BYTES else 1
+    merged = [
+        _merge_columns(rows, labels, kept & (first <= labels.column) & (labels.column < first + at_once))
+        for first in range(0, labels.columns, at_once)
+    ]
     return pa.Table.from_batches([batch for batch in merged if batch.num_rows], STATE_SCHEMA)
 
 
@@ -114,12 +121,13 @@ def _largest_slices(labels: _RowLabels, owner: Integers, counts: Integers, max_s
     return np.asarray(((position < max_slices) | (segment == 0))[labels.slice])
 
 
-def _merge_column(rows: pa.Table, labels: _RowLabels, wanted: npt.NDArray[np.bool_]) -> pa.RecordBatch:
+def _merge_columns(rows: pa.Table, labels: _RowLabels, wanted: npt.NDArray[np.bool_]) -> pa.RecordBatch:
     found = rows.filter(pa.array(wanted)).combine_chunks()
-    slices, first, group = np.unique(labels.slice[wanted], return_index=True, return_inverse=True)
+    keys = labels.column[wanted] * (labels.slice.max(initial=0) + 1) + labels.slice[wanted]
+    keys, first, group = np.unique(keys, return_index=True, return_inverse=True)
     batch = pa.RecordBatch.from_arrays(
         [found[name].combine_chunks() for name in STATE_SCHEMA.names], schema=STATE_SCHEMA
     )
-    summaries = merge_summary_rows(batch, group.reshape(-1), len(slices))
+    summaries = merge_summary_rows(batch, group.reshape(-1), len(keys))
     names = [batch[name].take(pa.array(first)) for name, _ in _LABELS]
     return pa.record_batch([*names, *summaries.columns], schema=STATE_SCHEMA)

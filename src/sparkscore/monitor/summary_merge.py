@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 from sparkscore.monitor.summary_rows import (
     SUMMARY_SCHEMA,
     group_starts,
+    join_by_group,
     sum_runs,
     to_hash_lists,
     to_lists,
@@ -57,6 +58,7 @@ def _merge_moments(rows: pa.RecordBatch, group: Integers, groups: int) -> dict[s
     group, finite, mean, squares = group[order], finite[order], mean[order], squares[order]
     first = group_starts(group, groups)
     means = sum_runs(first, mean * finite) / np.maximum(sum_runs(first, finite), 1)
+    means = np.where(np.bincount(group, minlength=groups) == 1, mean[first], means)  # unchanged to the last bit
     spread = sum_runs(first, squares + np.square(mean - means[group]) * finite)
     return {"mean": pa.array(means), "squares": pa.array(spread)}
 
@@ -89,9 +91,7 @@ def _reduce_points(
         _reduce_groups(points, weights, group, large[sizes[large] == size], size)
         for size in np.unique(sizes[large]).tolist()
     ]
-    joined = [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
-    order = np.argsort(joined[2], kind="stable")
-    return joined[0][order], joined[1][order], joined[2][order]
+    return join_by_group(parts)
 
 
 def _reduce_groups(

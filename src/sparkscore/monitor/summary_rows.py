@@ -1,5 +1,6 @@
 """Summaries as Arrow rows, and the lists in them. Runs on executors: numpy and pyarrow only."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.monitor.value_cells import Integers, first_of_runs
+from sparkscore.monitor.value_cells import Floats, Integers, first_of_runs
 
 SUMMARY_SIZE, SLICE_SUMMARY_SIZE = 256, 64
 """Points and hashes of a column: 2 kB each, and a quarter of it in a slice."""
@@ -34,6 +35,13 @@ def to_lists(values: pa.Array | npt.NDArray[Any], group: Integers, groups: int) 
     offsets = np.zeros(groups + 1, np.int32)
     np.cumsum(np.bincount(group, minlength=groups), out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), values if isinstance(values, pa.Array) else pa.array(values))
+
+
+def join_by_group(parts: Sequence[tuple[Floats, Floats, Integers]]) -> tuple[Floats, Floats, Integers]:
+    """Points, weights and groups of several parts, in the groups' order; each part is in it already."""
+    points, weights, group = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    order = np.argsort(group, kind="stable")
+    return points[order], weights[order], group[order]
 
 
 def to_nullable(values: npt.NDArray[Any], at: Integers, groups: int) -> pa.Array:

@@ -4,6 +4,7 @@ A group is a slice of a segment. One encoding of a column serves all rows and ev
 costs a count of pairs and no sort of values.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +90,14 @@ def count_cells(column: EncodedColumn, group: npt.NDArray[Any] | None = None, gr
     counts = total[bounds[1:]] - total[bounds[:-1]]
     present = ~(is_null | is_nan)
     return ValueCells(owner[present], value[present] - 1, rows[present], counts, nulls, nans)
+
+
+def join_cells(parts: Sequence[ValueCells]) -> ValueCells:
+    """The cells of several groupings of one column, their groups numbered on."""
+    offsets = np.cumsum([0, *(len(one.counts) for one in parts)])
+    group = np.concatenate([one.group + offset for one, offset in zip(parts, offsets, strict=False)])
+    names = ("value", "rows", "counts", "nulls", "nans")
+    return ValueCells(group, *(np.concatenate([getattr(one, name) for one in parts]) for name in names))
 
 
 def is_number_like(kind: pa.DataType) -> bool:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, time
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any, Literal
 
 from pyspark.sql import Column
@@ -41,6 +41,10 @@ _KINDS_BY_SPARK_TYPE: Mapping[type[DataType], ColumnValueKind] = {
     TimestampType: "timestamp",
     TimestampNTZType: "timestamp",
 }
+
+
+_ALL_DIGITS = Context(prec=100)
+"""Of any decimal of a column, and more."""
 
 
 class _UnrepresentableValue:
@@ -111,7 +115,9 @@ def _fit_set_decimal(value: object, column: Any) -> object:
     number = to_exact_decimal(value)
     if not number.is_finite() or abs(number) >= Decimal(10) ** (column.precision - column.scale):
         return UNREPRESENTABLE
-    return number if number == round(number, column.scale) else UNREPRESENTABLE
+    return (
+        number if number == number.quantize(Decimal(1).scaleb(-column.scale), context=_ALL_DIGITS) else UNREPRESENTABLE
+    )
 
 
 def _fit_set_floating(value: object, _: DataType) -> object:

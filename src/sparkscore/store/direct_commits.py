@@ -22,7 +22,7 @@ from sparkscore.store.table import Table
 AppendGuard = tuple[str, int]
 """Application id and version: Delta's own guard of an append that happens once."""
 
-ROW_GROUP_ROWS = 256
+ROW_GROUP_ROWS = 1024
 """Rows of one as_of are found among many by the statistics of row groups."""
 _PLAIN_WRITER_VERSION = 2
 _APPEND_TRIES = 30

@@ -41,7 +41,7 @@ def _commented_schema(contract: TableContract) -> Schema:
     fields = Schema.from_arrow(contract.schema).fields
     return Schema(
         [
-            Field(field.name, field.type, field.nullable, {"comment": column.comment})
+            Field(field.name, field.type, nullable=field.nullable, metadata={"comment": column.comment})
             for field, column in zip(fields, contract.columns, strict=True)
         ]
     )

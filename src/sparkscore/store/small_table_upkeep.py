@@ -12,9 +12,10 @@ import structlog
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 from deltalake.transaction import RemoveAction
+from pyarrow import parquet as pq
 
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.store.direct_commits import commit_actions, write_rows_file
+from sparkscore.store.direct_commits import ROW_GROUP_ROWS, commit_actions, write_rows_file
 from sparkscore.store.direct_tables import DirectTable
 from sparkscore.store.file_maintenance import MIN_FILES_TO_COMPACT
 from sparkscore.store.table import Table
@@ -30,6 +31,7 @@ _TIER_ROWS = (0, 32, 512, 8192)
 """Files with rows from one of these numbers to the next are a tier."""
 _TIER_FILES = (32, 16, 16)
 """So many files of a tier are worth one file of the next: each row is written anew once per tier."""
+_WIDE_ROWS = 2 * ROW_GROUP_ROWS
 FileChoice = Callable[[DirectTable], pa.Table]
 """Which files of a table to combine, as `DirectTable.list_files` has them."""
 _MOST_FILES = 512
@@ -90,12 +92,32 @@ def choose_small_files(found: DirectTable) -> pa.Table:
     return files.slice(0, _MOST_FILES if files.num_rows >= MIN_FILES_TO_COMPACT else 0)
 
 
+def choose_wide_file(found: DirectTable) -> pa.Table:
+    """One file that has to be read whole for the rows of one as_of, none where there is none: for maintenance.
+
+    OPTIMIZE makes such files: one row group, unsorted.
+    """
+    files = _list_own_files(found)
+    large = files.filter(pc.greater(files["num_records"], _WIDE_ROWS))
+    wide = [
+        pq.read_metadata(path, filesystem=found.filesystem).row_group(0).num_rows > _WIDE_ROWS
+        for path in large["path"].to_pylist()
+    ]
+    return large.filter(pa.array(wide, pa.bool_())).slice(0, 1)
+
+
 def _list_small_files(found: DirectTable) -> pa.Table:
-    """The files with few rows, the oldest first; none of a table with partitions, whose files stay apart."""
+    """The files with few rows, the oldest first."""
+    files = _list_own_files(found)
+    return files.filter(pc.less(files["num_records"], _TIER_ROWS[-1])).sort_by("modification_time")
+
+
+def _list_own_files(found: DirectTable) -> pa.Table:
+    """The files that may be replaced; none of a table with partitions, whose files stay apart."""
     files = found.list_files()
+    # deltalake removes by the name in the log, which is encoded once more where the file's name needs it
     plain = pa.array([quote(path) == path for path in files["path"].to_pylist()], pa.bool_())
-    small = pc.and_(plain, pc.fill_null(pc.less(files["num_records"], _TIER_ROWS[-1]), False))
-    return files.filter(small).sort_by("modification_time") if not found.partition_columns else files.slice(0, 0)
+    return files.filter(plain) if not found.partition_columns else files.slice(0, 0)
 
 
 def _replace_files(found: DirectTable, files: pa.Table) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -195,10 +196,15 @@ def _open_sure_table(location: TableLocation, version: int | None = None) -> Del
 
 
 def _is_surely_absent(location: TableLocation) -> bool:
-    """Whether nothing is there, or a folder without a log; an error where that cannot be seen."""
-    files = location.filesystem or fs.LocalFileSystem()
-    folder, log = files.get_file_info([location.root, f"{location.root}/{LOG_FOLDER}"])
-    return log.type is fs.FileType.NotFound and folder.type in (fs.FileType.NotFound, fs.FileType.Directory)
+    """Whether nothing is there, or a folder without a log; an error where that cannot be seen.
+
+    A folder in a table's folder is a part of that table for Spark.
+    """
+    files, root = location.filesystem or fs.LocalFileSystem(), PurePosixPath(location.root)
+    above = [folder for folder in root.parents if folder != PurePosixPath()]  # beyond it are others' buckets
+    folder, *logs = files.get_file_info([str(root), *(str(one / LOG_FOLDER) for one in (root, *above))])
+    is_folder = folder.type in (fs.FileType.NotFound, fs.FileType.Directory)
+    return is_folder and all(log.type is fs.FileType.NotFound for log in logs)
 
 
 def _find_user_metadata(lines: Iterable[bytes]) -> str | None:

@@ -83,15 +83,15 @@ class TestOrigin:
         tmp_path.chmod(0o777)
         assert find_known_copy(str(tmp_path), self.ORIGIN) is None
 
-    def test_the_note_goes_after_its_copy(self, tmp_path: Path) -> None:
+    def test_the_note_goes_with_its_copy(self, tmp_path: Path) -> None:
         folder, _ = fetch_private_copy(fetch, str(tmp_path), self.ORIGIN)
-        (note,) = tmp_path.glob("origin-*")
-        aged(note)
-        assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == []
+        other = tmp_path / f"origin-{'e' * 64}"
+        other.write_text(f"{'f' * 64} {'d' * 64}")
+        for one in tmp_path.iterdir():
+            aged(one)
+        assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == [folder]
         remove_private_copy(folder)
-        assert list_unused_copies(str(tmp_path), pinned=(), unused_since=WEEK_AGO) == [note]
-        remove_private_copy(note)
-        assert list(tmp_path.iterdir()) == []
+        assert list(tmp_path.iterdir()) == [other]
 
 
 def test_a_failed_download_leaves_nothing(tmp_path: Path) -> None:

@@ -95,6 +95,10 @@ def test_the_segment_whose_predictions_moved_most_is_named(full: str) -> None:
     assert "the one that moved most is origin = EWR: 0.7, was 0.15" in words(full)
 
 
+def test_rows_of_values_that_are_not_profiled_are_counted(full: str) -> None:
+    assert "Of segment origin the most frequent values are profiled; 10 of 30 rows have other ones." in words(full)
+
+
 def test_columns_are_ranked_and_the_drifted_are_marked_in_words(full: str) -> None:
     said = words(full)
     assert f"Against {TRAINING}" in said

@@ -46,35 +46,21 @@ class GateSummaryState:
         """Without rows."""
         self._summary = summary
         self._rows = 0
-        self._is_known = True
-        self._parts: list[list[Any]] = [[] for _ in summary.aggregates]
+        self._parts = [_PendingParts(aggregate) for aggregate in summary.aggregates]
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows into account."""
         self._rows += batch.num_rows
-        aligned = self._align_batch(batch) if self._is_known else None
-        if aligned is None:
-            self._is_known = False
-            return
-        for aggregate, parts in zip(self._summary.aggregates, self._parts, strict=True):
-            parts.append(aggregate.measure(aligned))
-            if len(parts) >= _PENDING_BATCHES:
-                parts[:] = [aggregate.merge(parts)]
+        aligned = self._align_batch(batch)
+        for parts in self._parts:
+            parts.add(aligned)
 
     def to_bytes(self) -> bytes:
         """All that was added."""
-        parts = [
-            aggregate.encode(aggregate.merge(found))
-            for aggregate, found in zip(self._summary.aggregates, self._parts, strict=True)
-            if self._is_known
-        ]
-        header = {
-            "fingerprint": self._summary.fingerprint,
-            "rows": self._rows,
-            "known": self._is_known,
-            "sizes": [len(part) for part in parts],
-        }
-        return b"".join([json.dumps(header).encode(), b"\n", *parts])
+        encoded = [parts.encode() for parts in self._parts]
+        sizes = [None if part is None else len(part) for part in encoded]
+        header = {"fingerprint": self._summary.fingerprint, "rows": self._rows, "sizes": sizes}
+        return b"".join([json.dumps(header).encode(), b"\n", *[part for part in encoded if part is not None]])
 
     def _align_batch(self, batch: pa.RecordBatch) -> pa.RecordBatch | None:
         columns = []
@@ -88,30 +74,56 @@ class GateSummaryState:
         return aligned if row_filter is None else aligned.filter(row_filter(aligned))
 
 
-def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: int | None = None) -> dict[str, Any]:
-    """The merged parts of the aggregates, by their keys. Runs on the driver.
+class _PendingParts:
+    """The parts of the batches, for one aggregate."""
 
-    Empty where the states are not sure: one is of another request or knows nothing, or they have not seen `rows` rows.
+    def __init__(self, aggregate: RowAggregate) -> None:
+        self._aggregate = aggregate
+        self._parts: list[Any] | None = []
+
+    def add(self, batch: pa.RecordBatch | None) -> None:
+        """Nothing is known any more where the batch is None, and where there is too much to know."""
+        if batch is None:
+            self._parts = None
+        if self._parts is None or batch is None:
+            return
+        self._parts.append(self._aggregate.measure(batch))
+        if len(self._parts) >= _PENDING_BATCHES:
+            self._merge()
+
+    def encode(self) -> bytes | None:
+        self._merge()
+        return None if self._parts is None else self._aggregate.encode(self._parts[0])
+
+    def _merge(self) -> None:
+        if self._parts is not None:
+            merged = self._aggregate.limit(self._aggregate.merge(self._parts))
+            self._parts = None if merged is None else [merged]
+
+
+def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: int | None = None) -> dict[str, Any]:
+    """The merged parts of the aggregates that all states know, by their keys. Runs on the driver.
+
+    Empty where a state is of another request, or where the states have not seen `rows` rows.
     """
-    seen, merged = 0, [aggregate.merge([]) for aggregate in summary.aggregates]
+    seen, merged = 0, {aggregate.key: aggregate.merge([]) for aggregate in summary.aggregates}
     for state in states:
         header, encoded = _split_gate_state(state)
-        if header["fingerprint"] != summary.fingerprint or not header["known"]:
+        if header["fingerprint"] != summary.fingerprint:
             return {}
         seen += header["rows"]
-        merged = [
-            aggregate.merge([part, aggregate.decode(found)])
-            for aggregate, part, found in zip(summary.aggregates, merged, encoded, strict=True)
-        ]
-    if rows not in (None, seen):
-        return {}
-    return {aggregate.key: part for aggregate, part in zip(summary.aggregates, merged, strict=True)}
+        for aggregate, found in zip(summary.aggregates, encoded, strict=True):
+            if found is None:
+                merged.pop(aggregate.key, None)
+            elif aggregate.key in merged:
+                merged[aggregate.key] = aggregate.merge([merged[aggregate.key], aggregate.decode(found)])
+    return merged if rows in (None, seen) else {}
 
 
-def _split_gate_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes]]:
+def _split_gate_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes | None]]:
     line, _, rest = state.partition(b"\n")
     header, parts, start = json.loads(line), [], 0
     for size in header["sizes"]:
-        parts.append(rest[start : start + size])
-        start += size
+        parts.append(None if size is None else rest[start : start + size])
+        start += size or 0
     return header, parts

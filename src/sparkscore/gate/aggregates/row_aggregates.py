@@ -40,6 +40,9 @@ class RowAggregate(Protocol):
     def merge(self, parts: Sequence[Any]) -> Any:
         """The part of all rows together; of no parts that of no rows."""
 
+    def limit(self, part: Any) -> Any:
+        """A part that is small enough for a task to keep: it may know less; None: nothing."""
+
     def encode(self, part: Any) -> bytes:
         """A part as bytes."""
 
@@ -78,6 +81,9 @@ class _JsonAggregate:
     @property
     def keeps_values(self) -> bool:
         return False
+
+    def limit(self, part: Any) -> Any:
+        return part
 
     def encode(self, part: Any) -> bytes:
         return json.dumps(part).encode()
@@ -151,7 +157,7 @@ class Extremes(_JsonAggregate):
             missing = np.isnan(numbers)
             real, missing_count = numbers[~missing], int(missing.sum())
             return [float(real.min()), float(real.max()), missing_count] if len(real) else [None, None, missing_count]
-        found = pc.min_max(_to_ordered_integers(values))
+        found = pc.min_max(to_ordered_integers(values))
         return [_to_unscaled(found["min"].as_py()), _to_unscaled(found["max"].as_py()), 0]
 
     def merge(self, parts: Sequence[list[Any]]) -> list[Any]:
@@ -177,7 +183,8 @@ def _split_special_numbers(numbers: Doubles) -> tuple[tuple[int, int, int], Doub
     return counts, numbers[is_finite]
 
 
-def _to_ordered_integers(values: pa.Array) -> pa.Array:
+def to_ordered_integers(values: pa.Array) -> pa.Array:
+    """Dates as days, times as microseconds; other values as they are."""
     if pa.types.is_date32(values.type):
         return values.cast(pa.int32())
     return values.cast(pa.int64()) if pa.types.is_timestamp(values.type) else values

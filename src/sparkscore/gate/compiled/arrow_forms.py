@@ -142,11 +142,13 @@ def _comparison_arrow_form(name: str, type_: DataType, comparison: str, value: A
     kind = column_value_kind(type_)
     if kind in ("date", "timestamp"):
         return partial(comparison_mask, name, comparison, arrow_time(value, type_))
-    if kind == "decimal" or (kind == "text" and not has_binary_collation(type_)):
+    if kind == "text" and not has_binary_collation(type_):
         raise NoArrowForm
     fitted = fit_set_values([value], type_)
     if fitted:
         return partial(comparison_mask, name, comparison, pa.scalar(fitted[0], arrow_comparison_type(type_)))
+    if kind == "decimal":
+        raise NoArrowForm  # Spark compares doubles then
     number = float(to_exact_decimal(value))
     if math.isnan(number):
         raise NoArrowForm

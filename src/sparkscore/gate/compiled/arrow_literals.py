@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
+from decimal import Context, Decimal
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql.types import (
     DataType,
+    DecimalType,
     FloatType,
     StringType,
     StructType,
@@ -14,7 +16,7 @@ from pyspark.sql.types import (
 )
 
 from sparkscore.gate.compiled.arrow_masks import ArrowLimit
-from sparkscore.gate.compiled.bounds import integer_limit
+from sparkscore.gate.compiled.bounds import integer_limit, is_decimal_comparable
 from sparkscore.gate.compiled.row_condition import RuleKwargs
 from sparkscore.predicates.exact_values import to_exact_decimal, to_time_text
 from sparkscore.predicates.spark_values import column_value_kind, fit_set_values, integer_range
@@ -24,6 +26,8 @@ class NoArrowForm(Exception):
     """pyarrow is not sure to compute what Spark computes: Java's regular expressions, decimals beside doubles."""
 
 
+_EXACT_CONTEXT = Context(prec=400)
+"""Of more digits than any bound has."""
 _DATE_TEXT_LENGTH = len("2013-12-31")
 _BOUND_SIDES = (("min_value", "greater", "strict_min"), ("max_value", "less", "strict_max"))
 
@@ -34,10 +38,13 @@ def arrow_limits(kwargs: RuleKwargs, type_: DataType) -> Iterator[ArrowLimit]:
     Raises:  NoArrowForm; UnfitValue.
     """
     kind = column_value_kind(type_)
-    if kind not in ("integer", "floating", "date", "timestamp"):
+    if kind not in ("integer", "floating", "decimal", "date", "timestamp"):
         raise NoArrowForm
     if kind == "integer":
         yield from integer_arrow_limits(kwargs, *integer_range(type_))
+        return
+    if isinstance(type_, DecimalType):
+        yield from _decimal_arrow_limits(kwargs, type_)
         return
     for bound, comparison, strict in _BOUND_SIDES:
         if kwargs.get(bound) is not None:
@@ -49,6 +56,11 @@ def integer_arrow_limits(kwargs: RuleKwargs, least: int, greatest: int) -> Itera
 
     Raises:  UnfitValue.
     """
+    for comparison, limit in _integer_limits(kwargs, least, greatest):
+        yield comparison, None if limit is None else pa.scalar(limit, pa.int64())
+
+
+def _integer_limits(kwargs: RuleKwargs, least: int, greatest: int) -> Iterator[tuple[str, int | None]]:
     for bound, comparison, strict in _BOUND_SIDES:
         if kwargs.get(bound) is None:
             continue
@@ -58,7 +70,24 @@ def integer_arrow_limits(kwargs: RuleKwargs, least: int, greatest: int) -> Itera
         if limit is False:
             yield "never", None
         elif limit is not True:
-            yield f"{comparison}_equal", pa.scalar(limit, pa.int64())
+            yield f"{comparison}_equal", limit
+
+
+def _decimal_arrow_limits(kwargs: RuleKwargs, type_: DecimalType) -> Iterator[ArrowLimit]:
+    """The bounds in units of the column's last digit, so that nothing is rounded, and then as its type."""
+    bounds = {bound: to_exact_decimal(kwargs[bound]) for bound, _, _ in _BOUND_SIDES if kwargs.get(bound) is not None}
+    if not all(is_decimal_comparable(number, type_) for number in bounds.values()):
+        raise NoArrowForm  # Spark compares doubles then
+    units = {bound: number.scaleb(type_.scale, _EXACT_CONTEXT) for bound, number in bounds.items()}
+    greatest = 10**type_.precision - 1
+    for comparison, limit in _integer_limits({**kwargs, **units}, -greatest, greatest):
+        number = None if limit is None else Decimal(limit).scaleb(-type_.scale, _EXACT_CONTEXT)
+        yield comparison, None if number is None else pa.scalar(number, arrow_decimal_type(type_))
+
+
+def arrow_decimal_type(type_: DecimalType) -> pa.DataType:
+    """The same precision and scale."""
+    return pa.decimal128(type_.precision, type_.scale)
 
 
 def _arrow_bound(value: object, type_: DataType) -> pa.Scalar:
@@ -80,6 +109,8 @@ def arrow_value_set(values: Sequence[Any], type_: DataType) -> pa.Array:
         return pa.array(fitted, pa.float32() if isinstance(type_, FloatType) else pa.float64())
     if kind == "boolean":
         return pa.array(fitted, pa.bool_())
+    if isinstance(type_, DecimalType):
+        return pa.array(fitted, arrow_decimal_type(type_))
     if kind == "text" and has_binary_collation(type_):
         return pa.array(fitted, pa.string())
     if kind in ("date", "timestamp"):
@@ -113,15 +144,17 @@ def arrow_time(value: object, type_: DataType) -> pa.Scalar:
 
 
 def require_one_arrow_type(names: Sequence[str], schema: StructType) -> None:
-    """Refuse columns that are not of one type, whose values pyarrow compares as Spark does.
+    """Refuse columns that are not of one type, or all integers, whose values pyarrow compares as Spark does.
 
     Raises:  NoArrowForm.
     """
     types = {schema[name].dataType for name in names}
     (first, *others) = types
+    if {column_value_kind(type_) for type_ in types} == {"integer"}:
+        return
     if (
         others
-        or column_value_kind(first) in ("other", "decimal")
+        or column_value_kind(first) == "other"
         or (column_value_kind(first) == "text" and not has_binary_collation(first))
     ):
         raise NoArrowForm
@@ -130,8 +163,10 @@ def require_one_arrow_type(names: Sequence[str], schema: StructType) -> None:
 def arrow_comparison_type(type_: DataType) -> pa.DataType:
     """The type as which values of a column are compared.
 
-    Needs:   a column of integers, floating numbers, booleans or text.
+    Needs:   a column of numbers, booleans or text.
     """
+    if isinstance(type_, DecimalType):
+        return arrow_decimal_type(type_)
     if column_value_kind(type_) == "floating":
         return pa.float32() if isinstance(type_, FloatType) else pa.float64()
     return {"integer": pa.int64(), "boolean": pa.bool_(), "text": pa.string()}[column_value_kind(type_)]

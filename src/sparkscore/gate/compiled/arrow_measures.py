@@ -4,18 +4,13 @@ Only where that is sure to be the same value; sums, means and deviations of doub
 where Spark rounds at each addition, in an order that differs from run to run. Runs on the driver.
 """
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_HALF_UP, Context, Decimal
-from fractions import Fraction
 from functools import partial
 from typing import Any
 
 from pyspark.sql.types import DataType, DecimalType, StructType
 
-from sparkscore.gate.aggregates.exact_sums import SQUARE_UNIT, SUM_UNIT, to_double
 from sparkscore.gate.aggregates.row_aggregates import (
     AggregateScope,
     DecimalSum,
@@ -23,6 +18,15 @@ from sparkscore.gate.aggregates.row_aggregates import (
     NumberSum,
     RowAggregate,
     RowCount,
+)
+from sparkscore.gate.compiled.aggregate_values import (
+    decimal_mean_value,
+    decimal_sum_value,
+    double_mean_value,
+    double_sum_value,
+    extreme_value,
+    is_extreme_time_within,
+    sample_deviation_value,
 )
 from sparkscore.gate.compiled.arrow_forms import arrow_expectation_condition, arrow_row_condition
 from sparkscore.gate.compiled.arrow_literals import arrow_time
@@ -38,17 +42,6 @@ from sparkscore.gate.compiled.arrow_masks import (
 from sparkscore.gate.compiled.bounds import BOUNDS
 from sparkscore.gate.compiled.multi_column_conditions import ignored_rows_rule
 from sparkscore.gate.compiled.row_condition import RowCondition, RuleKwargs, condition_columns
-from sparkscore.predicates.spark_values import TIME_KINDS, column_value_kind, is_floating
-
-_MAX_PRECISION = 38
-_DIVISION_SCALE = 39
-"""With which Spark divides a sum of decimals, before it rounds to the type of the mean."""
-_EXACT = Context(prec=200)
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class NotMeasured(Exception):
-    """What was aggregated does not say the value: Spark has to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,25 +91,25 @@ def ignored_count_twin(label: str, kwargs: RuleKwargs, row_condition: RowConditi
 
 def mean_twin(column: str, type_: DataType, row_condition: RowCondition) -> ArrowMeasure:
     """The mean; None without values."""
-    return _sum_twin(column, type_, row_condition, _decimal_mean, _double_mean)
+    return _sum_twin(column, type_, row_condition, decimal_mean_value, double_mean_value)
 
 
 def sum_twin(column: str, type_: DataType, row_condition: RowCondition) -> ArrowMeasure:
     """The sum; None without values."""
-    return _sum_twin(column, type_, row_condition, _decimal_sum, _double_sum)
+    return _sum_twin(column, type_, row_condition, decimal_sum_value, double_sum_value)
 
 
 def deviation_twin(column: str, type_: DataType, row_condition: RowCondition) -> ArrowMeasure:
     """The standard deviation of a sample; None of less than two values."""
     del type_  # of all numbers as doubles, as in Spark
     scope = arrow_scope(f"squares {column}", (column,), row_condition)
-    return ArrowMeasure(NumberSum(scope, squares=True), _sample_deviation)
+    return ArrowMeasure(NumberSum(scope, squares=True), sample_deviation_value)
 
 
 def extreme_twin(column: str, type_: DataType, row_condition: RowCondition, *, greatest: bool) -> ArrowMeasure:
     """The least or the greatest value; a time as Spark's text in UTC. NaN is the greatest number."""
     aggregate = Extremes(arrow_scope(f"extremes {column}", (column,), row_condition))
-    return ArrowMeasure(aggregate, partial(_extreme_value, type_, greatest))
+    return ArrowMeasure(aggregate, partial(extreme_value, type_, greatest))
 
 
 def extreme_time_within_twin(
@@ -126,7 +119,7 @@ def extreme_time_within_twin(
     limits = {name: _to_ordered_time(kwargs[name], type_) for name in BOUNDS if kwargs.get(name) is not None}
     strict = bool(kwargs.get("strict_min")), bool(kwargs.get("strict_max"))
     aggregate = Extremes(arrow_scope(f"extremes {column}", (column,), row_condition))
-    return ArrowMeasure(aggregate, partial(_is_extreme_time_within, greatest, limits, strict))
+    return ArrowMeasure(aggregate, partial(is_extreme_time_within, greatest, limits, strict))
 
 
 def arrow_scope(label: str, columns: tuple[str, ...], row_condition: RowCondition) -> AggregateScope:
@@ -166,96 +159,7 @@ def _sum_twin(
     return ArrowMeasure(NumberSum(arrow_scope(f"numbers {column}", (column,), row_condition)), of_doubles)
 
 
-def _decimal_sum(type_: DecimalType, part: tuple[int, int]) -> Decimal | None:
-    count, total = part
-    if not count:
-        return None
-    if abs(total) >= 10 ** min(type_.precision + 10, _MAX_PRECISION):
-        raise NotMeasured  # Spark decides what an overflow is
-    return Decimal(total).scaleb(-type_.scale, _EXACT)
-
-
-def _decimal_mean(type_: DecimalType, part: tuple[int, int]) -> Decimal | None:
-    total = _decimal_sum(type_, part)
-    if total is None:
-        return None
-    precise = _divide_half_up(total, part[0], _DIVISION_SCALE)
-    precision, scale = min(type_.precision + 4, _MAX_PRECISION), min(type_.scale + 4, _MAX_PRECISION)
-    mean = precise.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, _EXACT)
-    if abs(mean) >= Decimal(10) ** (precision - scale):
-        raise NotMeasured
-    return mean
-
-
-def _divide_half_up(total: Decimal, count: int, scale: int) -> Decimal:
-    quotient = abs(Fraction(total)) / count * 10**scale
-    rounded = math.floor(quotient + Fraction(1, 2))
-    return Decimal(rounded if total >= 0 else -rounded).scaleb(-scale, _EXACT)
-
-
-def _double_sum(part: list[int]) -> float | None:
-    count, missing, positive, negative, total, _ = part
-    if not count:
-        return None
-    if missing or (positive and negative):
-        return math.nan
-    return math.inf if positive else -math.inf if negative else to_double(total * SUM_UNIT)
-
-
-def _double_mean(part: list[int]) -> float | None:
-    total = _double_sum(part)
-    return None if total is None else total / part[0]
-
-
-def _sample_deviation(part: list[int]) -> float | None:
-    count, missing, positive, negative, total, squares = part
-    if count < 2:
-        return None
-    if missing or positive or negative:
-        return math.nan
-    spread = count * squares * SQUARE_UNIT - (total * SUM_UNIT) ** 2
-    return math.sqrt(to_double(spread / (count * (count - 1))))
-
-
-def _extreme_value(type_: DataType, greatest: bool, part: list[Any]) -> Any:
-    least, most, missing = part
-    value = most if greatest else least
-    if is_floating(type_) and missing and (greatest or value is None):
-        return math.nan
-    if value is None:
-        return None
-    if isinstance(type_, DecimalType):
-        return Decimal(value).scaleb(-type_.scale, _EXACT)
-    return _format_spark_time(type_, value) if column_value_kind(type_) in TIME_KINDS else value
-
-
-def _format_spark_time(type_: DataType, value: int) -> str:
-    """As Spark's cast to text has it, in UTC.
-
-    Raises:  NotMeasured for years that Python does not have.
-    """
-    try:
-        if column_value_kind(type_) == "date":
-            return (date(1970, 1, 1) + timedelta(days=value)).isoformat()
-        moment = _EPOCH + timedelta(microseconds=value)
-    except OverflowError:
-        raise NotMeasured from None
-    fraction = f".{moment.microsecond:06d}".rstrip("0").rstrip(".")
-    return moment.replace(microsecond=0, tzinfo=None).isoformat(" ") + fraction
-
-
 def _to_ordered_time(bound: Any, type_: DataType) -> int:
     """A bound as days or microseconds."""
     time = arrow_time(bound, type_)
     return int(time.value)
-
-
-def _is_extreme_time_within(
-    greatest: bool, limits: dict[str, int], strict: tuple[bool, bool], part: list[Any]
-) -> bool | None:
-    value = part[1] if greatest else part[0]
-    if value is None:
-        return None
-    low, high = limits.get("min_value", value - 1), limits.get("max_value", value + 1)
-    above = value > low if strict[0] else value >= low
-    return above and (value < high if strict[1] else value <= high)

@@ -135,10 +135,10 @@ def _bound_literal(bound: object, type_: DataType) -> Column | Decimal | float:
         raise UnfitValue(f"bounds cannot be computed on a column of type {spark_type_name(type_)}")
     number = to_exact_decimal(bound)
     # Floating columns are compared as doubles: exact for float, too.
-    return number if isinstance(type_, DecimalType) and _is_decimal_comparable(number, type_) else float(number)
+    return number if isinstance(type_, DecimalType) and is_decimal_comparable(number, type_) else float(number)
 
 
-def _is_decimal_comparable(number: Decimal, type_: DecimalType) -> bool:
+def is_decimal_comparable(number: Decimal, type_: DecimalType) -> bool:
     """Whether Spark can compare the column with the number as decimals: both have to fit into 38 digits at once."""
     if not number.is_finite():
         return False

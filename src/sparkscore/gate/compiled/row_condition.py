@@ -91,6 +91,11 @@ def compile_row_condition(kwargs: Mapping[str, Any], schema: StructType) -> RowC
     return RowCondition(fingerprint, _row_condition_column(condition, schema), condition, schema)
 
 
+def arguments_fingerprint(kwargs: RuleKwargs) -> str:
+    """Equal arguments but for `mostly` have equal ones."""
+    return json.dumps({name: kwargs[name] for name in sorted(kwargs) if name != "mostly"}, default=str)
+
+
 def find_condition_fault(condition: object) -> str | None:
     """What is wrong with the form of a condition; None where it is right."""
     if isinstance(condition, str):

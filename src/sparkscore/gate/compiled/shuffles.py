@@ -5,8 +5,16 @@ from functools import partial, reduce
 
 from pyspark.sql import Column
 from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DataType, MapType, StructType, VariantType
+from pyspark.sql.types import DataType, StructType
 
+from sparkscore.gate.compiled.arrow_value_measures import (
+    distinct_values_twin,
+    ignored_values_twin,
+    is_most_common_alone_twin,
+    listed_values_twin,
+    most_rows_twin,
+    repeated_rows_twin,
+)
 from sparkscore.gate.compiled.bounds import is_number_within_bounds, require_number_bounds
 from sparkscore.gate.compiled.measures import (
     CompiledRule,
@@ -22,18 +30,25 @@ from sparkscore.gate.compiled.measures import (
     value_row_count,
 )
 from sparkscore.gate.compiled.quantiles import median_rule, quantile_rule
-from sparkscore.gate.compiled.row_condition import RowCondition, RuleKwargs, compile_row_condition
+from sparkscore.gate.compiled.row_condition import RuleKwargs, compile_row_condition
 from sparkscore.gate.compiled.sets import is_in_value_set
-from sparkscore.predicates.exact_values import UnfitValue
-from sparkscore.predicates.spark_values import fit_set_values, spark_type_name
+from sparkscore.gate.compiled.value_groups import (
+    require_groupable_columns,
+    row_sum_measure,
+    value_count_measure,
+)
+from sparkscore.predicates.spark_values import fit_set_values
 
 
 def _unique_values_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
-    _require_groupable_columns([name], schema)
+    require_groupable_columns([name], schema)
     total, nulls = row_count_measure(row_condition), null_count_measure(name, row_condition)
-    repeated = _row_sum_measure(
-        row_condition, shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 1), f"repeated {name}"
+    repeated = row_sum_measure(
+        row_condition,
+        shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 1),
+        f"repeated {name}",
+        partial(repeated_rows_twin, (name,), schema, row_condition),
     )
     evaluate = partial(_uniqueness_result, total, nulls, repeated, mostly=kwargs.get("mostly", 1))
     return CompiledRule(evaluate, (total, nulls), RuleShuffle((name,), row_condition, (repeated,)))
@@ -41,14 +56,22 @@ def _unique_values_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> Compi
 
 def _compound_unique_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     names, row_condition = tuple(kwargs["column_list"]), compile_row_condition(kwargs, schema)
-    _require_groupable_columns(names, schema)
+    require_groupable_columns(names, schema)
     total, ignore = row_count_measure(row_condition), kwargs.get("ignore_row_if", "all_values_are_missing")
     empty = [shuffled_value(index).isNull() for index in range(len(names))]
     ignored_by_option = {"never": F.lit(False), "any_value_is_missing": reduce(Column.__or__, empty)}
     ignored = ignored_by_option.get(ignore, reduce(Column.__and__, empty))
-    nulls = _row_sum_measure(row_condition, ignored, f"ignored {names} {ignore}")
-    repeated = _row_sum_measure(
-        row_condition, ~ignored & (value_row_count(row_condition) > 1), f"repeated {names} {ignore}"
+    nulls = row_sum_measure(
+        row_condition,
+        ignored,
+        f"ignored {names} {ignore}",
+        partial(ignored_values_twin, names, schema, row_condition, ignore),
+    )
+    repeated = row_sum_measure(
+        row_condition,
+        ~ignored & (value_row_count(row_condition) > 1),
+        f"repeated {names} {ignore}",
+        partial(repeated_rows_twin, names, schema, row_condition, ignore),
     )
     evaluate = partial(_uniqueness_result, total, nulls, repeated, mostly=kwargs.get("mostly", 1))
     return CompiledRule(evaluate, (total,), RuleShuffle(names, row_condition, (nulls, repeated)))
@@ -66,9 +89,11 @@ def _distinct_count_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> C
     """How many distinct values there are, or their proportion of the values."""
     require_number_bounds(kwargs)
     name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
-    _require_groupable_columns([name], schema)
+    require_groupable_columns([name], schema)
     total, nulls = row_count_measure(row_condition), null_count_measure(name, row_condition)
-    distinct = _value_count_measure(row_condition, F.lit(True), f"distinct {name}")
+    distinct = value_count_measure(
+        row_condition, F.lit(True), f"distinct {name}", partial(distinct_values_twin, name, schema, row_condition)
+    )
     evaluate = (
         _distinct_share_result
         if kind == "expect_column_proportion_of_unique_values_to_be_between"
@@ -97,11 +122,14 @@ def _distinct_share_result(
 
 def _distinct_set_rule(kind: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
-    _require_groupable_columns([name], schema)
+    require_groupable_columns([name], schema)
     type_, wanted = schema[name].dataType, kwargs["value_set"]
     listed = is_in_value_set(shuffled_value(0), type_, wanted)
-    inside = _value_count_measure(row_condition, listed, f"distinct inside {name} {wanted}")
-    outside = _value_count_measure(row_condition, ~listed, f"distinct outside {name} {wanted}")
+    twin = partial(listed_values_twin, name, schema, row_condition, wanted)
+    inside = value_count_measure(row_condition, listed, f"distinct inside {name} {wanted}", partial(twin, inside=True))
+    outside = value_count_measure(
+        row_condition, ~listed, f"distinct outside {name} {wanted}", partial(twin, inside=False)
+    )
     evaluate = partial(_distinct_set_result, kind, inside, outside, _count_listed_values(wanted, type_))
     return CompiledRule(evaluate, (), RuleShuffle((name,), row_condition, (inside, outside)))
 
@@ -130,16 +158,25 @@ _SET_RULE_COUNTS: Mapping[str, tuple[str, ...]] = {
 
 def _most_common_rule(_: str, kwargs: RuleKwargs, schema: StructType) -> CompiledRule:
     name, row_condition = kwargs["column"], compile_row_condition(kwargs, schema)
-    _require_groupable_columns([name], schema)
+    require_groupable_columns([name], schema)
     times = F.when(shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 0), value_row_count(row_condition))
     listed = is_in_value_set(shuffled_value(0), schema[name].dataType, kwargs["value_set"])
     scope = f"{name} {row_condition.fingerprint}"
-    top = RuleMeasure(f"most common {scope}", lambda: F.max(times))
-    inside = RuleMeasure(f"most common inside {scope} {kwargs['value_set']}", lambda: F.max(F.when(listed, times)))
+    twin = partial(most_rows_twin, name, schema, row_condition)
+    top = RuleMeasure(f"most common {scope}", lambda: F.max(times), twin)
+    inside = RuleMeasure(
+        f"most common inside {scope} {kwargs['value_set']}",
+        lambda: F.max(F.when(listed, times)),
+        partial(twin, kwargs["value_set"]),
+    )
     # The first and the last of the most common values, in their own order: one value where they are the same.
     first = F.min(F.when(times.isNotNull(), F.struct((-times).alias("times"), shuffled_value(0).alias("value"))))
     last = F.max(F.when(times.isNotNull(), F.struct(times.alias("times"), shuffled_value(0).alias("value"))))
-    alone = RuleMeasure(f"most common alone {scope}", lambda: first["value"] == last["value"])
+    alone = RuleMeasure(
+        f"most common alone {scope}",
+        lambda: first["value"] == last["value"],
+        partial(is_most_common_alone_twin, name, schema, row_condition),
+    )
     evaluate = partial(_most_common_result, top, inside, alone, ties=bool(kwargs.get("ties_okay")))
     return CompiledRule(evaluate, (), RuleShuffle((name,), row_condition, (top, inside, alone)))
 
@@ -150,38 +187,6 @@ def _most_common_result(
     """The value itself is a row's: it is not reported."""
     listed = values[top.name] is not None and values[inside.name] == values[top.name]
     return RuleResult(listed and (ties or values[alone.name] is True), {"observed_value": None})
-
-
-def _row_sum_measure(row_condition: RowCondition, condition: Column, label: str) -> RuleMeasure:
-    return RuleMeasure(
-        f"{label} {row_condition.fingerprint}",
-        lambda: F.coalesce(F.sum(F.when(condition, value_row_count(row_condition))), F.lit(0)),
-    )
-
-
-def _value_count_measure(row_condition: RowCondition, condition: Column, label: str) -> RuleMeasure:
-    def count_values() -> Column:
-        is_present = shuffled_value(0).isNotNull() & (value_row_count(row_condition) > 0)
-        return F.count(F.when(is_present & condition, 1))
-
-    return RuleMeasure(f"{label} {row_condition.fingerprint}", count_values)
-
-
-def _require_groupable_columns(names: Sequence[str], schema: StructType) -> None:
-    for name in names:
-        if not _is_groupable_type(schema[name].dataType):
-            raise UnfitValue(
-                f"a column of type {spark_type_name(schema[name].dataType)}, whose values cannot be brought together"
-            )
-
-
-def _is_groupable_type(type_: DataType) -> bool:
-    """Whether Spark can bring equal values together."""
-    if isinstance(type_, ArrayType):
-        return _is_groupable_type(type_.elementType)
-    if isinstance(type_, StructType):
-        return all(_is_groupable_type(field.dataType) for field in type_)
-    return not isinstance(type_, MapType | VariantType)
 
 
 SHUFFLE_RULES: Mapping[str, Callable[[str, RuleKwargs, StructType], CompiledRule]] = {

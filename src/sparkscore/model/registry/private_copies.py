@@ -18,8 +18,8 @@ from sparkscore.model.trust.model_digest import compute_former_digest, compute_m
 
 _COPY_NAME = re.compile(r"(?P<digest>[0-9a-f]{64})|\.fetch-.*")
 """What is created here: copies by their digest, and the folders of fetches."""
-_ORIGIN_NAME = re.compile(r"origin-[0-9a-f]{64}")
-"""Files that say which copy was fetched for a model version, and by which evidence."""
+_ORIGIN = "origin-"
+"""What the names of files begin with that say which copy was fetched for a model version, and by which evidence."""
 _WRITABLE_BY_OTHERS = 0o022
 _ZIP_NAME = re.compile(r"sparkscore-(?P<digest>[0-9a-f]{64})\.zip")
 """What older versions created here: zips of copies, and the folders in which they wrote them."""
@@ -81,7 +81,7 @@ def _note_origin(draft: Path, copies: Path, origin: CopyOrigin, digest: str) -> 
 
 
 def _origin_file(copies: Path, origin: CopyOrigin) -> Path:
-    return copies / f"origin-{origin.key}"
+    return copies / f"{_ORIGIN}{origin.key}"
 
 
 def find_private_copy(copies: str, digest: str) -> tuple[Path, str] | None:
@@ -103,8 +103,7 @@ def _former_copies(folder: Path, digest: str) -> Iterator[Path]:
 
 
 def list_unused_copies(copies: str, *, pinned: Collection[str], unused_since: datetime) -> list[Path]:
-    """Copies, their zips, and the remains of killed runs, of no pinned digest and not used since that moment; and notes
-    of where copies came from that are gone.
+    """Copies, their zips, and the remains of killed runs, of no pinned digest and not used since that moment.
 
     Runs on: driver.
     """
@@ -120,13 +119,14 @@ def copy_bytes(copy: Path) -> int:
 
 
 def remove_private_copy(copy: Path) -> None:
-    """Remove a copy, or a zip; links in it are removed, not followed.
+    """Remove a copy with the notes of where it came from, or a zip; links in it are removed, not followed.
 
     Raises:  AccessDenied.
     """
     try:
         if stat.S_ISDIR(copy.lstat().st_mode):
             shutil.rmtree(copy)
+            _remove_origins(copy)
         else:
             copy.unlink()
     except FileNotFoundError:  # another process was faster
@@ -137,23 +137,21 @@ def remove_private_copy(copy: Path) -> None:
         ) from error
 
 
+def _remove_origins(copy: Path) -> None:
+    for note in copy.parent.glob(f"{_ORIGIN}*"):
+        with suppress(OSError, ValueError):
+            if note.read_text(encoding="ascii").split()[-1:] == [copy.name]:
+                note.unlink()
+
+
 def _is_created_here(entry: Path, pinned: Collection[str]) -> bool:
     """Whether it is a copy or a zip of no pinned digest, or what a killed run left; never a link."""
     if entry.is_symlink():
         return False
-    if _ORIGIN_NAME.fullmatch(entry.name):
-        return not _has_noted_copy(entry)
     named = (_COPY_NAME if entry.is_dir() else _ZIP_NAME).fullmatch(entry.name)
     if named is not None:
         return named["digest"] not in pinned
     return entry.is_dir() and _ZIP_FOLDER_NAME.fullmatch(entry.name) is not None and _has_only_zips(entry)
-
-
-def _has_noted_copy(note: Path) -> bool:
-    try:
-        return Path(note.parent, note.read_text(encoding="ascii").split()[-1]).is_dir()
-    except (OSError, ValueError, IndexError):
-        return False
 
 
 def _has_only_zips(folder: Path) -> bool:

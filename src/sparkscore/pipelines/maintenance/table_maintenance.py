@@ -8,7 +8,7 @@ from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.store import file_maintenance, retention
 from sparkscore.store.colocated_jobs import ColocatedJobs
 from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable
-from sparkscore.store.small_table_upkeep import choose_small_files, compact_small_files
+from sparkscore.store.small_table_upkeep import choose_small_files, choose_wide_file, compact_small_files
 from sparkscore.store.table import Table
 
 
@@ -55,10 +55,9 @@ def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: 
 def _compact_events(job: MaintenanceRun, table: Table) -> bool:
     """Whether small files of the run events were looked for without Spark: it would make one of all rows, unsorted."""
     with suppress(*DIRECT_ERRORS):
-        if job.dry_run:
-            job.add_counts(files_compacted=choose_small_files(DirectTable.open(table)).num_rows)
-        else:
-            job.add_counts(files_compacted=compact_small_files(table, choose_small_files))
+        for choose in (choose_small_files, choose_wide_file):
+            found = choose(DirectTable.open(table)).num_rows
+            job.add_counts(files_compacted=found if job.dry_run or not found else compact_small_files(table, choose))
         return True
     return False
 

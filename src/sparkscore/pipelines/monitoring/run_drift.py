@@ -36,58 +36,90 @@ def compare_run_profiles(
 ) -> DriftComparison:
     """The run's profiles against those of the run before, in as_of, and against the baseline of the config.
 
-    Jobs:    two that read the training data where it was not profiled yet; two small ones where only Spark reaches
-             the table of profiles.
+    Jobs:    two that read the training data where it was not profiled yet; small ones where only Spark reaches the
+             tables of events and profiles.
     """
     before = [key for key in events.index.publications if key.as_of < attempt.as_of][-1:]
-    last = next(iter(_load_scored_profiles(attempt, events.load_scoring_publications(before))), ())
-    drifts = list[Drift]()
-    if last:
-        against = f"run {before[0].run_id[:12]} of {to_utc_text(before[0].as_of)}"
-        drifts += measure_drifts(
-            profiles, last, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift
-        )
+    baseline, error = _find_baseline(attempt, plan, events)
+    scored = _runs_of_events(events.load_scoring_publications(before))
+    known = _load_known_profiles(attempt, {**scored, **(baseline.runs if baseline else {})})
+    last = next((known[run_id] for run_id in scored if run_id in known), ())
+    drifts = _compare_with_last(attempt, profiles, before, last)
     try:
-        drifts += _compare_with_baseline(attempt, plan, profiles, events)
-    except Exception as error:  # noqa: BLE001 - whatever it is, what is known of the run before stays
-        return DriftComparison(tuple(drifts), last, baseline_error=error)
-    return DriftComparison(tuple(drifts), last)
+        if error is not None:
+            raise error
+        if baseline is not None:
+            drifts += _compare_with_baseline(attempt, plan, profiles, baseline, known)
+    except Exception as failed:  # noqa: BLE001 - whatever it is, what is known of the run before stays
+        return DriftComparison(drifts, last, baseline_error=failed)
+    return DriftComparison(drifts, last)
+
+
+def _compare_with_last(
+    attempt: Attempt, profiles: Sequence[ColumnProfile], before: Sequence[PublicationKey], last: Sequence[ColumnProfile]
+) -> tuple[Drift, ...]:
+    if not last:
+        return ()
+    against = f"run {before[0].run_id[:12]} of {to_utc_text(before[0].as_of)}"
+    return measure_drifts(profiles, last, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift)
+
+
+@dataclass(frozen=True, slots=True)
+class _Baseline:
+    """What `drift.baseline` names."""
+
+    description: str
+    runs: Mapping[str, datetime]
+    """The run_ids under which its profiles are stored, with their as_of."""
+    is_training_data: bool = False
+
+
+def _find_baseline(attempt: Attempt, plan: Plan, events: JobEvents) -> tuple[_Baseline | None, Exception | None]:
+    """The baseline, or why it cannot be found."""
+    named = attempt.settings.drift.baseline
+    if named is None:
+        return None, None
+    if named == "model":
+        description = f"training data of {plan.model.name} version {plan.model.version}"
+        return _Baseline(description, {f"model/{plan.model.digest}": BASELINE_AS_OF}, is_training_data=True), None
+    try:
+        found = _find_baseline_runs(named, events.index.publications)
+        return _Baseline(found.description, _runs_of_events(events.load_scoring_publications(found.keys))), None
+    except Exception as error:  # noqa: BLE001 - told when what is known of the run before is compared
+        return None, error
 
 
 def _compare_with_baseline(
     attempt: Attempt,
     plan: Plan,
     profiles: Sequence[ColumnProfile],
-    events: JobEvents,
+    baseline: _Baseline,
+    known: Mapping[str, tuple[ColumnProfile, ...]],
 ) -> tuple[Drift, ...]:
-    """The run's profiles against what `drift.baseline` names.
+    """The run's profiles against those of the baseline.
 
     Raises:  ConfigError, ModelNotFound if it does not exist.
     """
-    if attempt.settings.drift.baseline is None:
-        return ()
-    if attempt.settings.drift.baseline == "model":
-        description = f"training data of {plan.model.name} version {plan.model.version}"
-        reference = _profile_training_data(attempt, plan, f"model/{plan.model.digest}")
+    stored = [known[run_id] for run_id in baseline.runs if run_id in known]
+    if baseline.is_training_data:
+        reference = stored[0] if stored else _profile_training_data(attempt, plan, next(iter(baseline.runs)))
     else:
-        baseline = _find_baseline_runs(attempt.settings.drift.baseline, events.index.publications)
-        description = baseline.description
-        reference = merge_profiles(_load_scored_profiles(attempt, events.load_scoring_publications(baseline.keys)))
+        reference = merge_profiles(stored)
     if not reference:
         raise ConfigError(
-            f"there are no profiles of {description}", "runs that were profiled", "name other runs in drift.baseline"
+            f"there are no profiles of {baseline.description}",
+            "runs that were profiled",
+            "name other runs in drift.baseline",
         )
     log_types = {profile.log_type for profile in reference}  # training data holds no predictions
     comparable = [profile for profile in profiles if profile.log_type in log_types]
     return measure_drifts(
-        comparable, reference, drift_type="BASELINE", against=description, limits=attempt.settings.drift
+        comparable, reference, drift_type="BASELINE", against=baseline.description, limits=attempt.settings.drift
     )
 
 
-def _load_scored_profiles(attempt: Attempt, scored: Sequence[RunEvent]) -> list[tuple[ColumnProfile, ...]]:
-    """The profiles of each run that was profiled."""
-    runs = {str(event.run_id): event.as_of for event in scored}
-    return list(_load_known_profiles(attempt, runs).values())
+def _runs_of_events(scored: Sequence[RunEvent]) -> dict[str, datetime]:
+    return {str(event.run_id): event.as_of for event in scored}
 
 
 def _load_known_profiles(attempt: Attempt, runs: Mapping[str, datetime]) -> Mapping[str, tuple[ColumnProfile, ...]]:
@@ -125,10 +157,7 @@ def _parse_baseline_window(text: str) -> tuple[datetime, datetime]:
 
 
 def _profile_training_data(attempt: Attempt, plan: Plan, name: str) -> tuple[ColumnProfile, ...]:
-    """The profiles of the model's training data; computed the first time, and stored for later runs."""
-    stored = _load_known_profiles(attempt, {name: BASELINE_AS_OF}).get(name)
-    if stored:
-        return stored
+    """The profiles of the model's training data, stored for later runs."""
     settings = attempt.settings
     data = find_training_data(plan.model.name, plan.model.version, tracking_uri=settings.tracking_uri)
     warning = check_training_table(settings.model.trust_policy, data.table)

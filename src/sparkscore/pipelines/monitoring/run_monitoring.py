@@ -1,12 +1,12 @@
 """Monitors a published run: profiles, drift, SLA, report, MLflow. Fails no run."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
-from sparkscore.errors import MONITORING_BREACH, SparkscoreError
+from sparkscore.errors import MONITORING_BREACH, ScanUnsupported, SparkscoreError
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
@@ -17,10 +17,10 @@ from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, run_page_path, write_run_page
-from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
+from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, RunPage, SlaRule, Stage
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
-from sparkscore.spark.background_job import BackgroundJob, run_in_background
+from sparkscore.spark.background_job import BackgroundJob, JobResult, run_in_background
 from sparkscore.store.monitoring_tables import keep_drifts, keep_profiles
 
 _WORST, _TOLD = 20, 3
@@ -64,7 +64,7 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
 def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: int) -> RunFindings:
     """The tables of profiles and drift are written meanwhile, and are there when it is done."""
     job, table = attempt.settings.job, attempt.target
-    with run_in_background(attempt.spark, lambda: JobEvents.open(attempt.runs_table, job=job)) as reading:
+    with _run_beside(attempt, lambda: JobEvents.open(attempt.runs_table, job=job)) as reading:
         profiles = _profile_published_run(attempt, plan, stage, rows_read)
         events = reading.result()
     comparison = DriftComparison()
@@ -86,9 +86,26 @@ def _write_page_in_time(attempt: Attempt, findings: RunFindings) -> None:
     page = partial(collect_run_page, attempt, findings.profiles, findings.comparison, findings.rules, findings.events)
     with attempt.phase("report"), _warn_on_failure(attempt, "report"):
         attempt.report, path = replace(attempt.report, report=None), attempt.report.report
-        job = BackgroundJob(attempt.spark, lambda: write_run_page(attempt.spark, attempt.settings, page()))
-        job.result(seconds=_PAGE_S)
+        work = partial(_write_collected_page, attempt, page)
+        BackgroundJob(attempt.spark, work, starts_jobs=_is_only_for_spark(attempt)).result(seconds=_PAGE_S)
         attempt.report = replace(attempt.report, report=path)
+
+
+def _write_collected_page(attempt: Attempt, collect: Callable[[], RunPage]) -> None:
+    write_run_page(attempt.spark, attempt.settings, collect())
+
+
+def _run_beside(attempt: Attempt, work: Callable[[], JobResult]) -> AbstractContextManager[BackgroundJob[JobResult]]:
+    """A block during which small tables are read or written; where only Spark reaches them, each takes a second."""
+    return run_in_background(attempt.spark, work, starts_jobs=_is_only_for_spark(attempt))
+
+
+def _is_only_for_spark(attempt: Attempt) -> bool:
+    try:
+        _ = attempt.target.location
+    except ScanUnsupported:
+        return True
+    return False
 
 
 def _log_run_in_time(attempt: Attempt, run: Run, drifts: Sequence[Drift]) -> None:
@@ -120,7 +137,7 @@ def _compare_published_run(
 @contextmanager
 def _write_in_background(attempt: Attempt, what: str, work: Callable[[], None]) -> Iterator[None]:
     """A block during which a table is written; a failure is a warning when the block ends."""
-    with run_in_background(attempt.spark, work) as job:
+    with _run_beside(attempt, work) as job:
         yield
         with _warn_on_failure(attempt, what, binding=attempt.settings.drift.fail):
             job.result()

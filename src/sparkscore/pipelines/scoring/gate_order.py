@@ -15,6 +15,7 @@ _FIXED_READING_S = 0.5
 _READING_BYTES_PER_S = 100e6
 """Of a slot, in files as they are on disk."""
 _SMALL_TABLE_BYTES, _SMALL_MODEL_BYTES = 64 << 20, 100 << 20
+_LEAST_SCORING_S = 0.1
 _LIGHT_RUNTIMES = ("sklearn", "onnx")
 
 
@@ -71,13 +72,18 @@ def choose_gate_order(
 
 
 def find_scoring_rate(events: Sequence[RunEvent], model_name: str) -> float | None:
-    """Rows per second of the last attempt that scored with a version of the model; None where there was none."""
+    """Rows per second of the last attempt that scored with a version of the model; None where there was none.
+
+    Without the time in which the model was loaded: tasks wait for it side by side.
+    """
     for event in reversed(events):
-        details = event.parsed_details if event.event in ("staged", "published") and event.pins is not None else {}
-        rows = (details.get("executors") or {}).get("rows")
-        seconds = (details.get("seconds") or {}).get("score_and_stage")
-        if rows and seconds and event.pins is not None and event.pins.model_name == model_name:
-            return float(rows) / float(seconds)
+        is_scored = event.event in ("staged", "published") and event.pins is not None
+        if is_scored and event.pins is not None and event.pins.model_name == model_name:
+            details = event.parsed_details
+            counted, seconds = details.get("executors") or {}, (details.get("seconds") or {}).get("score_and_stage")
+            if counted.get("rows") and seconds:
+                load_s = counted.get("load_s", 0.0) / max(counted.get("loads", 1), 1)
+                return float(counted["rows"]) / max(float(seconds) - load_s, _LEAST_SCORING_S)
     return None
 
 
