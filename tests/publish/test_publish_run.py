@@ -231,7 +231,8 @@ class TestFewRows:
 
     @pytest.mark.parametrize("by", [RUN, replace(RUN, pins=replace(RUN.pins, model_version="2"))])
     def test_whoever_commits_before_it_is_seen(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, by: Run) -> None:
-        original, called = direct_commits.commit_actions, []
+        original = direct_commits.commit_actions
+        called: list[int] = []
 
         def overtaken(*given: Any, **named: Any) -> None:
             called.append(1)
