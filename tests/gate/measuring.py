@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 import pyarrow as pa
 from pyspark.sql.types import StructType
 
+from sparkscore.gate.suite_compilation import compile_gate_suite
 from sparkscore.gate.suite_measuring import MeasuredRows, SuiteMeasuring, plan_suite_measuring
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdicts import compile_gate_suite
 
 
 def rule_of(kind: str, **kwargs: Any) -> Expectation:

@@ -105,7 +105,9 @@ def find_differences(
     values = merge_measured_values(
         measuring, measured_states(measuring, parts), rows=sum(b.num_rows for p in parts for b in p)
     )
-    ours = evaluate_compiled_suite(refuse_frame, measuring.compiled, values)
+    unknown = {name for name, _ in measuring.twins} - values.keys()
+    assert all("stdev" in name for name in unknown)  # of numbers whose squares are beyond all doubles
+    ours = evaluate_compiled_suite(lambda: frame if unknown else refuse_frame(), measuring.compiled, values)
     theirs = evaluate_compiled_suite(lambda: frame, measuring.compiled)
     return [
         (expectation.type, dict(expectation.kwargs), mine, their)

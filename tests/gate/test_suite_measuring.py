@@ -10,16 +10,18 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
+from sparkscore.gate.suite_compilation import compile_gate_suite
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_measuring import (
     MeasuredRows,
     SuiteMeasuring,
     judge_measured_suite,
+    limit_measured_values,
     merge_measured_values,
     plan_suite_measuring,
 )
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdicts import compile_gate_suite, judge_suite
+from sparkscore.gate.verdicts import judge_suite
 from sparkscore.records import Verdict
 from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
 from tests.gate.measuring import measured_states, rule_of
@@ -121,7 +123,7 @@ def test_a_regular_expression_that_could_take_for_ever_is_judged_in_tasks_of_spa
 
 def test_too_many_values_are_left_to_spark(named: tuple[DataFrame, pa.RecordBatch]) -> None:
     frame, batch = named
-    plan = _plan_named(frame, NAMED_RULES[1:2], count=2_000_000)
+    plan = limit_measured_values(_plan_named(frame, NAMED_RULES[1:2]), rows=2_000_000)
     ids = pa.array([*range(20_000), 0])
     rest = [pa.nulls(len(ids), NAMED.field(name).type) for name in NAMED.names[1:]]
     many = pa.RecordBatch.from_arrays([ids, *rest], schema=NAMED)

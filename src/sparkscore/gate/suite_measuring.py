@@ -25,8 +25,9 @@ from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.arrow_masks import RowMaskFunction, null_mask
 from sparkscore.gate.compiled.arrow_measures import ArrowMeasure
 from sparkscore.gate.compiled.measures import CompiledRule, RuleMeasure
+from sparkscore.gate.suite_compilation import CompiledSuite
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdicts import CompiledSuite, evaluate_compiled_suite, to_suite_verdict
+from sparkscore.gate.verdicts import evaluate_compiled_suite, to_suite_verdict
 from sparkscore.records import Verdict, json_digest
 from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE
 from sparkscore.spark.type_mapping import spark_to_arrow_type
@@ -45,8 +46,6 @@ class MeasuredRows:
     columns: Collection[str]
     scored_only: bool = False
     """The frame holds the rows without a reject alone, and the tasks see all: `_reject` tells them apart."""
-    count: int | None = None
-    """How many there are, where it is known: of many, tasks do not keep as many values as could be of no use."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +80,14 @@ def plan_suite_measuring(
     aggregates = {twin.aggregate.key: twin.aggregate for twin in twins.values()}
     summary = _build_gate_summary(name, list(aggregates.values()), schema, rows) if aggregates else None
     return SuiteMeasuring(compiled, summary, replace(compiled.suite, expectations=remaining), tuple(twins.items()))
+
+
+def limit_measured_values(measuring: SuiteMeasuring, *, rows: int) -> SuiteMeasuring:
+    """The same for so many rows: of more than can be merged, tasks keep only the values of columns that have few."""
+    if measuring.summary is None or rows <= MAX_VALUES:
+        return measuring
+    aggregates = tuple(_limit_value_counts(aggregate) for aggregate in measuring.summary.aggregates)
+    return replace(measuring, summary=replace(measuring.summary, aggregates=aggregates))
 
 
 def judge_measured_suite(
@@ -161,8 +168,6 @@ def _arrow_types(columns: Iterable[str], schema: StructType) -> dict[str, pa.Dat
 def _build_gate_summary(
     name: str, aggregates: Sequence[RowAggregate], schema: StructType, rows: MeasuredRows
 ) -> GateSummary:
-    if (rows.count or 0) > MAX_VALUES:
-        aggregates = [_limit_value_counts(aggregate) for aggregate in aggregates]
     types = _arrow_types((column for aggregate in aggregates for column in aggregate.columns), schema)
     row_filter: RowMaskFunction | None = None
     if rows.scored_only:
@@ -175,5 +180,4 @@ def _build_gate_summary(
 
 
 def _limit_value_counts(aggregate: RowAggregate) -> RowAggregate:
-    """For columns with few values, or values that ascend: so many different ones could not be merged."""
     return replace(aggregate, max_values=_FEW_VALUES) if isinstance(aggregate, ValueCounts) else aggregate

@@ -2,27 +2,23 @@
 
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
-from pyspark.sql.types import StructType
 
-from sparkscore.errors import ConfigError, GateFailed, SparkscoreError
+from sparkscore.errors import GateFailed, SparkscoreError
 from sparkscore.gate.compiled.measures import CompiledRule, MeasuredValues, RuleResult
-from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation, compute_compiled_rules
+from sparkscore.gate.compiled.plan import compute_compiled_rules
 from sparkscore.gate.gx.gx_engine import evaluate_with_gx, gx_exception_text, is_rule_fault, summarize_rule_error
 from sparkscore.gate.gx.gx_output import suppress_gx_output
-from sparkscore.gate.suites import Expectation, Suite, check_suite_columns
+from sparkscore.gate.suite_compilation import CompiledSuite, Gate, broken_suite_error, compile_gate_suite
+from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdict_formatting import format_expected, format_observed
-from sparkscore.predicates.exact_values import UnfitValue
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.spark.error_translation import to_sparkscore_error
-
-Gate = Literal["input", "output"]
 
 
 def judge_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> Verdict:
@@ -59,26 +55,6 @@ def evaluate_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Col
     return evaluate_compiled_suite(lambda: frame, compile_gate_suite(suite, frame.schema, gate, sensitive))
 
 
-@dataclass(frozen=True, slots=True)
-class CompiledSuite:
-    """A suite that is ready to be computed over frames of one schema."""
-
-    suite: Suite
-    gate: Gate
-    sensitive: tuple[str, ...]
-    rules: tuple[CompiledRule | None, ...]
-    """In the suite's order; None if only Great Expectations' own engine can compute the rule."""
-
-
-def compile_gate_suite(suite: Suite, schema: StructType, gate: Gate, sensitive: Collection[str] = ()) -> CompiledSuite:
-    """A suite, ready to be computed over frames of the schema.
-
-    Jobs, Raises: as `compile_suite`.
-    """
-    rules = compile_suite(suite, schema, gate=gate, sensitive=sensitive)
-    return CompiledSuite(suite, gate, tuple(sensitive), tuple(rules))
-
-
 def evaluate_compiled_suite(
     load_frame: Callable[[], DataFrame], compiled: CompiledSuite, measured: MeasuredValues = MappingProxyType({})
 ) -> list[Any]:
@@ -93,32 +69,6 @@ def evaluate_compiled_suite(
     remaining = [expectation for expectation, rule in zip(expectations, rules, strict=True) if rule is None]
     from_gx = iter(_evaluate_remaining_rules(load_frame, compiled, remaining))
     return [next(from_gx if rule is None else computed) for rule in rules]
-
-
-def compile_suite(
-    suite: Suite, schema: StructType, *, gate: Gate, sensitive: Collection[str] = ()
-) -> Sequence[CompiledRule | None]:
-    """The rules of a suite, in order, ready to be computed; None if only Great Expectations' own engine can.
-
-    Jobs:    none.
-    Raises:  ConfigError naming each rule that does not fit the columns.
-    """
-    check_suite_columns(suite, schema.names)
-    rules: list[CompiledRule | None] = []
-    broken: list[str] = []
-    for expectation in suite.expectations:
-        try:
-            rules.append(
-                compile_expectation(expectation.type, expectation.kwargs, schema, home=suite.home)
-                if expectation.type in COMPILED_TYPES
-                else None
-            )
-        except UnfitValue as unfit:
-            finding = "does not fit its columns" if expectation.judges_any(sensitive) else str(unfit)
-            broken.append(f"{expectation.rule}: {finding}")
-    if broken:
-        raise _broken_suite_error(suite, gate, "; ".join(broken))
-    return rules
 
 
 def require_passed_verdict(verdict: Verdict) -> None:
@@ -165,7 +115,7 @@ def _evaluate_remaining_rules(
         crashing = _find_crashing_rules(frame, suite, expectations)
         reason = "" if hidden else f": {summarize_rule_error(str(error))}"
         found = f"{crashing} raised {type(error).__name__}{reason}"
-        raise to_sparkscore_error(error, f"judging the {gate} gate") or _broken_suite_error(
+        raise to_sparkscore_error(error, f"judging the {gate} gate") or broken_suite_error(
             suite, gate, found
         ) from error
     _refuse_raising_rules(suite, expectations, results, gate, hidden=hidden)
@@ -198,15 +148,7 @@ def _refuse_raising_rules(
             f"Spark failed in the {gate} gate: {found}", "data that Spark can read", "see Spark's log"
         )
     if broken:
-        raise _broken_suite_error(suite, gate, found)
-
-
-def _broken_suite_error(suite: Suite, gate: Gate, found: str) -> ConfigError:
-    return ConfigError(
-        f"the {gate} gate is broken, rules of {suite.name} cannot be computed: {found}",
-        "rules that fit the columns' types",
-        "change the suite; what Great Expectations' own engine computes together may break together",
-    )
+        raise broken_suite_error(suite, gate, found)
 
 
 def _to_rule_verdict(expectation: Expectation, result: Any, sensitive: Collection[str]) -> RuleVerdict:

@@ -1,6 +1,7 @@
 """What Spark's aggregates are, made of the merged parts of the tasks' aggregates. Runs on the driver."""
 
 import math
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
@@ -12,6 +13,7 @@ from sparkscore.gate.aggregates.exact_sums import SQUARE_UNIT, SUM_UNIT, to_doub
 from sparkscore.predicates.spark_values import TIME_KINDS, column_value_kind, is_floating
 
 _MAX_PRECISION = 38
+_GREATEST_DOUBLE = Fraction(sys.float_info.max)
 _DIVISION_SCALE = 39
 """With which Spark divides a sum of decimals, before it rounds to the type of the mean."""
 _EXACT = Context(prec=200)
@@ -74,12 +76,17 @@ def double_mean_value(part: list[int]) -> float | None:
 
 
 def sample_deviation_value(part: list[int]) -> float | None:
-    """The standard deviation of a sample; None of less than two values."""
+    """The standard deviation of a sample; None of less than two values.
+
+    Raises:  NotMeasured for numbers whose squares may leave the range of doubles: Spark has NaN or infinity then.
+    """
     count, missing, positive, negative, total, squares = part
     if count < 2:
         return None
     if missing or positive or negative:
         return math.nan
+    if 4 * count**2 * squares * SQUARE_UNIT > _GREATEST_DOUBLE:
+        raise NotMeasured
     spread = count * squares * SQUARE_UNIT - (total * SUM_UNIT) ** 2
     return math.sqrt(to_double(spread / (count * (count - 1))))
 

@@ -7,8 +7,9 @@ from typing import Any
 from pyspark.sql import DataFrame
 
 from sparkscore.gate.gx.gx_output import suppress_gx_output
+from sparkscore.gate.suite_compilation import Gate
 from sparkscore.gate.suites import Expectation, Suite
-from sparkscore.gate.verdicts import Gate, evaluate_suite
+from sparkscore.gate.verdicts import evaluate_suite
 
 
 def validate_to_gx_result(frame: DataFrame, suite: Suite, *, gate: Gate = "input", asset: str = "frame") -> Any:

@@ -14,7 +14,12 @@ from sparkscore.pipelines.scoring.transport_choice import TransportChoice
 from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.pipelines.shared.run_suites import find_measuring, output_gate_summary, stage_count_summary
+from sparkscore.pipelines.shared.run_suites import (
+    find_measuring,
+    limit_measurings,
+    output_gate_summary,
+    stage_count_summary,
+)
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
 
 _PACED_AS_OFS = 50
@@ -47,6 +52,7 @@ def plan_pass(attempt: Attempt, plan: Plan, choice: TransportChoice, rows: Sourc
     order = plan_gate_order(attempt, plan, choice, rows.most)
     if choice.scan is None:
         return PassPlan(order, choice, rows, PassSummaries())
+    limit_measurings(attempt, rows.most)
     source = [*_input_gate_summaries(attempt, plan, order), *_input_profile_summaries(attempt, plan, rows)]
     summaries = PassSummaries(tuple(source), tuple(_staged_summaries(attempt, plan)))
     return PassPlan(order, choice, rows, summaries)

@@ -11,8 +11,14 @@ from pyspark.sql.pandas.types import from_arrow_type
 from pyspark.sql.types import StructField, StructType
 
 from sparkscore.gate.stage_counts import StageCountSummary
-from sparkscore.gate.suite_measuring import MeasuredRows, SuiteMeasuring, judge_measured_suite, plan_suite_measuring
-from sparkscore.gate.verdicts import Gate, compile_gate_suite, compile_suite
+from sparkscore.gate.suite_compilation import Gate, compile_gate_suite, compile_suite
+from sparkscore.gate.suite_measuring import (
+    MeasuredRows,
+    SuiteMeasuring,
+    judge_measured_suite,
+    limit_measured_values,
+    plan_suite_measuring,
+)
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -51,6 +57,12 @@ def find_measuring(attempt: Attempt, plan: Plan, gate: Gate) -> SuiteMeasuring |
     if gate in attempt.suites and gate not in attempt.measurings:
         check_suites(attempt, plan)
     return attempt.measurings.get(gate)
+
+
+def limit_measurings(attempt: Attempt, rows: int | None) -> None:
+    """Let tasks keep no values that could not be merged. `rows`: at most so many are read; None: it is not known."""
+    for gate, measuring in attempt.measurings.items():
+        attempt.measurings[gate] = limit_measured_values(measuring, rows=rows or 0)
 
 
 def output_columns(attempt: Attempt, plan: Plan) -> OutputColumns:
