@@ -9,7 +9,7 @@ from sparkscore.errors import PublishConflict, ScanUnsupported
 from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.stage.stage_files import load_listed_rows, read_version_rows
+from sparkscore.stage.stage_files import load_listed_rows, read_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
@@ -145,8 +145,7 @@ class StageStore:
         Needs:   a stage that the driver can hold.
         Jobs:    none.
         """
-        rows = self.table.ask_log(lambda log: read_version_rows(log, stage.version))
-        return None if rows is None else rows.filter(pc.is_null(rows[REJECT_COLUMN])).drop_columns([REJECT_COLUMN])
+        return self.table.ask_log(lambda log: read_listed_rows(log, stage.version))
 
     def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
         return {
