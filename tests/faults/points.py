@@ -213,11 +213,13 @@ def _when(where: str, seen: Callable[[Order], Callable[[], bool]]) -> Point:
 @contextmanager
 def _in_commit(order: Order, strike: Strike) -> Iterator[None]:
     """Once: a data file is there, and its commit is not. Spark's file is watched for, the driver's own is written."""
-    inside, struck = threading.Event(), threading.Lock()
+    inside, struck, one_at_a_time = threading.Event(), threading.Event(), threading.Lock()
 
     def strike_once() -> None:
-        if struck.acquire(blocking=False):
-            strike()
+        with one_at_a_time:  # the commit waits until the strike of whoever saw the file first has hit
+            if not struck.is_set():
+                struck.set()
+                strike()
 
     def strike_inside() -> None:
         if inside.is_set():
