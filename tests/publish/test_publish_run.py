@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from delta.tables import DeltaTable
+from pyarrow import fs
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -254,6 +255,12 @@ class TestFewRows:
             raise OSError("no")
 
         monkeypatch.setattr(direct_commits, "write_rows_file", fail)
+        assert shelf.publish(RUN, direct=True).committed
+        assert commit(shelf)["numOutputRows"] == "4"
+
+    def test_spark_does_it_in_object_stores(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+        elsewhere = replace(shelf.target.location, filesystem=fs.LocalFileSystem())
+        monkeypatch.setattr(Table, "location", property(lambda _: elsewhere))
         assert shelf.publish(RUN, direct=True).committed
         assert commit(shelf)["numOutputRows"] == "4"
 

@@ -19,7 +19,9 @@ _ROW_GROUP_ROWS = 1 << 20
 def append_few_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> bool:
     """Whether the guard of the run's commit is in the table now, with the rows of this run or another's.
 
-    False: nothing was committed, and Spark has to do it: many rows, types or tables of which only Spark is certain.
+    False: nothing was committed, and Spark has to do it: many rows, types or tables of which only Spark is certain, and
+    tables in object stores. There Delta's writers in one JVM lock out one another alone, and what they write in the
+    moment after they have looked takes the place of what others have committed.
 
     Jobs:    none.
     Raises:  PublishConflict if other writers keep committing first.
@@ -27,6 +29,8 @@ def append_few_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
     if rows.size is None or rows.size > _MOST_BYTES:
         return False
     try:
+        if target.location.filesystem is not None:
+            return False
         own = rows.load()
         if own is None or own.num_rows != rows.scored or not own.num_rows:
             return False
