@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -81,7 +82,7 @@ def log_store(spark: SparkSession) -> Iterator[None]:
     conf, name = spark.sparkContext._conf, "spark.delta.logStore.s3a.impl"
     conf.set(name, "io.delta.storage.S3DynamoDBLogStore")
     yield
-    conf._jconf.remove(name)
+    cast(Any, conf._jconf).remove(name)
 
 
 @pytest.mark.usefixtures("log_store")
