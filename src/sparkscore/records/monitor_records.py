@@ -10,8 +10,9 @@ class ProgressReporter(Protocol):
     """Shows the progress of a long part of a run."""
 
     def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
-        """A block in which `done()` of `total` rows are shown. With a filter nobody knows before how many rows it leaves:
-        `total` is then the most that there may be.
+        """A block in which `done()` of `total` rows are shown.
+
+        With a filter nobody knows before how many rows it leaves: `total` is then the most that there may be.
         """
 
 
