@@ -274,7 +274,7 @@ class TestPythonFirst:
     def submit(self, checkout: Checkout, *args: str, **env: str | None) -> Submitted:
         python = executable(checkout.root.parent / "bin" / "python", STAND_IN_PYTHON)
         given = {"SPARK_HOME": None, "STAND_IN_SPARK": str(checkout.spark), "SPARKSCORE_PYTHON": str(python), **env}
-        return checkout.submit(*args, **given)
+        return checkout.submit(*args, cwd=None, **given)
 
     def test_a_job_of_the_project_is_started_by_python_with_the_local_conf(self, checkout: Checkout) -> None:
         done = self.submit(checkout, "jobs/score.py", "--job", "a 'b' *", "")

@@ -44,12 +44,15 @@ MASKED = {
     "monitor/metrics_file.py": {"write"},
     "monitor/mlflow_run.py": {"log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"},
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
-    "store/hadoop_folders.py": {"write"},  # reports
+    "store/hadoop_folders.py": {"write", "write_bytes"},  # reports
     "store/run_events.py": {"append_small_rows"},
     "store/file_commit.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
-USER_METADATA = {"spark/isolated_session.py", "store/file_commit.py", "stage/stage_store.py", "store/table.py"}
+USER_METADATA = {
+    *("spark/isolated_session.py", "store/file_commit.py", "store/guarded_writes.py", "stage/stage_store.py"),
+    *("store/table_log.py", "store/spark_table_log.py"),
+}
 """Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
 codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
@@ -57,6 +60,7 @@ DATA = {
     "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
     "store/direct_commits.py": {"CommitProperties"},  # without a note
     "gate/compiled/sets.py": {"createDataFrame"},
+    "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},
     "spark/split_frame.py": {"createDataFrame"},
     "model/host/client_threads.py": {"write_text"},

@@ -24,11 +24,25 @@ gateway = types.SimpleNamespace(proc=child)
 sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
 """
 ON_ITS_WAY = WITH_JVM.partition("gateway")[0]
-TELLS = """
-import sys
+SLOW_JVM = """
+import signal, sys, time
+def end(*_):
+    time.sleep(1)
+    print("the JVM ends", flush=True)
+    sys.exit()
+signal.signal(signal.SIGTERM, end)
+print("ready", flush=True)
+time.sleep(60)
+"""
+TELLS = f"""
+import subprocess, sys, types
 from sparkscore.cli import main, termination
 def tell(verb, argv):
-    termination._terminated.set()
+    child = subprocess.Popen([sys.executable, "-c", {SLOW_JVM!r}])
+    gateway = types.SimpleNamespace(proc=child)
+    sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
+    termination._terminated.wait(30)
+    print("told", flush=True)
     return 75
 main.run_verb = tell
 sys.argv = ["job"]
@@ -48,5 +62,10 @@ def test_it_ends_with_143_wherever_python_is_and_its_jvm_before_it(jvm: str) -> 
         assert process.stdout.read() == ""  # nobody else holds it
 
 
-def test_a_job_that_tells_how_it_ended_by_a_sigterm_ends_with_143() -> None:
-    assert subprocess.run([sys.executable, "-c", TELLS], check=False).returncode == 143
+def test_a_job_tells_its_result_and_ends_with_143_when_its_jvm_has_ended() -> None:
+    with subprocess.Popen([sys.executable, "-c", TELLS], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 143
+        assert process.stdout.read() == "told\nthe JVM ends\n"

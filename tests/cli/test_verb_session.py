@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.cli import main, verb_session
@@ -138,7 +139,7 @@ class TestChoice:
     def test_a_session_that_somebody_else_has_prepared_is_used(
         self, variable: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(spark_session.SparkContext, "_active_spark_context", None)
+        monkeypatch.setattr(SparkContext, "_active_spark_context", None)
         monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
         assert spark_session.can_begin_without_session()
         monkeypatch.setenv(variable, "1")
@@ -148,7 +149,7 @@ class TestChoice:
     def test_files_that_may_say_how_storage_is_reached_are_sparks_to_read(
         self, name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(spark_session.SparkContext, "_active_spark_context", None)
+        monkeypatch.setattr(SparkContext, "_active_spark_context", None)
         monkeypatch.delenv("PYSPARK_SUBMIT_ARGS", raising=False)
         monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
         assert spark_session.can_begin_without_session()

@@ -210,6 +210,28 @@ def _when(where: str, seen: Callable[[Order], Callable[[], bool]]) -> Point:
     return point
 
 
+@contextmanager
+def _in_commit(order: Order, strike: Strike) -> Iterator[None]:
+    """Once: a data file is there, and its commit is not. Spark's file is watched for, the driver's own is written."""
+    inside, struck, one_at_a_time = threading.Event(), threading.Event(), threading.Lock()
+
+    def strike_once() -> None:
+        with one_at_a_time:  # the commit waits until the strike of whoever saw the file first has hit
+            if not struck.is_set():
+                struck.set()
+                strike()
+
+    def strike_inside() -> None:
+        if inside.is_set():
+            strike_once()
+
+    publish = "sparkscore.publish.publish_run:publish_run"
+    watched = _when(publish, _new_file)(order, strike_once)
+    inner = contextmanager(around)(publish, before=inside.set, after=inside.clear)
+    with watched, inner, contextmanager(around)("sparkscore.store.direct_commits:commit_actions", before=strike_inside):
+        yield
+
+
 def _new_file(order: Order) -> Callable[[], bool]:
     """A data file of the as_of's partition that was not there before."""
     folder = _table_folder(order) / f"as_of_date={order.as_of[:10]}"
@@ -253,7 +275,7 @@ POINTS: Mapping[str, Point] = {
     "before publish": _before("sparkscore.publish.publish_run:publish_run"),
     "creating": _when("sparkscore.store.table_contracts:ensure_table", _new_log),
     "repaired": _after("sparkscore.stage.reject_repair:replace_rejected_rows"),
-    "in merge": _when("sparkscore.publish.publish_run:publish_run", _new_file),
+    "in merge": _in_commit,
     "published": _after("sparkscore.publish.publish_run:publish_run"),
     "before monitoring": _before("sparkscore.pipelines.monitoring.run_monitoring:monitor_run"),
     "profiled": _after("sparkscore.store.monitoring_tables:keep_profiles"),

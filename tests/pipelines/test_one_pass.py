@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from deltalake import WriterProperties, write_deltalake
+from deltalake import DeltaTable, WriterProperties, write_deltalake
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import GateFailed, PredictError, TooManyRejects
@@ -145,7 +145,8 @@ def split_small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def write_files(world: World, rows: pa.Table) -> World:
-    world.spark.createDataFrame(rows).repartitionByRange(FILES, "id").write.format("delta").save(world.path("flights"))
+    frame = world.spark.createDataFrame(rows).repartitionByRange(FILES, "id")
+    frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(world.path("flights"))
     return world
 
 
@@ -230,8 +231,9 @@ def test_another_threshold_is_judged_and_profiled_anew(world: World, tmp_path: P
 
 def test_a_sample_of_the_rows_is_the_same_sample(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = source_rows(400)
-    write_deltalake(world.path("flights"), rows, writer_properties=WriterProperties(max_row_group_size=90))
-    (file,) = Path(world.path("flights")).glob("*.parquet")
+    properties = WriterProperties(max_row_group_size=90)
+    write_deltalake(world.path("flights"), rows, mode="overwrite", writer_properties=properties)
+    (file,) = DeltaTable(world.path("flights")).file_uris()
     assert pq.ParquetFile(file).num_row_groups > 1
     groups = {"profile": {"rows": 100, "segments": ["carrier"]}}
     with spied_phases(monkeypatch) as jobs:

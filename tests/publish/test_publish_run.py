@@ -7,22 +7,27 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from delta.tables import DeltaTable
-from pyspark.sql import DataFrame, SparkSession
+from pyarrow import fs
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.types import StructType
 
 from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish import few_rows
 from sparkscore.publish import publish_run as publish_run_module
 from sparkscore.publish.postprocessing import derive_table_contract
-from sparkscore.publish.publish_run import RowsToPublish, publish_run
+from sparkscore.publish.publish_run import publish_run
+from sparkscore.publish.rows_to_publish import RowsToPublish
 from sparkscore.records import Pins, Publication, Run, TableRef
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.spark.reject_column import null_reject_column
 from sparkscore.stage.stage_store import StageStore
-from sparkscore.store import commit_history
+from sparkscore.store import commit_history, direct_commits
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
@@ -38,9 +43,14 @@ class Shelf:
         self.target = Table(self.spark, TableRef("p", str(folder / "p")))
 
     def publish(
-        self, run: Run, *, rows: int = 4, before: Callable[[DataFrame], DataFrame] | None = None
+        self,
+        run: Run,
+        *,
+        rows: int = 4,
+        before: Callable[[DataFrame], DataFrame] | None = None,
+        direct: bool = False,
     ) -> Publication:
-        """`before`: what is done to the rows while they are published."""
+        """`before`: what is done to the rows while they are published; `direct`: where possible without Spark."""
         root = str(self.folder / "stage")
         frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
         staged = frame.withColumn("_reject", null_reject_column())
@@ -59,6 +69,8 @@ class Shelf:
             CONTRACT.names,
             stage.scored,
             stage.rejected,
+            store.find_size(stage),
+            (lambda: store.read_scored_rows(stage)) if direct else (lambda: None),
         )
         return publish_run(made, run, self.target, keys=["id"])
 
@@ -101,7 +113,7 @@ def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> N
 def commit(shelf: Shelf) -> dict[str, str]:
     """What the newest commit of the prediction table says of itself."""
     row = DeltaTable.forPath(shelf.spark, str(shelf.target.path)).history(1).collect()[0]
-    return {**row["operationParameters"], **row["operationMetrics"]}
+    return {**row["operationParameters"], **(row["operationMetrics"] or {})}
 
 
 def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(shelf: Shelf) -> None:
@@ -180,6 +192,90 @@ class TestAtOnce:
         assert self.overtake(shelf, RUN, by=evening).committed
         assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {RUN.run_id: 4}
         assert len(list((shelf.folder / "p").glob("as_of_date=*/*.parquet"))) == 2
+
+
+def written(shelf: Shelf) -> tuple[list[Row], StructType, dict[str, Any]]:
+    """The rows, the columns, and the newest commit's statistics."""
+    rows = shelf.target.load_rows()
+    log = sorted((shelf.folder / "p" / "_delta_log").glob("*.json"))[-1].read_text().splitlines()
+    added = [json.loads(line)["add"] for line in log if '"add"' in line]
+    return rows.drop("scored_at").orderBy("id").collect(), rows.schema, json.loads(added[0]["stats"])
+
+
+class TestFewRows:
+    """They are published by the driver, as Spark publishes them."""
+
+    def test_no_spark_job_runs_and_readers_see_what_spark_writes(self, shelf: Shelf) -> None:
+        other = Shelf(shelf.spark, shelf.folder / "other")
+        other.publish(RUN)
+        shelf.publish(replace(RUN, as_of=AS_OF.replace(year=2000)), direct=True)
+        published = shelf.publish(RUN, direct=True)
+        assert (published.table_version, published.committed, published.removed) == (2, True, 0)
+        assert str(commit(shelf).get("numOutputRows")) == "None"  # Spark's own metric
+        mine, theirs = written(shelf), written(other)
+        assert [row for row in mine[0] if row["as_of_date"] == AS_OF.date()] == theirs[0]
+        assert mine[1:] == theirs[1:]
+
+    def test_the_same_again_is_the_same_publication_and_a_later_revision_replaces_it(self, shelf: Shelf) -> None:
+        first = shelf.publish(RUN, direct=True)
+        again = shelf.publish(replace(RUN, attempt=2), direct=True)
+        assert (again, again.committed) == (first, False)
+        later = replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2"))
+        assert shelf.publish(later, direct=True).committed
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {later.run_id: 4}
+
+    def test_rows_that_are_gone_although_the_guard_is_there_are_told_of(self, shelf: Shelf) -> None:
+        shelf.publish(RUN, direct=True)
+        DeltaTable.forPath(shelf.spark, str(shelf.target.path)).delete()
+        with pytest.raises(TableChanged, match="--force"):
+            shelf.publish(RUN, direct=True)
+
+    @pytest.mark.parametrize("by", [RUN, replace(RUN, pins=replace(RUN.pins, model_version="2"))])
+    def test_whoever_commits_before_it_is_seen(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch, by: Run) -> None:
+        original = direct_commits.commit_actions
+        called: list[int] = []
+
+        def overtaken(*given: Any, **named: Any) -> None:
+            called.append(1)
+            if len(called) == 1:
+                assert Shelf(shelf.spark, shelf.folder).publish(by).committed
+            original(*given, **named)
+
+        monkeypatch.setattr(direct_commits, "commit_actions", overtaken)
+        if by == RUN:
+            assert not shelf.publish(RUN, direct=True).committed
+        else:
+            with pytest.raises(PinsConflict, match="another run published first"):
+                shelf.publish(RUN, direct=True)
+        assert called == [1]
+        assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {by.run_id: 4}
+
+    def test_spark_does_it_where_the_driver_cannot(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: Any, **__: Any) -> None:
+            raise OSError("no")
+
+        monkeypatch.setattr(direct_commits, "write_rows_file", fail)
+        assert shelf.publish(RUN, direct=True).committed
+        assert commit(shelf)["numOutputRows"] == "4"
+
+    def test_spark_does_it_in_object_stores(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+        elsewhere = replace(shelf.target.location, filesystem=fs.LocalFileSystem())
+        monkeypatch.setattr(Table, "location", property(lambda _: elsewhere))
+        assert shelf.publish(RUN, direct=True).committed
+        assert commit(shelf)["numOutputRows"] == "4"
+
+    def test_spark_does_it_for_large_stages_and_columns_of_another_type(
+        self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(few_rows, "_MOST_BYTES", 10)
+            shelf.publish(RUN, direct=True)
+        assert commit(shelf)["numOutputRows"] == "4"
+        monkeypatch.setattr(
+            StageStore, "read_scored_rows", lambda *_: pa.table({"id": [0, 1, 2, 3], "prediction": [1] * 4})
+        )
+        shelf.publish(replace(RUN, as_of=AS_OF.replace(year=2000)), direct=True)
+        assert commit(shelf)["numOutputRows"] == "4"
 
 
 def test_rows_of_somebody_else_in_the_as_of_are_told_of_never_counted_as_ours(shelf: Shelf) -> None:

@@ -36,7 +36,8 @@ def test_the_list_is_of_the_version_that_is_resolved() -> None:
 
 def test_files_that_are_there_need_not_be_resolved(home: Path) -> None:
     folder = home / RESOLVED_JARS_FOLDER
-    assert choose_delta_conf() == {"spark.driver.extraClassPath": f"{folder}/a.jar:{folder}/b.jar"}
+    path = f"{folder}/a.jar:{folder}/b.jar"
+    assert choose_delta_conf() == {f"spark.{process}.extraClassPath": path for process in ("driver", "executor")}
 
 
 @pytest.mark.parametrize("content", ["else", None])

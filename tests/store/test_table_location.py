@@ -4,6 +4,7 @@ import pickle
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
@@ -73,6 +74,29 @@ def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monk
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(ScanUnsupported, match="no S3 keys"):
         locate_table(spark, at("s3a://lake/t"))
+
+
+@pytest.fixture
+def log_store(spark: SparkSession) -> Iterator[None]:
+    """A session whose Delta commits to S3 through a table in DynamoDB."""
+    conf, name = spark.sparkContext._conf, "spark.delta.logStore.s3a.impl"
+    conf.set(name, "io.delta.storage.S3DynamoDBLogStore")
+    yield
+    cast(Any, conf._jconf).remove(name)
+
+
+@pytest.mark.usefixtures("log_store")
+def test_where_a_service_orders_commits_only_spark_asks_the_log_and_commits(spark: SparkSession, bucket: str) -> None:
+    reference = at(f"{bucket}/coordinated")
+    location = locate_table(spark, reference)
+    write_deltalake(location.uri, ROWS, storage_options=dict(location.options))
+    table = Table(spark, reference)
+    assert location.is_coordinated
+    assert table.ask_log(lambda log: log.load_newest_version()) is None
+    for open_table in (DirectTable.open, DirectTable.open_shared):
+        with pytest.raises(ScanUnsupported, match="a service orders the commits"):
+            open_table(table)
+    assert not locate_table(spark, at("/data/t")).is_coordinated
 
 
 def test_keys_are_in_no_representation(spark: SparkSession, bucket: str) -> None:

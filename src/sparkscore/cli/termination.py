@@ -13,6 +13,7 @@ SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 _JVM_END_S = 20
 _RESULT_S = 10
 _terminated = threading.Event()
+_jvm_ended = threading.Event()
 
 
 def end_jvm_on_sigterm() -> None:
@@ -31,8 +32,11 @@ def end_jvm_on_sigterm() -> None:
 
 
 def choose_exit_code(code: int) -> int:
-    """The exit code of a process that would end with this one: 143 where a SIGTERM was the reason."""
-    return SIGTERM_EXIT_CODE if _terminated.is_set() else code
+    """The exit code of a process that would end with this one: 143, when Spark has ended, where a SIGTERM was why."""
+    if not _terminated.is_set():
+        return code
+    _jvm_ended.wait(_JVM_END_S)
+    return SIGTERM_EXIT_CODE
 
 
 def _await_sigterm(reader: int) -> None:
@@ -44,6 +48,7 @@ def _await_sigterm(reader: int) -> None:
         jvm.terminate()
         with suppress(subprocess.TimeoutExpired):
             jvm.wait(_JVM_END_S)
+        _jvm_ended.set()
         threading.Event().wait(_RESULT_S)  # the main thread tells of it, and ends the process
     _end_children()
     os._exit(SIGTERM_EXIT_CODE)

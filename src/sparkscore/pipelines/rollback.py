@@ -23,7 +23,8 @@ from sparkscore.publish.earlier_publication import (
     load_published_rows,
 )
 from sparkscore.publish.latest_view import ensure_latest_view
-from sparkscore.publish.publish_run import RowsToPublish, publish_run
+from sparkscore.publish.publish_run import publish_run
+from sparkscore.publish.rows_to_publish import RowsToPublish
 from sparkscore.records import RowChanges, Run, RunEvent, RunReport
 from sparkscore.settings import Settings
 

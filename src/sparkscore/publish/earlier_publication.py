@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructField
 
 from sparkscore.errors import ConfigError
-from sparkscore.publish.publish_run import lineage_literals, rejects_guard
+from sparkscore.publish.publish_run import rejects_guard
+from sparkscore.publish.rows_to_publish import lineage_literals
 from sparkscore.records import RowChanges, Run, RunEvent
 from sparkscore.schemas import REJECT_TYPE, RUN_CONSTANTS
 from sparkscore.spark.error_translation import translate_spark_errors

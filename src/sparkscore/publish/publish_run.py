@@ -1,20 +1,20 @@
 """The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import structlog
 from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish.few_rows import append_few_rows
+from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_literals
 from sparkscore.records import Publication, Run, RunCommitNote
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
-from sparkscore.spark.sql_texts import constant_text, name_expression, struct_text
+from sparkscore.spark.sql_texts import struct_text
 from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, insert_into_table, merge_into_table
 from sparkscore.store.table import Table
@@ -27,21 +27,6 @@ _SMALL_FILE, _LARGE_FILE = 8 << 20, 128 << 20
 readers gain nothing."""
 _BYTES_PER_ROW = 20
 """Where nobody knows how large the rows are."""
-
-
-@dataclass(frozen=True, slots=True)
-class RowsToPublish:
-    """What a run publishes."""
-
-    build: Callable[[SparkSession], DataFrame]
-    """The rows, built in a session that is given to it: unique keys, the table's columns but for a run's constants."""
-    names: Sequence[str]
-    """The table's columns, in order."""
-    scored: int
-    """How many rows there are."""
-    rejected: int
-    size: int | None = None
-    """Bytes of the files that hold them; None where it is not known."""
 
 
 def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> Publication:
@@ -103,6 +88,8 @@ def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence
     """
     visible = find_rows_by_run(target, run.as_of) if run.revision == 1 else None
     if visible is not None and not visible:
+        if append_few_rows(rows, run, target, keys=keys, note=note):
+            return _CommitReport(deleted=0)
         source = _build_merge_source(rows, run, target, keys=keys)
         insert_into_table(source, target, app_id=run.txn_app_id, version=run.revision, note=note)
         return _CommitReport(deleted=0)
@@ -171,21 +158,6 @@ def _choose_file_count(rows: RowsToPublish, spark: SparkSession) -> int:
     if size <= _SMALL_FILE:
         return 1
     return max(-(-size // _LARGE_FILE), min(spark.sparkContext.defaultParallelism, -(-size // _SMALL_FILE)))
-
-
-def lineage_literals(run: Run) -> list[str]:
-    """The columns that are constant for a run, in the contract's order, as SQL: literals of the contract's types."""
-    values = {
-        "model_name": run.pins.model_name,
-        "model_version": run.pins.model_version,
-        "model_id": run.model_id,
-        "run_id": run.run_id,
-        "source_version": run.pins.source_version,
-        "as_of": run.as_of,
-        "as_of_date": run.as_of.astimezone(UTC).date(),
-        "scored_at": datetime.now(UTC),
-    }
-    return [name_expression(constant_text(values[column.name]), column.name) for column in LINEAGE_COLUMNS]
 
 
 def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:

@@ -10,7 +10,9 @@ class ProgressReporter(Protocol):
     """Shows the progress of a long part of a run."""
 
     def __call__(self, part: str, *, total: int, done: Callable[[], int]) -> AbstractContextManager[None]:
-        """A block in which `done()` of `total` rows are shown."""
+        """A block in which `done()` of `total` rows are shown. With a filter nobody knows before how many rows it leaves:
+        `total` is then the most that there may be.
+        """
 
 
 QUANTILE_LEVELS: tuple[float, ...] = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)

@@ -34,3 +34,5 @@ class TableLocation:
     """None: the machine's own files."""
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
     """What deltalake needs to reach it: secrets, so never shown."""
+    is_coordinated: bool = False
+    """Another service orders its commits: what lies there may lag behind, and whoever commits past it loses commits."""

@@ -33,7 +33,9 @@ def choose_delta_conf() -> dict[str, str]:
     jars = None if has_outside_jars() else _find_resolved_jars()
     if jars is None:
         return {"spark.jars.packages": DELTA_PACKAGE, "spark.jars.excludes": DELTA_EXCLUDES}
-    return {"spark.driver.extraClassPath": os.pathsep.join(map(str, jars))}
+    path = os.pathsep.join(map(str, jars))
+    # executors too: a session that is started here may have its master and workers on this machine
+    return {"spark.driver.extraClassPath": path, "spark.executor.extraClassPath": path}
 
 
 def _find_resolved_jars() -> tuple[Path, ...] | None:

@@ -12,7 +12,7 @@ from sparkscore.records import PartRows, PassSummaries, RowSummary, RowSummarySt
 
 ROWS_READ_NOTE = "sparkscore.rows_read"
 """Key of a file's metadata: the source's rows that its part has. The second file of a part has 0."""
-_MAX_STATE_BYTES = 4 << 20
+_MAX_STATE_BYTES = 8 << 20
 """A greater state is left out: whoever reads the file's rows reads its metadata, too."""
 
 

@@ -4,9 +4,14 @@ import re
 from contextlib import suppress
 
 import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import fs
+from pyarrow import parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
+from sparkscore.errors import ScanUnsupported
+from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.store.table import Table
 from sparkscore.store.table_log import TableLog, list_data_files
 
@@ -39,3 +44,23 @@ def _list_plain_files(log: TableLog, version: int) -> list[str]:
     names = [str(name) for name in files.column("path").to_pylist()]
     plain = not opened.metadata().partition_columns and all(map(_PLAIN_NAME.fullmatch, names))
     return names if plain and len(names) <= _MOST_FILES else []
+
+
+def read_listed_rows(log: TableLog, version: int) -> pa.Table:
+    """The rows of a version that are not rejected, without `_reject`, read by the driver.
+
+    Raises:  as `TableLog`; ScanUnsupported for partitions.
+    """
+    opened, location = log.open_version(version), log.location
+    if opened.metadata().partition_columns:
+        raise ScanUnsupported("the stage has partitions", "none")
+    files = location.filesystem or fs.LocalFileSystem()
+    paths = [f"{location.root}/{path}" for path in list_data_files(opened).column("path").to_pylist()]
+    found = (pq.read_table(path, filesystem=files, partitioning=None) for path in paths)
+    return pa.concat_tables([_drop_rejected_rows(rows) for rows in found])
+
+
+def _drop_rejected_rows(rows: pa.Table) -> pa.Table:
+    if REJECT_COLUMN not in rows.column_names:  # tasks leave it out of files in which no row is rejected
+        return rows
+    return rows.filter(pc.is_null(rows[REJECT_COLUMN])).drop_columns([REJECT_COLUMN])

@@ -9,7 +9,7 @@ from sparkscore.errors import PublishConflict, ScanUnsupported
 from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.stage.stage_files import load_listed_rows
+from sparkscore.stage.stage_files import load_listed_rows, read_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
@@ -138,6 +138,14 @@ class StageStore:
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""
         return self.load_rows(stage).where(f"{REJECT_COLUMN} IS NULL").drop(REJECT_COLUMN)
+
+    def read_scored_rows(self, stage: Stage) -> pa.Table | None:
+        """The same without Spark, as the types that the files have; None where only Spark reaches them.
+
+        Needs:   a stage that the driver can hold.
+        Jobs:    none.
+        """
+        return self.table.ask_log(lambda log: read_listed_rows(log, stage.version))
 
     def _commit_options(self, kind: str, past: StageProgress) -> dict[str, str]:
         return {

@@ -31,14 +31,21 @@ _LONGEST_STATISTIC = 32
 """Characters of a text in Delta's statistics."""
 
 
-def append_directly(table: Table, rows: pa.Table, *, guard: AppendGuard | None = None) -> int | None:
+def append_directly(
+    table: Table,
+    rows: pa.Table,
+    *,
+    guard: AppendGuard | None = None,
+    note: str | None = None,
+    row_group_rows: int = ROW_GROUP_ROWS,
+) -> int | None:
     """The table's version after one commit that appends the rows; with a guard also where it, or a later version of
     it, is there already.
 
     None: nothing was committed, and Spark has to do it. deltalake does not look at guards itself: every try reads
     which ones are there, and succeeds only as the commit right after what it has read.
 
-    Needs:   rows in the columns and types of the table's contract.
+    Needs:   rows in the columns and types of the table's contract; `note`, the commit's `userMetadata`.
     Raises:  PublishConflict if other writers keep committing first; deltalake's DeltaError, OSError and ArrowException,
              with nothing committed.
     """
@@ -50,7 +57,7 @@ def append_directly(table: Table, rows: pa.Table, *, guard: AppendGuard | None =
         return None
     if guard is not None and _has_guard(found, guard):
         return found.delta.version()
-    file = write_rows_file(found, rows, data_change=True)
+    file = write_rows_file(found, rows, data_change=True, row_group_rows=row_group_rows)
     for tries in range(_APPEND_TRIES):
         if tries:
             time.sleep(random.uniform(0, tries * _PAUSE_S))  # noqa: S311  apart from other writers
@@ -59,7 +66,7 @@ def append_directly(table: Table, rows: pa.Table, *, guard: AppendGuard | None =
                 return found.delta.version()
             _require_plain_writer(found, rows)
         try:
-            commit_actions(found, [file], guard=guard)
+            commit_actions(found, [file], guard=guard, note=note)
         except CommitFailedError:
             continue
         except (DeltaError, OSError):
@@ -102,13 +109,18 @@ def _require_plain_writer(found: DirectTable, rows: pa.Table) -> None:
 
 
 def commit_actions(
-    found: DirectTable, actions: Sequence[AddAction | RemoveAction], *, guard: AppendGuard | None = None
+    found: DirectTable,
+    actions: Sequence[AddAction | RemoveAction],
+    *,
+    guard: AppendGuard | None = None,
+    note: str | None = None,
 ) -> None:
     """Commit the files as the version right after the one that was read.
 
     Raises:  deltalake's CommitFailedError where another writer made that version.
     """
     properties = CommitProperties(
+        None if note is None else {"userMetadata": note},
         max_commit_retries=0,
         app_transactions=None if guard is None else [Transaction(guard[0], guard[1])],
     )
@@ -123,7 +135,9 @@ def commit_actions(
     )
 
 
-def write_rows_file(found: DirectTable, rows: pa.Table, *, data_change: bool) -> AddAction:
+def write_rows_file(
+    found: DirectTable, rows: pa.Table, *, data_change: bool, row_group_rows: int = ROW_GROUP_ROWS
+) -> AddAction:
     """A Parquet file with the rows in the table's folder, to be committed. One that is not is removed by VACUUM.
 
     Raises:  ScanUnsupported for rows of several partitions; OSError, ArrowException.
@@ -138,7 +152,7 @@ def write_rows_file(found: DirectTable, rows: pa.Table, *, data_change: bool) ->
         rows.drop_columns(list(values)),
         path,
         filesystem=filesystem,
-        row_group_size=ROW_GROUP_ROWS,
+        row_group_size=row_group_rows,
         use_dictionary=rows.num_rows > 1,
         store_schema=False,
     )

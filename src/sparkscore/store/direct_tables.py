@@ -60,10 +60,12 @@ class DirectTable:
         return cls(table.location, table.log.open_version(version)).require_plain_reader()
 
     def require_plain_reader(self) -> "DirectTable":
-        """The table itself, where its files are its rows: no deletion vectors, no other names of columns.
+        """The table itself, where its log is all, and its files are its rows: no deletion vectors, no other names.
 
         Raises:  ScanUnsupported.
         """
+        if self.location.is_coordinated:
+            raise ScanUnsupported("a service orders the commits", "commits that only need their file to be new")
         version = self.delta.protocol().min_reader_version
         if version != _DIRECT_READER_VERSION:
             raise ScanUnsupported(f"reader version {version}", "1")

@@ -192,7 +192,8 @@ def _replace_local_file(file: Path, content: bytes) -> None:
         other.write_bytes(content)
         other.replace(file)
     except OSError as error:
-        other.unlink(missing_ok=True)
+        with suppress(OSError):
+            other.unlink(missing_ok=True)
         raise AccessDenied(
             f"{file} cannot be written ({type(error).__name__})", "a folder to write to", "check its owner and mode"
         ) from error

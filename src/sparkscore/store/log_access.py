@@ -67,14 +67,15 @@ class LogAccess:
         return self._log
 
     def ask(self, question: Callable[[TableLog], _Answer]) -> _Answer | None:
-        """What deltalake finds in the log; None where only Spark is certain to know.
+        """What deltalake finds in the log; None where only Spark is certain to know: also where a service orders the
+        commits, whose newest one the log's folder may lack for a while.
 
         Raises:  TableNotFound.
         """
         if self._is_unsure:
             return None
         try:
-            return question(self.log)
+            return None if self.log.location.is_coordinated else question(self.log)
         except (ScanUnsupported, DeltaError, OSError, ValueError):  # where Spark fails, too, its own error tells why
             self._is_unsure = self._log is None or not self._log.is_open
             return None

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from sparkscore.records import TableLocation, TableRef
 
 LOG_FOLDER = "_delta_log"
 _S3_SCHEMES = ("s3", "s3a")
+_LOG_STORES = ("spark.delta.logStore.s3", "spark.delta.logStore.class")
 _S3A_PREFIX = "spark.hadoop.fs.s3a."
 _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
     "access_key": ("access.key", "AWS_ACCESS_KEY_ID"),
@@ -49,7 +51,8 @@ def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
     if parts.scheme.lower() == "file" and not parts.netloc:
         return TableLocation(unquote(parts.path), unquote(parts.path))
     if parts.scheme.lower() in _S3_SCHEMES:
-        return _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
+        location = _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
+        return replace(location, is_coordinated=_is_coordinated(spark))
     raise ScanUnsupported(f"{table.name} is on {parts.scheme}", "local files, or S3")
 
 
@@ -87,6 +90,12 @@ def _refuse_other_default(spark: SparkSession | None) -> None:
     found = _DEFAULT_FILE_SYSTEMS[context]
     if not found.startswith("file:"):
         raise ScanUnsupported(f"a path without a scheme is one of {found}", "a path of the machine's own files")
+
+
+def _is_coordinated(spark: SparkSession | None) -> bool:
+    """Whether Spark commits to S3 through a service: Delta's store of logs in DynamoDB, or Databricks' own."""
+    conf = () if spark is None else spark.sparkContext.getConf().getAll()
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ or any(name.startswith(_LOG_STORES) for name, _ in conf)
 
 
 def _s3_settings(spark: SparkSession | None) -> Mapping[str, str]:

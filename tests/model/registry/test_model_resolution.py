@@ -30,9 +30,8 @@ from sparkscore.errors import (
     SparkscoreError,
     TrustRefused,
 )
-from sparkscore.model.registry import model_resolution
 from sparkscore.model.registry.copy_origin import describe_origin
-from sparkscore.model.registry.mlflow_client import open_registry
+from sparkscore.model.registry.mlflow_client import download_model_files, open_registry
 from sparkscore.model.registry.model_resolution import ModelUri, look_up_model_version, parse_model_uri, resolve_model
 from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.records import ModelInput, PinnedModel, TrustPolicy
@@ -124,13 +123,12 @@ class TestResolving:
     ) -> None:
         model = shelf.pinned("models:/line/1")
         seen: list[str] = []
-        download = model_resolution.download_model_files
 
         def count(*args: Any) -> Path:
             seen.append("a download")
-            return download(*args)
+            return download_model_files(*args)
 
-        monkeypatch.setattr(model_resolution, "download_model_files", count)
+        monkeypatch.setattr("sparkscore.model.registry.model_resolution.download_model_files", count)
         assert (shelf.pinned("models:/line/1"), seen) == (model, [])
         file = shelf.files("line") / "model.pkl"
         status, content = file.stat(), file.read_bytes()
@@ -145,8 +143,15 @@ class TestResolving:
 
     def test_a_look_takes_the_copy_that_a_run_has_left_and_leaves_none(self, shelf: Shelf, tmp_path: Path) -> None:
         model = shelf.pinned("models:/line/1")
-        uri = {"tracking_uri": shelf.uri, "runtime": "auto", "params": {}}
-        assert resolve_model("models:/line/1", copies=str(tmp_path / "new"), known_copies=shelf.copies, **uri) == model
+        seen = resolve_model(
+            "models:/line/1",
+            tracking_uri=shelf.uri,
+            runtime="auto",
+            params={},
+            copies=str(tmp_path / "new"),
+            known_copies=shelf.copies,
+        )
+        assert seen == model
         assert not (tmp_path / "new").exists()
 
     def test_files_behind_a_server_are_known_by_their_names_and_sizes(

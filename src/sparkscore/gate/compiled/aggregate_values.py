@@ -126,7 +126,7 @@ def is_extreme_time_within(
     greatest: bool, limits: dict[str, int], strict: tuple[bool, bool], part: list[Any]
 ) -> bool | None:
     """Whether a time is within limits; None without values. `strict`: of the lower, of the upper one."""
-    value = part[1] if greatest else part[0]
+    value: int | None = part[1] if greatest else part[0]
     if value is None:
         return None
     low, high = limits.get("min_value", value - 1), limits.get("max_value", value + 1)

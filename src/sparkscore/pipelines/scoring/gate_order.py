@@ -83,7 +83,8 @@ def find_scoring_rate(events: Sequence[RunEvent], model_name: str) -> float | No
             counted, seconds = details.get("executors") or {}, (details.get("seconds") or {}).get("score_and_stage")
             if counted.get("rows") and seconds:
                 load_s = counted.get("load_s", 0.0) / max(counted.get("loads", 1), 1)
-                return float(counted["rows"]) / max(float(seconds) - load_s, _LEAST_SCORING_S)
+                rows, spent = float(counted["rows"]), float(seconds) - float(load_s)
+                return rows / max(spent, _LEAST_SCORING_S)
     return None
 
 

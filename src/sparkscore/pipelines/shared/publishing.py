@@ -4,14 +4,18 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
+
 from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
 from sparkscore.pipelines.scoring.transport_choice import output_frame
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.run_suites import output_columns
 from sparkscore.pipelines.shared.stage_gate import judge_stage
 from sparkscore.publish.latest_view import ensure_latest_view
-from sparkscore.publish.publish_run import RowsToPublish, keep_rejects, publish_run
+from sparkscore.publish.publish_run import keep_rejects, publish_run
+from sparkscore.publish.rows_to_publish import RowsToPublish
 from sparkscore.records import Publication, Run, RunReport, RunStatus, Stage
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.store.table_contracts import ensure_table
@@ -37,12 +41,21 @@ def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int)
             stage.scored,
             stage.rejected,
             store.find_size(stage),
+            partial(_load_output_rows, attempt, plan, stage),
         )
         publication = publish_run(rows, plan.run, target, keys=keys)
         ensure_latest_view(target, keys=keys)
     return finish_publication(
         attempt, plan.run, publication, on_visible=partial(monitor_run, attempt, plan, stage, rows_read=rows_read)
     )
+
+
+def _load_output_rows(attempt: Attempt, plan: Plan, stage: Stage) -> pa.Table | None:
+    """The rows of `output_frame` without Spark; None where Arrow has no form of what it does inside of predictions."""
+    if plan.nullable and attempt.settings.output.threshold is None and not pa.types.is_floating(plan.model.output):
+        return None
+    found, published = attempt.stage_store(plan.run).read_scored_rows(stage), output_columns(attempt, plan)
+    return None if found is None else pa.Table.from_batches(map(published, found.to_batches()))
 
 
 def finish_publication(

@@ -174,6 +174,11 @@ class Attempt:
         return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
 
     @cached_property
+    def cores(self) -> int:
+        """How many tasks the session runs at once, as it began."""
+        return int(self.spark.sparkContext.defaultParallelism)
+
+    @cached_property
     def first_job(self) -> str:
         """The name that a renamed job had at first; empty where it has it still."""
         return next(iter(list_former_jobs(self.runs_table, self.target)), "")
@@ -320,7 +325,7 @@ class Attempt:
             "of_run": self.origin_run_id,
             **({"postprocessing": applied} if applied else {}),
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "cores": self.spark.sparkContext.defaultParallelism,
+            "cores": self.cores,
         }
         return encode_run_report(self.report, event, details={**known, **details})
 
@@ -332,7 +337,8 @@ class Attempt:
         if not records:
             return
         alerts = self.send_run_alerts()
-        if self.run is not None:
+        # whoever ends Spark may end this process at any moment, too: the next attempt always closes such an attempt
+        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded") is None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
@@ -351,5 +357,4 @@ class Attempt:
         """Write the attempt's metrics, where the config names a folder for them; a failure is a warning."""
         folder = self.settings.monitor.metrics
         if folder is not None:
-            cores = self.spark.sparkContext.defaultParallelism
-            write_attempt_metrics(self.report, self.verdicts, folder, cores=cores)
+            write_attempt_metrics(self.report, self.verdicts, folder, cores=self.cores)

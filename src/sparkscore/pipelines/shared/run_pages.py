@@ -39,7 +39,7 @@ def collect_run_page(
         _count_run_rejects(attempt),
         tuple(rules),
         trend_events(events.load_newest(_TREND_LENGTH)),
-        cores=attempt.spark.sparkContext.defaultParallelism,
+        cores=attempt.cores,
         **configured_prices(attempt.settings),
     )
 
