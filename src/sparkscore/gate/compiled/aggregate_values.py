@@ -131,4 +131,4 @@ def is_extreme_time_within(
         return None
     low, high = limits.get("min_value", value - 1), limits.get("max_value", value + 1)
     above = value > low if strict[0] else value >= low
-    return above and (value < high if strict[1] else value <= high)
+    return bool(above and (value < high if strict[1] else value <= high))
