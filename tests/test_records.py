@@ -106,15 +106,26 @@ class TestRunCommitNote:
     def test_the_keys_stay_as_they_were_written_by_earlier_versions(self) -> None:
         written = json.loads(RunCommitNote.of(note_run(), rows=10, rejected=1).to_json())["sparkscore"]
         identity = {"job", "as_of", "revision", "attempt", "run_id", "rows", "rejected"}
-        assert written.keys() == identity | {"pins", "source_table", "model_id", "postprocessing"}
+        assert written.keys() == identity | {"pins", "source_table", "model_id", "postprocessing", "writer"}
         assert written["pins"] == asdict(PINS)
         assert (written["as_of"], written["postprocessing"]) == (to_utc_text(AS_OF), {"threshold": 0.5})
 
     def test_a_note_of_an_earlier_version_has_no_postprocessing(self) -> None:
         run = replace(note_run(), postprocessing=NO_POSTPROCESSING)
-        text = RunCommitNote.of(run, rows=10, rejected=1).to_json()
-        assert "postprocessing" not in text
-        assert RunCommitNote.from_json(text) == RunCommitNote.of(run, rows=10, rejected=1)
+        note = RunCommitNote.of(run, rows=10, rejected=1)
+        assert "postprocessing" not in note.to_json()
+        assert RunCommitNote.from_json(note.to_json()) == note
+
+    def test_a_note_of_an_earlier_version_has_no_writer(self) -> None:
+        note = RunCommitNote.of(note_run(), rows=10, rejected=1)
+        written = json.loads(note.to_json())
+        del written["sparkscore"]["writer"]
+        assert RunCommitNote.from_json(json.dumps(written)) == replace(note, writer="")
+
+    def test_two_writers_of_one_run_are_told_apart(self) -> None:
+        one, other = (RunCommitNote.of(note_run(), rows=10, rejected=1) for _ in range(2))
+        assert one.writer != other.writer
+        assert replace(one, writer="") == replace(other, writer="")
 
     @pytest.mark.parametrize(
         "text", [None, "", "{}", "words", "[]", '{"sparkscore": 1}', '{"sparkscore": {"job": "j"}}']
@@ -167,4 +178,5 @@ def test_a_time_of_a_window_may_be_any_of_the_calendar() -> None:
 
 def test_a_renamed_job_keeps_the_names_of_its_runs_and_their_guards() -> None:
     assert (RENAMED.run_id, RENAMED.txn_app_id, RENAMED.stage_id) == (RUN.run_id, RUN.txn_app_id, RUN.stage_id)
-    assert RunCommitNote.of(RENAMED, rows=1, rejected=0) == RunCommitNote.of(RUN, rows=1, rejected=0)
+    renamed, former = (replace(RunCommitNote.of(one, rows=1, rejected=0), writer="") for one in (RENAMED, RUN))
+    assert renamed == former

@@ -47,18 +47,18 @@ MASKED = {
     "store/hadoop_folders.py": {"write", "write_bytes"},  # reports
     "store/run_events.py": {"append_small_rows"},
     "store/file_commit.py": {"CommitProperties"},
+    "store/direct_commits.py": {"CommitProperties"},
 }
 """Writers that mask, each with a test in this module or in tests/pipelines/test_canary.py."""
 USER_METADATA = {
     *("spark/isolated_session.py", "store/file_commit.py", "store/guarded_writes.py", "stage/stage_store.py"),
-    *("store/table_log.py", "store/spark_table_log.py"),
+    *("store/table_log.py", "store/spark_table_log.py", "store/direct_commits.py"),
 }
-"""Whoever writes the note of a commit, and who reads it. The sessions and the commit of files mask, and so does the
+"""Whoever writes the note of a commit, and who reads it. The sessions and the commits of files mask, and so does the
 codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
     "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
-    "store/direct_commits.py": {"CommitProperties"},  # without a note
     "gate/compiled/sets.py": {"createDataFrame"},
     "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},

@@ -25,10 +25,10 @@ sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespac
 """
 ON_ITS_WAY = WITH_JVM.partition("gateway")[0]
 SLOW_JVM = """
-import signal, sys, time
+import os, signal, sys, time
 def end(*_):
     time.sleep(1)
-    print("the JVM ends", flush=True)
+    os.write(1, b"the JVM ends\\n")  # print may be what the signal has interrupted
     sys.exit()
 signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)

@@ -156,6 +156,7 @@ def by_spark(
 ) -> tuple[World, RunReport]:
     """The run whose gates, counts and profiles are Spark's own jobs."""
     folder = tmp_path_factory.mktemp("by spark")
+    registry.alias(1)
     world = write_files(World(spark, folder / "home", registry), with_gaps(further_rows()))
     settings = world.settings(gate=gates(folder), **merged(WATCHED, BY_SPARK))
     return world, score(spark, settings, as_of=AS_OF)

@@ -16,6 +16,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from pyarrow import parquet as pq
 
 from sparkscore.errors import PublishConflict, ScanUnsupported
+from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.store.direct_tables import DirectTable
 from sparkscore.store.table import Table
 
@@ -37,7 +38,7 @@ def append_directly(
     *,
     guard: AppendGuard | None = None,
     note: str | None = None,
-    row_group_rows: int = ROW_GROUP_ROWS,
+    row_group_rows: int | None = None,
 ) -> int | None:
     """The table's version after one commit that appends the rows; with a guard also where it, or a later version of
     it, is there already.
@@ -120,7 +121,7 @@ def commit_actions(
     Raises:  deltalake's CommitFailedError where another writer made that version.
     """
     properties = CommitProperties(
-        None if note is None else {"userMetadata": note},
+        None if note is None else {"userMetadata": mask_secrets(note)},
         max_commit_retries=0,
         app_transactions=None if guard is None else [Transaction(guard[0], guard[1])],
     )
@@ -136,7 +137,7 @@ def commit_actions(
 
 
 def write_rows_file(
-    found: DirectTable, rows: pa.Table, *, data_change: bool, row_group_rows: int = ROW_GROUP_ROWS
+    found: DirectTable, rows: pa.Table, *, data_change: bool, row_group_rows: int | None = None
 ) -> AddAction:
     """A Parquet file with the rows in the table's folder, to be committed. One that is not is removed by VACUUM.
 
@@ -152,7 +153,7 @@ def write_rows_file(
         rows.drop_columns(list(values)),
         path,
         filesystem=filesystem,
-        row_group_size=row_group_rows,
+        row_group_size=row_group_rows or ROW_GROUP_ROWS,
         use_dictionary=rows.num_rows > 1,
         store_schema=False,
     )
