@@ -87,13 +87,13 @@ def _seen_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
     """A block in which the stage of a run is seen when it is judged."""
     from sparkscore.pipelines.shared import publishing as page
 
-    judge, seen = vars(page)["_judge_stage"], list[tuple[RunReport, Stage]]()
+    judge, seen = vars(page)["judge_stage"], list[tuple[RunReport, Stage]]()
 
-    def judging(attempt: Attempt, plan: Any, stage: Stage, *rest: Any) -> None:
+    def judging(attempt: Attempt, plan: Any, stage: Stage, **rest: Any) -> None:
         seen.append((attempt.report, stage))
-        judge(attempt, plan, stage, *rest)
+        judge(attempt, plan, stage, **rest)
 
-    with patch.object(page, "_judge_stage", judging):
+    with patch.object(page, "judge_stage", judging):
         yield seen
 
 
@@ -104,11 +104,11 @@ def _until_stage() -> Iterator[list[tuple[RunReport, Stage]]]:
 
     seen = list[tuple[RunReport, Stage]]()
 
-    def judging(attempt: Attempt, _plan: Any, stage: Stage, *_: Any) -> None:
+    def judging(attempt: Attempt, _plan: Any, stage: Stage, **_: Any) -> None:
         seen.append((attempt.report, stage))
         raise _StagedError
 
-    with patch.object(page, "_judge_stage", judging):
+    with patch.object(page, "judge_stage", judging):
         yield seen
 
 
