@@ -90,7 +90,8 @@ def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_w
 ) -> None:
     scene.begin_with(as_of=OLD, **WATCHED)
     scene.killed(at, **WATCHED)
-    assert scene.world.events()[4:] == ["started", "staged", "published"]
+    judged = ["monitored"] if at == "logged" else []  # the MLflow run comes after the event that keeps the exit code
+    assert scene.world.events()[4:] == ["started", "staged", "published", *judged]
     version, paid = scene.world.version(), scene.traps.paid()
     report = scene.run(**WATCHED)
     assert (report.status, report.exit_code, scene.world.version()) == ("already_published", 5, version)
