@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# spark-submit for the jobs of this repository: sets up Python, Java and jars, then calls Spark's own spark-submit.
-# See --help.
+# spark-submit for the jobs of this repository: sets up Python, Java and jars, then calls Spark's own
+# spark-submit; or starts the job in Python, which starts Spark, where nobody says anything of Spark. See --help.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
@@ -79,7 +79,8 @@ take() { # NAME VALUE
     --deploy-mode) deploy_mode=$2 ;;
     --properties-file) properties_file=$2 ;;
     --kill | --status) no_job_needed=yes ;;
-    --packages | --jars | --repositories | --exclude-packages | --driver-class-path) has_own_jars=yes ;;
+    --packages | --jars | --repositories | --exclude-packages | --driver-class-path | \
+        --driver-default-class-path | --extra-properties-file) has_own_jars=yes ;;
     --remote) fail "Spark Connect (--remote $2) is not supported yet: submit with --master to a classic session" ;;
     --py-files) py_files=$2 && return ;; # these two are passed on at the end, with what is added to them
     --archives) archives=$2 && return ;;

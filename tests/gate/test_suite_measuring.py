@@ -130,3 +130,11 @@ def test_too_many_values_are_left_to_spark(named: tuple[DataFrame, pa.RecordBatc
     unknown = merge_measured_values(plan, measured_states(plan, [[many]]))
     known = merge_measured_values(plan, measured_states(plan, [[batch]]))
     assert len(known) - len(unknown) == 1
+
+
+def test_a_time_in_a_rule_of_dates_is_left_to_spark_in_the_zone_of_the_run(spark: SparkSession) -> None:
+    schema = spark.createDataFrame([], "day date").schema
+    bounds = {"column": "day", "min_value": "2013-01-01T10:00:00Z"}
+    compiled = compile_gate_suite(Suite("s", (rule_of("column_values_to_be_between", **bounds),)), schema, "input")
+    plan = plan_suite_measuring(compiled, schema, MeasuredRows(["day"]), name="n")
+    assert plan.remaining == compiled.suite

@@ -57,8 +57,11 @@ def _await_sigterm(reader: int) -> None:
 def _end_children() -> None:
     """End what this process has started and not yet heard of: a JVM on its way, which would go on for seconds."""
     for listed in Path("/proc/self/task").glob("*/children"):
+        children: list[str] = []
         with suppress(OSError):
-            for child in listed.read_text(encoding="ascii").split():
+            children = listed.read_text(encoding="ascii").split()
+        for child in children:
+            with suppress(OSError):  # it has just ended: the others go on
                 os.kill(int(child), signal.SIGTERM)
 
 

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 
 import mlflow
 import pandas as pd
@@ -17,6 +17,7 @@ import pyarrow as pa
 import pytest
 import yaml
 from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
 from mlflow.store.artifact import artifact_repository_registry
 from sklearn.linear_model import LinearRegression
 
@@ -176,8 +177,15 @@ class TestResolving:
         assert describe_origin(registry, entry, uri) is None
         assert describe_origin(registry, entry, "models:/line/1") is None
 
+        def fail(*_: object) -> NoReturn:
+            raise MlflowException("no client of this store is installed")
+
+        monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", fail)
+        assert describe_origin(registry, entry, uri) is None  # the download tells of it
+
     def test_a_leading_zero_names_the_same_version(self, shelf: Shelf) -> None:
         assert shelf.pinned("models:/line/01").version == "1"
+        assert look_up_model_version("models:/line/01", shelf.uri) == "1"
 
     def test_nothing_reaches_stdout_and_the_global_address_stays(
         self, shelf: Shelf, tmp_path: Path, capfd: pytest.CaptureFixture[str]

@@ -36,6 +36,7 @@ from sparkscore.gate.compiled.row_condition import (
     arguments_fingerprint,
     compile_row_condition,
 )
+from sparkscore.predicates.spark_values import TIME_KINDS, column_value_kind
 
 _NULLITY_RULES = {"expect_column_values_to_not_be_null": False, "expect_column_values_to_be_null": True}
 """Rules that judge NULL and NaN, and whether they expect it."""
@@ -106,6 +107,8 @@ def _broken_rows_twin(
         return broken_count_twin(label, kind, kwargs, schema, row_condition)
     except NoArrowForm:
         if "column" not in kwargs or _has_back_reference(kwargs):
+            raise
+        if column_value_kind(schema[kwargs["column"]].dataType) in TIME_KINDS:  # the zone is that of the run's session
             raise
         return broken_values_twin(kwargs["column"], schema, row_condition, predicate)
 

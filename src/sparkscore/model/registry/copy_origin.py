@@ -4,8 +4,6 @@ A registry's version does not change, but its files lie where others can write. 
 they were changed; of remote ones their store lists names and sizes, and the registry tells when it got the version.
 """
 
-import hashlib
-import json
 import os
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +14,7 @@ from urllib.parse import unquote, urlsplit
 
 from sparkscore.errors import SparkscoreError
 from sparkscore.model.registry.mlflow_client import Registry, call_registry
+from sparkscore.records.canonical_text import json_digest
 
 _MAX_FOLDERS = 50
 """Each is a request to the store; a model with more is downloaded."""
@@ -48,7 +47,7 @@ def describe_origin(registry: Registry, entry: Any, uri: str) -> CopyOrigin | No
     if not found:
         return None
     version = (registry.uri, str(entry.name), str(entry.version))
-    return CopyOrigin(_digest(version), _digest((uri, entry.creation_timestamp, found)))
+    return CopyOrigin(json_digest(version), json_digest((uri, entry.creation_timestamp, found)))
 
 
 def _list_local_files(folder: Path) -> Iterator[tuple[Any, ...]]:
@@ -66,7 +65,9 @@ def _list_local_files(folder: Path) -> Iterator[tuple[Any, ...]]:
 def _list_remote_files(registry: Registry, uri: str) -> Iterator[tuple[Any, ...]]:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-    repository: Any = get_artifact_repository(uri, registry.client.tracking_uri, registry.uri)
+    repository: Any = call_registry(
+        lambda: get_artifact_repository(uri, registry.client.tracking_uri, registry.uri), f"the files at {uri}"
+    )
     folders = [None]
     for asked, folder in enumerate(folders):  # grows meanwhile
         if asked == _MAX_FOLDERS:
@@ -78,7 +79,3 @@ def _list_remote_files(registry: Registry, uri: str) -> Iterator[tuple[Any, ...]
                 raise SparkscoreError(f"no size of {entry.path} at {uri}")
             else:
                 yield entry.path, entry.file_size
-
-
-def _digest(parts: tuple[Any, ...]) -> str:
-    return hashlib.sha256(json.dumps(parts, ensure_ascii=True).encode()).hexdigest()

@@ -166,7 +166,7 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     """
     model_uri = parse_model_uri(uri)
     if model_uri.alias is None:
-        return str(model_uri.version)
+        return str(int(str(model_uri.version)))
     found = find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
     return found or _resolve_registry_version(open_registry(tracking_uri), model_uri)
 
