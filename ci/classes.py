@@ -1,4 +1,7 @@
-"""Makes a JVM load what most jobs need: it writes the classes into an archive when it ends. For ci/setup.sh."""
+"""Makes a JVM load what most jobs need: it writes the classes into an archive when it ends.
+
+For ci/setup.sh and ci/test.sh.
+"""
 
 import os
 import subprocess

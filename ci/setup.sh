@@ -7,7 +7,8 @@
 #   source ci/setup.sh       for scripts: defines setup_python and setup_java, which set, for the caller,
 #                            SETUP_PYTHON (the environment's Python) and JAVA_HOME; and setup_runtimes, which adds what
 #                            requirements-runtimes.lock lists: torch and onnxruntime, gigabytes, for the tests alone;
-#                            and setup_programs, which in CI adds programs of Debian that some tests start
+#                            and setup_programs, which in CI adds programs of Debian that some tests start; and
+#                            setup_classes, which sets SETUP_CLASSES: an archive of the classes that Spark loads
 #
 #   PYTHON=…                 the Python (>= 3.11) that .venv is made from; default: the first that works
 #   SPARKSCORE_PYTHON=…      the Python of an environment of your own (an image, conda): nothing is installed then

@@ -49,7 +49,7 @@ step_coverage() {
 # there on it interprets.
 coverage=()
 quick="-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=240m -XX:+UseSerialGC"
-# Sets SETUP_CLASSES to the archive of the set-up; in an environment of your own to one in build.
+# Sets SETUP_CLASSES to the archive of the set-up; to one in build where that has none.
 find_archive() {
     setup_classes
     [[ -z $SETUP_CLASSES ]] || return 0

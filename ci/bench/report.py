@@ -13,6 +13,8 @@ BEGIN, END = "<!-- results: written by ci/bench/report.py -->", "<!-- end of res
 PICTURE = "throughput.svg"
 COLOURS = {"ours": "#1f6feb", "bare": "#6e7781"}
 OTHERS = "#d0a215"
+_SMALL_TARGET = 0.1
+"""Of a goal that is told by the thousandth."""
 
 
 def write(result: Mapping[str, Any], out: Path) -> None:
@@ -71,10 +73,19 @@ def _goal(goal: Mapping[str, Any]) -> tuple[str, ...]:
     target = f"{'≥' if goal['sense'] == 'at least' else '≤'} {goal['target']:g}"
     if goal["ratio"] is None:
         return (goal["goal"], target, "not measured", "", "", "", f"{goal['line']:g}")
-    spread = f"{goal['min']:.2f} to {goal['max']:.2f}"
+    digits = 3 if goal["target"] < _SMALL_TARGET else 2
+    spread = f"{goal['min']:.{digits}f} to {goal['max']:.{digits}f}"
     line = f"{goal['line']:g} {'held' if goal['above_line'] else '**broken**'}"
     without = "" if goal["without_start"] is None else f"{goal['without_start']:.2f}"
-    return (goal["goal"], target, f"{goal['ratio']:.2f}", spread, without, "yes" if goal["met"] else "**no**", line)
+    return (
+        goal["goal"],
+        target,
+        f"{goal['ratio']:.{digits}f}",
+        spread,
+        without,
+        "yes" if goal["met"] else "**no**",
+        line,
+    )
 
 
 def _case(case: Mapping[str, Any]) -> str:

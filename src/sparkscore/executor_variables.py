@@ -5,6 +5,8 @@ from contextlib import suppress
 
 HOST_TIMEOUT_VARIABLE = "SPARKSCORE_HOST_TIMEOUT_S"
 """Seconds for a batch in the executors' model process, which reads it: no setting of a job."""
+PASSED_VARIABLES_NAME = "SPARKSCORE_HOST_VARIABLES"
+"""Names of variables that a model process gets although it gets no others of their kind."""
 
 
 def parse_host_timeout(text: str) -> float | None:

@@ -89,10 +89,11 @@ RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 PREDICTION_COLUMN = "prediction"
 LABEL_COLUMN = "label"
 REJECT_COLUMN = "_reject"
-"""Of a stage: why the row has no prediction."""
+"""Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
 GONE_COLUMN = "_gone"
 """Of what a MERGE reads: the key is to be deleted."""
-"""Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
+BINARY_CLASSES = 2
+"""Probabilities of a prediction from which the positive one, the last, is taken; one alone is the positive one."""
 REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
 """Why a row was rejected: the reason's code, the class of the model's error where it raised, and words for people.
 NULL in the stage for rows with a prediction."""

@@ -1,4 +1,4 @@
-"""Runners as child processes: started ahead, told what to do, waited for, and ended by their own numbers."""
+"""Runners as child processes: started, told what to do, waited for, and ended by their own numbers."""
 
 import json
 import os
@@ -99,7 +99,7 @@ class Child:
 
 
 class Crew:
-    """Children for tests that kill them; so many start while others work."""
+    """Children for tests that kill them; `ahead` of them start while others work."""
 
     def __init__(self, folder: Path, *, ahead: int = 0) -> None:
         self._folder, self._started = folder, 0

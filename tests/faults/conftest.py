@@ -1,4 +1,4 @@
-"""What the tests of faults share: children that start ahead, and a model that counts and springs traps."""
+"""What the tests of faults share: children, and a model that counts and springs traps."""
 
 from collections.abc import Iterator
 from pathlib import Path

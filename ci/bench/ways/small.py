@@ -16,12 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
-from pyspark.sql.types import ArrayType, DoubleType
 
 from bench.ways.quickstart_home import job_flags, more_flags
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
+from bench.ways.spark import predict_flights
 from sparkscore import RunReport, Settings, score
 
 FIRST_DAY, FIRST_OLDER_DAY = date(2020, 1, 1), datetime(1990, 1, 1, tzinfo=UTC)
@@ -58,15 +57,8 @@ def whole_job(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
 
 def naive(spark: SparkSession, turn: Turn) -> Answer:
     """What people do today, from the model's name to the written table."""
-    import mlflow
-
-    options, started = turn["options"], time.monotonic()
-    mlflow.set_tracking_uri(options["tracking_uri"])
-    source = spark.read.format("delta").load(options["source"]).where("month >= 10")
-    predict = mlflow.pyfunc.spark_udf(spark, options["uri"], result_type=ArrayType(DoubleType()))
-    inputs = mlflow.models.get_model_info(options["uri"]).signature.inputs.input_names()
-    rows = source.select("flight_id", F.get(predict(*inputs), F.lit(1)).alias("prediction"))
-    rows.write.format("delta").mode("overwrite").save(str(Path(turn["out"], "flights")))
+    started = time.monotonic()
+    predict_flights(spark, turn).write.format("delta").mode("overwrite").save(str(Path(turn["out"], "flights")))
     return {"seconds": time.monotonic() - started, "rows": None, "output": {"kind": "none"}}
 
 

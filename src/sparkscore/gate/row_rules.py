@@ -9,8 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
-from pyspark.sql.pandas.types import from_arrow_type
-from pyspark.sql.types import DoubleType, FloatType, StructField, StructType
+from pyspark.sql.types import DoubleType, FloatType, StructType
 
 from sparkscore.gate.compiled.arrow_forms import arrow_expectation_condition, arrow_row_condition
 from sparkscore.gate.compiled.arrow_literals import NoArrowForm
@@ -29,6 +28,7 @@ from sparkscore.records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import null_reject_column, reject_column
+from sparkscore.spark.type_mapping import arrow_to_spark_schema
 
 NULL_KEY = "null_key"
 MISSING_INPUT = "missing_input"
@@ -195,10 +195,7 @@ def _compile_rule_to_arrow(rule: RowRule, schema: pa.Schema) -> BrokenRowsFuncti
 
 
 def _spark_schema_of_rule(rule: RowRule, schema: pa.Schema) -> StructType:
-    types = {
-        name: from_arrow_type(schema.field(name).type, prefer_timestamp_ntz=True) for name in _columns_of_rule(rule)
-    }
-    return StructType([StructField(name, type_) for name, type_ in types.items()])
+    return arrow_to_spark_schema({name: schema.field(name).type for name in _columns_of_rule(rule)})
 
 
 def _columns_of_rule(rule: RowRule) -> tuple[str, ...]:

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sparkscore.predicates.prediction_masks import missing_predictions_mask
 from sparkscore.records import json_digest
@@ -70,7 +69,7 @@ class StageCountState:
         published = to_probability(scored) if self.summary.has_threshold else scored
         missing = missing_predictions_mask(published, self.summary.nullable)
         self.counts.add(
-            StageCounts(batch.num_rows, len(scored), _count_true(missing), 0 if other is None else _count_true(other))
+            StageCounts(batch.num_rows, len(scored), missing.true_count, 0 if other is None else other.true_count)
         )
 
     def to_bytes(self) -> bytes:
@@ -84,7 +83,3 @@ def merge_stage_counts(states: Iterable[bytes]) -> StageCounts:
     for state in states:
         merged.add(StageCounts(**json.loads(state)))
     return merged
-
-
-def _count_true(mask: pa.Array) -> int:
-    return int(pc.sum(mask).as_py() or 0)

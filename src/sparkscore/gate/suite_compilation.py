@@ -33,7 +33,7 @@ class CompiledSuite:
     """In the suite's order; None if only Great Expectations' own engine can compute the rule."""
 
 
-def compile_suite(
+def _compile_suite(
     suite: Suite, schema: StructType, *, gate: Gate, sensitive: Collection[str] = ()
 ) -> Sequence[CompiledRule | None]:
     """The rules of a suite, in order, ready to be computed; None if only Great Expectations' own engine can.
@@ -64,13 +64,14 @@ def compile_gate_suite(suite: Suite, schema: StructType, gate: Gate, sensitive: 
 
     What was compiled before in this JVM is taken again: each rule costs a dozen calls to it.
 
-    Jobs, Raises: as `compile_suite`.
+    Jobs:    none.
+    Raises:  ConfigError naming each rule that does not fit the columns.
     """
     text = json.dumps([dataclasses.asdict(suite), gate, sorted(sensitive), schema.jsonValue()], default=repr)
     key = (text, id(SparkContext._gateway))  # noqa: SLF001 -- columns belong to it; Connect has none
     rules = _RULES_BY_SUITE.get(key)
     if rules is None:
-        rules = tuple(compile_suite(suite, schema, gate=gate, sensitive=sensitive))
+        rules = tuple(_compile_suite(suite, schema, gate=gate, sensitive=sensitive))
         if all(expectation.type != OTHER_TABLE for expectation in suite.expectations):  # that is as it is now
             _RULES_BY_SUITE[key] = rules
             for oldest in list(_RULES_BY_SUITE)[:-_KEPT_SUITES]:

@@ -92,7 +92,7 @@ def limit_measured_values(measuring: SuiteMeasuring, *, rows: int) -> SuiteMeasu
 
 def judge_measured_suite(
     measuring: SuiteMeasuring,
-    states: Iterable[bytes],
+    states: Iterable[bytes] | None,
     load_frame: Callable[[], DataFrame],
     *,
     rows: int | None = None,
@@ -101,12 +101,13 @@ def judge_measured_suite(
 
     The states are used where they have seen `rows` rows in all; None: it is certain that they have seen each row once.
 
-    Needs:   the states of all parts of the rows, in any order. The frame is loaded only where Spark has to compute.
+    Needs:   the states of all parts of the rows, in any order; None where there are none. The frame is loaded only
+             where Spark has to compute.
     Jobs:    none where all was measured; else as `verdicts.judge_suite`, for what was not.
     Raises:  as `verdicts.judge_suite`.
     """
     started, compiled = time.monotonic(), measuring.compiled
-    measured = merge_measured_values(measuring, states, rows=rows)
+    measured = {} if states is None else merge_measured_values(measuring, states, rows=rows)
     results = evaluate_compiled_suite(load_frame, compiled, measured)
     seconds = time.monotonic() - started
     return to_suite_verdict(compiled.suite, results, gate=compiled.gate, sensitive=compiled.sensitive, seconds=seconds)

@@ -5,7 +5,6 @@ import json
 from collections.abc import Sequence
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
@@ -18,7 +17,7 @@ from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
 from sparkscore.records import FileScan, Snapshot
 from sparkscore.store.table import Table
-from sparkscore.store.table_log import list_data_files
+from sparkscore.store.table_log import list_data_files, sum_logged_rows
 
 _PARTITION_TYPES = (
     pa.types.is_string,
@@ -80,14 +79,6 @@ def plan_file_scan(
         pruned=len(files) - len(kept),
         rows=sum_logged_rows(kept),
     )
-
-
-def sum_logged_rows(files: pa.Table) -> int | None:
-    """The number of rows in the log's statistics, which is exact: deletion vectors were refused."""
-    if not len(files):
-        return 0
-    counts = files.column("num_records") if "num_records" in files.column_names else None
-    return None if counts is None or counts.null_count else int(pc.sum(counts).as_py())
 
 
 def _refuse_unreadable_columns(table: DeltaTable, columns: pa.Schema, snapshot: Snapshot) -> None:

@@ -11,7 +11,6 @@ from pyspark.sql.types import StructType, TimestampType
 
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
-from sparkscore.ingest.file_listing import sum_logged_rows
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
@@ -19,7 +18,7 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
-from sparkscore.store.table_log import TableLog
+from sparkscore.store.table_log import TableLog, sum_logged_rows
 
 SAMPLE_LIMIT = 10_000
 """Rows of a sample pass through the driver's memory."""

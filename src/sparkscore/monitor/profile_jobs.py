@@ -2,19 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 
-import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.monitor.profile_state import ProfileMerger, ProfileRequest, ProfileState
 from sparkscore.monitor.state_merge import partition_state
-from sparkscore.records import FileScan, SplitReader
-from sparkscore.spark.split_frame import create_split_frame, iterate_splits
+from sparkscore.records import FileScan
+from sparkscore.spark.scan_summaries import count_scan_tasks, map_scan_rows
 
-_WAVES = 2
 _MAX_DRIVER_BYTES = 64 << 20
 """States that may be greater together are merged by further tasks first, each of them some slices."""
 _SUMMARY_BYTES, _SLICE_SUMMARY_BYTES = 6_200, 1_600
@@ -29,15 +26,10 @@ def profile_files(spark: SparkSession, files: FileScan, request: ProfileRequest)
     Jobs:    one Spark job; a stage more where the states of all tasks together are large.
     Raises:  what reading raises: ScanUnsupported, ConfigError.
     """
-    splits, slots = len(files.splits), spark.sparkContext.defaultParallelism
-    if not splits:
+    if not files.splits:
         return ProfileMerger().to_bytes()
-    bounds = np.linspace(0, splits, min(splits, _WAVES * slots) + 1).astype(int).tolist()
-    tasks = [list(range(low, high)) for low, high in pairwise(bounds)]
-    buckets = count_merge_tasks(request, len(tasks))
-    frame = create_split_frame(spark, files.splits, tasks)
-    task = _FileProfiler(request, buckets, files.reader)
-    return _merge_task_parts(frame.mapInArrow(task, from_arrow_schema(_PART_SCHEMA)), buckets)
+    buckets = count_merge_tasks(request, count_scan_tasks(spark, files))
+    return _merge_task_parts(map_scan_rows(spark, files, _RowProfiler(request, buckets), _PART_SCHEMA), buckets)
 
 
 def profile_rows(rows: DataFrame, request: ProfileRequest) -> bytes:
@@ -71,21 +63,9 @@ class _RowProfiler:
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         state = self.request.start()
-        for batch in self.read(batches):
+        for batch in batches:
             state.add(batch)
         yield from _to_parts(state, self.buckets)
-
-    def read(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The rows."""
-        return batches
-
-
-@dataclass(frozen=True, slots=True)
-class _FileProfiler(_RowProfiler):
-    reader: SplitReader
-
-    def read(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        return (batch for _, split in iterate_splits(batches) for batch in self.reader(split))
 
 
 def _to_parts(state: ProfileState, buckets: int) -> Iterator[pa.RecordBatch]:

@@ -21,7 +21,7 @@ def write_run_report(spark: SparkSession | None, settings: Settings, *, run: str
     """Write the report of a run, and that of its job; returns where the run's report is.
 
     Needs:   a session; without one (None) what only Spark tells raises SparkNeeded. `run` as a run_id or its beginning.
-    Jobs:    four small ones.
+    Jobs:    none; small ones where only Spark reaches the tables.
     Raises:  ConfigError for an unknown run, ForeignTable, AccessDenied.
     """
     session = create_session_if_any(spark)
@@ -58,7 +58,7 @@ def write_job_report(spark: SparkSession | None, settings: Settings) -> str:
     """Write the report of a job, the trend over its runs; returns where it is.
 
     Needs:   a session; without one (None) what only Spark tells raises SparkNeeded.
-    Jobs:    one small one.
+    Jobs:    none; a small one where only Spark reaches the run events.
     Raises:  ConfigError if no run exists, ForeignTable, AccessDenied.
     """
     session = create_session_if_any(spark)

@@ -19,7 +19,7 @@ def list_runs(spark: SparkSession | None, settings: Settings, *, run: str | None
 
     Needs:   a session; without one (None) what only Spark tells raises SparkNeeded. `run` as a run_id or its
              beginning, eight characters at least.
-    Jobs:    one small Spark job.
+    Jobs:    none; a small one where only Spark reaches the run events.
     Raises:  ConfigError for an unknown run, ForeignTable.
     """
     session = create_session_if_any(spark)

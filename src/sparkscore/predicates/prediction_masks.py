@@ -15,8 +15,7 @@ def missing_predictions_mask(
 ) -> pa.Array:
     """Whether each prediction, or a part of it, is NULL or NaN and may not be: its path is not among `nullable`.
 
-    Of what is NULL itself no part is missing. The gate that judges the stage (`gate.stage_integrity`) says the same of
-    Spark's columns.
+    Of what is NULL itself no part is missing. The gate (`gate.missing_parts`) says the same of Spark's columns.
     """
     absent = pc.is_null(predictions, nan_is_null=True)
     mask = pa.repeat(False, len(predictions)) if path in nullable else absent

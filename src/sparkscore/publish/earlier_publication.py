@@ -88,7 +88,7 @@ def copy_run_rejects(run: Run, target: Table, *, of_run: str) -> None:
         return
     names = ["key", *(field.name for field in REJECT_TYPE)]
     rows = table.load_rows().where(f"run_id = {text_literal(of_run)}")
-    frame = rows.selectExpr(*names, *lineage_literals(run))
+    frame = rows.selectExpr(*names, *lineage_literals(run).values())
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 

@@ -8,8 +8,8 @@ from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_values
 from sparkscore.records import Run
 from sparkscore.schemas import LINEAGE_COLUMNS
 from sparkscore.store.direct_commits import append_directly
-from sparkscore.store.direct_tables import DIRECT_ERRORS
 from sparkscore.store.table import Table
+from sparkscore.store.table_location import DIRECT_ERRORS
 
 _MOST_BYTES = 8 << 20
 """Of the stage's files. Spark begins to be as fast where it has work for more than one task."""

@@ -10,6 +10,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.publish.prediction_nulls import replace_nan_with_null
 from sparkscore.records import OutputParts
 from sparkscore.schemas import (
+    BINARY_CLASSES,
     LABEL_COLUMN,
     PREDICTION_COLUMN,
     REJECT_COLUMN,
@@ -24,8 +25,6 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.sql_texts import double_literal, name_expression
 from sparkscore.spark.type_mapping import describe_source_type
 from sparkscore.store.table_contracts import is_plain_type
-
-BINARY_CLASSES = 2
 
 
 def check_threshold(threshold: float | None, output: pa.DataType, parts: OutputParts) -> None:

@@ -11,7 +11,7 @@ from sparkscore.publish.few_rows import append_few_rows
 from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_literals
 from sparkscore.records import Publication, Run, RunCommitNote
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.schemas import GONE_COLUMN, LINEAGE_COLUMNS, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
+from sparkscore.schemas import GONE_COLUMN, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
 from sparkscore.spark.sql_texts import struct_text
@@ -90,12 +90,12 @@ def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence
     if visible is not None and not visible:
         if append_few_rows(rows, run, target, keys=keys, note=note):
             return _CommitReport(deleted=0)
-        source = _build_merge_source(rows, run, target, keys=keys)
+        source = _build_source(rows, run, target, keys=keys)
         insert_into_table(source, target, app_id=run.txn_app_id, version=run.revision, note=note)
         return _CommitReport(deleted=0)
     fresh = run.revision == 1 and visible is None and not count_rows_by_run(target, run.as_of)
     session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
-    source = _build_merge_source(rows, run, target.in_session(session), keys=keys)
+    source = _build_source(rows, run, target.in_session(session), keys=keys)
     merged = merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
     if merged is None:
         return _CommitReport(is_reported=False)
@@ -124,7 +124,7 @@ def keep_rejects(
     named = {name: _hash_expression(name) if name in sensitive else quote_identifier(name) for name in keys}
     key = f"to_json({struct_text(named)}, map('ignoreNullFields', 'false')) AS key"
     reasons = [f"{REJECT_COLUMN}.{field.name} AS {field.name}" for field in REJECT_TYPE]
-    frame = rejected.selectExpr(key, *reasons, *lineage_literals(run))
+    frame = rejected.selectExpr(key, *reasons, *lineage_literals(run).values())
     append_rows_once(frame, table, app_id=rejects_guard(run), version=1)
 
 
@@ -137,10 +137,10 @@ def _hash_expression(name: str) -> str:
     return f"sha2(CAST(CAST({quote_identifier(name)} AS STRING) AS BINARY), 256)"
 
 
-def _build_merge_source(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> DataFrame:
+def _build_source(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
     own = rows.build(target.spark).coalesce(_choose_file_count(rows, target.spark))
-    constants = dict(zip((column.name for column in LINEAGE_COLUMNS), lineage_literals(run), strict=True))
+    constants = lineage_literals(run)
     columns = [constants.get(name, quote_identifier(name)) for name in rows.names]
     if run.revision == 1:
         return own.selectExpr(*columns)

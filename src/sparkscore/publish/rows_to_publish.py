@@ -44,6 +44,6 @@ def lineage_values(run: Run) -> Mapping[str, object]:
     return {column.name: values[column.name] for column in LINEAGE_COLUMNS}
 
 
-def lineage_literals(run: Run) -> list[str]:
+def lineage_literals(run: Run) -> dict[str, str]:
     """The columns that are constant for a run, in the contract's order, as SQL: literals of the contract's types."""
-    return [name_expression(constant_text(value), name) for name, value in lineage_values(run).items()]
+    return {name: name_expression(constant_text(value), name) for name, value in lineage_values(run).items()}

@@ -36,3 +36,8 @@ class TableLocation:
     """What deltalake needs to reach it: secrets, so never shown."""
     is_coordinated: bool = False
     """Another service orders its commits: what lies there may lag behind, and whoever commits past it loses commits."""
+
+    @property
+    def files(self) -> fs.FileSystem:
+        """The file system, also where it is the machine's own."""
+        return self.filesystem or fs.LocalFileSystem()

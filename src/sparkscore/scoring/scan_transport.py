@@ -26,10 +26,15 @@ from sparkscore.scoring.task_sizing import (
     cut_parts,
     longest_part_s,
     remaining_part,
-    split_evenly,
 )
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.spark.split_frame import create_part_frame, create_split_frame, iterate_parts, iterate_splits
+from sparkscore.spark.split_frame import (
+    create_part_frame,
+    create_split_frame,
+    iterate_parts,
+    iterate_splits,
+    split_evenly,
+)
 from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.stage.part_summaries import PartSummaries
 

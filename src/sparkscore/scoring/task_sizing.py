@@ -9,6 +9,7 @@ from typing import TypeVar
 import numpy as np
 
 from sparkscore.records import ScoredPart, SplitPart, SplitPosition
+from sparkscore.spark.split_frame import split_evenly
 
 TASK_S = 5.0
 """Seconds that a task of several splits takes, about; the first task of each slot takes at most twice as long."""
@@ -99,12 +100,6 @@ def assign_parts(parts: Sequence[SplitPart], *, pace: Pace, slots: int) -> list[
         max_parts = max(1, int(min(max_parts, TASK_S / mean_part_s)))
     waves = -(-len(parts) // (max_parts * slots)) if parts else 0
     return split_evenly(parts, min(len(parts), waves * slots))
-
-
-def split_evenly(items: Sequence[Item], tasks: int) -> list[list[Item]]:
-    """The items as so many lists, in order, none longer than another by more than one."""
-    bounds = np.linspace(0, len(items), tasks + 1).astype(int).tolist()
-    return [list(items[low:high]) for low, high in pairwise(bounds)]
 
 
 def cut_parts(

@@ -11,14 +11,14 @@ from pydantic_settings import BaseSettings, EnvSettingsSource
 from pydantic_settings.exceptions import SettingsError
 
 from sparkscore.errors import ConfigError
-from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE, parse_host_timeout
+from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE, PASSED_VARIABLES_NAME, parse_host_timeout
 from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.setting_types import describe_type, setting_takes
 from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
-_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, "SPARKSCORE_HOST_VARIABLES", "SPARKSCORE_PYTHON"})
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, PASSED_VARIABLES_NAME, "SPARKSCORE_PYTHON"})
 """What else the documentation tells people to set; the last is a switch of the scripts."""
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pyspark
 
-_CONF_VARIABLES = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
+HADOOP_CONF_VARIABLES = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
 _CONF_FILES = ("spark-defaults.conf", "spark-env.sh", "*-site.xml")
 _JAR_WORDS = ("jars", "packages", "class-path", "classpath", "properties-file")
 
@@ -13,7 +13,9 @@ _JAR_WORDS = ("jars", "packages", "class-path", "classpath", "properties-file")
 def has_outside_conf() -> bool:
     """Whether files or variables may tell Spark, and the Hadoop in it, more than this project does."""
     folder = _spark_conf_folder()
-    return any(name in os.environ for name in _CONF_VARIABLES) or any(any(folder.glob(name)) for name in _CONF_FILES)
+    return any(name in os.environ for name in HADOOP_CONF_VARIABLES) or any(
+        any(folder.glob(name)) for name in _CONF_FILES
+    )
 
 
 def has_outside_options() -> bool:

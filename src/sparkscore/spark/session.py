@@ -69,7 +69,7 @@ def can_begin_without_session() -> bool:
 
 
 def start_local_session(app_name: str, *, master: str) -> SparkSession:
-    """A session on this machine, with Delta's jars resolved by Spark.
+    """A session on this machine, with Delta's jars: those that Spark has resolved before, else it resolves them.
 
     Raises:  UnsupportedSession without Java.
     """

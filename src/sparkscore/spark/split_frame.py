@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import pairwise
+from typing import Any, TypeVar
 
+import numpy as np
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
@@ -11,6 +13,7 @@ from pyspark.sql.types import StructType
 from sparkscore.records import SplitPart
 from sparkscore.spark.isolated_session import override_setting
 
+Item = TypeVar("Item")
 PartWork = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 _CARRIED_BYTES = 256 << 10
 """Of the parts of all tasks, which each task gets."""
@@ -23,6 +26,12 @@ _PART_SCHEMA = pa.schema(
         ("content", pa.binary()),
     ]
 )
+
+
+def split_evenly(items: Sequence[Item], tasks: int) -> list[list[Item]]:
+    """The items as so many lists, in order, none longer than another by more than one."""
+    bounds = np.linspace(0, len(items), tasks + 1).astype(int).tolist()
+    return [list(items[low:high]) for low, high in pairwise(bounds)]
 
 
 def create_split_frame(spark: SparkSession, splits: Sequence[bytes], tasks: Sequence[Sequence[int]]) -> "PartFrame":

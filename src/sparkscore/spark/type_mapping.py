@@ -1,5 +1,8 @@
 """Maps Spark's types to Arrow's and back."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pyarrow as pa
 from pyspark.errors import PySparkException
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
@@ -77,6 +80,12 @@ def describe_source_type(field: pa.Field) -> str:
         return str(name.decode())
     is_local = pa.types.is_timestamp(field.type) and field.type.tz is None
     return "timestamp_ntz" if is_local else "void" if pa.types.is_null(field.type) else str(field.type)
+
+
+def arrow_to_spark_schema(columns: Mapping[str, pa.DataType]) -> StructType:
+    """Columns as Spark reads them: a timestamp without a zone is a timestamp_ntz."""
+    types: dict[str, Any] = {name: from_arrow_type(kind, prefer_timestamp_ntz=True) for name, kind in columns.items()}
+    return StructType([StructField(name, kind) for name, kind in types.items()])
 
 
 def arrow_to_spark_type(arrow: pa.DataType) -> DataType:

@@ -158,7 +158,7 @@ def is_same_type(one: DataType, other: DataType) -> bool:
     return one.simpleString() == other.simpleString()
 
 
-def align_expression(expression: str, found: DataType, wanted: DataType, depth: int = 0) -> str:
+def _align_expression(expression: str, found: DataType, wanted: DataType, depth: int = 0) -> str:
     """An expression of one type as one of a wider type, as SQL: fields that it lacks are NULL.
 
     Needs:   a column's quoted name, or a part of one; a type that has all fields of the found one.
@@ -167,30 +167,24 @@ def align_expression(expression: str, found: DataType, wanted: DataType, depth: 
         return expression
     item = f"_item{depth}"
     if isinstance(found, StructType) and isinstance(wanted, StructType):
-        parts = {field.name: _align_field(expression, found, field, depth) for field in wanted}
+        own = {field.name: f"{expression}.{quote_identifier(field.name)}" for field in wanted}
+        parts = {field.name: _align_field(own[field.name], found, field, depth) for field in wanted}
         return f"CASE WHEN {expression} IS NOT NULL THEN {struct_text(parts)} END"
     if isinstance(found, ArrayType) and isinstance(wanted, ArrayType):
-        aligned = align_expression(item, found.elementType, wanted.elementType, depth + 1)
+        aligned = _align_expression(item, found.elementType, wanted.elementType, depth + 1)
         return f"transform({expression}, {item} -> {aligned})"
     if isinstance(found, MapType) and isinstance(wanted, MapType):
-        aligned = align_expression(item, found.valueType, wanted.valueType, depth + 1)
+        aligned = _align_expression(item, found.valueType, wanted.valueType, depth + 1)
         return f"transform_values({expression}, (_key{depth}, {item}) -> {aligned})"
     return f"CAST({expression} AS {type_text(wanted)})"
 
 
-def _align_field(expression: str, found: StructType, field: StructField, depth: int) -> str:
+def _align_field(own: str, found: StructType, field: StructField, depth: int = 0) -> str:
     if field.name not in found.names:
         return null_literal(field.dataType)
-    inner = f"{expression}.{quote_identifier(field.name)}"
-    return align_expression(inner, found[field.name].dataType, field.dataType, depth)
+    return _align_expression(own, found[field.name].dataType, field.dataType, depth)
 
 
 def align_columns(found: StructType, wanted: Iterable[StructField]) -> list[str]:
     """The columns of a schema as those of another one, as SQL: NULL where it lacks one."""
-    return [name_expression(_align_column(found, field), field.name) for field in wanted]
-
-
-def _align_column(found: StructType, field: StructField) -> str:
-    if field.name not in found.names:
-        return null_literal(field.dataType)
-    return align_expression(quote_identifier(field.name), found[field.name].dataType, field.dataType)
+    return [name_expression(_align_field(quote_identifier(field.name), found, field), field.name) for field in wanted]

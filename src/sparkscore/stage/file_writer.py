@@ -54,7 +54,7 @@ class _StageFile:
     def __init__(self, schema: pa.Schema, stage: TableLocation, key: str) -> None:
         self.rows = self._rejected = 0
         self._schema, self._key = schema, key
-        self._files = stage.filesystem or fs.LocalFileSystem()
+        self._files = stage.files
         self._name = f"part-{uuid4().hex}.parquet"
         self._path = f"{stage.root}/{self._name}"
         self._order = _KeyOrder()

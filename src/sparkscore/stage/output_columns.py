@@ -9,9 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.records import RowSummary, RowSummaryState, json_digest
-from sparkscore.schemas import LABEL_COLUMN, PREDICTION_COLUMN
-
-_MOST_CLASSES = 2
+from sparkscore.schemas import BINARY_CLASSES, LABEL_COLUMN, PREDICTION_COLUMN
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +50,7 @@ def to_probability(prediction: pa.Array) -> pa.Array:
         return prediction.cast(pa.float64())
     lengths = pc.list_value_length(prediction).fill_null(0)
     ends = pc.subtract(pc.cumulative_sum(lengths), 1)
-    has_last = pc.is_in(lengths, pa.array([1, _MOST_CLASSES], lengths.type))
+    has_last = pc.is_in(lengths, pa.array([1, BINARY_CLASSES], lengths.type))
     return prediction.flatten().take(pc.if_else(has_last, ends, pa.scalar(None, ends.type))).cast(pa.float64())
 
 
@@ -61,7 +59,7 @@ def other_probabilities_mask(prediction: pa.Array) -> pa.Array:
     if pa.types.is_floating(prediction.type):
         return pa.repeat(False, len(prediction))
     lengths = pc.list_value_length(prediction)
-    is_probability = pc.is_in(lengths, pa.array([1, _MOST_CLASSES], lengths.type))
+    is_probability = pc.is_in(lengths, pa.array([1, BINARY_CLASSES], lengths.type))
     return pc.and_(prediction.is_valid(), pc.invert(is_probability))
 
 

@@ -5,7 +5,6 @@ from contextlib import suppress
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import fs
 from pyarrow import parquet as pq
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
@@ -54,7 +53,7 @@ def read_listed_rows(log: TableLog, version: int) -> pa.Table:
     opened, location = log.open_version(version), log.location
     if opened.metadata().partition_columns:
         raise ScanUnsupported("the stage has partitions", "none")
-    files = location.filesystem or fs.LocalFileSystem()
+    files = location.files
     paths = [f"{location.root}/{path}" for path in list_data_files(opened).column("path").to_pylist()]
     found = (pq.read_table(path, filesystem=files, partitioning=None) for path in paths)
     return pa.concat_tables([_drop_rejected_rows(rows) for rows in found])

@@ -32,8 +32,8 @@ class StageStore:
     pins may commit chunks to it meanwhile.
     """
 
-    def __init__(self, spark: SparkSession, run: Run, root: str, *, through_delta: bool = False) -> None:
-        self.spark, self.run, self.root, self._through_delta = spark, run, root, through_delta
+    def __init__(self, spark: SparkSession, run: Run, root: str) -> None:
+        self.spark, self.run, self.root = spark, run, root
         path = f"{root}/{run.identity_job}/{stage_folder_name(run.stage_id)}"
         self.table = Table(spark, TableRef(path, path))
 
@@ -132,7 +132,7 @@ class StageStore:
 
         Grain:   one row per source row.
         """
-        found = None if self._through_delta else load_listed_rows(self.table, stage.version)
+        found = load_listed_rows(self.table, stage.version)
         return self.table.load_rows(stage.version) if found is None else found
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:

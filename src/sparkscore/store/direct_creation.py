@@ -7,12 +7,9 @@ from pyarrow import fs
 
 from sparkscore.records import TableLocation
 from sparkscore.schemas import TableContract
-from sparkscore.store.direct_tables import DIRECT_ERRORS
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import contract_properties
-from sparkscore.store.table_location import LOG_FOLDER
-
-_NO_DELETION_VECTORS = "delta.enableDeletionVectors"
+from sparkscore.store.table_location import DIRECT_ERRORS, LOG_FOLDER
 
 
 def create_directly(table: Table, contract: TableContract, *, job: str) -> None:
@@ -30,7 +27,7 @@ def create_directly(table: Table, contract: TableContract, *, job: str) -> None:
             mode="error",
             partition_by=list(contract.partitioned_by),
             description=contract.comment,
-            configuration={_NO_DELETION_VECTORS: "false", **contract_properties(contract, job=job)},
+            configuration={"delta.enableDeletionVectors": "false", **contract_properties(contract, job=job)},
             storage_options=dict(location.options) or None,
             raise_if_key_not_exists=False,
         )
@@ -49,7 +46,7 @@ def _commented_schema(contract: TableContract) -> Schema:
 
 def _holds_files(location: TableLocation) -> bool:
     """Whether there is anything in the folder but an empty log, which a dead process leaves."""
-    files = location.filesystem or fs.LocalFileSystem()
+    files = location.files
     found = files.get_file_info(fs.FileSelector(location.root, allow_not_found=True))
     log = fs.FileSelector(f"{location.root}/{LOG_FOLDER}", allow_not_found=True)
     return any(one.base_name != LOG_FOLDER for one in found) or bool(files.get_file_info(log))

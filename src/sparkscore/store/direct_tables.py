@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError
 from pyarrow import dataset, fs
 from pyarrow.dataset import ParquetFileFormat, ParquetReadOptions
 
@@ -18,13 +17,10 @@ from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
 from sparkscore.store.table import Table
 from sparkscore.store.table_location import open_deltalake_table
-from sparkscore.store.table_log import list_data_files
+from sparkscore.store.table_log import list_data_files, sum_logged_rows
 
 RowSelection = tuple[str, Collection[date]]
 """A column, and the dates or UTC times that are asked for."""
-
-DIRECT_ERRORS = (ScanUnsupported, DeltaError, OSError, ValueError, pa.ArrowException)
-"""What says that Spark has to do it. Where it fails, too, its own error tells why."""
 
 _DIRECT_READER_VERSION = 1
 _READ_OPTIONS = ParquetReadOptions(coerce_int96_timestamp_unit="us")
@@ -76,8 +72,8 @@ class DirectTable:
 
         Raises:  ScanUnsupported where it has more rows, or does not say how many.
         """
-        rows = self.list_files()["num_records"]
-        if rows.null_count or (pc.sum(rows).as_py() or 0) > most:
+        rows = sum_logged_rows(self.list_files())
+        if rows is None or rows > most:
             raise ScanUnsupported("a large table", f"at most {most:,} rows")
         return self
 
@@ -85,7 +81,7 @@ class DirectTable:
     def filesystem(self) -> fs.FileSystem:
         """Where the table's folder is the root."""
         # with deltalake's own file system two of three processes abort when they end (deltalake 1.6)
-        return fs.SubTreeFileSystem(self.location.root, self.location.filesystem or fs.LocalFileSystem())
+        return fs.SubTreeFileSystem(self.location.root, self.location.files)
 
     @property
     def schema(self) -> pa.Schema:
@@ -120,19 +116,19 @@ class DirectTable:
         self, files: pa.Table, *, columns: Sequence[str] | None = None, condition: pc.Expression | None = None
     ) -> pa.Table:
         """The rows of these files, of `list_files`."""
-        form, filesystem = ParquetFileFormat(read_options=_READ_OPTIONS), self.filesystem
+        form, filesystem, schema = ParquetFileFormat(read_options=_READ_OPTIONS), self.filesystem, self.schema
         partitions = [name for name in self.partition_columns if f"partition.{name}" in files.column_names]
         fragments = [
             form.make_fragment(
                 file["path"],
                 filesystem=filesystem,
                 partition_expression=_partition_expression(
-                    {name: file[f"partition.{name}"] for name in partitions}, self.schema
+                    {name: file[f"partition.{name}"] for name in partitions}, schema
                 ),
             )
             for file in files.select(["path", *(f"partition.{name}" for name in partitions)]).to_pylist()
         ]
-        found = dataset.FileSystemDataset(fragments, self.schema, form, filesystem)
+        found = dataset.FileSystemDataset(fragments, schema, form, filesystem)
         return found.to_table(filter=condition, columns=None if columns is None else list(columns))
 
 

@@ -11,6 +11,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
+from sparkscore.spark.sql_texts import date_literal
 from sparkscore.store import hadoop_folders
 from sparkscore.store.guarded_writes import retry_on_conflict
 from sparkscore.store.table import Table
@@ -67,7 +68,7 @@ def compact_partition(table: Table, part: SmallFilePartition, *, job: str) -> in
     with translate_spark_errors(f"compacting {table.name}"):
         builder = table.in_session(session).handle.optimize()
         if part.as_of_date is not None:
-            builder = builder.where(f"as_of_date = DATE'{part.as_of_date.isoformat()}'")
+            builder = builder.where(f"as_of_date = {date_literal(part.as_of_date)}")
         return int(builder.executeCompaction().collect()[0]["metrics"]["numFilesRemoved"])
 
 

@@ -32,8 +32,7 @@ class MergeCounts(NamedTuple):
     """What a MERGE did."""
 
     inserted: int
-    deleted: int | None
-    """None where it is not known."""
+    deleted: int
 
 
 def as_of_condition(as_of: datetime, prefix: str = "") -> str:

@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported, SparkNeeded
 from sparkscore.records import TableRef
 from sparkscore.redaction.secret_patterns import mask_secrets
-from sparkscore.spark.error_translation import translate_spark_errors
+from sparkscore.spark.error_translation import to_sparkscore_error, translate_spark_errors
 from sparkscore.store.table_location import LOG_FOLDER, locate_table
 
 
@@ -194,6 +194,7 @@ def _replace_local_file(file: Path, content: bytes) -> None:
     except OSError as error:
         with suppress(OSError):
             other.unlink(missing_ok=True)
-        raise AccessDenied(
+        denied = AccessDenied(
             f"{file} cannot be written ({type(error).__name__})", "a folder to write to", "check its owner and mode"
-        ) from error
+        )
+        raise to_sparkscore_error(error, f"writing {file}") or denied from error

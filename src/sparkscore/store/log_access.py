@@ -3,14 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from deltalake.exceptions import DeltaError
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ScanUnsupported, SparkNeeded
+from sparkscore.errors import SparkNeeded
 from sparkscore.records import TableRef
 from sparkscore.store.log_metadata import LogMetadata
 from sparkscore.store.spark_table_log import SparkTableLog
-from sparkscore.store.table_location import locate_table
+from sparkscore.store.table_location import DIRECT_ERRORS, locate_table
 from sparkscore.store.table_log import TableLog
 
 _Answer = TypeVar("_Answer")
@@ -76,7 +75,7 @@ class LogAccess:
             return None
         try:
             return None if self.log.location.is_coordinated else question(self.log)
-        except (ScanUnsupported, DeltaError, OSError, ValueError):  # where Spark fails, too, its own error tells why
+        except DIRECT_ERRORS:  # where Spark fails, too, its own error tells why
             self._is_unsure = self._log is None or not self._log.is_open
             return None
 

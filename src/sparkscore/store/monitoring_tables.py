@@ -61,7 +61,7 @@ def load_profiles(table: Table, *, job: str, runs: Mapping[str, datetime]) -> Ma
     """The profiles of these runs, by run_id, without runs that were not profiled.
 
     Needs:   the as_of of each run.
-    Jobs:    one small Spark job; none for no runs, or where there is no table.
+    Jobs:    none; a small one where only Spark reaches the table.
     Raises:  ForeignTable.
     """
     found: dict[str, list[ColumnProfile]] = {}
@@ -104,7 +104,7 @@ def _append_run_rows(
     append_small_rows(table, contract, [lineage | row for row in rows], guard=guard)
 
 
-def _monitoring_guard(run: Run, what: str) -> tuple[str, int]:
+def _monitoring_guard(run: Run, what: str) -> AppendGuard:
     return f"{run.txn_app_id}/{what}", run.revision
 
 

@@ -10,9 +10,11 @@ from pyspark.sql import functions as F
 
 from sparkscore.records import RejectCount
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable
+from sparkscore.store.direct_tables import DirectTable
+from sparkscore.store.guarded_writes import as_of_condition
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner
+from sparkscore.store.table_location import DIRECT_ERRORS
 
 _REASON = ("as_of", "run_id", "code", "error")
 _MOST_DIRECT_ROWS = 1_000_000
@@ -34,7 +36,7 @@ def count_rejects(
     check_table_owner(table, job=job)
     with suppress(*DIRECT_ERRORS):
         return _to_counts(_count_directly(DirectTable.open_shared(table), run_id, as_of))
-    return _to_counts(_count_by_spark(table, run_id))
+    return _to_counts(_count_by_spark(table, run_id, as_of))
 
 
 def _count_directly(found: DirectTable, run_id: str | None, as_of: datetime | None) -> list[dict[str, Any]]:
@@ -45,8 +47,8 @@ def _count_directly(found: DirectTable, run_id: str | None, as_of: datetime | No
     return grouped.rename_columns([*_REASON, "at", "rows"]).to_pylist()  # type: ignore[no-any-return]
 
 
-def _count_by_spark(table: Table, run_id: str | None) -> list[dict[str, Any]]:
-    rejects = table.load_rows()
+def _count_by_spark(table: Table, run_id: str | None, as_of: datetime | None) -> list[dict[str, Any]]:
+    rejects = table.load_rows() if as_of is None else table.load_rows().where(as_of_condition(as_of))
     mine = rejects if run_id is None else rejects.where(F.col("run_id") == run_id)
     counts = mine.groupBy(*_REASON).agg(F.count(F.lit(1)).alias("rows"), F.min("scored_at").alias("at"))
     with translate_spark_errors(f"counting {table.name}"):

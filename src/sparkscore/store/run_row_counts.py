@@ -7,12 +7,11 @@ from functools import partial
 
 import pyarrow as pa
 from pyarrow import compute as pc
-from pyarrow import fs
 from pyarrow import parquet as pq
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
-from sparkscore.store.table_log import TableLog
+from sparkscore.store.table_log import TableLog, sum_logged_rows
 
 _MOST_FILES = 500
 _MOST_ROWS = 100_000_000
@@ -43,7 +42,9 @@ def _find_partition(moment: datetime, files: pa.Table) -> pa.ChunkedArray:
 
 
 def _list_paths(files: pa.Table) -> list[str]:
-    rows = pc.sum(files.column("num_records")).as_py() or 0
+    rows = sum_logged_rows(files)
+    if rows is None:
+        raise ScanUnsupported("files whose rows the log does not count", "statistics")
     if len(files) > _MOST_FILES or rows > _MOST_ROWS:
         raise ScanUnsupported(f"{len(files):,} files with {rows:,} rows are counted faster by Spark", "fewer")
     paths: list[str] = files.column("path").to_pylist()
@@ -54,7 +55,7 @@ def _count_file_rows(location: TableLocation, moment: datetime, path: str) -> Co
     counts: Counter[str] = Counter()
     with pq.ParquetFile(
         f"{location.root}/{path}",
-        filesystem=location.filesystem or fs.LocalFileSystem(),
+        filesystem=location.files,
         read_dictionary=["run_id"],
         coerce_int96_timestamp_unit="us",
     ) as file:

@@ -13,11 +13,12 @@ from sparkscore.schemas import TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.direct_commits import AppendGuard, append_directly
 from sparkscore.store.direct_creation import create_directly
-from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable, RowSelection
+from sparkscore.store.direct_tables import DirectTable, RowSelection
 from sparkscore.store.guarded_writes import append_rows, append_rows_once
 from sparkscore.store.small_table_upkeep import keep_table_small
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
+from sparkscore.store.table_location import DIRECT_ERRORS
 
 log = structlog.get_logger("sparkscore")
 

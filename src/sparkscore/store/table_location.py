@@ -2,19 +2,23 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
+import pyarrow as pa
 from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
 from pyarrow import fs
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation, TableRef
+from sparkscore.spark.outside_conf import HADOOP_CONF_VARIABLES
 
 LOG_FOLDER = "_delta_log"
+DIRECT_ERRORS = (ScanUnsupported, DeltaError, OSError, ValueError, pa.ArrowException)
+"""What says that Spark has to do it. Where it fails, too, its own error tells why."""
 _S3_SCHEMES = ("s3", "s3a")
 _LOG_STORES = ("spark.delta.logStore.s3", "spark.delta.logStore.class")
 _S3A_PREFIX = "spark.hadoop.fs.s3a."
@@ -28,8 +32,8 @@ _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
 """pyarrow's argument: the setting of Spark's S3A, and the variable that AWS's own tools and deltalake read."""
 
 
-_HADOOP_CONFIGURATIONS = ("HADOOP_CONF_DIR", "YARN_CONF_DIR")
 _DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[SparkContext, str] = WeakKeyDictionary()
+_CONTEXT_CONFS: WeakKeyDictionary[SparkContext, Mapping[str, str]] = WeakKeyDictionary()
 
 
 def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
@@ -51,8 +55,7 @@ def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
     if parts.scheme.lower() == "file" and not parts.netloc:
         return TableLocation(unquote(parts.path), unquote(parts.path))
     if parts.scheme.lower() in _S3_SCHEMES:
-        location = _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _s3_settings(spark))
-        return replace(location, is_coordinated=_is_coordinated(spark))
+        return _locate_on_s3(f"{parts.netloc}{parts.path}".rstrip("/"), _load_context_conf(spark))
     raise ScanUnsupported(f"{table.name} is on {parts.scheme}", "local files, or S3")
 
 
@@ -64,7 +67,18 @@ def open_deltalake_table(location: TableLocation, version: int | None = None) ->
     return DeltaTable(location.uri, version=version, storage_options=dict(location.options) or None)
 
 
-def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
+def _load_context_conf(spark: SparkSession | None) -> Mapping[str, str]:
+    """The settings that Spark was started with: hundreds of calls to the JVM, so once per context."""
+    if spark is None:
+        return {}
+    context = spark.sparkContext
+    if context not in _CONTEXT_CONFS:
+        _CONTEXT_CONFS[context] = dict(context.getConf().getAll())
+    return _CONTEXT_CONFS[context]
+
+
+def _locate_on_s3(root: str, conf: Mapping[str, str]) -> TableLocation:
+    given = _s3_settings(conf)
     if not given.get("access_key") or not given.get("secret_key"):
         raise ScanUnsupported(
             "the session has no S3 keys that can be passed on", f"{_S3A_PREFIX}access.key, or AWS_ACCESS_KEY_ID"
@@ -73,13 +87,13 @@ def _locate_on_s3(root: str, given: Mapping[str, str]) -> TableLocation:
     options = {_S3_OPTIONS[name][1]: value for name, value in given.items()}
     # written only where nothing is: two drivers that make the same commit do not overwrite one another
     options |= {"aws_conditional_put": "etag", **({"AWS_ALLOW_HTTP": "true"} if plain else {})}
-    return TableLocation(f"s3://{root}", root, fs.S3FileSystem(**given), options)
+    return TableLocation(f"s3://{root}", root, fs.S3FileSystem(**given), options, _is_coordinated(conf))
 
 
 def _refuse_other_default(spark: SparkSession | None) -> None:
     """Refuse a path without a scheme where it is one of a cluster's file system."""
     if spark is None:
-        named = next((name for name in _HADOOP_CONFIGURATIONS if name in os.environ), None)
+        named = next((name for name in HADOOP_CONF_VARIABLES if name in os.environ), None)
         if named is not None:
             raise ScanUnsupported(f"{named} may name another file system than the machine's", "a path with a scheme")
         return
@@ -92,15 +106,13 @@ def _refuse_other_default(spark: SparkSession | None) -> None:
         raise ScanUnsupported(f"a path without a scheme is one of {found}", "a path of the machine's own files")
 
 
-def _is_coordinated(spark: SparkSession | None) -> bool:
+def _is_coordinated(conf: Mapping[str, str]) -> bool:
     """Whether Spark commits to S3 through a service: Delta's store of logs in DynamoDB, or Databricks' own."""
-    conf = () if spark is None else spark.sparkContext.getConf().getAll()
-    return "DATABRICKS_RUNTIME_VERSION" in os.environ or any(name.startswith(_LOG_STORES) for name, _ in conf)
+    return "DATABRICKS_RUNTIME_VERSION" in os.environ or any(name.startswith(_LOG_STORES) for name in conf)
 
 
-def _s3_settings(spark: SparkSession | None) -> Mapping[str, str]:
+def _s3_settings(conf: Mapping[str, str]) -> Mapping[str, str]:
     """What Spark's S3A is told where it has keys of its own, else what the environment says."""
-    conf = {} if spark is None else dict(spark.sparkContext.getConf().getAll())
     special = [
         name for name in conf if name.startswith((f"{_S3A_PREFIX}bucket.", f"{_S3A_PREFIX}aws.credentials.provider"))
     ]

@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 from pyarrow import fs
@@ -42,7 +43,7 @@ class TableLog:
     """
 
     def __init__(self, location: TableLocation) -> None:
-        self.location, self._files = location, location.filesystem or fs.LocalFileSystem()
+        self.location, self._files = location, location.files
         self._table: DeltaTable | None = None
         self._pinned: DeltaTable | None = None
         self._mark: tuple[object, ...] = ()
@@ -73,10 +74,6 @@ class TableLog:
     def list_newest_files(self, keep: FileFilter | None = None) -> pa.Table:
         """The data files of the newest version: `list_data_files`."""
         return list_data_files(self._catch_up(), keep)
-
-    def find_guard_version(self, app_id: str) -> int | None:
-        """The greatest version that a writer has committed under an application id; None if it has none."""
-        return self._catch_up().transaction_version(app_id)
 
     def iterate_user_metadata(self) -> Iterator[tuple[int, str | None]]:
         """Version and `userMetadata` of each commit, newest first, as far as the log holds them. Reads as it goes."""
@@ -175,6 +172,14 @@ def list_data_files(table: DeltaTable, keep: FileFilter | None = None) -> pa.Tab
     return files.set_column(files.schema.get_field_index("path"), "path", pa.array(paths, pa.string()))
 
 
+def sum_logged_rows(files: pa.Table) -> int | None:
+    """The number of rows in the log's statistics; None where a file has none. Deletion vectors are not subtracted."""
+    if not len(files):
+        return 0
+    counts = files.column("num_records") if "num_records" in files.column_names else None
+    return None if counts is None or counts.null_count else int(pc.sum(counts).as_py())
+
+
 def absent_table_error(path: str) -> TableNotFound:
     """The error for a path where no Delta table is."""
     return TableNotFound(
@@ -200,7 +205,7 @@ def _is_surely_absent(location: TableLocation) -> bool:
 
     A folder in a table's folder is a part of that table for Spark.
     """
-    files, root = location.filesystem or fs.LocalFileSystem(), PurePosixPath(location.root)
+    files, root = location.files, PurePosixPath(location.root)
     above = [folder for folder in root.parents if folder != PurePosixPath()]  # beyond it are others' buckets
     folder, *logs = files.get_file_info([str(root), *(str(one / LOG_FOLDER) for one in (root, *above))])
     is_folder = folder.type in (fs.FileType.NotFound, fs.FileType.Directory)

@@ -65,18 +65,25 @@ class AggregateScope:
 
 
 @dataclass(frozen=True, slots=True)
-class _JsonAggregate:
-    """An aggregate whose parts are plain numbers."""
+class ScopedAggregate:
+    """An aggregate of the rows of a scope."""
 
     scope: AggregateScope
 
     @property
     def key(self) -> str:
+        """Equal ones compute the same."""
         return self.scope.key
 
     @property
     def columns(self) -> tuple[str, ...]:
+        """Those of the values, and of the row condition."""
         return self.scope.columns
+
+
+@dataclass(frozen=True, slots=True)
+class _JsonAggregate(ScopedAggregate):
+    """An aggregate whose parts are plain numbers."""
 
     @property
     def keeps_values(self) -> bool:

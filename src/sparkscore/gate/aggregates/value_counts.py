@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.gate.aggregates.row_aggregates import AggregateScope, to_ordered_integers
+from sparkscore.gate.aggregates.row_aggregates import ScopedAggregate, to_ordered_integers
 
 MAX_PART_VALUES = 200_000
 _MAX_PART_BYTES = 4 << 20
@@ -63,23 +63,12 @@ class ValueCountsPart:
 
 
 @dataclass(frozen=True, slots=True)
-class ValueCounts:
+class ValueCounts(ScopedAggregate):
     """The values of one column, without NULL, or of several together, with NULL; NaN is one value, and so is zero."""
 
-    scope: AggregateScope
     value_columns: tuple[str, ...]
     max_values: int = MAX_PART_VALUES
     """That a task keeps."""
-
-    @property
-    def key(self) -> str:
-        """By columns and rows."""
-        return self.scope.key
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Those of the values, and of the row condition."""
-        return self.scope.columns
 
     @property
     def keeps_values(self) -> bool:

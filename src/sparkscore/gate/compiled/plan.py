@@ -1,6 +1,6 @@
 """A suite, compiled: which measures are taken in the pass over the rows, and which need a shuffle."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -59,7 +59,7 @@ def compute_compiled_rules(
     Jobs:    one for all measures that a pass over the rows takes, none where there are none; one more for each
              column, or list of columns, whose values are brought together; one for each other table.
     """
-    missing = [rule for rule in rules if not is_rule_measured(rule, measured)]
+    missing = [rule for rule in rules if not _is_rule_measured(rule, measured)]
     if not missing:
         return [rule.evaluate(measured) for rule in rules]
     frame = load_frame()
@@ -74,13 +74,12 @@ def compute_compiled_rules(
     return [rule.evaluate(values) for rule in rules]
 
 
-def is_rule_measured(rule: CompiledRule, measured: MeasuredValues | Collection[str]) -> bool:
-    """Whether a rule can be evaluated by what is measured."""
+def _is_rule_measured(rule: CompiledRule, measured: MeasuredValues) -> bool:
     has_measures = all(measure.name in measured for measure in rule.measures)
     return has_measures and (rule.shuffle is None or _is_shuffle_measured(rule.shuffle, measured))
 
 
-def _is_shuffle_measured(shuffle: RuleShuffle, measured: MeasuredValues | Collection[str]) -> bool:
+def _is_shuffle_measured(shuffle: RuleShuffle, measured: MeasuredValues) -> bool:
     return shuffle.sketches is None and all(measure.name in measured for measure in shuffle.value_measures)
 
 

@@ -14,6 +14,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 
+from sparkscore.executor_variables import PASSED_VARIABLES_NAME
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.error_messages import decode_host_error
 from sparkscore.model.host.executor_process import Process
@@ -30,7 +31,6 @@ _SECRET_VARIABLE = re.compile(
     r"passw|secret|token(?!izers)|credential|_key$|_key_|apikey|_pat$|_auth$|^mlflow_tracking_", re.IGNORECASE
 )
 """Wider than what texts are searched for: a model seldom misses a variable, and must not find a secret."""
-PASSED_VARIABLES_NAME = "SPARKSCORE_HOST_VARIABLES"
 
 _host_processes: list[subprocess.Popen[bytes]] = []
 """Processes of this worker's making; asked after now and then, so that those that ended do not stay as zombies."""

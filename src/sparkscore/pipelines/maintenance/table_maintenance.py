@@ -7,9 +7,10 @@ from dataclasses import replace
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.store import file_maintenance, retention
 from sparkscore.store.colocated_jobs import ColocatedJobs
-from sparkscore.store.direct_tables import DIRECT_ERRORS, DirectTable
+from sparkscore.store.direct_tables import DirectTable
 from sparkscore.store.small_table_upkeep import choose_small_files, choose_wide_file, compact_small_files
 from sparkscore.store.table import Table
+from sparkscore.store.table_location import DIRECT_ERRORS
 
 
 def expire_job_tables(job: MaintenanceRun) -> None:
@@ -56,8 +57,8 @@ def _compact_events(job: MaintenanceRun, table: Table) -> bool:
     """Whether small files of the run events were looked for without Spark: it would make one of all rows, unsorted."""
     with suppress(*DIRECT_ERRORS):
         for choose in (choose_small_files, choose_wide_file):
-            found = choose(DirectTable.open(table)).num_rows
-            job.add_counts(files_compacted=found if job.dry_run or not found else compact_small_files(table, choose))
+            found = choose(DirectTable.open(table)).num_rows if job.dry_run else compact_small_files(table, choose)
+            job.add_counts(files_compacted=found)
         return True
     return False
 

@@ -10,14 +10,14 @@ from sparkscore.errors import MONITORING_BREACH, ScanUnsupported, SparkscoreErro
 from sparkscore.model.registry.mlflow_client import call_mlflow_in_time
 from sparkscore.monitor.mlflow_run import log_run
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison, compare_run_profiles
-from sparkscore.pipelines.monitoring.run_profiles import find_profile_states, profile_run
+from sparkscore.pipelines.monitoring.run_profiles import profile_run
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
 from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import monitored_event
 from sparkscore.pipelines.shared.run_pages import collect_run_page, run_page_path, write_run_page
-from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, RunPage, SlaRule, Stage
+from sparkscore.records import ColumnProfile, Drift, Run, RunEvent, SlaRule, Stage
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import BackgroundJob, JobResult, run_in_background
@@ -44,18 +44,16 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
     First what decides the exit code, and its event: a retry gets the same code. The page and the MLflow run come last;
     whoever ends the attempt before them loses them alone.
 
-    Jobs:    two that read columns, where no task has profiled them, three small ones that write; none if the config
-             asks for no monitoring.
+    Jobs:    two that read columns, where no task has profiled them, three small ones where only Spark writes the
+             tables; none if the config asks for no monitoring.
     """
     if not _is_monitoring_requested(attempt.settings):
         return
     findings = _judge_published_run(attempt, plan, stage, rows_read)
-    if attempt.settings.monitor.report:
-        path = run_page_path(attempt.settings, plan.run.run_id)
-        attempt.report = replace(attempt.report, report=path)
-    attempt.record_monitoring(_monitored_details(attempt, findings.comparison.drifts, findings.rules))
-    if attempt.settings.monitor.report:
-        _write_page_in_time(attempt, findings)
+    path = run_page_path(attempt.settings, plan.run.run_id) if attempt.settings.monitor.report else None
+    attempt.record_monitoring(_monitored_details(attempt, findings, path))
+    if path is not None:
+        _write_page_in_time(attempt, findings, path)
     if attempt.settings.monitor.mlflow:
         with attempt.phase("mlflow"), _warn_on_failure(attempt, "MLflow run"):
             _log_run_in_time(attempt, plan.run, findings.comparison.drifts)
@@ -81,18 +79,17 @@ def _judge_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read: 
     return RunFindings(profiles, comparison, rules, events)
 
 
-def _write_page_in_time(attempt: Attempt, findings: RunFindings) -> None:
+def _write_page_in_time(attempt: Attempt, findings: RunFindings, path: str) -> None:
     """Write the page of the run, and wait for it for a limited time. It changes nothing but the result's `report`."""
-    page = partial(collect_run_page, attempt, findings.profiles, findings.comparison, findings.rules, findings.events)
     with attempt.phase("report"), _warn_on_failure(attempt, "report"):
-        attempt.report, path = replace(attempt.report, report=None), attempt.report.report
-        work = partial(_write_collected_page, attempt, page)
+        work = partial(_write_page, attempt, findings)
         BackgroundJob(attempt.spark, work, starts_jobs=_is_only_for_spark(attempt)).result(seconds=_PAGE_S)
         attempt.report = replace(attempt.report, report=path)
 
 
-def _write_collected_page(attempt: Attempt, collect: Callable[[], RunPage]) -> None:
-    write_run_page(attempt.spark, attempt.settings, collect())
+def _write_page(attempt: Attempt, found: RunFindings) -> None:
+    page = collect_run_page(attempt, found.profiles, found.comparison, found.rules, found.events)
+    write_run_page(attempt.spark, attempt.settings, page)
 
 
 def _run_beside(attempt: Attempt, work: Callable[[], JobResult]) -> AbstractContextManager[BackgroundJob[JobResult]]:
@@ -118,8 +115,7 @@ def _profile_published_run(attempt: Attempt, plan: Plan, stage: Stage, rows_read
     profiles: tuple[ColumnProfile, ...] = ()
     if attempt.settings.profile.rows != "none":
         with attempt.phase("profile"), _warn_on_failure(attempt, "profile", binding=attempt.settings.drift.fail):
-            states = find_profile_states(attempt, plan, stage, rows_read=rows_read)
-            profiles = profile_run(attempt, plan, stage, rows_read=rows_read, iterate_states=states)
+            profiles = profile_run(attempt, plan, stage, rows_read=rows_read)
     return profiles
 
 
@@ -188,8 +184,8 @@ def _judge_drift(attempt: Attempt, drifts: Sequence[Drift]) -> None:
         attempt.exit_code = MONITORING_BREACH
 
 
-def _monitored_details(attempt: Attempt, drifts: Sequence[Drift], rules: Sequence[SlaRule]) -> dict[str, Any]:
-    drifted = [drift for drift in drifts if drift.drifted][:_WORST]
+def _monitored_details(attempt: Attempt, findings: RunFindings, report: str | None) -> dict[str, Any]:
+    drifted = [drift for drift in findings.comparison.drifts if drift.drifted][:_WORST]
     return {
         "drifted": attempt.report.drifted,
         "drift": [
@@ -199,8 +195,8 @@ def _monitored_details(attempt: Attempt, drifts: Sequence[Drift], rules: Sequenc
             }
             for drift in drifted
         ],
-        "sla": [asdict(rule) for rule in rules],
-        "report": attempt.report.report,
+        "sla": [asdict(rule) for rule in findings.rules],
+        "report": report,
     }
 
 

@@ -1,6 +1,5 @@
 """The profiles of a run: its inputs by a sample of row groups, its predictions in full, from the stage."""
 
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -23,40 +22,27 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.table import Table
 
 log = structlog.get_logger("sparkscore")
 
 _HASH_SHARES = 1 << 20
-_INPUT_PROFILE = "input_profile"
 
 
-IterateStates = Callable[[ProfileSummary], Iterable[bytes]]
-"""The states of a summary that the tasks of the run have computed. Raises where they have not."""
-
-
-def profile_run(
-    attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int, iterate_states: IterateStates | None = None
-) -> tuple[ColumnProfile, ...]:
+def profile_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> tuple[ColumnProfile, ...]:
     """Profiles of a run's columns, without sensitive ones; from the states of its tasks where there are any.
 
     Jobs:    two that read, where no task has profiled: a sample of the source, and the stage.
     """
+    staged = attempt.stage_store(plan.run).find_states(stage)
     profiles = (
-        *_profile_run_inputs(attempt, plan, rows_read, iterate_states),
-        *_profile_predictions(attempt, plan, stage, iterate_states),
+        *_profile_run_inputs(attempt, plan, rows_read, staged),
+        *_profile_predictions(attempt, plan, stage, staged),
     )
     for one in find_omitted_slices(profiles):
         log.info("rows in no slice", segment=one.segment, of=one.log_type, rows=one.rows, count=one.count)
     return profiles
-
-
-def find_profile_states(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> IterateStates | None:
-    """What the tasks of a run have profiled of its rows while they scored; None where tasks do not write the stage."""
-    states, share = attempt.stage_store(plan.run).find_states(stage), input_profile_share(attempt, rows_read)
-    if states is None:
-        return None
-    return lambda summary: states.iterate_states(summary, share=share if summary.name == _INPUT_PROFILE else 1.0)
 
 
 def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tuple[ColumnProfile, ...]:
@@ -77,7 +63,7 @@ def profile_table_inputs(attempt: Attempt, plan: Plan, snapshot: Snapshot) -> tu
 def input_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
     """What is profiled of the rows that the model reads."""
     request = ProfileRequest(tuple(_profiled_input_columns(attempt, plan)), attempt.settings.profile.segments)
-    return ProfileSummary(_INPUT_PROFILE, request, request.read_columns)
+    return ProfileSummary("input_profile", request, request.read_columns)
 
 
 def input_profile_share(attempt: Attempt, rows: int) -> float:
@@ -98,14 +84,14 @@ def prediction_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
 
 
 def _profile_run_inputs(
-    attempt: Attempt, plan: Plan, rows_read: int, iterate_states: IterateStates | None
+    attempt: Attempt, plan: Plan, rows_read: int, staged: StagedStates | None
 ) -> tuple[ColumnProfile, ...]:
     summary = input_profile_summary(attempt, plan)
     if not summary.request.columns:
         return ()
-    state = _merge_task_states(summary, iterate_states)
+    share = input_profile_share(attempt, rows_read)
+    state = _merge_task_states(summary, staged, share=share)
     if state is None:
-        share = input_profile_share(attempt, rows_read)
         state = _profile_sample(attempt, plan.snapshot, summary.request, share=share)
     return _build_input_profiles(plan.snapshot, summary.request, state, rows=rows_read)
 
@@ -133,10 +119,10 @@ def _build_input_profiles(
 
 
 def _profile_predictions(
-    attempt: Attempt, plan: Plan, stage: Stage, iterate_states: IterateStates | None
+    attempt: Attempt, plan: Plan, stage: Stage, staged: StagedStates | None
 ) -> tuple[ColumnProfile, ...]:
     summary = prediction_profile_summary(attempt, plan)
-    state = _merge_task_states(summary, iterate_states)
+    state = _merge_task_states(summary, staged)
     if state is None:
         table = attempt.stage_store(plan.run).table
         schema = spark_to_arrow_schema(table.load_schema(stage.version))
@@ -151,12 +137,12 @@ def _profile_predictions(
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 
-def _merge_task_states(summary: ProfileSummary, iterate_states: IterateStates | None) -> bytes | None:
+def _merge_task_states(summary: ProfileSummary, staged: StagedStates | None, *, share: float = 1.0) -> bytes | None:
     """The merged states of the run's tasks; None where they have none, so that jobs of their own profile."""
-    if iterate_states is None:
+    if staged is None:
         return None
     try:
-        return merge_profile_states(iterate_states(summary))
+        return merge_profile_states(staged.iterate_states(summary, share=share))
     except Exception as error:  # noqa: BLE001  whatever is missing or cannot be read: the table's rows are there
         log.info("profile by jobs of its own", of=summary.name, reason=_shorten_reason(error))
         return None

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
+from sparkscore.model.distribution.model_cache_limits import folder_bytes
 from sparkscore.records import PinnedModel, RunEvent
 
 _SOON_S = 10.0
@@ -77,7 +77,7 @@ def find_scoring_rate(events: Sequence[RunEvent], model_name: str) -> float | No
     Without the time in which the model was loaded: tasks wait for it side by side.
     """
     for event in reversed(events):
-        is_scored = event.event in ("staged", "published") and event.pins is not None
+        is_scored = event.event in ("staged", "published")
         if is_scored and event.pins is not None and event.pins.model_name == model_name:
             details = event.parsed_details
             counted, seconds = details.get("executors") or {}, (details.get("seconds") or {}).get("score_and_stage")
@@ -97,12 +97,8 @@ def _choose_by_speed(cost: ScoringCost, rate: float) -> GateOrder:
 
 def _choose_by_size(cost: ScoringCost) -> GateOrder:
     """Nothing tells how fast the model is: what is small and usual is scored at once."""
-    if cost.model.runtime not in _LIGHT_RUNTIMES or _model_bytes(cost.model.path) > _SMALL_MODEL_BYTES:
+    if cost.model.runtime not in _LIGHT_RUNTIMES or folder_bytes(cost.model.path) > _SMALL_MODEL_BYTES:
         return GateOrder(True, "no earlier run tells how fast the model is, and it may be slow")
     if cost.bytes > _SMALL_TABLE_BYTES:
         return GateOrder(True, f"no earlier run tells how fast the model is, and there are {cost.bytes / 1e6:,.0f} MB")
     return GateOrder(False, f"a small table of {cost.bytes / 1e6:,.1f} MB")
-
-
-def _model_bytes(path: str) -> int:
-    return sum(file.stat().st_size for file in Path(path).rglob("*") if file.is_file())

@@ -69,7 +69,7 @@ def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows:
             plan.model,
             choice.scan.bytes,
             rows,
-            attempt.spark.sparkContext.defaultParallelism,
+            attempt.cores,
             has_gpu=attempt.spark.conf.get(_GPU_SETTING, None) is not None,
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
             load_events=lambda: JobEvents.open(attempt.runs_table, job=attempt.settings.job).load_newest(_PACED_AS_OFS),
@@ -82,9 +82,8 @@ def choose_profile_share(attempt: Attempt, plan: Plan, rows: SourceRows) -> floa
 
     With a filter the scan cannot tell which of a row group's rows are in a sample.
     """
-    most = rows.most if rows.exact is None else rows.exact
     is_all = attempt.settings.profile.rows == "all"
-    share = 1.0 if is_all else None if most is None else input_profile_share(attempt, most)
+    share = 1.0 if is_all else None if rows.most is None else input_profile_share(attempt, rows.most)
     return share if share is None or share >= 1 or not plan.snapshot.where else None
 
 

@@ -19,7 +19,7 @@ class SourceRows:
     exact: int | None
     """None where that is known only when they are read: there is one at least."""
     most: int | None
-    """At most so many; None where the log does not say."""
+    """At most so many: `exact` where that is known; None where the log does not say."""
 
 
 def survey_source_rows(attempt: Attempt, plan: Plan, choice: TransportChoice) -> SourceRows:

@@ -24,7 +24,7 @@ from sparkscore.store.table_contracts import ensure_table
 def publish_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -> RunReport:
     """Judge and publish the complete stage of an attempt.
 
-    Jobs:    one that judges, more for a suite; those of `publish_run`.
+    Jobs:    those of `stage_gate.judge_stage` and of `publish_run`.
     Raises:  GateFailed, PublishConflict, PinsConflict, TableChanged, ForeignTable, AccessDenied.
     """
     target, keys = attempt.target, attempt.settings.output_keys
@@ -63,7 +63,7 @@ def finish_publication(
 ) -> RunReport:
     """The last event and the report of an attempt, after its commit or after that of a later revision.
 
-    `then`: what to do after the publication.
+    `on_visible`: what to do after the publication.
     """
     attempt.report = replace(attempt.report, table_version=publication.table_version, rows_removed=publication.removed)
     if publication.run_id != run.run_id:

@@ -1,17 +1,15 @@
 """The suites of a run's gates: compiled once, with what of them tasks measure while they read and write rows."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from typing import Any
 
 import pyarrow as pa
 import structlog
 from pyspark.sql import DataFrame
-from pyspark.sql.pandas.types import from_arrow_type
-from pyspark.sql.types import StructField, StructType
+from pyspark.sql.types import StructType
 
 from sparkscore.gate.stage_counts import StageCountSummary
-from sparkscore.gate.suite_compilation import Gate, compile_gate_suite, compile_suite
+from sparkscore.gate.suite_compilation import Gate, compile_gate_suite
 from sparkscore.gate.suite_measuring import (
     MeasuredRows,
     SuiteMeasuring,
@@ -25,7 +23,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import RowSummary, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
-from sparkscore.spark.type_mapping import has_types_of_spark_alone
+from sparkscore.spark.type_mapping import arrow_to_spark_schema, has_types_of_spark_alone
 from sparkscore.stage.output_columns import OutputColumns, OutputSummary
 from sparkscore.stage.staged_states import StagedStates, StatesMissing
 
@@ -108,25 +106,23 @@ def judge_by_states(
             states = list(summarise(summary))
         except Exception as error:  # noqa: BLE001  what only Spark reads; where that fails too, its own error tells why
             log.info("gate through Spark", gate=measuring.compiled.gate, reason=shorten_redacted(str(error), 200))
-    return judge_measured_suite(measuring, states or (), load_frame, rows=None if states else _NO_ROWS_SEEN)
-
-
-_NO_ROWS_SEEN = -1
-"""Of no states: Spark computes all rules."""
+    return judge_measured_suite(measuring, states, load_frame)
 
 
 def _plan_input_gate(attempt: Attempt, schema: StructType) -> SuiteMeasuring:
-    suite, sensitive = attempt.suites["input"], attempt.settings.source.sensitive
-    if suite.reject_expectations:  # all of them, so that an error names every broken rule
-        compile_suite(suite, schema, gate="input", sensitive=sensitive)
-    compiled = compile_gate_suite(suite.gate_suite, schema, "input", sensitive)
+    suite = attempt.suites["input"]
+    # the rules that reject, too, so that an error names every broken one
+    compiled = compile_gate_suite(suite, schema, "input", attempt.settings.source.sensitive)
+    pairs = zip(suite.expectations, compiled.rules, strict=True)
+    judged = tuple(rule for expectation, rule in pairs if not expectation.rejects)
+    compiled = replace(compiled, suite=suite.gate_suite, rules=judged)
     return plan_suite_measuring(compiled, schema, MeasuredRows(schema.names), name=INPUT_GATE)
 
 
 def _plan_output_gate(attempt: Attempt, plan: Plan) -> SuiteMeasuring:
     constant = {column.name for column in LINEAGE_COLUMNS}
     staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
-    schema = _build_gate_schema(staged)
+    schema = arrow_to_spark_schema(staged)
     compiled = compile_gate_suite(attempt.suites["output"], schema, "output", attempt.settings.output_sensitive)
     nested_null = plan.nullable and pa.types.is_nested(staged[PREDICTION_COLUMN])  # NaN within becomes NULL
     columns = [name for name in schema.names if not (nested_null and name == PREDICTION_COLUMN)]
@@ -139,9 +135,4 @@ def _source_schema(attempt: Attempt, plan: Plan) -> StructType:
     schema = plan.snapshot.schema
     if has_types_of_spark_alone(schema):
         return ingest.snapshot_frame(attempt.spark, replace(plan.snapshot, columns=tuple(schema.names))).schema
-    return _build_gate_schema({field.name: field.type for field in schema})
-
-
-def _build_gate_schema(columns: Mapping[str, pa.DataType]) -> StructType:
-    types: dict[str, Any] = {name: from_arrow_type(kind, prefer_timestamp_ntz=True) for name, kind in columns.items()}
-    return StructType([StructField(name, kind) for name, kind in types.items()])
+    return arrow_to_spark_schema({field.name: field.type for field in schema})
