@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pytest
@@ -77,8 +78,9 @@ def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monk
 
 
 @pytest.fixture
-def log_store(spark: SparkSession) -> Iterator[None]:
-    """A session whose Delta commits to S3 through a table in DynamoDB."""
+def log_store(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A session whose Delta commits to S3 through a table in DynamoDB; nobody has read its conf yet."""
+    monkeypatch.setattr("sparkscore.store.table_location._CONTEXT_CONFS", WeakKeyDictionary())
     conf, name = spark.sparkContext._conf, "spark.delta.logStore.s3a.impl"
     conf.set(name, "io.delta.storage.S3DynamoDBLogStore")
     yield
