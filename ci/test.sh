@@ -94,6 +94,7 @@ prepare() {
     setup_runtimes
     [[ " ${steps[*]} " == " slow " ]] || setup_programs
     PATH=$(dirname "$SETUP_PYTHON"):$PATH
+    python -m tests.postgres || setup_say "PostgreSQL's JDBC driver could not be fetched (above); tests that need it are skipped"
     rm -f build/spark.jsa # of another Spark, perhaps
     find_archive
 }
