@@ -221,14 +221,19 @@ setup_runtimes() {
 }
 
 # Programs that some tests start; those are skipped where a program is not there.
-setup_wanted_programs=(prometheus chromium)
+setup_wanted_programs=(prometheus chromium postgresql)
 
 setup_has_programs() {
     local program
-    for program in "${setup_wanted_programs[@]}"; do command -v "$program" >/dev/null || return 1; done
+    for program in "${setup_wanted_programs[@]}"; do
+        # Debian keeps the programs of a PostgreSQL server off the PATH, one folder per version
+        if [[ $program == postgresql ]]; then compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || return 1; else
+            command -v "$program" >/dev/null || return 1
+        fi
+    done
 }
 
-# Debian's package starts a Prometheus of its own, unless a policy forbids it.
+# Debian's packages start a Prometheus and a PostgreSQL of their own, unless a policy forbids it.
 setup_install_programs() {
     local policy=/usr/sbin/policy-rc.d ours='' outcome=0
     local apt=(timeout 300 apt-get -qq -o Acquire::Retries=2 -o Acquire::http::Timeout=30)

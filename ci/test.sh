@@ -104,7 +104,8 @@ line() { table+=$(printf '%-10s %6s s  %s' "$@")$'\n'; } # STEP SECONDS REMARK
 prepare() {
     PATH=$(dirname "$SETUP_PYTHON"):$PATH
     python -m compileall -qq src tests jobs # each of hundreds of processes would, where Python may not keep it
-    rm -f build/spark.jsa                   # of another Spark, perhaps
+    python -m tests.postgres || setup_say "PostgreSQL's JDBC driver could not be fetched (above); tests that need it are skipped"
+    rm -f build/spark.jsa # of another Spark, perhaps
     find_archive
     (setup_runtimes) >build/runtimes.log 2>&1 &
 }

@@ -13,6 +13,7 @@ from delta.tables import DeltaTable
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
 from tests.warm_daemon import MORE
 from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
@@ -20,6 +21,7 @@ from tests.world import Registry, World, registry_in, source_rows
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ["PYSPARK_PYTHON"] = sys.executable
+add_jdbc_driver()
 
 # Hundreds of queries over a few rows each: compiling them costs more than it saves (32 s instead of 37 for six runs).
 options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codegen.factoryMode=NO_CODEGEN"]
@@ -170,6 +172,13 @@ def fresh_workers(spark: SparkSession) -> None:
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """A registry with one model in two versions."""
     return registry_in(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL on loopback: each test makes tables with names of its own."""
+    with serve_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture
