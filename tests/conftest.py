@@ -14,6 +14,8 @@ from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
+from tests.warm_daemon import MORE
+from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -28,10 +30,12 @@ options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codege
 options += ["--driver-memory 2g", "--conf spark.databricks.delta.delta.log.cacheSize=10"]
 options += ["--driver-java-options -Ddelta.log.cacheSize=10"]
 options.append("--conf spark.sql.sources.parallelPartitionDiscovery.parallelism=2")  # else VACUUM starts 10,000 tasks
-if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers counts: see pyproject.toml
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    options.append("--conf spark.python.daemon.module=tests.coverage_daemon")
+# Python workers find it. Under coverage what runs in them counts: see pyproject.toml.
+paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+daemon = "coverage_daemon" if "COVERAGE_PROCESS_CONFIG" in os.environ else "warm_daemon"
+options.append(f"--conf spark.python.daemon.module=tests.{daemon}")
+os.environ[MORE] = "skops.io"  # of the sessions' own model
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
 # An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect.
@@ -156,6 +160,12 @@ def spark() -> Iterator[SparkSession]:
     session = start_local_session("tests", master="local[2,4]")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def fresh_workers(spark: SparkSession) -> None:
+    """Python workers that hold no model: a second one would get a process of its own, which takes a second to start."""
+    end_idle_workers(spark)
 
 
 @pytest.fixture(scope="session")
