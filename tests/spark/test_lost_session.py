@@ -26,7 +26,8 @@ def nobody_answers() -> Exception:
         try:
             channel.unary_unary("/nobody")(b"", timeout=30)
         except grpc.RpcError as error:
-            return error
+            found: Exception = error
+            return found
     raise AssertionError("somebody answers")
 
 
