@@ -16,6 +16,7 @@ from sparkscore.ingest.file_ranges import build_file_splits, target_bytes
 from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
 from sparkscore.records import FileScan, Snapshot
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.store.table import Table
 from sparkscore.store.table_log import list_data_files, sum_logged_rows
 
@@ -63,7 +64,7 @@ def plan_file_scan(
     files = list_data_files(table)
     kept = files.filter(can_match_conditions(files, conditions, partitions)) if conditions else files
     sizes = kept.column("size_bytes").to_numpy()
-    target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
+    target = target or target_bytes(sizes, slots=count_task_slots(spark))
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
     reader = ParquetSplitReader(
         location.root, location.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows

@@ -14,6 +14,7 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import GONE_COLUMN, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.spark.sql_texts import struct_text
 from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
 from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, insert_into_table, merge_into_table
@@ -157,7 +158,7 @@ def _choose_file_count(rows: RowsToPublish, spark: SparkSession) -> int:
     size = rows.scored * _BYTES_PER_ROW if rows.size is None else rows.size
     if size <= _SMALL_FILE:
         return 1
-    return max(-(-size // _LARGE_FILE), min(spark.sparkContext.defaultParallelism, -(-size // _SMALL_FILE)))
+    return max(-(-size // _LARGE_FILE), min(count_task_slots(spark), -(-size // _SMALL_FILE)))
 
 
 def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:

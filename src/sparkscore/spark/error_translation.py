@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -20,6 +19,8 @@ from sparkscore.errors import (
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
+from sparkscore.spark.py4j_errors import Py4JError, Py4JJavaError
+from sparkscore.spark.session_kind import is_connect_session
 
 _DENIED_PATTERN = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -113,6 +114,8 @@ def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
 
     Jobs:    none.
     """
+    if is_connect_session(spark):  # whether a server is there its own errors say: who asks again waits for minutes
+        return None
     try:
         if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
             return None

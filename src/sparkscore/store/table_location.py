@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from weakref import WeakKeyDictionary
 
@@ -9,12 +10,12 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 from pyarrow import fs
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.outside_conf import HADOOP_CONF_VARIABLES
+from sparkscore.spark.session_kind import is_connect_session, shares_files
 
 LOG_FOLDER = "_delta_log"
 DIRECT_ERRORS = (ScanUnsupported, DeltaError, OSError, ValueError, pa.ArrowException)
@@ -32,8 +33,8 @@ _S3_OPTIONS: Mapping[str, tuple[str, str]] = {
 """pyarrow's argument: the setting of Spark's S3A, and the variable that AWS's own tools and deltalake read."""
 
 
-_DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[SparkContext, str] = WeakKeyDictionary()
-_CONTEXT_CONFS: WeakKeyDictionary[SparkContext, Mapping[str, str]] = WeakKeyDictionary()
+_DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
+_CONTEXT_CONFS: WeakKeyDictionary[Any, Mapping[str, str]] = WeakKeyDictionary()
 
 
 def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
@@ -49,6 +50,10 @@ def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
             f"{table.name} is a table of a catalog", "a table by its path: a catalog may restrict its rows"
         )
     parts = urlsplit(table.path)
+    if parts.scheme.lower() in ("", "file") and not (spark is None or shares_files(spark)):
+        raise ScanUnsupported(
+            f"{table.name} is on the machine of a Spark Connect server", "a client on that machine, or S3"
+        )
     if parts.scheme == "":
         _refuse_other_default(spark)
         return TableLocation(table.path, table.path)
@@ -71,6 +76,8 @@ def _load_context_conf(spark: SparkSession | None) -> Mapping[str, str]:
     """The settings that Spark was started with: hundreds of calls to the JVM, so once per context."""
     if spark is None:
         return {}
+    if is_connect_session(spark):
+        return dict(spark.conf.getAll)
     context = spark.sparkContext
     if context not in _CONTEXT_CONFS:
         _CONTEXT_CONFS[context] = dict(context.getConf().getAll())
@@ -96,6 +103,8 @@ def _refuse_other_default(spark: SparkSession | None) -> None:
         named = next((name for name in HADOOP_CONF_VARIABLES if name in os.environ), None)
         if named is not None:
             raise ScanUnsupported(f"{named} may name another file system than the machine's", "a path with a scheme")
+        return
+    if is_connect_session(spark):  # that its server shares the files shows where a path without a scheme is
         return
     context = spark.sparkContext
     if context not in _DEFAULT_FILE_SYSTEMS:

@@ -42,6 +42,7 @@ from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
@@ -176,7 +177,7 @@ class Attempt:
     @cached_property
     def cores(self) -> int:
         """How many tasks the session runs at once, as it began."""
-        return int(self.spark.sparkContext.defaultParallelism)
+        return count_task_slots(self.spark)
 
     @cached_property
     def first_job(self) -> str:
