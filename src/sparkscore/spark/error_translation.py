@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from deltalake.exceptions import DeltaError
 from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -20,6 +21,7 @@ from sparkscore.errors import (
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
+from sparkscore.storage_errors import find_refusal_error, find_silence_error, find_storage_error
 
 _DENIED_PATTERN = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -51,10 +53,12 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """The suite's own error for a failure of Spark or Delta while doing `what`; None if it is unknown.
 
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
-    its message is a model's, or quotes a row. Of the driver's own failures only a full disk is known.
+    its message is a model's, or quotes a row. Of the driver's own failures a full disk is known, and what a store says.
     """
     if isinstance(error, OSError) and is_disk_full(error):
         return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    if isinstance(error, OSError | DeltaError):
+        return find_storage_error(str(error), what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
     found = throwables_of(error)
@@ -87,6 +91,9 @@ def _disk_full_error(what: str) -> TemporaryError:
 def _classify_text(text: str, what: str) -> SparkscoreError | None:
     if _DISK_FULL_PATTERN.search(text):
         return _disk_full_error(what)
+    refused = find_refusal_error(text, what)
+    if refused is not None:
+        return refused
     if _DENIED_PATTERN.search(text):
         return AccessDenied(
             f"no access while {what}: {_matching_line(text, _DENIED_PATTERN)}",
@@ -105,7 +112,7 @@ def _classify_text(text: str, what: str) -> SparkscoreError | None:
             "a Delta table",
             "check the name; a plain name means a table under the home folder",
         )
-    return None
+    return find_silence_error(text, what)
 
 
 def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
