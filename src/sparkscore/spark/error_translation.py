@@ -13,6 +13,7 @@ from sparkscore.errors import (
     AccessDenied,
     ConfigError,
     PublishConflict,
+    SessionLost,
     SparkscoreError,
     TableNotFound,
     TemporaryError,
@@ -21,6 +22,7 @@ from sparkscore.errors import (
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
+from sparkscore.spark.lost_session import is_session_lost, session_lost_error
 from sparkscore.storage_errors import find_refusal_error, find_silence_error, find_storage_error
 
 _DENIED_PATTERN = re.compile(
@@ -57,6 +59,8 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """
     if isinstance(error, OSError) and is_disk_full(error):
         return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    if is_session_lost(error):
+        return session_lost_error(what)
     if isinstance(error, OSError | DeltaError):
         return find_storage_error(str(error), what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
@@ -115,21 +119,23 @@ def _classify_text(text: str, what: str) -> SparkscoreError | None:
     return find_silence_error(text, what)
 
 
-def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
-    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM); None while it runs.
+def spark_end_error(spark: SparkSession, what: str, error: BaseException) -> SessionLost | None:
+    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM or server); None while it runs.
+
+    Whether a Connect server is there tells its own error: who asked it again would wait for minutes.
 
     Jobs:    none.
     """
+    if is_session_lost(error):
+        return session_lost_error(what)
+    if not hasattr(spark, "_jsparkSession"):  # Connect
+        return None
     try:
         if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
             return None
     except (Py4JError, OSError):  # so it is, or nobody answers
         pass
-    return TemporaryError(
-        f"Spark ended while {what}",
-        "a session that lasts as long as the run",
-        "run it again: it continues from what was kept",
-    )
+    return session_lost_error(what)
 
 
 @contextmanager
