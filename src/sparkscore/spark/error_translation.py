@@ -57,12 +57,10 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
     its message is a model's, or quotes a row. Of the driver's own failures a full disk is known, and what a store says.
     """
-    if isinstance(error, OSError) and is_disk_full(error):
-        return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
     if is_session_lost(error):
         return session_lost_error(what)
     if isinstance(error, OSError | DeltaError):
-        return find_storage_error(str(error), what)
+        return _translate_own_failure(error, what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
     found = throwables_of(error)
@@ -75,6 +73,12 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     return _classify_text(
         "\n".join(f"{throwable.kind}: [{throwable.condition}] {throwable.message}" for throwable in found), what
     )
+
+
+def _translate_own_failure(error: OSError | DeltaError, what: str) -> SparkscoreError | None:
+    if isinstance(error, OSError) and is_disk_full(error):
+        return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    return find_storage_error(str(error), what)
 
 
 def error_from_text(text: str, what: str) -> SparkscoreError | None:
