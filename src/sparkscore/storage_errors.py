@@ -24,6 +24,7 @@ _DENIED = re.compile(
     r"|does not have \[?\w+\]? privilege",
     re.IGNORECASE,
 )
+_CATALOGS_OWN = re.compile(r"PATH_BASED_ACCESS_TO_CATALOG_MANAGED_TABLE_BLOCKED")
 _UNREACHABLE = re.compile(
     r"NETWORK_CONNECTION|could(n.t| not) (connect|resolve)|connection (refused|reset|closed|timed out)"
     r"|request timed? ?out|error sending request|SLOW_?DOWN|INTERNAL_FAILURE|ServiceUnavailable|SERVICE_UNAVAILABLE"
@@ -38,7 +39,8 @@ def find_refusal_error(text: str, what: str) -> SparkscoreError | None:
 
     Runs on: driver | executor.
     """
-    return _find_first(text, what, ((_EXPIRED, _expired_error), (_NO_BUCKET, _bucket_error), (_DENIED, _denied_error)))
+    kinds = ((_CATALOGS_OWN, _path_error), (_EXPIRED, _expired_error), (_NO_BUCKET, _bucket_error))
+    return _find_first(text, what, (*kinds, (_DENIED, _denied_error)))
 
 
 def find_silence_error(text: str, what: str) -> SparkscoreError | None:
@@ -81,6 +83,14 @@ def _bucket_error(what: str, line: str) -> ConfigError:
         f"the bucket is not there while {what}: {line}",
         "a bucket or container that exists",
         "correct its name (source.table, output.table, home), or create it",
+    )
+
+
+def _path_error(what: str, _: str) -> ConfigError:
+    return ConfigError(
+        f"its catalog keeps the commits of the table, and nobody may read its folder, while {what}",
+        "a table by its catalog name",
+        "name it by its catalog name: catalog.schema.table",
     )
 
 

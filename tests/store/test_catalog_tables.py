@@ -1,5 +1,6 @@
 """Tables of a catalog: where they lie, and whose rows somebody may restrict."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ScanUnsupported, SparkNeeded
+from sparkscore.errors import ConfigError, ScanUnsupported, SparkNeeded
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.records import Snapshot, TableRef
 from sparkscore.spark.isolated_session import load_session_settings
@@ -122,3 +123,25 @@ def test_a_table_that_was_made_anew_elsewhere_is_found_there(spark: SparkSession
     spark.sql("DROP TABLE pond.moved")
     spark.sql(f"CREATE TABLE pond.moved (id BIGINT) USING delta LOCATION '{lake}/second'")
     assert table.in_session(spark).location.root == table.refresh().location.root == f"{lake}/second"
+
+
+def test_a_table_whose_commits_its_catalog_keeps_is_sparks_and_its_path_is_refused_with_the_cure(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    path = str(tmp_path / "managed")
+    spark.range(3).write.format("delta").save(path)
+    log = tmp_path / "managed" / "_delta_log" / f"{0:020}.json"
+    features = ["catalogManaged", "inCommitTimestamp"]
+    protocol = {
+        "minReaderVersion": 3,
+        "minWriterVersion": 7,
+        "readerFeatures": features[:1],
+        "writerFeatures": features,
+    }
+    lines = [line for line in log.read_text().splitlines() if "protocol" not in line]
+    log.write_text("\n".join([*lines, json.dumps({"protocol": protocol})]) + "\n")
+    table = Table(spark, TableRef("t", path))
+    with pytest.raises(ScanUnsupported, match="catalogManaged"):
+        table.log.load_newest_version()
+    with pytest.raises(ConfigError, match=r"its catalog keeps[\s\S]*by its catalog name"):
+        table.load_newest_version()

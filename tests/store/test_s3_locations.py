@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.store import executor_trial
-from sparkscore.store.aws_sources import list_aws_sources
+from sparkscore.store.credential_sources import list_aws_sources
 from sparkscore.store.executor_trial import require_executor_access
 from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
+from sparkscore.store.credential_sources import GOOGLE_DEFAULT, list_google_sources
 from sparkscore.store.hadoop_conf import HadoopConf
 from sparkscore.store.s3_locations import PLAIN_SIGNS, refuse_encoded_signs
 
@@ -33,6 +34,9 @@ _GOOGLE_REFUSED = (
 )
 """Settings of Google's client by which it is, or may be, another user than its libraries find."""
 _GOOGLE_DEFAULTS = ("fs.gs.auth.service.account.enable", "google.cloud.auth.service.account.enable")
+_EVERYBODYS = (GOOGLE_DEFAULT, "application_default_credentials.json")
+_GOOGLE_PATIENCE = timedelta(minutes=2)
+"""pyarrow's own is a quarter of an hour for each request."""
 _GOOGLE_ENDPOINT = "https://storage.googleapis.com"
 _AZURE_HOST = re.compile(r"(?P<account>[a-z0-9]+)\.dfs\.core\.windows\.net")
 _AZURE_TOKENS = "org.apache.hadoop.fs.azurebfs.oauth2."
@@ -68,11 +72,12 @@ def _locate_on_google(conf: HadoopConf, bucket: str, path: str) -> TableLocation
     ]
     if refused:
         raise ScanUnsupported(f"the session reaches GCS with {refused[0]}", "the account of the machine")
-    if kind == "COMPUTE_ENGINE" and _find_google_credentials() is not None:
-        raise ScanUnsupported(f"Spark does not take the credentials of {_find_google_credentials()}", "one account")
+    others = [one for one in list_google_sources() if kind != "APPLICATION_DEFAULT" or one not in _EVERYBODYS]
+    if others and kind != "UNAUTHENTICATED":
+        raise ScanUnsupported(f"Spark does not take the credentials of {others[0]}", "one account")
     if kind not in ("COMPUTE_ENGINE", "APPLICATION_DEFAULT", "UNAUTHENTICATED"):
         raise ScanUnsupported(f"the session reaches GCS by {kind}", "the account of the machine")
-    given, options = _google_endpoint(conf), {}
+    given, options = {"retry_time_limit": _GOOGLE_PATIENCE, **_google_endpoint(conf)}, {}
     if kind == "UNAUTHENTICATED":
         given["anonymous"], options["google_skip_signature"] = True, "true"
     if "endpoint_override" in given:
@@ -93,20 +98,14 @@ def _google_endpoint(conf: HadoopConf) -> dict[str, Any]:
     return {"scheme": parts.scheme, "endpoint_override": parts.netloc}
 
 
-def _find_google_credentials() -> str | None:
-    """What Google's libraries find before they ask the machine; None where it is nothing."""
-    if "GOOGLE_APPLICATION_CREDENTIALS" in os.environ:
-        return "GOOGLE_APPLICATION_CREDENTIALS"
-    folder = os.environ.get("CLOUDSDK_CONFIG") or str(Path("~/.config/gcloud").expanduser())
-    file = Path(folder, "application_default_credentials.json")
-    return str(file) if file.exists() else None
-
-
 def _locate_on_azure(conf: HadoopConf, authority: str, path: str) -> TableLocation:
     container, _, host = authority.rpartition("@")
     known = _AZURE_HOST.fullmatch(host)
     if known is None or not container:
         raise ScanUnsupported(f"the store {host} is none of Azure's public ones", "account.dfs.core.windows.net")
+    others = sorted(name for name in os.environ if name.startswith("AZURE_"))
+    if others:
+        raise ScanUnsupported(f"deltalake may take the credentials of {others[0]}", "one way to them")
     given, options = _choose_azure_secrets(_AzureSettings(conf, host))
     try:
         files = fs.AzureFileSystem(known["account"], **given)

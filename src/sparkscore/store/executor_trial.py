@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.store.aws_sources import list_aws_sources
+from sparkscore.store.credential_sources import list_credential_sources
 
 _LONGEST_TRIAL_S = 120.0
 _FOUND: WeakKeyDictionary[SparkContext, dict[tuple[str, str], str]] = WeakKeyDictionary()
@@ -39,7 +39,8 @@ def require_executor_access(spark: SparkSession, location: TableLocation, file: 
 
 
 def _try_on_executor(spark: SparkSession, location: TableLocation, file: str | None) -> str:
-    trial = AccessTrial(location.files, location.root, file, tuple(list_aws_sources()))
+    scheme = urlsplit(location.uri).scheme
+    trial = AccessTrial(location.files, location.root, file, scheme, list_credential_sources(scheme))
     frame = spark.range(0, 1, 1, 1).mapInArrow(trial, "found string")
     try:
         with run_in_background(spark, frame.collect) as job:
@@ -55,8 +56,9 @@ class AccessTrial:
     files: fs.FileSystem
     root: str
     file: str | None
+    scheme: str
     sources: tuple[str, ...]
-    """Where the driver finds credentials of AWS."""
+    """Where the driver finds credentials of the store."""
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         """One row with the obstacle, for Spark's frames."""
@@ -65,7 +67,7 @@ class AccessTrial:
 
     def find_obstacle(self) -> str:
         """What is in the way; an empty text where nothing is."""
-        own = tuple(list_aws_sources())
+        own = list_credential_sources(self.scheme)
         if own != self.sources:
             theirs, drivers = (" and by ".join(one) or "the instance" for one in (own, self.sources))
             return f"they find credentials by {theirs}, the driver by {drivers}"

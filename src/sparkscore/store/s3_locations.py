@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import quote
 
 from pyarrow import fs
@@ -10,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
-from sparkscore.store.aws_sources import list_aws_sources
+from sparkscore.store.credential_sources import list_aws_sources
 from sparkscore.store.hadoop_conf import HadoopConf
 
 S3_SCHEMES = ("s3", "s3a")
@@ -89,7 +90,7 @@ def locate_on_s3(spark: SparkSession | None, scheme: str, root: str) -> TableLoc
         raise ScanUnsupported("there are no S3 keys, and no session that says who asks instead", "AWS_ACCESS_KEY_ID")
     given = {**keys, **settings.place}
     if not keys and "region" not in given and "endpoint_override" not in given:
-        given["region"] = fs.resolve_s3_region(settings.bucket)
+        given["region"] = _resolve_region(settings.bucket)
     plain = given.get("endpoint_override", "").startswith("http://")
     options = {_OPTIONS[name][1]: value for name, value in given.items()}
     # written only where nothing is: two drivers that make the same commit do not overwrite one another
@@ -98,6 +99,14 @@ def locate_on_s3(spark: SparkSession | None, scheme: str, root: str) -> TableLoc
         options["AWS_FORCE_CREDENTIAL_LOAD"] = "true"  # else deltalake asks only the instance where an endpoint is set
     uri, files = f"s3://{quote(root, safe=PLAIN_SIGNS)}", fs.S3FileSystem(**given)
     return TableLocation(uri, root, files, options, _is_coordinated(spark), needs_trial=not keys)
+
+
+@lru_cache
+def _resolve_region(bucket: str) -> str:
+    try:
+        return str(fs.resolve_s3_region(bucket))
+    except (OSError, ValueError) as error:
+        raise ScanUnsupported(f"the region of the bucket {bucket} is not known", "fs.s3a.endpoint.region") from error
 
 
 def refuse_encoded_signs(root: str) -> None:

@@ -1,9 +1,18 @@
-"""Where a process finds credentials of AWS by itself. Executors use it, too: nothing but Python's own library."""
+"""Where a process finds credentials of a store by itself. Executors use it, too: nothing but Python's own library."""
 
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+GOOGLE_DEFAULT = "GOOGLE_APPLICATION_CREDENTIALS"
+_GOOGLE_VARIABLES = (
+    GOOGLE_DEFAULT,
+    "GOOGLE_SERVICE_ACCOUNT",
+    "GOOGLE_SERVICE_ACCOUNT_KEY",
+    "GOOGLE_SERVICE_ACCOUNT_PATH",
+    "SERVICE_ACCOUNT",
+)
+"""The first is every library's; deltalake reads the others."""
 _ENVIRONMENT_KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _PROFILE_FILES: Mapping[str, str] = {"AWS_SHARED_CREDENTIALS_FILE": "credentials", "AWS_CONFIG_FILE": "config"}
 _PROFILE_WORDS = ("aws_access_key_id", "role_arn", "credential_process", "credential_source", "sso_", "login_session")
@@ -32,3 +41,20 @@ def _may_hold_credentials(variable: str) -> bool:
         return False
     except (OSError, UnicodeDecodeError):
         return True
+
+
+def list_google_sources() -> list[str]:
+    """Where this process finds credentials of Google, but for those of the machine, which it would have to ask for.
+
+    Runs on: driver | executor.
+    """
+    folder = os.environ.get("CLOUDSDK_CONFIG") or str(Path("~/.config/gcloud").expanduser())
+    file = Path(folder, "application_default_credentials.json")
+    names = [name for name in _GOOGLE_VARIABLES if name in os.environ]
+    return [*names, *([file.name] if file.exists() else [])]
+
+
+def list_credential_sources(scheme: str) -> tuple[str, ...]:
+    """The sources of the store that a URI's scheme means. Runs on: driver | executor."""
+    found: Mapping[str, Callable[[], list[str]]] = {"s3": list_aws_sources, "gs": list_google_sources}
+    return tuple(found[scheme]()) if scheme in found else ()
