@@ -57,7 +57,9 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
 
 def load_session_settings(spark: SparkSession) -> dict[str, str]:
-    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them."""
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them; Connect one."""
+    if is_connect_session(spark):
+        return dict(spark.conf.getAll)
     found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
     names, values = found.keys().mkString(separator), found.values().mkString(separator)
     return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}
