@@ -39,7 +39,7 @@ def connect_server(folder: Path, *, conf: Mapping[str, str] | None = None, slots
     properties.write_text("".join(f"{name} {value}\n" for name, value in given.items()))
     command = [f"{home}/bin/spark-submit", "--master", f"local[{slots},4]", "--driver-memory", "1g"]
     command += ["--properties-file", str(properties), "--class", _SERVER, "spark-internal"]
-    unset = ("PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "PYSPARK_GATEWAY_PORT")
+    unset = ("PYSPARK_SUBMIT_ARGS", "SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED", "PYSPARK_GATEWAY_PORT", "PYTHONPATH")
     environ = {name: value for name, value in os.environ.items() if name not in unset}
     environ |= {"SPARK_HOME": str(home), "SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_PYTHON": sys.executable}
     log = folder / "server.log"

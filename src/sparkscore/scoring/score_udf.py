@@ -23,6 +23,7 @@ from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
 from sparkscore.settings.trust_settings import parse_trust_policy
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.package_shipping import ship_package
 from sparkscore.spark.settable_conf import read_setting
 
 log = structlog.get_logger("sparkscore")
@@ -127,6 +128,7 @@ def score_udf(
         log.warning(warning)
     model = allow_input_casts(model, casts or {})
     check_nullable_integers(spark, model.inputs, f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")')
+    ship_package(spark)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 
 

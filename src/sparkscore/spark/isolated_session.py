@@ -11,7 +11,8 @@ from pyspark.sql import SparkSession
 
 from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.redaction.secret_patterns import mask_secrets
-from sparkscore.spark.session_kind import open_new_session
+from sparkscore.spark.package_shipping import ship_package
+from sparkscore.spark.session_kind import is_connect_session, open_new_session
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 from sparkscore.spark.settable_conf import change_settings, is_any_refused, share_refusals, try_settings
 
@@ -32,7 +33,9 @@ def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) ->
     The caller's session stays as it is.
     """
     batches = {} if batch_rows is None else {BATCH_ROWS_CONF: str(batch_rows)}
-    return create_isolated_session(spark, {**RUN_CONF, **batches})
+    session = create_isolated_session(spark, {**RUN_CONF, **batches}, with_files=True)
+    ship_package(session)
+    return session
 
 
 def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
@@ -40,7 +43,7 @@ def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
     return None if spark is None else create_run_session(spark)
 
 
-def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
+def create_isolated_session(spark: SparkSession, conf: Mapping[str, str], *, with_files: bool = False) -> SparkSession:
     """A new session on the same SparkContext: settings of this one that change no write, and some of its own.
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set. Where the
@@ -48,7 +51,7 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     Raises:  ConfigError where one that cannot be set has a value that would change rows.
     """
-    session, theirs = open_new_session(spark), load_session_settings(spark)
+    session, theirs = open_new_session(spark, with_files=with_files), load_session_settings(spark)
     share_refusals(spark, session)
     register_named_secrets(theirs)
     found = load_session_settings(session)

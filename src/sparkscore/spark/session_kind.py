@@ -40,15 +40,17 @@ def is_connect_session(spark: object) -> bool:
     return ".connect." in type(spark).__module__
 
 
-def open_new_session(spark: SparkSession) -> SparkSession:
-    """Another session of the same Spark: a setting of one is none of the other. Over Connect it begins with all
-    settings of the first one, where the server can copy a session; else with the server's own, as a classic one does.
+def open_new_session(spark: SparkSession, *, with_files: bool = False) -> SparkSession:
+    """Another session of the same Spark: a setting of one is none of the other.
+
+    Over Connect files belong to a session, those that its Python workers need. `with_files`: the new one has those of
+    the first one, and begins with its settings, where the server can copy a session.
 
     Jobs:    none.
     """
     if not is_connect_session(spark):
         return spark.newSession()
-    own = _copy_connect_session(spark)
+    own = _copy_connect_session(spark) if with_files else _begin_connect_session(spark)
     _SERVER_FACTS[own] = _facts_of(spark)
     if not _NEW_SESSIONS:
         atexit.register(_close_new_sessions)
@@ -63,8 +65,12 @@ def _copy_connect_session(spark: Any) -> SparkSession:
         spark.version  # noqa: B018  a server begins a session with its first question, and copies none before
         copied: SparkSession = spark.cloneSession()
         return copied
-    other: SparkSession = type(spark)(connection=spark.client._builder)  # noqa: SLF001  no public way to its address
-    return other
+    return _begin_connect_session(spark)
+
+
+def _begin_connect_session(spark: Any) -> SparkSession:
+    begun: SparkSession = type(spark)(connection=spark.client._builder)  # noqa: SLF001  no public way to its address
+    return begun
 
 
 def _close_new_sessions() -> None:
