@@ -15,6 +15,7 @@ from pyspark.sql import SparkSession
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.records import Condition
 from sparkscore.spark.isolated_session import create_run_session
+from tests.examples import examples, more_examples_in_slow
 from tests.ingest.parity import assert_reads_as_spark, pin
 
 SCALARS = {
@@ -300,29 +301,16 @@ def session(spark: SparkSession) -> SparkSession:
 NUMBERS = itertools.count()
 
 
+@more_examples_in_slow
 @settings(
-    max_examples=2,
+    max_examples=examples(2, slow=40),
     derandomize=True,
-    deadline=None,
-    phases=[Phase.generate],
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
-@given(data=st.data())
-def test_a_table_with_a_past_is_read_as_spark_reads_it(
-    session: SparkSession, tmp_path: Path, data: st.DataObject
-) -> None:
-    check_history(data, session, tmp_path / str(next(NUMBERS)))
-
-
-@pytest.mark.slow
-@settings(
-    max_examples=40,
     deadline=None,
     phases=[Phase.generate],
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.data())
-def test_many_tables_with_a_past_are_read_as_spark_reads_them(
+def test_a_table_with_a_past_is_read_as_spark_reads_it(
     session: SparkSession, tmp_path: Path, data: st.DataObject
 ) -> None:
     check_history(data, session, tmp_path / str(next(NUMBERS)))

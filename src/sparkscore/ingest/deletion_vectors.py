@@ -12,6 +12,7 @@ from pyarrow import fs
 from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.ingest.roaring_bitmap import BitmapDamaged, RoaringBitmap
 from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.storage_errors import find_storage_error
 
 DELETION_VECTOR_COLUMN = "deletion_vector"
 """Of a split: how the deleted rows of the file are found; NULL where there are none."""
@@ -92,7 +93,8 @@ def _read_vector_file(descriptor: Mapping[str, Any], path: str, filesystem: fs.F
             f"no access to the deletion vector {name} of {of}", "permission to read it", "check its owner and mode"
         ) from None
     except (pa.ArrowInvalid, OSError) as error:
-        raise _damage_error(name, of, shorten_redacted(str(error).partition("\n")[0], 200)) from error
+        refused = None if filesystem is None else find_storage_error(str(error), f"reading {name}")
+        raise refused or _damage_error(name, of, shorten_redacted(str(error).partition("\n")[0], 200)) from error
     return _require_checksum(found, size, name, of)
 
 

@@ -14,6 +14,7 @@ from sparkscore.ingest.source_files import count_live_rows, list_source_files
 from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
 from sparkscore.records import FileScan, Snapshot
+from sparkscore.store.executor_trial import require_executor_access
 from sparkscore.store.table import Table
 
 
@@ -30,7 +31,7 @@ def plan_file_scan(
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
     `source`: the snapshot's table, where its log is open already.
 
-    Jobs:    none.
+    Jobs:    none; one task at the first table of a store whose access has to be tried.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
@@ -41,6 +42,7 @@ def plan_file_scan(
     listed = list_source_files(log, snapshot, columns)
     files, partitions = listed.files, listed.partitions
     kept = files.filter(can_match_conditions(files, conditions, partitions)) if conditions else files
+    require_executor_access(spark, log.location, _find_own_file(files))
     sizes = kept.column("size_bytes").to_numpy()
     target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
@@ -65,6 +67,11 @@ def plan_file_scan(
         pruned=len(files) - len(kept),
         rows=count_live_rows(kept),
     )
+
+
+def _find_own_file(files: pa.Table) -> str | None:
+    """A file in the table's folder."""
+    return next((path for path in files["path"][:1].to_pylist() if not path.startswith("/")), None)
 
 
 def _select_needed_columns(files: pa.Table, partitions: Sequence[str], names: Sequence[str]) -> pa.Table:
