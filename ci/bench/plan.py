@@ -6,6 +6,7 @@ from typing import Any
 from bench.comparisons import Case, Contender, EngineSpec, Goal, Part
 from bench.connect_runs import CONNECT_GOALS, connect_cases
 from bench.data import Shape
+from bench.reach import REACH_GOALS, reach_cases
 from bench.small_runs import SMALL_GOALS, small_cases
 
 SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small", "reach")
@@ -115,7 +116,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
         "small": lambda _, times: small_cases(times),
         "gates": _gates,
-        "reach": connect_cases,
+        "reach": lambda count, times: [*reach_cases(count, times), *connect_cases(count, times)],
     }
     return [case for section in sections for case in makers[section](rows, repeats)]
 
@@ -324,5 +325,6 @@ GOALS: tuple[Goal, ...] = (
         for name in GATE_SIZES
     ),
     *SMALL_GOALS,
+    *REACH_GOALS,
     *CONNECT_GOALS,
 )
