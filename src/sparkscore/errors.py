@@ -26,6 +26,7 @@ SparkscoreError                 1
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
     ├── PublishConflict
+    ├── ExportFailed                an export of a run that is published
     └── DeadlinePassed              stopped with its chunks kept
 
 SparkNeeded is no error: it asks for a session, in a process that has begun without one.
@@ -314,6 +315,12 @@ class PublishConflict(TemporaryError):
     """Other writers kept committing first."""
 
     remedy = "run the same command again; if it repeats, keep other writers away from the table during the publication"
+
+
+class ExportFailed(TemporaryError):
+    """An export after the publication; readers of the prediction table see the run, and the target is as it was."""
+
+    remedy = "run the same command again: it leaves the publication alone and makes up for the exports that are missing"
 
 
 class DeadlinePassed(TemporaryError):

@@ -29,7 +29,7 @@ _PARTITION_TYPES = (
 
 
 def plan_file_scan(
-    spark: SparkSession,
+    spark: SparkSession | None,
     snapshot: Snapshot,
     *,
     batch_rows: int | None = None,
@@ -41,6 +41,7 @@ def plan_file_scan(
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
     `source`: the snapshot's table, where its log is open already.
 
+    Needs:   a session, unless both are given.
     Jobs:    none.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
@@ -63,7 +64,9 @@ def plan_file_scan(
     files = list_data_files(table)
     kept = files.filter(can_match_conditions(files, conditions, partitions)) if conditions else files
     sizes = kept.column("size_bytes").to_numpy()
-    target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
+    if target is None:
+        assert spark is not None  # noqa: S101  whoever gives no target has one
+        target = target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
     reader = ParquetSplitReader(
         location.root, location.filesystem, columns, len(snapshot.columns), partitions, conditions, batch_rows

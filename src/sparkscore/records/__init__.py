@@ -13,6 +13,14 @@ from sparkscore.records.commit_notes import (
     format_commit_note,
     parse_commit_note,
 )
+from sparkscore.records.export_records import (
+    ExportedRun,
+    ExportRows,
+    ExportStatus,
+    ExportTarget,
+    ReportedExport,
+    TargetState,
+)
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
@@ -42,6 +50,7 @@ from sparkscore.records.report_records import (
 )
 from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
+    FOLLOW_UP_EVENTS,
     NO_POSTPROCESSING,
     EventKind,
     Pins,
@@ -69,6 +78,7 @@ from sparkscore.records.table_records import TableLocation, TableRef
 from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
+    "FOLLOW_UP_EVENTS",
     "NOTE_KEY",
     "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
@@ -79,6 +89,10 @@ __all__ = [
     "Condition",
     "Drift",
     "EventKind",
+    "ExportRows",
+    "ExportStatus",
+    "ExportTarget",
+    "ExportedRun",
     "FileScan",
     "FilterOperator",
     "MaintenanceReport",
@@ -99,6 +113,7 @@ __all__ = [
     "PublicationKey",
     "Reaction",
     "RejectCount",
+    "ReportedExport",
     "ReportedModel",
     "ReportedSource",
     "RowChanges",
@@ -128,6 +143,7 @@ __all__ = [
     "TableLocation",
     "TableMigration",
     "TableRef",
+    "TargetState",
     "TrustPolicy",
     "Verdict",
     "field_path",
