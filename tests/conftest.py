@@ -13,11 +13,15 @@ from delta.tables import DeltaTable
 from hypothesis import settings
 from pyspark.sql import SparkSession
 
+from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
+from tests.warm_daemon import MORE
+from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
 os.environ["PYSPARK_PYTHON"] = sys.executable
+add_jdbc_driver()
 
 # Hundreds of queries over a few rows each: compiling them costs more than it saves (32 s instead of 37 for six runs).
 options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codegen.factoryMode=NO_CODEGEN"]
@@ -26,10 +30,12 @@ options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codege
 options += ["--driver-memory 2g", "--conf spark.databricks.delta.delta.log.cacheSize=10"]
 options += ["--driver-java-options -Ddelta.log.cacheSize=10"]
 options.append("--conf spark.sql.sources.parallelPartitionDiscovery.parallelism=2")  # else VACUUM starts 10,000 tasks
-if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers counts: see pyproject.toml
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    options.append("--conf spark.python.daemon.module=tests.coverage_daemon")
+# Python workers find it. Under coverage what runs in them counts: see pyproject.toml.
+paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+daemon = "coverage_daemon" if "COVERAGE_PROCESS_CONFIG" in os.environ else "warm_daemon"
+options.append(f"--conf spark.python.daemon.module=tests.{daemon}")
+os.environ[MORE] = "skops.io"  # of the sessions' own model
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
 # An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect.
@@ -156,10 +162,23 @@ def spark() -> Iterator[SparkSession]:
     session.stop()
 
 
+@pytest.fixture
+def fresh_workers(spark: SparkSession) -> None:
+    """Python workers that hold no model: a second one would get a process of its own, which takes a second to start."""
+    end_idle_workers(spark)
+
+
 @pytest.fixture(scope="session")
 def registry(tmp_path_factory: pytest.TempPathFactory) -> Registry:
     """A registry with one model in two versions."""
     return registry_in(tmp_path_factory.mktemp("registry"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """A PostgreSQL on loopback: each test makes tables with names of its own."""
+    with serve_postgres(tmp_path_factory.mktemp("postgres")) as server:
+        yield server
 
 
 @pytest.fixture

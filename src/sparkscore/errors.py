@@ -27,6 +27,7 @@ SparkscoreError                 1
     ├── RegistryUnreachable
     ├── PublishConflict
     ├── ExportFailed                an export of a run that is published
+    ├── SessionLost                 Spark's JVM or Connect server is gone
     └── DeadlinePassed              stopped with its chunks kept
 
 SparkNeeded is no error: it asks for a session, in a process that has begun without one.
@@ -321,6 +322,12 @@ class ExportFailed(TemporaryError):
     """An export after the publication; readers of the prediction table see the run, and the target is as it was."""
 
     remedy = "run the same command again: it leaves the publication alone and makes up for the exports that are missing"
+
+
+class SessionLost(TemporaryError):
+    """Spark is gone: its JVM, its Connect server, or the session in it."""
+
+    remedy = "run the same command again, in a new process: the next attempt continues from what is kept"
 
 
 class DeadlinePassed(TemporaryError):

@@ -16,7 +16,7 @@ def published(
     revision: int = 1,
     as_of: datetime = AS_OF,
     job: str = "late",
-    then: Callable[[], None] = lambda: None,
+    then: Callable[[], object] = lambda: None,
 ) -> tuple[ExportedRun, ExportRows]:
     """A publication of so many rows; `then` is called when half of them have been read."""
     run_id = f"{revision:064x}"

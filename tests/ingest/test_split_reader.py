@@ -36,6 +36,7 @@ from sparkscore.predicates.spark_filter import to_arrow_conditions, to_spark_fil
 from sparkscore.records import Condition, FileScan, Snapshot, TableRef
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
+from tests.examples import examples, more_examples_in_slow
 
 AS_OF = datetime(2024, 1, 1, tzinfo=UTC)
 NAN, INF = float("nan"), float("inf")
@@ -238,8 +239,9 @@ def many(session: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 
 class TestFilters:
+    @more_examples_in_slow
     @settings(
-        max_examples=60,
+        max_examples=examples(15, slow=60),
         suppress_health_check=[HealthCheck.function_scoped_fixture],
         derandomize=True,
     )

@@ -18,8 +18,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import PinsConflict, TableChanged
-from sparkscore.publish import few_rows
-from sparkscore.publish import publish_run as publish_run_module
+from sparkscore.publish import few_rows, run_rows_commit
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.publish.publish_run import publish_run
 from sparkscore.publish.rows_to_publish import RowsToPublish
@@ -125,7 +124,7 @@ def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(shelf: 
 def test_where_only_spark_counts_rows_a_first_publication_is_a_merge_that_only_inserts(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (commit_history, publish_run_module):
+    for module in (commit_history, run_rows_commit):
         monkeypatch.setattr(module, "find_rows_by_run", lambda *_: None)
     assert shelf.publish(RUN) == Publication("p", 1, RUN.run_id, 1, 4)
     told = commit(shelf)
@@ -144,32 +143,38 @@ def test_a_publication_without_rows_is_one_too(shelf: Shelf) -> None:
     assert not shelf.publish(replace(RUN, attempt=2), rows=0).committed
 
 
+def overtake(shelf: Shelf, run: Run, by: Callable[[], object]) -> Publication:
+    """The publication of a run that had begun to write when something else was done, of which it had seen nothing."""
+    begun, go = shelf.folder / "begun", shelf.folder / "go"
+
+    def slowly(value: float) -> float:
+        begun.touch()
+        while not go.exists():
+            time.sleep(0.05)
+        return value
+
+    delayed = F.udf(slowly, "double", useArrow=False)
+    ensure_table(shelf.target, CONTRACT, job=run.job)
+    with ThreadPoolExecutor(1) as pool:
+        slow = Shelf(shelf.spark, shelf.folder)
+        made = pool.submit(slow.publish, run, before=lambda rows: rows.withColumn("prediction", delayed("prediction")))
+        try:
+            while not begun.exists() and not made.done():
+                time.sleep(0.05)
+            by()
+        finally:
+            go.touch()
+        return made.result()
+
+
 class TestAtOnce:
     """A publication that has begun to write when another one of the same as_of commits."""
 
     def overtake(self, shelf: Shelf, run: Run, *, by: Run) -> Publication:
-        begun, go = shelf.folder / "begun", shelf.folder / "go"
+        def publish() -> None:
+            assert shelf.publish(by).committed
 
-        def slowly(value: float) -> float:
-            begun.touch()
-            while not go.exists():
-                time.sleep(0.05)
-            return value
-
-        delayed = F.udf(slowly, "double", useArrow=False)
-        ensure_table(shelf.target, CONTRACT, job=run.job)
-        with ThreadPoolExecutor(1) as pool:
-            slow = Shelf(shelf.spark, shelf.folder)
-            made = pool.submit(
-                slow.publish, run, before=lambda rows: rows.withColumn("prediction", delayed("prediction"))
-            )
-            try:
-                while not begun.exists() and not made.done():
-                    time.sleep(0.05)
-                assert shelf.publish(by).committed
-            finally:
-                go.touch()
-            return made.result()
+        return overtake(shelf, run, publish)
 
     def test_of_the_same_run_and_attempt_is_skipped_and_knows_it(self, shelf: Shelf) -> None:
         found = self.overtake(shelf, RUN, by=RUN)
@@ -294,7 +299,7 @@ def test_rows_of_somebody_else_in_the_as_of_are_told_of_never_counted_as_ours(sh
 )
 def test_files_follow_the_bytes_and_fill_the_slots(spark: SparkSession, size: int | None, files: int) -> None:
     rows = RowsToPublish(lambda session: session.range(4), CONTRACT.names, 4, 0, size)
-    assert publish_run_module._choose_file_count(rows, spark) == files
+    assert run_rows_commit._choose_file_count(rows, spark) == files
 
 
 def test_another_revision_updates_what_it_matches(shelf: Shelf) -> None:

@@ -12,6 +12,7 @@ from sparkscore.errors import (
     AccessDenied,
     ConfigError,
     PublishConflict,
+    SessionLost,
     SparkscoreError,
     TableNotFound,
     TemporaryError,
@@ -20,6 +21,7 @@ from sparkscore.errors import (
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
+from sparkscore.spark.lost_session import is_session_lost, session_lost_error
 
 _DENIED_PATTERN = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -55,6 +57,8 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """
     if isinstance(error, OSError) and is_disk_full(error):
         return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    if is_session_lost(error):
+        return session_lost_error(what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
     found = throwables_of(error)
@@ -108,21 +112,23 @@ def _classify_text(text: str, what: str) -> SparkscoreError | None:
     return None
 
 
-def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
-    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM); None while it runs.
+def spark_end_error(spark: SparkSession, what: str, error: BaseException) -> SessionLost | None:
+    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM or server); None while it runs.
+
+    Whether a Connect server is there tells its own error: who asked it again would wait for minutes.
 
     Jobs:    none.
     """
+    if is_session_lost(error):
+        return session_lost_error(what)
+    if not hasattr(spark, "_jsparkSession"):  # Connect
+        return None
     try:
         if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
             return None
     except (Py4JError, OSError):  # so it is, or nobody answers
         pass
-    return TemporaryError(
-        f"Spark ended while {what}",
-        "a session that lasts as long as the run",
-        "run it again: it continues from what was kept",
-    )
+    return session_lost_error(what)
 
 
 @contextmanager

@@ -13,7 +13,8 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_table, sql_name
+from sparkscore.spark.identifiers import quote_table
+from sparkscore.store.table_in_sql import sql_name_in_session
 from sparkscore.store.table_log import absent_table_error
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +50,7 @@ class SparkTableLog:
         """The properties, from the metadata alone: DESCRIBE DETAIL would compute the whole state after a commit."""
         self.handle  # noqa: B018  SHOW TBLPROPERTIES also answers for what is no Delta table
         with translate_spark_errors(f"reading the properties of {self.ref.name}"):
-            rows = self.spark.sql(f"SHOW TBLPROPERTIES {sql_name(self.ref)}").collect()
+            rows = self.spark.sql(f"SHOW TBLPROPERTIES {sql_name_in_session(self.spark, self.ref)}").collect()
         return {row["key"]: row["value"] for row in rows}
 
     @cached_property

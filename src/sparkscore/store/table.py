@@ -12,9 +12,10 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table, sql_name
+from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table
 from sparkscore.store.log_access import LogAccess
 from sparkscore.store.log_metadata import LogMetadata
+from sparkscore.store.table_in_sql import sql_name_in_session
 from sparkscore.store.table_log import TableLog
 
 _Answer = TypeVar("_Answer")
@@ -69,8 +70,11 @@ class Table:
 
     @property
     def sql_name(self) -> str:
-        """As SQL names it, quoted."""
-        return sql_name(self.ref)
+        """As SQL names it, quoted.
+
+        Raises:  ConfigError for `${` in a path, where the session would put a setting in its place.
+        """
+        return sql_name_in_session(self.spark, self.ref)
 
     @property
     def location(self) -> TableLocation:

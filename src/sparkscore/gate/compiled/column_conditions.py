@@ -1,6 +1,7 @@
 """Conditions over one column of a row. Runs on the driver, where patterns are checked before a task meets them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
@@ -10,9 +11,11 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, LongType, StructType
 
+from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.bounds import is_within_bounds
 from sparkscore.gate.compiled.row_condition import RuleKwargs
 from sparkscore.gate.compiled.sets import is_in_value_set
+from sparkscore.gate.compiled.text_patterns import translate_java_regex
 from sparkscore.predicates.exact_values import UnfitValue
 from sparkscore.predicates.spark_values import (
     NUMBER_KINDS,
@@ -77,7 +80,7 @@ def _length_column(kwargs: RuleKwargs, schema: StructType) -> Column:
     return F.length(column)
 
 
-_LIKE_ESCAPE = "\\"
+LIKE_ESCAPE = "\\"
 """Spark's own for LIKE."""
 
 
@@ -98,7 +101,7 @@ def not_regex_condition(kwargs: RuleKwargs, schema: StructType) -> Column:
 def like_condition(kwargs: RuleKwargs, schema: StructType) -> Column:
     """Text that matches `like_pattern`, or any (or all) of `like_pattern_list`."""
     column, _ = column_and_type(kwargs, schema)
-    escape = kwargs.get("escape") or _LIKE_ESCAPE
+    escape = kwargs.get("escape") or LIKE_ESCAPE
     like_patterns = kwargs.get("like_pattern_list", [kwargs.get("like_pattern")])
     matches = [F.like(column, F.lit(_require_like_pattern(like, escape)), F.lit(escape)) for like in like_patterns]
     return _join_pattern_matches(kwargs, schema, matches)
@@ -122,6 +125,9 @@ def _require_java_regex(pattern: str) -> str:
     Jobs:    none.
     Raises:  UnfitValue.
     """
+    with suppress(NoArrowForm):
+        translate_java_regex(pattern)
+        return pattern
     spark: Any = SparkSession.active()
     try:
         spark._jvm.java.util.regex.Pattern.compile(pattern)  # noqa: SLF001 -- Java's words are the only ones that count

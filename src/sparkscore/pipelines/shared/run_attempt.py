@@ -309,7 +309,7 @@ class Attempt:
             known = (
                 error
                 if isinstance(error, SparkscoreError)
-                else spark_end_error(self.spark, "the job was running")
+                else spark_end_error(self.spark, "the job was running", error)
                 or recover_task_error(error, self.secret)
                 or to_sparkscore_error(error, "running the job")
             )
@@ -350,7 +350,7 @@ class Attempt:
             return
         alerts = self.send_run_alerts()
         # whoever ends Spark may end this process at any moment, too: the next attempt always closes such an attempt
-        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded") is None:
+        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded", error) is None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))

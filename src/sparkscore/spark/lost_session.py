@@ -1,0 +1,37 @@
+"""Whether an error says that Spark is no longer there: its JVM, its Connect server, or this client's session in it.
+
+Knows the errors of both by their parts: neither grpc nor a JVM need be there.
+"""
+
+from py4j.protocol import Py4JNetworkError
+from pyspark.errors import PySparkException
+
+from sparkscore.errors import SessionLost
+
+_CONDITIONS = ("INVALID_HANDLE.SESSION_", "NO_ACTIVE_SESSION")
+"""What a Connect server says of a session that it has closed, or that it has never had: it was started anew."""
+_OTHER_SERVER = "Received incorrect server side session identifier"
+"""What the client finds where a server that was started anew has made a session under the old name."""
+
+
+def is_session_lost(error: BaseException) -> bool:
+    """Whether the session is gone, and nothing that it is asked will be answered."""
+    if isinstance(error, SessionLost | Py4JNetworkError):
+        return True
+    if not isinstance(error, PySparkException):
+        return False
+    status = getattr(error, "getGrpcStatusCode", lambda: None)()
+    if getattr(status, "name", "") == "UNAVAILABLE":  # after all that PySpark's own policy has tried
+        return True
+    condition = error.getCondition() or getattr(error, "_errorClass", None) or ""
+    text = str(error)
+    return condition.startswith(_CONDITIONS) or _OTHER_SERVER in text or any(f"[{one}" in text for one in _CONDITIONS)
+
+
+def session_lost_error(what: str) -> SessionLost:
+    """The error for a session that was lost while doing `what`."""
+    return SessionLost(
+        f"Spark ended while {what}: its JVM or its server is gone, or was started anew",
+        "a session that lasts as long as the run",
+        "run the same command again, in a new process: it continues from what was kept",
+    )
