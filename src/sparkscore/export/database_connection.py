@@ -1,6 +1,7 @@
 """Connections to databases by their ADBC drivers, and their errors without secrets."""
 
 import os
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -70,7 +71,7 @@ def open_connection(address: DatabaseAddress) -> Iterator[Any]:
     """
     driver = _load_driver(address.driver)
     try:
-        connection = driver.connect(*_connect_arguments(address), **_connect_options(address))
+        connection = _connect(driver, address)
         try:
             _set_timeouts(address, connection)
             yield connection
@@ -115,6 +116,21 @@ def _load_driver(module: str) -> Any:
             "the driver, installed where the job's driver runs",
             f'pip install "sparkscore[{extra}]"' if extra else f"install the package that brings {module}",
         ) from error
+
+
+def _connect(driver: Any, address: DatabaseAddress) -> Any:
+    """A connection that commits when it is told to: of a driver that cannot, ADBC only warns."""
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        connection = driver.connect(*_connect_arguments(address), **_connect_options(address))
+    if any("autocommit" in str(one.message) for one in warned):
+        connection.close()
+        raise ConfigError(
+            f"the ADBC driver {address.driver} has no transactions: readers could see half of an export",
+            "a driver with transactions",
+            "export to parquet, and let the database read that",
+        )
+    return connection
 
 
 def _connect_arguments(address: DatabaseAddress) -> tuple[str, ...]:

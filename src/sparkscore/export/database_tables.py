@@ -76,9 +76,10 @@ class DatabaseTables:
     def fill_staging(self, staging: StagingTable, batches: ExportedBatches) -> None:
         """Create it with the rows; types by ADBC."""
         reader = pa.RecordBatchReader.from_batches(batches.schema, batches)
-        where = {} if staging.is_temporary else self._place
+        if not staging.is_temporary and len(self._target) > 1:  # the driver takes no schema for its ingestion
+            self._execute(f"USE SCHEMA {_quote(self._target[:-1])}")
         with self._connection.cursor() as cursor:
-            cursor.adbc_ingest(staging.name, reader, mode="create", temporary=staging.is_temporary, **where)
+            cursor.adbc_ingest(staging.name, reader, mode="create", temporary=staging.is_temporary)
         self._connection.commit()
 
     def drop_staging(self, staging: StagingTable) -> None:
@@ -143,11 +144,6 @@ class DatabaseTables:
             self._connection.rollback()
             return False
         return True
-
-    @property
-    def _place(self) -> dict[str, str]:
-        """The schema and the catalog of the target, as far as its name has them."""
-        return dict(zip(("db_schema_name", "catalog_name"), self._target[-2::-1], strict=False))
 
     def _beside(self, name: str) -> str:
         """A table in the schema of the target."""
