@@ -61,7 +61,7 @@ def score(
             return _resume_publication(attempt, decision)
         attempt.require_session()
         with attempt.phase("pin"):
-            plan = pin_run(attempt, decision)
+            plan = pin_run(attempt, decision, landing="anew" if restart else "once")
             check_suites(attempt, plan)
             check_exports(attempt, plan.contract.schema)
             choice = choose_transport(attempt, plan)

@@ -22,6 +22,7 @@ from sparkscore.records.export_records import (
     TargetState,
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.records.landing_records import CORRUPT_COLUMN, LandedRows, UnversionedSource
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
@@ -78,6 +79,7 @@ from sparkscore.records.table_records import TableLocation, TableRef
 from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
+    "CORRUPT_COLUMN",
     "FOLLOW_UP_EVENTS",
     "NOTE_KEY",
     "NO_OUTPUT_PARTS",
@@ -95,6 +97,7 @@ __all__ = [
     "ExportedRun",
     "FileScan",
     "FilterOperator",
+    "LandedRows",
     "MaintenanceReport",
     "MaintenanceStatus",
     "MigrationReport",
@@ -145,6 +148,7 @@ __all__ = [
     "TableRef",
     "TargetState",
     "TrustPolicy",
+    "UnversionedSource",
     "Verdict",
     "field_path",
     "format_commit_note",

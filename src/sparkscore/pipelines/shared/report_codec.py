@@ -55,7 +55,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         **columns,
         rows_removed=kept.get("rows_removed"),
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
-        source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
+        source=None if last.pins is None else _source_of_event(last, last.pins),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
@@ -87,6 +87,12 @@ def _reported_exports(events: Sequence[RunEvent]) -> tuple[ReportedExport, ...]:
     found = [event.parsed_details.get("export") for event in events if event.event == "exported"]
     last = {one["name"]: ReportedExport(**one) for one in found if one}
     return tuple(last.values())
+
+
+def _source_of_event(event: RunEvent, pins: Pins) -> ReportedSource:
+    landing = event.parsed_details.get("landing") or {}
+    kind = landing.get("format", "delta")
+    return ReportedSource(event.source_table or "", pins.source_version, kind, landing.get("landed_at"))
 
 
 def _status_of_event(event: RunEvent) -> RunStatus:
