@@ -15,7 +15,6 @@ from pyspark.sql import SparkSession
 
 from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
 from tests.warm_daemon import MORE
-from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -223,12 +222,6 @@ def spark() -> Iterator[SparkSession]:
     session = start_local_session("tests", master="local[2,4]")
     yield session
     session.stop()
-
-
-@pytest.fixture
-def fresh_workers(spark: SparkSession) -> None:
-    """Python workers that hold no model: a second one would get a process of its own, which takes a second to start."""
-    end_idle_workers(spark)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from typing import cast
 import pytest
 
 RECORD = Path(__file__).with_name("seconds.txt")
-"""Lines of seconds and file; a file that is not there takes no time."""
+"""A file that is not in it takes no time. Beside it: that of the slow tests."""
 TOGETHER = ("tests/demo",)
 """Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 RUNTIMES = (
@@ -36,6 +36,9 @@ imports scikit-learn whole, as the format of its models does, would take three t
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The folder that the processes share, and which tests they run."""
     parser.addoption("--runtimes", action="store_true", help="run the files that need torch or onnxruntime, no others")
+    parser.addoption(
+        "--seconds", type=Path, default=RECORD, help="what files took at some time: lines of seconds and file"
+    )
     parser.addoption("--queue", type=Path, required=True, help="the folder that all processes of the run share")
 
 
@@ -96,7 +99,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool:
     queue: Path = config.option.queue
     files = list_files(config.rootpath, config.args)
     parts = {part_of(file) for file in files if (file in RUNTIMES) == config.option.runtimes}
-    for part in order_files(list(parts), load_seconds(RECORD)):
+    for part in order_files(list(parts), load_seconds(config.option.seconds)):
         if has_taken(queue, part):
             begun = time.monotonic()
             run_items(session, collect_items(session, part))

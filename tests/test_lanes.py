@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.lanes import RECORD, RUNTIMES, load_seconds, order_files, part_of
 
 ROOT = Path(__file__).parents[1]
@@ -83,10 +85,14 @@ def test_what_takes_longest_is_taken_first() -> None:
     assert order_files(["a", "b", "c", "d"], {"d": 9.0, "b": 2.5}) == ["d", "b", "a", "c"]
 
 
-def test_what_shares_dear_fixtures_is_one_part_and_the_record_names_parts_that_are_there() -> None:
+@pytest.mark.parametrize("record", [RECORD, RECORD.with_name("seconds-slow.txt")])
+def test_a_record_names_parts_that_are_there(record: Path) -> None:
+    assert [part for part in load_seconds(record) if not (ROOT / part).exists() or part_of(part) != part] == []
+
+
+def test_what_shares_dear_fixtures_is_one_part() -> None:
     assert part_of("tests/demo/test_train.py") == part_of("tests/demo/test_recipe.py")
     assert part_of("tests/store/test_table.py") == "tests/store/test_table.py"
-    assert [part for part in load_seconds(RECORD) if not (ROOT / part).exists() or part_of(part) != part] == []
 
 
 def test_all_tests_that_are_skipped_without_a_runtime_run_where_it_is() -> None:

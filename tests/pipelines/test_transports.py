@@ -158,7 +158,7 @@ def test_auto_leaves_a_table_to_spark_that_only_spark_is_sure_to_read_and_says_w
     report = run(world)
     assert (report.transport, report.transport_reason) == (
         "arrow",
-        "no scan: flights needs a reader of deletionVectors",
+        "no scan: the table needs a reader of deletionVectors",
     )
     assert_published(world, report, source_rows())
 
@@ -198,7 +198,7 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
         file.unlink()
         return way
 
-    monkeypatch.setattr(staging, "choose_transport", listed_then_deleted)
+    monkeypatch.setattr("sparkscore.pipelines.score.choose_transport", listed_then_deleted)
     with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone") as caught:
         run(world, "scan")
     assert caught.value.exit_code == 2
