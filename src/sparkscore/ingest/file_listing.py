@@ -16,6 +16,7 @@ from sparkscore.ingest.file_ranges import build_file_splits, target_bytes
 from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
 from sparkscore.records import FileScan, Snapshot
+from sparkscore.store.executor_trial import require_executor_access
 from sparkscore.store.table import Table
 from sparkscore.store.table_log import list_data_files, sum_logged_rows
 
@@ -41,7 +42,7 @@ def plan_file_scan(
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
     `source`: the snapshot's table, where its log is open already.
 
-    Jobs:    none.
+    Jobs:    none; one task at the first table of a store whose access has to be tried.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
@@ -62,6 +63,7 @@ def plan_file_scan(
     partitions = tuple(table.metadata().partition_columns)
     files = list_data_files(table)
     kept = files.filter(can_match_conditions(files, conditions, partitions)) if conditions else files
+    require_executor_access(spark, location, files["path"][0].as_py() if len(files) else None)
     sizes = kept.column("size_bytes").to_numpy()
     target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)

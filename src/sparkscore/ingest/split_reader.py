@@ -23,6 +23,7 @@ from sparkscore.ingest.part_reader import PartReader, RangeBatch
 from sparkscore.predicates.arrow_filter import ArrowCondition, evaluate_arrow_conditions
 from sparkscore.records import SplitPosition
 from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.storage_errors import find_storage_error
 
 _BUFFER_BYTES = 1 << 20
 
@@ -88,7 +89,8 @@ class ParquetSplitReader:
                 "check its owner and mode",
             ) from None
         except (pa.ArrowInvalid, OSError) as error:
-            raise ConfigError(
+            refused = None if self.filesystem is None else find_storage_error(str(error), f"reading {self.root}")
+            raise refused or ConfigError(
                 f"the data file {_data_file_name(file_range)} cannot be read:"
                 f" {shorten_redacted(str(error).partition(chr(10))[0], 200)}",
                 "a complete Parquet file",
