@@ -11,6 +11,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.spark.settable_conf import is_any_refused, try_settings
 from sparkscore.spark.sql_texts import date_literal
 from sparkscore.store import hadoop_folders
@@ -119,7 +120,7 @@ def _create_vacuum_session(spark: SparkSession) -> SparkSession:
             # no two commits that tell of it: they would look like something new to whoever reads the table as a source
             "spark.databricks.delta.vacuum.logging.enabled": "false",
             # not 10,000 tasks that list one folder: 7 s instead of 57 for six partitions (2 cores, busy)
-            "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * spark.sparkContext.defaultParallelism),
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * count_task_slots(spark)),
         },
     )
 

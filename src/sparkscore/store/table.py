@@ -3,9 +3,8 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
@@ -93,8 +92,8 @@ class Table:
         return self._access.log
 
     @property
-    def handle(self) -> DeltaTable:
-        """Delta's own handle, opened once.
+    def handle(self) -> Any:
+        """Delta's own handle, opened once; over Connect one of the same methods.
 
         Raises:  TableNotFound, AccessDenied.
         """
