@@ -88,6 +88,7 @@ def maintenance_table(report: MaintenanceReport) -> Table:
             f" {report.events_expired:,} events",
         ),
         ("stages", f"{report.stages_removed:,} removed, {report.stage_bytes_removed / 1e6:,.1f} MB"),
+        ("landings", f"{report.landings_removed:,} removed, {report.landing_bytes_removed / 1e6:,.1f} MB"),
         ("models", f"{report.models_removed:,} copies removed, {report.model_bytes_removed / 1e6:,.1f} MB"),
         ("compact", f"{report.files_compacted:,} small files"),
         ("vacuum", f"{report.files_vacuumed:,} files removed"),

@@ -60,7 +60,7 @@ def score(
             return _resume_monitoring(attempt, decision)
         attempt.require_session()
         with attempt.phase("pin"):
-            plan = pin_run(attempt, decision)
+            plan = pin_run(attempt, decision, landing="anew" if restart else "once")
             check_suites(attempt, plan)
             choice = choose_transport(attempt, plan)
             rows = survey_source_rows(attempt, plan, choice)

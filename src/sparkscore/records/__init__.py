@@ -14,6 +14,7 @@ from sparkscore.records.commit_notes import (
     parse_commit_note,
 )
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.records.landing_records import CORRUPT_COLUMN, LandedRows, UnversionedSource
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
@@ -69,6 +70,7 @@ from sparkscore.records.table_records import TableLocation, TableRef
 from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
+    "CORRUPT_COLUMN",
     "NOTE_KEY",
     "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
@@ -81,6 +83,7 @@ __all__ = [
     "EventKind",
     "FileScan",
     "FilterOperator",
+    "LandedRows",
     "MaintenanceReport",
     "MaintenanceStatus",
     "MigrationReport",
@@ -129,6 +132,7 @@ __all__ = [
     "TableMigration",
     "TableRef",
     "TrustPolicy",
+    "UnversionedSource",
     "Verdict",
     "field_path",
     "format_commit_note",

@@ -54,7 +54,11 @@ class ReportedSource:
     table: str
     """As the config names it."""
     version: int | None = None
-    """None before the run pinned one."""
+    """None before the run pinned one; of a source without versions, that of the table in which it was landed."""
+    format: str = "delta"
+    """What the source is."""
+    landed_at: str | None = None
+    """When the rows of a source without versions were landed; None for a Delta table."""
 
 
 @dataclass(frozen=True, slots=True)

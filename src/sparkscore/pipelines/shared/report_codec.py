@@ -45,7 +45,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         **columns,
         rows_removed=kept.get("rows_removed"),
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
-        source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
+        source=None if last.pins is None else _source_of_event(last, last.pins),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
@@ -69,6 +69,12 @@ def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
 def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
     """The model as a report names it."""
     return ReportedModel(pins.model_name, pins.model_version, model_id, pins.model_digest)
+
+
+def _source_of_event(event: RunEvent, pins: Pins) -> ReportedSource:
+    landing = event.parsed_details.get("landing") or {}
+    kind = landing.get("format", "delta")
+    return ReportedSource(event.source_table or "", pins.source_version, kind, landing.get("landed_at"))
 
 
 def _status_of_event(event: RunEvent) -> RunStatus:

@@ -21,9 +21,11 @@ from sparkscore.gate.suites import Suite
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
+from sparkscore.pipelines.shared.source_tables import describe_landing, open_source_table
 from sparkscore.records import (
     NO_POSTPROCESSING,
     EventKind,
+    LandedRows,
     Pins,
     Postprocessing,
     ReportedSource,
@@ -42,6 +44,7 @@ from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
@@ -84,6 +87,8 @@ class Attempt:
     stage_stores: dict[str, StageStore] = field(default_factory=dict)
     measurings: dict[Gate, SuiteMeasuring] = field(default_factory=dict)
     """The compiled suites of the gates, and what of them tasks measure."""
+    landed: LandedRows | None = None
+    """What the attempt reads of a source without versions."""
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
@@ -98,13 +103,13 @@ class Attempt:
         moment = parse_as_of(as_of)
         own = None if spark is None else _open_session(spark, settings)
         target = Table.from_name(own, settings.output.table, home=settings.home_uri)
-        source = Table.from_name(own, settings.source.table, home=settings.home_uri)
+        source = open_source_table(own, settings, moment)
         report = RunReport(
             settings.job,
             to_utc_text(moment),
             "failed",
             table=target.path or target.name,
-            source=ReportedSource(source.name),
+            source=ReportedSource(source.name, format=settings.source.format),
         )
         return cls(own, settings, moment, target, source, report)
 
@@ -176,7 +181,7 @@ class Attempt:
     @cached_property
     def cores(self) -> int:
         """How many tasks the session runs at once, as it began."""
-        return int(self.spark.sparkContext.defaultParallelism)
+        return count_task_slots(self.spark)
 
     @cached_property
     def first_job(self) -> str:
@@ -189,7 +194,8 @@ class Attempt:
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
-        source = ReportedSource(self.source.name, pins.source_version)
+        landed_at = None if self.landed is None else to_utc_text(self.landed.landed_at)
+        source = ReportedSource(self.source.name, pins.source_version, self.settings.source.format, landed_at)
         self.report = replace(self.report, run_id=run_id, model=model_of_pins(pins, model_id), source=source)
 
     def report_transport(self, transport: str, reason: str) -> None:
@@ -297,7 +303,7 @@ class Attempt:
             known = (
                 error
                 if isinstance(error, SparkscoreError)
-                else spark_end_error(self.spark, "the job was running")
+                else spark_end_error(self.spark, "the job was running", error)
                 or recover_task_error(error, self.secret)
                 or to_sparkscore_error(error, "running the job")
             )
@@ -324,10 +330,17 @@ class Attempt:
             "verb": self.verb,
             "of_run": self.origin_run_id,
             **({"postprocessing": applied} if applied else {}),
+            **self._landing_details,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "cores": self.cores,
         }
         return encode_run_report(self.report, event, details={**known, **details})
+
+    @property
+    def _landing_details(self) -> Mapping[str, Any]:
+        if not self.settings.source.is_landed:
+            return {}
+        return {"landing": describe_landing(self.settings, self.landed, self.source.path)}
 
     def _end_with_failure(self, error: Exception, code: int, *, records: bool) -> None:
         summary = ErrorSummary.from_error(error)
@@ -338,7 +351,7 @@ class Attempt:
             return
         alerts = self.send_run_alerts()
         # whoever ends Spark may end this process at any moment, too: the next attempt always closes such an attempt
-        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded") is None:
+        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded", error) is None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))
