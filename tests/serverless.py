@@ -18,6 +18,9 @@ SETTABLE = frozenset(
 )
 """https://docs.databricks.com/aws/en/spark/conf, "Configure Spark properties for serverless notebooks and jobs"."""
 
+_OF_PYSPARK = ("spark.python.", "spark.sql.pyspark.", "spark.sql.stackTracesInDataFrameContext")
+"""What a classic session reads by itself, and one of Connect does not."""
+
 
 class ServerlessConf(RuntimeConfig):
     """What nobody may set nobody may read either, whatever default is given."""
@@ -31,7 +34,8 @@ class ServerlessConf(RuntimeConfig):
         super().unset(key)
 
     def get(self, key: str, *default: Any) -> Any:
-        _require_settable(key)
+        if not key.startswith(_OF_PYSPARK):
+            _require_settable(key)
         return super().get(key, *default)
 
 

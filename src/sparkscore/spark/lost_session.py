@@ -3,11 +3,12 @@
 Knows the errors of both by their parts: neither grpc nor a JVM need be there.
 """
 
-from py4j.protocol import Py4JNetworkError
 from pyspark.errors import PySparkException
 
 from sparkscore.errors import SessionLost
 
+_OF_THE_JVM = "Py4JNetworkError"
+"""What py4j raises where no JVM answers: by name, because a client of Connect has no py4j."""
 _CONDITIONS = ("INVALID_HANDLE.SESSION_", "NO_ACTIVE_SESSION")
 """What a Connect server says of a session that it has closed, or that it has never had: it was started anew."""
 _OTHER_SERVER = "Received incorrect server side session identifier"
@@ -16,7 +17,7 @@ _OTHER_SERVER = "Received incorrect server side session identifier"
 
 def is_session_lost(error: BaseException) -> bool:
     """Whether the session is gone, and nothing that it is asked will be answered."""
-    if isinstance(error, SessionLost | Py4JNetworkError):
+    if isinstance(error, SessionLost) or any(kind.__name__ == _OF_THE_JVM for kind in type(error).__mro__):
         return True
     if not isinstance(error, PySparkException):
         return False

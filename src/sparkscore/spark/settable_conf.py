@@ -20,15 +20,18 @@ from sparkscore.spark.session_settings import RIGHT_VALUES, is_right_value
 log = structlog.get_logger("sparkscore")
 
 _REFUSED: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
-"""What each session has refused: nobody asks it again."""
+"""What a session has refused, and those that were made from it: nobody asks again."""
 
 
 def try_settings(spark: SparkSession, changes: Mapping[str, str | None]) -> list[str]:
-    """Set the session's settings, unset those that are None; the names of those that it refuses.
+    """Set the session's settings, unset those that are None; the names of those that it refuses, which it remembers.
 
     Raises:  what a session raises that is gone.
     """
-    return [name for name, value in changes.items() if not _try_setting(spark, name, value)]
+    known = _REFUSED.setdefault(spark, set())
+    refused = [name for name, value in changes.items() if name in known or not _try_setting(spark, name, value)]
+    known.update(refused)
+    return refused
 
 
 def _try_setting(spark: SparkSession, name: str, value: str | None) -> bool:
@@ -46,14 +49,12 @@ def _try_setting(spark: SparkSession, name: str, value: str | None) -> bool:
 
 
 def change_settings(spark: SparkSession, changes: Mapping[str, str | None], *, found: Mapping[str, str]) -> None:
-    """Set and unset as far as the session lets one, which is remembered.
+    """Set and unset as far as the session lets one.
 
     Needs:   `found`, the settings that the session has.
     Raises:  ConfigError where one that cannot be changed has a value that would change rows.
     """
-    refused = try_settings(spark, changes)
-    remember_refused(spark, refused)
-    for name in refused:
+    for name in try_settings(spark, changes):
         value = found.get(name) or read_setting(spark, name)
         if value != changes[name] and not is_right_value(name, value):
             raise ConfigError(
@@ -63,9 +64,9 @@ def change_settings(spark: SparkSession, changes: Mapping[str, str | None], *, f
             )
 
 
-def remember_refused(spark: SparkSession, names: Iterable[str]) -> None:
-    """Keep in mind that the session refuses these settings."""
-    _REFUSED.setdefault(spark, set()).update(names)
+def share_refusals(spark: SparkSession, other: SparkSession) -> None:
+    """What one of the sessions has refused, or will refuse, the other refuses, too: they are of the same Spark."""
+    _REFUSED[other] = _REFUSED.setdefault(spark, set())
 
 
 def is_any_refused(spark: SparkSession, names: Iterable[str]) -> bool:
@@ -90,8 +91,7 @@ def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[boo
     False where the session refuses it: the block has to do without.
     """
     before = read_setting(spark, name)
-    if before is None or is_any_refused(spark, (name,)) or try_settings(spark, {name: value}):
-        remember_refused(spark, (name,))
+    if before is None or try_settings(spark, {name: value}):
         yield False
         return
     try:
