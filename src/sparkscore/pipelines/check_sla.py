@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError
 from sparkscore.monitor import sla_rules
 from sparkscore.pipelines.monitoring.sla_settings import load_sla_rules
+from sparkscore.pipelines.shared.source_tables import open_source_table
 from sparkscore.records import RunEvent, SlaRule, parse_as_of
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
@@ -39,8 +40,11 @@ def check_sla(
     missed = sla_rules.missed_run_rules(events, settings.sla, now=now or datetime.now(UTC), as_of=requested)
     if not events and requested is None:
         missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
-    source = Table.from_name(session, settings.source.table, home=settings.home_uri)
-    return (*missed, *load_sla_rules(source, settings, _published_events(events, requested)))
+    published = _published_events(events, requested)
+    if not published:
+        return missed
+    source = open_source_table(session, settings, published[0].as_of)
+    return (*missed, *load_sla_rules(source, settings, published))
 
 
 def _published_events(events: Sequence[RunEvent], requested: datetime | None) -> list[RunEvent]:
