@@ -139,7 +139,7 @@ def test_what_a_killed_driver_left_is_taken_up_and_published_once(home: S3Home) 
 def test_two_drivers_of_one_as_of_make_one_publication(home: S3Home) -> None:
     first, second = home.driver(), home.driver()
     try:
-        first.begin(home.order("in merge", "stop"))
+        first.begin(home.order("before publish", "hold"))
         assert eventually((home.folder / "fault").exists), first.log.read_text()[-3000:]
         theirs = second.does(home.order())
         (home.folder / "fault.go").touch()
