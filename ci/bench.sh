@@ -45,6 +45,7 @@ setup_java
 arguments=("$@")
 if [[ " $* " != *" --short "* && " $* " != *" --help "* ]]; then
     setup_runtimes
+    PYTHONPATH=$SETUP_RUNTIMES${PYTHONPATH:+:$PYTHONPATH}
     peers_setup
     arguments+=(--peers "$peers/bin/python")
 fi

@@ -5,9 +5,10 @@
 #
 #   ci/setup.sh              sets up and says where the environment is
 #   source ci/setup.sh       for scripts: defines setup_python and setup_java, which set, for the caller,
-#                            SETUP_PYTHON (the environment's Python) and JAVA_HOME; and setup_runtimes, which adds what
-#                            requirements-runtimes.lock lists: torch and onnxruntime, gigabytes, for the tests alone;
-#                            and setup_programs, which in CI adds programs of Debian that some tests start; and
+#                            SETUP_PYTHON (the environment's Python) and JAVA_HOME; and setup_runtimes, which puts what
+#                            requirements-runtimes.lock lists (torch and onnxruntime, gigabytes, for the tests alone) into
+#                            a folder beside the environment and sets SETUP_RUNTIMES to it, for PYTHONPATH: whatever
+#                            imports scikit-learn whole would import torch as well; and setup_programs, which in CI adds programs of Debian that some tests start; and
 #                            setup_classes, which sets SETUP_CLASSES: an archive of the classes that Spark loads
 #
 #   PYTHON=…                 the Python (>= 3.11) that .venv is made from; default: the first that works
@@ -19,6 +20,7 @@ setup_venv=$setup_root/.venv
 # The stamp is removed first and written last: what was interrupted is seen, and done again.
 setup_stamp=$setup_venv/.setup.stamp
 setup_lock=$setup_venv/.setup.lock
+setup_runtimes_folder=$setup_venv/runtimes
 setup_runtimes_stamp=$setup_venv/.runtimes.stamp
 setup_is_ours= # whether the environment is .venv, which is ours to add to
 
@@ -92,17 +94,35 @@ setup_take_lock() {
 # An environment that uv has made lacks pip: where uv is gone since, it has to be made anew.
 setup_has_installer() { command -v uv >/dev/null || "$setup_venv/bin/python" -c 'import pip' 2>/dev/null; }
 
-setup_install_locked() { # LOCK [OPTION...]
-    local lock=$setup_root/$1
+# pip works on one core, so that several install parts of the lock beside one another: it lists all there is, and nothing
+# has to be resolved. Where one fails (another connection, perhaps) all of it is tried once more in one piece.
+setup_pip_install() { # LOCK [OPTION...]
+    local lock=$1 parts=$setup_venv/.parts part pids=() failed=''
+    local pip=("$setup_venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes)
     shift
+    rm -rf "$parts" && mkdir "$parts"
+    awk -v folder="$parts" '/^[a-z0-9]/ { part = entries++ % 3 } { print > (folder "/" part + 0) }' "$lock"
+    for part in "$parts"/*; do
+        "${pip[@]}" "$@" -r "$part" >"$part.log" 2>&1 &
+        pids+=($!)
+    done
+    for part in "${pids[@]}"; do wait "$part" || failed=yes; done
+    rm -rf "$parts"
+    [[ -z $failed ]] || "${pip[@]}" "$@" -r "$lock"
+}
+
+setup_install_locked() { # LOCK [PREFIX]
+    local lock=$setup_root/$1 to=()
+    [[ -z ${2:-} ]] || to=(--prefix "$2")
     # Compiled once, by all cores: where Python may not keep what it compiles, each process spends 8 s on it anew. Some
-    # packages bring files that no Python compiles.
+    # packages bring files that no Python compiles; nobody imports their tests.
     if command -v uv >/dev/null; then
-        uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --require-hashes "$@" -r "$lock"
+        uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --no-deps --require-hashes \
+            ${to[@]+"${to[@]}"} -r "$lock"
     else
-        "$setup_venv/bin/python" -m pip install --quiet --quiet --disable-pip-version-check --no-compile --require-hashes "$@" \
-            -r "$lock" || return
-        "$setup_venv/bin/python" -m compileall -qq -j 0 "$setup_venv"/lib/python*/site-packages >/dev/null 2>&1 || true
+        setup_pip_install "$lock" ${to[@]+"${to[@]}"} || return
+        "$setup_venv/bin/python" -m compileall -qq -j 0 -x '/tests/' \
+            "${2:-$setup_venv}"/lib/python*/site-packages >/dev/null 2>&1 || true
     fi
 }
 
@@ -178,9 +198,9 @@ setup_install_runtimes() {
         setup_has_installer || setup_fail 2 "set-up: $setup_venv was made by uv, which is no longer installed: remove it, and run the command again"
         setup_say "set-up: installing $(grep -c '^[a-z0-9]' "$setup_root/requirements-runtimes.lock") packages of" \
             "runtimes: gigabytes, once"
-        rm -f "$setup_runtimes_stamp"
+        rm -rf "$setup_runtimes_stamp" "$setup_runtimes_folder"
         # what they need beside one another is in requirements.lock, with the same versions
-        setup_install_locked requirements-runtimes.lock --no-deps ||
+        setup_install_locked requirements-runtimes.lock "$setup_runtimes_folder" ||
             setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to continue"
         setup_wanted_runtimes >"$setup_runtimes_stamp"
         setup_say "set-up: the runtimes are ready ($((SECONDS - started)) s)"
@@ -188,13 +208,16 @@ setup_install_runtimes() {
     exec 9>&-
 }
 
-# Adds torch and onnxruntime to the environment of setup_python. An environment of your own is left as it is: tests of
-# what it lacks are skipped.
+# Sees to torch and onnxruntime beside the environment of setup_python, and sets SETUP_RUNTIMES to their folder. An
+# environment of your own is left as it is: tests of what it lacks are skipped.
 setup_runtimes() {
-    if [[ -z ${SPARKSCORE_PYTHON:-} ]] &&
-        [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
+    SETUP_RUNTIMES=
+    [[ -n $setup_is_ours ]] || return 0
+    if [[ ! -e $setup_runtimes_stamp || $(<"$setup_runtimes_stamp") != "$(setup_wanted_runtimes)" ]]; then
         setup_install_runtimes >&2
     fi
+    # shellcheck disable=SC2034  # the caller's
+    SETUP_RUNTIMES=$(echo "$setup_runtimes_folder"/lib/python*/site-packages)
 }
 
 # Programs that some tests start; those are skipped where a program is not there.

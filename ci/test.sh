@@ -32,7 +32,7 @@ step_docs() {
 # Of all tests: the ones that are not slow (tests/conftest.py says which are), or the slow ones. A whole run of both is
 # `ci/test.sh coverage`, which measures what they reach.
 step_tests() { lanes -m "not slow"; }
-step_slow() { lanes -m slow; }
+step_slow() { TESTS_EXAMPLES=all lanes -m "slow or examples"; }
 step_coverage() {
     python -m coverage erase
     coverage=(-m coverage run)
@@ -59,25 +59,35 @@ find_archive() {
 }
 beside=2 # further processes: two cores have a little left where two processes wait at the same time
 lanes() {
-    local lane outcome=0 queue=$PWD/build/queue pids=() words
+    local name outcome=0 queue=$PWD/build/queue pids=() words names=()
     rm -rf "$queue"
     mkdir "$queue"
     find_archive
     # a JVM that finds the archive unfit says so on stdout, where the result line belongs
     export SPARK_SUBMIT_OPTS="$quick '-XX:SharedArchiveFile=$SETUP_CLASSES' -Xshare:auto -Xlog:disable" SPARK_DAEMON_JAVA_OPTS="$quick"
     words=("${coverage[@]}" -m pytest -p tests.lanes --queue "$queue" "$@")
-    for ((lane = 1; lane <= beside; lane++)); do
-        python "${words[@]}" >"build/lane-$lane.log" 2>&1 &
+    for ((name = 1; name <= beside; name++)); do
+        python "${words[@]}" >"build/lane-$name.log" 2>&1 &
         pids+=($!)
+        names+=("$name")
     done
+    with_runtimes python "${words[@]}" --runtimes >build/lane-runtimes.log 2>&1 &
+    pids+=($!)
+    names+=(runtimes)
     python "${words[@]}" || outcome=$?
-    for ((lane = 1; lane <= beside; lane++)); do
-        wait "${pids[lane - 1]}" || outcome=$?
-        printf '\n== lane %s, beside the others\n' "$lane"
-        cat "build/lane-$lane.log"
+    for name in "${!names[@]}"; do
+        wait "${pids[name]}" || outcome=$?
+        printf '\n== lane %s, beside the others\n' "${names[name]}"
+        cat "build/lane-${names[name]}.log"
     done
     sort -rn "$queue"/seconds-*.txt >build/seconds.txt # what tests/seconds.txt is to be, now and then
     return "$outcome"
+}
+# The process that tests with torch and onnxruntime begins when they are there, and alone has them: see tests/lanes.py.
+with_runtimes() {
+    setup_runtimes || return
+    [[ -z $SETUP_RUNTIMES ]] || export PYTHONPATH=$SETUP_RUNTIMES${PYTHONPATH:+:$PYTHONPATH}
+    "$@"
 }
 
 steps=(format lint shell types imports docs tests)
@@ -89,26 +99,45 @@ fi
 
 table=''
 line() { table+=$(printf '%-10s %6s s  %s' "$@")$'\n'; } # STEP SECONDS REMARK
-# What tests alone need is made while the steps before them run.
+# What tests alone need is made while other things happen: programs from the beginning on; then what they begin with; then
+# the runtimes, for which one of their processes waits.
 prepare() {
-    setup_runtimes
-    [[ " ${steps[*]} " == " slow " ]] || setup_programs
     PATH=$(dirname "$SETUP_PYTHON"):$PATH
+    python -m compileall -qq src tests jobs # each of hundreds of processes would, where Python may not keep it
     python -m tests.postgres || setup_say "PostgreSQL's JDBC driver could not be fetched (above); tests that need it are skipped"
     rm -f build/spark.jsa # of another Spark, perhaps
     find_archive
+    (setup_runtimes) >build/runtimes.log 2>&1 &
 }
-preparing=
-trap '[[ -z $preparing ]] || kill -- "-$preparing" 2>/dev/null; line total "$SECONDS" ""; printf "\n%s" "$table"' EXIT
+# Starts a function in a process group of its own, which ends with this script; sets begun to its number.
+begin() { # FUNCTION
+    set -m
+    (set -e && "$1") </dev/null >"build/$1.log" 2>&1 &
+    begun=$!
+    set +m
+    groups+=("$begun")
+}
+groups=() waited=()
+end() {
+    local group
+    for group in ${groups[@]+"${groups[@]}"}; do kill -- "-$group" 2>/dev/null || true; done
+    line total "$SECONDS" ""
+    printf "\n%s" "$table"
+}
+trap end EXIT
 
+mkdir -p build
+with_tests=
+[[ " ${steps[*]} " =~ \ (tests|slow|coverage)\  ]] && with_tests=yes
+if [[ -n $with_tests && " ${steps[*]} " != " slow " ]]; then
+    begin setup_programs
+    waited+=("$begun")
+fi
 setup_python
 setup_java
-if [[ " ${steps[*]} " =~ \ (tests|slow|coverage)\  ]]; then
-    mkdir -p build
-    set -m # a process group of its own, which ends with this script
-    (set -e && prepare) </dev/null >build/prepare.log 2>&1 &
-    preparing=$!
-    set +m
+if [[ -n $with_tests ]]; then
+    begin prepare
+    waited+=("$begun")
 fi
 unset SPARKSCORE_PYTHON # a switch of the scripts, no setting of a job
 PATH=$(dirname "$SETUP_PYTHON"):$PATH
@@ -119,11 +148,12 @@ for step in "${steps[@]}"; do
     printf '\n== %s\n' "$step"
     started=$SECONDS
     outcome=0
-    if [[ -n $preparing && $step =~ ^(tests|slow|coverage)$ ]]; then
-        wait "$preparing" || outcome=$?
-        preparing=
-        cat build/prepare.log
+    if [[ $step =~ ^(tests|slow|coverage)$ ]]; then
+        for begun in ${waited[@]+"${waited[@]}"}; do wait "$begun" || outcome=$?; done
+        waited=()
+        cat build/{setup_programs,prepare}.log 2>/dev/null || true
         ((outcome == 0)) || exit "$outcome"
+        printf 'begins %s s after the step did\n' "$((SECONDS - started))"
     fi
     # A process of its own: within "step || …" errexit would be off.
     set +e
@@ -139,6 +169,5 @@ done
 
 # What passed, for whoever asks whether this very tree did: a whole run of what is committed, and nothing else.
 if (($# == 0)) && [[ -z $(git status --porcelain 2>/dev/null || echo no checkout) ]]; then
-    mkdir -p build
     git rev-parse 'HEAD^{tree}' >build/passed
 fi

@@ -14,6 +14,8 @@ from hypothesis import settings
 from pyspark.sql import SparkSession
 
 from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
+from tests.warm_daemon import MORE
+from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -28,10 +30,12 @@ options = ["--conf spark.sql.codegen.wholeStage=false", "--conf spark.sql.codege
 options += ["--driver-memory 2g", "--conf spark.databricks.delta.delta.log.cacheSize=10"]
 options += ["--driver-java-options -Ddelta.log.cacheSize=10"]
 options.append("--conf spark.sql.sources.parallelPartitionDiscovery.parallelism=2")  # else VACUUM starts 10,000 tasks
-if "COVERAGE_PROCESS_CONFIG" in os.environ:  # what runs in Python workers counts: see pyproject.toml
-    paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
-    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    options.append("--conf spark.python.daemon.module=tests.coverage_daemon")
+# Python workers find it. Under coverage what runs in them counts: see pyproject.toml.
+paths = [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+daemon = "coverage_daemon" if "COVERAGE_PROCESS_CONFIG" in os.environ else "warm_daemon"
+options.append(f"--conf spark.python.daemon.module=tests.{daemon}")
+os.environ[MORE] = "skops.io"  # of the sessions' own model
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
 # An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect.
@@ -67,6 +71,69 @@ SLOW = (
     "tests/jobs/test_submits.py::TestRollback",
     "tests/jobs/test_submits.py::TestStandalone",
     "tests/jobs/test_submits.py::TestWithoutTheScript",
+    "tests/cli/test_main.py::test_a_rollback_says",
+    "tests/cli/test_main.py::test_a_sample_shows",
+    "tests/cli/test_main.py::test_migrate_says",
+    "tests/cli/test_verb_session.py::test_it_says_without_spark_what_it_says_with_it[words2",
+    "tests/cli/test_verb_session.py::test_it_says_without_spark_what_it_says_with_it[words3",
+    "tests/cli/test_verb_session.py::test_what_only_spark_tells_or_does_is_left_to_it[words3",
+    "tests/cli/test_verb_session.py::test_what_only_spark_tells_or_does_is_left_to_it[words4",
+    "tests/cli/test_verb_session.py::test_what_only_spark_tells_or_does_is_left_to_it[words5",
+    "tests/demo/test_expectations.py::test_every_rule_over_the_predictions",
+    "tests/former/test_former.py::test_its_rejects",
+    "tests/gate/compiled/test_known_verdicts.py::test_large_sets_are_judged_like_small_ones[decimal",
+    "tests/gate/compiled/test_known_verdicts.py::test_large_sets_are_judged_like_small_ones[double",
+    "tests/gate/compiled/test_known_verdicts.py::test_large_sets_are_judged_like_small_ones[float",
+    "tests/gate/compiled/test_spark_jobs.py::test_scalar_rules_take_one_job_however_many_they_are[256",
+    "tests/jobs/test_submits.py::TestRuns::test_what_the_jvm_itself_says_is_not_on_stdout[options1",
+    "tests/pipelines/test_chunks.py::test_restart",
+    "tests/pipelines/test_chunks.py::test_what_a_slow_model_leaves",
+    "tests/pipelines/test_one_pass.py::test_a_sample_of_the_rows",
+    "tests/pipelines/test_one_pass.py::test_another_suite",
+    "tests/pipelines/test_one_pass.py::test_another_threshold",
+    "tests/pipelines/test_one_pass.py::test_before_says_whether_the_model_sees_rows_that_the_gate_refuses[always",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_a_named_run",
+    "tests/pipelines/test_run_monitoring.py::TestNoHarm::test_an_attempt_that_died",
+    "tests/pipelines/test_run_monitoring.py::TestPages::test_a_failed_run",
+    "tests/pipelines/test_score.py::TestAgain::test_an_emptied_table_is_an_error_until_forced[id",
+    "tests/pipelines/test_score.py::TestAgain::test_emptied_table_and_events",
+    "tests/pipelines/test_score.py::TestAgain::test_rows_that_are_deleted_upstream",
+    *(
+        f"tests/pipelines/test_score.py::TestBadInput::test_it_is_refused_with_the_right_code_and_nothing_is_written[groups{case}-"
+        for case in (2, 5, 6, 9, 10, 13, 15, 16, 18, 19)
+    ),
+    "tests/pipelines/test_score.py::TestGates::test_an_empty_source_fails_the_gate",
+    "tests/pipelines/test_score.py::TestPublishing::test_another_as_of",
+    "tests/pipelines/test_score.py::TestPublishing::test_batches_have",
+    "tests/pipelines/test_score.py::TestPublishing::test_names_with_spaces",
+    "tests/pipelines/test_score.py::TestResuming::test_a_changed_config",
+    "tests/publish/test_publish_run.py::TestAtOnce::test_of_a_later_revision",
+    "tests/publish/test_publish_run.py::TestAtOnce::test_of_another_as_of",
+    "tests/publish/test_publish_run.py::TestAtOnce::test_of_the_same_run",
+    "tests/publish/test_publish_run.py::TestFewRows::test_spark_does_it_for_large_stages",
+    "tests/publish/test_publish_run.py::test_where_only_spark_counts_rows",
+    "tests/scoring/test_forged_errors.py::TestThroughSpark::test_whatever_a_model_raises_is_the_models_failure[arrow-worker",
+    "tests/scoring/test_forged_errors.py::TestThroughSpark::test_whatever_a_model_raises_is_the_models_failure[pandas_udf-executor",
+    "tests/scoring/test_forged_errors.py::TestThroughSpark::test_whatever_a_model_raises_is_the_models_failure[scan-executor",
+    "tests/scoring/test_pandas_udf_transport.py::TestFailures::test_a_model_that_raises[collect",
+    "tests/scoring/test_pandas_udf_transport.py::TestFailures::test_the_public_function_keeps_no_row_aside[write",
+    "tests/spark/test_isolated_session.py::test_a_file_that_is_damaged_or_gone_is_an_error_whatever_the_caller_ignores[spark-submit",
+    "tests/spark/test_isolated_session.py::test_a_merge_inserts_updates_and_deletes_whatever_the_caller_sets_for_merges[spark-submit",
+    "tests/spark/test_isolated_session.py::test_a_new_table_has_the_properties_of_its_contract_and_no_others[spark-submit",
+    "tests/spark/test_isolated_session.py::test_an_overwrite_of_ours_replaces_every_partition[spark-submit",
+    "tests/spark/test_isolated_session.py::test_files_hold_the_days_and_types_that_every_reader_expects[spark-submit",
+    "tests/store/test_retention.py::test_files_that_are_not_small",
+    "tests/store/test_run_events.py::test_a_trend_of_the_newest_as_ofs_is_the_end_of_the_trend_of_all[spark",
+    "tests/store/test_run_events.py::test_events_of_some_as_ofs_come_alone[spark",
+    "tests/store/test_run_events.py::test_the_index_names_all_as_ofs_and_the_newest_publication_of_each[spark",
+    "tests/store/test_run_row_counts.py::test_rows_are_counted_as_spark_counts_them[moment1",
+    "tests/store/test_run_row_counts.py::test_rows_are_counted_as_spark_counts_them[moment3",
+    "tests/store/test_small_tables.py::test_rows_have_all_columns_and_only_what_was_asked_for[spark-where2",
+    "tests/store/test_small_tables.py::test_rows_have_all_columns_and_only_what_was_asked_for[spark-where3",
+    "tests/store/test_table_growth.py::test_a_catalogs_table_grows_too",
+    "tests/store/test_table_growth.py::test_other_keys_are_refused_for_they_are_what_a_row_is[keys1",
+    "tests/store/test_table_growth.py::test_other_keys_are_refused_for_they_are_what_a_row_is[keys2",
+    "tests/store/test_table_growth.py::test_who_changes_the_columns_first",
     "tests/former/test_former.py::test_a_renamed_job",
     "tests/former/test_former.py::test_another_threshold",
     "tests/former/test_former.py::test_two_runs_at_once",
@@ -82,7 +149,7 @@ SLOW = (
     "tests/pipelines/test_growing_tables.py::test_a_rollback_to_before",
     "tests/pipelines/test_model_inputs_of_a_run.py::test_casts_missing_values_and_absent_inputs_are_the_same_on_each[arrow]",
     "tests/pipelines/test_model_inputs_of_a_run.py::test_casts_missing_values_and_absent_inputs_are_the_same_on_each[pandas_udf]",
-    "tests/pipelines/test_renamed_columns.py::test_names_that_no_plain_table_can_have_reach_readers_on_every_transport[pandas_udf]",
+    "tests/pipelines/test_renamed_columns.py::test_names_that_no_plain_table_can_have_reach_readers_on_every_transport",
     "tests/pipelines/test_repeated_rows.py::test_a_model_that_answers_otherwise_is_a_warning_and_recorded[arrow",
     "tests/pipelines/test_repeated_rows.py::test_a_model_that_answers_otherwise_is_a_warning_and_recorded[pandas_udf",
     "tests/pipelines/test_run_monitoring.py::TestDrift::test_a_baseline_that_is_not_there",
@@ -156,6 +223,12 @@ def spark() -> Iterator[SparkSession]:
     session = start_local_session("tests", master="local[2,4]")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def fresh_workers(spark: SparkSession) -> None:
+    """Python workers that hold no model: a second one would get a process of its own, which takes a second to start."""
+    end_idle_workers(spark)
 
 
 @pytest.fixture(scope="session")

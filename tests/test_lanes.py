@@ -1,10 +1,11 @@
 """Several processes share one run of the tests."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.lanes import RECORD, load_seconds, order_files, part_of
+from tests.lanes import RECORD, RUNTIMES, load_seconds, order_files, part_of
 
 ROOT = Path(__file__).parents[1]
 SHARED = """
@@ -45,7 +46,9 @@ def shared_run(folder: Path, *options: str) -> tuple[int, list[str]]:
 def test_a_process_runs_the_files_that_no_other_has_taken_and_takes_down_what_each_of_them_made(tmp_path: Path) -> None:
     queue = tmp_path / "queue"
     queue.mkdir()
-    (queue / "test_b.py.taken").touch()
+    (tmp_path / "test_broken.py").write_text("raise KeyError('nobody imports this')\n")
+    for name in ("b", "broken"):
+        (queue / f"test_{name}.py.taken").touch()
     code, said = shared_run(tmp_path)
     a, c = ([f"{name} one", f"{name} two", f"{name} is taken down"] for name in "ac")
     assert (code, said) == (0, ["made once", *a, *c, "taken down at the end"])
@@ -63,9 +66,17 @@ def test_a_process_that_comes_too_late_for_any_ends_well(tmp_path: Path) -> None
 def test_a_failure_is_the_exit_code_of_the_process_that_has_run_it(tmp_path: Path) -> None:
     (tmp_path / "queue").mkdir()
     (tmp_path / "test_d.py").write_text("def test_three():\n    assert False\n")
+    (tmp_path / "test_broken.py").write_text("raise KeyError('broken')\n")
     code, said = shared_run(tmp_path)
     assert (code, said[-1]) == (1, "taken down at the end")
     assert {f"{name} two" for name in "abc"} <= set(said)
+
+
+def test_options_select_tests_as_ever(tmp_path: Path) -> None:
+    (tmp_path / "queue").mkdir()
+    code, said = shared_run(tmp_path, "-k", "two")
+    assert code == 0
+    assert [line for line in said if line.endswith(("one", "two"))] == ["a two", "b two", "c two"]
 
 
 def test_what_takes_longest_is_taken_first() -> None:
@@ -73,6 +84,15 @@ def test_what_takes_longest_is_taken_first() -> None:
 
 
 def test_what_shares_dear_fixtures_is_one_part_and_the_record_names_parts_that_are_there() -> None:
-    assert part_of("tests/demo/test_train.py::test_one") == part_of("tests/demo/test_recipe.py::T::test_two")
-    assert part_of("tests/store/test_table.py::test_one") == "tests/store/test_table.py"
+    assert part_of("tests/demo/test_train.py") == part_of("tests/demo/test_recipe.py")
+    assert part_of("tests/store/test_table.py") == "tests/store/test_table.py"
     assert [part for part in load_seconds(RECORD) if not (ROOT / part).exists() or part_of(part) != part] == []
+
+
+def test_all_tests_that_are_skipped_without_a_runtime_run_where_it_is() -> None:
+    skips = re.compile(
+        r"importorskip\((\"(torch|onnx|onnxruntime)\"|module)|import tests.model.graphs|tests.model.graphs import"
+    )
+    files = [file for file in (ROOT / "tests").rglob("test_*.py") if file != Path(__file__)]
+    found = [file.relative_to(ROOT).as_posix() for file in files if skips.search(file.read_text(encoding="utf-8"))]
+    assert sorted(found) == sorted(RUNTIMES)

@@ -5,9 +5,10 @@ from typing import Any
 
 from bench.comparisons import Case, Contender, EngineSpec, Goal, Part
 from bench.data import Shape
+from bench.reach import REACH_GOALS, reach_cases
 from bench.small_runs import SMALL_GOALS, small_cases
 
-SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small")
+SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small", "reach")
 ROWS = 16_000_000
 SHORT_ROWS = 20_000
 TINY_ROWS = 20_000
@@ -113,6 +114,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
         "small": lambda _, times: small_cases(times),
         "gates": _gates,
+        "reach": reach_cases,
     }
     return [case for section in sections for case in makers[section](rows, repeats)]
 
@@ -321,4 +323,5 @@ GOALS: tuple[Goal, ...] = (
         for name in GATE_SIZES
     ),
     *SMALL_GOALS,
+    *REACH_GOALS,
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench import data, machine, models
+from bench import data, machine, models, table_variants
 from bench.comparisons import Case, Contender
 from bench.data import Dataset, Shape
 from bench.engines import ContenderError, Engine, Engines
@@ -132,13 +132,17 @@ class Bench:
         out = self.work / "turn" / name
         out.mkdir(parents=True)
         turn = {"way": contender.way, "options": options, "out": str(out), "home": str(self.work / "turn" / "home")}
+        variant = contender.options.get("table", table_variants.PLAIN)
         if ground.sets:
             dataset = ground.sets[name]
-            described = {"path": dataset.path, "files": dataset.files, "features": dataset.shape.features}
+            path = table_variants.table(dataset, variant)
+            described = {"path": path, "files": dataset.files, "features": dataset.shape.features}
             turn |= {"model": asdict(ground.forms[contender.flavour]), "data": described}
         answer, usage = engine.watched_go(turn)
-        rows = ground.sets[name].shape.rows if ground.sets else 0
-        off = verified(answer["output"], rows, ground.expected[name]) if ground.sets else None
+        off = None
+        if ground.sets:
+            gone = table_variants.deleted(ground.sets[name], variant)
+            off = verified(answer["output"], ground.sets[name].shape.rows, ground.expected[name], gone)
         told = {part: answer.get(part) or {} for part in ("parts", "notes")}
         return {"seconds": round(answer["seconds"], 4), "largest_difference": off, **told, **asdict(usage)}
 

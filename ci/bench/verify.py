@@ -1,5 +1,6 @@
 """Every output is checked: all keys once, and the predictions of a sample against the oracle."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,10 @@ TOLERANCE = 1e-6
 Expected = tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
 
-def verified(output: dict[str, Any], rows: int, expected: Expected) -> float | None:
+def verified(output: dict[str, Any], rows: int, expected: Expected, gone: Sequence[int] = ()) -> float | None:
     """The largest difference to the oracle; None where the contender writes nothing.
+
+    `gone`: ids below `rows` that the table lacks.
 
     Raises:  ContenderError for a key that is missing or there twice, or a prediction that is off.
     """
@@ -27,15 +30,17 @@ def verified(output: dict[str, Any], rows: int, expected: Expected) -> float | N
         return None
     table = _read(output)
     ids = table[KEY].to_numpy()
-    if len(ids) != rows:
-        raise ContenderError(f"wrong: {len(ids):,} rows written, {rows:,} expected")
+    if len(ids) != rows - len(gone):
+        raise ContenderError(f"wrong: {len(ids):,} rows written, {rows - len(gone):,} expected")
     if ids.min() < 0 or ids.max() >= rows:
         raise ContenderError(f"wrong: keys from {ids.min():,} to {ids.max():,}, 0 to {rows - 1:,} expected")
     order = np.full(rows, -1)
-    order[ids] = np.arange(rows)
-    if (order < 0).any():
-        raise ContenderError(f"wrong: {int((order < 0).sum()):,} keys are missing")
-    sample, oracle = expected
+    order[ids] = np.arange(len(ids))
+    missing = int((order < 0).sum()) - len(gone)
+    if missing or (order[np.asarray(gone, np.int64)] >= 0).any():
+        raise ContenderError(f"wrong: {missing:,} keys are missing, or deleted ones are there")
+    is_left = order[expected[0]] >= 0
+    sample, oracle = (part[is_left] for part in expected)
     found = _numbers(table["prediction"].take(pa.array(order[sample])))
     off = float(np.max(np.abs(found - oracle)))
     if not off <= TOLERANCE:  # NaN is off, too

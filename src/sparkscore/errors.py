@@ -26,6 +26,7 @@ SparkscoreError                 1
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
     ├── PublishConflict
+    ├── SessionLost                 Spark's JVM or Connect server is gone
     └── DeadlinePassed              stopped with its chunks kept
 
 SparkNeeded is no error: it asks for a session, in a process that has begun without one.
@@ -314,6 +315,12 @@ class PublishConflict(TemporaryError):
     """Other writers kept committing first."""
 
     remedy = "run the same command again; if it repeats, keep other writers away from the table during the publication"
+
+
+class SessionLost(TemporaryError):
+    """Spark is gone: its JVM, its Connect server, or the session in it."""
+
+    remedy = "run the same command again, in a new process: the next attempt continues from what is kept"
 
 
 class DeadlinePassed(TemporaryError):

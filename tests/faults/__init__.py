@@ -15,6 +15,7 @@ Crash and restart
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
     SIGTERM of a spark-submit, of the console             test_terminated
     SIGKILL of the JVM alone                              test_terminated
+    Connect server or session gone                        spark/test_lost_session
     Python worker killed once; always                     test_workers (TestPythonWorker)
     model process killed once; always                     test_workers (TestModelProcess), model/host/test_model_host
     predict hangs                                         pipelines/test_batch_timeout, model/host/test_model_host
@@ -25,6 +26,7 @@ Crash and restart
 Concurrency
     one run in two processes                              test_at_once (TestOneRun)
     one as_of, another model; another source              test_at_once (TestOneAsOf), pipelines/test_score (other_pins)
+    ... in a session that refuses the guard of a MERGE    publish/test_run_rows_commit, pipelines/test_serverless, test_at_once (TestReplacements), test_killed (a_replacement)
     two as_ofs, on two dates and on one                   test_at_once (TestTwoAsOfs), store/test_guarded_writes
     MERGE against OPTIMIZE; against ALTER TABLE           test_at_once (TestMaintenance)
     source appended to, overwritten, vacuumed mid-run     test_changed (TestSource), pipelines/test_transports

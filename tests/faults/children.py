@@ -13,6 +13,7 @@ from typing import Any, Self
 from sparkscore.model.host.executor_process import Process, find_process
 from tests.faults.points import Order, eventually
 from tests.faults.runner import order_line
+from tests.warm_daemon import MORE
 
 ROOT = Path(__file__).resolve().parents[2]
 _START_S = _RUN_S = 300
@@ -24,7 +25,7 @@ class Child:
 
     def __init__(self, log: Path, *, master: str = "local[2,4]", conf: Mapping[str, str] | None = None) -> None:
         words = [f"--conf {name}={value}" for name, value in (conf or {}).items()]
-        environ = dict(os.environ)
+        environ = {name: value for name, value in os.environ.items() if name != MORE}  # its models need no more
         environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*words, os.environ.get("PYSPARK_SUBMIT_ARGS", "pyspark-shell")])
         self.log = log
         with log.open("w") as out:

@@ -38,6 +38,8 @@ class Order:
     flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
     """Or `maintain`, `rollback`, `rejects`."""
+    session: str = ""
+    """`serverless`: one that refuses settings as Databricks' does."""
     split_bytes: int = 0
     """How large the scan's splits are, a task for each; 0: as the product makes them, one or two of a small table."""
 

@@ -24,6 +24,7 @@ from sparkscore.scoring import task_sizing
 from sparkscore.settings import Settings
 from sparkscore.spark.session import start_local_session
 from tests.faults.points import Order, hurt, jvm_of
+from tests.serverless import ServerlessSession
 
 _SPLITS, _TASK_S = (file_ranges.MAX_SPLIT_BYTES, file_ranges.MIN_SPLIT_BYTES), task_sizing.TASK_S
 
@@ -34,9 +35,10 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
         (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
     )
     task_sizing.TASK_S = 1e-9 if order.split_bytes else _TASK_S
+    session = ServerlessSession.beside(spark) if order.session else spark
     try:
         with hurt(spark, order):
-            report = _did(spark, order)
+            report = _did(session, order)
     except Exception as error:  # noqa: BLE001  whatever it is: the other side judges it
         code = error.exit_code if isinstance(error, SparkscoreError) else SparkscoreError.exit_code
         return {"status": "failed", "exit_code": code, "error": ErrorSummary.from_error(error).to_dict()}

@@ -57,10 +57,10 @@ class Scene:
         return self.world.settings(scoring=scoring, **groups)
 
     def order(self, at: str = "", do: str = "kill", *, as_of: str = AS_OF, **groups: Any) -> Order:
-        """What a child is told to do; `replace`, `place`, `verb` and `split_bytes` are the order's own."""
+        """What a child is told to do; `replace`, `place`, `verb`, `session` and `split_bytes` are the order's own."""
         flags = {"replace": True} if groups.pop("replace", False) else groups.pop("flags", {})
         told: dict[str, Any] = {"marker": str(self.marker), "place": str(self.traps.folder)}
-        told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes") if name in groups}
+        told |= {name: groups.pop(name) for name in ("place", "verb", "split_bytes", "session") if name in groups}
         return Order(plain(self.settings(**groups)), as_of, at=at, do=do, flags=flags, **told)
 
     def run(self, *, as_of: str = AS_OF, **more: Any) -> RunReport:

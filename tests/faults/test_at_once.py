@@ -13,6 +13,10 @@ from tests.world import AS_OF, source_rows
 MORNING, EVENING, NEXT_DAY = f"{AS_OF}T06:00:00", f"{AS_OF}T18:00:00", "2014-01-01"
 
 
+sessions = pytest.mark.parametrize("session", [pytest.param("", marks=pytest.mark.smoke), "serverless"])
+"""One that has the guard of a MERGE, and one that refuses it."""
+
+
 class TestOneRun:
     @pytest.mark.parametrize(
         ("at", "do"),
@@ -104,11 +108,11 @@ class TestMaintenance:
         scene.world.registry.alias(2)
         return scene
 
-    @pytest.mark.smoke
-    def test_optimize_wins_and_the_publish_is_tried_again(self, published: Scene) -> None:
+    @sessions
+    def test_optimize_wins_and_the_publish_is_tried_again(self, published: Scene, session: str) -> None:
         table = DeltaTable.forPath(published.world.spark, published.world.path("predictions"))
         paid = published.traps.paid()
-        with published.halted("in merge", "stop", as_of=EVENING, replace=True) as child:
+        with published.halted("in merge", "stop", as_of=EVENING, replace=True, session=session) as child:
             told = table.optimize().executeCompaction().collect()
         theirs = child.answer()
         assert told[0]["metrics"]["numFilesRemoved"] == 2
@@ -117,13 +121,32 @@ class TestMaintenance:
         assert (published.thrown_away(), published.traps.paid() - paid) == (1, ROWS)
         published.check(Expected(published.rows, MORNING), Expected(published.rows, EVENING, version=2))
 
-    @pytest.mark.smoke
-    def test_a_column_that_is_added_meanwhile_is_null_in_what_is_published(self, published: Scene) -> None:
+    @sessions
+    def test_a_column_that_is_added_meanwhile_is_null_in_what_is_published(
+        self, published: Scene, session: str
+    ) -> None:
         path, spark = published.world.path("predictions"), published.world.spark
-        with published.halted("in merge", "stop", as_of=EVENING, replace=True) as child:
+        with published.halted("in merge", "stop", as_of=EVENING, replace=True, session=session) as child:
             spark.sql(f"ALTER TABLE delta.`{path}` ADD COLUMN extra INT")
         theirs = child.answer()
         assert theirs is not None
         assert (theirs["status"], theirs["revision"], theirs["attempt"]) == ("published", 2, 1), theirs
         assert published.world.table().where("extra IS NOT NULL").count() == 0
         published.check(Expected(published.rows, MORNING), Expected(published.rows, EVENING, version=2))
+
+
+class TestReplacements:
+    @sessions
+    def test_of_one_as_of_at_once_are_never_mixed_and_the_one_that_commits_first_stays(
+        self, scene: Scene, session: str
+    ) -> None:
+        scene.world.write_source(source_rows(500, first=50), name="other")
+        scene.begin_with()
+        scene.world.registry.alias(2)
+        with scene.halted("in merge", "stop", replace=True, session=session) as child:
+            mine = scene.run(replace=True, restart=True, source={"table": "other"})
+        theirs = child.answer()
+        assert theirs is not None
+        assert (theirs["exit_code"], theirs["error"]["class"]) == (2, "PinsConflict"), theirs
+        assert (mine.status, mine.revision, scene.thrown_away()) == ("published", 2, 1)
+        scene.check(Expected(source_rows(500, first=50), version=2))

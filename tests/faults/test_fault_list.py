@@ -55,3 +55,10 @@ def test_of_each_kind_of_fault_a_test_is_in_each_run_of_ci(fault: str, tests: st
     assert any(is_in_each_run(find_module(module), part) for module, part in NAMED.findall(tests)), (
         f"all are slow: {tests}"
     )
+
+
+@pytest.mark.parametrize("slow", SLOW)
+def test_what_is_named_as_slow_is_there(slow: str) -> None:
+    file, _, name = slow.partition("::")
+    module = ast.parse((TESTS.parent / file).read_text(encoding="utf-8"))
+    assert any(test.startswith(name.partition("[")[0]) for test, _ in list_tests(module))

@@ -112,13 +112,28 @@ def test_what_an_attempt_had_pinned_is_kept_whatever_moves_until_the_next_one(sc
     scene.check(Expected(scene.rows, version=1))
 
 
-def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_unasked(scene: Scene) -> None:
+@pytest.mark.parametrize("session", ["", "serverless"])
+def test_a_replacement_that_is_killed_leaves_what_it_was_to_replace_and_goes_on_unasked(
+    scene: Scene, session: str
+) -> None:
     first = scene.begin_with()
     scene.world.registry.alias(2)
-    scene.killed("in merge", replace=True)
+    scene.killed("in merge", replace=True, session=session)
     assert set(scene.world.predictions()["run_id"]) == {first.run_id}
     report = scene.run()
     assert (report.status, report.revision) == ("published", 2)
+    scene.check(Expected(scene.rows, version=2))
+
+
+@pytest.mark.parametrize("session", ["", "serverless"])
+def test_a_replacement_that_is_killed_after_its_commit_is_proven_by_its_rows(scene: Scene, session: str) -> None:
+    scene.begin_with()
+    scene.world.registry.alias(2)
+    scene.killed("published", replace=True, session=session)
+    version, paid = scene.world.version(), scene.traps.paid()
+    report = scene.run()
+    assert (report.status, report.revision) == ("already_published", 2)
+    assert (scene.world.version(), scene.traps.paid()) == (version, paid)
     scene.check(Expected(scene.rows, version=2))
 
 

@@ -93,6 +93,12 @@ def typed_rules() -> list[Expectation]:
         rules.append(rule_of("column_values_to_not_be_in_set", column="double", value_set=[0.0], row_condition=some))
     rules.append(rule_of("column_pair_values_a_to_be_greater_than_b", column_A="tiny", column_B="large"))
     rules.append(rule_of("column_values_to_match_regex", column="text", regex="^a?$", row_condition=_LARGE))
+    rules.append(rule_of("column_values_to_match_regex", column="text", regex="(?i)^b", row_condition=_LARGE))
+    rules.append(rule_of("column_values_to_not_match_regex_list", column="text", regex_list=["^a$", "b"]))
+    rules.append(
+        rule_of("column_values_to_match_regex_list", column="text", regex_list=["a", "b"], match_on="all", mostly=0.5)
+    )
+    rules.append(rule_of("column_values_to_not_match_like_pattern", column="text", like_pattern="a%"))
     rules.append(rule_of("column_value_lengths_to_be_between", column="raw", min_value=1, max_value=2))
     rules.append(rule_of("column_value_lengths_to_equal", column="text", value=1))
     return rules

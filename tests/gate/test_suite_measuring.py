@@ -36,6 +36,7 @@ NAMED_RULES = (
     rule_of("table_row_count_to_equal", value=4),
     rule_of("column_values_to_be_unique", column="id"),
     rule_of("column_values_to_match_regex", column="name", regex="^[A-Z]"),
+    rule_of("column_values_to_match_regex", column="name", regex="(?i)^[ab]"),
     rule_of("column_max_to_be_between", column="id", max_value=3),
     rule_of("column_median_to_be_between", column="id", max_value=3),
 )
@@ -82,15 +83,16 @@ def test_one_verdict_comes_of_what_tasks_and_spark_have_computed(
 
 def test_no_value_of_a_sensitive_column_is_kept(named: tuple[DataFrame, pa.RecordBatch]) -> None:
     frame, batch = named
-    rules = (*NAMED_RULES[:3], rule_of("column_values_to_not_be_null", column="name"))
+    only_java = rule_of("column_values_to_match_regex", column="name", regex="(?i)^[A-Z]")
+    rules = (*NAMED_RULES[:3], only_java, rule_of("column_values_to_not_be_null", column="name"))
     plan = _plan_named(frame, rules, sensitive=("id", "name"))
-    assert [one.kwargs["column"] for one in plan.remaining.expectations] == ["id", "name"]
+    assert plan.remaining.expectations == (NAMED_RULES[1], only_java)
     assert b"Smith" not in b"".join(measured_states(plan, [[batch]]))
 
 
 def test_rules_over_columns_that_tasks_do_not_have_are_sparks(named: tuple[DataFrame, pa.RecordBatch]) -> None:
     plan = _plan_named(named[0], NAMED_RULES, columns=["name"])
-    assert [one.rule for one in plan.remaining.expectations] == [one.rule for one in (NAMED_RULES[1], *NAMED_RULES[3:])]
+    assert [one.rule for one in plan.remaining.expectations] == [one.rule for one in (NAMED_RULES[1], *NAMED_RULES[4:])]
     assert plan.summary is not None
     assert plan.summary.columns == ("name",)
 

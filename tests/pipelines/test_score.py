@@ -156,11 +156,15 @@ class TestPublishing:
         query = "SELECT count(*), min(as_of_date) FROM predictions_latest JOIN flights USING (id)"
         assert [str(value) for value in world.spark.sql(query).collect()[0]] == ["60", "2013-12-31"]
 
-    def test_a_catalog_table_gets_a_view_of_the_latest(self, world: World) -> None:
+    def test_tables_of_a_catalog_are_scanned_and_get_a_view_of_the_latest(self, world: World) -> None:
         world.spark.sql(f"CREATE SCHEMA lake LOCATION '{world.home}/lake'")
         try:
-            settings = world.settings(output={"table": "lake.predictions"})
-            run(world, settings)
+            world.spark.sql(f"CREATE TABLE lake.flights USING delta LOCATION '{world.path('flights')}'")
+            settings = world.settings(source={"table": "lake.flights"}, output={"table": "lake.predictions"})
+            assert run(world, settings).transport == "scan"
+            rows = [tuple(row) for row in world.spark.sql("SELECT id, prediction FROM lake.predictions").collect()]
+            expected = world.registry.expected(source_rows())
+            np.testing.assert_allclose([value for _, value in sorted(rows)], expected, rtol=0, atol=1e-12)
             run(world, settings, as_of="2013-12-30")
             latest = world.spark.table("lake.predictions_latest")
             assert latest.count() == 60

@@ -154,13 +154,36 @@ def test_auto_scans_a_plain_table_and_says_what_it_reads(world: World) -> None:
 
 
 def test_auto_leaves_a_table_to_spark_that_only_spark_is_sure_to_read_and_says_why(world: World) -> None:
-    world.spark.sql(f"alter table delta.`{world.path('flights')}` set tblproperties (delta.enableDeletionVectors=true)")
-    report = run(world)
+    world.spark.sql(f"alter table delta.`{world.path('flights')}` add columns (code char(3))")
+    settings = world.settings(source={"table": "flights", "keys": ["id"], "passthrough": ["carrier", "code"]})
+    report = score(world.spark, settings, as_of=AS_OF)
     assert (report.transport, report.transport_reason) == (
         "arrow",
-        "no scan: flights needs a reader of deletionVectors",
+        "no scan: the column code is of fixed length, which Spark pads",
     )
     assert_published(world, report, source_rows())
+
+
+def test_a_table_of_databricks_defaults_is_scanned_and_gives_what_spark_gives(world: World) -> None:
+    table = f"delta.`{world.path('flights')}`"
+    world.spark.sql(
+        f"alter table {table} set tblproperties (delta.enableDeletionVectors=true, delta.columnMapping.mode='name')"
+    )
+    for old, new in (("carrier", "the airline"), ("x1", "other"), ("x2", "x1"), ("other", "x2")):
+        world.spark.sql(f"alter table {table} rename column `{old}` to `{new}`")
+    world.spark.sql(f"delete from {table} where id % 3 = 1")  # noqa: S608 - of the test's own
+    source = {"table": "flights", "keys": ["id"], "passthrough": ["the airline"]}
+    published = []
+    for day, transport in enumerate(("auto", "arrow"), 1):
+        settings = world.settings(scoring={"transport": transport}, source=source)
+        report = score(world.spark, settings, as_of=f"2013-01-0{day}")
+        assert (report.transport, report.rows_read) == ({"auto": "scan"}.get(transport, transport), 40)
+        rows = (
+            world.table().where(f"run_id = '{report.run_id}'").orderBy("id").select("id", "the_airline", "prediction")
+        )
+        published.append([tuple(row) for row in rows.collect()])
+    assert published[0] == published[1]
+    assert len(published[0]) == 40
 
 
 def test_the_plan_names_the_transport_and_why(world: World) -> None:

@@ -1,6 +1,7 @@
 """The publish: proven by the rows that readers see, whatever Delta's guard has skipped."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,12 +19,11 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import PinsConflict, TableChanged
-from sparkscore.publish import few_rows
-from sparkscore.publish import publish_run as publish_run_module
+from sparkscore.publish import few_rows, run_rows_commit
 from sparkscore.publish.postprocessing import derive_table_contract
 from sparkscore.publish.publish_run import publish_run
 from sparkscore.publish.rows_to_publish import RowsToPublish
-from sparkscore.records import Pins, Publication, Run, TableRef
+from sparkscore.records import Pins, Publication, Run, Stage, TableRef
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.spark.reject_column import null_reject_column
 from sparkscore.stage.stage_store import StageStore
@@ -42,6 +42,16 @@ class Shelf:
         self.spark, self.folder = create_run_session(spark), folder
         self.target = Table(self.spark, TableRef("p", str(folder / "p")))
 
+    def stage(self, run: Run, rows: int) -> tuple[StageStore, Stage]:
+        """The run's stage with so many rows, and the table."""
+        frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
+        staged = frame.withColumn("_reject", null_reject_column())
+        store = StageStore(self.spark, run, str(self.folder / "stage"))
+        past = store.load_progress()
+        now = past if past.is_complete else store.write_frame(staged, past=past)
+        ensure_table(self.target, CONTRACT, job=run.job)
+        return store, store.build_record(now, chunks_reused=0)
+
     def publish(
         self,
         run: Run,
@@ -51,14 +61,7 @@ class Shelf:
         direct: bool = False,
     ) -> Publication:
         """`before`: what is done to the rows while they are published; `direct`: where possible without Spark."""
-        root = str(self.folder / "stage")
-        frame = self.spark.range(rows).withColumn("prediction", F.lit(0.5))
-        staged = frame.withColumn("_reject", null_reject_column())
-        store = StageStore(self.spark, run, root)
-        past = store.load_progress()
-        now = past if past.is_complete else store.write_frame(staged, past=past)
-        stage = store.build_record(now, chunks_reused=0)
-        ensure_table(self.target, CONTRACT, job=run.job)
+        store, stage = self.stage(run, rows)
 
         def build(session: SparkSession) -> DataFrame:
             found = store.in_session(session).load_scored_rows(stage)
@@ -75,8 +78,37 @@ class Shelf:
         return publish_run(made, run, self.target, keys=["id"])
 
 
+@pytest.fixture(scope="module")
+def staged(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The stage of RUN with four rows, and an empty table."""
+    folder = tmp_path_factory.mktemp("staged")
+    Shelf(spark, folder).stage(RUN, 4)
+    return folder
+
+
 @pytest.fixture
-def shelf(spark: SparkSession, tmp_path: Path) -> Shelf:
+def shelf(spark: SparkSession, staged: Path, tmp_path: Path) -> Shelf:
+    shutil.copytree(staged, tmp_path, dirs_exist_ok=True)
+    return Shelf(spark, tmp_path)
+
+
+@pytest.fixture
+def empty_shelf(spark: SparkSession, tmp_path: Path) -> Shelf:
+    return Shelf(spark, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def once_published(spark: SparkSession, staged: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("published")
+    shutil.copytree(staged, folder, dirs_exist_ok=True)
+    Shelf(spark, folder).publish(RUN)
+    return folder
+
+
+@pytest.fixture
+def published(spark: SparkSession, once_published: Path, tmp_path: Path) -> Shelf:
+    """RUN is published."""
+    shutil.copytree(once_published, tmp_path, dirs_exist_ok=True)
     return Shelf(spark, tmp_path)
 
 
@@ -96,18 +128,16 @@ def test_a_slow_attempt_finds_itself_superseded_by_a_later_revision(shelf: Shelf
     assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {later.run_id: 4}
 
 
-def test_another_run_of_the_same_revision_is_refused_never_mixed(shelf: Shelf) -> None:
-    shelf.publish(RUN)
+def test_another_run_of_the_same_revision_is_refused_never_mixed(published: Shelf) -> None:
     with pytest.raises(PinsConflict, match="another run published first"):
-        shelf.publish(replace(RUN, pins=replace(RUN.pins, source_version=1)), rows=6)
-    assert commit_history.count_rows_by_run(shelf.target, AS_OF) == {RUN.run_id: 4}
+        published.publish(replace(RUN, pins=replace(RUN.pins, source_version=1)), rows=6)
+    assert commit_history.count_rows_by_run(published.target, AS_OF) == {RUN.run_id: 4}
 
 
-def test_a_skipped_commit_over_an_emptied_table_is_no_success(shelf: Shelf) -> None:
-    shelf.publish(RUN)
-    DeltaTable.forPath(shelf.spark, str(shelf.target.path)).delete()
+def test_a_skipped_commit_over_an_emptied_table_is_no_success(published: Shelf) -> None:
+    DeltaTable.forPath(published.spark, str(published.target.path)).delete()
     with pytest.raises(TableChanged, match="--force"):
-        shelf.publish(RUN)
+        published.publish(RUN)
 
 
 def commit(shelf: Shelf) -> dict[str, str]:
@@ -116,16 +146,15 @@ def commit(shelf: Shelf) -> dict[str, str]:
     return {**row["operationParameters"], **(row["operationMetrics"] or {})}
 
 
-def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(shelf: Shelf) -> None:
-    shelf.publish(RUN)
-    told = commit(shelf)
+def test_a_first_publication_is_an_append_that_reads_no_row_of_the_table(published: Shelf) -> None:
+    told = commit(published)
     assert (told["mode"], told["numOutputRows"]) == ("Append", "4")
 
 
 def test_where_only_spark_counts_rows_a_first_publication_is_a_merge_that_only_inserts(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (commit_history, publish_run_module):
+    for module in (commit_history, run_rows_commit):
         monkeypatch.setattr(module, "find_rows_by_run", lambda *_: None)
     assert shelf.publish(RUN) == Publication("p", 1, RUN.run_id, 1, 4)
     told = commit(shelf)
@@ -139,37 +168,43 @@ def test_where_only_spark_counts_rows_a_first_publication_is_a_merge_that_only_i
     assert not shelf.publish(RUN).committed
 
 
-def test_a_publication_without_rows_is_one_too(shelf: Shelf) -> None:
-    assert shelf.publish(RUN, rows=0) == Publication("p", 1, RUN.run_id, 1, 0)
-    assert not shelf.publish(replace(RUN, attempt=2), rows=0).committed
+def test_a_publication_without_rows_is_one_too(empty_shelf: Shelf) -> None:
+    assert empty_shelf.publish(RUN, rows=0) == Publication("p", 1, RUN.run_id, 1, 0)
+    assert not empty_shelf.publish(replace(RUN, attempt=2), rows=0).committed
+
+
+def overtake(shelf: Shelf, run: Run, by: Callable[[], object]) -> Publication:
+    """The publication of a run that had begun to write when something else was done, of which it had seen nothing."""
+    begun, go = shelf.folder / "begun", shelf.folder / "go"
+
+    def slowly(value: float) -> float:
+        begun.touch()
+        while not go.exists():
+            time.sleep(0.05)
+        return value
+
+    delayed = F.udf(slowly, "double", useArrow=False)
+    ensure_table(shelf.target, CONTRACT, job=run.job)
+    with ThreadPoolExecutor(1) as pool:
+        slow = Shelf(shelf.spark, shelf.folder)
+        made = pool.submit(slow.publish, run, before=lambda rows: rows.withColumn("prediction", delayed("prediction")))
+        try:
+            while not begun.exists() and not made.done():
+                time.sleep(0.05)
+            by()
+        finally:
+            go.touch()
+        return made.result()
 
 
 class TestAtOnce:
     """A publication that has begun to write when another one of the same as_of commits."""
 
     def overtake(self, shelf: Shelf, run: Run, *, by: Run) -> Publication:
-        begun, go = shelf.folder / "begun", shelf.folder / "go"
+        def publish() -> None:
+            assert shelf.publish(by).committed
 
-        def slowly(value: float) -> float:
-            begun.touch()
-            while not go.exists():
-                time.sleep(0.05)
-            return value
-
-        delayed = F.udf(slowly, "double", useArrow=False)
-        ensure_table(shelf.target, CONTRACT, job=run.job)
-        with ThreadPoolExecutor(1) as pool:
-            slow = Shelf(shelf.spark, shelf.folder)
-            made = pool.submit(
-                slow.publish, run, before=lambda rows: rows.withColumn("prediction", delayed("prediction"))
-            )
-            try:
-                while not begun.exists() and not made.done():
-                    time.sleep(0.05)
-                assert shelf.publish(by).committed
-            finally:
-                go.touch()
-            return made.result()
+        return overtake(shelf, run, publish)
 
     def test_of_the_same_run_and_attempt_is_skipped_and_knows_it(self, shelf: Shelf) -> None:
         found = self.overtake(shelf, RUN, by=RUN)
@@ -205,9 +240,8 @@ def written(shelf: Shelf) -> tuple[list[Row], StructType, dict[str, Any]]:
 class TestFewRows:
     """They are published by the driver, as Spark publishes them."""
 
-    def test_no_spark_job_runs_and_readers_see_what_spark_writes(self, shelf: Shelf) -> None:
-        other = Shelf(shelf.spark, shelf.folder / "other")
-        other.publish(RUN)
+    def test_no_spark_job_runs_and_readers_see_what_spark_writes(self, shelf: Shelf, once_published: Path) -> None:
+        other = Shelf(shelf.spark, once_published)
         shelf.publish(replace(RUN, as_of=AS_OF.replace(year=2000)), direct=True)
         published = shelf.publish(RUN, direct=True)
         assert (published.table_version, published.committed, published.removed) == (2, True, 0)
@@ -294,26 +328,26 @@ def test_rows_of_somebody_else_in_the_as_of_are_told_of_never_counted_as_ours(sh
 )
 def test_files_follow_the_bytes_and_fill_the_slots(spark: SparkSession, size: int | None, files: int) -> None:
     rows = RowsToPublish(lambda session: session.range(4), CONTRACT.names, 4, 0, size)
-    assert publish_run_module._choose_file_count(rows, spark) == files
+    assert run_rows_commit._choose_file_count(rows, spark) == files
 
 
-def test_another_revision_updates_what_it_matches(shelf: Shelf) -> None:
-    shelf.publish(RUN)
-    shelf.publish(replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2")))
-    assert commit(shelf)["numTargetRowsUpdated"] == "4"
+def test_another_revision_updates_what_it_matches(published: Shelf) -> None:
+    published.publish(replace(RUN, revision=2, pins=replace(RUN.pins, model_version="2")))
+    assert commit(published)["numTargetRowsUpdated"] == "4"
 
 
-def test_few_rows_make_one_file_however_many_files_the_stage_has(shelf: Shelf) -> None:
-    shelf.publish(RUN, rows=4_000)
-    staged = list((shelf.folder / "stage").rglob("*.parquet"))
-    published = list((shelf.folder / "p").glob("as_of_date=*/*.parquet"))
+def test_few_rows_make_one_file_however_many_files_the_stage_has(empty_shelf: Shelf) -> None:
+    empty_shelf.publish(RUN, rows=4_000)
+    staged = list((empty_shelf.folder / "stage").rglob("*.parquet"))
+    published = list((empty_shelf.folder / "p").glob("as_of_date=*/*.parquet"))
     assert len(staged) > 1
     assert len(published) == 1
 
 
-def test_statistics_are_kept_for_what_names_a_row(shelf: Shelf) -> None:
-    shelf.publish(RUN)
-    added = shelf.spark.read.json(str(shelf.folder / "p" / "_delta_log" / f"{1:020}.json")).where("add is not null")
+def test_statistics_are_kept_for_what_names_a_row(published: Shelf) -> None:
+    added = published.spark.read.json(str(published.folder / "p" / "_delta_log" / f"{1:020}.json")).where(
+        "add is not null"
+    )
     statistics = json.loads(added.select("add.stats").collect()[0][0])
     assert statistics["numRecords"] == 4
     assert set(statistics["minValues"]) == {"id", "as_of"}

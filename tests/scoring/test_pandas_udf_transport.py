@@ -21,9 +21,19 @@ from sparkscore.scoring.pandas_udf_transport import make_prediction_udf, score_w
 from sparkscore.scoring.task_errors import recover_task_error
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor
+from tests.warm_daemon import MORE
 
 BIG = 2**53 + 1
+pytestmark = pytest.mark.usefixtures("workers_with_mlflow", "fresh_workers")
 DOUBLE = signature(columns(x="double"), tensor("float64"))
+
+
+@pytest.fixture(scope="module")
+def workers_with_mlflow(spark: SparkSession) -> Iterator[None]:
+    """Many of the models here are MLflow's own kind, which workers load by MLflow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(spark.sparkContext.environment, MORE, "mlflow.pyfunc")
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +52,9 @@ def rows(session: SparkSession) -> DataFrame:
 
 
 @pytest.fixture
-def fresh_workers(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python workers that have run nothing yet: Spark keeps those of another environment apart."""
-    monkeypatch.setitem(spark.sparkContext.environment, "SPARKSCORE_FRESH", os.urandom(4).hex())
+def bare_workers(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python workers that have imported nothing yet: Spark keeps those of another environment apart."""
+    monkeypatch.setitem(spark.sparkContext.environment, MORE, "none")
 
 
 def predict(frame: DataFrame, shipped: Any, *names: str, **more: Any) -> DataFrame:
@@ -82,7 +92,7 @@ class TestLoads:
         assert values(predict(rows.where("id < 2"), shipped, "x", keep=F.col("id") > 5)) == [None, None]
         assert loads_in(tmp_path) == []
 
-    @pytest.mark.usefixtures("fresh_workers")
+    @pytest.mark.usefixtures("bare_workers")
     def test_a_worker_of_the_sklearn_runtime_imports_nothing_else(
         self, session: SparkSession, shelf: Shelf, rows: DataFrame
     ) -> None:
@@ -173,16 +183,18 @@ class TestValues:
             "float": "0.1",
             "double": "0.1",
             "string": "'é'",
+            "binary": "x'00ff'",
+            "datetime": "timestamp'2013-12-31 23:59:59.123456'",
         }
-        for kind, literal in (
-            kinds | {"binary": "x'00ff'", "datetime": "timestamp'2013-12-31 23:59:59.123456'"}
-        ).items():
-            uri = shelf.put(
-                f"echo-{kind}", Returns(lambda frame: frame["v"]), signature(columns(v=kind), columns(p=kind))
-            )
-            frame = session.sql(f"SELECT 1L id, cast({literal} AS {'timestamp' if kind == 'datetime' else kind}) v")
-            row = predict(frame, shelf.shipped(session, uri), "v").collect()[0]
-            assert (row["prediction"], kind) == (row["v"], kind)
+        same = columns(**{kind: kind for kind in kinds})
+        uri = shelf.put("echo", Returns(lambda frame: frame), signature(same, same))
+        literals = [
+            f"cast({literal} AS {'timestamp' if kind == 'datetime' else kind}) `{kind}`"
+            for kind, literal in kinds.items()
+        ]
+        frame = session.sql(f"SELECT 1L id, {', '.join(literals)}")
+        row = predict(frame, shelf.shipped(session, uri), *kinds).collect()[0]
+        assert row["prediction"].asDict() == {kind: row[kind] for kind in kinds}
 
     def test_times_are_the_sessions_local_ones_both_ways(self, spark: SparkSession, shelf: Shelf) -> None:
         session = spark.newSession()

@@ -107,6 +107,7 @@ def test_the_callers_user_metadata_is_on_no_commit_of_ours(spark: SparkSession, 
 
 def merge_one(session: SparkSession, table: TableRef) -> None:
     own = create_guarded_session(session, app_id="job", version=1, note="{}")
+    assert own is not None
     target = Table(own, table).handle
     target.alias("t").merge(frame_of(own, (1, "b")).alias("s"), "t.id = s.id").whenNotMatchedInsertAll().execute()
 
@@ -280,6 +281,7 @@ def test_a_merge_inserts_updates_and_deletes_whatever_the_caller_sets_for_merges
             Table(session, table),
         )
         own = create_guarded_session(session, app_id="job", version=1, note="{}")
+        assert own is not None
         rows = [
             (1, AS_OF, AS_OF.date(), 10, True),
             (2, AS_OF, AS_OF.date(), 20, False),
@@ -313,6 +315,7 @@ def test_what_reaches_storage_and_what_makes_it_fast_arrives(spark: SparkSession
     for where in ("session", "spark-submit"):
         with caller_with(spark, where, wanted) as session:
             again = create_guarded_session(session, app_id="job", version=1, note="{}")
+            assert again is not None
             for name, value in wanted.items():
                 if where == "spark-submit" and name in spark.conf.getAll:
                     continue  # what the tests' own session is built with is nearer than the SparkContext's

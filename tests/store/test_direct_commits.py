@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -284,14 +285,22 @@ def test_times_with_microseconds_are_found_by_the_statistics_of_both_writers(spa
 UNPARTITIONED = TableContract(CONTRACT.comment, CONTRACT.columns)
 
 
-@pytest.fixture
-def grown(tmp_path: Path) -> Table:
-    """A table of many commits of one row."""
-    table = Table(None, TableRef("g", str(tmp_path / "g")))
+@pytest.fixture(scope="module")
+def once_grown(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a table of many commits of one row."""
+    folder = tmp_path_factory.mktemp("grown") / "g"
+    table = Table(None, TableRef("g", str(folder)))
     create_directly(table, UNPARTITIONED, job="job")
     for day in range(3 * CHECKPOINT_INTERVAL):
         append_small_rows(table, UNPARTITIONED, [row(day, name=f"{day:03}")], guard=("app", day))
-    return table
+    return folder
+
+
+@pytest.fixture
+def grown(once_grown: Path, tmp_path: Path) -> Table:
+    """A copy of that table."""
+    shutil.copytree(once_grown, tmp_path / "g")
+    return Table(None, TableRef("g", str(tmp_path / "g")))
 
 
 def test_a_table_of_many_commits_has_few_files_a_checkpoint_and_all_rows(spark: SparkSession, grown: Table) -> None:

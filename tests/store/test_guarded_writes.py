@@ -34,6 +34,7 @@ def source(
 ) -> DataFrame:
     note = RunCommitNote("job", as_of, revision, 1, run, len(ids), 0, PINS, "flights", "m-1")
     session = create_guarded_session(spark, app_id=f"job/{as_of.isoformat()}", version=revision, note=note.to_json())
+    assert session is not None
     constants = {
         "prediction": F.lit(value),
         "model_name": F.lit("m"),

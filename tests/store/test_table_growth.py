@@ -50,6 +50,7 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
 def publish(table: Table, revision: int = 1, **values: Any) -> None:
     """One row of one as_of by a guarded MERGE."""
     session = create_guarded_session(table.spark, app_id="job", version=revision, note="{}")
+    assert session is not None
     columns = {"id": 1, **values, "run_id": f"r{revision}", "as_of": AS_OF, "as_of_date": AS_OF.date()}
     names = [name for name in table.schema.names if name in columns]
     frame = session.createDataFrame([tuple(columns[name] for name in names)], names_schema(table, names))
@@ -115,6 +116,7 @@ def test_what_a_newer_run_does_not_write_is_null_and_what_it_writes_narrower_is_
     ensure_table(table, contract(CARRIER, output=output), job="job")
     publish(table, prediction=(0.5, "x"), carrier="AA")
     session = create_guarded_session(table.spark, app_id="job", version=2, note="{}")
+    assert session is not None
     row = (1, (1.5,), "r2", AS_OF, AS_OF.date())
     kinds = "id long, prediction struct<a: float>, run_id string, as_of timestamp, as_of_date date"
     merge_into_table(session.createDataFrame([row], kinds), table, keys=["id"], as_of=AS_OF)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
-from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pytest
@@ -60,27 +59,26 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 def test_folders_of_the_machine_are_reached(spark: SparkSession) -> None:
     assert locate_table(spark, at("/data/my table")) == TableLocation("/data/my table", "/data/my table")
-    assert locate_table(spark, at("file:///data/my%20table")) == TableLocation("/data/my table", "/data/my table")
+    assert locate_table(spark, at("file:///data/my%20table")) == TableLocation("/data/my%20table", "/data/my%20table")
 
 
 @pytest.mark.parametrize(
-    ("path", "why"), [(None, "a table of a catalog"), ("hdfs://host/t", "is on hdfs"), ("gs://b/t", "is on gs")]
+    ("path", "why"), [(None, "a table of any schema"), ("hdfs://host/t", "is on hdfs"), ("dbfs:/b/t", "is on dbfs")]
 )
 def test_other_tables_are_sparks(spark: SparkSession, path: str | None, why: str) -> None:
     with pytest.raises(ScanUnsupported, match=why):
         locate_table(spark, at(path))
 
 
-def test_s3_without_keys_is_sparks_and_nobody_is_asked(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_s3_without_keys_and_session_is_sparks_and_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(ScanUnsupported, match="no S3 keys"):
-        locate_table(spark, at("s3a://lake/t"))
+        locate_table(None, at("s3a://lake/t"))
 
 
 @pytest.fixture
-def log_store(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A session whose Delta commits to S3 through a table in DynamoDB; nobody has read its conf yet."""
-    monkeypatch.setattr("sparkscore.store.table_location._CONTEXT_CONFS", WeakKeyDictionary())
+def log_store(spark: SparkSession) -> Iterator[None]:
+    """A session whose Delta commits to S3 through a table in DynamoDB."""
     conf, name = spark.sparkContext._conf, "spark.delta.logStore.s3a.impl"
     conf.set(name, "io.delta.storage.S3DynamoDBLogStore")
     yield

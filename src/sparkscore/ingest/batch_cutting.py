@@ -2,48 +2,98 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sparkscore.ingest.roaring_bitmap import PositionMask, RoaringBitmap
+
+KeptRows: TypeAlias = PositionMask
+"""Of the rows that a batch covers: whether it has them."""
 BATCH_ROWS = 20_000
 """As many as a page of Parquet has in most writers: 81 ns a row, 90 with 10,000, 97 with 16,384 (20 doubles)."""
 BATCH_BYTES = 64 << 20
 
 
+class RangeRows:
+    """The rows of a range: those of its row groups, and which of them are deleted."""
+
+    def __init__(self, metadata: pq.FileMetaData, groups: Sequence[int], deleted: RoaringBitmap | None = None) -> None:
+        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+        self.sizes = tuple(sizes[group] for group in groups)
+        self._firsts = [sum(sizes[:group]) for group in groups] if deleted else []
+        self._deleted = deleted
+        self._sample_ends: dict[float, list[int]] = {}
+
+    @property
+    def total(self) -> int:
+        """How many there are, deleted ones too."""
+        return sum(self.sizes)
+
+    def find_kept(self, start: int, end: int) -> KeptRows | None:
+        """Which rows from one to another are not deleted; None for all of them."""
+        if self._deleted is None or end <= start:
+            return None
+        begin, parts = 0, []
+        for size, first in zip(self.sizes, self._firsts, strict=True):
+            low, high = max(start - begin, 0), min(end - begin, size)
+            if low < high:
+                parts.append(self._deleted.mask(first + low, first + high))
+            begin += size
+        deleted = np.concatenate(parts)
+        return ~deleted if deleted.any() else None
+
+    def sample_ends(self, share: float) -> list[int]:
+        """Where in each row group a sample of this share of its rows ends: deleted ones count as none."""
+        if share not in self._sample_ends:
+            begins = np.cumsum([0, *self.sizes]).tolist()
+            self._sample_ends[share] = [
+                self._sample_end(begin, size, share) for begin, size in zip(begins, self.sizes, strict=False)
+            ]
+        return self._sample_ends[share]
+
+    def _sample_end(self, begin: int, size: int, share: float) -> int:
+        kept = self.find_kept(begin, begin + size)
+        if kept is None:
+            return math.ceil(size * share)
+        found = np.flatnonzero(kept)
+        return int(found[math.ceil(len(found) * share) - 1]) + 1 if len(found) else 0
+
+
 def sample_batches(
-    file: pq.ParquetFile, groups: list[int], columns: list[str], *, rows: int, share: float
+    file: pq.ParquetFile, groups: list[int], columns: list[str], *, rows: int, ends: Sequence[int]
 ) -> Iterator[tuple[pa.RecordBatch, int]]:
-    """Batches of a share of each row group, from its beginning, each with where its row group begins."""
-    end = 0
-    for group in groups:
-        size = file.metadata.row_group(group).num_rows
-        left = _sampled_rows(size, share)
-        batches = file.iter_batches(min(rows, max(left, 1)), row_groups=[group], columns=columns, use_threads=False)
-        while left > 0:
-            batch = next(batches)
-            yield batch.slice(0, left), end
-            left -= batch.num_rows
-        end += size
+    """Batches of each row group, from its beginning to an end of `RangeRows.sample_ends`; each with where it ends."""
+    begin = 0
+    for group, end in zip(groups, ends, strict=True):
+        batches, done = (
+            file.iter_batches(min(rows, max(end, 1)), row_groups=[group], columns=columns, use_threads=False),
+            0,
+        )
+        while done < end:
+            batch = next(batches).slice(0, end - done)
+            done += batch.num_rows
+            yield batch, begin + done
+        begin += file.metadata.row_group(group).num_rows
 
 
-def find_sample_slices(groups: Sequence[int], end: int, rows: int, *, share: float) -> list[tuple[int, int]]:
+def find_sample_slices(
+    range_rows: RangeRows, end: int, rows: int, kept: KeptRows | None, *, share: float
+) -> list[tuple[int, int]]:
     """The rows of a batch that `sample_batches` gives: (first, how many).
 
-    Needs:   the rows of each row group of its range, and where in them the batch ends.
+    Needs:   the rows of its range, where in them the batch ends, how many it covers, and which of these it has.
     """
     start, begin, slices = end - rows, 0, []
-    for size in groups:
-        low, high = max(start, begin), min(end, begin + _sampled_rows(size, share))
-        if low < high:
-            slices.append((low - start, high - low))
+    places = np.arange(rows + 1) if kept is None else np.concatenate([[0], np.cumsum(kept)])
+    for size, sample_end in zip(range_rows.sizes, range_rows.sample_ends(share), strict=True):
+        low, high = max(start, begin) - start, min(end, begin + sample_end) - start
+        if low < high and places[low] < places[high]:
+            slices.append((int(places[low]), int(places[high] - places[low])))
         begin += size
     return slices
-
-
-def _sampled_rows(size: int, share: float) -> int:
-    return math.ceil(size * share)
 
 
 def cut_batches(

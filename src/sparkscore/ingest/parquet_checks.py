@@ -1,6 +1,6 @@
 """Which Parquet files pyarrow reads as Spark does. Executors use it: pyarrow only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +15,9 @@ _FIRST_GREGORIAN_VERSION = 3
 
 
 def find_file_columns(file: pq.ParquetFile, columns: pa.Schema, partitions: Sequence[str]) -> list[str]:
-    """The columns that the file has. One that differs in case only is Spark's to understand.
+    """The stored columns that the file has. One that differs in case only is Spark's to understand.
 
+    Needs:   names and types of `ingest.stored_columns`; `partitions`: those whose values are in the log.
     Raises:  ScanUnsupported for a file that pyarrow does not read as Spark does.
     """
     names = file.schema_arrow.names
@@ -26,21 +27,46 @@ def find_file_columns(file: pq.ParquetFile, columns: pa.Schema, partitions: Sequ
     if unlike or len(set(names)) < len(names):
         raise ScanUnsupported("a data file has column names that differ from the table's in case", ", ".join(unlike))
     _refuse_julian_calendar(file, columns)
-    for index in range(len(file.schema)):
-        _refuse_other_timestamps(file.schema.column(index), columns)
+    for leaf, path, top in _iterate_leaves(file):
+        if top in wanted:
+            _refuse_other_timestamps(leaf, top, columns.field(top).type)
+            _refuse_other_lists(leaf, path)
     return [name for name in wanted if name in names]
 
 
-def _refuse_other_timestamps(leaf: Any, columns: pa.Schema) -> None:
+def _iterate_leaves(file: pq.ParquetFile) -> Iterator[tuple[Any, str, str]]:
+    """Each leaf with the path that it has in a file with lists and maps of three levels, and its column."""
+    paths = [(path, field.name) for field in file.schema_arrow for path in _leaf_paths(field)]
+    if len(paths) != len(file.schema):
+        raise ScanUnsupported("a data file has columns without values", "one leaf at least in each column")
+    return ((file.schema.column(index), path, top) for index, (path, top) in enumerate(paths))
+
+
+def _leaf_paths(field: pa.Field) -> list[str]:
+    kind = field.type
+    if pa.types.is_struct(kind):
+        inner = [path for child in kind for path in _leaf_paths(child)]
+    elif pa.types.is_map(kind):
+        inner = [f"key_value.{path}" for child in (kind.key_field, kind.item_field) for path in _leaf_paths(child)]
+    elif pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = [f"list.{path}" for path in _leaf_paths(kind.value_field)]
+    else:
+        return [str(field.name)]
+    return [f"{field.name}.{path}" for path in inner]
+
+
+def _refuse_other_lists(leaf: Any, path: str) -> None:
+    """Lists and maps as old writers have them are read by rules that differ where their values are structs."""
+    if leaf.max_repetition_level and leaf.path != path:
+        raise ScanUnsupported(f"a data file has a list in an old layout: {leaf.path}", path)
+
+
+def _refuse_other_timestamps(leaf: Any, name: str, kind: pa.DataType) -> None:
     """INT96 are timestamps in UTC; those that are written without a zone are not, and Spark tells them apart."""
-    name = leaf.path.split(".")[0]
-    if name not in columns.names:
-        return
-    type_ = columns.field(name).type
     has_no_zone = "isAdjustedToUTC=false" in str(leaf.logical_type).replace(" ", "")
-    is_utc = "tz=UTC" in str(type_)
+    is_utc = "tz=UTC" in str(kind)
     if (has_no_zone and is_utc) or (leaf.physical_type == "INT96" and not is_utc):
-        raise ScanUnsupported(f"a data file has timestamps of another kind in {name}", f"{type_}")
+        raise ScanUnsupported(f"a data file has timestamps of another kind in {name}", f"{kind}")
 
 
 def _refuse_julian_calendar(file: pq.ParquetFile, columns: pa.Schema) -> None:

@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 
 import pyarrow as pa
 
-from sparkscore.ingest.batch_cutting import find_sample_slices
+from sparkscore.ingest.batch_cutting import KeptRows, RangeRows, find_sample_slices
 from sparkscore.records import SplitPosition
 
 
@@ -19,8 +19,11 @@ class RangeBatch:
     """How many of the range's rows lie before the next batch."""
     layout: tuple[int, int]
     """The range's rows, and those of a batch."""
-    groups: tuple[int, ...] = ()
-    """The rows of each of the range's row groups."""
+    range_rows: RangeRows
+    covers: int
+    """How many of the range's rows it is of, deleted ones too."""
+    kept: KeptRows | None = None
+    """Which of them are not deleted; None: all."""
 
 
 ReadRange: TypeAlias = Callable[[Mapping[str, Any], int, int | None], Iterator[RangeBatch]]
@@ -68,7 +71,9 @@ class PartReader:
         Needs:   a reader without a filter, of all rows.
         """
         found = self._last_batch
-        return [] if found is None else find_sample_slices(found.groups, found.end, found.batch.num_rows, share=share)
+        if found is None:
+            return []
+        return find_sample_slices(found.range_rows, found.end, found.covers, found.kept, share=share)
 
     def _bytes_before(self, position: SplitPosition) -> float:
         """Rows of a range of which nothing was read yet count as if it had `layout`'s."""

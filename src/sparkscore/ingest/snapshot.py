@@ -15,6 +15,7 @@ from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.settable_conf import read_setting
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.other_sources import name_other_source
 from sparkscore.store.table import Table
@@ -47,7 +48,7 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
-    refuse_unsafe_reads({name: str(table.spark.conf.get(name, "false")).lower() for name in _UNSAFE_READ_SETTINGS})
+    refuse_unsafe_reads({name: (read_setting(table.spark, name) or "false").lower() for name in _UNSAFE_READ_SETTINGS})
     try:
         newest = table.load_newest_version()
     except TableNotFound as absent:

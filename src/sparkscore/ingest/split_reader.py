@@ -12,17 +12,22 @@ from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.ingest.arrow_conversion import conform_column
 from sparkscore.ingest.batch_cutting import (
     BATCH_BYTES,
+    RangeRows,
     choose_batch_rows,
     cut_batches,
     cut_by_bytes,
     sample_batches,
     select_row_groups,
 )
+from sparkscore.ingest.deletion_vectors import DELETION_VECTOR_COLUMN, load_deleted_rows, resolve_data_path
 from sparkscore.ingest.parquet_checks import find_file_columns
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
+from sparkscore.ingest.roaring_bitmap import RoaringBitmap
+from sparkscore.ingest.stored_columns import find_stored_names
 from sparkscore.predicates.arrow_filter import ArrowCondition, evaluate_arrow_conditions
 from sparkscore.records import SplitPosition
 from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.storage_errors import find_storage_error
 
 _BUFFER_BYTES = 1 << 20
 
@@ -43,6 +48,8 @@ class ParquetSplitReader:
     batch_rows: int | None = None
     share: float = 1.0
     """How much of each row group is read, from its beginning: a sample, the same each time."""
+    stored: pa.Schema | None = None
+    """The columns as data files have them, where their names differ: `ingest.stored_columns`."""
 
     def __call__(self, split: bytes) -> Iterator[pa.RecordBatch]:
         """The split's rows that meet the filter.
@@ -71,10 +78,16 @@ class ParquetSplitReader:
         Runs on: executor.
         Raises:  as `__call__`.
         """
-        path = f"{self.root}/{file_range['path']}"
+        path = resolve_data_path(self.root, file_range["path"])
+        deleted = self._load_deleted_rows(file_range)
         try:
             with _open_parquet_file(path, self.filesystem) as file:
-                yield from self._read_row_groups(file, file_range, first, last)
+                groups = select_row_groups(
+                    file.metadata, file_range["start"], file_range["start"] + file_range["length"]
+                )
+                if groups:
+                    rows = RangeRows(file.metadata, groups, deleted)
+                    yield from self._read_row_groups(_OpenRange(file, file_range, groups, rows), first, last)
         except FileNotFoundError:
             raise ConfigError(
                 f"the data file {_data_file_name(file_range)} of the pinned version is gone",
@@ -88,7 +101,8 @@ class ParquetSplitReader:
                 "check its owner and mode",
             ) from None
         except (pa.ArrowInvalid, OSError) as error:
-            raise ConfigError(
+            refused = None if self.filesystem is None else find_storage_error(str(error), f"reading {self.root}")
+            raise refused or ConfigError(
                 f"the data file {_data_file_name(file_range)} cannot be read:"
                 f" {shorten_redacted(str(error).partition(chr(10))[0], 200)}",
                 "a complete Parquet file",
@@ -111,41 +125,81 @@ class ParquetSplitReader:
         """Reads a share of each row group, from its beginning: the same rows each time."""
         return replace(self, share=share)
 
-    def _read_row_groups(
-        self, file: pq.ParquetFile, file_range: Mapping[str, Any], first: int, last: int | None
-    ) -> Iterator[RangeBatch]:
-        groups = select_row_groups(file.metadata, file_range["start"], file_range["start"] + file_range["length"])
-        if not groups:
-            return
-        stored = find_file_columns(file, self.columns, self.partitions)
-        rows = self.batch_rows or choose_batch_rows(file.metadata, groups, stored)
-        names = self.columns.names[: self.output_columns]
-        types = [file.schema_arrow.field(name).type for name in stored]
-        is_as_stored = not self.where and (stored, types) == (self.columns.names, self.columns.types)
-        sizes = tuple(file.metadata.row_group(group).num_rows for group in groups)
-        layout = (sum(sizes), rows)
+    def _load_deleted_rows(self, file_range: Mapping[str, Any]) -> RoaringBitmap | None:
+        descriptor = file_range.get(DELETION_VECTOR_COLUMN)
+        if descriptor is None:
+            return None
+        name = f"the data file {_data_file_name(file_range)}"
+        return load_deleted_rows(descriptor, root=self.root, filesystem=self.filesystem, of=name)
+
+    def _read_row_groups(self, opened: "_OpenRange", first: int, last: int | None) -> Iterator[RangeBatch]:
+        file, groups, range_rows = opened.file, opened.groups, opened.rows
+        columns = self._find_file_columns(file)
+        names = [name for name, _ in columns.values()]
+        rows = self.batch_rows or choose_batch_rows(file.metadata, groups, names)
+        types = [file.schema_arrow.field(name).type for name in names]
+        is_as_stored = not self.where and (names, types) == (self.columns.names, self.columns.types)
+        layout = (range_rows.total, rows)
         wanted = (first, layout[0] if last is None else last)
         batches = (
-            cut_batches(file, groups, stored, rows=rows, wanted=wanted)
+            cut_batches(file, groups, names, rows=rows, wanted=wanted)
             if self.share >= 1
-            else sample_batches(file, groups, stored, rows=rows, share=self.share)
+            else sample_batches(file, groups, names, rows=rows, ends=range_rows.sample_ends(self.share))
         )
-        may_be_long = self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types))
-        for whole, whole_end in batches:
-            for batch, end in cut_by_bytes(whole, whole_end, BATCH_BYTES) if may_be_long else ((whole, whole_end),):
-                chosen = batch.select(names) if is_as_stored else self._select_rows(batch, file_range, names)
-                yield RangeBatch(chosen, end, layout, sizes)
+        if self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types)):
+            batches = (part for whole, end in batches for part in cut_by_bytes(whole, end, BATCH_BYTES))
+        for batch, end in batches:
+            kept = range_rows.find_kept(end - batch.num_rows, end)
+            live = batch if kept is None else batch.filter(pa.array(kept))
+            chosen = live.select(self._output_names) if is_as_stored else self._select_rows(live, opened, columns)
+            yield RangeBatch(chosen, end, layout, range_rows, batch.num_rows, kept)
 
-    def _select_rows(self, batch: pa.RecordBatch, file_range: Mapping[str, Any], names: list[str]) -> pa.RecordBatch:
-        columns = {field.name: self._conform_field(batch, file_range, field) for field in self.columns}
+    @property
+    def _output_names(self) -> list[str]:
+        return list(self.columns.names[: self.output_columns])
+
+    def _find_file_columns(self, file: pq.ParquetFile) -> dict[str, tuple[str, pa.DataType]]:
+        """Of each column that the file has: its name and its type there, as far as names go."""
+        stored = self.columns if self.stored is None else find_stored_names(file, self.stored)
+        partitions = [
+            name for name, own in zip(stored.names, self.columns.names, strict=True) if own in self.partitions
+        ]
+        found = find_file_columns(file, stored, partitions)
+        return {
+            own: (field.name, field.type)
+            for own, field in zip(self.columns.names, stored, strict=True)
+            if field.name in found
+        }
+
+    def _select_rows(
+        self, batch: pa.RecordBatch, opened: "_OpenRange", stored: Mapping[str, tuple[str, pa.DataType]]
+    ) -> pa.RecordBatch:
+        columns = {field.name: self._conform_field(batch, opened.file_range, field, stored) for field in self.columns}
+        names = self._output_names
         rows = pa.record_batch([columns[name] for name in names], names=names)
         return rows.filter(evaluate_arrow_conditions(self.where, columns, batch.num_rows)) if self.where else rows
 
-    def _conform_field(self, batch: pa.RecordBatch, file_range: Mapping[str, Any], field: pa.Field) -> pa.Array:
+    def _conform_field(
+        self,
+        batch: pa.RecordBatch,
+        file_range: Mapping[str, Any],
+        field: pa.Field,
+        stored: Mapping[str, tuple[str, pa.DataType]],
+    ) -> pa.Array:
         if field.name in self.partitions:
             return pa.repeat(pa.scalar(file_range[f"partition.{field.name}"], field.type), batch.num_rows)
-        index = batch.schema.get_field_index(field.name)
-        return pa.nulls(batch.num_rows, field.type) if index < 0 else conform_column(batch.column(index), field.type)
+        if field.name not in stored:
+            return pa.nulls(batch.num_rows, field.type)
+        name, kind = stored[field.name]
+        return conform_column(batch.column(batch.schema.get_field_index(name)), field.type, kind)
+
+
+@dataclass(frozen=True, slots=True)
+class _OpenRange:
+    file: pq.ParquetFile
+    file_range: Mapping[str, Any]
+    groups: list[int]
+    rows: RangeRows
 
 
 def _decode_split_ranges(split: bytes) -> list[dict[str, Any]]:

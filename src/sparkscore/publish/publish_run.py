@@ -1,32 +1,25 @@
 """The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import structlog
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 
 from sparkscore.errors import PinsConflict, TableChanged
-from sparkscore.publish.few_rows import append_few_rows
 from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_literals
+from sparkscore.publish.run_rows_commit import CommitReport, commit_run_rows
 from sparkscore.records import Publication, Run, RunCommitNote
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.schemas import GONE_COLUMN, REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
+from sparkscore.schemas import REJECT_COLUMN, REJECT_TYPE, REJECTS_CONTRACT
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.isolated_session import create_guarded_session
+from sparkscore.spark.lost_session import is_session_lost
 from sparkscore.spark.sql_texts import struct_text
-from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
-from sparkscore.store.guarded_writes import append_rows_once, as_of_condition, insert_into_table, merge_into_table
+from sparkscore.store.commit_history import count_rows_by_run, find_run_commit
+from sparkscore.store.guarded_writes import append_rows_once
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import ensure_table
 
 log = structlog.get_logger("sparkscore")
-
-_SMALL_FILE, _LARGE_FILE = 8 << 20, 128 << 20
-"""Bytes of the stage for a file of the prediction table: below the first, another task saves no time; beyond the second
-readers gain nothing."""
-_BYTES_PER_ROW = 20
-"""Where nobody knows how large the rows are."""
 
 
 def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> Publication:
@@ -36,8 +29,9 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
     MERGE inserted into an as_of without rows is one, too.
     If a later revision is visible instead, its publication is returned: this run is superseded.
 
-    Jobs:    one append into an as_of without rows, else one MERGE; skipped by Delta where this revision is committed
-             already. A count where only Spark reaches the table, and the MERGE did not only insert.
+    Jobs:    one append into an as_of without rows, else one MERGE, or a replacement of its rows where the session lets
+             nobody guard a MERGE; skipped by Delta where this revision is committed already. A count where only Spark
+             reaches the table, and the MERGE did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
     note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected)
@@ -54,52 +48,20 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
     )
 
 
-class _CommitReport(NamedTuple):
-    """What a commit says of itself, before anybody asks the table."""
-
-    deleted: int | None = None
-    is_proven: bool = False
-    """All rows are new, and it wrote as many as there are."""
-    is_reported: bool = True
-    """False: Delta skipped it."""
-
-
 def _try_commit(
     rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: RunCommitNote
-) -> _CommitReport:
+) -> CommitReport:
     """Commit the rows. An error at a commit does not say that nothing was committed: the history does."""
     try:
-        return _commit_rows(rows, run, target, keys=keys, note=note.to_json())
+        return commit_run_rows(rows, run, target, keys=keys, note=note.to_json())
     except Exception as error:
-        if not _has_run_commit(run, target):
+        if is_session_lost(error) or not _has_run_commit(run, target):
             raise
         log.warning(
             "the publish raised an error, but the table's history holds its commit",
             error=shorten_redacted(str(error), 300),
         )
-        return _CommitReport()
-
-
-def _commit_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> _CommitReport:
-    """Append into an as_of that certainly has no rows, which needs no join and no session of its own; else merge.
-
-    Whoever publishes the as_of at this moment has the same guard: of two commits one is skipped, or told of a conflict
-    and then skipped. Against writers without it a MERGE is no safer: Delta lets it overtake their appends.
-    """
-    visible = find_rows_by_run(target, run.as_of) if run.revision == 1 else None
-    if visible is not None and not visible:
-        if append_few_rows(rows, run, target, keys=keys, note=note):
-            return _CommitReport(deleted=0)
-        source = _build_source(rows, run, target, keys=keys)
-        insert_into_table(source, target, app_id=run.txn_app_id, version=run.revision, note=note)
-        return _CommitReport(deleted=0)
-    fresh = run.revision == 1 and visible is None and not count_rows_by_run(target, run.as_of)
-    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
-    source = _build_source(rows, run, target.in_session(session), keys=keys)
-    merged = merge_into_table(source, target, keys=keys, as_of=run.as_of, fresh=fresh)
-    if merged is None:
-        return _CommitReport(is_reported=False)
-    return _CommitReport(merged.deleted, is_proven=fresh and merged.inserted == rows.scored)
+        return CommitReport()
 
 
 def _has_run_commit(run: Run, target: Table) -> bool:
@@ -135,29 +97,6 @@ def rejects_guard(run: Run) -> str:
 
 def _hash_expression(name: str) -> str:
     return f"sha2(CAST(CAST({quote_identifier(name)} AS STRING) AS BINARY), 256)"
-
-
-def _build_source(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> DataFrame:
-    """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
-    own = rows.build(target.spark).coalesce(_choose_file_count(rows, target.spark))
-    constants = lineage_literals(run)
-    columns = [constants.get(name, quote_identifier(name)) for name in rows.names]
-    if run.revision == 1:
-        return own.selectExpr(*columns)
-    key_columns = [quote_identifier(key) for key in keys]
-    before = target.load_rows().where(as_of_condition(run.as_of)).selectExpr(*key_columns)
-    gone = before.join(own.selectExpr(*key_columns), on=list(keys), how="left_anti")
-    return own.selectExpr(*columns, f"false AS {GONE_COLUMN}").unionByName(
-        gone.selectExpr(*key_columns, f"true AS {GONE_COLUMN}"), allowMissingColumns=True
-    )
-
-
-def _choose_file_count(rows: RowsToPublish, spark: SparkSession) -> int:
-    """At most so many files, of tasks that run at once: few rows make one, many fill all slots, none gets too large."""
-    size = rows.scored * _BYTES_PER_ROW if rows.size is None else rows.size
-    if size <= _SMALL_FILE:
-        return 1
-    return max(-(-size // _LARGE_FILE), min(spark.sparkContext.defaultParallelism, -(-size // _SMALL_FILE)))
 
 
 def _verify_visible_rows(run: Run, target: Table, scored: int) -> Publication | None:

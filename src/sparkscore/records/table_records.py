@@ -37,6 +37,9 @@ class TableLocation:
     is_coordinated: bool = False
     """Another service orders its commits: what lies there may lag behind, and whoever commits past it loses commits."""
 
+    needs_trial: bool = False
+    """That executors reach it as the driver does is to be tried before a run counts on it."""
+
     @property
     def files(self) -> fs.FileSystem:
         """The file system, also where it is the machine's own."""

@@ -23,7 +23,8 @@ from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
 from sparkscore.settings.trust_settings import parse_trust_policy
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.isolated_session import refuse_connect
+from sparkscore.spark.package_shipping import ship_package
+from sparkscore.spark.settable_conf import read_setting
 
 log = structlog.get_logger("sparkscore")
 
@@ -111,10 +112,9 @@ def score_udf(
     Jobs:    none.
     Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back, and a struct
              that is NULL one of NULLs: Spark's pandas_udf does that.
-    Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
+    Raises:  ConfigError if the model takes integers and the session would pass
              those with NULLs as doubles; what `resolve_model` raises.
     """
-    refuse_connect(spark)
     model_params = params or {}
     model = resolve_model(
         uri,
@@ -127,17 +127,22 @@ def score_udf(
     for warning in model.warnings:
         log.warning(warning)
     model = allow_input_casts(model, casts or {})
-    _check_integers(spark, model.inputs)
+    check_nullable_integers(spark, model.inputs, f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")')
+    ship_package(spark)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 
 
-def _check_integers(spark: SparkSession, inputs: tuple[ModelInput, ...]) -> None:
+def check_nullable_integers(spark: SparkSession, inputs: tuple[ModelInput, ...], cure: str) -> None:
+    """Refuse a model that takes integers where pandas columns of a batch with a NULL are doubles.
+
+    Raises:  ConfigError, with the cure.
+    """
     integers = [name for name, one in zip(input_names(inputs), inputs, strict=True) if pa.types.is_integer(one.type)]
-    if integers and str(spark.conf.get(NULLABLE_INTEGERS_CONF, "false")).lower() != "true":
+    if integers and (read_setting(spark, NULLABLE_INTEGERS_CONF) or "").lower() != "true":
         raise ConfigError(
             f"the model takes integers ({', '.join(integers)}), and a batch with one NULL would turn them into doubles",
             f"{NULLABLE_INTEGERS_CONF}=true",
-            f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")',
+            cure,
         )
 
 

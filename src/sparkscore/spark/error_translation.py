@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JError, Py4JJavaError
+from deltalake.exceptions import DeltaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -12,6 +12,7 @@ from sparkscore.errors import (
     AccessDenied,
     ConfigError,
     PublishConflict,
+    SessionLost,
     SparkscoreError,
     TableNotFound,
     TemporaryError,
@@ -20,6 +21,10 @@ from sparkscore.errors import (
 )
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
+from sparkscore.spark.lost_session import is_session_lost, session_lost_error
+from sparkscore.spark.py4j_errors import Py4JError, Py4JJavaError
+from sparkscore.spark.session_kind import is_connect_session
+from sparkscore.storage_errors import find_refusal_error, find_silence_error, find_storage_error
 
 _DENIED_PATTERN = re.compile(
     r"permission denied|access ?denied|AccessControlException|forbidden|not authorized|operation not permitted"
@@ -51,10 +56,12 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     """The suite's own error for a failure of Spark or Delta while doing `what`; None if it is unknown.
 
     By classes, conditions and messages that quote no row. What Python code in a task has raised is not known here:
-    its message is a model's, or quotes a row. Of the driver's own failures only a full disk is known.
+    its message is a model's, or quotes a row. Of the driver's own failures a full disk is known, and what a store says.
     """
-    if isinstance(error, OSError) and is_disk_full(error):
-        return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    if is_session_lost(error):
+        return session_lost_error(what)
+    if isinstance(error, OSError | DeltaError):
+        return _translate_own_failure(error, what)
     if not isinstance(error, PySparkException | Py4JJavaError) or is_from_python(error):
         return None
     found = throwables_of(error)
@@ -67,6 +74,12 @@ def to_sparkscore_error(error: Exception, what: str) -> SparkscoreError | None:
     return _classify_text(
         "\n".join(f"{throwable.kind}: [{throwable.condition}] {throwable.message}" for throwable in found), what
     )
+
+
+def _translate_own_failure(error: OSError | DeltaError, what: str) -> SparkscoreError | None:
+    if isinstance(error, OSError) and is_disk_full(error):
+        return _disk_full_error(f"{what}, at {error.filename}" if error.filename else what)
+    return find_storage_error(str(error), what)
 
 
 def error_from_text(text: str, what: str) -> SparkscoreError | None:
@@ -87,6 +100,9 @@ def _disk_full_error(what: str) -> TemporaryError:
 def _classify_text(text: str, what: str) -> SparkscoreError | None:
     if _DISK_FULL_PATTERN.search(text):
         return _disk_full_error(what)
+    refused = find_refusal_error(text, what)
+    if refused is not None:
+        return refused
     if _DENIED_PATTERN.search(text):
         return AccessDenied(
             f"no access while {what}: {_matching_line(text, _DENIED_PATTERN)}",
@@ -105,24 +121,26 @@ def _classify_text(text: str, what: str) -> SparkscoreError | None:
             "a Delta table",
             "check the name; a plain name means a table under the home folder",
         )
-    return None
+    return find_silence_error(text, what)
 
 
-def spark_end_error(spark: SparkSession, what: str) -> TemporaryError | None:
-    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM); None while it runs.
+def spark_end_error(spark: SparkSession, what: str, error: BaseException) -> SessionLost | None:
+    """The error for any failure after Spark itself has ended (SIGTERM, a killed JVM or server); None while it runs.
+
+    Whether a Connect server is there tells its own error: who asked it again would wait for minutes.
 
     Jobs:    none.
     """
+    if is_session_lost(error):
+        return session_lost_error(what)
+    if is_connect_session(spark):
+        return None
     try:
         if spark.sparkContext.defaultParallelism:  # raises where the context is stopped
             return None
     except (Py4JError, OSError):  # so it is, or nobody answers
         pass
-    return TemporaryError(
-        f"Spark ended while {what}",
-        "a session that lasts as long as the run",
-        "run it again: it continues from what was kept",
-    )
+    return session_lost_error(what)
 
 
 @contextmanager

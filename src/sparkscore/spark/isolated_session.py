@@ -4,17 +4,17 @@ Everything that writes to a Delta table uses a session that is created here. It 
 how to reach storage and how fast to work, and none that changes what is written (`spark.session_settings`).
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
 from uuid import uuid4
 
-from pyspark.errors import AnalysisException
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import UnsupportedSession
 from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.redaction.secret_patterns import mask_secrets
+from sparkscore.spark.package_shipping import ship_package
+from sparkscore.spark.session_kind import is_connect_session, open_new_session
 from sparkscore.spark.session_settings import FIXED, settings_to_change
+from sparkscore.spark.settable_conf import change_settings, is_any_refused, share_refusals, try_settings
 
 RUN_CONF: Mapping[str, str] = {
     **FIXED,
@@ -22,6 +22,8 @@ RUN_CONF: Mapping[str, str] = {
 }
 """What a run needs of its session."""
 
+BATCH_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
+"""Rows of the batches that Spark passes to Python."""
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
@@ -29,94 +31,63 @@ def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) ->
     """A session of the run's own: the caller's settings that it may take, and `RUN_CONF`.
 
     The caller's session stays as it is.
-
-    Raises:  UnsupportedSession for Spark Connect.
     """
-    refuse_connect(spark)
-    batches = {} if batch_rows is None else {"spark.sql.execution.arrow.maxRecordsPerBatch": str(batch_rows)}
-    return create_isolated_session(spark, {**RUN_CONF, **batches})
+    batches = {} if batch_rows is None else {BATCH_ROWS_CONF: str(batch_rows)}
+    session = create_isolated_session(spark, {**RUN_CONF, **batches}, with_files=True)
+    ship_package(session)
+    return session
 
 
 def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
-    """A session of the run's own, or none where the caller has none.
-
-    Raises:  UnsupportedSession for Spark Connect.
-    """
+    """A session of the run's own, or none where the caller has none."""
     return None if spark is None else create_run_session(spark)
 
 
-def refuse_connect(spark: object) -> None:
-    """Refuse a Spark Connect session before anything runs.
-
-    Raises:  UnsupportedSession.
-    """
-    if ".connect." in type(spark).__module__:
-        raise connect_session_error()
-
-
-def connect_session_error() -> UnsupportedSession:
-    """The error for Spark Connect, with what to do."""
-    return UnsupportedSession(
-        "the session is a Spark Connect session",
-        "a classic session: the model is shipped by the SparkContext, which Connect does not have",
-        "unset SPARK_REMOTE; on Databricks use a job cluster with dedicated access mode; elsewhere spark-submit",
-    )
-
-
-def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
+def create_isolated_session(spark: SparkSession, conf: Mapping[str, str], *, with_files: bool = False) -> SparkSession:
     """A new session on the same SparkContext: settings of this one that change no write, and some of its own.
 
-    It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set.
+    It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set. Where the
+    session refuses a setting (static ones, and most of them on serverless compute), it stays as it is.
+
+    Raises:  ConfigError where one that cannot be set has a value that would change rows.
     """
-    session, theirs = spark.newSession(), load_session_settings(spark)
+    session, theirs = open_new_session(spark, with_files=with_files), load_session_settings(spark)
+    share_refusals(spark, session)
     register_named_secrets(theirs)
-    found, own = load_session_settings(session), session.conf
-    for name, value in settings_to_change(theirs, found).items():
-        with suppress(AnalysisException):  # a static one is the same in all sessions
-            if value is None:
-                own.unset(name)
-            else:
-                own.set(name, value)
-    for name, value in conf.items():
-        own.set(name, value)
+    found = load_session_settings(session)
+    change_settings(session, {**settings_to_change(theirs, found), **conf}, found=found)
     return session
 
 
 def load_session_settings(spark: SparkSession) -> dict[str, str]:
-    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them."""
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them; Connect one."""
+    if is_connect_session(spark):
+        return dict(spark.conf.getAll)
     found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
     names, values = found.keys().mkString(separator), found.values().mkString(separator)
     return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}
 
 
-@contextmanager
-def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[None]:
-    """A block with another value of one setting of the session, which is reset afterwards."""
-    before = spark.conf.get(name)
-    spark.conf.set(name, value)
-    try:
-        yield
-    finally:
-        spark.conf.set(name, str(before))
-
-
 def create_noted_session(spark: SparkSession, note: str) -> SparkSession:
-    """A session whose commits carry the note as their `userMetadata`."""
-    return create_isolated_session(spark, {_USER_METADATA: mask_secrets(note)})
+    """A session whose commits carry the note as their `userMetadata`; without one where nobody may set it."""
+    session = create_isolated_session(spark, {})
+    try_settings(session, {_USER_METADATA: mask_secrets(note)})
+    return session
 
 
-def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, note: str) -> SparkSession:
+def create_guarded_session(spark: SparkSession, *, app_id: str, version: int, note: str) -> SparkSession | None:
     """A session for exactly one commit: Delta skips it when (app_id, version or a later one) is committed already.
 
-    The note becomes the commit's `userMetadata`.
+    The note becomes the commit's `userMetadata`. None where the session lets nobody set these: the writer's options
+    are another guard with the same guarantee.
     """
-    return create_isolated_session(
-        spark,
-        {
-            "spark.databricks.delta.write.txnAppId": app_id,
-            "spark.databricks.delta.write.txnVersion": str(version),
-            _USER_METADATA: mask_secrets(note),
-            # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
-            "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
-        },
-    )
+    guard = {
+        "spark.databricks.delta.write.txnAppId": app_id,
+        "spark.databricks.delta.write.txnVersion": str(version),
+        _USER_METADATA: mask_secrets(note),
+    }
+    if is_any_refused(spark, guard):
+        return None
+    # one file per task, not one task per partition: 1.2 x a plain append instead of 1.9 (4 M rows, 2 cores)
+    session = create_isolated_session(spark, {"spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false"})
+    return None if try_settings(session, guard) else session

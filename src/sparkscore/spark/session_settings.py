@@ -67,14 +67,54 @@ STEERING: Mapping[str, str] = {
 }
 """Settings that are Spark's defaults in a run's sessions, by name or by the beginning of it, and what they do."""
 
+SUBSTITUTION = "spark.sql.variable.substitute"
+"""Puts settings in the place of `${name}` in SQL. Where nobody can switch it off, such paths are refused."""
 FIXED: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
     # its default depends on a variable of the environment (SPARK_ANSI_SQL_MODE)
     "spark.sql.ansi.enabled": "true",
     # `${name}` in a path is a part of the path, not a setting of the caller
-    "spark.sql.variable.substitute": "false",
+    SUBSTITUTION: "false",
 }
 """Settings with one value in all sessions of a run."""
+
+
+RIGHT_VALUES: Mapping[str, frozenset[str]] = {
+    "spark.sql.session.timeZone": frozenset({"utc", "etc/utc", "gmt", "etc/gmt", "z", "+00:00"}),
+    "spark.sql.ansi.enabled": frozenset({"true"}),
+    "spark.sql.caseSensitive": frozenset({"false"}),
+    "spark.sql.files.ignoreCorruptFiles": frozenset({"false"}),
+    "spark.sql.files.ignoreMissingFiles": frozenset({"false"}),
+    "spark.sql.legacy.timeParserPolicy": frozenset({"exception", "corrected"}),
+    "spark.sql.mapKeyDedupPolicy": frozenset({"exception"}),
+    "spark.sql.parquet.binaryAsString": frozenset({"false"}),
+    "spark.sql.parquet.datetimeRebaseModeInRead": frozenset({"exception", "corrected"}),
+    "spark.sql.parquet.datetimeRebaseModeInWrite": frozenset({"exception", "corrected"}),
+    "spark.sql.parquet.int96AsTimestamp": frozenset({"true"}),
+    "spark.sql.parquet.int96RebaseModeInRead": frozenset({"exception", "corrected"}),
+    "spark.sql.parquet.int96RebaseModeInWrite": frozenset({"exception", "corrected"}),
+    "spark.sql.session.collation.default": frozenset({"utf8_binary"}),
+    "spark.sql.sources.partitionOverwriteMode": frozenset({"static"}),
+    "spark.sql.storeAssignmentPolicy": frozenset({"ansi", "strict"}),
+    "spark.sql.timestampType": frozenset({"timestamp_ltz"}),
+    "spark.databricks.delta.commitInfo.userMetadata": frozenset(),
+    "spark.databricks.delta.schema.autoMerge.enabled": frozenset({"false"}),
+    "spark.databricks.delta.write.txnAppId": frozenset(),
+    "spark.databricks.delta.write.txnVersion": frozenset(),
+}
+"""What a setting may be, in small letters, where a session lets nobody change it: with any other value rows would be
+lost or be others. Without one: it must be absent. Of other steering settings the platform's values are good enough."""
+
+MUST_BE_KNOWN = frozenset({"spark.sql.session.timeZone", "spark.sql.ansi.enabled"})
+"""Where nobody can even read them they are refused, too: their defaults depend on the machine."""
+
+
+def is_right_value(name: str, value: str | None) -> bool:
+    """Whether a run can live with a setting that it can neither set nor unset. None: not set, or nobody may read it."""
+    right = RIGHT_VALUES.get(name)
+    if right is None or (value is None and name not in MUST_BE_KNOWN):
+        return True
+    return value is not None and value.lower() in right
 
 
 def is_steering(name: str) -> bool:

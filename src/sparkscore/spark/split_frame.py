@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkscore.records import SplitPart
-from sparkscore.spark.isolated_session import override_setting
+from sparkscore.spark.settable_conf import override_setting
 
 Item = TypeVar("Item")
 PartWork = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -63,16 +63,22 @@ class PartFrame:
     def mapInArrow(self, work: PartWork, schema: StructType | str) -> DataFrame:  # noqa: N802  as Spark's frames have it
         """What the tasks make of their parts.
 
-        Few parts travel with the function, which takes two calls to the JVM; a frame of them takes forty.
+        Few parts travel with the function, which takes two calls to the JVM; a frame of them takes forty. So do all
+        where the session refuses the setting that keeps a frame's parts apart.
 
         Jobs:    none.
         """
         if sum(batch.nbytes for batch in self.batches) <= _CARRIED_BYTES:
-            tasks = self.spark.range(0, len(self.batches), 1, len(self.batches))
-            return tasks.mapInArrow(_CarriedParts(work, tuple(self.batches)), schema)
+            return self._carry_parts(work, schema)
         # Spark makes a partition of each batch of an Arrow table; it would distribute a small one over all slots
-        with override_setting(self.spark, "spark.sql.execution.arrow.localRelationThreshold", "0"):
-            return self.spark.createDataFrame(pa.Table.from_batches(self.batches)).mapInArrow(work, schema)
+        with override_setting(self.spark, "spark.sql.execution.arrow.localRelationThreshold", "0") as is_set:
+            if is_set:
+                return self.spark.createDataFrame(pa.Table.from_batches(self.batches)).mapInArrow(work, schema)
+        return self._carry_parts(work, schema)
+
+    def _carry_parts(self, work: PartWork, schema: StructType | str) -> DataFrame:
+        tasks = self.spark.range(0, len(self.batches), 1, len(self.batches))
+        return tasks.mapInArrow(_CarriedParts(work, tuple(self.batches)), schema)
 
 
 @dataclass(frozen=True, slots=True)

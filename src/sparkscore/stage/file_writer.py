@@ -13,6 +13,7 @@ from sparkscore.errors import AccessDenied, TemporaryError, is_disk_full
 from sparkscore.records import StagedFile, TableLocation
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.stage.part_summaries import to_sibling_notes
+from sparkscore.storage_errors import find_storage_error
 
 _GROUP_ROWS = 1 << 20
 
@@ -152,4 +153,7 @@ def _translate_write_errors(path: str) -> Iterator[None]:
                 "a folder that the executors can write to",
                 "check its owner and mode, or set output.stage",
             ) from error
+        refused = find_storage_error(str(error), f"writing the stage at {path}")
+        if refused is not None:
+            raise refused from error
         raise

@@ -13,6 +13,7 @@ from sparkscore.stage.stage_files import load_listed_rows, read_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
+from sparkscore.store.executor_trial import require_executor_access
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
 
@@ -52,6 +53,7 @@ class StageStore:
     def location(self) -> TableLocation | None:
         """Where tasks may write their files of the stage themselves; None where only Spark can."""
         try:
+            require_executor_access(self.spark, self.table.location)
             return self.table.location
         except ScanUnsupported:
             return None

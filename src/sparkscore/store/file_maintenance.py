@@ -11,6 +11,8 @@ from sparkscore.errors import ConfigError
 from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
+from sparkscore.spark.session_kind import count_task_slots
+from sparkscore.spark.settable_conf import is_any_refused, try_settings
 from sparkscore.spark.sql_texts import date_literal
 from sparkscore.store import hadoop_folders
 from sparkscore.store.guarded_writes import retry_on_conflict
@@ -63,8 +65,8 @@ def compact_partition(table: Table, part: SmallFilePartition, *, job: str) -> in
     Raises:  PublishConflict if other writers keep committing first, AccessDenied.
     """
     session = create_noted_session(table.spark, format_commit_note({"job": job, "upkeep": "compaction"}))
-    session.conf.set("spark.databricks.delta.optimize.minFileSize", str(SMALL_FILE_BYTES))
-    session.conf.set("spark.databricks.delta.optimize.maxFileSize", str(COMPACTED_FILE_BYTES))
+    sizes = {"minFileSize": str(SMALL_FILE_BYTES), "maxFileSize": str(COMPACTED_FILE_BYTES)}
+    try_settings(session, {f"spark.databricks.delta.optimize.{name}": size for name, size in sizes.items()})
     with translate_spark_errors(f"compacting {table.name}"):
         builder = table.in_session(session).handle.optimize()
         if part.as_of_date is not None:
@@ -104,8 +106,9 @@ def can_vacuum_break_version(table: Table, version: int, removable: Collection[s
     try:
         with translate_spark_errors(f"listing the files of {table.name} at version {version}"):
             pinned = _input_file_names(table.in_session(session).load_rows(version))
-    except ConfigError:  # its log is gone, and with it whatever could be lost
-        return False
+    except ConfigError:
+        # its log is gone, and with it whatever could be lost; else it is there, and nobody may look
+        return is_any_refused(session, (_ENFORCE_RETENTION,)) and table.find_commit_time(version) is not None
     old = pinned - _input_file_names(table.load_rows())
     return bool(old) and (len(removable) >= _DRY_RUN_LIMIT or not old.isdisjoint(removable))
 
@@ -117,7 +120,7 @@ def _create_vacuum_session(spark: SparkSession) -> SparkSession:
             # no two commits that tell of it: they would look like something new to whoever reads the table as a source
             "spark.databricks.delta.vacuum.logging.enabled": "false",
             # not 10,000 tasks that list one folder: 7 s instead of 57 for six partitions (2 cores, busy)
-            "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * spark.sparkContext.defaultParallelism),
+            "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(4 * count_task_slots(spark)),
         },
     )
 

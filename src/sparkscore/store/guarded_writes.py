@@ -1,11 +1,10 @@
 """The commits: the guarded MERGE, the idempotent append, the replacement of a demo table."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -17,6 +16,7 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.sql_texts import date_literal, timestamp_literal
 from sparkscore.spark.type_widening import align_columns
+from sparkscore.store.delta_handle import create_delta_table
 from sparkscore.store.table import Table
 
 retry_on_conflict = retry(
@@ -85,6 +85,34 @@ def insert_into_table(source: DataFrame, table: Table, *, app_id: str, version: 
         values = _align_with_table(source, target)
     options = {"txnAppId": app_id, "txnVersion": str(version), "userMetadata": note}
     _write_rows(values, target, options=options, mode="append")
+
+
+@retry_on_conflict
+def replace_rows_in_table(
+    load_source: Callable[[], DataFrame],
+    table: Table,
+    *,
+    choose_rows: Callable[[], str],
+    app_id: str,
+    version: int,
+    note: str,
+) -> None:
+    """One commit that puts the rows of a source in the place of those that meet a condition, guarded by the writer's
+    options alone; skipped by Delta where (app_id, version or a later one) is committed already.
+
+    Source and condition are asked for anew for each try. Whoever commits rows that meet the condition, or a commit
+    with the same `app_id`, after the condition was chosen and before this commit is a conflict; but for appends
+    without that guard where the table's isolation level lets them pass, as Databricks' default does.
+
+    Needs:   a source whose rows meet the condition.
+    Jobs:    one that writes the rows, and one that rewrites files with other rows beside those that are replaced.
+    Raises:  as `merge_into_table`, and what the two functions raise.
+    """
+    condition, source = choose_rows(), load_source()
+    with translate_spark_errors(f"publishing into {table.name}"):
+        values = _align_with_table(source, table.in_session(source.sparkSession))
+    options = {"replaceWhere": condition, "txnAppId": app_id, "txnVersion": str(version), "userMetadata": note}
+    _write_rows(values, table, options=options, mode="overwrite")
 
 
 def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str], where: str) -> None:
@@ -164,12 +192,12 @@ def overwrite_table(frame: DataFrame, path: str, *, comment: str, column_comment
     ]
     described = frame.select(*columns)
     with translate_spark_errors(f"writing {path}"):
-        builder = (
-            DeltaTable.createIfNotExists(frame.sparkSession)
-            .location(path)
-            .comment(comment)
-            .addColumns(described.schema)
+        create_delta_table(
+            frame.sparkSession,
+            TableRef(path, path),
+            described.schema,
+            comment=comment,
+            properties={"delta.enableDeletionVectors": "false"},
         )
-        builder.property("delta.enableDeletionVectors", "false").execute()
         described.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
     return Table(frame.sparkSession, TableRef(path, path)).load_newest_version()

@@ -30,6 +30,8 @@ class LogAccess:
         self._spark_log: SparkTableLog | None = None
         self._metadata: LogMetadata | None = None
         self._is_unsure = False
+        if self.ref.path is None:  # the catalog may have another table of this name by now
+            self._log = None
 
     def in_session(self, spark: SparkSession) -> "LogAccess":
         """The access of another session. What has no session may know less of where the table lies: not shared."""

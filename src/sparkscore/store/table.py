@@ -3,18 +3,18 @@
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table, sql_name
+from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table
 from sparkscore.store.log_access import LogAccess
 from sparkscore.store.log_metadata import LogMetadata
+from sparkscore.store.table_in_sql import sql_name_in_session
 from sparkscore.store.table_log import TableLog
 
 _Answer = TypeVar("_Answer")
@@ -69,8 +69,11 @@ class Table:
 
     @property
     def sql_name(self) -> str:
-        """As SQL names it, quoted."""
-        return sql_name(self.ref)
+        """As SQL names it, quoted.
+
+        Raises:  ConfigError for `${` in a path, where the session would put a setting in its place.
+        """
+        return sql_name_in_session(self.spark, self.ref)
 
     @property
     def location(self) -> TableLocation:
@@ -89,8 +92,8 @@ class Table:
         return self._access.log
 
     @property
-    def handle(self) -> DeltaTable:
-        """Delta's own handle, opened once.
+    def handle(self) -> Any:
+        """Delta's own handle, opened once; over Connect one of the same methods.
 
         Raises:  TableNotFound, AccessDenied.
         """

@@ -13,6 +13,7 @@ from sparkscore.gate.compiled.plan import COMPILED_TYPES
 from sparkscore.gate.gx.gx_engine import evaluate_with_gx
 from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdicts import evaluate_suite
+from tests.examples import examples, more_examples_in_slow
 from tests.gate.compiled.suites import FLOATING, KINDS, ROWS, SCHEMA, suites
 
 ONLY_HERE = {
@@ -48,8 +49,9 @@ def small(spark: SparkSession) -> SparkSession:
     return session
 
 
+@more_examples_in_slow
 @settings(
-    max_examples=3,
+    max_examples=examples(2, slow=10),
     suppress_health_check=list(HealthCheck),
     database=None,
     phases=[Phase.generate],  # shrinking a suite takes longer than reading one

@@ -228,9 +228,9 @@ class TestWhatIsSurvived:
 class TestBatchTimeout:
     """`scoring.batch_timeout`, which a model carries."""
 
-    def hanging(self, node: Node, seconds: float = 4.0) -> ShippedModel:
-        """A model that hangs on 4, and takes half a second for 0.5."""
-        seconds_of = {4.0: 60.0, 0.5: 0.5}
+    def hanging(self, node: Node, seconds: float = 2.0) -> ShippedModel:
+        """A model that hangs on 4, and takes a quarter of a second for 0.5."""
+        seconds_of = {4.0: 60.0, 0.5: 0.25}
         model = node.put(lambda frame: [__import__("time").sleep(seconds_of.get(frame["x"][0], 0)), frame["x"] * 2][1])
         return replace(model, batch_timeout=seconds)
 

@@ -274,7 +274,8 @@ class TestNoAnswer:
         with self.quickly(RegistryUnreachable, "no answer"):
             asked("models:/line@champion", "http://127.0.0.1:9", tmp_path)
 
-    def test_a_server_that_never_answers(self, tmp_path: Path) -> None:
+    def test_a_server_that_never_answers(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")  # of each try
         with socket.create_server(("127.0.0.1", 0)) as silent, self.quickly(RegistryUnreachable, "no answer"):
             look_up_model_version("models:/line@champion", f"http://127.0.0.1:{silent.getsockname()[1]}")
 
@@ -301,7 +302,7 @@ class TestNoAnswer:
         lock.execute("BEGIN EXCLUSIVE")
         try:
             with self.quickly(RegistryUnreachable, "no answer for the model line"):
-                asked("models:/line@champion", shelf.uri, tmp_path)
+                asked("models:/line@champion", f"{shelf.uri}?timeout=0.5", tmp_path)  # of each try
         finally:
             lock.close()
         assert not caplog.records

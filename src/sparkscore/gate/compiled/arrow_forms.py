@@ -4,11 +4,12 @@ An expectation becomes functions of `gate.compiled.arrow_masks`, which can be pi
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql.types import (
     BinaryType,
     DataType,
@@ -39,13 +40,18 @@ from sparkscore.gate.compiled.arrow_masks import (
     length_within_limits_mask,
     null_mask,
     number_mask,
+    pattern_mask,
     valid_mask,
     within_limits_mask,
 )
+from sparkscore.gate.compiled.column_conditions import LIKE_ESCAPE
 from sparkscore.gate.compiled.multi_column_conditions import ignored_rows_rule
 from sparkscore.gate.compiled.row_condition import RuleKwargs
+from sparkscore.gate.compiled.text_patterns import translate_java_regex, translate_like_pattern
 from sparkscore.predicates.exact_values import to_exact_decimal
 from sparkscore.predicates.spark_values import column_value_kind, fit_set_values, integer_range
+
+ArrowForm = Callable[[RuleKwargs, StructType], RowMaskFunction]
 
 
 def arrow_expectation_condition(kind: str, kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
@@ -87,10 +93,6 @@ def _not_null_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunct
     return partial(number_mask, name) if column_value_kind(type_) == "floating" else partial(valid_mask, name)
 
 
-def _null_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
-    return partial(inverted_mask, _not_null_arrow_form(kwargs, schema))
-
-
 def _between_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
     name, type_ = _column_name_and_type(kwargs, schema)
     return partial(within_limits_mask, name, list(arrow_limits(kwargs, type_)))
@@ -112,8 +114,40 @@ def _in_set_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunctio
     return partial(in_set_mask, name, arrow_value_set(kwargs["value_set"], type_))
 
 
-def _not_in_set_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
-    return partial(inverted_mask, _in_set_arrow_form(kwargs, schema))
+def _regex_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
+    regexes = kwargs.get("regex_list", [kwargs.get("regex")])
+    return _pattern_arrow_form(kwargs, schema, [translate_java_regex(regex or "") for regex in regexes])
+
+
+def _like_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
+    escape = kwargs.get("escape") or LIKE_ESCAPE
+    patterns = kwargs.get("like_pattern_list", [kwargs.get("like_pattern")])
+    return _pattern_arrow_form(kwargs, schema, [translate_like_pattern(pattern, escape) for pattern in patterns])
+
+
+def _pattern_arrow_form(kwargs: RuleKwargs, schema: StructType, patterns: Sequence[str]) -> RowMaskFunction:
+    name, type_ = _column_name_and_type(kwargs, schema)
+    if not patterns or not has_binary_collation(type_):
+        raise NoArrowForm
+    for pattern in patterns:
+        _require_re2_pattern(pattern)
+    masks = [partial(pattern_mask, name, pattern) for pattern in patterns]
+    return masks[0] if len(masks) == 1 else partial(joined_mask, masks, "and" if _asks_all(kwargs) else "or")
+
+
+def _require_re2_pattern(pattern: str) -> None:
+    try:
+        pc.match_substring_regex(pa.array([""]), pattern)
+    except pa.ArrowInvalid:  # too large for RE2
+        raise NoArrowForm from None
+
+
+def _asks_all(kwargs: RuleKwargs) -> bool:
+    return kwargs.get("match_on") == "all"
+
+
+def _inverted_arrow_form(form: ArrowForm, kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
+    return partial(inverted_mask, form(kwargs, schema))
 
 
 def _greater_arrow_form(kwargs: RuleKwargs, schema: StructType) -> RowMaskFunction:
@@ -160,12 +194,20 @@ def _apply_ignored_rows(kwargs: RuleKwargs, predicate: RowMaskFunction) -> RowMa
     return predicate if rule is None else partial(judged_rows_mask, *rule, predicate)
 
 
-_ARROW_FORMS: Mapping[str, Callable[[RuleKwargs, StructType], RowMaskFunction]] = {
+_ARROW_FORMS: Mapping[str, ArrowForm] = {
     "expect_column_values_to_not_be_null": _not_null_arrow_form,
-    "expect_column_values_to_be_null": _null_arrow_form,
+    "expect_column_values_to_be_null": partial(_inverted_arrow_form, _not_null_arrow_form),
     "expect_column_values_to_be_between": _between_arrow_form,
     "expect_column_values_to_be_in_set": _in_set_arrow_form,
-    "expect_column_values_to_not_be_in_set": _not_in_set_arrow_form,
+    "expect_column_values_to_not_be_in_set": partial(_inverted_arrow_form, _in_set_arrow_form),
+    "expect_column_values_to_match_regex": _regex_arrow_form,
+    "expect_column_values_to_match_regex_list": _regex_arrow_form,
+    "expect_column_values_to_not_match_regex": partial(_inverted_arrow_form, _regex_arrow_form),
+    "expect_column_values_to_not_match_regex_list": partial(_inverted_arrow_form, _regex_arrow_form),
+    "expect_column_values_to_match_like_pattern": _like_arrow_form,
+    "expect_column_values_to_match_like_pattern_list": _like_arrow_form,
+    "expect_column_values_to_not_match_like_pattern": partial(_inverted_arrow_form, _like_arrow_form),
+    "expect_column_values_to_not_match_like_pattern_list": partial(_inverted_arrow_form, _like_arrow_form),
     "expect_column_value_lengths_to_be_between": _lengths_between_arrow_form,
     "expect_column_value_lengths_to_equal": _lengths_equal_arrow_form,
     "expect_column_pair_values_a_to_be_greater_than_b": _greater_arrow_form,

@@ -87,6 +87,16 @@ def comparison_mask(name: str, comparison: str, value: pa.Scalar, batch: pa.Reco
     return mask
 
 
+def pattern_mask(name: str, pattern: str, batch: pa.RecordBatch) -> pa.Array:
+    """Text in which RE2 finds the pattern.
+
+    Raises:  pyarrow.ArrowInvalid for bytes that are no text: Java reads another character there, RE2 none.
+    """
+    column = batch.column(name)
+    column.validate(full=True)
+    return pc.match_substring_regex(column, pattern)
+
+
 def ignored_rows_mask(names: Sequence[str], all_missing: bool, batch: pa.RecordBatch) -> pa.Array:
     """Rows where all columns are NULL (`all_missing`), or any."""
     return reduce(pc.and_ if all_missing else pc.or_, [batch.column(name).is_null() for name in names])

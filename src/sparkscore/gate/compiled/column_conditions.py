@@ -1,18 +1,19 @@
 """Conditions over one column of a row. Runs on the driver, where patterns are checked before a task meets them."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import reduce
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import IllegalArgumentException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, LongType, StructType
 
+from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.bounds import is_within_bounds
 from sparkscore.gate.compiled.row_condition import RuleKwargs
 from sparkscore.gate.compiled.sets import is_in_value_set
+from sparkscore.gate.compiled.text_patterns import translate_java_regex
 from sparkscore.predicates.exact_values import UnfitValue
 from sparkscore.predicates.spark_values import (
     NUMBER_KINDS,
@@ -22,6 +23,7 @@ from sparkscore.predicates.spark_values import (
     spark_type_name,
 )
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.java_patterns import find_pattern_fault
 
 
 def column_and_type(kwargs: RuleKwargs, schema: StructType) -> tuple[Column, Any]:
@@ -77,7 +79,7 @@ def _length_column(kwargs: RuleKwargs, schema: StructType) -> Column:
     return F.length(column)
 
 
-_LIKE_ESCAPE = "\\"
+LIKE_ESCAPE = "\\"
 """Spark's own for LIKE."""
 
 
@@ -98,7 +100,7 @@ def not_regex_condition(kwargs: RuleKwargs, schema: StructType) -> Column:
 def like_condition(kwargs: RuleKwargs, schema: StructType) -> Column:
     """Text that matches `like_pattern`, or any (or all) of `like_pattern_list`."""
     column, _ = column_and_type(kwargs, schema)
-    escape = kwargs.get("escape") or _LIKE_ESCAPE
+    escape = kwargs.get("escape") or LIKE_ESCAPE
     like_patterns = kwargs.get("like_pattern_list", [kwargs.get("like_pattern")])
     matches = [F.like(column, F.lit(_require_like_pattern(like, escape)), F.lit(escape)) for like in like_patterns]
     return _join_pattern_matches(kwargs, schema, matches)
@@ -119,15 +121,15 @@ def _join_pattern_matches(kwargs: RuleKwargs, schema: StructType, matches: Seque
 def _require_java_regex(pattern: str) -> str:
     """A regular expression that Java takes.
 
-    Jobs:    none.
+    Jobs:    none; over Connect one over one row.
     Raises:  UnfitValue.
     """
-    spark: Any = SparkSession.active()
-    try:
-        spark._jvm.java.util.regex.Pattern.compile(pattern)  # noqa: SLF001 -- Java's words are the only ones that count
-    except (IllegalArgumentException, Py4JJavaError) as error:
-        reason = next((line for line in str(error).splitlines() if line), "")
-        raise UnfitValue(f"no regular expression of Java: {reason} in {pattern:.200}") from None
+    with suppress(NoArrowForm):
+        translate_java_regex(pattern)
+        return pattern
+    fault = find_pattern_fault(SparkSession.active(), pattern)
+    if fault is not None:
+        raise UnfitValue(f"no regular expression of Java: {fault} in {pattern:.200}")
     return pattern
 
 

@@ -21,7 +21,7 @@ from sparkscore.gate.compiled.scalars import SCALAR_RULES
 from sparkscore.gate.compiled.schema_rules import SCHEMA_RULES
 from sparkscore.gate.compiled.shuffles import SHUFFLE_RULES
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.isolated_session import override_setting
+from sparkscore.spark.settable_conf import override_setting
 
 _RULE_COMPILERS: Mapping[str, Callable[[str, Mapping[str, Any], StructType], CompiledRule]] = {
     **SCALAR_RULES,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from sparkscore.errors import ScanUnsupported
+from sparkscore.errors import ConfigError, ScanUnsupported
 from sparkscore.gate.reject_reasons import REASON_COLUMN, spark_reject_reasons
 from sparkscore.gate.row_rules import (
     NULL_KEY,
@@ -17,6 +17,7 @@ from sparkscore.gate.row_rules import (
 )
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.postprocessing import postprocess_predictions, stage_schema
@@ -24,8 +25,11 @@ from sparkscore.records import FileScan
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.scoring import arrow_transport, pandas_udf_transport
 from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.score_udf import check_nullable_integers
 from sparkscore.scoring.stage_rows import StageRowScorer
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.isolated_session import BATCH_ROWS_CONF
+from sparkscore.spark.settable_conf import is_any_refused, read_setting
 
 _CARRIED_COLUMN = "_sparkscore_carried_"
 """Before the number of a source column that has another name in the stage."""
@@ -49,7 +53,17 @@ def choose_transport(
     scored.
 
     Jobs:    none; the scan's listing of files.
+    Raises:  ConfigError for what the transport needs of the session, and the session refuses.
     """
+    choice = _find_transport(attempt, plan, target=target, further_columns=further_columns)
+    if choice.scan is None:
+        _check_session_batches(attempt, plan, choice.transport)
+    return choice
+
+
+def _find_transport(
+    attempt: Attempt, plan: Plan, *, target: int | None, further_columns: Sequence[str]
+) -> TransportChoice:
     scoring = attempt.settings.scoring
     if scoring.transport in ("arrow", "pandas_udf"):
         return TransportChoice(scoring.transport, "as configured")
@@ -67,6 +81,20 @@ def choose_transport(
     return TransportChoice(
         "scan", found + (f", {scan.pruned:,} files left out by the filter" if scan.pruned else ""), scan
     )
+
+
+def _check_session_batches(attempt: Attempt, plan: Plan, transport: str) -> None:
+    """Refuse what only a setting of the session gives, where it lets nobody set it."""
+    rows = attempt.settings.scoring.batch_rows
+    found = read_setting(attempt.spark, BATCH_ROWS_CONF) if is_any_refused(attempt.spark, (BATCH_ROWS_CONF,)) else None
+    if rows != "auto" and is_any_refused(attempt.spark, (BATCH_ROWS_CONF,)) and found != str(rows):
+        raise ConfigError(
+            f"scoring.batch_rows is {rows:,}, and the session, which has {found}, lets nobody set {BATCH_ROWS_CONF}",
+            "auto: batches as the session makes them",
+            "leave scoring.batch_rows out, or use compute that lets its sessions set it",
+        )
+    if transport == "pandas_udf" and is_any_refused(attempt.spark, (NULLABLE_INTEGERS_CONF,)):
+        check_nullable_integers(attempt.spark, plan.model.inputs, "use scoring.transport: arrow")
 
 
 def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False) -> StageRowScorer:

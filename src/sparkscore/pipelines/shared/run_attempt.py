@@ -44,6 +44,7 @@ from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
@@ -180,7 +181,7 @@ class Attempt:
     @cached_property
     def cores(self) -> int:
         """How many tasks the session runs at once, as it began."""
-        return int(self.spark.sparkContext.defaultParallelism)
+        return count_task_slots(self.spark)
 
     @cached_property
     def first_job(self) -> str:
@@ -302,7 +303,7 @@ class Attempt:
             known = (
                 error
                 if isinstance(error, SparkscoreError)
-                else spark_end_error(self.spark, "the job was running")
+                else spark_end_error(self.spark, "the job was running", error)
                 or recover_task_error(error, self.secret)
                 or to_sparkscore_error(error, "running the job")
             )
@@ -350,7 +351,7 @@ class Attempt:
             return
         alerts = self.send_run_alerts()
         # whoever ends Spark may end this process at any moment, too: the next attempt always closes such an attempt
-        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded") is None:
+        if self.run is not None and spark_end_error(self.spark, "the failure was to be recorded", error) is None:
             try:
                 event = self._build_event("failed", {"alerts": alerts})
                 self.append_event(replace(event, exit_code=code, error=summary.class_name, message=summary.message))

@@ -1,0 +1,29 @@
+"""Tables and sessions as people have them, against the plain ones: the section `reach`."""
+
+from collections.abc import Iterator
+
+from bench.comparisons import Case, Contender, Goal, Part
+from bench.data import Shape
+from bench.table_variants import MAPPED, PLAIN
+
+_SCAN = {"transport": "scan", "residency": "worker", "runtime": "onnx"}
+DELETED = tuple(f"deleted {percent} %" for percent in (1, 10, 50))
+TABLES = tuple(
+    Contender(f"ours scan onnx, {variant}", "ours", "stage", "onnx", {**_SCAN, "table": variant})
+    for variant in (PLAIN, *DELETED, MAPPED)
+)
+
+
+def reach_cases(rows: int, repeats: int) -> list[Case]:
+    """What grows the reach: tables of Delta's features."""
+    return [Case("reach", "tables", TABLES, shape=Shape(max(1, rows // 4)), repeats=repeats)]
+
+
+def _goals() -> Iterator[Goal]:
+    plain, *others = TABLES
+    for one in others:
+        name = f"scan of a table {one.options['table']}, rows of its files, of the plain scan"
+        yield Goal(name, "reach/tables", (Part(plain.name),), (Part(one.name),), 0.9)
+
+
+REACH_GOALS = tuple(_goals())

@@ -1,0 +1,139 @@
+"""The data files of a pinned version by its log, and which tables' files the scan reads. Runs on the driver."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError
+
+from sparkscore.errors import ScanUnsupported, TableNotFound
+from sparkscore.ingest.arrow_conversion import is_readable_type
+from sparkscore.ingest.deletion_vectors import DELETION_VECTOR_COLUMN
+from sparkscore.ingest.logged_files import to_scan_files
+from sparkscore.ingest.stored_columns import to_stored_column
+from sparkscore.ingest.table_features import find_mapping_mode, refuse_unscanned_features
+from sparkscore.records import Snapshot
+from sparkscore.store.log_replay import ReplayedLog, replay_log
+from sparkscore.store.table_log import TableLog, list_data_files, sum_logged_rows
+
+_PLAIN_PARTITION_TYPES = (
+    pa.types.is_string,
+    pa.types.is_integer,
+    pa.types.is_date,
+    pa.types.is_boolean,
+    pa.types.is_decimal,
+)
+"""Those that deltalake gives as Spark does."""
+_INTEGERS = frozenset({"byte", "short", "integer", "long"})
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFiles:
+    """The data files of a version."""
+
+    files: pa.Table
+    """`path`, `size_bytes`, `num_records`, `partition.x`, statistics of the filter's columns; perhaps
+    `deletion_vector`."""
+    partitions: tuple[str, ...]
+    """The columns whose values are in the log."""
+    stored: pa.Schema | None = None
+    """As data files have the columns that are read, where their names differ."""
+
+
+def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles:
+    """The data files of the pinned version, for reading these columns: those of the filter among them.
+
+    By deltalake for plain tables, whose log is open already; else by the log itself.
+
+    Jobs:    none.
+    Raises:  ScanUnsupported, with the reason why Spark must read this table.
+    """
+    table = _open_plain_table(log, snapshot, columns)
+    if table is None:
+        return _list_replayed_files(_replay(log, snapshot.version), log, snapshot, columns)
+    _require_pinned_id(str(table.metadata().id), snapshot)
+    _refuse_unreadable_columns(json.loads(table.schema().to_json()), columns)
+    return SourceFiles(list_data_files(table), tuple(table.metadata().partition_columns))
+
+
+def count_live_rows(files: pa.Table) -> int | None:
+    """How many rows the files have by the log, without deleted ones; None where it does not say."""
+    rows = sum_logged_rows(files)
+    if rows is None or DELETION_VECTOR_COLUMN not in files.column_names:
+        return rows
+    deleted = pc.struct_field(files[DELETION_VECTOR_COLUMN], "cardinality")
+    return rows - int(pc.sum(deleted).as_py() or 0)
+
+
+def _open_plain_table(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> DeltaTable | None:
+    """The table, where deltalake lists its files as Spark does."""
+    try:
+        table = log.open_version(snapshot.version)
+    except (DeltaError, OSError, TableNotFound, ScanUnsupported):  # the log itself may be readable
+        return None
+    partitions = [snapshot.schema.field(name) for name in table.metadata().partition_columns if name in columns.names]
+    is_typed = all(any(fits(field.type) for fits in _PLAIN_PARTITION_TYPES) for field in partitions)
+    return table if is_typed and not _has_files_elsewhere(table) else None
+
+
+def _has_files_elsewhere(table: DeltaTable) -> bool:
+    """Whether it names files outside of its folder, as shallow clones do."""
+    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
+    return any(path.startswith("/") or urlsplit(path).scheme for path in paths)
+
+
+def _replay(log: TableLog, version: int) -> ReplayedLog:
+    try:
+        return replay_log(log.location, version)
+    except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise ScanUnsupported(
+            f"the table's log cannot be read ({type(error).__name__})", "commits and checkpoints of Delta's protocol"
+        ) from error
+
+
+def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles:
+    metadata, protocol = replayed.metadata, replayed.protocol
+    _require_pinned_id(str(metadata["id"]), snapshot)
+    refuse_unscanned_features(protocol)
+    schema = json.loads(metadata["schemaString"])
+    _refuse_unreadable_columns(schema, columns)
+    mode = find_mapping_mode(protocol, dict(metadata.get("configuration") or {}))
+    fields = {field["name"]: field for field in schema["fields"]}
+    stored = {field.name: to_stored_column(fields[field.name], field, mode=mode) for field in columns}
+    partitions = [name for name in metadata["partitionColumns"] if name in stored]
+    filtered = {condition.column for condition in snapshot.where} - set(partitions)
+    known = [name for name in filtered if _has_comparable_statistics(fields[name])]
+    files = to_scan_files(
+        replayed.files,
+        log.location,
+        partitions={name: stored[name].with_type(columns.field(name).type) for name in partitions},
+        statistics={name: stored[name].with_type(columns.field(name).type) for name in known},
+    )
+    return SourceFiles(files, tuple(partitions), None if mode == "none" else pa.schema(list(stored.values())))
+
+
+def _has_comparable_statistics(field: Mapping[str, Any]) -> bool:
+    """Whether statistics of older files are of the column's values: those of narrower floats are not, as text."""
+    changes = field.get("metadata", {}).get("delta.typeChanges", [])
+    return all(change.get("fromType") in _INTEGERS and change.get("toType") in _INTEGERS for change in changes)
+
+
+def _require_pinned_id(found: str, snapshot: Snapshot) -> None:
+    if found != snapshot.table_id:
+        raise ScanUnsupported("the table has another id in its log", snapshot.table_id)
+
+
+def _refuse_unreadable_columns(schema: Mapping[str, Any], columns: pa.Schema) -> None:
+    fields = {field["name"]: field for field in schema["fields"]}
+    for field in columns:
+        if field.name not in fields:
+            raise ScanUnsupported(f"the table's log has no column {field.name}", "the columns that Spark tells")
+        if "char(" in json.dumps(fields[field.name]).replace("varchar(", ""):
+            raise ScanUnsupported(f"the column {field.name} is of fixed length, which Spark pads", "string")
+        if not is_readable_type(field.type):
+            raise ScanUnsupported(f"the column {field.name} is {field.type}", "a type that Arrow has")

@@ -1,0 +1,63 @@
+"""A session that refuses settings as Databricks serverless compute does: a real one, with another `conf`."""
+
+from typing import Any, NoReturn
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import SparkSession
+from pyspark.sql.conf import RuntimeConfig
+
+SETTABLE = frozenset(
+    {
+        "spark.databricks.execution.timeout",
+        "spark.sql.ansi.enabled",
+        "spark.sql.files.maxPartitionBytes",
+        "spark.sql.legacy.timeParserPolicy",
+        "spark.sql.session.timeZone",
+        "spark.sql.shuffle.partitions",
+    }
+)
+"""https://docs.databricks.com/aws/en/spark/conf, "Configure Spark properties for serverless notebooks and jobs"."""
+
+_OF_PYSPARK = ("spark.python.", "spark.sql.pyspark.", "spark.sql.stackTracesInDataFrameContext")
+"""What a classic session reads by itself, and one of Connect does not."""
+
+
+class ServerlessConf(RuntimeConfig):
+    """What nobody may set nobody may read either, whatever default is given."""
+
+    def set(self, key: str, value: Any) -> None:
+        require_settable(key)
+        super().set(key, value)
+
+    def unset(self, key: str) -> None:
+        require_settable(key)
+        super().unset(key)
+
+    def get(self, key: str, *default: Any) -> Any:
+        if not key.startswith(_OF_PYSPARK):
+            require_settable(key)
+        return super().get(key, *default)
+
+
+class ServerlessSession(SparkSession):
+    """The sessions that it makes, and those of its frames, are of its kind."""
+
+    @classmethod
+    def beside(cls, spark: SparkSession) -> "ServerlessSession":
+        """A new one in the same JVM."""
+        return cls(spark.sparkContext, spark.newSession()._jsparkSession)
+
+    @property
+    def conf(self) -> RuntimeConfig:  # type: ignore[override]
+        return ServerlessConf(self._jsparkSession.conf())
+
+
+def require_settable(name: str) -> None:
+    """Raise what serverless compute answers for a setting that it lets nobody set."""
+    if name not in SETTABLE:
+        _refuse(name)
+
+
+def _refuse(name: str) -> NoReturn:
+    text = f"[CONFIG_NOT_AVAILABLE.WITHOUT_SUGGESTION] Configuration {name} is not available. SQLSTATE: 42K0I"
+    raise AnalysisException(text)
