@@ -104,7 +104,7 @@ class TestDatabase:
             f"({one['id']}, '{one['carrier']}', {one['x1']!r}, {one['x2']!r})" for one in rows.to_pylist()
         )
         postgres.run_sql("drop table if exists late; create table late (id bigint, carrier text, x1 float8, x2 float8)")
-        postgres.run_sql(f"insert into late values {values}")
+        postgres.run_sql(f"insert into late values {values}")  # noqa: S608  rows of the test
         options = {"url": postgres.jdbc_url, "user": USER, "password": PASSWORD}
         return settings_of(
             world, "late", format="jdbc", options={**options, "partitionColumn": "id", "numPartitions": 3}
