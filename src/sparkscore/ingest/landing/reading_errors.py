@@ -111,11 +111,13 @@ def _to_reading_error(error: Exception, source: UnversionedSource) -> Sparkscore
     return None
 
 
-def other_header_error(source: UnversionedSource) -> ConfigError:
+def other_header_error(source: UnversionedSource, missing: Sequence[str] = ()) -> ConfigError:
     """The error for a CSV whose first line does not name the expected columns. It does not show what it holds."""
+    named = f": {', '.join(missing)}" if missing else ""
     return ConfigError(
-        f"{source.ref.name} has a file whose first line does not name the columns of the source",
-        "one header for all files, with the columns of source.schema, or of the first as_of",
+        f"{source.ref.name} has a file whose first line does not name the columns of the source{named}",
+        "one header for all files, with the columns that the config names, and those of source.schema or the first"
+        " as_of",
         'give the delimiter, source.options: {sep: ";"}; without a header, {header: false} and source.schema',
     )
 
