@@ -7,7 +7,7 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from sparkscore.lifecycle import select_run_events
-from sparkscore.records import RunEvent
+from sparkscore.records import FOLLOW_UP_EVENTS, RunEvent
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_events
@@ -31,10 +31,10 @@ def list_runs(spark: SparkSession | None, settings: Settings, *, run: str | None
 
 
 def _last_attempt_events(events: Sequence[RunEvent]) -> list[RunEvent]:
-    """The last event of each attempt; the exit code of a publication is the one that monitoring found."""
+    """The last event of each attempt; the exit code of a publication is the one that monitoring or an export found."""
     known: dict[tuple[datetime, int, int], RunEvent] = {}
     for event in events:
         key = (event.as_of, event.revision, event.attempt)
-        published = known.get(key) if event.event == "monitored" else None
+        published = known.get(key) if event.event in FOLLOW_UP_EVENTS else None
         known[key] = event if published is None else replace(published, exit_code=event.exit_code)
     return list(known.values())

@@ -22,7 +22,7 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
+_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored", "exported")
 _INDEX_COLUMNS = ("as_of", "revision", "attempt", "at", "event", "run_id")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
 
@@ -72,8 +72,13 @@ def load_events(table: Table, *, job: str, as_ofs: Collection[datetime] | None =
     found = [_to_run_event(row) for row in load_small_table(table, where=where)]
     return sorted(
         found,
-        key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _EVENT_ORDER.index(event.event)),
+        key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _event_rank(event)),
     )
+
+
+def _event_rank(event: RunEvent) -> int:
+    """Which comes first of two events of one moment; those that only newer versions know come last."""
+    return _EVENT_ORDER.index(event.event) if event.event in _EVENT_ORDER else len(_EVENT_ORDER)
 
 
 def load_run_index(table: Table, *, job: str) -> RunIndex:

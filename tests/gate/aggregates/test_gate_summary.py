@@ -46,7 +46,7 @@ def test_states_merge_in_any_order() -> None:
         assert (found["rows"], found["nulls"], found["extremes"]) == (5, 1, [1, 2, 0])
         assert found["sum"][:4] == [4, 0, 0, 0]
         assert found["sum"][4] == 7 << 1074
-        table = found["values"].count_by_value()
+        table = found["values"].rows_by_value
         assert sorted(zip(table["0"].to_pylist(), table["rows"].to_pylist(), strict=True)) == [(1, 1), (2, 3)]
 
 

@@ -7,6 +7,7 @@ not overlap, no value is there twice, however many rows there are.
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
@@ -34,7 +35,7 @@ Span = tuple[Any, Any]
 """The first and the last of values that ascend strictly."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ValueCountsPart:
     """What is known of the values of some rows."""
 
@@ -57,7 +58,8 @@ class ValueCountsPart:
         spans = sorted(self.spans)
         return all(former[1] < later[0] for former, later in pairwise(spans))
 
-    def count_by_value(self) -> pa.Table | None:
+    @cached_property
+    def rows_by_value(self) -> pa.Table | None:
         """Grain: one row per value, in columns `0` and following, and the number of its `rows`; None without rows."""
         return None if self.table is None else _group_equal_values(self.table)
 
