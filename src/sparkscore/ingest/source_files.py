@@ -4,11 +4,9 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sparkscore.errors import ScanUnsupported, TableNotFound
@@ -53,12 +51,9 @@ def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> 
     Jobs:    none.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    table = _open_plain_table(log, snapshot, columns)
-    if table is None:
-        return _list_replayed_files(_replay(log, snapshot.version), log, snapshot, columns)
-    _require_pinned_id(str(table.metadata().id), snapshot)
-    _refuse_unreadable_columns(json.loads(table.schema().to_json()), columns)
-    return SourceFiles(list_data_files(table), tuple(table.metadata().partition_columns))
+    return _list_plain_files(log, snapshot, columns) or _list_replayed_files(
+        _replay(log, snapshot.version), log, snapshot, columns
+    )
 
 
 def count_live_rows(files: pa.Table) -> int | None:
@@ -70,21 +65,21 @@ def count_live_rows(files: pa.Table) -> int | None:
     return rows - int(pc.sum(deleted).as_py() or 0)
 
 
-def _open_plain_table(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> DeltaTable | None:
-    """The table, where deltalake lists its files as Spark does."""
+def _list_plain_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
+    """The files, where deltalake lists them as Spark does."""
     try:
         table = log.open_version(snapshot.version)
     except (DeltaError, OSError, TableNotFound, ScanUnsupported):  # the log itself may be readable
         return None
+    _require_pinned_id(str(table.metadata().id), snapshot)
     partitions = [snapshot.schema.field(name) for name in table.metadata().partition_columns if name in columns.names]
-    is_typed = all(any(fits(field.type) for fits in _PLAIN_PARTITION_TYPES) for field in partitions)
-    return table if is_typed and not _has_files_elsewhere(table) else None
-
-
-def _has_files_elsewhere(table: DeltaTable) -> bool:
-    """Whether it names files outside of its folder, as shallow clones do."""
-    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
-    return any(path.startswith("/") or urlsplit(path).scheme for path in paths)
+    if not all(any(fits(field.type) for fits in _PLAIN_PARTITION_TYPES) for field in partitions):
+        return None
+    _refuse_unreadable_columns(json.loads(table.schema().to_json()), columns)
+    try:
+        return SourceFiles(list_data_files(table), tuple(table.metadata().partition_columns))
+    except ScanUnsupported:  # files elsewhere, as shallow clones have them
+        return None
 
 
 def _replay(log: TableLog, version: int) -> ReplayedLog:

@@ -9,6 +9,7 @@ from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.scoring.transport_choice import scored_frame
+from sparkscore.pipelines.shared.exports import check_exports, make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage
@@ -57,11 +58,13 @@ def retry_rejects(
         decision = _decide_reject_retry(attempt)
         if decision.kind == "already_published":
             report_unchanged_run(attempt, decision.current)
+            make_up_for_exports(attempt, decision.current)
             return attempt.finish("already_published")
         stage = _find_published_stage(attempt, decision)
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
             check_suites(attempt, plan)
+            check_exports(attempt, plan.contract.schema)
         attempt.record_start(closes=decision.unfinished)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:

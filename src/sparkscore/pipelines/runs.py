@@ -7,7 +7,7 @@ from datetime import datetime
 from pyspark.sql import SparkSession
 
 from sparkscore.pipelines.shared.job_events import load_named_run
-from sparkscore.records import RunEvent
+from sparkscore.records import FOLLOW_UP_EVENTS, RunEvent
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.run_events import load_chosen_events
@@ -30,24 +30,24 @@ def list_runs(spark: SparkSession | None, settings: Settings, *, run: str | None
     table = target.sibling("_runs")
     if run is not None:
         return load_named_run(table, job=settings.job, run=run)
-    monitored: dict[_AttemptKey, RunEvent] = {}
-    found = load_chosen_events(table, job=settings.job, choose=lambda events: _last_events(events, monitored))
+    ends: dict[_AttemptKey, RunEvent] = {}
+    found = load_chosen_events(table, job=settings.job, choose=lambda events: _last_events(events, ends))
     return [
-        replace(event, exit_code=end.exit_code) if (end := monitored.get(_attempt_key(event))) is not None else event
+        replace(event, exit_code=end.exit_code) if (end := ends.get(_attempt_key(event))) is not None else event
         for event in found
     ]
 
 
-def _last_events(events: Sequence[RunEvent], monitored: dict[_AttemptKey, RunEvent]) -> list[RunEvent]:
-    """The last event of each attempt; a publication's `monitored`, whose exit code it has, goes to `monitored`."""
+def _last_events(events: Sequence[RunEvent], ends: dict[_AttemptKey, RunEvent]) -> list[RunEvent]:
+    """The last event of each attempt; what monitoring or an export found of it, with its exit code, goes to `ends`."""
     known: dict[_AttemptKey, RunEvent] = {}
     for event in events:
         key = _attempt_key(event)
-        if event.event == "monitored" and key in known:
-            monitored[key] = event
+        if event.event in FOLLOW_UP_EVENTS and key in known:
+            ends[key] = event
         else:
             known[key] = event
-            monitored.pop(key, None)
+            ends.pop(key, None)
     return list(known.values())
 
 

@@ -21,7 +21,7 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored")
+_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored", "exported")
 _INDEX_COLUMNS = ("as_of", "revision", "attempt", "at", "event", "run_id")
 _HEAD_COLUMNS = ("job", *_INDEX_COLUMNS, "exit_code", "error")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))
@@ -109,8 +109,13 @@ def _load_event_rows(
 def _sort_events(events: Sequence[RunEvent]) -> list[RunEvent]:
     return sorted(
         events,
-        key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _EVENT_ORDER.index(event.event)),
+        key=lambda event: (event.as_of, event.revision, event.attempt, event.at, _event_rank(event)),
     )
+
+
+def _event_rank(event: RunEvent) -> int:
+    """Which comes first of two events of one moment; those that only newer versions know come last."""
+    return _EVENT_ORDER.index(event.event) if event.event in _EVENT_ORDER else len(_EVENT_ORDER)
 
 
 def load_run_index(table: Table, *, job: str) -> RunIndex:

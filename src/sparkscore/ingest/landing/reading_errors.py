@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from sparkscore.errors import AccessDenied, ConfigError, SparkscoreError, TableNotFound, TemporaryError
@@ -13,6 +12,7 @@ from sparkscore.records import UnversionedSource
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.error_translation import to_sparkscore_error
 from sparkscore.spark.java_throwables import throwables_of
+from sparkscore.spark.py4j_errors import Py4JJavaError
 
 _NO_READER = re.compile(r"DATA_SOURCE_NOT_FOUND|No suitable driver|ClassNotFoundException")
 _NO_TABLE = re.compile(r"TABLE_OR_VIEW_NOT_FOUND|UNRESOLVED_COLUMN|INCOMPATIBLE_VIEW_SCHEMA_CHANGE")

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from itertools import groupby
 
-from sparkscore.records import RunEvent
+from sparkscore.records import FOLLOW_UP_EVENTS, RunEvent
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def _summarise_run(events: Sequence[RunEvent]) -> RunSummary:
     columns = {
         name: value for one in attempt_events for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None
     }
-    names = [one.event for one in attempt_events if one.event != "monitored"]
+    names = [one.event for one in attempt_events if one.event not in FOLLOW_UP_EVENTS]
     scored, scoring = columns.get("rows_scored"), seconds.get("score_and_stage")
     return RunSummary(
         as_of=last.as_of,

@@ -10,7 +10,7 @@ from sparkscore.monitor.report.page import job_page, run_page
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison
 from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, RejectCount, RunEvent, RunPage, SlaRule
+from sparkscore.records import FOLLOW_UP_EVENTS, ColumnProfile, RejectCount, RunEvent, RunPage, SlaRule
 from sparkscore.settings import Settings
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.reject_counts import count_rejects
@@ -55,7 +55,7 @@ def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
     for event in events:
         before = ends.get(event.as_of)
         if event.event == "published" or (
-            event.event != "monitored" and (before is None or before.event != "published")
+            event.event not in FOLLOW_UP_EVENTS and (before is None or before.event != "published")
         ):
             ends[event.as_of] = event
     return tuple(ends[as_of] for as_of in sorted(ends))[-TREND_LENGTH:]
