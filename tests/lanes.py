@@ -19,7 +19,7 @@ import pytest
 
 RECORD = Path(__file__).with_name("seconds.txt")
 """Lines of seconds and file; a file that is not there takes no time."""
-TOGETHER = ("tests/demo",)
+TOGETHER = ("tests/connect", "tests/demo")
 """Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 RUNTIMES = (
     "tests/model/runtimes/test_onnx_runtime.py",
