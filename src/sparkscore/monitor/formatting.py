@@ -45,6 +45,7 @@ def describe_run(report: RunReport) -> str:
         lines.append(f"SLA broken: {', '.join(report.sla_broken)}")
     if report.report:
         lines.append(f"report {report.report}")
+    lines += [f"export {one.name}: {one.status}, {one.target}" for one in report.exports]
     if report.status in ("published", "already_published"):
         lines.append(f"table {report.table} at version {report.table_version}")
     return "\n".join(lines)

@@ -13,6 +13,14 @@ from sparkscore.records.commit_notes import (
     format_commit_note,
     parse_commit_note,
 )
+from sparkscore.records.export_records import (
+    ExportedRun,
+    ExportRows,
+    ExportStatus,
+    ExportTarget,
+    ReportedExport,
+    TargetState,
+)
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
 from sparkscore.records.landing_records import CORRUPT_COLUMN, LandedRows, UnversionedSource
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
@@ -43,6 +51,7 @@ from sparkscore.records.report_records import (
 )
 from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
+    FOLLOW_UP_EVENTS,
     NO_POSTPROCESSING,
     EventKind,
     Pins,
@@ -71,6 +80,7 @@ from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPoli
 
 __all__ = [
     "CORRUPT_COLUMN",
+    "FOLLOW_UP_EVENTS",
     "NOTE_KEY",
     "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
@@ -81,6 +91,10 @@ __all__ = [
     "Condition",
     "Drift",
     "EventKind",
+    "ExportRows",
+    "ExportStatus",
+    "ExportTarget",
+    "ExportedRun",
     "FileScan",
     "FilterOperator",
     "LandedRows",
@@ -102,6 +116,7 @@ __all__ = [
     "PublicationKey",
     "Reaction",
     "RejectCount",
+    "ReportedExport",
     "ReportedModel",
     "ReportedSource",
     "RowChanges",
@@ -131,6 +146,7 @@ __all__ = [
     "TableLocation",
     "TableMigration",
     "TableRef",
+    "TargetState",
     "TrustPolicy",
     "UnversionedSource",
     "Verdict",

@@ -13,6 +13,7 @@ from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.gate_order import GateOrder
 from sparkscore.pipelines.scoring.one_pass import plan_gate_order
 from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
+from sparkscore.pipelines.shared.exports import check_exports, describe_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
@@ -56,6 +57,7 @@ def preview_plan(
         check_suites(attempt, planned)
         if planned.snapshot.table_id == NOT_LANDED:
             return _finish_unlanded_preview(attempt, decision, planned)
+        check_exports(attempt, planned.contract.schema)
         way = choose_transport(attempt, planned)
         attempt.report_transport(way.transport, way.reason)
         order = plan_gate_order(attempt, planned, way, None if way.scan is None else way.scan.rows)
@@ -155,6 +157,7 @@ def _plan_lines(
         *_renamed_column_lines(settings),
         *_growth_lines(planned.growth),
         ("stage", settings.stage_uri),
+        *(("export", words) for words in describe_exports(settings.output.exports)),
     ]
 
 

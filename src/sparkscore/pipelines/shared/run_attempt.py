@@ -25,6 +25,7 @@ from sparkscore.pipelines.shared.source_tables import describe_landing, open_sou
 from sparkscore.records import (
     NO_POSTPROCESSING,
     EventKind,
+    ExportedRun,
     LandedRows,
     Pins,
     Postprocessing,
@@ -250,6 +251,17 @@ class Attempt:
         details = {**details, "alerts": self.send_run_alerts()}
         self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
 
+    def record_export(
+        self, details: Mapping[str, Any], *, rows: ExportedRun, failure: SparkscoreError | None = None
+    ) -> None:
+        """Record an export of a publication. Without a session, too, where the events can be written without."""
+        export = {name: value for name, value in details.items() if name != "alerts"}
+        event = self._build_event("exported", {"export": export, "alerts": details.get("alerts", ())})
+        event = replace(event, run_id=rows.run_id, revision=rows.revision, exit_code=self.exit_code)
+        if failure is not None:
+            event = replace(event, error=type(failure).__name__, message=str(failure))
+        record_events(self.runs_table, [event])
+
     def record_event(
         self, kind: EventKind, *, details: Mapping[str, Any] = MappingProxyType({}), message: str | None = None
     ) -> None:
@@ -332,7 +344,7 @@ class Attempt:
             **({"postprocessing": applied} if applied else {}),
             **self._landing_details,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "cores": self.cores,
+            "cores": None if self.session is None else self.cores,
         }
         return encode_run_report(self.report, event, details={**known, **details})
 
