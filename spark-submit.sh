@@ -81,7 +81,7 @@ take() { # NAME VALUE
     --kill | --status) no_job_needed=yes ;;
     --packages | --jars | --repositories | --exclude-packages | --driver-class-path | \
         --driver-default-class-path | --extra-properties-file) has_own_jars=yes ;;
-    --remote) fail "Spark Connect (--remote $2) is not supported yet: submit with --master to a classic session" ;;
+    --remote) fail "Spark Connect (--remote $2) needs no spark-submit: SPARK_REMOTE=$2 sparkscore <verb> …" ;;
     --py-files) py_files=$2 && return ;; # these two are passed on at the end, with what is added to them
     --archives) archives=$2 && return ;;
     -c | --conf)

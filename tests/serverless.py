@@ -26,16 +26,16 @@ class ServerlessConf(RuntimeConfig):
     """What nobody may set nobody may read either, whatever default is given."""
 
     def set(self, key: str, value: Any) -> None:
-        _require_settable(key)
+        require_settable(key)
         super().set(key, value)
 
     def unset(self, key: str) -> None:
-        _require_settable(key)
+        require_settable(key)
         super().unset(key)
 
     def get(self, key: str, *default: Any) -> Any:
         if not key.startswith(_OF_PYSPARK):
-            _require_settable(key)
+            require_settable(key)
         return super().get(key, *default)
 
 
@@ -48,11 +48,12 @@ class ServerlessSession(SparkSession):
         return cls(spark.sparkContext, spark.newSession()._jsparkSession)
 
     @property
-    def conf(self) -> RuntimeConfig:  # type: ignore[override]
+    def conf(self) -> RuntimeConfig:
         return ServerlessConf(self._jsparkSession.conf())
 
 
-def _require_settable(name: str) -> None:
+def require_settable(name: str) -> None:
+    """Raise what serverless compute answers for a setting that it lets nobody set."""
     if name not in SETTABLE:
         _refuse(name)
 

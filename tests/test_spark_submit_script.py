@@ -187,10 +187,10 @@ class TestOptions:
         done = checkout.run("--master")
         assert (done.returncode, done.stderr) == (2, "--master needs a value\n")
 
-    def test_spark_connect_is_refused(self, checkout: Checkout) -> None:
+    def test_spark_connect_is_refused_with_the_way_to_it(self, checkout: Checkout) -> None:
         done = checkout.run("--remote", "sc://host", "jobs/score.py")
         assert done.returncode == 2
-        assert "Spark Connect (--remote sc://host) is not supported" in done.stderr
+        assert "needs no spark-submit: SPARK_REMOTE=sc://host sparkscore" in done.stderr
 
     def test_help_tells_how_to_use_it(self, checkout: Checkout) -> None:
         done = checkout.run("--help")

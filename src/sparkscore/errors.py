@@ -26,6 +26,7 @@ SparkscoreError                 1
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
     ├── PublishConflict
+    ├── ExportFailed                an export of a run that is published
     ├── SessionLost                 Spark's JVM or Connect server is gone
     └── DeadlinePassed              stopped with its chunks kept
 
@@ -315,6 +316,12 @@ class PublishConflict(TemporaryError):
     """Other writers kept committing first."""
 
     remedy = "run the same command again; if it repeats, keep other writers away from the table during the publication"
+
+
+class ExportFailed(TemporaryError):
+    """An export after the publication; readers of the prediction table see the run, and the target is as it was."""
+
+    remedy = "run the same command again: it leaves the publication alone and makes up for the exports that are missing"
 
 
 class SessionLost(TemporaryError):

@@ -145,6 +145,13 @@ def find_scoring_publications(events: Sequence[RunEvent], publications: Sequence
     return [scored(event) for event in publications]
 
 
+def exported_targets(events: Sequence[RunEvent], run_id: str | None) -> set[tuple[str, str]]:
+    """Name and target of the exports that were made of a publication."""
+    made = [event for event in events if event.event == "exported" and event.run_id == run_id and event.error is None]
+    found = (event.parsed_details.get("export") or {} for event in made)
+    return {(one.get("name", ""), one.get("target", "")) for one in found}
+
+
 def list_publications(events: Sequence[RunEvent]) -> list[RunEvent]:
     """The publications of an as_of, one per revision, oldest first."""
     found = {event.revision: event for event in events if event.event == "published"}

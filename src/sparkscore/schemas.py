@@ -232,7 +232,9 @@ RUNS_CONTRACT = TableContract(
         ContractColumn(
             "attempt", pa.int64(), "Counts the processes that worked on the revision, from 1.", nullable=False
         ),
-        ContractColumn("event", pa.string(), "started, staged, published, failed or aborted.", nullable=False),
+        ContractColumn(
+            "event", pa.string(), "started, staged, published, failed, aborted, monitored or exported.", nullable=False
+        ),
         ContractColumn("at", TIMESTAMP, "When it happened, UTC.", nullable=False),
         ContractColumn(
             "run_id", pa.string(), "sha256 of job, as_of, revision and pins; NULL before the pins are known."

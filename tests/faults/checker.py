@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
 
+from sparkscore.records import FOLLOW_UP_EVENTS
 from tests.world import AS_OF, MODEL, Registry
 
 TOLERANCE = 1e-12
@@ -80,8 +81,8 @@ def _check_ends(events: pa.Table) -> None:
     for event in events.to_pylist():
         told = ends.setdefault((event["as_of"], event["revision"], event["attempt"]), set())
         told.add(event["event"])
-        if event["event"] == "monitored":
-            assert "published" in told, f"monitored, but not published: {event['as_of']}"
+        if event["event"] in FOLLOW_UP_EVENTS:
+            assert "published" in told, f"{event['event']}, but not published: {event['as_of']}"
         else:
             last[event["as_of"]] = event["event"]
     still_open = [attempt for attempt, told in ends.items() if not told & _FINAL]

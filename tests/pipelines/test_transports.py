@@ -233,7 +233,7 @@ def test_a_data_file_deleted_under_the_scan_is_a_clear_error_and_nothing_is_publ
         file.unlink()
         return way
 
-    monkeypatch.setattr(staging, "choose_transport", listed_then_deleted)
+    monkeypatch.setattr("sparkscore.pipelines.score.choose_transport", listed_then_deleted)
     with pytest.raises(ConfigError, match=f"{file.name} of the pinned version is gone") as caught:
         run(world, "scan")
     assert caught.value.exit_code == 2

@@ -14,8 +14,9 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PinsConflict
-from sparkscore.records import Run
+from sparkscore.records import Run, TableRef
 from sparkscore.store import commit_history
+from sparkscore.store.table import Table
 from tests.publish.test_publish_run import AS_OF, RUN, Shelf, commit, overtake
 from tests.serverless import ServerlessSession
 
@@ -161,3 +162,27 @@ def test_a_column_that_is_added_meanwhile_is_null_in_what_is_published(shelf: Sh
     assert overtake(shelf, SECOND, lambda: shelf.spark.sql(add)).committed
     assert shelf.target.load_rows().where("extra IS NULL").count() == 4
     assert visible(shelf) == {SECOND.run_id: 4}
+
+
+def test_of_a_table_of_the_catalog_it_replaces_the_as_ofs_rows_and_nothing_else(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    shelf = shelf_of("options", spark, tmp_path)
+    spark.sql(f"CREATE SCHEMA fence LOCATION '{tmp_path}/fence'")
+    try:
+        shelf.target = Table(shelf.spark, TableRef("fence.p", None))
+        shelf.publish(RUN, rows=6)
+        shelf.publish(replace(RUN, as_of=EVENING), rows=3)
+        before = (shelf.target.schema, shelf.target.properties, shelf.target.id, shelf.target.partition_columns)
+        assert shelf.publish(SECOND, rows=4).removed == 2
+        version = shelf.target.load_newest_version()
+        assert not shelf.publish(replace(SECOND, attempt=2), rows=4).committed
+        assert shelf.publish(THIRD, rows=5).committed
+        assert shelf.publish(SECOND, rows=4).run_id == THIRD.run_id
+        assert shelf.target.load_newest_version() == version + 1
+        assert visible(shelf) == {THIRD.run_id: 5}
+        assert sum(commit_history.count_rows_by_run(shelf.target, EVENING).values()) == 3
+        found = shelf.target.refresh()
+        assert (found.schema, found.properties, found.id, found.partition_columns) == before
+    finally:
+        spark.sql("DROP SCHEMA fence CASCADE")

@@ -491,3 +491,62 @@ def test_a_table_that_is_called_like_a_webhook_is_none(tmp_path: Path) -> None:
     table = "s3a://bucket/webhook/webhook-events-2013"
     load_settings(write_yaml(tmp_path / "job.yaml", settings_content(source={"table": table})))
     assert redact_secrets(f"the table {table}") == f"the table {table}"
+
+
+class TestExports:
+    BASE = "job: a\nsource: {table: t, keys: [id]}\nmodel: {uri: 'models:/m/1'}\noutput: {table: p, exports: %s}\n"
+
+    def load(self, tmp_path: Path, exports: str) -> Settings:
+        file = tmp_path / "job.yaml"
+        file.write_text(self.BASE % exports)
+        return Settings.load(file, environ={})
+
+    def test_a_relative_folder_is_relative_to_the_file(self, tmp_path: Path) -> None:
+        (one,) = self.load(tmp_path, "[{name: bi, format: parquet, path: out/bi}]").output.exports
+        assert one.path == str(tmp_path / "out" / "bi")
+
+    def test_they_change_no_scoring_digest(self, tmp_path: Path) -> None:
+        with_exports = self.load(tmp_path, "[{name: bi, format: parquet, path: out/bi}]")
+        assert with_exports.scoring_digest() == self.load(tmp_path, "[]").scoring_digest()
+
+    @pytest.mark.parametrize(
+        ("exports", "found"),
+        [
+            (
+                "[{name: a, format: csv, path: x}, {name: A, format: csv, path: y}]",
+                "two exports have the same name: a, A",
+            ),
+            ("[{name: a, format: csv, path: x}, {name: b, format: parquet, path: ./x/}]", "the same target: a, b"),
+            (
+                "[{name: a, format: postgresql, table: t, uri_variable: DB},"
+                " {name: b, format: postgresql, table: t, uri_variable: DB}]",
+                "the same target: a, b",
+            ),
+            ("[{name: a, format: csv, path: x, table: t}]", "csv does not use table"),
+            ("[{name: a, format: csv}]", "csv needs path"),
+            ("[{name: a, format: adbc, table: t, uri: 'x'}]", "adbc needs driver"),
+            ("[{name: a, format: postgresql, table: t}]", "needs one of uri and uri_variable"),
+            ("[{name: a, format: postgresql, table: a.b.c.d, uri_variable: DB}]", "is no name, schema.name"),
+            ("[{name: a, format: xlsx, path: x}]", "xlsx"),
+            ("[{name: a, format: csv, path: 'out/${HOME}'}]", "a variable of a shell"),
+        ],
+    )
+    def test_what_cannot_be_is_refused(self, tmp_path: Path, exports: str, found: str) -> None:
+        with pytest.raises(ConfigError, match=re.escape(found)):
+            self.load(tmp_path, exports)
+
+    @pytest.mark.parametrize(
+        "export",
+        [
+            "{uri: 'postgresql://me:hunter2secret@db/x'}",
+            "{uri_variable: 'postgresql://me:hunter2secret@db/x'}",
+            "{uri: 'postgresql://db/x?password=hunter2secret'}",
+            "{uri_variable: DB, options: {adbc.snowflake.sql.auth_token: hunter2secret}}",
+            "{uri_variable: DB, option_variables: {token: 'hunter2secret!'}}",
+        ],
+    )
+    def test_secrets_in_the_config_are_refused_and_not_shown(self, tmp_path: Path, export: str) -> None:
+        with pytest.raises(ConfigError) as refused:
+            self.load(tmp_path, f"[{{name: a, format: postgresql, table: t, {export[1:-1]}}}]")
+        assert "hunter2secret" not in f"{refused.value} {refused.value!r}"
+        assert "variable" in str(refused.value)

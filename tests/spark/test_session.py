@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
+from pyspark.sql.connect.client import SparkConnectClient
 
-from sparkscore.errors import UnsupportedSession
-from sparkscore.spark import session
+from sparkscore.errors import TemporaryError
+from sparkscore.spark import connect_session, session
 from sparkscore.spark.delta_jars import DELTA_EXCLUDES, DELTA_PACKAGE
-from sparkscore.spark.isolated_session import create_run_session, refuse_connect
+from sparkscore.spark.isolated_session import create_run_session
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "spark"
 
@@ -32,14 +33,7 @@ def test_a_run_has_a_session_of_its_own_on_the_same_context(spark: SparkSession)
     assert own.conf.get("spark.sql.session.timeZone") == "UTC"
 
 
-@pytest.mark.parametrize("variable", ["SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED"])
-def test_spark_connect_is_refused_before_it_starts(variable: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(variable, "sc://127.0.0.1:15002")
-    with pytest.raises(UnsupportedSession, match="Connect"):
-        session.get_job_session("tests")
-
-
-def test_a_spark_connect_session_is_refused_with_the_cure() -> None:
-    kind = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})
-    with pytest.raises(UnsupportedSession, match="dedicated access mode"):
-        refuse_connect(kind())
+def test_a_connect_server_that_does_not_answer_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connect_session, "_ANSWER_S", 0.2)
+    with pytest.raises(TemporaryError, match=r"no Spark Connect server answers at 127\.0\.0\.1"):
+        connect_session.await_server(SparkConnectClient("sc://127.0.0.1:9"))

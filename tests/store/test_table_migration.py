@@ -142,7 +142,7 @@ def test_rows_that_somebody_commits_meanwhile_are_a_conflict_never_lost(table: T
 
 def test_where_only_sql_is_there_rows_are_not_written_anew(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(table_transaction, "_open_delta_transaction", lambda _: None)
-    with pytest.raises(UnsupportedSession, match="only its platform writes anew"):
+    with pytest.raises(UnsupportedSession, match="have to be written anew"):
         migrate_table(table, "", MigrationRequest("job", None, ("carrier",)))
     migrate_table(table, "", MigrationRequest("new", "job"))
     assert anew(table).properties["sparkscore.former_jobs"] == "job"

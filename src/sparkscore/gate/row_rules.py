@@ -17,6 +17,7 @@ from sparkscore.gate.compiled.conditions import expectation_condition
 from sparkscore.gate.compiled.row_condition import compile_row_condition, condition_columns
 from sparkscore.gate.reject_reasons import (
     BrokenRowsFunction,
+    filled_rows_mask,
     find_reject_reasons,
     missing_rows_mask,
     null_rows_mask,
@@ -32,7 +33,9 @@ from sparkscore.spark.type_mapping import arrow_to_spark_schema
 
 NULL_KEY = "null_key"
 MISSING_INPUT = "missing_input"
+CORRUPT_RECORD = "corrupt_record"
 _MESSAGE_PREFIX = "not as expected: "
+_CORRUPT_MESSAGE = f"{_MESSAGE_PREFIX}a record with the source's columns and types (what was landed holds its text)"
 
 
 def row_rules(
@@ -42,9 +45,10 @@ def row_rules(
     *,
     sensitive: Collection[str] = (),
     missing: Mapping[str, str] = MappingProxyType({}),
+    corrupt: str | None = None,
 ) -> RowRules:
-    """One `null_key` rule per key that the table does not declare NOT NULL; then the inputs that must not be missing;
-    then what of the suite rejects rows.
+    """What is no record, where a column tells; one `null_key` rule per key that the table does not declare NOT NULL;
+    then the inputs that must not be missing; then what of the suite rejects rows.
 
     Needs:   the keys in `schema`; `missing`, model input -> source column, whose NULL, NaN and infinities reject a row.
     """
@@ -62,7 +66,8 @@ def row_rules(
         )
         for expectation in (suite.reject_expectations if suite else ())
     ]
-    return RowRules((*key_rules, *_missing_input_rules(missing), *reject_rules))
+    corrupt_rules = [RowRule(CORRUPT_RECORD, _CORRUPT_MESSAGE, CORRUPT_RECORD, {"column": corrupt})] if corrupt else []
+    return RowRules((*corrupt_rules, *key_rules, *_missing_input_rules(missing), *reject_rules))
 
 
 def _missing_input_rules(missing: Mapping[str, str]) -> list[RowRule]:
@@ -167,6 +172,8 @@ def _format_rejected_share(rejected: int, rows: int) -> str:
 def _is_broken_in_spark(rule: RowRule, schema: StructType) -> Column:
     if rule.kind == NULL_KEY:
         return F.col(quote_identifier(rule.kwargs["column"])).isNull()
+    if rule.kind == CORRUPT_RECORD:
+        return F.col(quote_identifier(rule.kwargs["column"])).isNotNull()
     if rule.kind == MISSING_INPUT:
         return _is_missing_in_spark(rule.kwargs["column"], schema)
     return is_expectation_broken(rule.kind, rule.kwargs, schema)
@@ -182,6 +189,8 @@ def _is_missing_in_spark(name: str, schema: StructType) -> Column:
 def _compile_rule_to_arrow(rule: RowRule, schema: pa.Schema) -> BrokenRowsFunction | None:
     if rule.kind == NULL_KEY:
         return partial(null_rows_mask, rule.kwargs["column"])
+    if rule.kind == CORRUPT_RECORD:
+        return partial(filled_rows_mask, rule.kwargs["column"])
     if rule.kind == MISSING_INPUT:
         return partial(missing_rows_mask, rule.kwargs["column"])
     row_condition, types = rule.kwargs.get("row_condition"), _spark_schema_of_rule(rule, schema)

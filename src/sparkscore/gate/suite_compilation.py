@@ -5,7 +5,6 @@ import json
 from collections.abc import Collection, Sequence
 from typing import Literal
 
-from pyspark import SparkContext
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import ConfigError
@@ -14,6 +13,7 @@ from sparkscore.gate.compiled.other_table import OTHER_TABLE
 from sparkscore.gate.compiled.plan import COMPILED_TYPES, compile_expectation
 from sparkscore.gate.suites import Suite, check_suite_columns
 from sparkscore.predicates.exact_values import UnfitValue
+from sparkscore.spark.session_kind import jvm_identity
 
 Gate = Literal["input", "output"]
 
@@ -68,7 +68,7 @@ def compile_gate_suite(suite: Suite, schema: StructType, gate: Gate, sensitive: 
     Raises:  ConfigError naming each rule that does not fit the columns.
     """
     text = json.dumps([dataclasses.asdict(suite), gate, sorted(sensitive), schema.jsonValue()], default=repr)
-    key = (text, id(SparkContext._gateway))  # noqa: SLF001 -- columns belong to it; Connect has none
+    key = (text, jvm_identity())
     rules = _RULES_BY_SUITE.get(key)
     if rules is None:
         rules = tuple(_compile_suite(suite, schema, gate=gate, sensitive=sensitive))

@@ -5,7 +5,6 @@ from collections.abc import Callable, Collection, Sequence
 from types import MappingProxyType
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame
 
@@ -19,6 +18,7 @@ from sparkscore.gate.suites import Expectation, Suite
 from sparkscore.gate.verdict_formatting import format_expected, format_observed
 from sparkscore.records import RuleVerdict, Verdict
 from sparkscore.spark.error_translation import to_sparkscore_error
+from sparkscore.spark.py4j_errors import Py4JJavaError
 
 
 def judge_suite(frame: DataFrame, suite: Suite, *, gate: Gate, sensitive: Collection[str] = ()) -> Verdict:

@@ -14,12 +14,13 @@ from sparkscore.ingest.source_files import count_live_rows, list_source_files
 from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
 from sparkscore.records import FileScan, Snapshot
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.store.executor_trial import require_executor_access
 from sparkscore.store.table import Table
 
 
 def plan_file_scan(
-    spark: SparkSession,
+    spark: SparkSession | None,
     snapshot: Snapshot,
     *,
     batch_rows: int | None = None,
@@ -31,6 +32,7 @@ def plan_file_scan(
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
     `source`: the snapshot's table, where its log is open already.
 
+    Needs:   a session; None with both of them, for a scan that the driver reads itself.
     Jobs:    none; one task at the first table of a store whose access has to be tried.
     Runs on: driver. Holds the listing, about 200 bytes per file, for a short time.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
@@ -42,9 +44,12 @@ def plan_file_scan(
     listed = list_source_files(log, snapshot, columns)
     files, partitions = listed.files, listed.partitions
     kept = files.filter(can_match_conditions(files, conditions, partitions)) if conditions else files
-    require_executor_access(spark, log.location, _find_own_file(files))
+    if spark is not None:
+        require_executor_access(spark, log.location, _find_own_file(files))
     sizes = kept.column("size_bytes").to_numpy()
-    target = target or target_bytes(sizes, slots=spark.sparkContext.defaultParallelism)
+    if target is None:
+        assert spark is not None  # noqa: S101  whoever gives no target has one
+        target = target_bytes(sizes, slots=count_task_slots(spark))
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
     reader = ParquetSplitReader(
         log.location.root,

@@ -48,7 +48,7 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
-    refuse_unsafe_reads({name: (read_setting(table.spark, name) or "false").lower() for name in _UNSAFE_READ_SETTINGS})
+    refuse_unsafe_session(table.spark)
     try:
         newest = table.load_newest_version()
     except TableNotFound as absent:
@@ -60,6 +60,14 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table.ref, table.id, pinned, schema, read, tuple(keys), tuple(where))
+
+
+def refuse_unsafe_session(spark: SparkSession) -> None:
+    """Refuse a session that skips damaged files.
+
+    Raises:  ConfigError.
+    """
+    refuse_unsafe_reads({name: (read_setting(spark, name) or "false").lower() for name in _UNSAFE_READ_SETTINGS})
 
 
 def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:
@@ -110,16 +118,24 @@ def sample_snapshot(spark: SparkSession, snapshot: Snapshot, rows: int) -> DataF
     Jobs:    one small job per widening of the search, usually one; the result holds its rows, no plan of the source.
     Raises:  ConfigError beyond 10,000 rows.
     """
+    return sample_frame(snapshot_frame(spark, snapshot), rows, name=snapshot.table.name)
+
+
+def sample_frame(frame: DataFrame, rows: int, *, name: str) -> DataFrame:
+    """At most so many rows of a frame, `name`: as `sample_snapshot`.
+
+    Raises:  ConfigError beyond 10,000 rows.
+    """
     if not 1 <= rows <= SAMPLE_LIMIT:
         raise ConfigError(
             f"a sample of {rows:,} rows was requested",
             f"1 to {SAMPLE_LIMIT:,}: a sample passes through the driver's memory",
             "request fewer rows, or run the whole job",
         )
-    limited = snapshot_frame(spark, snapshot).limit(rows)
-    with translate_spark_errors(f"reading rows of {snapshot.table.name}"):
+    limited = frame.limit(rows)
+    with translate_spark_errors(f"reading rows of {name}"):
         collected = limited.collect()
-    return spark.createDataFrame([_to_utc_row(row, limited.schema) for row in collected], limited.schema)
+    return frame.sparkSession.createDataFrame([_to_utc_row(row, limited.schema) for row in collected], limited.schema)
 
 
 def _resolve_source_version(

@@ -51,7 +51,7 @@ def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> 
     Jobs:    none.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    return _list_plain_files(log, snapshot, columns) or _list_replayed_files(
+    return _list_deltalake_files(log, snapshot, columns) or _list_replayed_files(
         _replay(log, snapshot.version), log, snapshot, columns
     )
 
@@ -65,7 +65,7 @@ def count_live_rows(files: pa.Table) -> int | None:
     return rows - int(pc.sum(deleted).as_py() or 0)
 
 
-def _list_plain_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
+def _list_deltalake_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
     """The files, where deltalake lists them as Spark does."""
     try:
         table = log.open_version(snapshot.version)

@@ -6,18 +6,19 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from sparkscore.errors import MONITORING_BREACH, GateFailed
+from sparkscore.errors import MONITORING_BREACH, ExportFailed, GateFailed
 from sparkscore.monitor.visible import visible_line
 from sparkscore.records import RunReport, json_digest
 from sparkscore.redaction.secret_patterns import redact_secrets
 
-AlertKind = Literal["gate_failed", "drift", "sla", "run_failed"]
+AlertKind = Literal["gate_failed", "drift", "sla", "run_failed", "export_failed"]
 
 ALERT_TITLES: dict[AlertKind, str] = {
     "gate_failed": "gate failed, nothing was published",
     "drift": "drift",
     "sla": "SLA broken",
     "run_failed": "run failed",
+    "export_failed": "export failed, the predictions are published",
 }
 MAX_ALERT_CHARS = 600
 """Greatest number of characters of one alert: people read it on a phone."""
@@ -62,6 +63,8 @@ def _alert_reasons(report: RunReport) -> Iterator[tuple[AlertKind, str]]:
         yield "gate_failed", _alert_error_text(report)
     elif report.status == "failed" and report.exit_code != MONITORING_BREACH:
         yield "run_failed", _alert_error_text(report)
+    elif report.exit_code == ExportFailed.exit_code:
+        yield "export_failed", _alert_error_text(report)
     if report.drifted:
         yield "drift", f"{report.drifted} column{'s have' if report.drifted > 1 else ' has'} drifted"
     if report.sla_broken:

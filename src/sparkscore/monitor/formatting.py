@@ -45,6 +45,7 @@ def describe_run(report: RunReport) -> str:
         lines.append(f"SLA broken: {', '.join(report.sla_broken)}")
     if report.report:
         lines.append(f"report {report.report}")
+    lines += [f"export {one.name}: {one.status}, {one.target}" for one in report.exports]
     if report.status in ("published", "already_published"):
         lines.append(f"table {report.table} at version {report.table_version}")
     return "\n".join(lines)
@@ -88,6 +89,7 @@ def maintenance_table(report: MaintenanceReport) -> Table:
             f" {report.events_expired:,} events",
         ),
         ("stages", f"{report.stages_removed:,} removed, {report.stage_bytes_removed / 1e6:,.1f} MB"),
+        ("landings", f"{report.landings_removed:,} removed, {report.landing_bytes_removed / 1e6:,.1f} MB"),
         ("models", f"{report.models_removed:,} copies removed, {report.model_bytes_removed / 1e6:,.1f} MB"),
         ("compact", f"{report.files_compacted:,} small files"),
         ("vacuum", f"{report.files_vacuumed:,} files removed"),

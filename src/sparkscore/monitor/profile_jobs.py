@@ -11,12 +11,15 @@ from sparkscore.monitor.profile_state import ProfileMerger, ProfileRequest, Prof
 from sparkscore.monitor.state_merge import partition_state
 from sparkscore.records import FileScan
 from sparkscore.spark.scan_summaries import count_scan_tasks, map_scan_rows
+from sparkscore.spark.session_kind import count_frame_partitions
 
 _MAX_DRIVER_BYTES = 64 << 20
 """States that may be greater together are merged by further tasks first, each of them some slices."""
 _SUMMARY_BYTES, _SLICE_SUMMARY_BYTES = 6_200, 1_600
 """Of one column in a state, without texts."""
 _MAX_MERGE_TASKS = 64
+_UNKNOWN_TASKS = 1000
+"""Over Connect, where a frame does not say how many tasks compute it: more than most have."""
 _PART_SCHEMA = pa.schema([("task", pa.int32()), ("bucket", pa.int32()), ("state", pa.binary())])
 
 
@@ -37,7 +40,7 @@ def profile_rows(rows: DataFrame, request: ProfileRequest) -> bytes:
 
     Jobs:    one Spark job; a stage more, which merges, where there are many slices.
     """
-    buckets = count_merge_tasks(request, rows.rdd.getNumPartitions())
+    buckets = count_merge_tasks(request, count_frame_partitions(rows, unknown=_UNKNOWN_TASKS))
     return _merge_task_parts(rows.mapInArrow(_RowProfiler(request, buckets), from_arrow_schema(_PART_SCHEMA)), buckets)
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from sparkscore.pipelines.maintenance.leftover_files import remove_models, remove_stages
+from sparkscore.pipelines.maintenance.leftover_files import remove_landings, remove_models, remove_stages
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.pipelines.maintenance.table_maintenance import compact_job_tables, expire_job_tables, vacuum_job_tables
 from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
@@ -16,7 +16,7 @@ from sparkscore.store.colocated_jobs import load_colocated_jobs
 def maintain(
     spark: SparkSession, settings: Settings, *, dry_run: bool = False, now: datetime | None = None
 ) -> MaintenanceReport:
-    """Maintain a job's tables, stages and copies of models; a second call finds nothing to do.
+    """Maintain a job's tables, stages, landed sources and copies of models; a second call finds nothing to do.
 
     What an unfinished run needs, or what the next attempt would continue from, stays. `now` is the time for ages.
 
@@ -32,6 +32,8 @@ def maintain(
         colocated = load_colocated_jobs(job.target, home=settings.home_uri, kept_from=job.kept_from)
         with job.step("stages"):
             remove_stages(job, colocated)
+        with job.step("landings"):
+            remove_landings(job, colocated)
         with job.step("models"):
             remove_models(job, colocated)
         with job.step("compact"):

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore import lifecycle
 from sparkscore.errors import TableChanged, VersionGone
+from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.publishing import finish_publication
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import (
@@ -52,6 +53,8 @@ def rollback(
         current, earlier = decision.current, decision.earlier
         if current is None or earlier is None:
             report_unchanged_run(attempt, current)
+            if not dry_run:
+                make_up_for_exports(attempt, current)
             return attempt.finish("dry_run" if dry_run else "already_published"), []
         run = restore_published_run(attempt, earlier)
         with advise_on_error(_rescore_command(run), VersionGone):

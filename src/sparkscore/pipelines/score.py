@@ -19,6 +19,7 @@ from sparkscore.pipelines.scoring.source_gate import judge_source, judge_source_
 from sparkscore.pipelines.scoring.source_survey import survey_source_rows
 from sparkscore.pipelines.scoring.staging import score_missing_rows
 from sparkscore.pipelines.scoring.transport_choice import choose_transport
+from sparkscore.pipelines.shared.exports import check_exports, make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -57,11 +58,12 @@ def score(
     with attempt.record_failures():
         decision = decide_run(attempt, replace=replace, force=force, restart=restart)
         if decision.kind == "already_published":
-            return _resume_monitoring(attempt, decision)
+            return _resume_publication(attempt, decision)
         attempt.require_session()
         with attempt.phase("pin"):
-            plan = pin_run(attempt, decision)
+            plan = pin_run(attempt, decision, landing="anew" if restart else "once")
             check_suites(attempt, plan)
+            check_exports(attempt, plan.contract.schema)
             choice = choose_transport(attempt, plan)
             rows = survey_source_rows(attempt, plan, choice)
             attempt.report = dataclasses.replace(attempt.report, rows_read=rows.exact)
@@ -79,13 +81,14 @@ def score(
         return publish_stage(attempt, plan, stage, rows_read=attempt.report.rows_read or 0)
 
 
-def _resume_monitoring(attempt: Attempt, decision: Decision) -> RunReport:
-    """Leave the publication as it is; run its monitoring if the attempt died before it."""
+def _resume_publication(attempt: Attempt, decision: Decision) -> RunReport:
+    """Leave the publication as it is; make up for its monitoring and its exports if it lacks some."""
     report_published_run(attempt, decision)
     current = decision.current
     if current is not None and run_monitoring.is_monitoring_missing(attempt, current):
         attempt.require_session()
         _monitor_publication(attempt, decision, current)
+    make_up_for_exports(attempt, current)
     return attempt.finish("already_published")
 
 

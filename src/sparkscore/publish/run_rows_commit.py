@@ -12,6 +12,7 @@ from sparkscore.records import Run
 from sparkscore.schemas import GONE_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_guarded_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.store.commit_history import count_rows_by_run, find_rows_by_run, find_run_commit
 from sparkscore.store.guarded_writes import (
     as_of_condition,
@@ -153,4 +154,4 @@ def _choose_file_count(rows: RowsToPublish, spark: SparkSession) -> int:
     size = rows.scored * _BYTES_PER_ROW if rows.size is None else rows.size
     if size <= _SMALL_FILE:
         return 1
-    return max(-(-size // _LARGE_FILE), min(spark.sparkContext.defaultParallelism, -(-size // _SMALL_FILE)))
+    return max(-(-size // _LARGE_FILE), min(count_task_slots(spark), -(-size // _SMALL_FILE)))

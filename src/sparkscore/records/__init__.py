@@ -13,7 +13,16 @@ from sparkscore.records.commit_notes import (
     format_commit_note,
     parse_commit_note,
 )
+from sparkscore.records.export_records import (
+    ExportedRun,
+    ExportRows,
+    ExportStatus,
+    ExportTarget,
+    ReportedExport,
+    TargetState,
+)
 from sparkscore.records.gate_records import RowRule, RowRules, RuleVerdict, Verdict
+from sparkscore.records.landing_records import CORRUPT_COLUMN, LandedRows, UnversionedSource
 from sparkscore.records.maintenance_records import MaintenanceReport, MaintenanceStatus, SkippedStep
 from sparkscore.records.migration_records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
 from sparkscore.records.model_records import ModelInput, PinnedModel
@@ -42,6 +51,7 @@ from sparkscore.records.report_records import (
 )
 from sparkscore.records.row_summaries import PassSummaries, RowSummary, RowSummaryState, SampledSummary
 from sparkscore.records.run_records import (
+    FOLLOW_UP_EVENTS,
     NO_POSTPROCESSING,
     EventKind,
     Pins,
@@ -69,6 +79,8 @@ from sparkscore.records.table_records import TableLocation, TableRef
 from sparkscore.records.trust_records import WARNING_POLICY, Reaction, TrustPolicy
 
 __all__ = [
+    "CORRUPT_COLUMN",
+    "FOLLOW_UP_EVENTS",
     "NOTE_KEY",
     "NO_OUTPUT_PARTS",
     "NO_POSTPROCESSING",
@@ -79,8 +91,13 @@ __all__ = [
     "Condition",
     "Drift",
     "EventKind",
+    "ExportRows",
+    "ExportStatus",
+    "ExportTarget",
+    "ExportedRun",
     "FileScan",
     "FilterOperator",
+    "LandedRows",
     "MaintenanceReport",
     "MaintenanceStatus",
     "MigrationReport",
@@ -99,6 +116,7 @@ __all__ = [
     "PublicationKey",
     "Reaction",
     "RejectCount",
+    "ReportedExport",
     "ReportedModel",
     "ReportedSource",
     "RowChanges",
@@ -128,7 +146,9 @@ __all__ = [
     "TableLocation",
     "TableMigration",
     "TableRef",
+    "TargetState",
     "TrustPolicy",
+    "UnversionedSource",
     "Verdict",
     "field_path",
     "format_commit_note",

@@ -13,7 +13,7 @@ class SkippedStep:
     """Something that the maintenance left as it is, and why."""
 
     step: str
-    """Of the maintenance: expire, stages, models, compact or vacuum."""
+    """Of the maintenance: expire, stages, landings, models, compact or vacuum."""
     what: str
     """The table, stage or copy of a model."""
     reason: str
@@ -52,6 +52,10 @@ class MaintenanceReport:
     """Stages of settled runs."""
     stage_bytes_removed: int = 0
     """Size of those stages."""
+    landings_removed: int = 0
+    """Copies of sources without versions, one per as_of of a settled run."""
+    landing_bytes_removed: int = 0
+    """Size of those copies."""
     models_removed: int = 0
     """Copies of models."""
     model_bytes_removed: int = 0
@@ -74,7 +78,7 @@ class MaintenanceReport:
     @property
     def is_idle(self) -> bool:
         """Whether there was nothing to do."""
-        counts = (self.as_of_expired, self.stages_removed, self.models_removed)
+        counts = (self.as_of_expired, self.stages_removed, self.landings_removed, self.models_removed)
         return not any((*counts, self.files_compacted, self.files_vacuumed))
 
     def to_json(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sparkscore.errors import ErrorSummary
+from sparkscore.records.export_records import ReportedExport
 from sparkscore.records.gate_records import Verdict
 from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
 from sparkscore.records.run_records import RejectCount, RunEvent
@@ -54,7 +55,11 @@ class ReportedSource:
     table: str
     """As the config names it."""
     version: int | None = None
-    """None before the run pinned one."""
+    """None before the run pinned one; of a source without versions, that of the table in which it was landed."""
+    format: str = "delta"
+    """What the source is."""
+    landed_at: str | None = None
+    """When the rows of a source without versions were landed; None for a Delta table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +120,10 @@ class RunReport:
     """The rules of `sla` that the run broke, in words."""
     report: str | None = None
     """Where the run's HTML report is."""
+    exports: tuple[ReportedExport, ...] = ()
+    """Of `output.exports`, those that this attempt has made or tried."""
     error: ErrorSummary | None = None
-    """Why the attempt failed."""
+    """Why the attempt failed; with exit code 75 and a status of a publication, why an export failed."""
     schema: int = RESULT_SCHEMA
     """Version of the result line's shape: keys are added, never renamed."""
 

@@ -176,8 +176,10 @@ class RunIndex:
     """The newest one of each as_of that has one with a run_id, by as_of."""
 
 
-EventKind = Literal["started", "staged", "published", "failed", "aborted", "monitored"]
+EventKind = Literal["started", "staged", "published", "failed", "aborted", "monitored", "exported"]
 """What may happen to an attempt."""
+FOLLOW_UP_EVENTS = frozenset({"monitored", "exported"})
+"""What follows a publication: it does not say how far the attempt came."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,26 @@
-"""Counts the work of the workers; Spark adds it up."""
+"""Counts the work of the workers; Spark adds it up, or over Connect the driver, of what comes with the rows."""
 
+import json
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from pyspark.accumulators import Accumulator, AccumulatorParam
-from pyspark.sql import SparkSession
+from pyspark.sql import DataFrame, SparkSession
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.host_client import host_cpu_seconds
 from sparkscore.model.host.resident_model import get_resident_scorer, task_gpu_address
 from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.scoring.gpu_usage import read_gpu_usage
+from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, TravellingSums, add_up_counts
+from sparkscore.spark.session_kind import is_connect_session
 
 _BUCKET_RATIO = 1.1
 """Ratio of one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
 _BATCH_BUCKET_PREFIX = "batch_s_up_to:"
-_MAX_COUNTERS = frozenset({"gpu_memory_bytes", "gpu_use"})
 
 
 _model_wait = {"s": 0.0}
@@ -29,7 +30,9 @@ class Counters:
     """Rows, batches, loads and seconds so far. A task that is tried again counts again."""
 
     def __init__(self, spark: SparkSession) -> None:
-        self._sums: Accumulator[dict[str, float]] = spark.sparkContext.accumulator({}, _CounterSumParam())
+        self._sums: Accumulator[dict[str, float]] | TravellingSums = (
+            TravellingSums() if is_connect_session(spark) else spark.sparkContext.accumulator({}, _CounterSumParam())
+        )
 
     def add_batch(self, rows: int, seconds: float) -> None:
         """Count rows that the model has predicted, and the seconds that it took. Runs on: executor."""
@@ -54,6 +57,23 @@ class Counters:
             self._sums.add({"cpu_s": _cpu_s() - cpu})
             if gpu is not None:
                 self._sums.add({"gpu_s": time.monotonic() - wall, **read_gpu_usage(gpu)})
+
+    @property
+    def is_travelling(self) -> bool:
+        """Whether tasks have to return their counts with their rows."""
+        return isinstance(self._sums, TravellingSums)
+
+    def take_travelling(self) -> str | None:
+        """The counts of this process that travel with its rows, once. Runs on: executor."""
+        return self._sums.take_text() if isinstance(self._sums, TravellingSums) else None
+
+    def add_travelled(self, text: str) -> None:
+        """Add what `take_travelling` has told of a task."""
+        self._sums.add(json.loads(text))
+
+    def observe_travelling(self, frame: DataFrame, column: str = COUNTS_COLUMN) -> DataFrame:
+        """The frame, whose counts are added when it is computed; the same where none travel."""
+        return self._sums.observe(frame, column) if isinstance(self._sums, TravellingSums) else frame
 
     @property
     def rows(self) -> int:
@@ -124,24 +144,6 @@ def model_wait_s() -> float:
     return _model_wait["s"]
 
 
-class TaskReports:
-    """What tasks have reported so far, each once: Spark takes the first successful attempt of a task."""
-
-    def __init__(self, spark: SparkSession) -> None:
-        self._reports: Accumulator[list[Any]] = spark.sparkContext.accumulator([], _ListAppendParam())
-        self._taken_count = 0
-
-    def add_report(self, report: Any) -> None:
-        """Runs on: executor."""
-        self._reports.add([report])
-
-    def take_new_reports(self) -> list[Any]:
-        """What tasks have reported since the last call. Runs on: driver."""
-        reports = self._reports.value[self._taken_count :]
-        self._taken_count += len(reports)
-        return reports
-
-
 def _histogram_percentile(buckets: list[tuple[int, float]], share: float) -> float:
     """The bound that at least this share of the batches is within."""
     below = np.cumsum([rows for _, rows in buckets])
@@ -154,16 +156,4 @@ class _CounterSumParam(AccumulatorParam[dict[str, float]]):
         return {}
 
     def addInPlace(self, value1: dict[str, float], value2: dict[str, float]) -> dict[str, float]:  # noqa: N802  Spark's
-        for name, value in value2.items():
-            before = value1.get(name, 0)
-            value1[name] = max(before, value) if name in _MAX_COUNTERS else before + value
-        return value1
-
-
-class _ListAppendParam(AccumulatorParam[list[Any]]):
-    def zero(self, value: list[Any]) -> list[Any]:
-        return []
-
-    def addInPlace(self, value1: list[Any], value2: list[Any]) -> list[Any]:  # noqa: N802  Spark's name
-        value1.extend(value2)
-        return value1
+        return add_up_counts(value1, value2)

@@ -29,6 +29,7 @@ from sparkscore.scoring.pandas_conversion import (
 )
 from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
 from sparkscore.scoring.task_errors import mark_task_errors
+from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, counts_array, mark_last
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import reject_column
 
@@ -63,6 +64,7 @@ def score_with_pandas_udf(
     ]
     is_kept = F.lit(True) if keep is None else F.coalesce(keep, F.lit(False))
     scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(is_kept, *inputs))
+    scored_frame = counters.observe_travelling(scored_frame, f"{_RESULT_COLUMN}.{COUNTS_COLUMN}")
     reason = F.col(f"{_RESULT_COLUMN}.reason")
     code = F.substring_index(reason, REASON_SEPARATOR, 1)
     error = reason.substr(
@@ -110,21 +112,41 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
 
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
         load = cache(make_model_loader(model, counters.add_load))
-        with counters.measure_task():
-            kernel = Kernel(
-                model,
-                load=load,
-                on_batch=counters.add_batch,
-                on_repeat=counters.add_repeat,
-                on_filled=counters.add_filled_values,
-            )
-            for scored in _run_kernel(kernel, batches, has_keep_column=has_keep_column):
-                yield to_pandas_result(scored)
+        kernel = Kernel(
+            model,
+            load=load,
+            on_batch=counters.add_batch,
+            on_repeat=counters.add_repeat,
+            on_filled=counters.add_filled_values,
+        )
+        scored = _measure_task(counters, _run_kernel(kernel, batches, has_keep_column=has_keep_column))
+        if counters.is_travelling:
+            yield from _add_counts(counters, scored)
+        else:
+            yield from map(to_pandas_result, scored)
 
     types = [field.type for field in model.output] if pa.types.is_struct(model.output) else [model.output]
     fields = [StructField(str(index), from_arrow_type(kind)) for index, kind in enumerate(types)]
     fields += [StructField("reason", StringType())]
+    fields += [StructField(COUNTS_COLUMN, StringType())] if counters.is_travelling else []
     return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
+
+
+def _measure_task(counters: Counters, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    with counters.measure_task():
+        yield from batches
+
+
+def _add_counts(counters: Counters, batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:
+    """The results, the last one with the counts: nothing is counted any more when it is known to be the last."""
+    for scored, is_last in mark_last(batches):
+        result = to_pandas_result(scored)
+        if scored.num_rows:
+            text = counters.take_travelling() if is_last else None
+            result[COUNTS_COLUMN] = counts_array(text, scored.num_rows).to_pandas()
+        else:
+            result[COUNTS_COLUMN] = pd.Series([], dtype=object)
+        yield result
 
 
 def _run_kernel(kernel: Kernel, batches: Iterator[Any], *, has_keep_column: bool) -> Iterator[pa.RecordBatch]:

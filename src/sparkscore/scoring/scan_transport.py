@@ -4,9 +4,10 @@ Spark schedules and retries; rows never pass through its JVM.
 """
 
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -15,8 +16,10 @@ from pyspark.sql.pandas.types import from_arrow_schema
 from sparkscore.errors import BatchTimeout
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.records import FileScan, PartRows, ScoredPart, SplitPart, SplitReader, TableLocation
-from sparkscore.scoring.counters import TaskReports, model_wait_s
-from sparkscore.scoring.stage_rows import StageRowScorer
+from sparkscore.scoring.arrow_transport import map_stage_rows
+from sparkscore.scoring.counters import model_wait_s
+from sparkscore.scoring.part_reports import REPORT_SCHEMA, PartReporter, open_part_reports
+from sparkscore.scoring.stage_rows import BatchFunction, StageRowScorer
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.scoring.task_sizing import (
     Allowance,
@@ -28,6 +31,7 @@ from sparkscore.scoring.task_sizing import (
     remaining_part,
 )
 from sparkscore.spark.background_job import run_in_background
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.spark.split_frame import (
     create_part_frame,
     create_split_frame,
@@ -81,8 +85,8 @@ class _RunningScan:
     ) -> None:
         self._spark, self._scan, self._scorer, self._location = spark, scan, scorer, location
         self._key, self._commit_interval_s = key, commit_interval_s
-        self._slots = spark.sparkContext.defaultParallelism
-        self._reports = TaskReports(spark)
+        self._slots = count_task_slots(spark)
+        self._reports = open_part_reports(spark, scorer.counters)
         self._pace = Pace()
         self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
 
@@ -120,10 +124,12 @@ class _RunningScan:
             is_pace_known=bool(self._pace.splits),
         )
         task = _StageWriterTask(
-            self._scan.reader, self._scorer, self._location, self._key, self._reports.add_report, allowance
+            self._scan.reader, self._scorer, self._location, self._key, self._reports.reporter, allowance
         )
-        frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(task, "split int")
-        with run_in_background(self._spark, frame.collect) as job:
+        frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(
+            task, from_arrow_schema(REPORT_SCHEMA)
+        )
+        with run_in_background(self._spark, partial(self._reports.run_tasks, frame)) as job:
             for _ in job.ticks():
                 yield self._reports.take_new_reports()
             job.result()
@@ -150,20 +156,20 @@ def score_scan_frame(spark: SparkSession, scan: FileScan, scorer: StageRowScorer
 
     Jobs:    none.
     """
-    return create_split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))]).mapInArrow(
-        _ScanFrameTask(scan.reader, scorer), from_arrow_schema(scorer.schema)
-    )
+    splits = create_split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))])
+    return map_stage_rows(splits, scorer, lambda score: _ScanFrameTask(scan.reader, score, scorer.model))
 
 
 @dataclass(frozen=True, slots=True)
 class _ScanFrameTask:
     reader: SplitReader
-    scorer: StageRowScorer
+    score: BatchFunction
+    model: ShippedModel
 
     def __call__(self, parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for _, split in iterate_splits(parts):
-            with _name_split_in_errors(self.reader, split, self.scorer.model):
-                yield from self.scorer(self.reader(split))
+            with _name_split_in_errors(self.reader, split, self.model):
+                yield from self.score(self.reader(split))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +180,7 @@ class _StageWriterTask:
     scorer: StageRowScorer
     location: TableLocation
     key: str
-    report_part: Callable[[ScoredPart], None]
+    reporter: PartReporter
     allowance: Allowance
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -191,7 +197,7 @@ class _StageWriterTask:
                 files = write_stage_files(staged, self.scorer.schema, self.location, self.key, found.to_file_notes)
             share = part.share * rows.share_read
             task.scored_share += share
-            self.report_part(
+            report = self.reporter.report_part(
                 ScoredPart(
                     split=part.split,
                     first=part.first,
@@ -202,9 +208,10 @@ class _StageWriterTask:
                     seconds=task.spent_s() - started_s,
                     layout=rows.layout if rows.position[1] else None,
                     rows_read=found.rows_read,
-                )
+                ),
+                self.scorer.counters,
             )
-            yield pa.record_batch([pa.array([part.split], pa.int32())], ["split"])
+            yield pa.record_batch([pa.array([report], pa.binary())], schema=REPORT_SCHEMA)
             if rows.share_read < 1:
                 return
 

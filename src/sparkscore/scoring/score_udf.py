@@ -23,7 +23,7 @@ from sparkscore.records import ModelInput
 from sparkscore.scoring.pandas_udf_transport import make_prediction_udf
 from sparkscore.settings.trust_settings import parse_trust_policy
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.isolated_session import refuse_connect
+from sparkscore.spark.package_shipping import ship_package
 from sparkscore.spark.settable_conf import read_setting
 
 log = structlog.get_logger("sparkscore")
@@ -112,10 +112,9 @@ def score_udf(
     Jobs:    none.
     Runs on: driver; what it returns runs on executors. NaN becomes NULL on the way back, and a struct
              that is NULL one of NULLs: Spark's pandas_udf does that.
-    Raises:  UnsupportedSession for Spark Connect; ConfigError if the model takes integers and the session would pass
+    Raises:  ConfigError if the model takes integers and the session would pass
              those with NULLs as doubles; what `resolve_model` raises.
     """
-    refuse_connect(spark)
     model_params = params or {}
     model = resolve_model(
         uri,
@@ -129,6 +128,7 @@ def score_udf(
         log.warning(warning)
     model = allow_input_casts(model, casts or {})
     check_nullable_integers(spark, model.inputs, f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")')
+    ship_package(spark)
     return ScoreUdf(ship_model(spark, model, params=model_params))
 
 

@@ -13,7 +13,9 @@ from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN, REJECT_TYPE
 from sparkscore.scoring.counters import Counters, make_model_loader
 from sparkscore.scoring.kernel import KEEP_COLUMN, Kernel
 from sparkscore.scoring.task_errors import mark_task_errors
+from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, counts_array, mark_last
 
+BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 RejectFunction = Callable[[pa.RecordBatch], pa.Array | None]
 """A batch of source rows -> why a row must not be scored, NULL for the others; None if all may be scored."""
 
@@ -51,6 +53,17 @@ class StageRowScorer:
             for batch in batches:
                 if batch.num_rows:
                     yield self._score_batch(kernel, batch)
+
+    def score_with_counts(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same with the column of counts, which travel with the last batch: when nothing is counted any more."""
+        for scored, is_last in mark_last(self(batches)):
+            counts = counts_array(self.counters.take_travelling() if is_last else None, scored.num_rows)
+            yield pa.record_batch([*scored.columns, counts], schema=self.schema_with_counts)
+
+    @property
+    def schema_with_counts(self) -> pa.Schema:
+        """The stage and the column of counts."""
+        return self.schema.append(pa.field(COUNTS_COLUMN, pa.string()))
 
     def _score_batch(self, kernel: Kernel, batch: pa.RecordBatch) -> pa.RecordBatch:
         reject = self.find_rejects(batch)

@@ -161,6 +161,11 @@ class Settings(FrozenSettings):
         return self.output.stage or f"{self.home_uri}/stage"
 
     @property
+    def landing_uri(self) -> str:
+        """The folder of what is landed of this job's source."""
+        return f"{self.home_uri}/landing/{self.job}"
+
+    @property
     def _carried_columns(self) -> tuple[str, ...]:
         return (*self.source.keys, *self.source.passthrough)
 
@@ -202,6 +207,7 @@ class Settings(FrozenSettings):
             "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
             "casts": model.casts or None,
             "missing": model.missing or None,
+            "landing": source.landing_digest if source.is_landed else None,
             "reject_null_predictions": sorted(self.output.allow_null) if self.scoring.reject_null_predictions else None,
         }
         return json_digest(

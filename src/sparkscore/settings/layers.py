@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -139,10 +139,21 @@ def resolve_layer_paths(settings: type[BaseModel], layer: dict[str, Any], folder
         holder = _find_layer_group(located, group)
         value = holder.get(leaf or name) if isinstance(holder, dict) else None
         is_path = bool(isinstance(info.json_schema_extra, dict) and info.json_schema_extra.get("path"))
+        items = _find_listed_settings(info.annotation)
+        if items is not None and isinstance(value, list):
+            holder[leaf or name] = [  # type: ignore[index]
+                resolve_layer_paths(items, one, folder) if isinstance(one, dict) else one for one in value
+            ]
         if isinstance(value, str) and value.strip() and (is_path or (leaf == "table" and "/" in value)):
             _refuse_shell_variable(name, value)
             holder[leaf or name] = to_absolute_path(value, folder)  # type: ignore[index]
     return located
+
+
+def _find_listed_settings(annotation: Any) -> type[BaseModel] | None:
+    """The settings that a list holds; None for any other type."""
+    inner = get_args(annotation)[:1] if get_origin(annotation) is tuple else ()
+    return next((one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)), None)
 
 
 def _refuse_shell_variable(name: str, path: str) -> None:

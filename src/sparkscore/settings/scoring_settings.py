@@ -7,6 +7,7 @@ from pydantic import Field, field_validator
 
 from sparkscore.records import TrustPolicy
 from sparkscore.redaction.known_secrets import register_uri_secrets
+from sparkscore.settings.export_settings import ExportSettings, find_repeated_exports
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 from sparkscore.settings.trust_settings import TrustSettings
 
@@ -175,6 +176,20 @@ class OutputSettings(FrozenSettings):
         le=MAX_RETENTION_DAYS,
         description="maintain removes predictions, rejects and events of an older as_of",
     )
+
+    exports: tuple[ExportSettings, ...] = Field(
+        default=(),
+        description="copies for readers that do not read Delta, after each publication:"
+        " [{name: bi, format: parquet, path: /data/bi}]",
+    )
+
+    @field_validator("exports")
+    @classmethod
+    def _refuse_repeated_exports(cls, exports: tuple[ExportSettings, ...]) -> tuple[ExportSettings, ...]:
+        problems = find_repeated_exports(exports)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return exports
 
     def first_kept_date(self, now: datetime) -> date | None:
         """The first `as_of_date` that retention keeps at a time; None: all of them."""

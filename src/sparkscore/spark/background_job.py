@@ -9,6 +9,8 @@ from uuid import uuid4
 from pyspark import InheritableThread
 from pyspark.sql import SparkSession
 
+from sparkscore.spark.session_kind import is_connect_session
+
 JobResult = TypeVar("JobResult")
 
 _TICK_S = 0.5
@@ -22,10 +24,12 @@ class BackgroundJob(Generic[JobResult]):
     """
 
     def __init__(self, spark: SparkSession, work: Callable[[], JobResult], *, starts_jobs: bool = True) -> None:
-        self._context, self._tag = spark.sparkContext, f"sparkscore-{uuid4().hex}"
+        self._spark, self._tag = spark, f"sparkscore-{uuid4().hex}"
         self._results: list[JobResult] = []
         self._error: BaseException | None = None
-        kind, run = (InheritableThread, self._run_tagged) if starts_jobs else (Thread, self._run)
+        run = self._run_tagged if starts_jobs else self._run
+        # what a thread inherits are properties of the SparkContext, and tags: Connect has the tags alone
+        kind = InheritableThread if starts_jobs and not is_connect_session(spark) else Thread
         self._thread = kind(target=run, args=(work,), daemon=True)
         self._thread.start()
 
@@ -52,16 +56,28 @@ class BackgroundJob(Generic[JobResult]):
     def stop(self) -> None:
         """Cancel the work's Spark jobs where they still run; their tasks end within Spark's own delay."""
         if self._thread.is_alive():
-            self._context.cancelJobsWithTag(self._tag)
+            self._interrupt_jobs()
             self._thread.join(_STOP_TIMEOUT_S)
 
     def _run_tagged(self, work: Callable[[], JobResult]) -> None:
         try:
-            self._context.addJobTag(self._tag)
+            self._tag_jobs()
         except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
             self._error = error
         else:
             self._run(work)
+
+    def _tag_jobs(self) -> None:
+        if is_connect_session(self._spark):
+            self._spark.addTag(self._tag)
+        else:  # the context's own calls: a session makes more of them
+            self._spark.sparkContext.addJobTag(self._tag)
+
+    def _interrupt_jobs(self) -> None:
+        if is_connect_session(self._spark):
+            self._spark.interruptTag(self._tag)
+        else:
+            self._spark.sparkContext.cancelJobsWithTag(self._tag)
 
     def _run(self, work: Callable[[], JobResult]) -> None:
         try:

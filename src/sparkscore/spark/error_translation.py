@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from deltalake.exceptions import DeltaError
-from py4j.protocol import Py4JError, Py4JJavaError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -23,6 +22,8 @@ from sparkscore.errors import (
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.java_throwables import is_from_python, names_python_exception, throwables_of
 from sparkscore.spark.lost_session import is_session_lost, session_lost_error
+from sparkscore.spark.py4j_errors import Py4JError, Py4JJavaError
+from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.storage_errors import find_refusal_error, find_silence_error, find_storage_error
 
 _DENIED_PATTERN = re.compile(
@@ -132,7 +133,7 @@ def spark_end_error(spark: SparkSession, what: str, error: BaseException) -> Ses
     """
     if is_session_lost(error):
         return session_lost_error(what)
-    if not hasattr(spark, "_jsparkSession"):  # Connect
+    if is_connect_session(spark):
         return None
     try:
         if spark.sparkContext.defaultParallelism:  # raises where the context is stopped

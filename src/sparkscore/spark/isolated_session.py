@@ -9,9 +9,10 @@ from uuid import uuid4
 
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import UnsupportedSession
 from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.redaction.secret_patterns import mask_secrets
+from sparkscore.spark.package_shipping import ship_package
+from sparkscore.spark.session_kind import is_connect_session, open_new_session
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 from sparkscore.spark.settable_conf import change_settings, is_any_refused, share_refusals, try_settings
 
@@ -30,41 +31,19 @@ def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) ->
     """A session of the run's own: the caller's settings that it may take, and `RUN_CONF`.
 
     The caller's session stays as it is.
-
-    Raises:  UnsupportedSession for Spark Connect.
     """
-    refuse_connect(spark)
     batches = {} if batch_rows is None else {BATCH_ROWS_CONF: str(batch_rows)}
-    return create_isolated_session(spark, {**RUN_CONF, **batches})
+    session = create_isolated_session(spark, {**RUN_CONF, **batches}, with_files=True)
+    ship_package(session)
+    return session
 
 
 def create_session_if_any(spark: SparkSession | None) -> SparkSession | None:
-    """A session of the run's own, or none where the caller has none.
-
-    Raises:  UnsupportedSession for Spark Connect.
-    """
+    """A session of the run's own, or none where the caller has none."""
     return None if spark is None else create_run_session(spark)
 
 
-def refuse_connect(spark: object) -> None:
-    """Refuse a Spark Connect session before anything runs.
-
-    Raises:  UnsupportedSession.
-    """
-    if ".connect." in type(spark).__module__:
-        raise connect_session_error()
-
-
-def connect_session_error() -> UnsupportedSession:
-    """The error for Spark Connect, with what to do."""
-    return UnsupportedSession(
-        "the session is a Spark Connect session",
-        "a classic session: the model is shipped by the SparkContext, which Connect does not have",
-        "unset SPARK_REMOTE; on Databricks use a job cluster with dedicated access mode; elsewhere spark-submit",
-    )
-
-
-def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> SparkSession:
+def create_isolated_session(spark: SparkSession, conf: Mapping[str, str], *, with_files: bool = False) -> SparkSession:
     """A new session on the same SparkContext: settings of this one that change no write, and some of its own.
 
     It has no temporary views. Settings that change writes are Spark's defaults, wherever they were set. Where the
@@ -72,7 +51,7 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
     Raises:  ConfigError where one that cannot be set has a value that would change rows.
     """
-    session, theirs = spark.newSession(), load_session_settings(spark)
+    session, theirs = open_new_session(spark, with_files=with_files), load_session_settings(spark)
     share_refusals(spark, session)
     register_named_secrets(theirs)
     found = load_session_settings(session)
@@ -81,7 +60,9 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str]) -> Spa
 
 
 def load_session_settings(spark: SparkSession) -> dict[str, str]:
-    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them."""
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them; Connect one."""
+    if is_connect_session(spark):
+        return dict(spark.conf.getAll)
     found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
     names, values = found.keys().mkString(separator), found.values().mkString(separator)
     return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}

@@ -1,6 +1,7 @@
 """Recognises failures of the JVM by classes and conditions: messages quote rows, and what Python code has raised.
 
-Light, without pyspark: it checks which attributes an error has.
+Light, without pyspark: it checks which attributes an error has. Over Connect the exceptions are texts, in the order of
+the server's stack trace.
 """
 
 import re
@@ -17,6 +18,10 @@ _QUOTING_KINDS = ("java.lang.", "java.time.", "java.util.", "scala.")
 """Packages whose exceptions quote what they could not use: `For input string: "…"`."""
 _SPARK_EXCEPTION = "org.apache.spark.SparkException"
 _OF_A_JOB = "Job aborted"
+_CAUSE = re.compile(r"^(?:Caused by: )?([a-zA-Z_$][\w$]*(?:\.[\w$]+)+)(?:: (.*))?$")
+_FRAME = re.compile(r"^\s+at [\w.$<>/]+\(")
+_CONDITION = re.compile(r"^\[([A-Z][A-Z0-9_.]+)\]")
+_STATE = re.compile(r"SQLSTATE: (\w{5})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +42,53 @@ def throwables_of(error: BaseException) -> list[Throwable]:
     Runs on: driver.
     Jobs:    none.
     """
-    return [_to_throwable(exception) for exception in _jvm_chain(error)]
+    return [_to_throwable(exception) for exception in _jvm_chain(error)] or [
+        _hide_quotes(one) for one in server_throwables(error)
+    ]
+
+
+def server_throwables(error: BaseException) -> list[Throwable]:
+    """The exceptions of a Connect server behind an error, the outermost first, with all that they say; none for others.
+
+    Runs on: driver.
+    """
+    for cause in _walk_errors(error):
+        if hasattr(cause, "getGrpcStatusCode"):
+            return _parse_server_trace(cause)
+    return []
+
+
+def _parse_server_trace(error: Any) -> list[Throwable]:
+    """The exceptions that a stack trace names. A server may keep the trace: then it is one, by what the error says."""
+    whole = Throwable(type(error).__name__, str(error.getCondition() or ""), str(getattr(error, "_message", "") or ""))
+    found: list[Throwable] = []
+    for line in str(error.getStackTrace() or "").splitlines():
+        cause = _CAUSE.match(line) if not found or line.startswith("Caused by: ") else None
+        if cause is not None and len(found) < _DEPTH:
+            found.append(_text_throwable(cause[1], cause[2] or ""))
+        elif found and len(found) < _DEPTH and not _FRAME.match(line):
+            found[-1] = _text_throwable(found[-1].kind, f"{found[-1].message}\n{line}")
+    if not found:
+        return [whole]
+    return [Throwable(found[0].kind, whole.condition, whole.message), *found[1:]]
+
+
+def _text_throwable(kind: str, message: str) -> Throwable:
+    condition = _CONDITION.match(message)
+    return Throwable(kind, condition[1] if condition else "", message)
+
+
+def _hide_quotes(one: Throwable) -> Throwable:
+    """Without a message that may quote a value."""
+    state = _STATE.search(one.message)
+    is_quoting = state is not None and state[1].startswith(_QUOTING_STATES) if one.condition else _is_quoting_kind(one)
+    return Throwable(one.kind, one.condition, "") if is_quoting else one
+
+
+def _is_quoting_kind(one: Throwable) -> bool:
+    return one.kind.startswith(_QUOTING_KINDS) or (
+        one.kind.endswith("SparkException") and one.message.startswith(_OF_A_JOB)
+    )
 
 
 def is_from_python(error: BaseException) -> bool:
@@ -46,7 +97,9 @@ def is_from_python(error: BaseException) -> bool:
     Runs on: driver.
     """
     is_python_error = any(kind.__name__ == _PYTHON for cause in _walk_errors(error) for kind in type(cause).__mro__)
-    return is_python_error or any(
+    if is_python_error or any(_names_python(one) for one in server_throwables(error)):
+        return True
+    return any(
         exception.getClass().getName().endswith(f".{_PYTHON}") or _quotes_python(exception)
         for exception in _jvm_chain(error)
     )
@@ -55,6 +108,12 @@ def is_from_python(error: BaseException) -> bool:
 def names_python_exception(text: str) -> bool:
     """Whether a message is that of an error of Python code in a task: for errors without an exception of the JVM."""
     return _FROM_PYTHON.search(text) is not None
+
+
+def _names_python(one: Throwable) -> bool:
+    """Whether an exception of a server is one of Python code, or quotes its text."""
+    is_quoting = one.kind.endswith("SparkException") and names_python_exception(one.message)
+    return one.kind.endswith(f".{_PYTHON}") or is_quoting
 
 
 def _quotes_python(cause: Any) -> bool:

@@ -3,12 +3,15 @@
 Knows the errors of both by their parts: neither grpc nor a JVM need be there.
 """
 
+from collections.abc import Collection
+
 from pyspark.errors import PySparkException
 
 from sparkscore.errors import SessionLost
 
 _OF_THE_JVM = "Py4JNetworkError"
 """What py4j raises where no JVM answers: by name, because a client of Connect has no py4j."""
+_OF_GRPC = "RpcError"
 _CONDITIONS = ("INVALID_HANDLE.SESSION_", "NO_ACTIVE_SESSION")
 """What a Connect server says of a session that it has closed, or that it has never had: it was started anew."""
 _OTHER_SERVER = "Received incorrect server side session identifier"
@@ -17,16 +20,20 @@ _OTHER_SERVER = "Received incorrect server side session identifier"
 
 def is_session_lost(error: BaseException) -> bool:
     """Whether the session is gone, and nothing that it is asked will be answered."""
-    if isinstance(error, SessionLost) or any(kind.__name__ == _OF_THE_JVM for kind in type(error).__mro__):
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    if isinstance(error, SessionLost) or _OF_THE_JVM in kinds or _status_of(error, kinds) == "UNAVAILABLE":
         return True
     if not isinstance(error, PySparkException):
         return False
-    status = getattr(error, "getGrpcStatusCode", lambda: None)()
-    if getattr(status, "name", "") == "UNAVAILABLE":  # after all that PySpark's own policy has tried
-        return True
     condition = error.getCondition() or getattr(error, "_errorClass", None) or ""
     text = str(error)
     return condition.startswith(_CONDITIONS) or _OTHER_SERVER in text or any(f"[{one}" in text for one in _CONDITIONS)
+
+
+def _status_of(error: BaseException, kinds: Collection[str]) -> str:
+    """gRPC's status of an error, after all that PySpark's own policy has tried; empty where it is of no server."""
+    read = getattr(error, "getGrpcStatusCode", getattr(error, "code", None) if _OF_GRPC in kinds else None)
+    return str(getattr(read(), "name", "")) if callable(read) else ""
 
 
 def session_lost_error(what: str) -> SessionLost:

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.records import FileScan, RowSummary, SplitReader
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.spark.split_frame import PartWork, create_split_frame, iterate_splits, split_evenly
 
 _WAVES = 2
@@ -30,7 +31,7 @@ def summarise_scan(spark: SparkSession, scan: FileScan, summary: RowSummary) -> 
 
 def count_scan_tasks(spark: SparkSession, scan: FileScan) -> int:
     """How many tasks read the splits of a scan."""
-    return min(len(scan.splits), _WAVES * spark.sparkContext.defaultParallelism)
+    return min(len(scan.splits), _WAVES * count_task_slots(spark))
 
 
 def map_scan_rows(spark: SparkSession, scan: FileScan, work: PartWork, schema: pa.Schema) -> DataFrame:

@@ -5,20 +5,18 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from pyspark import SparkContext
 from pyspark.errors import PySparkRuntimeError
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.spark.connect_session import is_connect_wanted, open_connect_session
 from sparkscore.spark.delta_jars import choose_delta_conf
-from sparkscore.spark.isolated_session import connect_session_error
 from sparkscore.spark.outside_conf import has_outside_conf, has_outside_options
 
 LOCAL_MASTER = "local[*,4]"
 """One machine, tasks attempted up to four times."""
 
-_CONNECT = ("SPARK_REMOTE", "SPARK_CONNECT_MODE_ENABLED")
 _PREPARED = "SPARK_SUBMIT_PREPARED"
 """Set by spark-submit.sh where it has left what Spark is to be started with in PYSPARK_SUBMIT_ARGS."""
 
@@ -46,10 +44,10 @@ _LOCAL_CONF: Mapping[str, str] = {
 def get_job_session(app_name: str) -> SparkSession:
     """The session of a job: the one that spark-submit or the platform prepared, else a local one.
 
-    Raises:  UnsupportedSession without Java or for Spark Connect.
+    Raises:  UnsupportedSession without Java; TemporaryError where a Connect server does not answer.
     """
-    if any(name in os.environ for name in _CONNECT):
-        raise connect_session_error()
+    if is_connect_wanted():
+        return open_connect_session()
     is_submitted = "PYSPARK_GATEWAY_PORT" in os.environ or _PREPARED in os.environ
     if is_submitted or "DATABRICKS_RUNTIME_VERSION" in os.environ or SparkSession.getActiveSession() is not None:
         builder = SparkSession.builder.appName(app_name)
@@ -62,9 +60,13 @@ def get_job_session(app_name: str) -> SparkSession:
 def can_begin_without_session() -> bool:
     """Whether a job may look first at what it can tell without Spark: no session is there, and its own would be a
     local one, of which nobody else says how it reaches storage."""
-    if any(name in os.environ for name in (*_CONNECT, "PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION")):
+    given = (name in os.environ for name in ("PYSPARK_GATEWAY_PORT", "DATABRICKS_RUNTIME_VERSION"))
+    if is_connect_wanted() or any(given):
         return False
-    is_running = SparkContext._active_spark_context is not None  # noqa: SLF001  no public way that starts none
+    context = getattr(sys.modules["pyspark"], "SparkContext", None)  # pyspark-client has none
+    if context is None:
+        return False
+    is_running = context._active_spark_context is not None  # noqa: SLF001  no public way that starts none
     return not is_running and not has_outside_conf() and (_PREPARED in os.environ or not has_outside_options())
 
 
@@ -78,6 +80,11 @@ def start_local_session(app_name: str, *, master: str) -> SparkSession:
     for name, value in {**_LOCAL_CONF, **choose_delta_conf(), **_STATIC_CONF}.items():
         builder = builder.config(name, value)
     return _start_session(builder)
+
+
+def choose_server_conf() -> dict[str, str]:
+    """What a server of Spark Connect on this machine is to be started with, for tests and benchmarks of its clients."""
+    return {**_LOCAL_CONF, **choose_delta_conf(), **_STATIC_CONF}
 
 
 def _start_session(builder: SparkSession.Builder) -> SparkSession:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableRef
 from sparkscore.spark.isolated_session import load_session_settings
+from sparkscore.spark.py4j_errors import Py4JError
 from sparkscore.store.patient_questions import ask_in_time
 
 SESSION_CATALOG = "spark_catalog"

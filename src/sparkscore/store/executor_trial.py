@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 from pyarrow import fs
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
@@ -16,7 +16,7 @@ from sparkscore.spark.background_job import run_in_background
 from sparkscore.store.credential_sources import list_credential_sources
 
 _LONGEST_TRIAL_S = 120.0
-_FOUND: WeakKeyDictionary[SparkContext, dict[tuple[str, str], str]] = WeakKeyDictionary()
+_FOUND: WeakKeyDictionary[Any, dict[tuple[str, str], str]] = WeakKeyDictionary()
 """What was in the way at each store; an empty text where nothing was."""
 
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import NamedTuple
 
-from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from tenacity import retry, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -17,6 +16,7 @@ from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.sql_texts import date_literal, timestamp_literal
 from sparkscore.spark.type_widening import align_columns
+from sparkscore.store.delta_handle import create_delta_table
 from sparkscore.store.table import Table
 
 retry_on_conflict = retry(
@@ -192,12 +192,12 @@ def overwrite_table(frame: DataFrame, path: str, *, comment: str, column_comment
     ]
     described = frame.select(*columns)
     with translate_spark_errors(f"writing {path}"):
-        builder = (
-            DeltaTable.createIfNotExists(frame.sparkSession)
-            .location(path)
-            .comment(comment)
-            .addColumns(described.schema)
+        create_delta_table(
+            frame.sparkSession,
+            TableRef(path, path),
+            described.schema,
+            comment=comment,
+            properties={"delta.enableDeletionVectors": "false"},
         )
-        builder.property("delta.enableDeletionVectors", "false").execute()
         described.write.format("delta").mode("overwrite").option("overwriteSchema", "true").save(path)
     return Table(frame.sparkSession, TableRef(path, path)).load_newest_version()

@@ -1,4 +1,5 @@
-"""Folders on every file system that Spark reaches, through Hadoop's own client. Links are never followed."""
+"""Folders on every file system that Spark reaches, through Hadoop's own client; over Connect, those that the client
+reaches itself. Links are never followed."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -8,13 +9,15 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported, SparkNeeded
 from sparkscore.records import TableRef
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import to_sparkscore_error, translate_spark_errors
+from sparkscore.spark.py4j_errors import Py4JJavaError
+from sparkscore.spark.session_kind import is_connect_session
+from sparkscore.store.client_folders import ClientFolder, name_denied_folder, write_client_file
 from sparkscore.store.table_location import LOG_FOLDER, locate_table
 
 
@@ -33,6 +36,9 @@ def list_folder_names(spark: SparkSession, folder: str) -> list[str]:
     Jobs:    none.
     Raises:  AccessDenied.
     """
+    if is_connect_session(spark):
+        with name_denied_folder(folder, "listing"):
+            return ClientFolder.find(spark, folder).list_folders()
     with translate_spark_errors(f"listing {folder}"):
         files, path = _open_hadoop_path(spark, folder)
         if not files.exists(path):
@@ -42,6 +48,8 @@ def list_folder_names(spark: SparkSession, folder: str) -> list[str]:
 
 def is_linked_folder(spark: SparkSession, folder: str) -> bool:
     """Whether the folder is a link to another one."""
+    if is_connect_session(spark):
+        return ClientFolder.find(spark, folder).is_link
     files, path = _open_hadoop_path(spark, folder)
     return _is_symbolic_link(files.makeQualified(path))
 
@@ -52,6 +60,9 @@ def list_file_sizes(spark: SparkSession, folder: str) -> dict[str, int]:
     Jobs:    none.
     Raises:  AccessDenied.
     """
+    if is_connect_session(spark):
+        with name_denied_folder(folder, "listing"):
+            return ClientFolder.find(spark, folder).list_sizes()
     with translate_spark_errors(f"listing {folder}"):
         files, path = _open_hadoop_path(spark, folder)
         return {str(one.getPath().getName()): int(one.getLen()) for one in files.listStatus(path) if one.isFile()}
@@ -63,6 +74,9 @@ def measure_folder(spark: SparkSession, folder: str) -> FolderContents:
     Jobs:    none.
     Raises:  AccessDenied.
     """
+    if is_connect_session(spark):
+        with name_denied_folder(folder, "listing"):
+            return FolderContents(*ClientFolder.find(spark, folder).measure())
     with translate_spark_errors(f"listing {folder}"):
         files, path = _open_hadoop_path(spark, folder)
         found = list(_walk_files(files, path)) or [files.getFileStatus(path)]
@@ -77,6 +91,9 @@ def remove_table_folder(spark: SparkSession, folder: str, *, root: str) -> None:
     Jobs:    none.
     Raises:  ConfigError for a folder that is not below `root`, or behind a link there; AccessDenied.
     """
+    if is_connect_session(spark):
+        with name_denied_folder(folder, "removing"):
+            return ClientFolder.find(spark, folder).remove_below(ClientFolder.find(spark, root))
     with translate_spark_errors(f"removing {folder}"):
         files, path = _open_hadoop_path(spark, folder)
         _refuse_outside_root(files.makeQualified(path), files.makeQualified(_hadoop_path(spark, root)))
@@ -85,6 +102,7 @@ def remove_table_folder(spark: SparkSession, folder: str, *, root: str) -> None:
         left = files.exists(path)
     if left:
         raise AccessDenied(f"{folder} could not be removed", "a folder that may be removed", "check its owner and mode")
+    return None
 
 
 def remove_empty_log(spark: SparkSession, folder: str) -> bool:
@@ -94,6 +112,9 @@ def remove_empty_log(spark: SparkSession, folder: str) -> bool:
     Jobs:    none.
     Raises:  AccessDenied.
     """
+    if is_connect_session(spark):
+        with name_denied_folder(folder, "removing the log of"):
+            return ClientFolder.find(spark, f"{folder}/{LOG_FOLDER}").remove_if_empty()
     with translate_spark_errors(f"removing {folder}/{LOG_FOLDER}"):
         files, log = _open_hadoop_path(spark, f"{folder}/{LOG_FOLDER}")
         if _is_symbolic_link(files.makeQualified(log)):
@@ -162,6 +183,8 @@ def write_text_file(spark: SparkSession | None, file: str, text: str) -> None:
             return _replace_local_file(local, content)
         if spark is None:
             raise SparkNeeded(file)
+        if is_connect_session(spark):
+            return write_client_file(spark, file, content)
         files, path = _open_hadoop_path(spark, file)
         other = path.suffix(f".{uuid4().hex}.tmp")
         stream = files.create(other, True)

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_noted_session
+from sparkscore.spark.sql_texts import date_literal, timestamp_literal
 from sparkscore.store.guarded_writes import retry_on_conflict
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF
 from sparkscore.store.table import Table
@@ -65,8 +66,8 @@ def record_expired_revision(predictions: Table, runs: Table, *, before: date) ->
         predictions.refresh()
 
 
-def _is_expired(frame: DataFrame, before: date) -> Column:
-    """The rows of older as_ofs, by the partition alone where there is one."""
+def _is_expired(frame: DataFrame, before: date) -> str:
+    """The rows of older as_ofs as SQL, by the partition alone where there is one."""
     if "as_of_date" in frame.columns:  # a model's training data is of no as_of, and stays
-        return (F.col("as_of_date") < F.lit(before)) & (F.col("as_of_date") > F.lit(BASELINE_AS_OF.date()))
-    return F.col("as_of") < F.lit(datetime.combine(before, time(), UTC))
+        return f"as_of_date < {date_literal(before)} AND as_of_date > {date_literal(BASELINE_AS_OF.date())}"
+    return f"as_of < {timestamp_literal(datetime.combine(before, time(), UTC))}"

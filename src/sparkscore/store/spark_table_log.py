@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import StructType
@@ -13,7 +12,7 @@ from pyspark.sql.types import StructType
 from sparkscore.errors import TableNotFound
 from sparkscore.records import TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_table
+from sparkscore.store.delta_handle import open_delta_handle
 from sparkscore.store.table_in_sql import sql_name_in_session
 from sparkscore.store.table_log import absent_table_error
 
@@ -31,8 +30,8 @@ class SparkTableLog:
         self.spark, self.ref = spark, ref
 
     @cached_property
-    def handle(self) -> DeltaTable:
-        """Delta's own handle, opened once."""
+    def handle(self) -> Any:
+        """Delta's own handle, opened once; over Connect one of the same methods."""
         return self._open_by_name() if self.ref.path is None else self._open_by_path(self.ref.path)
 
     @property
@@ -79,16 +78,14 @@ class SparkTableLog:
         with translate_spark_errors(f"reading the log of {self.ref.name}"):
             return self.handle.detail().collect()[0]
 
-    def _open_by_name(self) -> DeltaTable:
+    def _open_by_name(self) -> Any:
         with translate_spark_errors(f"opening {self.ref.name}"):
-            return DeltaTable.forName(self.spark, quote_table(self.ref))
+            return open_delta_handle(self.spark, self.ref)
 
-    def _open_by_path(self, path: str) -> DeltaTable:
+    def _open_by_path(self, path: str) -> Any:
         try:
             with translate_spark_errors(f"opening {self.ref.name}"):
-                # isDeltaTable would do for "is it there", but goes on saying no to a folder whose log was empty when it
-                # was first asked: that of a stage whose first commit failed, and was made later without Spark
-                return DeltaTable.forPath(self.spark, path)
+                return open_delta_handle(self.spark, self.ref)
         except TableNotFound as error:
             raise absent_table_error(path) from error
 

@@ -4,13 +4,14 @@ import time
 from collections.abc import Mapping
 
 import pyarrow as pa
-from delta.tables import DeltaTable
+from pyspark.sql.types import StructField, StructType
 
 from sparkscore.errors import ConfigError, PublishConflict, TableNotFound
 from sparkscore.schemas import SCHEMA_VERSION, TableContract
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.spark.identifiers import quote_identifier, quote_table
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type
+from sparkscore.store.delta_handle import create_delta_table
 from sparkscore.store.hadoop_folders import list_folder_names, remove_empty_log
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import JOB_PROPERTY, SCHEMA_PROPERTY, grow_table
@@ -55,16 +56,19 @@ def ensure_table(table: Table, contract: TableContract, *, job: str) -> None:
 
 
 def _create_contract_table(table: Table, contract: TableContract, *, job: str) -> None:
-    builder = DeltaTable.createIfNotExists(table.spark).comment(contract.comment)
-    builder = builder.tableName(quote_table(table.ref)) if table.path is None else builder.location(table.path)
-    for column in contract.columns:
-        builder = builder.addColumn(
-            column.name, arrow_to_spark_type(column.type), nullable=column.nullable, comment=column.comment
-        )
-    for name, value in {**PLAIN_READER_PROPERTIES, **contract_properties(contract, job=job)}.items():
-        builder = builder.property(name, value)
+    columns = [
+        StructField(column.name, arrow_to_spark_type(column.type), column.nullable, {"comment": column.comment})
+        for column in contract.columns
+    ]
     with translate_spark_errors(f"creating {table.name}"):
-        builder.partitionedBy(*contract.partitioned_by).execute()
+        create_delta_table(
+            table.spark,
+            table.ref,
+            StructType(columns),
+            comment=contract.comment,
+            properties={**PLAIN_READER_PROPERTIES, **contract_properties(contract, job=job)},
+            partitioned_by=contract.partitioned_by,
+        )
 
 
 def contract_properties(contract: TableContract, *, job: str) -> Mapping[str, str]:

@@ -1,18 +1,19 @@
 """Locations of tables that pyarrow and deltalake reach without Spark, as the same user: else they are Spark's."""
 
 import os
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
-from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported, SparkNeeded
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.outside_conf import HADOOP_CONF_VARIABLES
+from sparkscore.spark.session_kind import is_connect_session, shares_files
 from sparkscore.store.catalog_tables import find_catalog_location
 from sparkscore.store.cloud_locations import CLOUD_SCHEMES, locate_in_cloud
 from sparkscore.store.s3_locations import S3_SCHEMES, locate_on_s3
@@ -20,7 +21,7 @@ from sparkscore.store.s3_locations import S3_SCHEMES, locate_on_s3
 LOG_FOLDER = "_delta_log"
 DIRECT_ERRORS = (ScanUnsupported, DeltaError, OSError, ValueError, pa.ArrowException)
 """What says that Spark has to do it. Where it fails, too, its own error tells why."""
-_DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[SparkContext, str] = WeakKeyDictionary()
+_DEFAULT_FILE_SYSTEMS: WeakKeyDictionary[Any, str] = WeakKeyDictionary()
 
 
 def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
@@ -31,8 +32,8 @@ def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
     Raises:  ScanUnsupported for a catalog's table whose rows may be restricted, for stores that only Spark reaches, and
              for those where pyarrow and deltalake may be somebody else than Spark is; SparkNeeded, TemporaryError.
     """
-    if spark is not None and ".connect." in type(spark).__module__ and not _is_local_path(table.path):
-        raise ScanUnsupported(f"only the server of Spark Connect knows how to reach {table.name}", "a local file")
+    if spark is not None and is_connect_session(spark):
+        _require_shared_path(spark, table)
     if table.path is not None:
         parts = urlsplit(table.path)
         return _locate_folder(spark, table.name, parts, parts.path)
@@ -40,6 +41,14 @@ def locate_table(spark: SparkSession | None, table: TableRef) -> TableLocation:
         raise SparkNeeded(table.name)
     parts = urlsplit(find_catalog_location(spark, table))
     return _locate_folder(spark, table.name, parts, unquote(parts.path))
+
+
+def _require_shared_path(spark: SparkSession, table: TableRef) -> None:
+    """Refuse what a client of Spark Connect may not reach, or reach as somebody else than the server."""
+    if not _is_local_path(table.path):
+        raise ScanUnsupported(f"only the server of Spark Connect knows how to reach {table.name}", "a local file")
+    if not shares_files(spark):
+        raise ScanUnsupported(f"{table.name} is on the machine of a Spark Connect server", "a client on that machine")
 
 
 def _is_local_path(path: str | None) -> bool:
@@ -75,6 +84,8 @@ def _refuse_other_default(spark: SparkSession | None) -> None:
         named = next((name for name in HADOOP_CONF_VARIABLES if name in os.environ), None)
         if named is not None:
             raise ScanUnsupported(f"{named} may name another file system than the machine's", "a path with a scheme")
+        return
+    if is_connect_session(spark):  # that its server shares the files shows where a path without a scheme is
         return
     context = spark.sparkContext
     if context not in _DEFAULT_FILE_SYSTEMS:

@@ -18,6 +18,7 @@ from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_noted_session
+from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.spark.type_widening import TypeDifference, compare_types
 from sparkscore.store.table import Table
 
@@ -30,8 +31,8 @@ _SESSION_CATALOG_PARTS = 2
 class TableTransaction:
     """The newest version of a table, and the one commit that may follow it.
 
-    Where Delta's classes are not those of the open source (Databricks), it commits by SQL: first the columns, then the
-    properties, each readable by itself; rows are not written anew there.
+    Over Connect, and where Delta's classes are not those of the open source (Databricks), it commits by SQL: first the
+    columns, then the properties, each readable by itself; rows are not written anew there.
     """
 
     table: Table
@@ -72,9 +73,10 @@ class TableTransaction:
                 self._commit_by_statements(schema, properties)
             else:
                 raise UnsupportedSession(
-                    f"{self.table.name} is a table whose rows only its platform writes anew in one commit",
-                    "open-source Delta Lake, and a table by its path or of Spark's own catalog",
-                    "change the column with the platform's own ALTER TABLE, or give output.table another name",
+                    f"the rows of {self.table.name} have to be written anew, in one commit with the new column type",
+                    "a classic session with open-source Delta Lake, and a table by its path or of Spark's own catalog",
+                    "run it once by spark-submit, change the column with the platform's own ALTER TABLE, or give"
+                    " output.table another name",
                 )
 
     def _commit_by_delta(self, schema: StructType, properties: Mapping[str, str], rows: DataFrame | None) -> None:
@@ -121,7 +123,10 @@ def _quote_text(text: str) -> str:
 
 
 def _open_delta_transaction(table: Table) -> Any:
-    """Delta's transaction; None where its classes are others, or the table is of another catalog than Spark's own."""
+    """Delta's transaction; None over Connect, where its classes are others, or the table is of another catalog than
+    Spark's own."""
+    if is_connect_session(table.spark):
+        return None
     jvm: Any = table.spark._jvm  # noqa: SLF001
     session = table.spark._jsparkSession  # noqa: SLF001
     log = getattr(jvm, f"{_DELTA_CLASSES}.DeltaLog")
@@ -147,7 +152,10 @@ def _each_of(sequence: Any) -> Iterator[Any]:
 
 @contextmanager
 def _active_session(spark: SparkSession) -> Iterator[None]:
-    """Delta reads the commit's note from the session that is active in the JVM."""
+    """Delta reads the commit's note from the session that is active in the JVM; over Connect from the one that asks."""
+    if is_connect_session(spark):
+        yield
+        return
     sessions: Any = spark._jvm.org.apache.spark.sql.classic.SparkSession  # type: ignore[union-attr]  # noqa: SLF001
     before = sessions.getActiveSession()
     sessions.setActiveSession(spark._jsparkSession)  # noqa: SLF001

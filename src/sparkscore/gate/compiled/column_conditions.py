@@ -5,8 +5,6 @@ from contextlib import suppress
 from functools import reduce
 from typing import Any
 
-from py4j.protocol import Py4JJavaError
-from pyspark.errors import IllegalArgumentException
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import BinaryType, LongType, StructType
@@ -25,6 +23,7 @@ from sparkscore.predicates.spark_values import (
     spark_type_name,
 )
 from sparkscore.spark.identifiers import quote_identifier
+from sparkscore.spark.java_patterns import find_pattern_fault
 
 
 def column_and_type(kwargs: RuleKwargs, schema: StructType) -> tuple[Column, Any]:
@@ -122,18 +121,15 @@ def _join_pattern_matches(kwargs: RuleKwargs, schema: StructType, matches: Seque
 def _require_java_regex(pattern: str) -> str:
     """A regular expression that Java takes.
 
-    Jobs:    none.
+    Jobs:    none; over Connect one over one row.
     Raises:  UnfitValue.
     """
     with suppress(NoArrowForm):
         translate_java_regex(pattern)
         return pattern
-    spark: Any = SparkSession.active()
-    try:
-        spark._jvm.java.util.regex.Pattern.compile(pattern)  # noqa: SLF001 -- Java's words are the only ones that count
-    except (IllegalArgumentException, Py4JJavaError) as error:
-        reason = next((line for line in str(error).splitlines() if line), "")
-        raise UnfitValue(f"no regular expression of Java: {reason} in {pattern:.200}") from None
+    fault = find_pattern_fault(SparkSession.active(), pattern)
+    if fault is not None:
+        raise UnfitValue(f"no regular expression of Java: {fault} in {pattern:.200}")
     return pattern
 
 

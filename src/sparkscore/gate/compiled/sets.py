@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, FloatType
 
 from sparkscore.predicates.spark_values import ColumnValueKind, column_value_kind, fit_set_values, to_typed_literal
+from sparkscore.spark.session_kind import is_connect_session
 
 MAX_SET_LITERALS = 500
 """More values are handed to the JVM at once: one by one through py4j, 100,000 took twice as long (2 cores)."""
@@ -31,7 +32,8 @@ def is_in_value_set(column: Column, type_: DataType, values: Iterable[object]) -
     fitted = fit_set_values(values, type_)
     if not fitted:
         return F.when(column.isNotNull(), F.lit(False))
-    if len(fitted) > MAX_SET_LITERALS and column_value_kind(type_) in _JVM_SET_TYPES:
+    is_large = len(fitted) > MAX_SET_LITERALS and column_value_kind(type_) in _JVM_SET_TYPES
+    if is_large and not is_connect_session(SparkSession.active()):  # Connect sends all values in one message
         return _is_in_jvm_set(column, type_, fitted)
     return column.isin(*[to_typed_literal(value, type_) for value in fitted])
 

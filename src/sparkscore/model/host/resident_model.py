@@ -8,10 +8,11 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-from pyspark import SparkFiles, TaskContext
+from pyspark import TaskContext
 
 from sparkscore.errors import BatchTimeout, DigestMismatch
 from sparkscore.model.distribution.model_cache_limits import (
@@ -63,7 +64,7 @@ def get_resident_scorer(model: ShippedModel, on_load: Callable[[], None]) -> Sco
              a process of its own and the system cannot give it.
     """
     cores, gpu = _task_cores(), task_gpu_address()
-    remember_environment(SparkFiles.getRootDirectory())
+    remember_environment(_spark_files_folder())
     location = _choose_location(model)
     key = (*_scorer_identity(model, location), gpu)
     if key not in _resident_models:
@@ -79,6 +80,17 @@ def task_gpu_address() -> str | None:
     task = TaskContext.get()
     gpu = None if task is None else task.resources().get("gpu")
     return None if gpu is None else gpu.addresses[0]
+
+
+def _spark_files_folder() -> str:
+    """Where the files of the context, or of the Connect session, lie. Runs on: executor."""
+    from pyspark import SparkFiles  # here: the driver may have pyspark-client, which has none
+
+    return str(SparkFiles.getRootDirectory())
+
+
+def _find_archive(model: ShippedModel) -> str:
+    return str(Path(_spark_files_folder(), model.archive).absolute())
 
 
 def _choose_location(model: ShippedModel) -> _ModelLocation:
@@ -118,7 +130,7 @@ def _add_partition_to_timeout(score: Scorer, seconds: float | None) -> Scorer:
 
 
 def _load_in_worker(model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None]) -> _ResidentModel:
-    archive = SparkFiles.get(model.archive)
+    archive = _find_archive(model)
     folder = unpack_model(archive, model.digest)
     files = folder_bytes(folder)
     keep_freed_memory()
@@ -139,7 +151,7 @@ def _load_in_host(
     model: ShippedModel, cores: int, device: str | None, on_load: Callable[[], None], *, private: bool
 ) -> _ResidentModel:
     def provide_folder(*, verify: bool) -> str:
-        return unpack_model(SparkFiles.get(model.archive), model.digest, verify=verify)
+        return unpack_model(_find_archive(model), model.digest, verify=verify)
 
     files = folder_bytes(provide_folder(verify=False)) if private else 0
     if private:

@@ -18,6 +18,7 @@ def load_sla_rules(source: Table, settings: Settings, events: Sequence[RunEvent]
     if first is None:
         return ()
     source_at = None
-    if settings.sla.source_age_hours is not None and first.pins is not None:
+    is_there = not settings.source.is_landed or source.exists()
+    if settings.sla.source_age_hours is not None and first.pins is not None and is_there:
         source_at = source.find_commit_time(first.pins.source_version)
     return sla_rules.publication_sla_rules(events, settings.sla, source_committed_at=source_at)

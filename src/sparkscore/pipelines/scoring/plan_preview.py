@@ -13,11 +13,14 @@ from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.gate_order import GateOrder
 from sparkscore.pipelines.scoring.one_pass import plan_gate_order
 from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
+from sparkscore.pipelines.shared.exports import check_exports, describe_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run
 from sparkscore.pipelines.shared.run_suites import check_suites
-from sparkscore.records import RunReport
+from sparkscore.pipelines.shared.source_landing import read_unlanded_rows, source_conditions
+from sparkscore.pipelines.shared.source_pinning import NOT_LANDED
+from sparkscore.records import ReportedSource, RunReport
 from sparkscore.schemas import REJECT_COLUMN, SCHEMA_VERSION
 from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
@@ -25,6 +28,7 @@ from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.store.table_growth import TableGrowth
 
 _MAX_SHOWN_COLUMNS = 30
+_LATER = "known when the source is landed"
 
 
 def preview_plan(
@@ -49,14 +53,37 @@ def preview_plan(
             report_published_run(attempt, decision)
             return attempt.finish("dry_run"), [("would do", "nothing: this as_of is already published")]
         attempt.require_session()
-        planned = pin_run(attempt, decision, copies=copies)
+        planned = pin_run(attempt, decision, copies=copies, landing="never")
         check_suites(attempt, planned)
+        if planned.snapshot.table_id == NOT_LANDED:
+            return _finish_unlanded_preview(attempt, decision, planned)
+        check_exports(attempt, planned.contract.schema)
         way = choose_transport(attempt, planned)
         attempt.report_transport(way.transport, way.reason)
         order = plan_gate_order(attempt, planned, way, None if way.scan is None else way.scan.rows)
-        return attempt.finish("dry_run"), _plan_lines(
-            attempt, decision, planned, {name: len(suite.expectations) for name, suite in attempt.suites.items()}, order
-        )
+        return attempt.finish("dry_run"), _plan_lines(attempt, decision, planned, _count_suite_rules(attempt), order)
+
+
+def _finish_unlanded_preview(
+    attempt: Attempt, decision: Decision, planned: Plan
+) -> tuple[RunReport, list[tuple[str, str]]]:
+    """The plan of a run whose source is to be landed first: what depends on its files is not known yet."""
+    source = ReportedSource(attempt.source.name, format=attempt.settings.source.format)
+    attempt.report = dataclasses.replace(attempt.report, run_id=None, source=source)
+    told = {**dict.fromkeys(("run", "transport", "chunks"), _LATER), "source": _unlanded_source_text(attempt)}
+    lines = _plan_lines(attempt, decision, planned, _count_suite_rules(attempt), None)
+    return attempt.finish("dry_run"), [(what, told.get(what, how)) for what, how in lines]
+
+
+def _unlanded_source_text(attempt: Attempt) -> str:
+    source = attempt.settings.source
+    conditions = ", ".join(one.description for one in source_conditions(attempt.settings))
+    where = f", where {conditions}" if conditions else ""
+    return f"{source.table}, of the format {source.format}{where}; it would be landed in {attempt.source.path}"
+
+
+def _count_suite_rules(attempt: Attempt) -> dict[str, int]:
+    return {name: len(suite.expectations) for name, suite in attempt.suites.items()}
 
 
 def sample_predictions(
@@ -71,12 +98,12 @@ def sample_predictions(
     """
     attempt = Attempt.open(spark, settings, as_of)
     with attempt.record_failures(records=False), tempfile.TemporaryDirectory(prefix="sparkscore-sample-") as copies:
-        planned = pin_run(attempt, Decision("work", 1, 1), copies=copies)
+        planned = pin_run(attempt, Decision("work", 1, 1), copies=copies, landing="never")
         counters = Counters(attempt.spark)
         asked = settings.scoring.transport
         transport = "arrow" if asked in ("auto", "scan") else asked
         attempt.report_transport(transport, "a sample passes through the driver's memory")
-        source = ingest.sample_snapshot(attempt.spark, planned.snapshot, rows)
+        source = _sample_source(attempt, planned, rows)
         frame = scored_frame(attempt, planned, source, counters, transport)
         predicted = _mask_sensitive_columns(output_frame(attempt, planned, frame), settings.output_sensitive).collect()
         rejected = sum(row[REJECT_COLUMN] is not None for row in predicted)
@@ -88,6 +115,14 @@ def sample_predictions(
             model_loads=counters.loads,
         )
         return attempt.finish("dry_run"), predicted
+
+
+def _sample_source(attempt: Attempt, planned: Plan, rows: int) -> DataFrame:
+    snapshot = planned.snapshot
+    if snapshot.table_id != NOT_LANDED:
+        return ingest.sample_snapshot(attempt.spark, snapshot, rows)
+    frame = read_unlanded_rows(attempt).selectExpr(*map(quote_identifier, snapshot.columns))
+    return ingest.sample_frame(frame, rows, name=snapshot.table.name)
 
 
 def _mask_sensitive_columns(frame: DataFrame, sensitive: Sequence[str]) -> DataFrame:
@@ -122,6 +157,7 @@ def _plan_lines(
         *_renamed_column_lines(settings),
         *_growth_lines(planned.growth),
         ("stage", settings.stage_uri),
+        *(("export", words) for words in describe_exports(settings.output.exports)),
     ]
 
 

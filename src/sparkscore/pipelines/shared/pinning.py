@@ -6,7 +6,6 @@ import pyarrow as pa
 
 from sparkscore.errors import ConfigError, ModelNotFound, PinsConflict
 from sparkscore.gate.row_rules import row_rules
-from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
 from sparkscore.model.signature.input_policies import InputPolicies, apply_input_policies
 from sparkscore.model.signature.model_inputs import input_names
@@ -14,11 +13,12 @@ from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.pipelines.shared.model_pinning import choose_copies_folder, find_kept_digest, resolve_run_model
 from sparkscore.pipelines.shared.pins_comparison import other_pins
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.source_landing import corrupt_column
+from sparkscore.pipelines.shared.source_pinning import Landing, configured_input_policies, pin_run_source
 from sparkscore.publish.postprocessing import check_threshold, derive_table_contract
 from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import PinnedModel, Pins, RowRules, Run, Snapshot
 from sparkscore.schemas import TableContract
-from sparkscore.settings import ModelSettings
 from sparkscore.store.table_growth import TableGrowth, plan_table_growth
 
 
@@ -45,19 +45,21 @@ class Plan:
         return tuple(column for column in self.model_columns if column is not None)
 
 
-def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) -> Plan:
+def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None, landing: Landing = "once") -> Plan:
     """The run's pins: those of an attempt that did not end, else resolved now; checked against each other.
+
+    A source without versions is landed for the as_of: once, or anew; `never` leaves a snapshot of `NOT_LANDED`.
 
     Raises:  ModelError, SignatureError, ConfigError, PinsConflict, RegistryUnreachable.
     """
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
-    model, snapshot = _resolve_inputs(attempt, keep, copies or choose_copies_folder(attempt.settings))
+    model, snapshot = _resolve_inputs(attempt, keep, copies or choose_copies_folder(attempt), landing)
     _warn_of_paths(attempt)
     for warning in model.warnings:
         attempt.warn(warning)
     pins = _pin_inputs(attempt, model, snapshot, keep)
-    policies = _input_policies(attempt.settings.model)
+    policies = configured_input_policies(attempt.settings.model)
     model, columns = _match_inputs(attempt, model, snapshot.schema, policies)
     snapshot = replace(snapshot, columns=tuple(name for name in snapshot.columns if name in snapshot.schema.names))
     contract = _derive_contract(attempt, model, snapshot)
@@ -78,12 +80,9 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None) 
     attempt.report_pins(pins, model_id=model.model_id, run_id=run.run_id)
     source, suite = attempt.settings.source, attempt.suites.get("input")
     missing = {name: policies.column(name) for name in policies.rejecting}
-    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing)
+    corrupt = corrupt_column(attempt.settings)
+    rules = row_rules(source.keys, snapshot.schema, suite, sensitive=source.sensitive, missing=missing, corrupt=corrupt)
     return Plan(run, model, columns, snapshot, contract, rules, growth, nullable)
-
-
-def _input_policies(settings: ModelSettings) -> InputPolicies:
-    return InputPolicies(settings.inputs, settings.casts, settings.missing)
 
 
 def _match_inputs(
@@ -103,10 +102,10 @@ def _match_inputs(
     return model, match_input_columns(model, schema, policies.columns)
 
 
-def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str) -> tuple[PinnedModel, Snapshot]:
+def _resolve_inputs(attempt: Attempt, keep: Pins | None, copies: str, landing: Landing) -> tuple[PinnedModel, Snapshot]:
     try:
         model = resolve_run_model(attempt, keep, copies)
-        return model, _pin_run_source(attempt, model, keep)
+        return model, pin_run_source(attempt, model, keep, landing)
     except (ModelNotFound, ConfigError) as error:
         if keep is None:
             raise
@@ -160,33 +159,10 @@ def _plan_growth_of_target(attempt: Attempt, contract: TableContract) -> TableGr
 
 def _warn_of_paths(attempt: Attempt) -> None:
     sensitive = attempt.settings.source.sensitive
-    if sensitive:
+    if sensitive and not attempt.settings.source.is_landed:
         named = [name for name in attempt.source.partition_columns if name in sensitive]
         if named:
             attempt.warn(
                 f"the source is partitioned by {', '.join(named)}: the paths of its files hold sensitive values,"
                 " and Spark's own logs may name such a path"
             )
-
-
-def _pin_run_source(attempt: Attempt, model: PinnedModel, keep: Pins | None) -> Snapshot:
-    source, inputs = attempt.settings.source, attempt.settings.model.inputs
-    wanted = [
-        inputs.get(one.name or str(position), one.name or str(position)) for position, one in enumerate(model.inputs)
-    ]
-    suite = attempt.suites.get("input")
-    judged = [name for one in (suite.reject_expectations if suite else ()) for name in one.columns]
-    return ingest.pin_source(
-        attempt.source,
-        version=source.version if keep is None else keep.source_version,
-        as_of=attempt.as_of,
-        keys=source.keys,
-        where=[
-            replace(condition.to_condition(), sensitive=condition.column in source.sensitive)
-            for condition in source.where
-        ],
-        columns=(*source.keys, *wanted, *source.passthrough, *judged),
-        passthrough=source.passthrough,
-        sensitive=source.sensitive,
-        names=attempt.settings.output_names,
-    )

@@ -35,7 +35,8 @@ def refuse_other_pins(attempt: Attempt, pins: Pins, postprocessing: Postprocessi
     Raises:  PinsConflict.
     """
     differences = other_pins(attempt, pins)
-    source_id = attempt.source.id
+    # of a source that is landed the scoring digest tells what it was; its copy may be gone
+    source_id = pins.source_id if attempt.settings.source.is_landed else attempt.source.id
     if source_id != pins.source_id:
         differences.append(f"source_id {pins.source_id} published, {source_id} ({attempt.source.name}) in the config")
     if pins.scoring_digest == attempt.scoring_digest:

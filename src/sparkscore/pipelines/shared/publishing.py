@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sparkscore.pipelines.monitoring.run_monitoring import monitor_run
 from sparkscore.pipelines.scoring.transport_choice import output_frame
+from sparkscore.pipelines.shared.exports import export_publication
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -75,4 +76,5 @@ def finish_publication(
     attempt.report = replace(attempt.report, status=status)
     if on_visible is not None:
         on_visible()
+    export_publication(attempt, run, rows=publication.rows)
     return attempt.finish(status)

@@ -6,7 +6,17 @@ from dataclasses import replace
 from typing import Any
 
 from sparkscore.errors import ErrorSummary, is_retryable
-from sparkscore.records import Pins, ReportedModel, ReportedSource, RunEvent, RunReport, RunStatus, to_utc_text
+from sparkscore.records import (
+    FOLLOW_UP_EVENTS,
+    Pins,
+    ReportedExport,
+    ReportedModel,
+    ReportedSource,
+    RunEvent,
+    RunReport,
+    RunStatus,
+    to_utc_text,
+)
 
 SUPERSEDED_BY = "superseded_by"
 """Key of an `aborted` event's details: the revision that was published instead."""
@@ -45,7 +55,7 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         **columns,
         rows_removed=kept.get("rows_removed"),
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
-        source=None if last.pins is None else ReportedSource(last.source_table or "", last.pins.source_version),
+        source=None if last.pins is None else _source_of_event(last, last.pins),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
@@ -57,13 +67,14 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         rows_per_second=_scoring_rate(last.rows_scored, seconds.get("score_and_stage")),
         drifted=monitored.get("drifted"),
         sla_broken=tuple(rule["rule"] for rule in monitored.get("sla", ()) if not rule["kept"]),
+        exports=_reported_exports(attempt),
         error=_error_of_event(last),
     )
 
 
 def last_own_event(events: Sequence[RunEvent]) -> RunEvent:
-    """The newest event of the last attempt, `monitored` apart: it does not say how far the attempt came."""
-    return next((event for event in reversed(events) if event.event != "monitored"), events[-1])
+    """The newest event of the last attempt that says how far it came."""
+    return next((event for event in reversed(events) if event.event not in FOLLOW_UP_EVENTS), events[-1])
 
 
 def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
@@ -71,10 +82,23 @@ def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
     return ReportedModel(pins.model_name, pins.model_version, model_id, pins.model_digest)
 
 
+def _reported_exports(events: Sequence[RunEvent]) -> tuple[ReportedExport, ...]:
+    """The last word on each export."""
+    found = [event.parsed_details.get("export") for event in events if event.event == "exported"]
+    last = {one["name"]: ReportedExport(**one) for one in found if one}
+    return tuple(last.values())
+
+
+def _source_of_event(event: RunEvent, pins: Pins) -> ReportedSource:
+    landing = event.parsed_details.get("landing") or {}
+    kind = landing.get("format", "delta")
+    return ReportedSource(event.source_table or "", pins.source_version, kind, landing.get("landed_at"))
+
+
 def _status_of_event(event: RunEvent) -> RunStatus:
     if event.event == "aborted":
         return "superseded" if event.parsed_details.get(SUPERSEDED_BY) is not None else "aborted"
-    if event.event in ("published", "monitored"):
+    if event.event == "published" or event.event in FOLLOW_UP_EVENTS:
         return "published"
     return "failed" if event.event == "failed" else "unfinished"
 

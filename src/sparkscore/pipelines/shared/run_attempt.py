@@ -21,9 +21,12 @@ from sparkscore.gate.suites import Suite
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
 from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
+from sparkscore.pipelines.shared.source_tables import describe_landing, open_source_table
 from sparkscore.records import (
     NO_POSTPROCESSING,
     EventKind,
+    ExportedRun,
+    LandedRows,
     Pins,
     Postprocessing,
     ReportedSource,
@@ -42,6 +45,7 @@ from sparkscore.scoring.task_errors import recover_task_error
 from sparkscore.settings import Settings
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.stage.stage_store import StageStore
 from sparkscore.store.run_events import ensure_events_table, load_events, record_events
 from sparkscore.store.table import Table
@@ -84,6 +88,8 @@ class Attempt:
     stage_stores: dict[str, StageStore] = field(default_factory=dict)
     measurings: dict[Gate, SuiteMeasuring] = field(default_factory=dict)
     """The compiled suites of the gates, and what of them tasks measure."""
+    landed: LandedRows | None = None
+    """What the attempt reads of a source without versions."""
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
@@ -98,13 +104,13 @@ class Attempt:
         moment = parse_as_of(as_of)
         own = None if spark is None else _open_session(spark, settings)
         target = Table.from_name(own, settings.output.table, home=settings.home_uri)
-        source = Table.from_name(own, settings.source.table, home=settings.home_uri)
+        source = open_source_table(own, settings, moment)
         report = RunReport(
             settings.job,
             to_utc_text(moment),
             "failed",
             table=target.path or target.name,
-            source=ReportedSource(source.name),
+            source=ReportedSource(source.name, format=settings.source.format),
         )
         return cls(own, settings, moment, target, source, report)
 
@@ -176,7 +182,7 @@ class Attempt:
     @cached_property
     def cores(self) -> int:
         """How many tasks the session runs at once, as it began."""
-        return int(self.spark.sparkContext.defaultParallelism)
+        return count_task_slots(self.spark)
 
     @cached_property
     def first_job(self) -> str:
@@ -189,7 +195,8 @@ class Attempt:
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
-        source = ReportedSource(self.source.name, pins.source_version)
+        landed_at = None if self.landed is None else to_utc_text(self.landed.landed_at)
+        source = ReportedSource(self.source.name, pins.source_version, self.settings.source.format, landed_at)
         self.report = replace(self.report, run_id=run_id, model=model_of_pins(pins, model_id), source=source)
 
     def report_transport(self, transport: str, reason: str) -> None:
@@ -243,6 +250,17 @@ class Attempt:
         """Record what monitoring has found about the published run, and send the alerts that it asks for."""
         details = {**details, "alerts": self.send_run_alerts()}
         self.append_event(replace(self._build_event("monitored", details), exit_code=self.exit_code))
+
+    def record_export(
+        self, details: Mapping[str, Any], *, rows: ExportedRun, failure: SparkscoreError | None = None
+    ) -> None:
+        """Record an export of a publication. Without a session, too, where the events can be written without."""
+        export = {name: value for name, value in details.items() if name != "alerts"}
+        event = self._build_event("exported", {"export": export, "alerts": details.get("alerts", ())})
+        event = replace(event, run_id=rows.run_id, revision=rows.revision, exit_code=self.exit_code)
+        if failure is not None:
+            event = replace(event, error=type(failure).__name__, message=str(failure))
+        record_events(self.runs_table, [event])
 
     def record_event(
         self, kind: EventKind, *, details: Mapping[str, Any] = MappingProxyType({}), message: str | None = None
@@ -324,10 +342,17 @@ class Attempt:
             "verb": self.verb,
             "of_run": self.origin_run_id,
             **({"postprocessing": applied} if applied else {}),
+            **self._landing_details,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
-            "cores": self.cores,
+            "cores": None if self.session is None else self.cores,
         }
         return encode_run_report(self.report, event, details={**known, **details})
+
+    @property
+    def _landing_details(self) -> Mapping[str, Any]:
+        if not self.settings.source.is_landed:
+            return {}
+        return {"landing": describe_landing(self.settings, self.landed, self.source.path)}
 
     def _end_with_failure(self, error: Exception, code: int, *, records: bool) -> None:
         summary = ErrorSummary.from_error(error)

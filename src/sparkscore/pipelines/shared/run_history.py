@@ -219,7 +219,7 @@ def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
     """What a run with new pins would take. An unreachable registry or source is no reason to fail."""
     newer: dict[str, Any] = {}
     try:
-        if attempt.settings.source.version == "latest":
+        if attempt.settings.source.version == "latest" and not attempt.settings.source.is_landed:
             now = attempt.source.load_newest_version()
             newer |= {"source_version": now} if now > pins.source_version else {}
         version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)

@@ -1,0 +1,1 @@
+"""Copies of what is published, for readers that do not read Delta."""

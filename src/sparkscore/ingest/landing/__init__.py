@@ -1,0 +1,1 @@
+"""Reads sources without versions, for their landing: which reader, which columns, which rows. Writes nothing."""
