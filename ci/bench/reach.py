@@ -14,9 +14,16 @@ TABLES = tuple(
 )
 
 
+EXPORT = Contender("ours, export to PostgreSQL", "database", "export", "onnx")
+JDBC = Contender("Spark's JDBC writer", "database", "jdbc", "onnx")
+
+
 def reach_cases(rows: int, repeats: int) -> list[Case]:
-    """What grows the reach: tables of Delta's features."""
-    return [Case("reach", "tables", TABLES, shape=Shape(max(1, rows // 4)), repeats=repeats)]
+    """What grows the reach: tables of Delta's features, and databases."""
+    return [
+        Case("reach", "tables", TABLES, shape=Shape(max(1, rows // 4)), repeats=repeats),
+        Case("reach", "postgresql", (EXPORT, JDBC), shape=Shape(max(1, rows // 32)), repeats=repeats),
+    ]
 
 
 def _goals() -> Iterator[Goal]:
@@ -24,6 +31,14 @@ def _goals() -> Iterator[Goal]:
     for one in others:
         name = f"scan of a table {one.options['table']}, rows of its files, of the plain scan"
         yield Goal(name, "reach/tables", (Part(plain.name),), (Part(one.name),), 0.9)
+
+    yield Goal(
+        "export to PostgreSQL, rows per second, of Spark's JDBC writer",
+        "reach/postgresql",
+        (Part(JDBC.name),),
+        (Part(EXPORT.name),),
+        2,
+    )
 
 
 REACH_GOALS = tuple(_goals())
