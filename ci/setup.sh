@@ -21,7 +21,7 @@ setup_venv=$setup_root/.venv
 setup_stamp=$setup_venv/.setup.stamp
 setup_lock=$setup_venv/.setup.lock
 setup_runtimes_folder=$setup_venv/runtimes
-setup_runtimes_stamp=$setup_venv/.runtimes.stamp
+setup_runtimes_stamp=$setup_runtimes_folder/.stamp
 setup_is_ours= # whether the environment is .venv, which is ours to add to
 
 setup_say() { printf '%s\n' "$*" >&2; }
@@ -120,7 +120,7 @@ setup_install_locked() { # LOCK [PREFIX]
         uv pip install --quiet --compile-bytecode --python "$setup_venv/bin/python" --no-deps --require-hashes \
             ${to[@]+"${to[@]}"} -r "$lock"
     else
-        setup_pip_install "$lock" ${to[@]+"${to[@]}"} || return
+        setup_pip_install "$lock" ${to[@]+"${to[@]}" --ignore-installed} || return
         "$setup_venv/bin/python" -m compileall -qq -j 0 -x '/tests/' \
             "${2:-$setup_venv}"/lib/python*/site-packages >/dev/null 2>&1 || true
     fi
@@ -198,7 +198,7 @@ setup_install_runtimes() {
         setup_has_installer || setup_fail 2 "set-up: $setup_venv was made by uv, which is no longer installed: remove it, and run the command again"
         setup_say "set-up: installing $(grep -c '^[a-z0-9]' "$setup_root/requirements-runtimes.lock") packages of" \
             "runtimes: gigabytes, once"
-        rm -rf "$setup_runtimes_stamp" "$setup_runtimes_folder"
+        rm -rf "$setup_runtimes_folder"
         # what they need beside one another is in requirements.lock, with the same versions
         setup_install_locked requirements-runtimes.lock "$setup_runtimes_folder" ||
             setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to continue"

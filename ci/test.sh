@@ -32,7 +32,7 @@ step_docs() {
 # Of all tests: the ones that are not slow (tests/conftest.py says which are), or the slow ones. A whole run of both is
 # `ci/test.sh coverage`, which measures what they reach.
 step_tests() { lanes -m "not slow"; }
-step_slow() { TESTS_EXAMPLES=all lanes -m "slow or examples"; }
+step_slow() { TESTS_EXAMPLES=all lanes -m "slow or examples" --seconds tests/seconds-slow.txt; }
 step_coverage() {
     python -m coverage erase
     coverage=(-m coverage run)
@@ -80,7 +80,7 @@ lanes() {
         printf '\n== lane %s, beside the others\n' "${names[name]}"
         cat "build/lane-${names[name]}.log"
     done
-    sort -rn "$queue"/seconds-*.txt >build/seconds.txt # what tests/seconds.txt is to be, now and then
+    sort -rn "$queue"/seconds-*.txt >build/seconds.txt # what tests/seconds.txt, or seconds-slow.txt, is to be now and then
     return "$outcome"
 }
 # The process that tests with torch and onnxruntime begins when they are there, and alone has them: see tests/lanes.py.
@@ -105,6 +105,7 @@ prepare() {
     PATH=$(dirname "$SETUP_PYTHON"):$PATH
     python -m compileall -qq src tests jobs # each of hundreds of processes would, where Python may not keep it
     python -m tests.postgres || setup_say "PostgreSQL's JDBC driver could not be fetched (above); tests that need it are skipped"
+    [[ " ${steps[*]} " != " slow " ]] || python -m tests.s3a_jars || setup_say "Hadoop's S3A could not be fetched (above); tests that need it are skipped"
     rm -f build/spark.jsa # of another Spark, perhaps
     find_archive
     (setup_runtimes) >build/runtimes.log 2>&1 &

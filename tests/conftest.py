@@ -15,7 +15,6 @@ from pyspark.sql import SparkSession
 
 from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
 from tests.warm_daemon import MORE
-from tests.workers import end_idle_workers
 from tests.world import Registry, World, registry_in, source_rows
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -49,6 +48,7 @@ SLOW = (
     "tests/faults/test_terminated.py",
     "tests/faults/test_workers.py",
     "tests/faults/test_disk.py",
+    "tests/faults/test_landing.py",
     "tests/faults/test_model.py",
     "tests/faults/test_changed.py",
     "tests/faults/test_soak.py",
@@ -134,6 +134,40 @@ SLOW = (
     "tests/store/test_table_growth.py::test_other_keys_are_refused_for_they_are_what_a_row_is[keys1",
     "tests/store/test_table_growth.py::test_other_keys_are_refused_for_they_are_what_a_row_is[keys2",
     "tests/store/test_table_growth.py::test_who_changes_the_columns_first",
+    "tests/demo/test_recipe.py::test_training_again",
+    "tests/demo/test_seasons.py",
+    "tests/demo/test_train.py::test_a_champion_whose",
+    "tests/demo/test_train.py::test_other_flights",
+    "tests/former/test_former.py::test_a_run_migrates",
+    "tests/ingest/test_snapshot.py::test_a_session_that_skips_bad_files_is_refused[TRUE",
+    "tests/ingest/test_snapshot.py::test_a_version_that_is_not_there_is_refused[1000000000",
+    "tests/ingest/test_snapshot.py::test_an_older_version_is_read_as_it_was[0",
+    "tests/ingest/test_snapshot.py::test_an_older_version_is_read_as_it_was[2",
+    "tests/model/host/test_model_host.py::TestBatchTimeout::test_batches_that_only",
+    "tests/model/host/test_model_host.py::TestOneLoad::test_other_params",
+    "tests/monitor/test_metrics_file.py::TestServer",
+    "tests/monitor/test_profile_memory.py::test_a_segment_of_a_million",
+    "tests/pipelines/test_chunks.py::test_a_scan_is_stopped",
+    "tests/pipelines/test_chunks.py::test_the_tables_of_readers",
+    "tests/pipelines/test_hostile_session.py",
+    "tests/pipelines/test_model_inputs_of_a_run.py::test_a_variant",
+    "tests/pipelines/test_one_pass.py::test_a_share_of_rejects",
+    "tests/pipelines/test_repeated_rows.py::test_a_model_that_answers_alike",
+    "tests/pipelines/test_run_monitoring.py::TestDrift::test_it_ends_with_5",
+    "tests/pipelines/test_score.py::TestPublishing::test_an_older_source",
+    "tests/pipelines/test_score.py::TestPublishing::test_a_models_input",
+    "tests/store/test_guarded_writes.py::test_an_older_as_of",
+    "tests/store/test_guarded_writes.py::test_two_as_ofs",
+    "tests/store/test_retention.py::test_a_publish_of_a_date",
+    "tests/store/test_retention.py::test_the_revisions",
+    "tests/store/test_table_growth.py::test_a_publication_under_way",
+    "tests/store/test_table_growth.py::test_fields_inside",
+    "tests/store/test_table_migration.py::test_a_table_of_a_third_job_is_refused[somebody",
+    "tests/store/test_table_migration.py::test_planning",
+    "tests/store/test_table_migration.py::test_the_names_that_a_job_had",
+    "tests/store/test_table_migration.py::test_what_is_not_wider_is_refused[carrier",
+    "tests/store/test_table_migration.py::test_what_is_not_wider_is_refused[prediction",
+    "tests/store/test_table_migration.py::test_what_is_not_wider_is_refused[source_version",
     "tests/former/test_former.py::test_a_renamed_job",
     "tests/former/test_former.py::test_another_threshold",
     "tests/former/test_former.py::test_two_runs_at_once",
@@ -223,12 +257,6 @@ def spark() -> Iterator[SparkSession]:
     session = start_local_session("tests", master="local[2,4]")
     yield session
     session.stop()
-
-
-@pytest.fixture
-def fresh_workers(spark: SparkSession) -> None:
-    """Python workers that hold no model: a second one would get a process of its own, which takes a second to start."""
-    end_idle_workers(spark)
 
 
 @pytest.fixture(scope="session")

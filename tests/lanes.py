@@ -10,16 +10,17 @@ them.
 
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 RECORD = Path(__file__).with_name("seconds.txt")
-"""Lines of seconds and file; a file that is not there takes no time."""
-TOGETHER = ("tests/demo",)
+"""A file that is not in it takes no time. Beside it: that of the slow tests."""
+TOGETHER = ("tests/connect", "tests/demo")
 """Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 RUNTIMES = (
     "tests/model/runtimes/test_onnx_runtime.py",
@@ -36,6 +37,9 @@ imports scikit-learn whole, as the format of its models does, would take three t
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The folder that the processes share, and which tests they run."""
     parser.addoption("--runtimes", action="store_true", help="run the files that need torch or onnxruntime, no others")
+    parser.addoption(
+        "--seconds", type=Path, default=RECORD, help="what files took at some time: lines of seconds and file"
+    )
     parser.addoption("--queue", type=Path, required=True, help="the folder that all processes of the run share")
 
 
@@ -48,14 +52,6 @@ def load_seconds(record: Path) -> Mapping[str, float]:
 def part_of(file: str) -> str:
     """What is taken at once: the file, or a folder."""
     return next((folder for folder in TOGETHER if file.startswith(f"{folder}/")), file)
-
-
-def list_files(folder: Path, arguments: Iterable[str]) -> Iterator[str]:
-    """The files of tests that the arguments name, or that lie in folders that they name: relative to the folder."""
-    for argument in arguments:
-        path = folder / argument
-        for file in path.rglob("test_*.py") if path.is_dir() else [path]:
-            yield file.relative_to(folder).as_posix()
 
 
 def order_files(files: Sequence[str], seconds: Mapping[str, float]) -> Sequence[str]:
@@ -83,38 +79,53 @@ class Later:
         return [self.session]
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection() -> bool:
-    """In the place of pytest's own: nothing is collected yet."""
-    return True
+@dataclass(eq=False)
+class Lane:
+    """This process: the files of tests by the part that each belongs to, none of them imported before it is taken."""
+
+    session: pytest.Session
+    parts: defaultdict[str, list[pytest.Module]] = field(default_factory=lambda: defaultdict(list))
+    is_importing: bool = False
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_make_collect_report(self, collector: pytest.Collector) -> pytest.CollectReport | None:
+        """In the place of the import of a file that is only found."""
+        if self.is_importing or not isinstance(collector, pytest.Module):
+            return None
+        self.parts[part_of(collector.path.relative_to(self.session.config.rootpath).as_posix())].append(collector)
+        return pytest.CollectReport(collector.nodeid, "passed", None, [])
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool | None:
+        """In the place of pytest's own loop over all tests."""
+        option, collected = session.config.option, 0
+        if option.collectonly:
+            return None
+        self.is_importing = True
+        chosen = [part for part in self.parts if (part in RUNTIMES) == option.runtimes]
+        for part in order_files(chosen, load_seconds(option.seconds)):
+            if has_taken(option.queue, part):
+                begun = time.monotonic()
+                items = self.collect_items(part)
+                collected += len(items)
+                run_items(session, items)
+                with (option.queue / f"seconds-{os.getpid()}.txt").open("a", encoding="utf-8") as record:
+                    record.write(f"{time.monotonic() - begun:.1f} {part}\n")
+        session.testscollected = max(collected, 1)  # whoever comes too late for any has not failed
+        return True
+
+    def collect_items(self, part: str) -> Sequence[pytest.Item]:
+        """Its tests that the options select; none of a file that cannot be imported, which fails the run."""
+        session = self.session
+        session.items = [item for module in self.parts[part] for item in session.genitems(module)]
+        session.config.hook.pytest_collection_modifyitems(session=session, config=session.config, items=session.items)
+        return session.items
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtestloop(session: pytest.Session) -> bool:
-    """In the place of pytest's own loop over all tests."""
-    config = session.config
-    queue: Path = config.option.queue
-    files = list_files(config.rootpath, config.args)
-    parts = {part_of(file) for file in files if (file in RUNTIMES) == config.option.runtimes}
-    for part in order_files(list(parts), load_seconds(RECORD)):
-        if has_taken(queue, part):
-            begun = time.monotonic()
-            run_items(session, collect_items(session, part))
-            with (queue / f"seconds-{os.getpid()}.txt").open("a", encoding="utf-8") as record:
-                record.write(f"{time.monotonic() - begun:.1f} {part}\n")
-    session.testscollected = max(session.testscollected, 1)  # whoever comes too late for any has not failed
-    return True
-
-
-def collect_items(session: pytest.Session, part: str) -> Sequence[pytest.Item]:
-    """The tests of a file or folder that the options select; none where it cannot be imported, which fails the run."""
-    option = session.config.option
-    verbosity, option.verbose = option.verbose, -1  # else it says for each file how many tests there are
-    try:
-        session.perform_collect([str(session.config.rootpath / part)])
-    finally:
-        option.verbose = verbosity
-    return session.items
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """The process takes part."""
+    lane = Lane(session, is_importing=session.config.option.collectonly)
+    session.config.pluginmanager.register(lane, "lane")
 
 
 def run_items(session: pytest.Session, items: Sequence[pytest.Item]) -> None:

@@ -48,7 +48,7 @@ class ServerlessSession(SparkSession):
         return cls(spark.sparkContext, spark.newSession()._jsparkSession)
 
     @property
-    def conf(self) -> RuntimeConfig:  # type: ignore[override]
+    def conf(self) -> RuntimeConfig:
         return ServerlessConf(self._jsparkSession.conf())
 
 

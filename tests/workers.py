@@ -1,16 +1,34 @@
-"""The Python workers of a local session."""
+"""The Python workers of this process's Spark: a worker that holds a model loads no other one into itself.
+
+The second model would get a process of its own, which takes seconds to start; another worker is there at once.
+"""
 
 from typing import Any
 
-from pyspark.sql import SparkSession
+from pyspark import SparkContext
+
+_EXPECTED: list[object] = []
+"""The model that workers load next; at most one."""
 
 
-def end_idle_workers(spark: SparkSession) -> None:
-    """End all workers of the session's JVM; Spark starts new ones.
+def expect_model(model: object) -> None:
+    """End the workers where the model that they load next is another one than before.
 
     Needs:   no task runs.
     """
-    gateway: Any = spark.sparkContext._gateway
-    for daemon in gateway.jvm.java.lang.ProcessHandle.current().children().toArray():
+    if [model] != _EXPECTED:
+        _EXPECTED[:] = [model]
+        end_idle_workers()
+
+
+def end_idle_workers() -> None:
+    """End all workers; Spark starts new ones.
+
+    Needs:   no task runs.
+    """
+    context: Any = SparkContext._active_spark_context
+    if context is None:
+        return
+    for daemon in context._gateway.jvm.java.lang.ProcessHandle.current().children().toArray():
         for worker in daemon.children().toArray():
             worker.destroyForcibly()

@@ -23,6 +23,7 @@ from sparkscore.records import RunReport, TableRef
 from sparkscore.settings import Settings
 from sparkscore.store.table import Table
 from tests.layers import Trail
+from tests.workers import expect_model
 
 MODEL = "late"
 AS_OF = "2013-12-31"
@@ -62,6 +63,7 @@ class Registry:
 
     def alias(self, version: int, *, alias: str = "champion") -> None:
         """Move an alias."""
+        expect_model((self.uri, version))
         MlflowClient(self.uri, registry_uri=self.uri).set_registered_model_alias(MODEL, alias, str(version))
 
     def aliases(self) -> list[tuple[str, list[tuple[str, Any]]]]:

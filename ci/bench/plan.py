@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from bench.comparisons import Case, Contender, EngineSpec, Goal, Part
+from bench.connect_runs import CONNECT_GOALS, connect_cases
 from bench.data import Shape
 from bench.reach import REACH_GOALS, reach_cases
 from bench.small_runs import SMALL_GOALS, small_cases
@@ -25,6 +26,7 @@ ENGINES: Mapping[str, EngineSpec] = {
     "ours-growth": EngineSpec("bench.ways.ours", needs=SPARK),
     "spark": EngineSpec("bench.ways.spark", needs=SPARK),
     "shell": EngineSpec("bench.ways.shell", needs=SPARK),
+    "ours-connect": EngineSpec("bench.ways.ours_connect", needs=(*SPARK, "grpc")),
     "small": EngineSpec("bench.ways.small", needs=SPARK),
     **{
         f"gates-{way}": EngineSpec("bench.ways.gates", needs=("pyspark", "delta", "great_expectations"))
@@ -115,7 +117,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
         "small": lambda _, times: small_cases(times),
         "gates": _gates,
-        "reach": reach_cases,
+        "reach": lambda count, times: [*reach_cases(count, times), *connect_cases(count, times)],
     }
     return [case for section in sections for case in makers[section](rows, repeats)]
 
@@ -325,4 +327,5 @@ GOALS: tuple[Goal, ...] = (
     ),
     *SMALL_GOALS,
     *REACH_GOALS,
+    *CONNECT_GOALS,
 )

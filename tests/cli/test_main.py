@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
+from py4j.protocol import Py4JNetworkError
 
 from sparkscore.cli import main
 from sparkscore.errors import ConfigError
@@ -123,6 +124,18 @@ def test_a_bug_is_exit_code_one_with_a_hint(
     assert (code, result["error"]["class"]) == (1, "KeyError")
     assert "--debug" in said
     assert "Traceback" not in said
+
+
+def test_a_jvm_that_is_gone_is_exit_code_75_whatever_the_verb(
+    config: str, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_: object) -> str:
+        raise Py4JNetworkError("Answer from Java side is empty")
+
+    monkeypatch.setitem(main.VERBS, "gate", replace(main.VERBS["gate"], execute=broken))
+    code, result, said = call(capfd, "gate", "--config", config)
+    assert (code, result["exit_code"], result["error"]["class"]) == (75, 75, "SessionLost")
+    assert "run the same command again" in said
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,12 @@ RETRIES = 2
 """Of PySpark's own client: with fifteen it waits for ten minutes."""
 
 
+def give_up_soon() -> None:
+    """PySpark's client tries a server that is gone a few times."""
+    init: Any = DefaultPolicy.__init__
+    init.__defaults__ = (RETRIES, *init.__defaults__[1:])
+
+
 def refuse_settings() -> None:
     """What serverless compute lets nobody set this process cannot set either."""
     for name in ("set", "unset", "get"):
@@ -46,7 +52,7 @@ def _struck(where: str, pid: int) -> AbstractContextManager[None]:
 def main(file: Path) -> None:
     """Do the order."""
     order, line = json.loads(file.read_text()), file.with_suffix(".line")
-    DefaultPolicy.__init__.__defaults__ = (RETRIES, *DefaultPolicy.__init__.__defaults__[1:])  # type: ignore[misc]
+    give_up_soon()
     if order["serverless"]:
         refuse_settings()
     with _struck(order["where"], order["pid"]):

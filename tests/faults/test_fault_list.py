@@ -35,12 +35,18 @@ def test_a_fault_is_tested_where_the_list_says(fault: str, tests: str) -> None:
 
 
 def list_tests(module: ast.Module) -> Iterator[tuple[str, str]]:
-    """Each test as it is named behind its file, with the source of its decorators and those of its class."""
+    """Each test as it is named behind its file, with the source of its decorators, and of what they are named for."""
+    named = {
+        node.targets[0].id: ast.unparse(node.value)
+        for node in module.body
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
+    }
     for outer in module.body:
         for node in [outer, *(outer.body if isinstance(outer, ast.ClassDef) else [])]:
             if isinstance(node, ast.FunctionDef) and node.name.startswith("test"):
                 name = node.name if node is outer else f"{getattr(outer, 'name', '')}::{node.name}"
-                yield name, "".join(ast.unparse(one) for one in node.decorator_list)
+                decorators = [ast.unparse(one) for one in node.decorator_list]
+                yield name, "".join(f"{one} {named.get(one, '')}" for one in decorators)
 
 
 def is_in_each_run(file: Path, part: str) -> bool:

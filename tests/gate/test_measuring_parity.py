@@ -19,6 +19,7 @@ from sparkscore.gate.suite_measuring import (
 from sparkscore.gate.suites import Expectation
 from sparkscore.gate.verdicts import evaluate_compiled_suite
 from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from tests.examples import examples, more_examples_in_slow
 from tests.gate.compiled.suites import ROWS, SCHEMA, suites
 from tests.gate.measuring import cut_rows, measured_states, plan_measuring, refuse_frame, rule_of
 
@@ -140,9 +141,12 @@ def small(spark: SparkSession) -> SparkSession:
     return session
 
 
-_FEW = settings(max_examples=6, suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate])
+_FEW = settings(
+    max_examples=examples(3, slow=20), suppress_health_check=list(HealthCheck), database=None, phases=[Phase.generate]
+)
 
 
+@more_examples_in_slow
 @_FEW
 @given(rows=TYPED_ROWS, seed=st.integers())
 def test_rules_over_every_type_find_what_spark_finds(
@@ -158,6 +162,7 @@ def test_rules_over_every_type_find_what_spark_finds(
     assert find_differences(frame, plan_measuring(typed_rules(), frame.schema), cut_rows(batch, seed)) == []
 
 
+@more_examples_in_slow
 @_FEW
 @given(rows=ROWS, suite=suites(), seed=st.integers())
 def test_random_suites_find_what_spark_finds(

@@ -28,6 +28,7 @@ from sparkscore.model.runtimes.scorer import Scorer
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.records import PinnedModel
 from tests import world
+from tests.workers import expect_model
 
 cloudpickle.register_pickle_by_value(__import__(__name__, fromlist=["_"]))  # executors cannot import tests
 
@@ -103,7 +104,9 @@ class Shelf:
             mlflow.set_experiment("tests")
             told: dict[str, Any] = {"signature": signed, "registered_model_name": name, "pip_requirements": []}
             info = log(name="model", **told | more)
-        return f"models:/{name}/{info.registered_model_version}"
+        uri = f"models:/{name}/{info.registered_model_version}"
+        expect_model((self.uri, uri))
+        return uri
 
     def files(self, name: str) -> Path:
         """Where the registry keeps the files of a model's first version."""

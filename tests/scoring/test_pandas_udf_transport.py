@@ -24,7 +24,7 @@ from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, 
 from tests.warm_daemon import MORE
 
 BIG = 2**53 + 1
-pytestmark = pytest.mark.usefixtures("workers_with_mlflow", "fresh_workers")
+pytestmark = pytest.mark.usefixtures("workers_with_mlflow")
 DOUBLE = signature(columns(x="double"), tensor("float64"))
 
 

@@ -1,6 +1,8 @@
 """Errors that say that Spark is gone, and those that do not."""
 
-import grpc
+from importlib import import_module
+from typing import Any
+
 import pytest
 from py4j.protocol import Py4JNetworkError
 from pyspark.errors import AnalysisException, PySparkAssertionError
@@ -11,20 +13,26 @@ from sparkscore.errors import PublishConflict, SessionLost
 from sparkscore.spark.error_translation import spark_end_error, to_sparkscore_error
 from sparkscore.spark.lost_session import is_session_lost, session_lost_error
 
-
-def said_by_a_server(condition: str, status: grpc.StatusCode = grpc.StatusCode.INTERNAL) -> Exception:
-    return SparkConnectGrpcException(f"[{condition}] said", errorClass=condition, grpc_status_code=status)
+grpc: Any = import_module("grpc")
 
 
-class Refused(grpc.RpcError):
+def said_by_a_server(condition: str) -> Exception:
+    return SparkConnectGrpcException(f"[{condition}] said", errorClass=condition)
+
+
+def nobody_answers() -> Exception:
     """What PySpark's client passes on as it is where it ships files."""
-
-    def code(self) -> grpc.StatusCode:
-        return grpc.StatusCode.UNAVAILABLE
+    with grpc.insecure_channel("127.0.0.1:1") as channel:
+        try:
+            channel.unary_unary("/nobody")(b"", timeout=30)
+        except grpc.RpcError as error:
+            found: Exception = error
+            return found
+    raise AssertionError("somebody answers")
 
 
 LOST = {
-    "files that no server takes": Refused(),
+    "files that no server takes": nobody_answers(),
     "a JVM that does not answer": Py4JNetworkError("Answer from Java side is empty"),
     "a server that does not answer": SparkConnectGrpcException("down", grpc_status_code=grpc.StatusCode.UNAVAILABLE),
     "a server that was started anew": said_by_a_server("INVALID_HANDLE.SESSION_CHANGED"),

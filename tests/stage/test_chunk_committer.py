@@ -144,6 +144,18 @@ def test_parts_of_two_attempts_that_overlap_are_added_once_and_the_rest_stays_mi
     ]
 
 
+def test_of_a_task_that_ran_twice_one_result_counts(bench: Bench) -> None:
+    chunks = bench.attempt()
+    twice = [bench.split(0), bench.split(0), bench.part(1, (0, 0), (1, 2)), bench.split(1)]
+    chunks.add([*twice, bench.split(2), bench.split(3)], every_s=0)
+    assert [(part.split, part.first) for part in chunks.missing] == [(1, (1, 2))]
+    chunks.add([bench.split(1), bench.part(1, (1, 2), (2, 0))], every_s=0)
+    stage = bench.stage()
+    assert stage is not None
+    assert (stage.rows, stage.keys_ascend) == (40, True)
+    assert bench.ids() == list(range(40))
+
+
 def test_chunks_of_another_file_plan_are_refused(bench: Bench) -> None:
     chunks = bench.attempt()
     bench.attempt(replace(SCAN, plan="other")).add([bench.split(0)], every_s=0)

@@ -113,6 +113,14 @@ def test_each_row_of_the_parts_that_are_committed_is_in_the_states_once(tmp_path
         merged_ids(states, SAMPLE, share=0.6)
 
 
+def test_the_files_metadata_is_read_once_for_all_summaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    states, read = commit_parts(tmp_path, *write_part(tmp_path, batch(1)), *write_part(tmp_path, batch(2))), []
+    read_metadata = pq.read_metadata
+    monkeypatch.setattr(pq, "read_metadata", lambda path, **more: read.append(path) or read_metadata(path, **more))
+    assert merged_ids(states, SOURCE) == merged_ids(states, STAGED) == [1, 2]
+    assert len(read) == 2
+
+
 def test_a_part_without_rows_and_a_stage_without_files_have_the_state_of_no_rows(tmp_path: Path) -> None:
     assert write_part(tmp_path) == []
     assert merged_ids(commit_parts(tmp_path), SOURCE) == []

@@ -89,7 +89,7 @@ def print_usage(text: str) -> None:
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
     """The outcome of a command that failed; prints why to stderr."""
     redact_exception(error)
-    known = error if isinstance(error, SparkscoreError) else None
+    known = error if isinstance(error, SparkscoreError) else _find_lost_session(error)
     report = (
         known.report
         if known is not None and isinstance(known.report, RunReport | MaintenanceReport | MigrationReport)
@@ -98,13 +98,26 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
     if report is None:
         code = known.exit_code if known is not None else SparkscoreError.exit_code
         report = RunReport(
-            getattr(args, "job", ""), getattr(args, "as_of", None), "failed", code, error=ErrorSummary.from_error(error)
+            getattr(args, "job", ""),
+            getattr(args, "as_of", None),
+            "failed",
+            code,
+            error=ErrorSummary.from_error(known or error),
         )
     if args.debug:
         print(visible_text(redact_secrets(traceback.format_exc())), file=sys.stderr)
     bug = f"{type(error).__name__}: {_first_error_lines(error)}\n  do: run it again with --debug for the stack trace"
     print(f"sparkscore: {visible_text(redact_secrets(bug if known is None else str(known)))}", file=sys.stderr)
     return CommandOutcome(report.exit_code, report.to_json())
+
+
+def _find_lost_session(error: Exception) -> SparkscoreError | None:
+    """What a verb that is no attempt of a run fails with when Spark is gone; light where nobody has started Spark."""
+    if "pyspark" not in sys.modules:
+        return None
+    from sparkscore.spark.lost_session import is_session_lost, session_lost_error
+
+    return session_lost_error("the verb was running") if is_session_lost(error) else None
 
 
 def _first_error_lines(error: Exception) -> str:

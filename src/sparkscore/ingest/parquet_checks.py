@@ -30,7 +30,8 @@ def find_file_columns(file: pq.ParquetFile, columns: pa.Schema, partitions: Sequ
     for leaf, path, top in _iterate_leaves(file):
         if top in wanted:
             _refuse_other_timestamps(leaf, top, columns.field(top).type)
-            _refuse_other_lists(leaf, path)
+            if _holds_struct(columns.field(top).type):
+                _refuse_other_lists(leaf, path)
     return [name for name in wanted if name in names]
 
 
@@ -43,7 +44,7 @@ def _iterate_leaves(file: pq.ParquetFile) -> Iterator[tuple[Any, str, str]]:
 
 
 def _leaf_paths(field: pa.Field) -> list[str]:
-    kind = field.type
+    kind = field.type.storage_type if isinstance(field.type, pa.BaseExtensionType) else field.type
     if pa.types.is_struct(kind):
         inner = [path for child in kind for path in _leaf_paths(child)]
     elif pa.types.is_map(kind):
@@ -53,6 +54,14 @@ def _leaf_paths(field: pa.Field) -> list[str]:
     else:
         return [str(field.name)]
     return [f"{field.name}.{path}" for path in inner]
+
+
+def _holds_struct(kind: pa.DataType) -> bool:
+    if pa.types.is_list(kind):
+        return _holds_struct(kind.value_type)
+    if pa.types.is_map(kind):
+        return _holds_struct(kind.key_type) or _holds_struct(kind.item_type)
+    return bool(pa.types.is_struct(kind))
 
 
 def _refuse_other_lists(leaf: Any, path: str) -> None:

@@ -1,14 +1,12 @@
 """The data files of a pinned version by its log, and which tables' files the scan reads. Runs on the driver."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError
 
 from sparkscore.errors import ScanUnsupported, TableNotFound
@@ -53,12 +51,9 @@ def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> 
     Jobs:    none.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    table = _open_plain_table(log, snapshot, columns)
-    if table is None:
-        return _list_replayed_files(_replay(log, snapshot.version), log, snapshot, columns)
-    _require_pinned_id(str(table.metadata().id), snapshot)
-    _refuse_unreadable_columns(json.loads(table.schema().to_json()), columns)
-    return SourceFiles(list_data_files(table), tuple(table.metadata().partition_columns))
+    return _list_deltalake_files(log, snapshot, columns) or _list_replayed_files(
+        _replay(log, snapshot.version), log, snapshot, columns
+    )
 
 
 def count_live_rows(files: pa.Table) -> int | None:
@@ -70,21 +65,21 @@ def count_live_rows(files: pa.Table) -> int | None:
     return rows - int(pc.sum(deleted).as_py() or 0)
 
 
-def _open_plain_table(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> DeltaTable | None:
-    """The table, where deltalake lists its files as Spark does."""
+def _list_deltalake_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
+    """The files, where deltalake lists them as Spark does."""
     try:
         table = log.open_version(snapshot.version)
     except (DeltaError, OSError, TableNotFound, ScanUnsupported):  # the log itself may be readable
         return None
+    _require_pinned_id(str(table.metadata().id), snapshot)
     partitions = [snapshot.schema.field(name) for name in table.metadata().partition_columns if name in columns.names]
-    is_typed = all(any(fits(field.type) for fits in _PLAIN_PARTITION_TYPES) for field in partitions)
-    return table if is_typed and not _has_files_elsewhere(table) else None
-
-
-def _has_files_elsewhere(table: DeltaTable) -> bool:
-    """Whether it names files outside of its folder, as shallow clones do."""
-    paths = pa.table(table.get_add_actions()).column("path").to_pylist()
-    return any(path.startswith("/") or urlsplit(path).scheme for path in paths)
+    if not all(any(fits(field.type) for fits in _PLAIN_PARTITION_TYPES) for field in partitions):
+        return None
+    _refuse_unreadable_columns(json.loads(table.schema().to_json()), columns)
+    try:
+        return SourceFiles(list_data_files(table), tuple(table.metadata().partition_columns))
+    except ScanUnsupported:  # files elsewhere, as shallow clones have them
+        return None
 
 
 def _replay(log: TableLog, version: int) -> ReplayedLog:
@@ -107,6 +102,7 @@ def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapsho
     stored = {field.name: to_stored_column(fields[field.name], field, mode=mode) for field in columns}
     partitions = [name for name in metadata["partitionColumns"] if name in stored]
     filtered = {condition.column for condition in snapshot.where} - set(partitions)
+    _refuse_filters_on_widened_floats(fields, filtered)
     known = [name for name in filtered if _has_comparable_statistics(fields[name])]
     files = to_scan_files(
         replayed.files,
@@ -118,9 +114,22 @@ def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapsho
 
 
 def _has_comparable_statistics(field: Mapping[str, Any]) -> bool:
-    """Whether statistics of older files are of the column's values: those of narrower floats are not, as text."""
-    changes = field.get("metadata", {}).get("delta.typeChanges", [])
-    return all(change.get("fromType") in _INTEGERS and change.get("toType") in _INTEGERS for change in changes)
+    """Whether statistics of older files are values of the column's type as text."""
+    return all(
+        change.get("fromType") in _INTEGERS and change.get("toType") in _INTEGERS for change in _type_changes(field)
+    )
+
+
+def _refuse_filters_on_widened_floats(fields: Mapping[str, Any], filtered: Iterable[str]) -> None:
+    """Spark takes 0.1, the text of a float's statistics, for a bound of doubles, and leaves out files with 0.1f."""
+    for name in filtered:
+        if any(change.get("fromType") == "float" for change in _type_changes(fields[name])):
+            raise ScanUnsupported(f"the filter's column {name} was widened from float", "another column")
+
+
+def _type_changes(field: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = field.get("metadata", {}).get("delta.typeChanges", [])
+    return found
 
 
 def _require_pinned_id(found: str, snapshot: Snapshot) -> None:

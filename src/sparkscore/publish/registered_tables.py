@@ -4,8 +4,10 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
+from sparkscore.errors import UnsupportedSession
 from sparkscore.publish.latest_view import latest_predictions
 from sparkscore.settings import Settings
+from sparkscore.spark.session_kind import shares_files
 from sparkscore.store.table import Table
 
 
@@ -13,8 +15,15 @@ def register_tables(spark: SparkSession, settings: Settings) -> list[str]:
     """Names for SQL where there is no catalog: a temporary view per table of a local home, and the job's `_latest`.
 
     Jobs:    none.
+    Raises:  UnsupportedSession for a client of Spark Connect on another machine than its server.
     """
     folder = Path(settings.home_uri, "tables")
+    if not shares_files(spark):
+        raise UnsupportedSession(
+            f"a client of Spark Connect does not reach {folder} of its server",
+            "a client on the server's machine",
+            "name the tables by their paths, or keep them in a catalog",
+        )
     tables = (
         sorted(entry.name for entry in folder.iterdir() if (entry / "_delta_log").is_dir()) if folder.is_dir() else []
     )

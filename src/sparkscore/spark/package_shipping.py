@@ -23,7 +23,7 @@ def ship_package(spark: SparkSession) -> None:
     """
     if not is_connect_session(spark) or spark in _HAVING:
         return
-    folder = _package_folder()
+    folder = _sparkscore_folder()
     if folder is not None:
         with tempfile.TemporaryDirectory(prefix="sparkscore-") as workplace:
             content, name = _zip_package(folder)
@@ -33,7 +33,7 @@ def ship_package(spark: SparkSession) -> None:
     _HAVING.add(spark)
 
 
-def _package_folder() -> Path | None:
+def _sparkscore_folder() -> Path | None:
     """Where the package lies; None inside an archive, which whoever made it has sent."""
     spec = find_spec("sparkscore")
     folder = None if spec is None or spec.origin is None else Path(spec.origin).parent

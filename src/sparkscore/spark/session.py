@@ -82,6 +82,11 @@ def start_local_session(app_name: str, *, master: str) -> SparkSession:
     return _start_session(builder)
 
 
+def choose_server_conf() -> dict[str, str]:
+    """What a server of Spark Connect on this machine is to be started with, for tests and benchmarks of its clients."""
+    return {**_LOCAL_CONF, **choose_delta_conf(), **_STATIC_CONF}
+
+
 def _start_session(builder: SparkSession.Builder) -> SparkSession:
     # Ten kilobytes of JVM stack per error, as JSON on stderr; the error itself is raised all the same.
     PySparkLogger.getLogger("DataFrameQueryContextLogger").disabled = True

@@ -11,12 +11,15 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkscore.records import SplitPart
+from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.spark.settable_conf import override_setting
 
 Item = TypeVar("Item")
 PartWork = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 _CARRIED_BYTES = 256 << 10
 """Of the parts of all tasks, which each task gets."""
+_CARRIED_OVER_CONNECT_BYTES = 64 << 20
+"""Half of what a server of Connect takes in one message."""
 _PART_SCHEMA = pa.schema(
     [
         ("split", pa.int32()),
@@ -68,7 +71,9 @@ class PartFrame:
 
         Jobs:    none.
         """
-        if sum(batch.nbytes for batch in self.batches) <= _CARRIED_BYTES:
+        # Connect keeps no partitions of a frame that comes from the client
+        most = _CARRIED_OVER_CONNECT_BYTES if is_connect_session(self.spark) else _CARRIED_BYTES
+        if sum(batch.nbytes for batch in self.batches) <= most:
             return self._carry_parts(work, schema)
         # Spark makes a partition of each batch of an Arrow table; it would distribute a small one over all slots
         with override_setting(self.spark, "spark.sql.execution.arrow.localRelationThreshold", "0") as is_set:

@@ -65,7 +65,7 @@ class ChunkCommitter:
         for _ in range(_CHUNK_COMMIT_TRIES):
             if self.progress.plan not in (None, self._scan.plan):
                 break
-            done = [part for part in self._pending if self.progress.is_missing(part)]
+            done = _drop_repeated_parts(part for part in self._pending if self.progress.is_missing(part))
             if not done or self._commit_parts(sorted(done, key=lambda part: (part.split, part.first))):
                 self._pending.clear()
                 self._last_commit_s = time.monotonic()
@@ -91,3 +91,13 @@ class ChunkCommitter:
         self.progress = progress_from_commits([(version, note)], self.progress)
         log.info("chunk", splits=f"{len(self.progress.done):,} of {self.progress.splits:,}", rows=self.progress.rows)
         return True
+
+
+def _drop_repeated_parts(parts: Iterable[ScoredPart]) -> list[ScoredPart]:
+    """The parts without those that share rows with one before: of a task that ran twice one result counts."""
+    kept: dict[int, list[ScoredPart]] = {}
+    for part in parts:
+        same = kept.setdefault(part.split, [])
+        if all(part.last <= one.first or one.last <= part.first for one in same):
+            same.append(part)
+    return [part for same in kept.values() for part in same]

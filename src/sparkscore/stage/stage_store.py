@@ -37,6 +37,7 @@ class StageStore:
         self.spark, self.run, self.root = spark, run, root
         path = f"{root}/{run.identity_job}/{stage_folder_name(run.stage_id)}"
         self.table = Table(spark, TableRef(path, path))
+        self._states: StagedStates | None = None
 
     def in_session(self, spark: SparkSession) -> "StageStore":
         """The stage as another session sees it."""
@@ -119,7 +120,11 @@ class StageStore:
 
     def find_states(self, stage: Stage) -> StagedStates | None:
         """What tasks have summarised of the stage's rows while they scored; None where tasks do not write its files."""
-        return None if self.location is None else StagedStates(self.table.log, stage)
+        if self.location is None:
+            return None
+        if self._states is None or self._states.stage != stage:
+            self._states = StagedStates(self.table.log, stage)  # one object: it reads the files' metadata once
+        return self._states
 
     def find_size(self, stage: Stage) -> int | None:
         """Bytes of the stage's files; None where only Spark reaches them.

@@ -17,6 +17,8 @@ from sparkscore.store.table_log import TableLog, list_data_files
 _THREADS = 8
 _FILES_AT_ONCE = 32
 """The metadata of so many files is in memory at a time."""
+_KEPT_BYTES = 32 << 20
+"""Metadata of a stage that stays in memory for the summaries that are asked for next."""
 
 
 class StatesMissing(Exception):
@@ -61,10 +63,29 @@ class StagedStates:
             raise StatesMissing(f"deltalake cannot read the stage's log ({type(error).__name__})") from error
         return [str(path) for path in files.column("path").to_pylist()]
 
+    @cached_property
+    def _kept_notes(self) -> dict[str, Mapping[bytes, bytes]]:
+        """By path; none where they are large."""
+        return {}
+
     def _iterate_notes(self) -> Iterator[Mapping[bytes, bytes]]:
+        if self._kept_notes:
+            yield from self._kept_notes.values()
+            return
+        read, size = {}, 0
+        for path, notes in self._read_notes():
+            size += sum(map(len, notes.values()))
+            if size <= _KEPT_BYTES:
+                read[path] = notes
+            yield notes
+        if len(read) == len(self._paths):
+            self._kept_notes.update(read)
+
+    def _read_notes(self) -> Iterator[tuple[str, Mapping[bytes, bytes]]]:
         with ThreadPoolExecutor(min(_THREADS, max(len(self._paths), 1))) as pool:
             for first in range(0, len(self._paths), _FILES_AT_ONCE):
-                yield from pool.map(self._read_file_notes, self._paths[first : first + _FILES_AT_ONCE])
+                paths = self._paths[first : first + _FILES_AT_ONCE]
+                yield from zip(paths, pool.map(self._read_file_notes, paths), strict=True)
 
     def _read_file_notes(self, path: str) -> Mapping[bytes, bytes]:
         try:

@@ -7,7 +7,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.errors import ConfigError
+from sparkscore.errors import ConfigError, UnsupportedSession
 from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
@@ -42,7 +42,8 @@ class SmallFilePartition:
 def find_small_file_partitions(table: Table) -> list[SmallFilePartition]:
     """The partitions that hold many small files, by date.
 
-    Jobs:    none; one listing per partition with many files.
+    Jobs:    none; one listing per partition with many files. Over Connect a job for each where the client does not
+             reach the files.
     """
     names: dict[str, list[str]] = {}
     with translate_spark_errors(f"listing the files of {table.name}"):
@@ -51,7 +52,7 @@ def find_small_file_partitions(table: Table) -> list[SmallFilePartition]:
             names.setdefault(folder, []).append(name)
     many = {folder: found for folder, found in sorted(names.items()) if len(found) >= MIN_FILES_TO_COMPACT}
     parts = [
-        SmallFilePartition(_partition_date(folder), _count_small_files(table.spark, folder, found))
+        SmallFilePartition(_partition_date(folder), _count_small_files(table, folder, found))
         for folder, found in many.items()
     ]
     return [part for part in parts if part.small_files >= MIN_FILES_TO_COMPACT]
@@ -129,8 +130,12 @@ def _input_file_names(frame: DataFrame) -> set[str]:
     return {file.rpartition("/")[2] for file in frame.inputFiles()}
 
 
-def _count_small_files(spark: SparkSession, folder: str, names: Collection[str]) -> int:
-    sizes = hadoop_folders.list_file_sizes(spark, folder)
+def _count_small_files(table: Table, folder: str, names: Collection[str]) -> int:
+    try:
+        sizes = hadoop_folders.list_file_sizes(table.spark, folder)
+    except UnsupportedSession:  # a client of Spark Connect, for files of the server
+        files = table.load_rows().select("_metadata.file_name", "_metadata.file_size").distinct()
+        sizes = {row["file_name"]: row["file_size"] for row in files.collect()}
     return sum(sizes.get(name, COMPACTED_FILE_BYTES) < SMALL_FILE_BYTES for name in names)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.types import StringType, StructType
+from pyspark.sql.types import StringType, StructField, StructType
 
 from sparkscore.errors import PublishConflict, TableNotFound
 from sparkscore.records import LandedRows, TableRef, UnversionedSource, format_commit_note, to_utc_text
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.commit_history import load_commit_notes
+from sparkscore.store.delta_handle import create_delta_table
 from sparkscore.store.guarded_writes import append_rows
 from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import PLAIN_READER_PROPERTIES
@@ -159,12 +159,10 @@ def pin_schema(spark: SparkSession, folder: str, schema: StructType, *, job: str
     """
     table = _schema_table(spark, folder)
     comment = f"No rows: the property {_SCHEMA_PROPERTY} holds the columns of the job's source."
-    builder = DeltaTable.createIfNotExists(spark).location(str(table.path)).comment(comment)
-    builder = builder.addColumn("nothing", StringType()).property(_SCHEMA_PROPERTY, schema.json())
-    for name, value in {**PLAIN_READER_PROPERTIES, JOB_PROPERTY: job}.items():
-        builder = builder.property(name, value)
+    properties = {**PLAIN_READER_PROPERTIES, JOB_PROPERTY: job, _SCHEMA_PROPERTY: schema.json()}
+    columns = StructType([StructField("nothing", StringType())])
     with _ignore_faster_one(), translate_spark_errors(f"creating {table.path}"):
-        builder.execute()
+        create_delta_table(spark, table.ref, columns, comment=comment, properties=properties)
     return load_pinned_schema(spark, folder) or schema
 
 

@@ -12,6 +12,7 @@ from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.records import TableLocation, TableRef
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import parse_table_ref, quote_table, sibling_table
+from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.store.log_access import LogAccess
 from sparkscore.store.log_metadata import LogMetadata
 from sparkscore.store.table_in_sql import sql_name_in_session
@@ -233,7 +234,10 @@ class Table:
             self.handle  # noqa: B018  a catalog's reader takes what is no Delta table, too
         try:
             with translate_spark_errors(f"reading {self.name} at version {version}"):
-                return reader.table(quote_table(self.ref)) if self.path is None else reader.load(self.path)
+                rows = reader.table(quote_table(self.ref)) if self.path is None else reader.load(self.path)
+                if is_connect_session(self.spark):
+                    rows.schema  # noqa: B018  else a version that is gone is missed when somebody reads the rows
+                return rows
         except Exception:
             self.refresh().handle  # noqa: B018  says so where the table is absent: the reader misses the version
             raise

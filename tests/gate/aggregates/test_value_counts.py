@@ -34,7 +34,7 @@ def test_parts_merge_to_the_counts_of_all_rows(parts: list[list[int | None]]) ->
     typed = [pa.RecordBatch.from_arrays([pa.array(part, pa.int64())], ["x"]) for part in parts]
     merged = aggregate.merge([carried(aggregate, aggregate.measure(batch)) for batch in typed])
     counted = Counter(value for part in parts for value in part if value is not None)
-    table = merged.count_by_value()
+    table = merged.rows_by_value
     found = {} if table is None else dict(zip(table["0"].to_pylist(), table["rows"].to_pylist(), strict=True))
     assert (found, merged.rows) == (dict(counted), counted.total())
     assert not merged.is_unique or max(counted.values(), default=0) <= 1
@@ -43,7 +43,7 @@ def test_parts_merge_to_the_counts_of_all_rows(parts: list[list[int | None]]) ->
 def test_several_columns_are_counted_together_with_null() -> None:
     aggregate = values_of("x", "y")
     part = aggregate.measure(batch_of(x=[1, 1, None, None], y=["a", "a", None, "b"]))
-    table = carried(aggregate, part).count_by_value()
+    table = carried(aggregate, part).rows_by_value
     assert table is not None
     assert sorted(map(repr, table.to_pylist())) == [
         "{'0': 1, '1': 'a', 'rows': 2}",
@@ -53,7 +53,7 @@ def test_several_columns_are_counted_together_with_null() -> None:
 
 
 def test_zeros_are_one_value_and_nan_is_one() -> None:
-    found = values_of("x").measure(batch_of(x=[0.0, -0.0, float("nan"), -float("nan")])).count_by_value()
+    found = values_of("x").measure(batch_of(x=[0.0, -0.0, float("nan"), -float("nan")])).rows_by_value
     assert found is not None
     assert found["rows"].to_pylist() == [2, 2]
 

@@ -1,17 +1,20 @@
 """What tasks compute of a suite while they read or write rows: a state per part of the rows. Runs on executors."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
 
+from sparkscore.errors import ScanUnsupported
 from sparkscore.gate.aggregates.column_alignment import fit_column_type
 from sparkscore.gate.aggregates.row_aggregates import RowAggregate
 from sparkscore.gate.compiled.arrow_masks import RowMaskFunction
 
-_PENDING_BATCHES = 16
+_FIRST_PENDING_PARTS, _PENDING_PARTS = 2, 16
+"""Few at first: where there is too much to know, the rest of the rows is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,18 +49,23 @@ class GateSummaryState:
         """Without rows."""
         self._summary = summary
         self._rows = 0
-        self._parts = [_PendingParts(aggregate) for aggregate in summary.aggregates]
+        self._parts = [_PendingParts(partial(_merge_small_part, aggregate)) for aggregate in summary.aggregates]
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take rows into account."""
         self._rows += batch.num_rows
         aligned = self._align_batch(batch)
-        for parts in self._parts:
-            parts.add(aligned)
+        for aggregate, parts in zip(self._summary.aggregates, self._parts, strict=True):
+            if parts.is_known:
+                parts.add(None if aligned is None else _measure_batch(aggregate, aligned))
 
     def to_bytes(self) -> bytes:
         """All that was added."""
-        encoded = [parts.encode() for parts in self._parts]
+        merged = [parts.merge() for parts in self._parts]
+        encoded = [
+            None if part is None else aggregate.encode(part)
+            for aggregate, part in zip(self._summary.aggregates, merged, strict=True)
+        ]
         sizes = [None if part is None else len(part) for part in encoded]
         header = {"fingerprint": self._summary.fingerprint, "rows": self._rows, "sizes": sizes}
         return b"".join([json.dumps(header).encode(), b"\n", *[part for part in encoded if part is not None]])
@@ -74,31 +82,46 @@ class GateSummaryState:
         return aligned if row_filter is None else aligned.filter(row_filter(aligned))
 
 
+def _merge_small_part(aggregate: RowAggregate, parts: Sequence[Any]) -> Any:
+    return aggregate.limit(aggregate.merge(parts))
+
+
+def _measure_batch(aggregate: RowAggregate, batch: pa.RecordBatch) -> Any:
+    try:
+        return aggregate.measure(batch)
+    except ScanUnsupported:  # Spark judges this rule, and tasks the others
+        return None
+
+
 class _PendingParts:
-    """The parts of the batches, for one aggregate."""
+    """Parts of rows for one aggregate, merged some at a time."""
 
-    def __init__(self, aggregate: RowAggregate) -> None:
-        self._aggregate = aggregate
+    def __init__(self, merge: Callable[[Sequence[Any]], Any]) -> None:
+        self._merge = merge
         self._parts: list[Any] | None = []
+        self._pending = _FIRST_PENDING_PARTS
 
-    def add(self, batch: pa.RecordBatch | None) -> None:
-        """Nothing is known any more where the batch is None, and where there is too much to know."""
-        if batch is None:
+    @property
+    def is_known(self) -> bool:
+        return self._parts is not None
+
+    def add(self, part: Any | None) -> None:
+        """Nothing is known any more after None."""
+        if part is None:
             self._parts = None
-        if self._parts is None or batch is None:
-            return
-        self._parts.append(self._aggregate.measure(batch))
-        if len(self._parts) >= _PENDING_BATCHES:
-            self._merge()
+        elif self._parts is not None:
+            self._parts.append(part)
+            if len(self._parts) >= self._pending:
+                self.merge()
+                self._pending = min(2 * self._pending, _PENDING_PARTS)
 
-    def encode(self) -> bytes | None:
-        self._merge()
-        return None if self._parts is None else self._aggregate.encode(self._parts[0])
-
-    def _merge(self) -> None:
-        if self._parts is not None:
-            merged = self._aggregate.limit(self._aggregate.merge(self._parts))
-            self._parts = None if merged is None else [merged]
+    def merge(self) -> Any | None:
+        """The part of all rows; None where it is not known, or would be too large."""
+        if self._parts is None:
+            return None
+        merged = self._merge(self._parts)
+        self._parts = None if merged is None else [merged]
+        return merged
 
 
 def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: int | None = None) -> dict[str, Any]:
@@ -106,18 +129,19 @@ def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: in
 
     Empty where a state is of another request, or where the states have not seen `rows` rows.
     """
-    seen, merged = 0, {aggregate.key: aggregate.merge([]) for aggregate in summary.aggregates}
+    seen, pending = 0, [_PendingParts(aggregate.merge) for aggregate in summary.aggregates]
     for state in states:
         header, encoded = _split_gate_state(state)
         if header["fingerprint"] != summary.fingerprint:
             return {}
         seen += header["rows"]
-        for aggregate, found in zip(summary.aggregates, encoded, strict=True):
-            if found is None:
-                merged.pop(aggregate.key, None)
-            elif aggregate.key in merged:
-                merged[aggregate.key] = aggregate.merge([merged[aggregate.key], aggregate.decode(found)])
-    return merged if rows in (None, seen) else {}
+        for aggregate, parts, found in zip(summary.aggregates, pending, encoded, strict=True):
+            if parts.is_known:
+                parts.add(None if found is None else aggregate.decode(found))
+    if rows not in (None, seen):
+        return {}
+    merged = {aggregate.key: parts.merge() for aggregate, parts in zip(summary.aggregates, pending, strict=True)}
+    return {key: part for key, part in merged.items() if part is not None}
 
 
 def _split_gate_state(state: bytes) -> tuple[dict[str, Any], Sequence[bytes | None]]:

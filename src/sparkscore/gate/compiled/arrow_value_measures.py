@@ -158,7 +158,7 @@ def _require_values(part: ValueCountsPart) -> pa.Table | None:
     """
     if not part.has_all_values:
         raise NotMeasured
-    return part.count_by_value()
+    return part.rows_by_value
 
 
 def _listed_mask(listed: pa.Array, table: pa.Table) -> pa.ChunkedArray:

@@ -5,9 +5,11 @@ from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 
+from sparkscore.errors import UnsupportedSession
 from sparkscore.model.registry import private_copies
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.records import RunEvent
+from sparkscore.spark.session_kind import shares_files
 from sparkscore.stage.stage_store import stage_folder_name
 from sparkscore.store import hadoop_folders
 from sparkscore.store.colocated_jobs import ColocatedJobs
@@ -23,7 +25,12 @@ def remove_stages(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     """
     root = job.settings.stage_uri
     own_folder = f"{root}/{job.names[0]}"
-    if hadoop_folders.is_linked_folder(job.spark, own_folder):
+    try:
+        is_linked = hadoop_folders.is_linked_folder(job.spark, own_folder)
+    except UnsupportedSession as out_of_reach:
+        job.record_skip("stages", own_folder, out_of_reach.found)
+        return
+    if is_linked:
         job.record_skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
         return
     unsettled, last = _stage_folder_times(colocated.unsettled), _stage_folder_times(colocated.events)
@@ -83,7 +90,7 @@ def _landing_folder_times(job: MaintenanceRun, events: Iterable[RunEvent]) -> di
 def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     """Remove private copies of models that no run has used within the grace period, under a local home."""
     home = job.settings.home_uri
-    if not Path(home).is_absolute():
+    if not Path(home).is_absolute() or not shares_files(job.spark):
         return
     if colocated.unread:
         job.record_skip(

@@ -15,17 +15,21 @@ from sparkscore.model.trust.model_trust import check_model_origin
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import PinnedModel, Pins
 from sparkscore.settings import Settings
+from sparkscore.spark.session_kind import shares_files
 
 
-def choose_copies_folder(settings: Settings) -> str:
-    """Where private copies of models lie: under a local home, else in a folder of this process.
+def choose_copies_folder(attempt: Attempt) -> str:
+    """Where private copies of models lie: under a home on this machine, else in a folder of this process.
 
     What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
     """
-    return _find_copies_of_home(settings.home_uri) or _temporary_models_folder()
+    return _find_copies_of_home(attempt) or _temporary_models_folder()
 
 
-def _find_copies_of_home(home: str) -> str | None:
+def _find_copies_of_home(attempt: Attempt) -> str | None:
+    home = attempt.settings.home_uri
+    if attempt.session is not None and not shares_files(attempt.session):
+        return None
     is_mounted = "DATABRICKS_RUNTIME_VERSION" in os.environ and home.startswith(("/dbfs/", "/Volumes/", "/Workspace/"))
     return f"{home}/models" if Path(home).is_absolute() and not is_mounted else None
 
@@ -52,7 +56,7 @@ def resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> Pinne
             params=settings.model.params,
             inputs=settings.model.inputs,
             copies=copies,
-            known_copies=_find_copies_of_home(settings.home_uri),
+            known_copies=_find_copies_of_home(attempt),
             trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:

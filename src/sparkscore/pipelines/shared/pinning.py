@@ -54,7 +54,7 @@ def pin_run(attempt: Attempt, decision: Decision, *, copies: str | None = None, 
     """
     # pins that the present config cannot make any more: it was changed on purpose, and is resolved anew
     keep = None if decision.keep is None or other_pins(attempt, decision.keep) else decision.keep
-    model, snapshot = _resolve_inputs(attempt, keep, copies or choose_copies_folder(attempt.settings), landing)
+    model, snapshot = _resolve_inputs(attempt, keep, copies or choose_copies_folder(attempt), landing)
     _warn_of_paths(attempt)
     for warning in model.warnings:
         attempt.warn(warning)

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _SERVER = "org.apache.spark.sql.connect.service.SparkConnectServer"
-_READY = "Spark Connect server started at"
 
 
 @contextmanager
@@ -18,8 +17,7 @@ def connect_server(folder: Path, *, conf: Mapping[str, str] | None = None, slots
     """Its address, `sc://127.0.0.1:port`. The process is ended by its own number."""
     import pyspark
 
-    from sparkscore.spark.delta_jars import choose_delta_conf
-    from sparkscore.spark.session import _LOCAL_CONF, _STATIC_CONF
+    from sparkscore.spark.session import choose_server_conf
 
     home = Path(pyspark.__file__).parent
     with socket.socket() as probe:
@@ -34,7 +32,7 @@ def connect_server(folder: Path, *, conf: Mapping[str, str] | None = None, slots
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
         "spark.sql.warehouse.dir": str(folder / "warehouse"),
     }
-    given = {**_LOCAL_CONF, **choose_delta_conf(), **_STATIC_CONF, **own, **(conf or {})}
+    given = {**choose_server_conf(), **own, **(conf or {})}
     properties = folder / "server.conf"
     properties.write_text("".join(f"{name} {value}\n" for name, value in given.items()))
     command = [f"{home}/bin/spark-submit", "--master", f"local[{slots},4]", "--driver-memory", "1g"]
