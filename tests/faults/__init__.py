@@ -21,6 +21,7 @@ Crash and restart
     predict hangs                                         pipelines/test_batch_timeout, model/host/test_model_host
     executor lost while scoring, in the MERGE, after it   test_workers (TestExecutor)
     disk full: stage, table, Spark's own files            test_disk
+    SIGKILL while a source is landed, and after it        test_landing, store/test_landing_tables (killed_writer)
     driver asked to collect too much                      test_disk (TestDriver), ingest/test_snapshot (a_sample_…)
 
 Concurrency
@@ -59,6 +60,10 @@ Input
     columns extra, missing, renamed, of another type      ingest/test_snapshot, model/signature/test_signature_check, store/test_delta_tables
     rows changed or deleted upstream after the publish    pipelines/test_score (supersedes, deleted_upstream)
     data file corrupt or missing; ignoreCorruptFiles      ingest/test_split_reader, ingest/test_snapshot
+    CSV: torn line, delimiter, mark, other header         pipelines/test_source_landing, ingest/landing/test_source_reading
+    database changes while it is read                     pipelines/test_source_landing (ranges), ingest/landing/test_jdbc
+    database gone, forbids, lacks the table               ingest/landing/test_jdbc
+    view over a table that was dropped                    ingest/landing/test_source_reading (TestViews)
     ANSI cast errors                                      predicates/test_value_fitting, model/signature/test_model_inputs: refused before the run
 
 Hostile
