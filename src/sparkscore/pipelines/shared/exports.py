@@ -107,6 +107,7 @@ def _open_target(attempt: Attempt, settings: ExportSettings) -> ExportTarget:
         address = find_address(settings.format, settings.driver, uri, options)
         from sparkscore.export.database_export import DatabaseExport
 
+        address = replace(address, hides_values=bool(attempt.settings.source.sensitive))
         return DatabaseExport(address, name=settings.name, table=settings.table_parts)
     path = settings.path or ""
     try:
