@@ -48,6 +48,7 @@ SLOW = (
     "tests/faults/test_terminated.py",
     "tests/faults/test_workers.py",
     "tests/faults/test_disk.py",
+    "tests/faults/test_landing.py",
     "tests/faults/test_model.py",
     "tests/faults/test_changed.py",
     "tests/faults/test_soak.py",

@@ -11,6 +11,8 @@ Crash and restart
     ... inside a rollback, a retry of rejects             test_killed_verbs, pipelines/test_rollback
     ... after the commit, before the event                test_killed
     ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over)
+    ... while it exports                                  export/test_database_export (a_killed_process, what_fails), export/test_folder_export (what_fails)
+    ... target of an export full, gone, refusing          pipelines/test_exports (an_export_that_fails), export/test_database_export
     ... while a table is made                             test_killed_verbs, store/test_delta_tables
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
     SIGTERM of a spark-submit, of the console             test_terminated
@@ -21,12 +23,14 @@ Crash and restart
     predict hangs                                         pipelines/test_batch_timeout, model/host/test_model_host
     executor lost while scoring, in the MERGE, after it   test_workers (TestExecutor)
     disk full: stage, table, Spark's own files            test_disk
+    SIGKILL while a source is landed, and after it        test_landing, store/test_landing_tables (killed_writer)
     driver asked to collect too much                      test_disk (TestDriver), ingest/test_snapshot (a_sample_…)
 
 Concurrency
     one run in two processes                              test_at_once (TestOneRun)
     one as_of, another model; another source              test_at_once (TestOneAsOf), pipelines/test_score (other_pins)
     ... in a session that refuses the guard of a MERGE    publish/test_run_rows_commit, pipelines/test_serverless, test_at_once (TestReplacements), test_killed (a_replacement)
+    exports of two revisions to one target                export/test_folder_export (never_sets), export/test_database_export (at_once)
     two as_ofs, on two dates and on one                   test_at_once (TestTwoAsOfs), store/test_guarded_writes
     MERGE against OPTIMIZE; against ALTER TABLE           test_at_once (TestMaintenance)
     source appended to, overwritten, vacuumed mid-run     test_changed (TestSource), pipelines/test_transports
@@ -59,6 +63,10 @@ Input
     columns extra, missing, renamed, of another type      ingest/test_snapshot, model/signature/test_signature_check, store/test_delta_tables
     rows changed or deleted upstream after the publish    pipelines/test_score (supersedes, deleted_upstream)
     data file corrupt or missing; ignoreCorruptFiles      ingest/test_split_reader, ingest/test_snapshot
+    CSV: torn line, delimiter, mark, other header         pipelines/test_source_landing, ingest/landing/test_source_reading
+    database changes while it is read                     pipelines/test_source_landing (ranges), ingest/landing/test_jdbc
+    database gone, forbids, lacks the table               ingest/landing/test_jdbc
+    view over a table that was dropped                    ingest/landing/test_source_reading (TestViews)
     ANSI cast errors                                      predicates/test_value_fitting, model/signature/test_model_inputs: refused before the run
 
 Hostile

@@ -241,6 +241,12 @@ def _new_file(order: Order) -> Callable[[], bool]:
     return lambda: bool(set(folder.glob("*.parquet")) - before)
 
 
+def _new_landing(order: Order) -> Callable[[], bool]:
+    """A data file of what is landed is there: its commit comes later."""
+    folder = Path(Settings(**order.settings).landing_uri)
+    return lambda: any(folder.glob("*Z/*.parquet"))
+
+
 def _new_log(order: Order) -> Callable[[], bool]:
     """The prediction table's log is there, as a folder: its first commit comes next."""
     return (_table_folder(order) / "_delta_log").exists
@@ -268,6 +274,8 @@ def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
 
 
 POINTS: Mapping[str, Point] = {
+    "landing": _when("sparkscore.store.landing_tables:write_landed_rows", _new_landing),
+    "landed": _after("sparkscore.store.landing_tables:write_landed_rows"),
     "pinned": _after("sparkscore.pipelines.shared.pinning:pin_run"),
     "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.record_start"),
     "scoring": _when("sparkscore.pipelines.scoring.staging:score_missing_rows", _trapped),

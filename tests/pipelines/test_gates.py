@@ -98,3 +98,14 @@ def test_a_sensitive_column_that_is_not_there_is_refused(world: World) -> None:
         suggest_suite_for_table(world.spark, settings, table="flights")
     world.write_source(source_rows(8).rename_columns(["id", "airline", "x1", "x2"]), name="others")
     assert suggest_suite_for_table(world.spark, settings, table="others")
+
+
+def test_a_suite_is_suggested_for_files_as_they_are_before_anything_is_landed(world: World, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("id,carrier\n1,AA\n2,UA\n3")
+    table = str(tmp_path / "a.csv")
+    settings = world.settings(source={"table": table, "format": "csv", "passthrough": []})
+    suite = suggest_suite_for_table(world.spark, settings, table=table)
+    assert suite["notes"].startswith("Suggested from 2 rows of ")
+    columns = {rule["kwargs"].get("column") for rule in suite["expectations"]}
+    assert columns == {None, "id", "carrier"}
+    assert not (world.home / "landing").exists()

@@ -1,6 +1,7 @@
 """Whole jobs over sources without versions: landed once per as_of, then as every other source."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from sparkscore import maintain, score
-from sparkscore.errors import PinsConflict
+from sparkscore.errors import PinsConflict, TemporaryError
 from sparkscore.pipelines.scoring.plan_preview import preview_plan, sample_predictions
+from sparkscore.pipelines.shared import source_landing
 from sparkscore.settings import Settings
+from sparkscore.store.landing_tables import write_landed_rows
+from tests.postgres import PASSWORD, USER, Postgres, needs_jdbc_driver, needs_postgres
 from tests.world import AS_OF, World, assert_published, source_rows
 
-LATER = "2014-01-01"
 LANDINGS = "landing/late-flights"
 
 
@@ -44,6 +47,7 @@ def test_a_csv_with_a_mark_another_delimiter_and_a_torn_line_is_published_whole(
     assert [tuple(row) for row in rejected] == [(json.dumps({"id": None}, separators=(",", ":")), "corrupt_record")]
 
 
+@pytest.mark.slow
 class TestParquet:
     """One world, whose steps follow one another."""
 
@@ -85,3 +89,57 @@ class TestParquet:
         files = world.home / LANDINGS / landed_folders(world)[0]
         assert maintain(world.spark, settings).landings_removed == 0
         assert files.exists()
+
+
+@needs_postgres
+@needs_jdbc_driver
+@pytest.mark.slow
+class TestDatabase:
+    """A real PostgreSQL, read by ranges."""
+
+    @pytest.fixture
+    def settings(self, world: World, postgres: Postgres) -> Settings:
+        rows = source_rows()
+        values = ", ".join(
+            f"({one['id']}, '{one['carrier']}', {one['x1']!r}, {one['x2']!r})" for one in rows.to_pylist()
+        )
+        postgres.run_sql("drop table if exists late; create table late (id bigint, carrier text, x1 float8, x2 float8)")
+        postgres.run_sql(f"insert into late values {values}")  # noqa: S608  rows of the test
+        options = {"url": postgres.jdbc_url, "user": USER, "password": PASSWORD}
+        return settings_of(
+            world, "late", format="jdbc", options={**options, "partitionColumn": "id", "numPartitions": 3}
+        )
+
+    def test_rows_that_come_while_ranges_are_read_end_the_attempt_and_the_next_one_lands_anew(
+        self, world: World, postgres: Postgres, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def write_late(*given: Any, **named: Any) -> int | None:
+            version = write_landed_rows(*given, **named)
+            postgres.run_sql("insert into late values (60, 'AA', 0.5, 0.5)")
+            return version
+
+        monkeypatch.setattr(source_landing, "write_landed_rows", write_late)
+        with pytest.raises(TemporaryError, match="60 rows before, 60 read, 61 after"):
+            score(world.spark, settings, as_of=AS_OF)
+        monkeypatch.undo()
+        postgres.run_sql("delete from late where id = 60")
+
+        report = score(world.spark, settings, as_of=AS_OF)
+        assert_published(world, report, source_rows())
+        told = world.table("predictions_runs").where("event = 'published'").collect()[0]
+        landing = json.loads(told["details"])["landing"]
+        assert (landing["format"], landing["source"], landing["version"]) == ("jdbc", "late", 1)
+        assert all(PASSWORD not in file.read_text() for file in world.home.rglob("*.json"))
+        assert PASSWORD not in report.to_json() + told["details"]
+
+
+def test_what_was_landed_for_settled_runs_is_removed_after_the_grace_period(world: World, tmp_path: Path) -> None:
+    settings = settings_of(world, write_csv(tmp_path / "in" / "a.csv", source_rows(5)), format="csv")
+    score(world.spark, settings, as_of=AS_OF)
+    soon = maintain(world.spark, settings, dry_run=True)
+    later = maintain(world.spark, settings, now=datetime.now(UTC) + timedelta(days=8))
+    assert (soon.landings_removed, later.landings_removed) == (0, 1)
+    assert later.landing_bytes_removed > 0
+    assert sorted(folder.name for folder in (world.home / LANDINGS).iterdir()) == ["schema"]
+    assert score(world.spark, settings, as_of=AS_OF).status == "already_published"
+    assert not maintain(world.spark, settings, now=datetime.now(UTC) + timedelta(days=8)).landings_removed

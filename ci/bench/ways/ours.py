@@ -13,10 +13,12 @@ from delta.tables import DeltaTable
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from bench.ways.linked_files import link_files
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
 from sparkscore import Settings, score, score_udf
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.source_landing import find_landing, land_source
 from sparkscore.records import RunReport, Stage
 
 FIRST_DAY = date(2020, 1, 1)
@@ -31,6 +33,7 @@ def start() -> Mapping[str, Way]:
         "job": lambda turn: whole(spark, turn, next(days)),
         "job_alone": lambda turn: run_job(spark, turn, next(days)),
         "flights": lambda turn: flights(spark, turn, next(days)),
+        "land": lambda turn: land(spark, turn, next(days)),
     }
 
 
@@ -81,6 +84,19 @@ def flights(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
     settings = Settings.load(turn["options"]["config"], flags={"home": turn["options"]["home"]}, environ={})
     report = score(spark, settings, as_of=as_of.isoformat())
     return _answer(report, report.seconds["total"], {"kind": "none"})
+
+
+def land(spark: SparkSession, turn: Turn, as_of: date) -> Answer:
+    """The landing of Parquet files, from the question whether they are landed to the answer that they are."""
+    values = _settings(turn).model_dump(exclude_unset=True)
+    source = {**values["source"], "table": link_files(turn), "format": "parquet"}
+    attempt = Attempt.open(spark, Settings(**{**values, "source": source}), as_of)
+    started = time.monotonic()
+    landed = find_landing(attempt) or land_source(attempt, lambda _: None)
+    seconds = time.monotonic() - started
+    if attempt.source.load_rows(landed.version).count() != spark.read.parquet(source["table"]).count():
+        raise RuntimeError("not all rows are landed")
+    return {"seconds": seconds, "rows": None, "output": {"kind": "none"}}
 
 
 UNWATCHED: Mapping[str, Any] = {"profile": {"rows": "none"}, "monitor": {"report": False, "mlflow": False}}

@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import ArrayType, DoubleType, FloatType
 
+from bench.ways.linked_files import link_files
 from bench.ways.serve import Answer, Turn, Way, serve
 from bench.ways.session import session
 
@@ -27,6 +28,7 @@ def start() -> Mapping[str, Way]:
         "spark_udf": lambda turn: _written(turn, _source(spark, turn), _spark_udf(spark, turn)),
         "predict_batch_udf": lambda turn: _written(turn, _source(spark, turn), _batch_udf(turn)),
         "flights": lambda turn: flights(spark, turn),
+        "copy": lambda turn: copy_files(spark, turn),
     }
 
 
@@ -35,6 +37,14 @@ def flights(spark: SparkSession, turn: Turn) -> Answer:
     rows = predict_flights(spark, turn)
     started = time.monotonic()
     rows.write.format("delta").mode("overwrite").save(str(Path(turn["out"], "flights")))
+    return {"seconds": time.monotonic() - started, "rows": None, "output": {"kind": "none"}}
+
+
+def copy_files(spark: SparkSession, turn: Turn) -> Answer:
+    """The files of the source as a Delta table: what landing is measured against."""
+    folder, target = link_files(turn), str(Path(turn["out"], "copy"))
+    started = time.monotonic()
+    spark.read.parquet(folder).write.format("delta").save(target)
     return {"seconds": time.monotonic() - started, "rows": None, "output": {"kind": "none"}}
 
 

@@ -19,7 +19,9 @@ _ROW_COUNT_MARGIN = 0.5
 """Of the number of rows, more or fewer."""
 
 
-def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Collection[str] = ()) -> dict[str, Any]:
+def suggest_suite(
+    frame: DataFrame, *, name: str, version: int | None, sensitive: Collection[str] = ()
+) -> dict[str, Any]:
     """A Great Expectations suite as JSON data, which the frame meets. Bounds are warnings until a person raises them.
 
     Of `sensitive` columns no value is shown: only rules about values being there, and being unique.
@@ -47,7 +49,8 @@ def suggest_suite(frame: DataFrame, *, name: str, version: int, sensitive: Colle
             rules += _suggest_bounds(column, profile, type_)
         elif may_show_values and column_value_kind(type_) == "text":
             rules += _suggest_text_length(column, profile)
-    notes = f"Suggested from {rows:,} rows of {name} at version {version}. Edit it: keep the rules that must hold."
+    of = name if version is None else f"{name} at version {version}"
+    notes = f"Suggested from {rows:,} rows of {of}. Edit it: keep the rules that must hold."
     return {"name": name.rsplit("/", 1)[-1], "notes": notes, "expectations": rules}
 
 

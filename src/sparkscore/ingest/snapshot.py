@@ -48,7 +48,7 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
              columns that are absent, reserved or of a wrong type; for a filter's value that does not fit its column;
              for a session that skips damaged files.
     """
-    refuse_unsafe_reads({name: (read_setting(table.spark, name) or "false").lower() for name in _UNSAFE_READ_SETTINGS})
+    refuse_unsafe_session(table.spark)
     try:
         newest = table.load_newest_version()
     except TableNotFound as absent:
@@ -60,6 +60,14 @@ def pin_source(  # noqa: PLR0913 -- a run's wishes, each a plain value
     to_spark_filter(where, schema)
     read = tuple(dict.fromkeys(columns))
     return Snapshot(table.ref, table.id, pinned, schema, read, tuple(keys), tuple(where))
+
+
+def refuse_unsafe_session(spark: SparkSession) -> None:
+    """Refuse a session that skips damaged files.
+
+    Raises:  ConfigError.
+    """
+    refuse_unsafe_reads({name: (read_setting(spark, name) or "false").lower() for name in _UNSAFE_READ_SETTINGS})
 
 
 def snapshot_frame(spark: SparkSession, snapshot: Snapshot) -> DataFrame:

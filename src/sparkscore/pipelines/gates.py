@@ -2,6 +2,8 @@
 
 import difflib
 from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -10,9 +12,12 @@ from sparkscore.errors import ConfigError
 from sparkscore.gate import suite_check as checks
 from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_suggestion import suggest_suite
-from sparkscore.records import Verdict
+from sparkscore.ingest.landing.source_reading import read_source_columns, read_source_rows
+from sparkscore.pipelines.shared.source_landing import describe_unversioned_source
+from sparkscore.records import CORRUPT_COLUMN, Verdict
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.landing_tables import load_pinned_schema
 from sparkscore.store.table import Table
 
 
@@ -48,10 +53,20 @@ def check_table_with_suite(
     )
 
 
-def _load_newest_rows(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int, Table]:
+def _load_newest_rows(spark: SparkSession, settings: Settings, table: str) -> tuple[DataFrame, int | None, Table]:
     found = Table.from_name(create_run_session(spark), table, home=settings.home_uri)
+    if settings.source.is_landed and table == settings.source.table:
+        return _load_source_rows(found.spark, settings), None, found
     version = found.load_newest_version()
     return found.load_rows(version), version, found
+
+
+def _load_source_rows(spark: SparkSession, settings: Settings) -> DataFrame:
+    """The records of a source without versions as it is now, without its filter, as for a table; nothing is landed."""
+    source = replace(describe_unversioned_source(settings), where=())
+    pinned = partial(load_pinned_schema, spark, settings.landing_uri)
+    rows = read_source_rows(spark, source, read_source_columns(spark, source, pinned=pinned))
+    return rows.where(f"{CORRUPT_COLUMN} IS NULL").drop(CORRUPT_COLUMN) if CORRUPT_COLUMN in rows.columns else rows
 
 
 def _present_keys(keys: Sequence[str], frame: DataFrame) -> Sequence[str]:

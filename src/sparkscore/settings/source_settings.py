@@ -27,9 +27,12 @@ _OWN_OPTIONS = (
     "inferschema",
     "enforceschema",
     "columnnameofcorruptrecord",
+    "badrecordspath",
+    "ignorecorruptfiles",
+    "ignoremissingfiles",
     "mode",
 )
-"""What `source.table`, `source.schema` and the landing say: in lower case, as Spark compares them."""
+"""What `source.table`, `source.schema` and the landing say, and what would lose rows; in lower case."""
 _TUNING_OPTIONS = (
     "numpartitions",
     "partitioncolumn",

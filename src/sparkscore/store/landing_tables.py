@@ -159,15 +159,10 @@ def pin_schema(spark: SparkSession, folder: str, schema: StructType, *, job: str
     """
     table = _schema_table(spark, folder)
     comment = f"No rows: the property {_SCHEMA_PROPERTY} holds the columns of the job's source."
-    properties = {_SCHEMA_PROPERTY: schema.json(), **PLAIN_READER_PROPERTIES, JOB_PROPERTY: job}
+    properties = {**PLAIN_READER_PROPERTIES, JOB_PROPERTY: job, _SCHEMA_PROPERTY: schema.json()}
+    columns = StructType([StructField("nothing", StringType())])
     with _ignore_faster_one(), translate_spark_errors(f"creating {table.path}"):
-        create_delta_table(
-            spark,
-            table.ref,
-            StructType([StructField("nothing", StringType())]),
-            comment=comment,
-            properties=properties,
-        )
+        create_delta_table(spark, table.ref, columns, comment=comment, properties=properties)
     return load_pinned_schema(spark, folder) or schema
 
 

@@ -29,12 +29,13 @@ def _name_catalog_entry(table: Table) -> TableNotFound | None:
         return TableNotFound(
             f"{table.name} is a view",
             _NO_VERSIONS,
-            "name the table behind it, with source.where for its filter; or write its rows to a Delta table first",
+            "name the table behind it, with source.where for its filter; or set source.format: view, and its rows are"
+            " landed for each as_of",
         )
     return TableNotFound(
         f"{table.name} is a table of the catalog, but no Delta table",
         _NO_VERSIONS,
-        f"CONVERT TO DELTA {table.name} for Parquet; or write its rows to a Delta table, and name that",
+        f"set source.format: view, and its rows are landed for each as_of; or CONVERT TO DELTA {table.name}",
     )
 
 
@@ -49,5 +50,6 @@ def _name_folder(spark: SparkSession, path: str) -> TableNotFound | None:
     return TableNotFound(
         f"{path} holds files, but no Delta table: it has no _delta_log",
         _NO_VERSIONS,
-        f"name the folder that holds _delta_log; or convert the files: CONVERT TO DELTA parquet.`{path}`",
+        "name the folder that holds _delta_log; or say what the files are (source.format: parquet, csv, json, orc), and"
+        " their rows are landed for each as_of",
     )

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from pyarrow import orc
 from pyspark.sql import SparkSession
-from pyspark.sql.types import StructType
+from pyspark.sql.types import DoubleType, LongType, StringType, StructField, StructType
 
 from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.landing.reading_errors import translate_reading_errors
@@ -31,13 +31,9 @@ def read(spark: SparkSession, source: UnversionedSource, pinned: StructType | No
         return sorted((tuple(row) for row in read_source_rows(spark, source, columns).collect()), key=str)
 
 
-def pin(text: str) -> StructType:
-    found = StructType.fromDDL(text)
-    assert isinstance(found, StructType)
-    return found
-
-
-PINNED = pin("id bigint, carrier string, x1 double")
+PINNED = StructType(
+    [StructField("id", LongType()), StructField("carrier", StringType()), StructField("x1", DoubleType())]
+)
 
 
 @pytest.fixture

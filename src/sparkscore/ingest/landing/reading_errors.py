@@ -19,6 +19,13 @@ _NO_TABLE = re.compile(r"TABLE_OR_VIEW_NOT_FOUND|UNRESOLVED_COLUMN|INCOMPATIBLE_
 _IN_HEADER = "java.lang.IllegalArgumentException"
 """What Spark raises for a header; its message is a line of the file."""
 _OF_FILES: Sequence[tuple[str, type[SparkscoreError], str, str, str]] = (
+    (
+        "DELTA_INVALID_FORMAT|transaction log for Delta",
+        ConfigError,
+        "{0} is a Delta table, and the config says {1}",
+        "the format that the source has",
+        "leave source.format out",
+    ),
     ("PATH_NOT_FOUND", TableNotFound, "there is nothing at {0}", "files of the source", "check source.table"),
     (
         "UNABLE_TO_INFER_SCHEMA",
@@ -104,11 +111,13 @@ def _to_reading_error(error: Exception, source: UnversionedSource) -> Sparkscore
     return None
 
 
-def other_header_error(source: UnversionedSource) -> ConfigError:
+def other_header_error(source: UnversionedSource, missing: Sequence[str] = ()) -> ConfigError:
     """The error for a CSV whose first line does not name the expected columns. It does not show what it holds."""
+    named = f": {', '.join(missing)}" if missing else ""
     return ConfigError(
-        f"{source.ref.name} has a file whose first line does not name the columns of the source",
-        "one header for all files, with the columns of source.schema, or of the first as_of",
+        f"{source.ref.name} has a file whose first line does not name the columns of the source{named}",
+        "one header for all files, with the columns that the config names, and those of source.schema or the first"
+        " as_of",
         'give the delimiter, source.options: {sep: ";"}; without a header, {header: false} and source.schema',
     )
 

@@ -1,6 +1,6 @@
 """The rows of a source without versions as a frame, typed and filtered, with what is no record kept as text."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame, DataFrameReader, SparkSession
@@ -118,9 +118,20 @@ def _match_header(found: StructType, expected: StructType, source: UnversionedSo
     """
     if source.format.lower() != "csv" or not _has_header(source):
         return ()
-    if not set(expected.names) <= set(found.names):
-        raise other_header_error(source)
+    missing = [name for name in expected.names if name not in found.names]
+    if missing:
+        raise other_header_error(source, missing)
     return tuple(found.names)
+
+
+def refuse_other_header(source: UnversionedSource, columns: SourceColumns, wanted: Sequence[str]) -> None:
+    """Refuse a CSV whose header lacks a column, without a word of what its first line holds: it may be a row.
+
+    Raises:  ConfigError.
+    """
+    missing = [name for name in wanted if name not in columns.schema.names]
+    if missing and source.format.lower() == "csv" and _has_header(source):
+        raise other_header_error(source, missing)
 
 
 def _find_columns(spark: SparkSession, source: UnversionedSource, *, infers: bool) -> StructType:

@@ -17,6 +17,7 @@ from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_suites import find_measuring, judge_by_states
+from sparkscore.pipelines.shared.source_landing import corrupt_column
 from sparkscore.records import Stage, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.scoring.task_errors import recover_task_error
@@ -73,7 +74,7 @@ def _is_temporary(error: Exception, attempt: Attempt) -> bool:
 
 def _judge_source_rows(attempt: Attempt, plan: Plan, measuring: SuiteMeasuring, stage: Stage | None) -> Verdict:
     spark, snapshot = attempt.spark, plan.snapshot
-    names = tuple(snapshot.schema.names)
+    names = tuple(name for name in snapshot.schema.names if name != corrupt_column(attempt.settings))
     return judge_by_states(
         measuring,
         measuring.summary,

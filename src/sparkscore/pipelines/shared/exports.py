@@ -107,6 +107,7 @@ def _open_target(attempt: Attempt, settings: ExportSettings) -> ExportTarget:
         address = find_address(settings.format, settings.driver, uri, options)
         from sparkscore.export.database_export import DatabaseExport
 
+        address = replace(address, hides_values=bool(attempt.settings.source.sensitive))
         return DatabaseExport(address, name=settings.name, table=settings.table_parts)
     path = settings.path or ""
     try:
@@ -182,7 +183,7 @@ def _make_export(attempt: Attempt, run: ExportedRun, export: Export) -> tuple[Re
     started = time.monotonic()
     try:
         state = _replace_rows(attempt, run, export)
-        status, failure = _status_of(attempt, run, state), None
+        status, failure = _export_status(attempt, run, state), None
     except Exception as error:  # noqa: BLE001  whatever it is, readers see the run
         known = error if isinstance(error, SparkscoreError) else to_sparkscore_error(error, "exporting")
         sensitive = bool(attempt.settings.source.sensitive)
@@ -211,7 +212,7 @@ def _replace_rows(attempt: Attempt, run: ExportedRun, export: Export) -> TargetS
         return export.target.replace_rows(run, rows)
 
 
-def _status_of(attempt: Attempt, run: ExportedRun, state: TargetState) -> ExportStatus:
+def _export_status(attempt: Attempt, run: ExportedRun, state: TargetState) -> ExportStatus:
     """How it ended.
 
     Raises:  ExportFailed for a target with a later revision than there is: it is another home's, or the job began anew.

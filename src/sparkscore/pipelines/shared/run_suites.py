@@ -20,6 +20,7 @@ from sparkscore.gate.suite_measuring import (
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.source_landing import corrupt_column
 from sparkscore.records import RowSummary, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
@@ -132,7 +133,8 @@ def _plan_output_gate(attempt: Attempt, plan: Plan) -> SuiteMeasuring:
 
 def _source_schema(attempt: Attempt, plan: Plan) -> StructType:
     """The source's columns as Spark has them; asked again where Arrow does not have all of it."""
-    schema = plan.snapshot.schema
+    schema, corrupt = plan.snapshot.schema, corrupt_column(attempt.settings)
+    schema = pa.schema([field for field in schema if field.name != corrupt])  # no column of the source
     if has_types_of_spark_alone(schema):
         return ingest.snapshot_frame(attempt.spark, replace(plan.snapshot, columns=tuple(schema.names))).schema
     return arrow_to_spark_schema({field.name: field.type for field in schema})

@@ -14,8 +14,10 @@ from sparkscore.ingest.landing.source_reading import (
     count_source_rows,
     read_source_columns,
     read_source_rows,
+    refuse_other_header,
 )
 from sparkscore.ingest.landing.source_schema import is_text_format
+from sparkscore.ingest.snapshot import refuse_unsafe_session
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import CORRUPT_COLUMN, Condition, LandedRows, UnversionedSource
 from sparkscore.settings import Settings
@@ -56,8 +58,12 @@ def read_unlanded_columns(attempt: Attempt, check: SchemaCheck) -> tuple[Unversi
     Jobs:    as `read_source_columns`.
     Raises:  as `read_source_columns`, and what `check` raises.
     """
-    source, folder = _describe_source(attempt.settings), attempt.settings.landing_uri
+    source, folder = describe_unversioned_source(attempt.settings), attempt.settings.landing_uri
+    refuse_unsafe_session(attempt.spark)
     columns = read_source_columns(attempt.spark, source, pinned=lambda: load_pinned_schema(attempt.spark, folder))
+    wanted = attempt.settings.source
+    filtered = [condition.column for condition in wanted.where]
+    refuse_other_header(source, columns, (*wanted.keys, *wanted.passthrough, *filtered))
     check(landed_schema(source, columns))
     if columns.left_out:
         attempt.warn(
@@ -81,7 +87,7 @@ def landed_schema(source: UnversionedSource, columns: SourceColumns) -> pa.Schem
 def corrupt_column(settings: Settings) -> str | None:
     """The column of what is no record; None for formats of which every row is one."""
     source = settings.source
-    return CORRUPT_COLUMN if source.is_landed and is_text_format(_describe_source(settings)) else None
+    return CORRUPT_COLUMN if source.is_landed and is_text_format(describe_unversioned_source(settings)) else None
 
 
 def land_source(attempt: Attempt, check: SchemaCheck) -> LandedRows:
@@ -138,7 +144,8 @@ def _refuse_changing_source(source: UnversionedSource, counts: tuple[int | None,
         )
 
 
-def _describe_source(settings: Settings) -> UnversionedSource:
+def describe_unversioned_source(settings: Settings) -> UnversionedSource:
+    """The source as the config has it."""
     source = settings.source
     return UnversionedSource(
         source.format,
