@@ -120,7 +120,7 @@ class History:
     def select(self, first: int, count: int) -> str:
         values = {name: value_sql(kind) for name, kind in self.columns.items()}
         if self.partition is not None:
-            values[self.partition[0]] = PARTITIONS[self.partition[1]]
+            values[self.partition[0]] = f"cast({PARTITIONS[self.partition[1]]} as {self.partition[1]})"
         chosen = ", ".join(f"{value} `{name}`" for name, value in values.items())
         return f"select id, {chosen} from range({first}, {first + count}, 1, 1)"
 
