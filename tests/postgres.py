@@ -55,7 +55,7 @@ class Postgres:
 
     def run_sql(self, text: str) -> str:
         """What psql answers: one line per row, columns between `|`."""
-        command = [self.programs / "psql", self.uri, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]
+        command = [str(self.programs / "psql"), self.uri, "--no-psqlrc", "--quiet", "--tuples-only", "--no-align"]
         command += ["--set", "ON_ERROR_STOP=1", "--command", text]
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -158,7 +158,7 @@ def _make_cluster(programs: Path, data: Path) -> None:
 
 def _wait_until_ready(server: Postgres, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + _PATIENCE_S
-    ask = [server.programs / "pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(server.port)]
+    ask = [str(server.programs / "pg_isready"), "--quiet", "-h", "127.0.0.1", "-p", str(server.port)]
     while subprocess.run(ask, check=False).returncode != 0:
         if process.poll() is not None or time.monotonic() > until:
             raise AssertionError(log.read_text()[-2000:])
