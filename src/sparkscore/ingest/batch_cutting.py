@@ -21,9 +21,8 @@ class RangeRows:
     """The rows of a range: those of its row groups, and which of them are deleted."""
 
     def __init__(self, metadata: pq.FileMetaData, groups: Sequence[int], deleted: RoaringBitmap | None = None) -> None:
-        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-        self.sizes = tuple(sizes[group] for group in groups)
-        self._firsts = [sum(sizes[:group]) for group in groups] if deleted else []
+        self.sizes = tuple(metadata.row_group(group).num_rows for group in groups)
+        self._firsts = [] if deleted is None else _find_first_rows(metadata, groups)
         self._deleted = deleted
         self._sample_ends: dict[float, list[int]] = {}
 
@@ -60,6 +59,13 @@ class RangeRows:
             return math.ceil(size * share)
         found = np.flatnonzero(kept)
         return int(found[math.ceil(len(found) * share) - 1]) + 1 if len(found) else 0
+
+
+def _find_first_rows(metadata: pq.FileMetaData, groups: Sequence[int]) -> list[int]:
+    """The number in the file of the first row of each row group."""
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    begins = np.cumsum([0, *sizes]).tolist()
+    return [begins[group] for group in groups]
 
 
 def sample_batches(
