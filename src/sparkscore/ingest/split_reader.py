@@ -149,7 +149,7 @@ class ParquetSplitReader:
             batches = (part for whole, end in batches for part in cut_by_bytes(whole, end, BATCH_BYTES))
         for batch, end in batches:
             kept = range_rows.find_kept(end - batch.num_rows, end)
-            live = batch if kept is None else batch.filter(pa.array(kept))
+            live = batch if kept is None else batch.filter(kept)
             chosen = live.select(self._output_names) if is_as_stored else self._select_rows(live, opened, columns)
             yield RangeBatch(chosen, end, layout, range_rows, batch.num_rows, kept)
 
