@@ -20,7 +20,7 @@ import pytest
 
 RECORD = Path(__file__).with_name("seconds.txt")
 """A file that is not in it takes no time. Beside it: that of the slow tests."""
-TOGETHER = ("tests/demo",)
+TOGETHER = ("tests/connect", "tests/demo")
 """Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 RUNTIMES = (
     "tests/model/runtimes/test_onnx_runtime.py",

@@ -18,8 +18,15 @@ SETTABLE = frozenset(
 )
 """https://docs.databricks.com/aws/en/spark/conf, "Configure Spark properties for serverless notebooks and jobs"."""
 
-_OF_PYSPARK = ("spark.python.", "spark.sql.pyspark.", "spark.sql.stackTracesInDataFrameContext")
-"""What a classic session reads by itself, and one of Connect does not."""
+_OF_PYSPARK = (
+    "spark.python.",
+    "spark.sql.pyspark.",
+    "spark.sql.stackTracesInDataFrameContext",
+    "spark.sql.timestampType",
+    "spark.sql.execution.pyspark.",
+    "spark.sql.execution.pythonUDF.arrow.enabled",
+)
+"""What PySpark's own client reads, often at each `collect`."""
 
 
 class ServerlessConf(RuntimeConfig):
@@ -34,8 +41,7 @@ class ServerlessConf(RuntimeConfig):
         super().unset(key)
 
     def get(self, key: str, *default: Any) -> Any:
-        if not key.startswith(_OF_PYSPARK):
-            require_settable(key)
+        require_readable(key)
         return super().get(key, *default)
 
 
@@ -56,6 +62,12 @@ def require_settable(name: str) -> None:
     """Raise what serverless compute answers for a setting that it lets nobody set."""
     if name not in SETTABLE:
         _refuse(name)
+
+
+def require_readable(name: str) -> None:
+    """Raise what it answers for a setting that it lets nobody read either."""
+    if not name.startswith(_OF_PYSPARK):
+        require_settable(name)
 
 
 def _refuse(name: str) -> NoReturn:

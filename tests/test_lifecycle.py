@@ -1,5 +1,6 @@
 """What the past of an as_of means for the next attempt."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from sparkscore.lifecycle import (
     decide_next_attempt,
     decide_retry,
     decide_rollback,
+    exported_targets,
     list_publications,
     select_run_events,
     unknown_runs,
@@ -260,3 +262,21 @@ def test_each_as_of_is_settled_by_itself() -> None:
     other = replace(STARTED, as_of=datetime(2014, 1, 1, tzinfo=UTC))
     assert unsettled_events([STARTED, PUBLISHED, other]) == [other]
     assert unsettled_events([]) == []
+
+
+def exported(target: str, run_id: str = "run-1", error: str | None = None) -> RunEvent:
+    details = json.dumps({"export": {"name": "bi", "target": target}})
+    return replace(PUBLISHED, event="exported", run_id=run_id, details=details, error=error)
+
+
+def test_an_export_is_made_where_an_event_of_the_run_says_so_without_an_error() -> None:
+    events = [PUBLISHED, exported("a"), exported("b", error="ExportFailed"), exported("c", "run-0")]
+    assert exported_targets(events, "run-1") == {("bi", "a")}
+
+
+def test_exports_change_nothing_of_what_comes_next() -> None:
+    events = [STARTED, STAGED, PUBLISHED, exported("a"), replace(exported("b", error="ExportFailed"), exit_code=75)]
+    assert decide_next_attempt(events, SEEN) == decide_next_attempt(events[:3], SEEN)
+    assert decide_next_attempt(events, SEEN, replace=True) == decide_next_attempt(events[:3], SEEN, replace=True)
+    assert decide_retry(events, SEEN, run_id="run-1") == decide_retry(events[:3], SEEN, run_id="run-1")
+    assert unsettled_events(events) == []

@@ -32,6 +32,7 @@ ENGINES: Mapping[str, EngineSpec] = {
         f"gates-{way}": EngineSpec("bench.ways.gates", needs=("pyspark", "delta", "great_expectations"))
         for way in ("ours", "bare", "gx")
     },
+    "database": EngineSpec("bench.ways.database", needs=("pyspark", "delta", "adbc_driver_postgresql")),
     "ray": EngineSpec("bench.ways.ray_data", peers=True, needs=("ray", "mlflow", "onnxruntime")),
     "daft": EngineSpec("bench.ways.daft_frame", peers=True, needs=("daft", "mlflow", "onnxruntime")),
     **{

@@ -19,12 +19,17 @@ LANDING = (
 )
 
 
+EXPORT = Contender("ours, export to PostgreSQL", "database", "export", "onnx")
+JDBC = Contender("Spark's JDBC writer", "database", "jdbc", "onnx")
+
+
 def reach_cases(rows: int, repeats: int) -> list[Case]:
-    """What grows the reach: tables of Delta's features; sources that are not Delta."""
+    """What grows the reach: tables of Delta's features; sources that are not Delta; databases."""
     shape = Shape(max(1, rows // 4))
     return [
         Case("reach", "tables", TABLES, shape=shape, repeats=repeats),
         Case("reach", "landing", LANDING, shape=shape, repeats=repeats),
+        Case("reach", "postgresql", (EXPORT, JDBC), shape=Shape(max(1, rows // 32)), repeats=repeats),
     ]
 
 
@@ -35,6 +40,14 @@ def _goals() -> Iterator[Goal]:
         yield Goal(name, "reach/tables", (Part(plain.name),), (Part(one.name),), 0.9)
     ours, copy = (Part(one.name) for one in LANDING)
     yield Goal("landing of Parquet, of Spark's own copy", "reach/landing", (ours,), (copy,), 1.2, sense="at most")
+
+    yield Goal(
+        "export to PostgreSQL, rows per second, of Spark's JDBC writer",
+        "reach/postgresql",
+        (Part(JDBC.name),),
+        (Part(EXPORT.name),),
+        2,
+    )
 
 
 REACH_GOALS = tuple(_goals())

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -123,6 +124,15 @@ class TestPostgres:
         with pytest.raises(ExportFailed, match="Order"):
             target().replace_rows(*published(3))
         assert postgres.run_sql("SELECT count(*) FROM lake.bi") == "0"
+
+    def test_values_of_sensitive_sources_are_not_shown(self, postgres: Postgres) -> None:
+        postgres.run_sql(
+            'CREATE TABLE lake.bi (as_of timestamptz, id int, prediction numeric, run_id text, "Order ""No" int)'
+        )
+        address = replace(find_address("postgresql", None, (None, "WAREHOUSE")), hides_values=True)
+        with pytest.raises(ExportFailed, match="SQLSTATE") as failed:
+            DatabaseExport(address, name="bi", table=("lake", "bi")).replace_rows(*published(3))
+        assert "Order" not in str(failed.value)
 
     def test_no_password_is_shown(self, postgres: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("ELSEWHERE", postgres.uri.replace(PASSWORD, "wr0ng-pw"))

@@ -10,7 +10,9 @@ Crash and restart
     ... inside maintenance                                test_killed, pipelines/test_maintain
     ... inside a rollback, a retry of rejects             test_killed_verbs, pipelines/test_rollback
     ... after the commit, before the event                test_killed
-    ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over)
+    ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over), pipelines/test_run_monitoring (attempt_that_died)
+    ... while it exports                                  export/test_database_export (a_killed_process, what_fails), export/test_folder_export (what_fails)
+    ... target of an export full, gone, refusing          pipelines/test_exports (an_export_that_fails), export/test_database_export
     ... while a table is made                             test_killed_verbs, store/test_delta_tables
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
     SIGTERM of a spark-submit, of the console             test_terminated
@@ -28,6 +30,7 @@ Concurrency
     one run in two processes                              test_at_once (TestOneRun)
     one as_of, another model; another source              test_at_once (TestOneAsOf), pipelines/test_score (other_pins)
     ... in a session that refuses the guard of a MERGE    publish/test_run_rows_commit, pipelines/test_serverless, test_at_once (TestReplacements), test_killed (a_replacement)
+    exports of two revisions to one target                export/test_folder_export (never_sets), export/test_database_export (at_once)
     two as_ofs, on two dates and on one                   test_at_once (TestTwoAsOfs), store/test_guarded_writes
     MERGE against OPTIMIZE; against ALTER TABLE           test_at_once (TestMaintenance)
     source appended to, overwritten, vacuumed mid-run     test_changed (TestSource), pipelines/test_transports

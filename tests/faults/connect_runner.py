@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pyspark.sql.connect.conf import RuntimeConf
 
 from sparkscore.cli.main import run_verb
 from tests.faults.points import around
-from tests.serverless import require_settable
+from tests.serverless import require_readable, require_settable
 
 RETRIES = 2
 """Of PySpark's own client: with fifteen it waits for ten minutes."""
@@ -31,13 +32,13 @@ def give_up_soon() -> None:
 
 def refuse_settings() -> None:
     """What serverless compute lets nobody set this process cannot set either."""
-    for name in ("set", "unset", "get"):
-        setattr(RuntimeConf, name, _guarded(getattr(RuntimeConf, name)))
+    for name, require in (("set", require_settable), ("unset", require_settable), ("get", require_readable)):
+        setattr(RuntimeConf, name, _guarded(getattr(RuntimeConf, name), require))
 
 
-def _guarded(method: Any) -> Any:
+def _guarded(method: Any, require: Callable[[str], None]) -> Any:
     def ask(conf: RuntimeConf, key: str, *more: Any) -> Any:
-        require_settable(key)
+        require(key)
         return method(conf, key, *more)
 
     return ask

@@ -13,10 +13,6 @@ from tests.world import AS_OF, source_rows
 MORNING, EVENING, NEXT_DAY = f"{AS_OF}T06:00:00", f"{AS_OF}T18:00:00", "2014-01-01"
 
 
-sessions = pytest.mark.parametrize("session", [pytest.param("", marks=pytest.mark.smoke), "serverless"])
-"""One that has the guard of a MERGE, and one that refuses it."""
-
-
 class TestOneRun:
     @pytest.mark.parametrize(
         ("at", "do"),
@@ -108,7 +104,7 @@ class TestMaintenance:
         scene.world.registry.alias(2)
         return scene
 
-    @sessions
+    @pytest.mark.parametrize("session", [pytest.param("", marks=pytest.mark.smoke), "serverless"])
     def test_optimize_wins_and_the_publish_is_tried_again(self, published: Scene, session: str) -> None:
         table = DeltaTable.forPath(published.world.spark, published.world.path("predictions"))
         paid = published.traps.paid()
@@ -121,7 +117,7 @@ class TestMaintenance:
         assert (published.thrown_away(), published.traps.paid() - paid) == (1, ROWS)
         published.check(Expected(published.rows, MORNING), Expected(published.rows, EVENING, version=2))
 
-    @sessions
+    @pytest.mark.parametrize("session", [pytest.param("", marks=pytest.mark.smoke), "serverless"])
     def test_a_column_that_is_added_meanwhile_is_null_in_what_is_published(
         self, published: Scene, session: str
     ) -> None:
@@ -136,7 +132,7 @@ class TestMaintenance:
 
 
 class TestReplacements:
-    @sessions
+    @pytest.mark.parametrize("session", ["", "serverless"])
     def test_of_one_as_of_at_once_are_never_mixed_and_the_one_that_commits_first_stays(
         self, scene: Scene, session: str
     ) -> None:

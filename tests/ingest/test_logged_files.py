@@ -83,7 +83,9 @@ def test_statistics_that_are_no_values_of_the_column_are_unknown() -> None:
         '{"numRecords": 2, "minValues": {"d": 100000.125, "f": 0.1, "n": 300}}',
         None,
     ]
-    rows = [{"path": str(place), "size": 1, "partitionValues": [], "stats": text} for place, text in enumerate(stats)]
+    rows: list[dict[str, Any]] = [
+        {"path": str(place), "size": 1, "partitionValues": [], "stats": text} for place, text in enumerate(stats)
+    ]
     fields = {"d": pa.decimal128(5, 2), "f": pa.float64(), "n": pa.int8()}
     found = to_scan_files(
         pa.Table.from_pylist(rows, LOGGED_FILES),

@@ -8,6 +8,7 @@ import pytest
 from sparkscore.errors import (
     DuplicateKeys,
     ErrorSummary,
+    ExportFailed,
     GateFailed,
     ModelNotFound,
     RegistryUnreachable,
@@ -47,6 +48,13 @@ def test_any_other_failure_is_one(error: SparkscoreError) -> None:
 def test_a_failure_without_an_error_tells_its_exit_code() -> None:
     (alert,) = alerts_for_report(replace(GOOD, status="failed", exit_code=1))
     assert alert.text == "exit code 1"
+
+
+def test_an_export_that_failed_is_told_of_a_run_that_is_published() -> None:
+    error = ErrorSummary.from_error(ExportFailed("1 of 2 exports failed"))
+    (alert,) = alerts_for_report(replace(GOOD, status="already_published", exit_code=75, error=error))
+    assert (alert.kind, alert.text) == ("export_failed", "ExportFailed: 1 of 2 exports failed")
+    assert "the predictions are published" in alert.summary
 
 
 def test_drift_and_sla_are_told_apart_and_are_no_failure_even_where_they_end_the_run() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from sparkscore.monitor.report.page import run_page
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY, decode_run_report, encode_run_report
-from sparkscore.records import Pins, ReportedModel, ReportedSource, RunEvent, RunReport
+from sparkscore.records import Pins, ReportedExport, ReportedModel, ReportedSource, RunEvent, RunReport
 from tests.monitor.report.pages import NOTHING, words
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
@@ -103,3 +103,15 @@ def test_what_an_event_keeps_of_a_report_comes_back() -> None:
     made = decode_run_report((event("started"), kept), "predictions")
     assert kept.verb == "score"
     assert json.loads(made.to_json()) == json.loads(REPORT.to_json())
+
+
+def test_the_last_word_on_an_export_is_that_of_a_published_run() -> None:
+    tried = {"name": "bi", "format": "csv", "target": "/bi", "status": "failed", "error": "no space left"}
+    failed = event("exported", exit_code=75, error="ExportFailed", details=json.dumps({"export": tried}))
+    made_up = {**tried, "status": "exported", "rows": 50, "error": None}
+    later = event("exported", exit_code=0, details=json.dumps({"export": made_up}))
+    before = (event("started"), event("published"), failed)
+    found = decode_run_report(before, "predictions")
+    assert (found.status, found.exit_code, found.exports[0].error) == ("published", 75, "no space left")
+    found = decode_run_report((*before, later), "predictions")
+    assert (found.status, found.exit_code, found.exports) == ("published", 0, (ReportedExport(**made_up),))

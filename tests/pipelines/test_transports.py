@@ -186,6 +186,18 @@ def test_a_table_of_databricks_defaults_is_scanned_and_gives_what_spark_gives(wo
     assert len(published[0]) == 40
 
 
+def test_a_run_whose_deleted_rows_cannot_be_told_ends_with_2_and_publishes_nothing(world: World) -> None:
+    table = f"delta.`{world.path('flights')}`"
+    world.spark.sql(f"alter table {table} set tblproperties (delta.enableDeletionVectors=true)")
+    world.spark.sql(f"delete from {table} where id = 3")  # noqa: S608 - of the test's own
+    (vector,) = Path(world.path("flights")).glob("deletion_vector_*.bin")
+    vector.unlink()
+    with pytest.raises(ConfigError, match=f"deletion vector {vector.name} of the data file .* is gone") as refused:
+        run(world)
+    assert refused.value.exit_code == 2
+    assert world.events()[-1] == "failed"
+
+
 def test_the_plan_names_the_transport_and_why(world: World) -> None:
     report, lines = plan_preview.preview_plan(world.spark, world.settings(scoring={"transport": "arrow"}), as_of=AS_OF)
     assert dict(lines)["transport"] == "arrow: as configured"

@@ -11,14 +11,19 @@ from sparkscore.store.patient_questions import ask_in_time
 
 
 def test_an_answer_and_an_error_come_through() -> None:
-    assert ask_in_time(lambda: 7, "asking") == 7
-    with pytest.raises(KeyError, match="flights"):
-        ask_in_time(lambda: {}["flights"], "asking")
+    tables = {"flights": 7}
+    assert ask_in_time(lambda: tables["flights"], "asking") == 7
+    with pytest.raises(KeyError, match="planes"):
+        ask_in_time(lambda: tables["planes"], "asking")
 
 
 def test_a_late_answer_is_waited_for_and_said() -> None:
+    def answer() -> int:
+        time.sleep(0.1)
+        return 7
+
     with structlog.testing.capture_logs() as said:
-        assert ask_in_time(lambda: time.sleep(0.1) or 7, "asking the catalog", say_after_s=0.01, wait_s=20) == 7
+        assert ask_in_time(answer, "asking the catalog", say_after_s=0.01, wait_s=20) == 7
     assert [(one["event"], one["doing"]) for one in said] == [("no answer yet", "asking the catalog")]
 
 

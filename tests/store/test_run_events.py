@@ -1,6 +1,6 @@
 """What a run reads of its job's events: the same by deltalake and by Spark, and never all of them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,13 +9,20 @@ from typing import Any
 import pytest
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ForeignTable, ScanUnsupported
-from sparkscore.pipelines.shared.job_events import JobEvents
+from sparkscore.errors import ConfigError, ForeignTable, ScanUnsupported
+from sparkscore.pipelines.shared.job_events import JobEvents, load_named_run
 from sparkscore.pipelines.shared.run_pages import trend_events
 from sparkscore.records import EventKind, Pins, PublicationKey, RunEvent, TableRef
 from sparkscore.schemas import RUNS_CONTRACT
 from sparkscore.store.direct_creation import create_directly
-from sparkscore.store.run_events import ensure_events_table, load_events, load_run_index, record_events
+from sparkscore.store.run_events import (
+    ensure_events_table,
+    load_chosen_events,
+    load_event_heads,
+    load_events,
+    load_run_index,
+    record_events,
+)
 from sparkscore.store.table import Table
 
 FIRST = datetime(2013, 12, 29, 23, 30, tzinfo=UTC)
@@ -90,13 +97,48 @@ def test_a_trend_of_the_newest_as_ofs_is_the_end_of_the_trend_of_all(opened: Ope
     )
 
 
+def test_the_heads_of_events_are_all_of_them_without_what_is_large(opened: Opener) -> None:
+    events, heads = load_events(opened(), job="job"), load_event_heads(opened(), job="job")
+    assert [head.details for head in heads] == [None] * len(events)
+    assert heads == [replace(event, pins=None, details=None) for event in events]
+
+
+def test_events_that_are_chosen_by_their_heads_come_whole_and_in_the_order_of_the_choice(opened: Opener) -> None:
+    table, all_events = opened(), load_events(opened(), job="job")
+    seen: list[RunEvent] = []
+
+    def choose(heads: Sequence[RunEvent]) -> list[RunEvent]:
+        seen.extend(heads)
+        return [heads[-1], *[head for head in heads if head.event == "published"]]
+
+    chosen = load_chosen_events(table, job="job", choose=choose)
+    assert seen == load_event_heads(table, job="job")
+    assert chosen == [all_events[-1], *[event for event in all_events if event.event == "published"]]
+    assert load_chosen_events(table, job="job", choose=lambda _: []) == []
+    assert load_chosen_events(table, job="job", choose=list, as_ofs=[FIRST]) == ATTEMPTS[2]
+
+
+def test_a_run_is_found_by_the_beginning_of_its_id(opened: Opener) -> None:
+    table = opened()
+    record_events(table, [event(3, "failed", run_id="0123456789")])
+    assert load_named_run(table, job="job", run="01234567") == [event(3, "failed", run_id="0123456789")]
+    with pytest.raises(ConfigError, match="no run 01234568"):
+        load_named_run(table, job="job", run="01234568")
+
+
+def test_a_trend_reads_the_whole_of_the_events_that_it_shows(opened: Opener) -> None:
+    events = JobEvents.open(opened(), job="job")
+    assert events.load_newest(2, trend_events) == list(trend_events(load_events(opened(), job="job"))[1:])
+
+
 def test_what_another_job_owns_is_refused(opened: Opener) -> None:
-    for load in (load_events, load_run_index):
+    for load in (load_events, load_event_heads, load_run_index):
         with pytest.raises(ForeignTable):
             load(opened(), job="other")
 
 
 def test_without_a_table_there_are_none(spark: SparkSession, tmp_path: Path) -> None:
     absent = Table(spark, TableRef("r", str(tmp_path / "absent")))
-    assert load_events(absent, job="job") == []
+    assert load_events(absent, job="job") == load_event_heads(absent, job="job") == []
+    assert load_chosen_events(absent, job="job", choose=list) == []
     assert load_run_index(absent, job="job").as_ofs == ()

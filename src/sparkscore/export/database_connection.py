@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import urlsplit
 
-from sparkscore.errors import ConfigError, ExportFailed
+from sparkscore.errors import MESSAGE_HIDDEN, ConfigError, ExportFailed
 from sparkscore.redaction.known_secrets import register_secret, register_uri_secrets
 from sparkscore.redaction.secret_patterns import shorten_redacted
 
@@ -29,6 +29,8 @@ class DatabaseAddress:
     """The driver's Python package."""
     uri: str = field(repr=False)
     options: Mapping[str, str] = field(default_factory=dict, repr=False)
+    hides_values: bool = False
+    """What a server says of a statement may quote values, and is not shown."""
 
     @property
     def description(self) -> str:
@@ -81,8 +83,16 @@ def open_connection(address: DatabaseAddress) -> Iterator[Any]:
             with suppress(Exception):
                 connection.close()
     except driver.Error as error:
-        reason = shorten_redacted(" ".join(str(error).split()), 500)
-        raise ExportFailed(f"{address.description}: {reason}", "", ExportFailed.remedy) from None
+        raise ExportFailed(
+            f"{address.description}: {_describe_error(address, error)}", "", ExportFailed.remedy
+        ) from None
+
+
+def _describe_error(address: DatabaseAddress, error: Any) -> str:
+    state = getattr(error, "sqlstate", None)
+    if address.hides_values and state:
+        return f"a statement failed with SQLSTATE {state}; {MESSAGE_HIDDEN}"
+    return shorten_redacted(" ".join(str(error).split()), 500)
 
 
 def _read_variable(name: str) -> str:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-import adbc_driver_manager
 import pyarrow as pa
 
 from sparkscore.export.exported_batches import ExportedBatches
@@ -49,7 +48,7 @@ class DatabaseTables:
         """The job whose target it is: this one, if it was nobody's."""
         found = self._ask_owner()
         if found is None:
-            with suppress(adbc_driver_manager.Error):  # another process was faster
+            with suppress(self._connection.Error):  # another process was faster
                 self._execute(
                     f"INSERT INTO {self._beside(TARGETS_TABLE)} (target, job) VALUES ($1, $2)", self._name, job
                 )
@@ -85,7 +84,7 @@ class DatabaseTables:
     def drop_staging(self, staging: StagingTable) -> None:
         """Drop it, unless it goes with the connection. One that a killed process has left is nobody's."""
         if not staging.is_temporary:
-            with suppress(adbc_driver_manager.Error):
+            with suppress(self._connection.Error):
                 self._connection.rollback()
                 self._execute(f"DROP TABLE IF EXISTS {staging.sql}")
                 self._connection.commit()
@@ -132,7 +131,7 @@ class DatabaseTables:
             for statement in statements:
                 self._execute(statement)
             self._connection.commit()
-        except adbc_driver_manager.Error:
+        except self._connection.Error:
             self._connection.rollback()
             if not self._is_there(table):  # another process was faster
                 raise
@@ -140,7 +139,7 @@ class DatabaseTables:
     def _is_there(self, table: str) -> bool:
         try:
             self._ask(f"SELECT 1 FROM {table} WHERE 1 = 0")
-        except adbc_driver_manager.Error:
+        except self._connection.Error:
             self._connection.rollback()
             return False
         return True

@@ -67,7 +67,7 @@ def is_readable_type(kind: pa.DataType) -> bool:
 def _is_widening(kind: pa.DataType, target: pa.DataType) -> bool:
     """Whether Delta widens the type to the other one, so that each value stays what it is."""
     if pa.types.is_signed_integer(kind):
-        return (
+        return bool(
             (pa.types.is_signed_integer(target) and kind.bit_width < target.bit_width)
             or (pa.types.is_float64(target) and kind.bit_width <= _DOUBLE_INTEGER_BITS)
             or (pa.types.is_decimal(target) and target.precision - target.scale >= _INTEGER_DIGITS[kind.bit_width])

@@ -19,6 +19,7 @@ from sparkscore.ingest.deletion_vectors import DELETION_VECTOR_COLUMN, DELETION_
 from sparkscore.records import TableLocation
 
 _UUID_CHARACTERS = 20
+_UNPARSED = (ValueError, TypeError, InvalidOperation, OverflowError, ScanUnsupported, pa.ArrowException)
 _STATISTICS = {"min": "minValues", "max": "maxValues", "null_count": "nullCount"}
 _S3_SCHEMES = ("s3", "s3a", "s3n")
 
@@ -105,7 +106,8 @@ def parse_partition_values(values: Sequence[str | None], kind: pa.DataType) -> p
     """
     parse = _find_parser(kind)
     try:
-        return pa.array([parse(value) if value else None for value in values], kind)
+        found = {value: parse(value) if value else None for value in set(values)}
+        return pa.array([found[value] for value in values], kind)
     except (ValueError, InvalidOperation, pa.ArrowException):
         raise ScanUnsupported("a value of a partition column is none of its type", f"{kind}") from None
 
@@ -144,13 +146,27 @@ _PARSERS: Sequence[tuple[Callable[[pa.DataType], bool], Callable[[str], Any]]] =
 
 def _to_typed_statistics(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
     """Statistics of the log as values of a type; NULL where one is none."""
-    return pa.array([_to_typed_statistic(value, kind) for value in values], kind)
+    is_numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    fitting = [
+        value
+        if value is not None and is_numeric == (isinstance(value, int | Decimal) and not isinstance(value, bool))
+        else None
+        for value in values
+    ]
+    try:
+        return _parse_statistics(fitting, kind)
+    except _UNPARSED:
+        return pa.concat_arrays([_parse_statistic(value, kind) for value in fitting])
 
 
-def _to_typed_statistic(value: Any, kind: pa.DataType) -> Any:
-    with suppress(ValueError, TypeError, InvalidOperation, OverflowError, ScanUnsupported, pa.ArrowException):
-        is_number = isinstance(value, int | Decimal) and not isinstance(value, bool)
-        is_numeric = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
-        if value is not None and is_number == is_numeric and not pa.types.is_boolean(kind):
-            return pa.scalar(_find_parser(kind)(str(value)), kind).as_py()
-    return None
+def _parse_statistics(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
+    if all(value is None for value in values):
+        return pa.nulls(len(values), kind)
+    parse = _find_parser(kind)
+    return pa.array([None if value is None else parse(str(value)) for value in values], kind)
+
+
+def _parse_statistic(value: Any, kind: pa.DataType) -> pa.Array:
+    with suppress(*_UNPARSED):
+        return _parse_statistics([value], kind)
+    return pa.nulls(1, kind)

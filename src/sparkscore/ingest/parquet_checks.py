@@ -59,7 +59,9 @@ def _leaf_paths(field: pa.Field) -> list[str]:
 def _holds_struct(kind: pa.DataType) -> bool:
     if pa.types.is_list(kind):
         return _holds_struct(kind.value_type)
-    return bool(pa.types.is_struct(kind) or (pa.types.is_map(kind) and _holds_struct(kind.item_type)))
+    if pa.types.is_map(kind):
+        return _holds_struct(kind.key_type) or _holds_struct(kind.item_type)
+    return bool(pa.types.is_struct(kind))
 
 
 def _refuse_other_lists(leaf: Any, path: str) -> None:

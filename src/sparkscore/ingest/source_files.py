@@ -1,7 +1,7 @@
 """The data files of a pinned version by its log, and which tables' files the scan reads. Runs on the driver."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,7 +51,7 @@ def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> 
     Jobs:    none.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    return _list_plain_files(log, snapshot, columns) or _list_replayed_files(
+    return _list_deltalake_files(log, snapshot, columns) or _list_replayed_files(
         _replay(log, snapshot.version), log, snapshot, columns
     )
 
@@ -65,7 +65,7 @@ def count_live_rows(files: pa.Table) -> int | None:
     return rows - int(pc.sum(deleted).as_py() or 0)
 
 
-def _list_plain_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
+def _list_deltalake_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles | None:
     """The files, where deltalake lists them as Spark does."""
     try:
         table = log.open_version(snapshot.version)
@@ -102,6 +102,7 @@ def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapsho
     stored = {field.name: to_stored_column(fields[field.name], field, mode=mode) for field in columns}
     partitions = [name for name in metadata["partitionColumns"] if name in stored]
     filtered = {condition.column for condition in snapshot.where} - set(partitions)
+    _refuse_filters_on_widened_floats(fields, filtered)
     known = [name for name in filtered if _has_comparable_statistics(fields[name])]
     files = to_scan_files(
         replayed.files,
@@ -113,9 +114,22 @@ def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapsho
 
 
 def _has_comparable_statistics(field: Mapping[str, Any]) -> bool:
-    """Whether statistics of older files are of the column's values: those of narrower floats are not, as text."""
-    changes = field.get("metadata", {}).get("delta.typeChanges", [])
-    return all(change.get("fromType") in _INTEGERS and change.get("toType") in _INTEGERS for change in changes)
+    """Whether statistics of older files are values of the column's type as text."""
+    return all(
+        change.get("fromType") in _INTEGERS and change.get("toType") in _INTEGERS for change in _type_changes(field)
+    )
+
+
+def _refuse_filters_on_widened_floats(fields: Mapping[str, Any], filtered: Iterable[str]) -> None:
+    """Spark takes 0.1, the text of a float's statistics, for a bound of doubles, and leaves out files with 0.1f."""
+    for name in filtered:
+        if any(change.get("fromType") == "float" for change in _type_changes(fields[name])):
+            raise ScanUnsupported(f"the filter's column {name} was widened from float", "another column")
+
+
+def _type_changes(field: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    found: Sequence[Mapping[str, Any]] = field.get("metadata", {}).get("delta.typeChanges", [])
+    return found
 
 
 def _require_pinned_id(found: str, snapshot: Snapshot) -> None:

@@ -15,6 +15,7 @@ QUANTILE_BINS = 10
 """Number of bins of numbers, with equal rows of the reference; further bins: below, above, NULL and NaN."""
 MAX_CATEGORIES = 20
 """Number of the reference's most frequent texts; further bins: others, unseen ones and NULL."""
+_QUANTILES = np.arange(1, QUANTILE_BINS) / QUANTILE_BINS
 _LARGE_EDGE = 1e6
 _DISTANCE_NAMES = ("psi", "jensen_shannon", "kolmogorov_smirnov", "wasserstein", "cramers_v")
 
@@ -166,8 +167,8 @@ def _quantile_edges(reference: ColumnProfile, low: float, high: float) -> list[f
     if len(reference.points) <= MAX_CATEGORIES:
         return [one for one in reference.points if one < high]
     below = np.cumsum(reference.weights)
-    at = np.searchsorted(below, np.arange(1, QUANTILE_BINS) / QUANTILE_BINS * below[-1]).clip(max=len(below) - 1)
-    inner = {reference.points[index] for index in at.tolist()}
+    at = np.searchsorted(below, _QUANTILES * below[-1])
+    inner = {reference.points[min(index, len(below) - 1)] for index in at.tolist()}
     return sorted(one for one in inner if low < one < high)
 
 

@@ -12,7 +12,7 @@ from sparkscore.pipelines.shared.source_tables import open_source_table
 from sparkscore.records import RunEvent, SlaRule, parse_as_of
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
-from sparkscore.store.run_events import load_events
+from sparkscore.store.run_events import load_event_heads, load_events
 from sparkscore.store.table import Table
 
 
@@ -28,27 +28,29 @@ def check_sla(
     `now` is the time at which a run counts as late.
 
     Needs:   a session; without one (None) what only Spark tells raises SparkNeeded.
-    Jobs:    one small one.
+    Jobs:    none; two small ones where only Spark reaches the run events.
     Raises:  ConfigError if the config has no rule, ForeignTable.
     """
     if not settings.sla.has_rules:
         raise ConfigError("no rule in sla", "at least one rule, for example sla.published_within_hours", "set one")
     session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
-    events = load_events(target.sibling("_runs"), job=settings.job)
+    runs = target.sibling("_runs")
+    events = load_event_heads(runs, job=settings.job)
     requested = None if as_of is None else parse_as_of(as_of)
     missed = sla_rules.missed_run_rules(events, settings.sla, now=now or datetime.now(UTC), as_of=requested)
     if not events and requested is None:
         missed = (SlaRule("runs", False, "no run of the job has started yet", "at least one run"),)
-    published = _published_events(events, requested)
-    if not published:
+    published = _find_published_as_of(events, requested)
+    if published is None:
         return missed
-    source = open_source_table(session, settings, published[0].as_of)
-    return (*missed, *load_sla_rules(source, settings, published))
+    source = open_source_table(session, settings, published)
+    return (*missed, *load_sla_rules(source, settings, load_events(runs, job=settings.job, as_ofs=(published,))))
 
 
-def _published_events(events: Sequence[RunEvent], requested: datetime | None) -> list[RunEvent]:
-    """The events of the requested as_of, or of the newest published one; none if it is not published."""
-    published = [event.as_of for event in events if event.event == "published"]
-    as_of = max(published, default=None) if requested is None else requested
-    return [event for event in events if event.as_of == as_of] if as_of in published else []
+def _find_published_as_of(events: Sequence[RunEvent], requested: datetime | None) -> datetime | None:
+    """The requested as_of, or the newest published one; None if it is not published."""
+    published = {event.as_of for event in events if event.event == "published"}
+    if requested is None:
+        return max(published, default=None)
+    return requested if requested in published else None

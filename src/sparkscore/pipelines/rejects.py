@@ -9,7 +9,8 @@ from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.scoring.transport_choice import scored_frame
-from sparkscore.pipelines.shared.exports import check_exports, make_up_for_exports
+from sparkscore.pipelines.shared.export_targets import check_exports
+from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage
@@ -28,7 +29,7 @@ from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.stage import reject_repair
 from sparkscore.store.reject_counts import count_rejects
-from sparkscore.store.run_events import load_events
+from sparkscore.store.run_events import load_event_heads
 from sparkscore.store.table import Table
 
 _RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that exist"
@@ -80,7 +81,7 @@ def retry_rejects(
 def _open_retry_attempt(spark: SparkSession, settings: Settings, run: str) -> Attempt:
     """Open the attempt of a retry, for the as_of of the named run."""
     target = Table.from_name(create_run_session(spark), settings.output.table, home=settings.home_uri)
-    named = lifecycle.select_run_events(load_events(target.sibling("_runs"), job=settings.job), run)[-1]
+    named = lifecycle.select_run_events(load_event_heads(target.sibling("_runs"), job=settings.job), run)[-1]
     attempt = Attempt.open(spark, settings, named.as_of)
     attempt.verb, attempt.origin_run_id = "rejects", named.run_id
     return attempt

@@ -3,17 +3,23 @@
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
-from sparkscore.lifecycle import find_scoring_publications, select_run_events
+from sparkscore.lifecycle import find_scoring_publications
 from sparkscore.monitor.report.page import job_page
+from sparkscore.pipelines.shared.job_events import JobEvents, load_named_run
 from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own_event
-from sparkscore.pipelines.shared.run_pages import configured_prices, report_folder, trend_events, write_run_page
+from sparkscore.pipelines.shared.run_pages import (
+    TREND_LENGTH,
+    configured_prices,
+    report_folder,
+    trend_events,
+    write_run_page,
+)
 from sparkscore.records import RuleVerdict, RunEvent, RunPage, SlaRule, Verdict
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.monitoring_tables import load_drifts, load_profiles
 from sparkscore.store.reject_counts import count_rejects
-from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 
 
@@ -26,13 +32,12 @@ def write_run_report(spark: SparkSession | None, settings: Settings, *, run: str
     """
     session = create_session_if_any(spark)
     target = Table.from_name(session, settings.output.table, home=settings.home_uri)
-    found = _load_job_events(target, settings)
-    mine = select_run_events(found, run)
+    events = _open_job_events(target, settings)
+    mine = load_named_run(events.table, job=settings.job, run=run)
     run_id, as_of = str(mine[-1].run_id), mine[-1].as_of
-    before = [
-        event for event in trend_events(found) if event.as_of < as_of and event.event == "published" and event.run_id
-    ]
-    shown = find_scoring_publications(found, (mine[-1], *before[-1:]))
+    before = [key for key in events.index.publications if key.as_of < as_of][-1:]
+    (scoring,) = find_scoring_publications(events.load_as_ofs((as_of,)), mine[-1:])
+    shown = (scoring, *events.load_scoring_publications(before))
     runs = {str(event.run_id): event.as_of for event in shown}
     profiles = load_profiles(target.sibling("_profile"), job=settings.job, runs=runs)
     now, *last = (profiles.get(str(event.run_id), ()) for event in shown)
@@ -47,7 +52,7 @@ def write_run_report(spark: SparkSession | None, settings: Settings, *, run: str
         load_drifts(target.sibling("_drift"), job=settings.job, runs={run_id: as_of}),
         tuple(rejects),
         tuple(SlaRule(**rule) for rule in monitored.get("sla", ())),
-        trend_events(found),
+        tuple(events.load_newest(TREND_LENGTH, trend_events)),
         cores=int(last_event.parsed_details.get("cores") or 1),
         **configured_prices(settings),
     )
@@ -62,15 +67,15 @@ def write_job_report(spark: SparkSession | None, settings: Settings) -> str:
     Raises:  ConfigError if no run exists, ForeignTable, AccessDenied.
     """
     session = create_session_if_any(spark)
-    found = _load_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
+    events = _open_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
     where = f"{report_folder(settings)}/index.html"
-    write_text_file(session, where, job_page(settings.job, trend_events(found)))
+    write_text_file(session, where, job_page(settings.job, events.load_newest(TREND_LENGTH, trend_events)))
     return where
 
 
-def _load_job_events(target: Table, settings: Settings) -> list[RunEvent]:
-    found = load_events(target.sibling("_runs"), job=settings.job)
-    if not found:
+def _open_job_events(target: Table, settings: Settings) -> JobEvents:
+    found = JobEvents.open(target.sibling("_runs"), job=settings.job)
+    if not found.index.as_ofs:
         raise ConfigError(f"the job {settings.job} has no run yet", "at least one run", "run `score`")
     return found
 

@@ -99,7 +99,7 @@ class _Replacement:
 
     def __init__(self, rows: RowsToPublish, run: Run, target: Table, keys: Sequence[str]) -> None:
         self._rows, self._run, self._target, self._keys = rows, run, target, keys
-        self._known = set(count_rows_by_run(target, run.as_of))
+        self._known: set[str] | None = None
         self.gone = 0
         """How many keys the as_of no longer has."""
 
@@ -110,6 +110,7 @@ class _Replacement:
         Raises:  PinsConflict for rows that another writer has added since.
         """
         run, found = self._run, count_rows_by_run(self._target.refresh(), self._run.as_of)
+        self._known = set(found) if self._known is None else self._known
         for run_id in sorted(set(found) - self._known - {run.run_id}):
             commit = find_run_commit(self._target, run_id)
             if commit is None or commit.note.as_of != run.as_of:

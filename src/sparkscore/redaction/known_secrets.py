@@ -18,7 +18,7 @@ from sparkscore.redaction.uri_credentials import find_uri_secrets, find_webhook_
 
 MASK = "***"
 _MIN_CHARACTERS = 8
-_MIN_MIXED_CHARACTERS = 6
+LEAST_SECRET_CHARACTERS = 6
 """Of a value with letters and other signs: shorter ones are words and numbers that stand in any text."""
 _ANYWHERE_CHARACTERS = 16
 """From this length on a value is masked inside of words, too: shorter ones may be part of a digest."""
@@ -106,7 +106,7 @@ def mask_known_secrets(text: str) -> str:
 
 def _is_maskable(value: str) -> bool:
     mixed = not value.isalpha() and not value.isdecimal()
-    return len(value) >= (_MIN_MIXED_CHARACTERS if mixed else _MIN_CHARACTERS)
+    return len(value) >= (LEAST_SECRET_CHARACTERS if mixed else _MIN_CHARACTERS)
 
 
 def _word_pattern(form: str) -> re.Pattern[str]:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from sparkscore.redaction.known_secrets import MASK, mask_known_secrets
+from sparkscore.redaction.known_secrets import LEAST_SECRET_CHARACTERS, MASK, mask_known_secrets
 from sparkscore.redaction.uri_credentials import mask_uri_credentials
 
 _ASSIGNED_NAME = (
@@ -57,6 +57,7 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     (("eyj",), re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
 )
 """Words, one of which is in each text of the shape (to look for words is quicker), the shape, what replaces it."""
+_SHAPE_WORD = re.compile("|".join(re.escape(word) for words, _, _ in _SHAPES for word in words))
 
 
 def redact_secrets(text: str) -> str:
@@ -71,8 +72,12 @@ def redact_secrets(text: str) -> str:
 
 def mask_secrets(text: str) -> str:
     """The text with `***` for known secrets, credentials in URIs and tokens. HTML and JSON stay what they are."""
+    if len(text) < LEAST_SECRET_CHARACTERS:
+        return text
     text = mask_uri_credentials(mask_known_secrets(text), MASK)
     lower = text.lower()
+    if _SHAPE_WORD.search(lower) is None:
+        return text
     for words, shape, replacement in _SHAPES:
         if _has_word(lower, words):
             text = shape.sub(replacement, text)

@@ -45,11 +45,10 @@ class TravellingSums:
         """The sums so far, those of the frames that have been computed among them."""
         waiting = []
         for observation in self._observed:
-            texts = observation.get.get("counts")
-            if texts is None:  # not computed yet, or never
+            texts = _observed_texts(observation)
+            if texts is None:
                 waiting.append(observation)
-                continue
-            for text in texts:
+            for text in texts or ():
                 self.add(json.loads(text))
         self._observed = waiting
         return self._sums
@@ -71,6 +70,17 @@ class TravellingSums:
         observation = Observation()
         self._observed.append(observation)
         return frame.observe(observation, F.collect_list(column).alias("counts"))
+
+
+def _observed_texts(observation: Any) -> list[str] | None:
+    """What a frame's tasks have told; None where it was not computed yet."""
+    from pyspark.errors import PySparkException
+
+    try:
+        texts: list[str] | None = observation.get.get("counts")
+    except PySparkException:  # the server could not say: the rows are there all the same
+        return []
+    return texts
 
 
 def mark_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:

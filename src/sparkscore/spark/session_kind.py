@@ -17,7 +17,6 @@ from weakref import WeakKeyDictionary, WeakSet
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
-from pyspark.sql import functions as F
 
 _RANGE_SPLITS = re.compile(r"splits=(?:Some\()?(\d+)")
 
@@ -141,6 +140,8 @@ def _ask_task_slots(spark: SparkSession) -> int:
     found = _RANGE_SPLITS.search(plan)
     if found is not None:
         return max(1, int(found[1]))
+    from pyspark.sql import functions as F  # here: executors import this module, and call none of this
+
     numbers = spark.range(0, 10_000).select(F.spark_partition_id().alias("part")).distinct()
     return max(1, numbers.count())
 

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
+from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.store.credential_sources import GOOGLE_DEFAULT, list_google_sources
 from sparkscore.store.hadoop_conf import HadoopConf
 from sparkscore.store.s3_locations import PLAIN_SIGNS, refuse_encoded_signs
@@ -111,7 +112,7 @@ def _locate_on_azure(conf: HadoopConf, authority: str, path: str) -> TableLocati
         files = fs.AzureFileSystem(known["account"], **given)
     except (AttributeError, TypeError) as error:
         raise ScanUnsupported("this pyarrow does not reach ADLS in this way", "a newer pyarrow") from error
-    options = {"azure_storage_account_name": known["account"], **options}
+    register_named_secrets(options := {"azure_storage_account_name": known["account"], **options})
     uri = f"abfss://{authority}/{quote(path, safe=PLAIN_SIGNS)}"
     return TableLocation(uri, f"{container}/{path}", files, options, needs_trial=True)
 

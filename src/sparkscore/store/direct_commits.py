@@ -50,9 +50,8 @@ def append_directly(
     Raises:  PublishConflict if other writers keep committing first; deltalake's DeltaError, OSError and ArrowException,
              with nothing committed.
     """
-    open_table = DirectTable.open_shared if guard is None else DirectTable.open
     try:
-        found = open_table(table)
+        found = DirectTable.open_shared(table)
         _require_plain_writer(found, rows)
     except ScanUnsupported:
         return None
@@ -60,20 +59,20 @@ def append_directly(
         return found.delta.version()
     file = write_rows_file(found, rows, data_change=True, row_group_rows=row_group_rows)
     for tries in range(_APPEND_TRIES):
-        if tries:
-            time.sleep(random.uniform(0, tries * _PAUSE_S))  # noqa: S311  apart from other writers
-            found = open_table(table)
-            if _is_committed(found, file, guard):
+        time.sleep(random.uniform(0, tries * _PAUSE_S))  # noqa: S311  apart from other writers
+        with table.log.stay_at_version():
+            found = DirectTable.open_shared(table)
+            if _is_committed(found, file if tries else None, guard):
                 return found.delta.version()
             _require_plain_writer(found, rows)
-        try:
-            commit_actions(found, [file], guard=guard, note=note)
-        except CommitFailedError:
-            continue
-        except (DeltaError, OSError):
-            if not _is_committed(DirectTable.open(table), file, guard):
-                raise
-        return found.delta.version() + 1
+            try:
+                commit_actions(found, [file], guard=guard, note=note)
+            except CommitFailedError:
+                continue
+            except (DeltaError, OSError):
+                if not _is_committed(DirectTable.open(table), file, guard):
+                    raise
+            return found.delta.version() + 1
     raise PublishConflict(
         f"other writers committed first {_APPEND_TRIES} times while appending to {table.name}",
         "no conflict",
@@ -81,9 +80,10 @@ def append_directly(
     )
 
 
-def _is_committed(found: DirectTable, file: AddAction, guard: AppendGuard | None) -> bool:
-    """Whether the file is in the table, or the guard: the error of a commit does not say that nothing was committed."""
-    return file.path in found.list_files()["path"].to_pylist() or (guard is not None and _has_guard(found, guard))
+def _is_committed(found: DirectTable, file: AddAction | None, guard: AppendGuard | None) -> bool:
+    """Whether the guard is in the table, or the file: the error of a commit does not say that nothing was committed."""
+    has_guard = guard is not None and _has_guard(found, guard)
+    return has_guard or (file is not None and file.path in found.list_files()["path"].to_pylist())
 
 
 def _has_guard(found: DirectTable, guard: AppendGuard) -> bool:

@@ -11,6 +11,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.records import TableLocation
+from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.store.credential_sources import list_aws_sources
 from sparkscore.store.hadoop_conf import HadoopConf
 
@@ -91,14 +92,22 @@ def locate_on_s3(spark: SparkSession | None, scheme: str, root: str) -> TableLoc
     given = {**keys, **settings.place}
     if not keys and "region" not in given and "endpoint_override" not in given:
         given["region"] = _resolve_region(settings.bucket)
-    plain = given.get("endpoint_override", "").startswith("http://")
-    options = {_OPTIONS[name][1]: value for name, value in given.items()}
-    # written only where nothing is: two drivers that make the same commit do not overwrite one another
-    options |= {"aws_conditional_put": "etag", **({"AWS_ALLOW_HTTP": "true"} if plain else {})}
-    if not keys:
-        options["AWS_FORCE_CREDENTIAL_LOAD"] = "true"  # else deltalake asks only the instance where an endpoint is set
     uri, files = f"s3://{quote(root, safe=PLAIN_SIGNS)}", fs.S3FileSystem(**given)
+    options = _to_deltalake_options(given)
     return TableLocation(uri, root, files, options, _is_coordinated(spark), needs_trial=not keys)
+
+
+def _to_deltalake_options(given: Mapping[str, str]) -> Mapping[str, str]:
+    """What deltalake needs to reach what pyarrow reaches with these arguments."""
+    options = {_OPTIONS[name][1]: value for name, value in given.items()}
+    register_named_secrets(options)
+    # written only where nothing is: two drivers that make the same commit do not overwrite one another
+    options["aws_conditional_put"] = "etag"
+    if given.get("endpoint_override", "").startswith("http://"):
+        options["AWS_ALLOW_HTTP"] = "true"
+    if "access_key" not in given:
+        options["AWS_FORCE_CREDENTIAL_LOAD"] = "true"  # else it asks the instance alone where an endpoint is set
+    return options
 
 
 @lru_cache

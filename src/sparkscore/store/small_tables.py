@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import structlog
+from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.redaction.secret_patterns import shorten_redacted
@@ -37,24 +38,29 @@ def load_small_table(table: Table, *, where: RowSelection | None = None) -> list
     with suppress(*DIRECT_ERRORS):
         rows: list[dict[str, Any]] = DirectTable.open_shared(table).read_rows(where).to_pylist()
         return rows
-    frame = table.load_rows()
-    if where is not None:
-        frame = frame.where(F.col(where[0]).isin(*where[1]))
+    frame = _select_rows(table.load_rows(), where)
     with translate_spark_errors(f"reading {table.name}"):
         return [row.asDict(recursive=True) for row in frame.collect()]
 
 
-def load_small_columns(table: Table, columns: Sequence[str]) -> pa.Table:
-    """Some columns of all rows.
+def load_small_rows(
+    table: Table, *, columns: Sequence[str] | None = None, where: RowSelection | None = None
+) -> pa.Table:
+    """The same as Arrow has them: of some columns, if they are given.
 
     Needs:   an existing table.
     Jobs:    as `load_small_table`.
     Raises:  AccessDenied, TableNotFound.
     """
     with suppress(*DIRECT_ERRORS):
-        return DirectTable.open_shared(table).read_rows(columns=columns)
+        return DirectTable.open_shared(table).read_rows(where, columns=columns)
+    frame = _select_rows(table.load_rows(), where)
     with translate_spark_errors(f"reading {table.name}"):
-        return table.load_rows().select(*columns).toArrow()
+        return (frame if columns is None else frame.select(*columns)).toArrow()
+
+
+def _select_rows(frame: DataFrame, where: RowSelection | None) -> DataFrame:
+    return frame if where is None else frame.where(F.col(where[0]).isin(*where[1]))
 
 
 def ensure_small_table(table: Table, contract: TableContract, *, job: str) -> None:

@@ -5,9 +5,10 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
+from threading import RLock
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -48,6 +49,13 @@ class TableLog:
         self._pinned: DeltaTable | None = None
         self._mark: tuple[object, ...] = ()
         self._notes: dict[int, str | None] = {}
+        self._lock = RLock()
+
+    @contextmanager
+    def stay_at_version(self) -> Iterator[None]:
+        """A block in which no other thread moves the table on: a commit follows what the block has read."""
+        with self._lock:
+            yield
 
     @property
     def is_open(self) -> bool:
@@ -107,8 +115,9 @@ class TableLog:
 
     def _catch_up(self) -> DeltaTable:
         """The newest version. The object moves on: whoever keeps it sees later versions."""
-        table = self._update(self._table)
-        return self._keep(_open_sure_table(self.location)) if table is None else table
+        with self._lock:
+            table = self._update(self._table)
+            return self._keep(_open_sure_table(self.location)) if table is None else table
 
     def _update(self, table: DeltaTable | None) -> DeltaTable | None:
         """The table at its newest version; None where it has to be opened, for whatever reason."""

@@ -14,7 +14,7 @@ from sparkscore.gate.aggregates.column_alignment import fit_column_type
 from sparkscore.gate.aggregates.gate_summary import GateSummary, merge_gate_states
 from sparkscore.gate.aggregates.row_aggregates import AggregateScope, Extremes, NumberSum, RowCount
 from sparkscore.gate.aggregates.value_counts import ValueCounts
-from sparkscore.gate.compiled.arrow_masks import null_mask
+from sparkscore.gate.compiled.arrow_masks import null_mask, pattern_mask
 
 
 def summary_of(fingerprint: str = "f", **more: Any) -> GateSummary:
@@ -58,6 +58,27 @@ def test_of_no_states_there_are_no_rows() -> None:
 def test_more_batches_than_are_kept_at_once_are_all_counted() -> None:
     summary = summary_of()
     assert merge_gate_states(summary, [state_of(summary, *[{"x": [1, 2]}] * 100)], rows=200)["rows"] == 200
+
+
+def test_once_there_is_too_much_to_know_no_more_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured, measure = [], ValueCounts.measure
+    monkeypatch.setattr(ValueCounts, "measure", lambda self, batch: measured.append(1) or measure(self, batch))
+    summary = summary_of()
+    state = state_of(summary, *[{"x": [3 * one + 2, 3 * one + 1, 3 * one]} for one in range(50)])
+    assert "values" not in merge_gate_states(summary, [state])
+    assert len(measured) == 2
+
+
+def test_a_rule_that_meets_bytes_that_are_no_text_is_unknown_and_the_others_are_known() -> None:
+    column = pa.array([b"a", b"\xff"], pa.binary()).view(pa.string())
+    aggregates = (
+        RowCount(AggregateScope("rows", ("x",))),
+        RowCount(AggregateScope("matches", ("x",)), partial(pattern_mask, "x", "a")),
+    )
+    summary = GateSummary("input_gate", "f", (("x", pa.string()),), aggregates)
+    state = summary.start()
+    state.add(pa.RecordBatch.from_arrays([column], ["x"]))
+    assert merge_gate_states(summary, [state.to_bytes()]) == {"rows": 2}
 
 
 def test_a_state_of_another_request_is_not_used() -> None:

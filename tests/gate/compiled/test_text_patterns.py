@@ -10,6 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
+from sparkscore.errors import ScanUnsupported
 from sparkscore.gate.compiled.arrow_literals import NoArrowForm
 from sparkscore.gate.compiled.arrow_masks import pattern_mask
 from sparkscore.gate.compiled.text_patterns import translate_java_regex, translate_like_pattern
@@ -111,8 +112,17 @@ def test_a_character_that_java_writes_as_two_has_no_form_in_a_like_pattern() -> 
         translate_like_pattern("\U0001f600%", "\\")
 
 
+def test_values_that_are_repeated_are_judged_alike() -> None:
+    texts = [None, *[_draw_text(Random(seed), _CHARACTERS) for seed in range(150)]]
+    few = pa.RecordBatch.from_pydict({"text": pa.array(texts, pa.string())})
+    many = pa.RecordBatch.from_pydict({"text": pa.array(texts * 10, pa.string())})
+    pattern = translate_java_regex("^[ab]+|9$")
+    assert pattern_mask("text", pattern, many).to_pylist() == pattern_mask("text", pattern, few).to_pylist() * 10
+
+
 def test_bytes_that_are_no_text_are_left_to_spark() -> None:
     text = pa.array([b"a\xff"], pa.binary()).view(pa.string())
-    with pytest.raises(pa.ArrowInvalid):
-        pattern_mask("text", "a", pa.RecordBatch.from_arrays([text], ["text"]))
+    for column in (text, pa.concat_arrays([text] * 1_000)):
+        with pytest.raises(ScanUnsupported, match="column text"):
+            pattern_mask("text", "a", pa.RecordBatch.from_arrays([column], ["text"]))
     assert pc.match_substring_regex(text, "a").to_pylist() == [True]

@@ -8,11 +8,13 @@ from typing import Any
 
 import pyarrow as pa
 
+from sparkscore.errors import ScanUnsupported
 from sparkscore.gate.aggregates.column_alignment import fit_column_type
 from sparkscore.gate.aggregates.row_aggregates import RowAggregate
 from sparkscore.gate.compiled.arrow_masks import RowMaskFunction
 
-_PENDING_PARTS = 16
+_FIRST_PENDING_PARTS, _PENDING_PARTS = 2, 16
+"""Few at first: where there is too much to know, the rest of the rows is not measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ def _merge_small_part(aggregate: RowAggregate, parts: Sequence[Any]) -> Any:
 def _measure_batch(aggregate: RowAggregate, batch: pa.RecordBatch) -> Any:
     try:
         return aggregate.measure(batch)
-    except pa.ArrowInvalid:  # bytes that are no text: Spark judges this rule, and tasks the others
+    except ScanUnsupported:  # Spark judges this rule, and tasks the others
         return None
 
 
@@ -97,6 +99,7 @@ class _PendingParts:
     def __init__(self, merge: Callable[[Sequence[Any]], Any]) -> None:
         self._merge = merge
         self._parts: list[Any] | None = []
+        self._pending = _FIRST_PENDING_PARTS
 
     @property
     def is_known(self) -> bool:
@@ -108,8 +111,9 @@ class _PendingParts:
             self._parts = None
         elif self._parts is not None:
             self._parts.append(part)
-            if len(self._parts) >= _PENDING_PARTS:
+            if len(self._parts) >= self._pending:
                 self.merge()
+                self._pending = min(2 * self._pending, _PENDING_PARTS)
 
     def merge(self) -> Any | None:
         """The part of all rows; None where it is not known, or would be too large."""

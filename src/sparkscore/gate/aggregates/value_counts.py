@@ -28,6 +28,8 @@ _MOST_DISTINCT = 0.7
 _MAX_SPANNED_VALUES = 10_000
 """Values that ascend are not kept beyond: their span is enough for uniqueness."""
 _MAX_SPANS = 100_000
+_FIRST_ROWS = 64
+"""Where they do not ascend, the rest need not be looked at."""
 _ROWS = "rows"
 _COMPRESSED = pa.ipc.IpcWriteOptions(compression="lz4")
 
@@ -126,9 +128,13 @@ def _measure_one_column(values: pa.Array) -> ValueCountsPart:
     ordered = to_ordered_integers(values)
     if not len(values) or not (pa.types.is_integer(ordered.type) or pa.types.is_string(ordered.type)):
         return _measure_values([values], None)
-    if len(values) > 1 and not pc.all(pc.less(ordered[:-1], ordered[1:])).as_py():
+    if not (_is_ascending(ordered[:_FIRST_ROWS]) and _is_ascending(ordered)):
         return _measure_values([values], None)
     return _measure_values([values], ((ordered[0].as_py(), ordered[-1].as_py()),))
+
+
+def _is_ascending(ordered: pa.Array) -> bool:
+    return len(ordered) < 2 or bool(pc.all(pc.less(ordered[:-1], ordered[1:])).as_py())
 
 
 def _measure_values(columns: Sequence[pa.Array], spans: tuple[Span, ...] | None) -> ValueCountsPart:

@@ -1,4 +1,4 @@
-"""What a row has to be like, computed on a batch. Runs on executors, and imports pyarrow only.
+"""What a row has to be like, computed on a batch. Runs on executors, and imports pyarrow alone beside errors.
 
 `gate.compiled.arrow_forms` binds all arguments but the batch on the driver. Each mask holds true, false, or NULL (not
 judged) for each row.
@@ -12,12 +12,15 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkscore.errors import ScanUnsupported
+
 RowMaskFunction = Callable[[pa.RecordBatch], pa.Array]
 """A batch -> for each row true, false, or NULL: not judged."""
 
 ArrowLimit = tuple[str, Any]
 """Name of a comparison of pyarrow's, and what a value is compared with; `never`, with nothing."""
 
+_SAMPLE_ROWS, _FEW_OF_SAMPLE = 512, 256
 _ARROW_JOINS = {"and": pc.and_kleene, "or": pc.or_kleene}
 _ARROW_COMPARISONS = {
     "==": pc.equal,
@@ -90,11 +93,13 @@ def comparison_mask(name: str, comparison: str, value: pa.Scalar, batch: pa.Reco
 def pattern_mask(name: str, pattern: str, batch: pa.RecordBatch) -> pa.Array:
     """Text in which RE2 finds the pattern.
 
-    Raises:  pyarrow.ArrowInvalid for bytes that are no text: Java reads another character there, RE2 none.
+    Raises:  ScanUnsupported for bytes that are no text: Java reads another character there, RE2 none.
     """
     column = batch.column(name)
-    column.validate(full=True)
-    return pc.match_substring_regex(column, pattern)
+    if not _has_few_values(column):
+        return _match_texts(name, column, pattern)
+    encoded = column.dictionary_encode()
+    return _match_texts(name, encoded.dictionary, pattern).take(encoded.indices)
 
 
 def ignored_rows_mask(names: Sequence[str], all_missing: bool, batch: pa.RecordBatch) -> pa.Array:
@@ -138,6 +143,20 @@ def judged_rows_mask(
 ) -> pa.Array:
     """The predicate, NULL for rows that are ignored."""
     return pc.if_else(ignored_rows_mask(names, all_missing, batch), pa.scalar(None, pa.bool_()), predicate(batch))
+
+
+def _match_texts(name: str, texts: pa.Array, pattern: str) -> pa.Array:
+    try:
+        texts.validate(full=True)
+    except pa.ArrowInvalid:
+        raise ScanUnsupported(f"bytes in the column {name} that are no text", "UTF-8") from None
+    return pc.match_substring_regex(texts, pattern)
+
+
+def _has_few_values(column: pa.Array) -> bool:
+    """Whether it is worth to look at each value once: by the first rows."""
+    sample = column.slice(0, _SAMPLE_ROWS)
+    return len(column) > _SAMPLE_ROWS and len(sample.unique()) <= _FEW_OF_SAMPLE
 
 
 def _all_limits_mask(column: pa.Array, limits: Sequence[ArrowLimit]) -> pa.Array:

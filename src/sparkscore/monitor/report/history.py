@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from itertools import groupby
 
 from sparkscore.records import FOLLOW_UP_EVENTS, RunEvent
@@ -33,6 +34,12 @@ class RunSummary:
 
 def summarise_runs(history: Sequence[RunEvent]) -> tuple[RunSummary, ...]:
     """One per as_of, oldest first."""
+    return _summarise_history(tuple(history))
+
+
+@lru_cache(maxsize=1)
+def _summarise_history(history: tuple[RunEvent, ...]) -> tuple[RunSummary, ...]:
+    """Each section of a page asks for the same."""
     ordered = sorted(history, key=lambda event: (event.as_of, event.revision, event.attempt, event.at))
     return tuple(_summarise_run(list(events)) for _, events in groupby(ordered, key=lambda event: event.as_of))
 
@@ -45,12 +52,11 @@ def lost_attempts(history: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
 def _summarise_run(events: Sequence[RunEvent]) -> RunSummary:
     last = events[-1]
     attempt_events = [one for one in events if (one.revision, one.attempt) == (last.revision, last.attempt)]
-    details = {name: value for one in attempt_events for name, value in one.parsed_details.items() if value is not None}
+    parsed = [one.parsed_details for one in attempt_events]
+    details = {name: value for one in parsed for name, value in one.items() if value is not None}
     seconds: dict[str, float] = {}
-    for one in attempt_events:
-        seconds |= {
-            part: value for part, value in (one.parsed_details.get("seconds") or {}).items() if value is not None
-        }
+    for one in parsed:
+        seconds |= {part: value for part, value in (one.get("seconds") or {}).items() if value is not None}
     columns = {
         name: value for one in attempt_events for name in _KNOWN_COLUMNS if (value := getattr(one, name)) is not None
     }

@@ -15,7 +15,7 @@ from sparkscore.settings import Settings
 from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.reject_counts import count_rejects
 
-_TREND_LENGTH = 200
+TREND_LENGTH = 200
 """Number of as_ofs that a trend shows."""
 
 
@@ -38,7 +38,7 @@ def collect_run_page(
         comparison.drifts,
         _count_run_rejects(attempt),
         tuple(rules),
-        trend_events(events.load_newest(_TREND_LENGTH)),
+        tuple(events.load_newest(TREND_LENGTH, trend_events)),
         cores=attempt.cores,
         **configured_prices(attempt.settings),
     )
@@ -58,7 +58,7 @@ def trend_events(events: Sequence[RunEvent]) -> tuple[RunEvent, ...]:
             event.event not in FOLLOW_UP_EVENTS and (before is None or before.event != "published")
         ):
             ends[event.as_of] = event
-    return tuple(ends[as_of] for as_of in sorted(ends))[-_TREND_LENGTH:]
+    return tuple(ends[as_of] for as_of in sorted(ends))[-TREND_LENGTH:]
 
 
 def write_run_page(spark: SparkSession | None, settings: Settings, page: RunPage) -> str:
