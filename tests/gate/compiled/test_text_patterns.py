@@ -36,7 +36,7 @@ def _draw_sequence(dice: Random, depth: int) -> str:
 
 def _draw_atom(dice: Random, depth: int) -> str:
     if depth < 2 and dice.random() < 0.2:
-        return dice.choice(["(", "(?:"]) + _draw_choices(dice, depth + 1) + ")"
+        return f"{dice.choice(['(', '(?:'])}{_draw_choices(dice, depth + 1)})"
     return dice.choice(_ATOMS)
 
 
