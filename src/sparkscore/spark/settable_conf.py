@@ -97,6 +97,16 @@ def has_setting(spark: SparkSession, name: str) -> bool:
         return False
 
 
+def list_settings(spark: SparkSession) -> dict[str, str]:
+    """The settings that the session shows; none where it shows nobody any."""
+    try:
+        return dict(spark.conf.getAll)
+    except PySparkException as error:
+        if is_session_lost(error):
+            raise
+        return {}
+
+
 @contextmanager
 def override_setting(spark: SparkSession, name: str, value: str) -> Iterator[bool]:
     """A block with another value of one setting of the session, which is reset afterwards: whether it has it.
