@@ -3,9 +3,15 @@
 The second model would get a process of its own, which takes seconds to start; another worker is there at once.
 """
 
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from pyspark import SparkContext
+
+from tests.faults.points import eventually
 
 _EXPECTED: list[object] = []
 """The model that workers load next; at most one."""
@@ -29,6 +35,10 @@ def end_idle_workers() -> None:
     context: Any = SparkContext._active_spark_context
     if context is None:
         return
-    for daemon in context._gateway.jvm.java.lang.ProcessHandle.current().children().toArray():
-        for worker in daemon.children().toArray():
-            worker.destroyForcibly()
+    daemons = context._gateway.jvm.java.lang.ProcessHandle.current().children().toArray()
+    workers = [int(worker.pid()) for daemon in daemons for worker in daemon.children().toArray()]
+    for pid in workers:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    # until its daemon has waited for it a worker looks alive, and Spark would give it a task
+    assert eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), within_s=60)

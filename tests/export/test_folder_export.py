@@ -2,6 +2,7 @@
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -63,6 +64,19 @@ def test_a_slow_export_of_an_older_revision_never_sets_the_pointer_back(tmp_path
     assert folder_export(tmp_path).replace_rows(*slow).revision == 2
     assert ids(tmp_path) == [0, 1]
     assert folder_export(tmp_path).replace_rows(*published(4)).revision == 2
+
+
+def test_a_job_that_began_anew_replaces_its_first_revision(tmp_path: Path) -> None:
+    for name in ("f" * 64, "0" * 63 + "1"):
+        run, rows = published(3)
+        run = replace(run, run_id=name)
+        assert folder_export(tmp_path).replace_rows(run, rows).run_id == name == pointer(tmp_path)["run_id"]
+
+
+def test_two_exports_of_one_run_at_once_leave_one_copy(tmp_path: Path) -> None:
+    slow = published(4, then=lambda: folder_export(tmp_path).replace_rows(*published(4)))
+    assert folder_export(tmp_path).replace_rows(*slow) == TargetState(slow[0].run_id, 1)
+    assert (ids(tmp_path), versions(tmp_path)) == ([0, 1, 2, 3], ["r00000001"])
 
 
 def test_exports_of_many_revisions_at_once_end_with_the_newest(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ Crash and restart
     ... inside maintenance                                test_killed, pipelines/test_maintain
     ... inside a rollback, a retry of rejects             test_killed_verbs, pipelines/test_rollback
     ... after the commit, before the event                test_killed
-    ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over)
+    ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over), pipelines/test_run_monitoring (attempt_that_died)
     ... while it exports                                  export/test_database_export (a_killed_process, what_fails), export/test_folder_export (what_fails)
     ... target of an export full, gone, refusing          pipelines/test_exports (an_export_that_fails), export/test_database_export
     ... while a table is made                             test_killed_verbs, store/test_delta_tables

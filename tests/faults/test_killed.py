@@ -82,9 +82,7 @@ def test_killed_after_the_commit_the_rows_prove_it_and_no_row_is_predicted_again
     scene.check()
 
 
-@pytest.mark.parametrize(
-    "at", ["before monitoring", pytest.param("profiled", marks=pytest.mark.smoke), "compared", "logged"]
-)
+@pytest.mark.parametrize("at", ["before monitoring", "profiled", "compared", "logged"])
 def test_killed_before_its_monitoring_is_over_the_next_one_makes_up_for_it_and_writes_nothing_twice(
     scene: Scene, at: str
 ) -> None:

@@ -112,7 +112,8 @@ class TestDeletionVectors:
         insert(session, clone, "select 1L id, 1D x, 'own' s")
         assert_reads_as_spark(session, pin(session, clone))
 
-    @pytest.mark.parametrize("policy", [pytest.param("classic", marks=pytest.mark.slow), "v2"])
+    @pytest.mark.slow  # `store.log_replay` has its own tests of checkpoints
+    @pytest.mark.parametrize("policy", ["classic", "v2"])
     def test_a_checkpoint_has_them_too(self, session: SparkSession, tmp_path: Path, policy: str) -> None:
         name = create(
             session,
@@ -181,7 +182,7 @@ def test_a_vector_of_other_rows_than_the_log_says_is_refused(
 
 
 class TestColumnMapping:
-    @pytest.mark.parametrize("mode", ["name", "id"])
+    @pytest.mark.parametrize("mode", [pytest.param("name", marks=pytest.mark.slow), "id"])
     def test_renamed_dropped_and_added_columns_are_found(
         self, session: SparkSession, tmp_path: Path, mode: str
     ) -> None:
@@ -246,8 +247,8 @@ def test_values_of_narrower_types_are_widened_as_spark_widens_them(session: Spar
     name = create(session, folder, columns, enableTypeWidening=True, **{"feature.timestampNtz": "supported"})
     nested = "named_struct('n', 3), array(1, null)"
     rows = (
-        "1, -128, -32768, -2147483648, 0.1, 127, 2147483647, 999.99, -7, 9007199254740993, date'1582-10-15'",
-        "2, 1, 2, 3, 'NaN', 4, 5, -0.01, 6, 7, date'9999-12-31'",
+        "1, -128, -32768, -2147483648, float(0.1), 127, 2147483647, 999.99, -7, 9007199254740993, date'1582-10-15'",
+        "2, 1, 2, 3, float('nan'), 4, 5, -0.01, 6, 7, date'9999-12-31'",
         "3, null, null, null, null, null, null, null, null, null, null",
     )
     session.sql(f"insert into {name} values {', '.join(f'({row}, {nested})' for row in rows)}")
@@ -303,6 +304,7 @@ def test_structs_in_lists_and_maps_get_the_fields_that_were_added(session: Spark
     assert_reads_as_spark(session, pin(session, tmp_path / "t", Condition("id", ">", 1)))
 
 
+@pytest.mark.slow
 def test_features_of_writers_change_nothing(session: SparkSession, tmp_path: Path) -> None:
     columns = (
         "id long, g long generated always as (id * 2), i bigint generated always as identity, d int default 7, c int"

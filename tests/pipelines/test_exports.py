@@ -90,6 +90,7 @@ def test_an_export_that_fails_leaves_the_publication_and_the_next_call_makes_up_
     assert asdict(score(None, settings, as_of=AS_OF))["exports"] == ()
 
 
+@pytest.mark.slow
 def test_a_target_shows_what_readers_see_after_a_replacement_and_after_a_rollback(world: World, tmp_path: Path) -> None:
     settings = exporting(world, tmp_path)
     first = world.begin_with()  # before the job had exports

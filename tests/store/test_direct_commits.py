@@ -6,6 +6,7 @@ import os
 import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import duckdb
@@ -180,6 +181,24 @@ def test_a_guard_that_another_writer_commits_at_the_same_moment_is_seen(
 
     monkeypatch.setattr(direct_commits, "commit_actions", overtaken)
     append(made, row(name="slower"), guard=("app", 1))
+    assert names(made) == ["faster"]
+
+
+def test_no_other_thread_moves_the_table_on_between_the_look_for_a_guard_and_the_commit(
+    made: Table, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commit, asking = direct_commits.commit_actions, Thread(target=made.log.load_newest_version)
+
+    def overtaken(found: DirectTable, *given: Any, **named: Any) -> None:
+        monkeypatch.setattr(direct_commits, "commit_actions", commit)
+        append(Table(None, made.ref), row(name="faster"), guard=("app", 1))
+        asking.start()
+        asking.join(0.2)
+        commit(found, *given, **named)
+
+    monkeypatch.setattr(direct_commits, "commit_actions", overtaken)
+    append(made, row(name="slower"), guard=("app", 1))
+    asking.join()
     assert names(made) == ["faster"]
 
 

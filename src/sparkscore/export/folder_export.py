@@ -13,7 +13,7 @@ from uuid import uuid4
 
 import pyarrow as pa
 
-from sparkscore.errors import ConfigError, ExportFailed
+from sparkscore.errors import ConfigError
 from sparkscore.export.export_columns import check_export_columns
 from sparkscore.export.exported_batches import ExportedBatches
 from sparkscore.export.file_writers import write_export_files
@@ -60,15 +60,15 @@ class FolderExport:
                 return current
             version = f"r{run.revision:08}-{run.run_id[:12]}-{uuid4().hex[:8]}"
             try:
-                self._write_version(folder, version, run, rows)
+                manifest = self._write_version(folder, version, run, rows)
             except BaseException as error:
                 self._files.remove_folder(f"{folder}/{version}")
                 current = self._read_pointer(folder) if isinstance(error, OSError) else None
                 if current is not None and current.covers(run):  # who exported it has removed older files
                     return current
                 raise
-            state = self._point_to_newest(folder)
-            self._remove_old_versions(folder, keep=version)
+            state = self._point_to_newest(folder, manifest)
+            self._remove_old_versions(folder, own=version)
             return state
 
     def _claim_folder(self, run: ExportedRun) -> None:
@@ -91,7 +91,8 @@ class FolderExport:
     def _read_pointer(self, folder: str) -> TargetState | None:
         return _state_of(self._files.read_json(f"{folder}/{POINTER_FILE}"))
 
-    def _write_version(self, folder: str, version: str, run: ExportedRun, rows: ExportRows) -> None:
+    def _write_version(self, folder: str, version: str, run: ExportedRun, rows: ExportRows) -> Mapping[str, Any]:
+        """The manifest of the version, which is complete."""
         batches = ExportedBatches(run, rows)
         written = write_export_files(batches, self._files, f"{folder}/{version}", self._kind)
         batches.check_count()
@@ -106,40 +107,39 @@ class FolderExport:
             "columns": rows.schema.names,
         }
         self._files.replace_json(f"{folder}/{version}/{MANIFEST_FILE}", manifest)
+        return manifest
 
-    def _point_to_newest(self, folder: str) -> TargetState:
-        """Let the pointer name the newest complete version. Again, until no newer one has appeared meanwhile."""
+    def _point_to_newest(self, folder: str, own: Mapping[str, Any]) -> TargetState:
+        """Let the pointer name this version, or a newer complete one. Again, until none has appeared meanwhile."""
+        newest = own
         while True:
             with self._files.lock(f"{folder}/_lock"):
-                newest = self._find_newest_version(folder)
                 pointer = self._files.read_json(f"{folder}/{POINTER_FILE}")
-                if pointer is None or pointer["revision"] < newest["revision"]:
+                if pointer is None or _is_replaced(pointer, newest):
                     self._files.replace_json(f"{folder}/{POINTER_FILE}", newest)
-            state = self._read_pointer(folder)
-            if state is not None and state.revision >= self._find_newest_version(folder)["revision"]:
-                return state
+                    pointer = newest
+            newest = self._find_newer_version(folder, pointer) or pointer
+            if newest is pointer:
+                return TargetState(str(pointer["run_id"]), int(pointer["revision"]))
 
-    def _find_newest_version(self, folder: str) -> Mapping[str, Any]:
-        names = sorted(name for name in self._files.list_names(folder) if _VERSION_FOLDER.fullmatch(name))
-        found = (self._files.read_json(f"{folder}/{name}/{MANIFEST_FILE}") for name in reversed(names))
-        newest = next((one for one in found if one is not None), None)
-        if newest is None:
-            raise ExportFailed(
-                f"{self.description}/{folder} holds no complete version", "the one that was just written"
-            )
-        return newest
+    def _find_newer_version(self, folder: str, pointer: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        newer = [name for name in self._list_versions(folder) if _revision_of(name) > pointer["revision"]]
+        found = (self._files.read_json(f"{folder}/{name}/{MANIFEST_FILE}") for name in reversed(newer))
+        return next((one for one in found if one is not None), None)
 
-    def _remove_old_versions(self, folder: str, *, keep: str) -> None:
+    def _list_versions(self, folder: str) -> list[str]:
+        """By revision."""
+        return sorted(name for name in self._files.list_names(folder) if _VERSION_FOLDER.fullmatch(name))
+
+    def _remove_old_versions(self, folder: str, *, own: str) -> None:
         """Remove versions before the previous one, and what attempts have left of revisions that are superseded: who
-        has just read the pointer may still read the version that it named."""
+        has just read the pointer may still read the version that it named. The own one, too, where another process has
+        exported the same run."""
         pointer = self._files.read_json(f"{folder}/{POINTER_FILE}") or {}
-        names = sorted(name for name in self._files.list_names(folder) if _VERSION_FOLDER.fullmatch(name))
-        older = [name for name in names if _revision_of(name) < pointer.get("revision", 0)]
+        older = [name for name in self._list_versions(folder) if _revision_of(name) < pointer.get("revision", 0)]
         complete = [name for name in older if self._files.exists(f"{folder}/{name}/{MANIFEST_FILE}")]
-        kept = {pointer.get("folder"), *complete[-1:]}
-        for name in older:
-            if name not in kept and name != keep:
-                self._files.remove_folder(f"{folder}/{name}")
+        for name in {*older, own} - {pointer.get("folder"), *complete[-1:]}:
+            self._files.remove_folder(f"{folder}/{name}")
 
 
 def as_of_folder(as_of: datetime) -> str:
@@ -147,6 +147,13 @@ def as_of_folder(as_of: datetime) -> str:
     moment = as_of.astimezone(UTC)
     fraction = f".{moment.microsecond:06}" if moment.microsecond else ""
     return f"{moment:%Y-%m-%dT%H%M%S}{fraction}Z"
+
+
+def _is_replaced(pointer: Mapping[str, Any], newer: Mapping[str, Any]) -> bool:
+    """Whether a version takes the place of another one; of one revision but another run where the job began anew."""
+    if pointer["revision"] == newer["revision"]:
+        return bool(pointer["run_id"] != newer["run_id"])
+    return bool(pointer["revision"] < newer["revision"])
 
 
 def _state_of(pointer: Mapping[str, Any] | None) -> TargetState | None:

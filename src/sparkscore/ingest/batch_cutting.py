@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sparkscore.ingest.roaring_bitmap import PositionMask, RoaringBitmap
+from sparkscore.ingest.roaring_bitmap import RoaringBitmap
 
-KeptRows: TypeAlias = PositionMask
+KeptRows: TypeAlias = pa.BooleanArray
 """Of the rows that a batch covers: whether it has them."""
 BATCH_ROWS = 20_000
 """As many as a page of Parquet has in most writers: 81 ns a row, 90 with 10,000, 97 with 16,384 (20 doubles)."""
@@ -21,10 +21,8 @@ class RangeRows:
     """The rows of a range: those of its row groups, and which of them are deleted."""
 
     def __init__(self, metadata: pq.FileMetaData, groups: Sequence[int], deleted: RoaringBitmap | None = None) -> None:
-        sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
-        self.sizes = tuple(sizes[group] for group in groups)
-        self._firsts = [sum(sizes[:group]) for group in groups] if deleted else []
-        self._deleted = deleted
+        self.sizes = tuple(metadata.row_group(group).num_rows for group in groups)
+        self._kept = None if deleted is None else _find_live_rows(metadata, groups, deleted)
         self._sample_ends: dict[float, list[int]] = {}
 
     @property
@@ -34,16 +32,8 @@ class RangeRows:
 
     def find_kept(self, start: int, end: int) -> KeptRows | None:
         """Which rows from one to another are not deleted; None for all of them."""
-        if self._deleted is None or end <= start:
-            return None
-        begin, parts = 0, []
-        for size, first in zip(self.sizes, self._firsts, strict=True):
-            low, high = max(start - begin, 0), min(end - begin, size)
-            if low < high:
-                parts.append(self._deleted.mask(first + low, first + high))
-            begin += size
-        deleted = np.concatenate(parts)
-        return ~deleted if deleted.any() else None
+        kept = None if self._kept is None else self._kept.slice(start, end - start)
+        return None if kept is None or kept.true_count == len(kept) else kept
 
     def sample_ends(self, share: float) -> list[int]:
         """Where in each row group a sample of this share of its rows ends: deleted ones count as none."""
@@ -58,8 +48,15 @@ class RangeRows:
         kept = self.find_kept(begin, begin + size)
         if kept is None:
             return math.ceil(size * share)
-        found = np.flatnonzero(kept)
+        found = np.flatnonzero(kept.to_numpy(zero_copy_only=False))
         return int(found[math.ceil(len(found) * share) - 1]) + 1 if len(found) else 0
+
+
+def _find_live_rows(metadata: pq.FileMetaData, groups: Sequence[int], deleted: RoaringBitmap) -> KeptRows:
+    """Which rows of these row groups are not deleted, a bit for each: once for a range, not for each batch."""
+    sizes = [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+    ends = np.cumsum(sizes).tolist()
+    return pa.concat_arrays([pa.array(~deleted.mask(ends[group] - sizes[group], ends[group])) for group in groups])
 
 
 def sample_batches(
@@ -87,7 +84,8 @@ def find_sample_slices(
     Needs:   the rows of its range, where in them the batch ends, how many it covers, and which of these it has.
     """
     start, begin, slices = end - rows, 0, []
-    places = np.arange(rows + 1) if kept is None else np.concatenate([[0], np.cumsum(kept)])
+    is_kept = np.ones(rows, np.bool_) if kept is None else kept.to_numpy(zero_copy_only=False)
+    places = np.concatenate([[0], np.cumsum(is_kept)])
     for size, sample_end in zip(range_rows.sizes, range_rows.sample_ends(share), strict=True):
         low, high = max(start, begin) - start, min(end, begin + sample_end) - start
         if low < high and places[low] < places[high]:

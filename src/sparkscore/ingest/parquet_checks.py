@@ -5,6 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pyarrow import fs
 
 from sparkscore.errors import ScanUnsupported
 
@@ -12,6 +13,25 @@ _LEGACY_CALENDAR_KEYS = (b"org.apache.spark.legacyDateTime", b"org.apache.spark.
 """Marks of files whose old dates Spark shifts from the Julian calendar."""
 _SPARK_VERSION_KEY = b"org.apache.spark.version"
 _FIRST_GREGORIAN_VERSION = 3
+_BUFFER_BYTES = 1 << 20
+
+
+def open_parquet_file(path: str, filesystem: fs.FileSystem | None) -> pq.ParquetFile:
+    """A data file, for reading its row groups one after the other.
+
+    Runs on: executor.
+    Raises:  OSError, ArrowInvalid.
+    """
+    # Pre-buffering and memory mapping took four times as much memory (280 MB against 74 for a file of 263); over a
+    # network one large request beats many small ones, and a split is at most 128 MiB.
+    is_remote = filesystem is not None
+    return pq.ParquetFile(
+        path,
+        filesystem=filesystem,
+        pre_buffer=is_remote,
+        buffer_size=0 if is_remote else _BUFFER_BYTES,
+        coerce_int96_timestamp_unit="us",
+    )
 
 
 def find_file_columns(file: pq.ParquetFile, columns: pa.Schema, partitions: Sequence[str]) -> list[str]:

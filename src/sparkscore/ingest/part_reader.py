@@ -19,8 +19,9 @@ class RangeBatch:
     """How many of the range's rows lie before the next batch."""
     layout: tuple[int, int]
     """The range's rows, and those of a batch."""
-    range_rows: RangeRows
-    covers: int
+    range_rows: RangeRows | None = None
+    """None where no sample is asked for."""
+    covers: int = 0
     """How many of the range's rows it is of, deleted ones too."""
     kept: KeptRows | None = None
     """Which of them are not deleted; None: all."""
@@ -71,7 +72,7 @@ class PartReader:
         Needs:   a reader without a filter, of all rows.
         """
         found = self._last_batch
-        if found is None:
+        if found is None or found.range_rows is None:
             return []
         return find_sample_slices(found.range_rows, found.end, found.covers, found.kept, share=share)
 

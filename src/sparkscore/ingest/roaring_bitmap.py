@@ -77,9 +77,10 @@ class _Container:
     def count_positions(self) -> int:
         """How many there are by its content."""
         if self.kind == "bitset":
-            return int(np.unpackbits(np.frombuffer(self.data, np.uint8)).sum(dtype=np.int64))
+            return int.from_bytes(self.data, "little").bit_count()
         if self.kind == "array":
-            return len(np.unique(np.frombuffer(self.data, "<u2")))
+            found = np.frombuffer(self.data, "<u2")
+            return 1 + int(np.count_nonzero(found[1:] > found[:-1]))  # all of them, where they ascend
         return sum(last - start + 1 for start, last in self._runs())
 
     def _runs(self) -> list[list[int]]:

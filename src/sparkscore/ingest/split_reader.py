@@ -20,7 +20,7 @@ from sparkscore.ingest.batch_cutting import (
     select_row_groups,
 )
 from sparkscore.ingest.deletion_vectors import DELETION_VECTOR_COLUMN, load_deleted_rows, resolve_data_path
-from sparkscore.ingest.parquet_checks import find_file_columns
+from sparkscore.ingest.parquet_checks import find_file_columns, open_parquet_file
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
 from sparkscore.ingest.roaring_bitmap import RoaringBitmap
 from sparkscore.ingest.stored_columns import find_stored_names
@@ -28,8 +28,6 @@ from sparkscore.predicates.arrow_filter import ArrowCondition, evaluate_arrow_co
 from sparkscore.records import SplitPosition
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.storage_errors import find_storage_error
-
-_BUFFER_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +79,7 @@ class ParquetSplitReader:
         path = resolve_data_path(self.root, file_range["path"])
         deleted = self._load_deleted_rows(file_range)
         try:
-            with _open_parquet_file(path, self.filesystem) as file:
+            with open_parquet_file(path, self.filesystem) as file:
                 groups = select_row_groups(
                     file.metadata, file_range["start"], file_range["start"] + file_range["length"]
                 )
@@ -139,6 +137,7 @@ class ParquetSplitReader:
         rows = self.batch_rows or choose_batch_rows(file.metadata, groups, names)
         types = [file.schema_arrow.field(name).type for name in names]
         is_as_stored = not self.where and (names, types) == (self.columns.names, self.columns.types)
+        is_as_stored = is_as_stored and types == [kind for _, kind in columns.values()]
         layout = (range_rows.total, rows)
         wanted = (first, layout[0] if last is None else last)
         batches = (
@@ -150,7 +149,7 @@ class ParquetSplitReader:
             batches = (part for whole, end in batches for part in cut_by_bytes(whole, end, BATCH_BYTES))
         for batch, end in batches:
             kept = range_rows.find_kept(end - batch.num_rows, end)
-            live = batch if kept is None else batch.filter(pa.array(kept))
+            live = batch if kept is None else batch.filter(kept)
             chosen = live.select(self._output_names) if is_as_stored else self._select_rows(live, opened, columns)
             yield RangeBatch(chosen, end, layout, range_rows, batch.num_rows, kept)
 
@@ -210,16 +209,3 @@ def _decode_split_ranges(split: bytes) -> list[dict[str, Any]]:
 
 def _data_file_name(file_range: Mapping[str, Any]) -> str:
     return str(file_range["path"]).rpartition("/")[2]
-
-
-def _open_parquet_file(path: str, filesystem: fs.FileSystem | None) -> pq.ParquetFile:
-    # Pre-buffering and memory mapping took four times as much memory (280 MB against 74 for a file of 263); over a
-    # network one large request beats many small ones, and a split is at most 128 MiB.
-    is_remote = filesystem is not None
-    return pq.ParquetFile(
-        path,
-        filesystem=filesystem,
-        pre_buffer=is_remote,
-        buffer_size=0 if is_remote else _BUFFER_BYTES,
-        coerce_int96_timestamp_unit="us",
-    )

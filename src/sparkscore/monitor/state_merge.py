@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from sparkscore.monitor.summary_merge import merge_summary_rows
 from sparkscore.monitor.summary_rows import SUMMARY_SCHEMA, group_starts
-from sparkscore.monitor.value_cells import Integers
+from sparkscore.monitor.value_cells import Integers, rank_texts
 
 MAX_SLICES = 50
 """Greatest number of values of a segment, those with the most rows; a hundred slices give no overview."""
@@ -94,18 +94,11 @@ class _RowLabels:
 
 
 def _encode_labels(rows: pa.Table) -> _RowLabels:
-    (column, columns), (segment, _), (value, values) = (_rank_names(rows[name]) for name, _ in _LABELS)
-    _, slices = np.unique(segment * values + value, return_inverse=True)
-    return _RowLabels(column - 1, columns - 1, slices.reshape(-1), segment)
-
-
-def _rank_names(names: pa.ChunkedArray) -> tuple[Integers, int]:
-    """Each name's number from 1 on, 0 for NULL; and how many numbers there are."""
-    encoded = names.combine_chunks().dictionary_encode()
-    order = pc.array_sort_indices(encoded.dictionary).to_numpy()
-    ranks = np.zeros(len(order) + 1, np.int64)
-    ranks[order] = np.arange(1, len(order) + 1)
-    return ranks[encoded.indices.fill_null(len(order)).to_numpy()], len(order) + 1
+    ranked = [rank_texts(rows[name].combine_chunks()) for name, _ in _LABELS]
+    column, segment, value = (ranks.astype(np.int64) for ranks, _ in ranked)
+    (_, columns), _, (_, values) = ranked
+    _, slices = np.unique(segment * (len(values) + 1) + value, return_inverse=True)
+    return _RowLabels(column - 1, len(columns), slices.reshape(-1), segment)
 
 
 def _largest_slices(labels: _RowLabels, owner: Integers, counts: Integers, max_slices: int) -> npt.NDArray[np.bool_]:

@@ -15,7 +15,7 @@ from sparkscore.monitor.summary_rows import (
     to_nullable,
     to_text_counts,
 )
-from sparkscore.monitor.value_cells import Floats, Integers, first_of_runs
+from sparkscore.monitor.value_cells import Floats, Integers, first_of_runs, rank_texts
 
 
 def merge_summary_rows(rows: pa.RecordBatch, group: Integers, groups: int) -> pa.RecordBatch:
@@ -112,13 +112,10 @@ def _item_groups(lists: pa.Array, group: Integers) -> Integers:
 
 def _merge_text_counts(top: pa.Array, group: Integers, sizes: Integers) -> pa.Array:
     counts = top.flatten()
-    encoded = counts.field("value").dictionary_encode()
-    order = pc.array_sort_indices(encoded.dictionary)
-    ranks = np.empty(len(order), np.int64)
-    ranks[order.to_numpy()] = np.arange(len(order))
-    pairs = _item_groups(top, group) * max(len(order), 1) + ranks[encoded.indices.to_numpy()]
+    ranks, texts = rank_texts(counts.field("value"))
+    width = max(len(texts), 1)
+    pairs = _item_groups(top, group) * width + (ranks - 1)
     by_pair = np.argsort(pairs, kind="stable")
     first = first_of_runs(pairs[by_pair])
     rows, pairs = sum_runs(first, counts.field("rows").to_numpy()[by_pair]), pairs[by_pair][first]
-    texts = encoded.dictionary.take(order)
-    return to_text_counts(texts, pairs % max(len(order), 1), rows, pairs // max(len(order), 1), sizes)
+    return to_text_counts(texts, pairs % width, rows, pairs // width, sizes)

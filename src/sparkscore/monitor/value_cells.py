@@ -120,6 +120,13 @@ def to_floats(values: pa.Array) -> Floats:
     return np.asarray(numbers * scale if scale != 1 else numbers, dtype=np.float64) + 0.0
 
 
+def rank_texts(texts: pa.Array) -> tuple[npt.NDArray[np.int32], pa.Array]:
+    """Per row the number of its text, from 1 on in ascending order, 0 for NULL; and the texts, ascending."""
+    encoded = texts.dictionary_encode()
+    order = pc.array_sort_indices(encoded.dictionary)
+    return _rank_codes(encoded.indices, order.to_numpy()), encoded.dictionary.take(order)
+
+
 def first_of_runs(*ordered: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """Where a run of equal rows begins in arrays that are sorted together."""
     if not len(ordered[0]):
@@ -137,11 +144,8 @@ def _has_many_values(values: pa.Array) -> bool:
 
 
 def _encode_texts(values: pa.Array) -> EncodedColumn:
-    encoded = values.cast(pa.string()).dictionary_encode()
-    order = pc.array_sort_indices(encoded.dictionary)
-    return EncodedColumn(
-        _rank_codes(encoded.indices, order.to_numpy()), len(order), texts=encoded.dictionary.take(order)
-    )
+    codes, texts = rank_texts(values.cast(pa.string()))
+    return EncodedColumn(codes, len(texts), texts=texts)
 
 
 def _encode_repeated_numbers(values: pa.Array) -> EncodedColumn:

@@ -9,7 +9,8 @@ from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.pipelines.scoring.transport_choice import scored_frame
-from sparkscore.pipelines.shared.exports import check_exports, make_up_for_exports
+from sparkscore.pipelines.shared.export_targets import check_exports
+from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
 from sparkscore.pipelines.shared.publishing import publish_stage

@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore import lifecycle
 from sparkscore.errors import TableChanged, VersionGone
+from sparkscore.pipelines.shared.export_targets import check_exports
 from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.publishing import finish_publication
 from sparkscore.pipelines.shared.run_attempt import Attempt
@@ -57,6 +58,7 @@ def rollback(
                 make_up_for_exports(attempt, current)
             return attempt.finish("dry_run" if dry_run else "already_published"), []
         run = restore_published_run(attempt, earlier)
+        check_exports(attempt)
         with advise_on_error(_rescore_command(run), VersionGone):
             names, changes = _compare_with_earlier(attempt, earlier, current)
             lines = _rollback_lines(current, earlier, run, changes)

@@ -19,7 +19,8 @@ from sparkscore.pipelines.scoring.source_gate import judge_source, judge_source_
 from sparkscore.pipelines.scoring.source_survey import survey_source_rows
 from sparkscore.pipelines.scoring.staging import score_missing_rows
 from sparkscore.pipelines.scoring.transport_choice import choose_transport
-from sparkscore.pipelines.shared.exports import check_exports, make_up_for_exports
+from sparkscore.pipelines.shared.export_targets import check_exports
+from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_attempt import Attempt

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
-from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_values
+from sparkscore.publish.rows_to_publish import RowsToPublish, ordered_lineage
 from sparkscore.records import Run
 from sparkscore.schemas import LINEAGE_COLUMNS
 from sparkscore.store.direct_commits import append_directly
@@ -41,7 +41,7 @@ def append_few_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
 
 
 def _add_constants(own: pa.Table, names: Sequence[str], run: Run, keys: Sequence[str]) -> pa.Table:
-    values, constants = lineage_values(run), {column.name: column for column in LINEAGE_COLUMNS}
+    values, constants = ordered_lineage(run), {column.name: column for column in LINEAGE_COLUMNS}
     fields, columns = [], []
     for name in names:
         if name in constants:

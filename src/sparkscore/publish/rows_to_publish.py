@@ -29,21 +29,12 @@ class RowsToPublish:
     """The same rows without Spark; None where only Spark certainly makes them."""
 
 
-def lineage_values(run: Run) -> Mapping[str, object]:
+def ordered_lineage(run: Run) -> Mapping[str, object]:
     """The columns that are constant for a run, in the contract's order."""
-    values: dict[str, object] = {
-        "model_name": run.pins.model_name,
-        "model_version": run.pins.model_version,
-        "model_id": run.model_id,
-        "run_id": run.run_id,
-        "source_version": run.pins.source_version,
-        "as_of": run.as_of.astimezone(UTC),
-        "as_of_date": run.as_of.astimezone(UTC).date(),
-        "scored_at": datetime.now(UTC),
-    }
+    values = run.lineage_values(scored_at=datetime.now(UTC))
     return {column.name: values[column.name] for column in LINEAGE_COLUMNS}
 
 
 def lineage_literals(run: Run) -> dict[str, str]:
     """The columns that are constant for a run, in the contract's order, as SQL: literals of the contract's types."""
-    return {name: name_expression(constant_text(value), name) for name, value in lineage_values(run).items()}
+    return {name: name_expression(constant_text(value), name) for name, value in ordered_lineage(run).items()}

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sparkscore.records.canonical_text import json_digest, to_utc_text
@@ -96,6 +96,20 @@ class Run:
     def txn_app_id(self) -> str:
         """Delta's application id of the commits of this as_of; the revision is its version."""
         return f"sparkscore/{self.identity_job}/{to_utc_text(self.as_of)}"
+
+    def lineage_values(self, *, scored_at: datetime) -> dict[str, Any]:
+        """The lineage of the rows that belong to the run, by column: `schemas.LINEAGE_COLUMNS`."""
+        as_of = self.as_of.astimezone(UTC)
+        return {
+            "model_name": self.pins.model_name,
+            "model_version": self.pins.model_version,
+            "model_id": self.model_id,
+            "run_id": self.run_id,
+            "source_version": self.pins.source_version,
+            "as_of": as_of,
+            "as_of_date": as_of.date(),
+            "scored_at": scored_at,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,16 +91,7 @@ def _append_run_rows(
     if not rows:
         return
     ensure_small_table(table, contract, job=run.job)
-    lineage = {
-        "model_name": run.pins.model_name,
-        "model_version": run.pins.model_version,
-        "model_id": run.model_id,
-        "run_id": run.run_id,
-        "source_version": run.pins.source_version,
-        "as_of": run.as_of,
-        "as_of_date": run.as_of.astimezone(UTC).date(),
-        "scored_at": datetime.now(UTC),
-    }
+    lineage = run.lineage_values(scored_at=datetime.now(UTC))
     append_small_rows(table, contract, [lineage | row for row in rows], guard=guard)
 
 

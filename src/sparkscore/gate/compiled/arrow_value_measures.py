@@ -4,7 +4,7 @@ Runs on the driver. All of these functions raise NoArrowForm for types whose val
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial, reduce
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -15,6 +15,7 @@ from pyspark.sql.types import BinaryType, DataType, LongType, StructField, Struc
 from sparkscore.gate.aggregates.value_counts import ValueCounts, ValueCountsPart
 from sparkscore.gate.compiled.aggregate_values import NotMeasured
 from sparkscore.gate.compiled.arrow_literals import NoArrowForm, arrow_value_set, has_binary_collation
+from sparkscore.gate.compiled.arrow_masks import ignored_rows_mask, in_set_mask, never_mask
 from sparkscore.gate.compiled.arrow_measures import ArrowMeasure, arrow_scope
 from sparkscore.gate.compiled.row_condition import RowCondition
 from sparkscore.predicates.spark_values import column_value_kind
@@ -120,7 +121,7 @@ def _count_values_in_list(listed: pa.Array, inside: bool, part: ValueCountsPart)
     table = _require_values(part)
     if table is None:
         return 0
-    found = int(pc.sum(_listed_mask(listed, table)).as_py())
+    found = int(pc.sum(in_set_mask("0", listed, table)).as_py())
     return found if inside else table.num_rows - found
 
 
@@ -139,7 +140,7 @@ def _find_most_rows(listed: pa.Array | None, part: ValueCountsPart) -> int | Non
     table = _require_values(part)
     if table is None:
         return None
-    chosen = table if listed is None else table.filter(_listed_mask(listed, table))
+    chosen = table if listed is None else table.filter(in_set_mask("0", listed, table))
     most: int | None = pc.max(chosen[_ROWS]).as_py()
     return most
 
@@ -161,17 +162,12 @@ def _require_values(part: ValueCountsPart) -> pa.Table | None:
     return part.rows_by_value
 
 
-def _listed_mask(listed: pa.Array, table: pa.Table) -> pa.ChunkedArray:
-    values = table["0"]
-    return pc.is_in(values, value_set=listed.cast(values.type) if len(listed) else pa.array([], values.type))
-
-
-def _ignored_values_mask(ignore: str, table: pa.Table) -> pa.ChunkedArray:
+def _ignored_values_mask(ignore: str, table: pa.Table) -> pa.Array | pa.ChunkedArray:
     """As `shuffles` reads `ignore_row_if`."""
-    empty = [table[name].is_null() for name in table.column_names if name != _ROWS]
     if ignore == "never":
-        return pc.and_(empty[0], pc.invert(empty[0]))
-    return reduce(pc.or_ if ignore == "any_value_is_missing" else pc.and_, empty)
+        return never_mask(table)
+    names = [name for name in table.column_names if name != _ROWS]
+    return ignored_rows_mask(names, ignore != "any_value_is_missing", table)
 
 
 def _sum_rows(table: pa.Table, mask: pa.ChunkedArray) -> int:

@@ -13,7 +13,7 @@ from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.gate_order import GateOrder
 from sparkscore.pipelines.scoring.one_pass import plan_gate_order
 from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
-from sparkscore.pipelines.shared.exports import check_exports, describe_exports
+from sparkscore.pipelines.shared.export_targets import check_exports, describe_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import decide_run, report_published_run

@@ -74,7 +74,7 @@ class _StageScorer:
             if not isinstance(unsure, ScanUnsupported):
                 raise
             if self._further_columns:  # perhaps of a column that is read for a gate alone
-                alone = replace(self.work, summaries=PassSummaries())
+                alone = replace(self.work, summaries=self._summaries_of_inputs)
                 return replace(self, work=alone).score_missing(self._store.load_progress())
             self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
             self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
@@ -92,6 +92,12 @@ class _StageScorer:
     @property
     def _further_columns(self) -> list[str]:
         return [name for name in self.work.summaries.source_columns if name not in self.plan.snapshot.columns]
+
+    @property
+    def _summaries_of_inputs(self) -> PassSummaries:
+        """Those that read no further columns."""
+        wanted, columns = self.work.summaries, set(self.plan.snapshot.columns)
+        return replace(wanted, source=tuple(one for one in wanted.source if set(one.summary.columns) <= columns))
 
     def _report_choice(self, choice: TransportChoice) -> TransportChoice:
         self.attempt.report_transport(choice.transport, choice.reason)
