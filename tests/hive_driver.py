@@ -17,6 +17,7 @@ from sparkscore.records import RunReport, TableRef
 from sparkscore.settings import Settings
 from sparkscore.spark import session
 from sparkscore.store import catalog_tables
+from sparkscore.store.patient_questions import ask_in_time
 from sparkscore.store.table import Table
 from tests.world import AS_OF, MODEL, UNWATCHED, source_rows
 
@@ -78,7 +79,7 @@ def run_job(spark: SparkSession, folder: Path, tracking_uri: str, source: str, t
 
 def ask_metastore(spark: SparkSession, _: Path, __: str) -> dict[str, Any]:
     """What a run ends with whose metastore does not answer."""
-    catalog_tables.ask_in_time = partial(catalog_tables.ask_in_time, say_after_s=0.1, wait_s=_PATIENCE_S)  # type: ignore[assignment]
+    vars(catalog_tables).update(ask_in_time=partial(ask_in_time, say_after_s=0.1, wait_s=_PATIENCE_S))
     try:
         return {"version": Table(spark, TableRef("lake.flights", None)).load_newest_version()}
     except SparkscoreError as error:

@@ -27,6 +27,10 @@ class TaskValues:
         self.known[key] = value
 
 
+def read_job(content: Any) -> Job:
+    return Job.from_dict(content)
+
+
 def run_task(argv: list[str]) -> tuple[int, dict[str, str]]:
     spec = importlib.util.spec_from_file_location("run_verb", BUNDLE / "run_verb.py")
     assert spec is not None
@@ -39,8 +43,9 @@ def run_task(argv: list[str]) -> tuple[int, dict[str, str]]:
 
 @pytest.mark.parametrize("name", JOBS)
 def test_each_job_is_one_that_the_bundle_s_package_knows(name: str) -> None:
-    job = Job.from_dict(JOBS[name])
-    tasks = {task["task_key"]: task for task in job.as_dict()["tasks"]}
+    job = read_job(JOBS[name])
+    made: Any = job.as_dict()
+    tasks = {task["task_key"]: task for task in made["tasks"]}
     assert list(tasks) == ["score", "is_published", "failed", "maintain"]
     assert tasks["score"]["max_retries"] > 0
     assert tasks["failed"]["max_retries"] == tasks["maintain"]["max_retries"] == 0
@@ -52,7 +57,7 @@ def test_each_job_is_one_that_the_bundle_s_package_knows(name: str) -> None:
 
 def test_a_name_that_the_package_does_not_know_would_be_found() -> None:
     with pytest.raises(ValueError, match="max_retry"):
-        Job.from_dict({**JOBS["score_serverless"], "max_retry": 1})
+        read_job({**JOBS["score_serverless"], "max_retry": 1})
 
 
 def test_files_and_variables_that_the_bundle_names_are_there() -> None:

@@ -76,7 +76,11 @@ def run_client(folder: Path, steps: Sequence[Sequence[str]], *, server: str | No
     """What each step told, in a new process: of a server and without Java, else in a classic session."""
     names = ("HOME", "SPARK_SUBMIT_OPTS", "TMPDIR", *(() if server else ("PATH", "JAVA_HOME")))
     environ = {name: os.environ[name] for name in names if name in os.environ}
-    environ |= {"PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]), "MPLCONFIGDIR": str(folder)}
+    environ |= {
+        "PYTHONPATH": os.pathsep.join([str(ROOT / "src"), str(ROOT)]),
+        "MPLCONFIGDIR": str(folder),
+        "GIT_PYTHON_REFRESH": "quiet",
+    }
     environ |= {"SPARK_REMOTE": server, "PATH": str(folder / "no-programs")} if server else {}
     (folder / "steps.json").write_text(json.dumps(steps))
     script = Path(__file__).with_name("connect_client.py")

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from tests.connect.conftest import Job, make_job, run_client
@@ -59,7 +60,7 @@ def told(server: str, registry: Registry, tmp_path_factory: pytest.TempPathFacto
 
 def kept_rows() -> pa.Table:
     rows = source_rows(60)
-    return rows.filter(pa.compute.greater_equal(rows["x1"], -0.98))
+    return rows.filter(pc.greater_equal(rows["x1"], -0.98))
 
 
 def test_a_run_publishes_the_models_predictions_by_the_scan(told: Told) -> None:
@@ -111,4 +112,4 @@ def test_score_udf_gives_the_models_predictions(told: Told) -> None:
 def test_a_failure_has_its_own_class_and_exit_code(told: Told, step: str, code: int, kind: str, words: str) -> None:
     found = getattr(told, step)
     assert (found["code"], found["result"]["error"]["class"]) == (code, kind)
-    assert words in found["result"]["error"]["found"]
+    assert words in found["result"]["error"]["message"]

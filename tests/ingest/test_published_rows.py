@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pytest
 
-from sparkscore.errors import ConfigError, SparkNeeded
+from sparkscore.errors import ConfigError, ScanUnsupported, SparkNeeded
 from sparkscore.ingest import published_rows
 from sparkscore.ingest.published_rows import open_published_rows
 from sparkscore.records import ExportedRun, TableRef
@@ -36,7 +36,7 @@ def test_spark_gives_the_same_rows_as_the_files(
     assert direct["as_of"].unique().to_pylist() == [run.as_of]
 
     def refuse(*_: object, **__: object) -> None:
-        raise published_rows.ScanUnsupported("only Spark reads it")
+        raise ScanUnsupported("only Spark reads it")
 
     monkeypatch.setattr(published_rows, "plan_file_scan", refuse)
     assert rows_of(Table(world.spark, ref), run).equals(direct)

@@ -106,9 +106,15 @@ def test_what_an_event_keeps_of_a_report_comes_back() -> None:
 
 
 def test_the_last_word_on_an_export_is_that_of_a_published_run() -> None:
-    tried = {"name": "bi", "format": "csv", "target": "/bi", "status": "failed", "error": "no space left"}
+    tried: dict[str, Any] = {
+        "name": "bi",
+        "format": "csv",
+        "target": "/bi",
+        "status": "failed",
+        "error": "no space left",
+    }
     failed = event("exported", exit_code=75, error="ExportFailed", details=json.dumps({"export": tried}))
-    made_up = {**tried, "status": "exported", "rows": 50, "error": None}
+    made_up: dict[str, Any] = {**tried, "status": "exported", "rows": 50, "error": None}
     later = event("exported", exit_code=0, details=json.dumps({"export": made_up}))
     before = (event("started"), event("published"), failed)
     found = decode_run_report(before, "predictions")

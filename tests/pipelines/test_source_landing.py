@@ -133,6 +133,7 @@ class TestDatabase:
         assert PASSWORD not in report.to_json() + told["details"]
 
 
+@pytest.mark.slow
 def test_what_was_landed_for_settled_runs_is_removed_after_the_grace_period(world: World, tmp_path: Path) -> None:
     settings = settings_of(world, write_csv(tmp_path / "in" / "a.csv", source_rows(5)), format="csv")
     score(world.spark, settings, as_of=AS_OF)

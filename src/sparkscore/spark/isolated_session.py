@@ -14,7 +14,13 @@ from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.package_shipping import ship_package
 from sparkscore.spark.session_kind import is_connect_session, open_new_session
 from sparkscore.spark.session_settings import FIXED, settings_to_change
-from sparkscore.spark.settable_conf import change_settings, is_any_refused, share_refusals, try_settings
+from sparkscore.spark.settable_conf import (
+    change_settings,
+    is_any_refused,
+    list_settings,
+    share_refusals,
+    try_settings,
+)
 
 RUN_CONF: Mapping[str, str] = {
     **FIXED,
@@ -60,9 +66,12 @@ def create_isolated_session(spark: SparkSession, conf: Mapping[str, str], *, wit
 
 
 def load_session_settings(spark: SparkSession) -> dict[str, str]:
-    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them; Connect one."""
+    """All settings of a session, in five calls to the JVM: `conf.getAll` takes four for each of them; Connect one.
+
+    None of them where a server does not list them.
+    """
     if is_connect_session(spark):
-        return dict(spark.conf.getAll)
+        return list_settings(spark)
     found, separator = spark._jsparkSession.conf().getAll(), uuid4().hex  # noqa: SLF001  Scala's map as it is
     names, values = found.keys().mkString(separator), found.values().mkString(separator)
     return dict(zip(names.split(separator), values.split(separator), strict=True)) if names else {}

@@ -16,7 +16,7 @@ from sparkscore.spark.py4j_errors import Py4JJavaError
 
 _NO_READER = re.compile(r"DATA_SOURCE_NOT_FOUND|No suitable driver|ClassNotFoundException")
 _NO_TABLE = re.compile(r"TABLE_OR_VIEW_NOT_FOUND|UNRESOLVED_COLUMN|INCOMPATIBLE_VIEW_SCHEMA_CHANGE")
-_IN_HEADER = "java.lang.IllegalArgumentException"
+_IN_HEADER = "IllegalArgumentException"
 """What Spark raises for a header; its message is a line of the file."""
 _OF_FILES: Sequence[tuple[str, type[SparkscoreError], str, str, str]] = (
     (
@@ -103,7 +103,7 @@ def _to_reading_error(error: Exception, source: UnversionedSource) -> Sparkscore
         return missing_reader_error(source.format, source.options)
     if kind == VIEW and _NO_TABLE.search(text):
         return _view_error(error, source.ref.name)
-    if kind == "csv" and any(one.kind == _IN_HEADER for one in found):
+    if kind == "csv" and any(one.kind.endswith(_IN_HEADER) for one in found):
         return other_header_error(source)
     for pattern, error_class, *words in _OF_DATABASES if kind == JDBC else _OF_FILES:
         if re.search(pattern, text, re.IGNORECASE):

@@ -163,10 +163,11 @@ def _load_as_it_is(spark: SparkSession, source: UnversionedSource) -> DataFrame:
     kind, name = source.format.lower(), source.ref.name
     if kind == VIEW:
         return spark.table(quote_table(source.ref))
-    reader = _reader(spark, source)
     if kind == JDBC:
         declared = {"customSchema": source.declared} if source.declared else {}
-        return reader.options(**complete_range_options(spark, source), **declared, dbtable=name).load()
+        options = {**complete_range_options(spark, source), **declared, "dbtable": name}
+        return spark.read.format(JDBC).options(**options).load()
+    reader = _reader(spark, source)
     if kind in SNOWFLAKE_FORMATS:
         return reader.option("dbtable", name).load()
     return reader.load(source.ref.path if kind in _FILE_FORMATS else name)
