@@ -10,7 +10,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.records import TableRef
 from sparkscore.spark.isolated_session import create_guarded_session, create_noted_session, create_run_session
 from sparkscore.spark.session_settings import is_right_value
-from sparkscore.spark.settable_conf import is_any_refused, override_setting, read_setting
+from sparkscore.spark.settable_conf import has_setting, is_any_refused, override_setting, read_setting
 from sparkscore.store.table import Table
 from tests.serverless import ServerlessSession
 
@@ -58,6 +58,14 @@ def test_what_a_block_cannot_have_it_is_told(serverless: ServerlessSession, spar
 def test_a_setting_that_nobody_may_read_is_as_good_as_none(serverless: ServerlessSession) -> None:
     assert read_setting(serverless, CODEGEN) is None
     assert read_setting(serverless, "spark.sql.ansi.enabled") is not None
+    assert not has_setting(serverless, CODEGEN)
+
+
+def test_a_setting_is_there_once_somebody_has_set_it(spark: SparkSession) -> None:
+    session = spark.newSession()
+    assert not has_setting(session, "spark.task.resource.gpu.amount")
+    session.conf.set("some.setting", "1")
+    assert has_setting(session, "some.setting")
 
 
 def test_a_value_that_would_lose_rows_and_that_nobody_can_change_is_refused_with_its_name(

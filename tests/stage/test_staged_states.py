@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -116,7 +117,12 @@ def test_each_row_of_the_parts_that_are_committed_is_in_the_states_once(tmp_path
 def test_the_files_metadata_is_read_once_for_all_summaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     states, read = commit_parts(tmp_path, *write_part(tmp_path, batch(1)), *write_part(tmp_path, batch(2))), []
     read_metadata = pq.read_metadata
-    monkeypatch.setattr(pq, "read_metadata", lambda path, **more: read.append(path) or read_metadata(path, **more))
+
+    def note_and_read(path: str, **more: Any) -> pq.FileMetaData:
+        read.append(path)
+        return read_metadata(path, **more)
+
+    monkeypatch.setattr(pq, "read_metadata", note_and_read)
     assert merged_ids(states, SOURCE) == merged_ids(states, STAGED) == [1, 2]
     assert len(read) == 2
 

@@ -84,6 +84,19 @@ def read_setting(spark: SparkSession, name: str) -> str | None:
         return None
 
 
+def has_setting(spark: SparkSession, name: str) -> bool:
+    """Whether somebody has given a setting a value; False where nobody may read it.
+
+    An error of the JVM takes a hundred calls to it: `read_setting` is for settings that have a default.
+    """
+    try:
+        return spark.conf.get(name, None) is not None
+    except PySparkException as error:
+        if is_session_lost(error):
+            raise
+        return False
+
+
 def list_settings(spark: SparkSession) -> dict[str, str]:
     """The settings that the session shows; none where it shows nobody any."""
     try:

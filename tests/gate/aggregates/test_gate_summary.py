@@ -13,7 +13,7 @@ import pytest
 from sparkscore.gate.aggregates.column_alignment import fit_column_type
 from sparkscore.gate.aggregates.gate_summary import GateSummary, merge_gate_states
 from sparkscore.gate.aggregates.row_aggregates import AggregateScope, Extremes, NumberSum, RowCount
-from sparkscore.gate.aggregates.value_counts import ValueCounts
+from sparkscore.gate.aggregates.value_counts import ValueCounts, ValueCountsPart
 from sparkscore.gate.compiled.arrow_masks import null_mask, pattern_mask
 
 
@@ -62,7 +62,12 @@ def test_more_batches_than_are_kept_at_once_are_all_counted() -> None:
 
 def test_once_there_is_too_much_to_know_no_more_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     measured, measure = [], ValueCounts.measure
-    monkeypatch.setattr(ValueCounts, "measure", lambda self, batch: measured.append(1) or measure(self, batch))
+
+    def count_and_measure(counts: ValueCounts, batch: pa.RecordBatch) -> ValueCountsPart:
+        measured.append(batch)
+        return measure(counts, batch)
+
+    monkeypatch.setattr(ValueCounts, "measure", count_and_measure)
     summary = summary_of()
     state = state_of(summary, *[{"x": [3 * one + 2, 3 * one + 1, 3 * one]} for one in range(50)])
     assert "values" not in merge_gate_states(summary, [state])

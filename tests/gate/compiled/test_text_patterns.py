@@ -36,8 +36,8 @@ def _draw_sequence(dice: Random, depth: int) -> str:
 
 def _draw_atom(dice: Random, depth: int) -> str:
     if depth < 2 and dice.random() < 0.2:
-        return dice.choice(["(", "(?:"]) + _draw_choices(dice, depth + 1) + ")"
-    return dice.choice(_ATOMS)
+        return f"{dice.choice(['(', '(?:'])}{_draw_choices(dice, depth + 1)})"
+    return str(dice.choice(_ATOMS))
 
 
 def _matches(pattern: str, texts: Sequence[str]) -> list[bool]:

@@ -21,7 +21,7 @@ from sparkscore.pipelines.shared.run_suites import (
     stage_count_summary,
 )
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
-from sparkscore.spark.settable_conf import read_setting
+from sparkscore.spark.settable_conf import has_setting
 
 _PACED_AS_OFS = 50
 """The pace of scoring is looked for in the events of so many newest as_ofs."""
@@ -71,7 +71,7 @@ def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows:
             choice.scan.bytes,
             rows,
             attempt.cores,
-            has_gpu=read_setting(attempt.spark, _GPU_SETTING) is not None,
+            has_gpu=has_setting(attempt.spark, _GPU_SETTING),
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
             load_events=lambda: JobEvents.open(attempt.runs_table, job=attempt.settings.job).load_newest(_PACED_AS_OFS),
         )
