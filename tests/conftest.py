@@ -138,6 +138,7 @@ SLOW = (
     "tests/ingest/test_snapshot.py::test_an_older_version_is_read_as_it_was[2",
     "tests/model/host/test_model_host.py::TestBatchTimeout::test_batches_that_only",
     "tests/model/host/test_model_host.py::TestOneLoad::test_other_params",
+    "tests/model/registry/test_model_resolution.py::TestNoAnswer::test_a_locked_database",
     "tests/monitor/test_metrics_file.py::TestServer",
     "tests/pipelines/test_chunks.py::test_a_scan_is_stopped",
     "tests/pipelines/test_chunks.py::test_the_tables_of_readers",
