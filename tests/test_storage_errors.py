@@ -82,6 +82,7 @@ def test_a_store_that_is_not_up_ends_the_run_with_75() -> None:
         ("MetaException: Insufficient Lake Formation permission(s) on flights", AccessDenied),
         ("[SCHEMA] user [bob] does not have [SELECT] privilege on [lake/flights]", AccessDenied),
         ("org.apache.hadoop.fs.s3a.UnknownStoreException: `s3a://b/t': Bucket does not exist", ConfigError),
+        ("[DELTA_PATH_BASED_ACCESS_TO_CATALOG_MANAGED_TABLE_BLOCKED] Path-based access is blocked", ConfigError),
         ("Could not connect to meta store using any of the URIs provided", TemporaryError),
         ("AWS Error SLOW_DOWN during PutObject operation: Please reduce your request rate.", TemporaryError),
         ("Server failed to authenticate the request: the token is expired", TemporaryError),

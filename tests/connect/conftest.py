@@ -48,9 +48,11 @@ class Job:
         """A run of a day, as a step."""
         return ["score", *self.flags, "--as-of", f"2013-01-0{day}", *more]
 
-    def rows(self, table: str, *, columns: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    def rows(self, table: str, *, columns: list[str] | None = None) -> list[dict[str, Any]]:
         """All rows of a table."""
-        found = DeltaTable(str(self.home / "tables" / table)).to_pyarrow_table(columns=columns)
+        found = DeltaTable(str(self.home / "tables" / table)).to_pyarrow_table(
+            columns=None if columns is None else list(columns)
+        )
         rows: list[dict[str, Any]] = found.to_pylist()
         return rows
 

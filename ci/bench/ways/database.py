@@ -1,5 +1,6 @@
 """Published rows into PostgreSQL: by our export, and by Spark's JDBC writer."""
 
+import atexit
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -33,6 +34,7 @@ def start() -> Mapping[str, Way]:
     spark, stack = session("bench database"), ExitStack()
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     server = stack.enter_context(serve_postgres(folder))
+    atexit.register(stack.close)  # which keeps it, too
     published = _Published(spark, folder)
 
     def way(copy: Callable[[SparkSession, Postgres, Table, int], None]) -> Way:

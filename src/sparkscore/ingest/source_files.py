@@ -102,7 +102,7 @@ def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapsho
     stored = {field.name: to_stored_column(fields[field.name], field, mode=mode) for field in columns}
     partitions = [name for name in metadata["partitionColumns"] if name in stored]
     filtered = {condition.column for condition in snapshot.where} - set(partitions)
-    _refuse_filters_on_widened_floats(fields, filtered)
+    _refuse_filters_on_inexact_bounds(fields, filtered)
     known = [name for name in filtered if _has_comparable_statistics(fields[name])]
     files = to_scan_files(
         replayed.files,
@@ -120,11 +120,14 @@ def _has_comparable_statistics(field: Mapping[str, Any]) -> bool:
     )
 
 
-def _refuse_filters_on_widened_floats(fields: Mapping[str, Any], filtered: Iterable[str]) -> None:
-    """Spark takes 0.1, the text of a float's statistics, for a bound of doubles, and leaves out files with 0.1f."""
+def _refuse_filters_on_inexact_bounds(fields: Mapping[str, Any], filtered: Iterable[str]) -> None:
+    """Spark takes 0.1, the text of a float's statistics, for a bound of doubles, and leaves out files with 0.1f. How it
+    takes a date for a bound of times is not tried."""
     for name in filtered:
-        if any(change.get("fromType") == "float" for change in _type_changes(fields[name])):
-            raise ScanUnsupported(f"the filter's column {name} was widened from float", "another column")
+        narrow = [change.get("fromType") for change in _type_changes(fields[name])]
+        inexact = [kind for kind in narrow if kind in ("float", "date")]
+        if inexact:
+            raise ScanUnsupported(f"the filter's column {name} was widened from {inexact[0]}", "another column")
 
 
 def _type_changes(field: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

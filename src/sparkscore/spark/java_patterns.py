@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from sparkscore.spark.java_throwables import server_throwables
 from sparkscore.spark.py4j_errors import Py4JJavaError
 from sparkscore.spark.session_kind import is_connect_session
+from sparkscore.spark.sql_texts import text_literal
 
 _PATTERN_FAULT = "PatternSyntaxException"
 
@@ -30,7 +31,7 @@ def _ask_jvm(spark: Any, pattern: str) -> str | None:
 
 def _ask_server(spark: SparkSession, pattern: str) -> str | None:
     try:
-        spark.sql("SELECT '' RLIKE :pattern", args={"pattern": pattern}).collect()
+        spark.sql(f"SELECT '' RLIKE {text_literal(pattern)}").collect()
     except PySparkException as error:
         if error.getCondition() != "INVALID_PARAMETER_VALUE.PATTERN":
             raise

@@ -56,7 +56,8 @@ class SparkTableLog:
     def schema(self) -> StructType:
         """The columns and their types."""
         with translate_spark_errors(f"reading the schema of {self.ref.name}"):
-            return self.handle.toDF().schema
+            schema: StructType = self.handle.toDF().schema
+        return schema
 
     def load_newest_version(self) -> int:
         """The newest version."""
@@ -76,7 +77,8 @@ class SparkTableLog:
     @cached_property
     def _detail(self) -> Row:
         with translate_spark_errors(f"reading the log of {self.ref.name}"):
-            return self.handle.detail().collect()[0]
+            detail: Row = self.handle.detail().collect()[0]
+        return detail
 
     def _open_by_name(self) -> Any:
         with translate_spark_errors(f"opening {self.ref.name}"):

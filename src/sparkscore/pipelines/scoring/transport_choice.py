@@ -135,9 +135,10 @@ def scored_frame(attempt: Attempt, plan: Plan, source: DataFrame, counters: Coun
     if transport != "pandas_udf":
         return arrow_transport.score_with_arrow(source, rows)
     carried = {name: f"{_CARRIED_COLUMN}{index}" for index, name in enumerate(rows.source_columns)}
-    source = source.withColumns(
-        {carried[name]: F.col(quote_identifier(column)) for name, column in rows.source_columns.items()}
-    )
+    if carried:
+        source = source.withColumns(
+            {carried[name]: F.col(quote_identifier(column)) for name, column in rows.source_columns.items()}
+        )
     # Rows without a key, most often none, stay in Spark, which leaves out files that have no NULL: telling them in the
     # UDF would take one more column of each row.
     lacking, keep = has_null_key(plan.rules), reason.isNull() if by_spark else None
