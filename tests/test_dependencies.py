@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "sparkscore"
 HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "spark": ("",),
+    "connect": ("spark/",),
     "onnx": ("model/runtimes/",),
     "gpu": ("model/runtimes/",),
     "demo": ("demo/",),

@@ -44,6 +44,7 @@ MASKED = {
     "monitor/metrics_file.py": {"write"},
     "monitor/mlflow_run.py": {"log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"},
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
+    "store/client_folders.py": {"write"},  # reports
     "store/hadoop_folders.py": {"write", "write_bytes"},  # reports
     "store/run_events.py": {"append_small_rows"},
     "store/file_commit.py": {"CommitProperties"},
@@ -53,8 +54,9 @@ MASKED = {
 USER_METADATA = {
     *("spark/isolated_session.py", "store/file_commit.py", "store/guarded_writes.py", "stage/stage_store.py"),
     *("store/table_log.py", "store/spark_table_log.py", "store/direct_commits.py"),
+    *("store/landing_tables.py", "spark/session_settings.py"),
 }
-"""Whoever writes the note of a commit, and who reads it. The sessions and the commits of files mask, and so does the
+"""Whoever writes the note of a commit, who reads it, and who looks whether a session has one. The sessions and the commits of files mask, and so does the
 codec `records.format_commit_note`, whose notes the stage's options hold."""
 DATA = {
     "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
@@ -62,6 +64,7 @@ DATA = {
     "gate/compiled/sets.py": {"createDataFrame"},
     "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},
+    "spark/package_shipping.py": {"write_bytes"},  # sparkscore itself
     "spark/split_frame.py": {"createDataFrame"},
     "model/host/client_threads.py": {"write_text"},
     "model/registry/private_copies.py": {"write_text"},  # digests

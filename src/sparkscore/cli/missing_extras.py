@@ -8,6 +8,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "pyspark": "spark",
     "py4j": "spark",
     "delta": "spark",
+    "grpc": "connect",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",
