@@ -56,8 +56,9 @@ USER_METADATA = {
     *("store/table_log.py", "store/spark_table_log.py", "store/direct_commits.py"),
     *("store/landing_tables.py", "spark/session_settings.py"),
 }
-"""Whoever writes the note of a commit, who reads it, and who looks whether a session has one. The sessions and the commits of files mask, and so does the
-codec `records.format_commit_note`, whose notes the stage's options hold."""
+"""Whoever writes the note of a commit, who reads it, and who looks whether a session has one. The sessions and the
+commits of files mask, and so does the codec `records.format_commit_note`, whose notes the options of stages and
+landings hold."""
 DATA = {
     "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
     "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
