@@ -28,6 +28,7 @@ RUNTIMES = (
     "tests/model/trust/test_file_formats.py",
     "tests/model/trust/test_model_trust.py",
     "tests/model/trust/test_onnx_references.py",
+    "tests/model/trust/test_package_requirements.py",
     "tests/scoring/test_reject_bisection.py",
 )
 """Files with tests that are skipped where torch or onnxruntime are not there. All others run where they are not: what

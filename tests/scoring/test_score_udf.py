@@ -23,7 +23,6 @@ from sparkscore.errors import (
     ModelNotFound,
     SignatureError,
     TrustRefused,
-    UnsupportedSession,
 )
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring import score_udf as room
@@ -279,11 +278,6 @@ class TestRefusals:
     def test_unknown_params(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
         with pytest.raises(SignatureError, match="no param n"):
             made(spark, shelf, minus, params={"n": 1})
-
-    def test_a_spark_connect_session(self) -> None:
-        remote = type("SparkSession", (), {"__module__": "pyspark.sql.connect.session"})()
-        with pytest.raises(UnsupportedSession, match="Spark Connect"):
-            score_udf(remote, "models:/late@champion")
 
     def test_spark_connect_is_not_imported_to_see_that(self) -> None:
         modules = [

@@ -1,5 +1,7 @@
 """The session: what it is made of, and which ones are refused."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from sparkscore.errors import TemporaryError
 from sparkscore.spark import connect_session, session
 from sparkscore.spark.delta_jars import DELTA_EXCLUDES, DELTA_PACKAGE
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.spark.session_kind import close_at_exit
 
 CONF = Path(__file__).resolve().parents[2] / "conf" / "spark"
 
@@ -35,5 +38,17 @@ def test_a_run_has_a_session_of_its_own_on_the_same_context(spark: SparkSession)
 
 def test_a_connect_server_that_does_not_answer_is_told_before_anything_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connect_session, "_ANSWER_S", 0.2)
+    client = SparkConnectClient("sc://127.0.0.1:9")
+    close_at_exit(client)
     with pytest.raises(TemporaryError, match=r"no Spark Connect server answers at 127\.0\.0\.1"):
-        connect_session.await_server(SparkConnectClient("sc://127.0.0.1:9"))
+        connect_session.await_server(client)
+
+
+def test_a_process_ends_at_once_though_its_connect_server_is_gone() -> None:
+    code = """
+from pyspark.sql.connect.client import SparkConnectClient
+from sparkscore.spark.session_kind import close_at_exit
+for _ in range(5):
+    close_at_exit(SparkConnectClient("sc://127.0.0.1:9"))
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

@@ -8,6 +8,7 @@ from pyspark.sql import SparkSession
 from pyspark.util import is_remote_only
 
 from sparkscore.errors import TemporaryError, UnsupportedSession
+from sparkscore.spark.session_kind import close_at_exit
 
 _ADDRESS = "SPARK_REMOTE"
 _MODE = "SPARK_CONNECT_MODE_ENABLED"
@@ -48,6 +49,7 @@ def open_connect_session() -> SparkSession:
             "the packages that Spark Connect needs",
             "pip install 'sparkscore[connect]'",
         ) from error
+    close_at_exit(spark.client)
     await_server(spark.client)
     return spark
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary, WeakSet
+from weakref import WeakKeyDictionary
 
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
@@ -30,8 +30,9 @@ class _ServerFacts:
 
 
 _SERVER_FACTS: WeakKeyDictionary[SparkSession, _ServerFacts] = WeakKeyDictionary()
-_NEW_SESSIONS: WeakSet[SparkSession] = WeakSet()
-"""Sessions of Connect that were made here: gRPC's channels never close in an interpreter that is being torn down."""
+_GONE_SERVERS: set[str] = set()
+"""Hosts that did not answer when this process ended: nobody waits for them again."""
+_GOODBYE_S = 1.0
 
 
 def is_connect_session(spark: object) -> bool:
@@ -51,9 +52,7 @@ def open_new_session(spark: SparkSession, *, with_files: bool = False) -> SparkS
         return spark.newSession()
     own = _copy_connect_session(spark) if with_files else _begin_connect_session(spark)
     _SERVER_FACTS[own] = _facts_of(spark)
-    if not _NEW_SESSIONS:
-        atexit.register(_close_new_sessions)
-    _NEW_SESSIONS.add(own)
+    close_at_exit(own.client)
     return own
 
 
@@ -72,10 +71,35 @@ def _begin_connect_session(spark: Any) -> SparkSession:
     return begun
 
 
-def _close_new_sessions() -> None:
-    for session in list(_NEW_SESSIONS):
-        with suppress(Exception):
-            session.client.close()
+def close_at_exit(client: Any) -> None:
+    """Let the process end the session of a Connect client that was made here, and its channel, before PySpark does.
+
+    PySpark's client asks a server that is gone for ten minutes, and gRPC's channels never close in an interpreter that
+    is being torn down.
+    """
+    atexit.register(end_client, client)
+
+
+def end_client(client: Any) -> None:
+    """End its session, if the server is there, and close its channel. Takes a second where it is not."""
+    if client.is_closed:
+        return
+    with suppress(Exception):  # whatever is in the way: the process ends
+        if client.host not in _GONE_SERVERS and _is_server_there(client):
+            client.release_session()
+    with suppress(Exception):
+        client.close()
+
+
+def _is_server_there(client: Any) -> bool:
+    import grpc
+
+    try:
+        grpc.channel_ready_future(client._channel).result(timeout=_GOODBYE_S)  # noqa: SLF001  the client has no other
+    except grpc.FutureTimeoutError:
+        _GONE_SERVERS.add(client.host)
+        return False
+    return True
 
 
 def jvm_identity() -> int:
