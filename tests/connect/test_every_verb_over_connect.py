@@ -11,7 +11,8 @@ from tests.world import Registry
 pytestmark = pytest.mark.slow
 
 OF_THE_MOMENT = {
-    "run_id", "scored_at", "at", "model_id", "attempt", "event_id", "source_version", "host", "details", "seconds",
+    "run_id", "scored_at", "at", "model_id", "attempt", "event_id", "source_id", "source_version", "host", "details",
+    "seconds",
 }  # fmt: skip
 
 
