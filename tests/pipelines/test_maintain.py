@@ -12,11 +12,18 @@ import pytest
 from delta.tables import DeltaTable
 
 from sparkscore import score
-from sparkscore.errors import ConfigError, ForeignTable, PublishConflict, TableChanged, TemporaryError
+from sparkscore.errors import (
+    ConfigError,
+    ForeignTable,
+    PublishConflict,
+    TableChanged,
+    TemporaryError,
+    UnsupportedSession,
+)
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.shared import publishing as page
 from sparkscore.records import MaintenanceReport, Pins, RunEvent, RunReport, TableRef
-from sparkscore.store import retention, run_events
+from sparkscore.store import hadoop_folders, retention, run_events
 from sparkscore.store.table import Table
 from tests.world import SOURCE, World, assert_published, source_rows
 
@@ -281,6 +288,19 @@ class TestStages:
             "it is a link, and sparkscore does not follow links",
         )
         assert files(elsewhere) == before
+
+    def test_folders_that_only_a_server_reaches_are_skipped_in_words_and_the_rest_is_done(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuse(*_: object) -> bool:
+            raise UnsupportedSession("only the server reaches it", "a client beside it", "run it there")
+
+        run(world)
+        monkeypatch.setattr(hadoop_folders, "is_linked_folder", refuse)
+        done = upkeep(world, now=LATER)
+        told = {"only the server reaches it"}
+        assert {one.step for one in done.skipped if one.reason in told} == {"stages", "landings"}
+        assert (done.stages_removed, done.models_removed) == (0, 1)
 
 
 class TestModels:

@@ -1,7 +1,8 @@
 """The steps of `maintain` for what runs leave apart from tables: stages, landed sources, copies of models."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
@@ -18,38 +19,35 @@ from sparkscore.store.landing_tables import LANDING_FOLDER, landing_folder_name
 _STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
 
 
+@dataclass(frozen=True, slots=True)
+class _RunFolders:
+    """Folders that runs leave, each in one of the job's own below a common root."""
+
+    step: str
+    root: str
+    pattern: re.Pattern[str]
+    unsettled: Mapping[str, datetime]
+    """Those of runs that are not finished, or whose next attempt would continue them."""
+    last: Mapping[str, datetime]
+    """The time of the last event of each."""
+    counts: tuple[str, str]
+    """How many, and how many bytes, as the report counts them."""
+
+
 def remove_stages(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
     """Remove the stages of settled runs after the grace period, and those that no event refers to.
 
     An unfinished run may have committed its stage, or be about to: its stage stays, however old it is.
     """
-    root = job.settings.stage_uri
-    own_folder = f"{root}/{job.names[0]}"
-    try:
-        is_linked = hadoop_folders.is_linked_folder(job.spark, own_folder)
-    except UnsupportedSession as out_of_reach:
-        job.record_skip("stages", own_folder, out_of_reach.found)
-        return
-    if is_linked:
-        job.record_skip("stages", own_folder, "it is a link, and sparkscore does not follow links")
-        return
-    unsettled, last = _stage_folder_times(colocated.unsettled), _stage_folder_times(colocated.events)
-    for name in hadoop_folders.list_folder_names(job.spark, own_folder):
-        if not _STAGE_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
-            continue
-        if name in unsettled:
-            job.record_skip("stages", name, "its run is not finished, or the next attempt would continue it")
-        else:
-            _remove_stage(job, f"{own_folder}/{name}", root)
-
-
-def _remove_stage(job: MaintenanceRun, folder: str, root: str) -> None:
-    size = hadoop_folders.measure_folder(job.spark, folder)
-    if size.newest > job.settled_before:
-        return
-    if not job.dry_run:
-        hadoop_folders.remove_table_folder(job.spark, folder, root=root)
-    job.add_counts(stages_removed=1, stage_bytes_removed=size.bytes)
+    stages = _RunFolders(
+        "stages",
+        job.settings.stage_uri,
+        _STAGE_FOLDER,
+        _stage_folder_times(colocated.unsettled),
+        _stage_folder_times(colocated.events),
+        ("stages_removed", "stage_bytes_removed"),
+    )
+    _remove_settled_folders(job, stages, job.names[0])
 
 
 def remove_landings(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
@@ -57,28 +55,46 @@ def remove_landings(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
 
     The columns that the job's source has are kept.
     """
-    root = f"{job.settings.home_uri}/landing"
-    unsettled, last = _landing_folder_times(job, colocated.unsettled), _landing_folder_times(job, colocated.events)
-    for own_folder in (f"{root}/{name}" for name in job.names):
-        if hadoop_folders.is_linked_folder(job.spark, own_folder):
-            job.record_skip("landings", own_folder, "it is a link, and sparkscore does not follow links")
+    landings = _RunFolders(
+        "landings",
+        f"{job.settings.home_uri}/landing",
+        LANDING_FOLDER,
+        _landing_folder_times(job, colocated.unsettled),
+        _landing_folder_times(job, colocated.events),
+        ("landings_removed", "landing_bytes_removed"),
+    )
+    for name in job.names:
+        _remove_settled_folders(job, landings, name)
+
+
+def _remove_settled_folders(job: MaintenanceRun, found: _RunFolders, own_name: str) -> None:
+    """Remove those of settled runs from a folder of the job, unless it is a link, or out of this client's reach."""
+    own_folder = f"{found.root}/{own_name}"
+    try:
+        is_linked = hadoop_folders.is_linked_folder(job.spark, own_folder)
+    except UnsupportedSession as out_of_reach:
+        job.record_skip(found.step, own_folder, out_of_reach.found)
+        return
+    if is_linked:
+        job.record_skip(found.step, own_folder, "it is a link, and sparkscore does not follow links")
+        return
+    for name in hadoop_folders.list_folder_names(job.spark, own_folder):
+        if not found.pattern.fullmatch(name) or (name in found.last and found.last[name] > job.settled_before):
             continue
-        for name in hadoop_folders.list_folder_names(job.spark, own_folder):
-            if not LANDING_FOLDER.fullmatch(name) or (name in last and last[name] > job.settled_before):
-                continue
-            if name in unsettled:
-                job.record_skip("landings", name, "its run is not finished, or the next attempt would continue it")
-            else:
-                _remove_landing(job, f"{own_folder}/{name}", root)
+        if name in found.unsettled:
+            job.record_skip(found.step, name, "its run is not finished, or the next attempt would continue it")
+        else:
+            _remove_run_folder(job, found, f"{own_folder}/{name}")
 
 
-def _remove_landing(job: MaintenanceRun, folder: str, root: str) -> None:
+def _remove_run_folder(job: MaintenanceRun, found: _RunFolders, folder: str) -> None:
     size = hadoop_folders.measure_folder(job.spark, folder)
     if size.newest > job.settled_before:
         return
     if not job.dry_run:
-        hadoop_folders.remove_table_folder(job.spark, folder, root=root)
-    job.add_counts(landings_removed=1, landing_bytes_removed=size.bytes)
+        hadoop_folders.remove_table_folder(job.spark, folder, root=found.root)
+    count, total = found.counts
+    job.add_counts(**{count: 1, total: size.bytes})
 
 
 def _landing_folder_times(job: MaintenanceRun, events: Iterable[RunEvent]) -> dict[str, datetime]:

@@ -86,13 +86,15 @@ def _find_transport(
 def _check_session_batches(attempt: Attempt, plan: Plan, transport: str) -> None:
     """Refuse what only a setting of the session gives, where it lets nobody set it."""
     rows = attempt.settings.scoring.batch_rows
-    found = read_setting(attempt.spark, BATCH_ROWS_CONF) if is_any_refused(attempt.spark, (BATCH_ROWS_CONF,)) else None
-    if rows != "auto" and is_any_refused(attempt.spark, (BATCH_ROWS_CONF,)) and found != str(rows):
-        raise ConfigError(
-            f"scoring.batch_rows is {rows:,}, and the session, which has {found}, lets nobody set {BATCH_ROWS_CONF}",
-            "auto: batches as the session makes them",
-            "leave scoring.batch_rows out, or use compute that lets its sessions set it",
-        )
+    if rows != "auto" and is_any_refused(attempt.spark, (BATCH_ROWS_CONF,)):
+        found = read_setting(attempt.spark, BATCH_ROWS_CONF)
+        if found != str(rows):
+            raise ConfigError(
+                f"scoring.batch_rows is {rows:,}, and the session, which has {found}, lets nobody set"
+                f" {BATCH_ROWS_CONF}",
+                "auto: batches as the session makes them",
+                "leave scoring.batch_rows out, or use compute that lets its sessions set it",
+            )
     if transport == "pandas_udf" and is_any_refused(attempt.spark, (NULLABLE_INTEGERS_CONF,)):
         check_nullable_integers(attempt.spark, plan.model.inputs, "use scoring.transport: arrow")
 
