@@ -26,6 +26,8 @@ Sets up what is missing (a Python environment in .venv, Java, Delta's jars) and 
   ./spark-submit.sh --master yarn --deploy-mode cluster --archives env.tar.gz#env \
       --conf spark.pyspark.python=env/bin/python jobs/score.py --config conf/score.yaml --as-of 2013-12-31
       on a cluster, whose nodes need a Python with pyarrow, pandas, numpy and the model's own packages
+      (jobs/pack_env.py makes the archive of these: --archives env.tar.gz#environment
+      --conf spark.pyspark.python=./environment/bin/python)
       (a driver on the cluster: everything in requirements.lock)
 
 Without a master (in the options or spark-defaults.conf) it runs on this machine with conf/spark/local.conf.
@@ -285,6 +287,19 @@ each_config() { # COMMAND: replaces the file of every --config among the job's o
     done
 }
 
+# An archive that pack_env has made lies beside its sha256: it is shipped as it was packed, or not at all.
+verify_archives() { # ARCHIVES
+    local entry file
+    while IFS= read -r -d , entry; do
+        file=${entry%%#*}
+        file=${file#file://}
+        if [[ -r $file && -r $file.sha256 ]] && ! (cd "$(dirname "$file")" && setup_verify "$(basename "$file").sha256"); then
+            fail "$file was changed after it was packed: its sha256 is another than $file.sha256 says." \
+                "Pack it again: sparkscore pack_env"
+        fi
+    done <<<"$1,"
+}
+
 # Packs the project (its wheel under the name of a zip: Spark takes no wheels) into build/submit, in a folder named by
 # the digest of what it is made from, and says where. Where the driver runs on the cluster, it also packs the files of
 # conf/ that the job's options name, and those that these name in their turn (suites): configs of other jobs are nobody
@@ -373,6 +388,7 @@ if deploy_mode == "cluster" and named_files():
 PYTHON
 }
 
+verify_archives "${archives:-$(property spark.archives)}"
 if [[ $master == local || $master == local\[* ]]; then
     export PYSPARK_PYTHON=$SETUP_PYTHON
     export SPARK_LOCAL_IP=${SPARK_LOCAL_IP:-127.0.0.1} # no host name that has to resolve

@@ -2,8 +2,10 @@
 # Writes the locks anew from pyproject.toml, for every Python from 3.11 on, each package with its hashes and without any
 # registry's address:
 #   requirements.lock            what the jobs, the demo, the tests and the documentation's site need
-#   requirements-runtimes.lock   what the extra "gpu" (torch, onnxruntime) adds to it, and nothing else: gigabytes that
-#                                only tests of these runtimes need. Installed on top of the other, without dependencies.
+#   requirements-runtimes.lock   what the extras "gpu" (torch, onnxruntime), "optimize", "forecasts", "reasons", "video" and
+#                                "models" add to it, and nothing else: gigabytes that only tests of these need. Installed
+#                                on top of the other, without dependencies. ("embeddings" would bring onnxruntime beside
+#                                onnxruntime-gpu; what else it needs "models" brings.)
 #
 #   ci/lock.sh                             keeps the versions that are locked already, where they still fit
 #   ci/lock.sh --upgrade                   takes the newest of everything
@@ -20,7 +22,7 @@ fi
 
 # compile OUTPUT OPTION...: what OUTPUT holds already is kept where it fits
 compile() {
-    uv pip compile pyproject.toml --extra spark --extra connect --extra postgresql --extra snowflake --extra demo --extra dev --extra docs \
+    uv pip compile pyproject.toml --extra spark --extra connect --extra postgresql --extra snowflake --extra lineage --extra llm --extra demo --extra dev --extra docs \
         --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
         --output-file "$@"
 }
@@ -30,11 +32,12 @@ compile requirements.lock "$@"
 all=$(mktemp)
 trap 'rm -f "$all"' EXIT
 cat requirements.lock requirements-runtimes.lock >"$all" 2>/dev/null || true # the second may not be there yet
-compile "$all" --extra gpu --constraints requirements.lock "$@"
+compile "$all" --extra gpu --extra optimize --extra forecasts --extra reasons --extra video --extra models \
+    --constraints requirements.lock "$@"
 
 # An entry is its first line (name, version, marker) and the lines below it; a name may have several, for other Pythons.
 {
-    echo "# What the extra gpu adds to requirements.lock; written by ci/lock.sh, installed by ci/setup.sh."
+    echo "# What the extras gpu, optimize, forecasts, reasons, video and models add to requirements.lock; written by ci/lock.sh, installed by ci/setup.sh."
     awk '
         /^[a-z0-9]/ { mine = FILENAME != ARGV[1] && !($0 in locked); if (FILENAME == ARGV[1]) locked[$0] }
         mine && !/^ *#/

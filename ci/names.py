@@ -69,7 +69,8 @@ def defined(files: Iterator[Path]) -> Iterator[tuple[str, bool, Path]]:
     for file in files:
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                if node.name.startswith("__"):  # Python's own name: `__getattr__` of lazy packages
+                # Python's own name (`__getattr__` of lazy packages), and what MLflow calls in each loader
+                if node.name.startswith("__") or node.name == "_load_pyfunc":
                     continue
                 yield node.name, not isinstance(node, ast.ClassDef), file
 

@@ -126,6 +126,14 @@ setup_install_locked() { # LOCK [PREFIX]
     fi
 }
 
+# Refuses a disk that would be full in the middle: pip says then what no one would take for that.
+setup_need_space() { # MEGABYTES
+    local free
+    free=$(df -Pk "$setup_venv" 2>/dev/null | awk 'NR == 2 { print int($4 / 1024) }') || free=
+    [[ -z $free ]] || ((free >= $1)) || setup_fail 2 "set-up: $setup_venv needs about $1 MB more, and its disk has $free MB left." \
+        "Free some and run the command again, or use an environment elsewhere:  SPARKSCORE_PYTHON=/path/to/python $0 …"
+}
+
 setup_install_project() {
     if "$setup_venv/bin/python" -c 'import pip' 2>/dev/null; then
         "$setup_venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation \
@@ -161,6 +169,7 @@ setup_install() {
             setup_say "set-up: making $setup_venv with $("$python" --version 2>&1) and installing" \
                 "$(grep -c '^[a-z0-9]' "$setup_root/requirements.lock") packages: this takes minutes, once"
             rm -f "$setup_stamp"
+            setup_need_space 2500
             find "$setup_venv" -mindepth 1 -maxdepth 1 ! -name .setup.lock ! -name jdk -exec rm -rf {} +
             if command -v uv >/dev/null; then "$python" -m venv --without-pip "$setup_venv"; else "$python" -m venv "$setup_venv"; fi
             setup_install_locked requirements.lock || setup_fail 2 "set-up: installing requirements.lock failed (above); run the command again to continue"
@@ -199,6 +208,7 @@ setup_install_runtimes() {
         setup_say "set-up: installing $(grep -c '^[a-z0-9]' "$setup_root/requirements-runtimes.lock") packages of" \
             "runtimes: gigabytes, once"
         rm -rf "$setup_runtimes_folder"
+        setup_need_space 7000
         # what they need beside one another is in requirements.lock, with the same versions
         setup_install_locked requirements-runtimes.lock "$setup_runtimes_folder" ||
             setup_fail 2 "set-up: installing requirements-runtimes.lock failed (above); run the command again to continue"

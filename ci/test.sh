@@ -105,7 +105,8 @@ prepare() {
     PATH=$(dirname "$SETUP_PYTHON"):$PATH
     python -m compileall -qq src tests jobs # each of hundreds of processes would, where Python may not keep it
     python -m tests.postgres || setup_say "PostgreSQL's JDBC driver could not be fetched (above); tests that need it are skipped"
-    [[ " ${steps[*]} " != " slow " ]] || python -m tests.s3a_jars || setup_say "Hadoop's S3A could not be fetched (above); tests that need it are skipped"
+    [[ " ${steps[*]} " != " slow " ]] || python -m tests.maven_jars s3a || setup_say "Hadoop's S3A could not be fetched (above); tests that need it are skipped"
+    [[ " ${steps[*]} " != " slow " ]] || python -m tests.maven_jars kafka || setup_say "Spark's connector for Kafka could not be fetched (above); tests that need it are skipped"
     rm -f build/spark.jsa # of another Spark, perhaps
     find_archive
     (setup_runtimes) >build/runtimes.log 2>&1 &

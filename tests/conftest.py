@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 from delta.tables import DeltaTable
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from pyspark.sql import SparkSession
 
 from tests.postgres import Postgres, add_jdbc_driver, serve_postgres
+from tests.small_session import start_small_session
 from tests.warm_daemon import MORE
 from tests.world import Registry, World, registry_in, source_rows
 
@@ -37,14 +38,17 @@ options.append(f"--conf spark.python.daemon.module=tests.{daemon}")
 os.environ[MORE] = "skops.io"  # of the sessions' own model
 os.environ["PYSPARK_SUBMIT_ARGS"] = " ".join([*options, "pyspark-shell"])
 
-# An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect.
-settings.register_profile("sparkscore", deadline=None)
+# An example that takes longer than Hypothesis' 0.2 s tells of a busy machine, not of a defect; so do slow examples.
+settings.register_profile("sparkscore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("sparkscore")
 
 SLOW = (
     "tests/faults/test_at_once.py",
     "tests/faults/test_killed.py",
+    "tests/faults/test_killed_chunks.py",
+    "tests/faults/test_killed_stream.py",
     "tests/faults/test_killed_verbs.py",
+    "tests/faults/test_killed_increments.py",
     "tests/faults/test_terminated.py",
     "tests/faults/test_workers.py",
     "tests/faults/test_disk.py",
@@ -61,6 +65,12 @@ SLOW = (
     "tests/pipelines/test_rejects.py",
     "tests/pipelines/test_renamed_columns.py::test_rejects_are_scored_again",
     "tests/pipelines/test_row_rules.py",
+    "tests/pipelines/test_stream.py::TestKeys::test_a_key_of_an_earlier",
+    "tests/pipelines/test_stream.py::TestUpstream::test_changes",
+    "tests/pipelines/test_stream.py::test_a_stream_that_is_stopped",
+    "tests/pipelines/test_stream.py::test_rejected_rows",
+    "tests/pipelines/test_stream_kafka.py",
+    "tests/pipelines/test_long_stream.py",
     "tests/pipelines/test_sensitive.py",
     "tests/pipelines/test_transports.py",
     "tests/pipelines/test_two_models.py::test_so_it_is_on_every_transport_and_with_both_residencies",
@@ -84,6 +94,13 @@ SLOW = (
     "tests/gate/compiled/test_known_verdicts.py::test_large_sets_are_judged_like_small_ones[double",
     "tests/gate/compiled/test_known_verdicts.py::test_large_sets_are_judged_like_small_ones[float",
     "tests/gate/compiled/test_spark_jobs.py::test_scalar_rules_take_one_job_however_many_they_are[256",
+    "tests/pipelines/test_budgets.py::test_each_attempt",
+    "tests/pipelines/test_reuse.py::test_challengers",
+    "tests/pipelines/test_reuse.py::test_predictions_that_no_run",
+    "tests/pipelines/test_reuse.py::test_rejects",
+    "tests/pipelines/test_reuse.py::test_what_a_stopped_run",
+    "tests/pipelines/test_row_chunks.py::test_a_stage_of_the_scan",
+    "tests/pipelines/test_row_chunks.py::test_another_number",
     "tests/pipelines/test_chunks.py::test_restart",
     "tests/pipelines/test_chunks.py::test_what_a_slow_model_leaves",
     "tests/pipelines/test_one_pass.py::test_a_sample_of_the_rows",
@@ -255,9 +272,7 @@ def forgotten_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local session: two slots, tasks tried up to four times."""
-    from sparkscore.spark.session import start_local_session
-
-    session = start_local_session("tests", master="local[2,4]")
+    session = start_small_session("tests", master="local[2,4]")
     yield session
     session.stop()
 

@@ -23,13 +23,31 @@ RECORD = Path(__file__).with_name("seconds.txt")
 TOGETHER = ("tests/connect", "tests/demo")
 """Folders that one process takes whole: their files share what takes longer to make than the tests take."""
 RUNTIMES = (
+    "tests/model/optimise/test_graph_attempts.py",
+    "tests/model/runtimes/test_accelerators.py",
+    "tests/model/runtimes/test_library_memory.py",
+    "tests/model/runtimes/test_model_threads.py",
+    "tests/model/runtimes/test_on_a_gpu.py",
     "tests/model/runtimes/test_onnx_runtime.py",
     "tests/model/runtimes/test_torch_runtime.py",
+    "tests/model/runtimes/test_trained_categories.py",
     "tests/model/trust/test_file_formats.py",
     "tests/model/trust/test_model_trust.py",
     "tests/model/trust/test_onnx_references.py",
     "tests/model/trust/test_package_requirements.py",
-    "tests/scoring/test_reject_bisection.py",
+    "tests/pipelines/test_optimize_model.py",
+    "tests/scoring/test_model_matrix_of_libraries.py",
+    "tests/workloads/forecasts/test_forecast_model.py",
+    "tests/workloads/forecasts/test_forecast_runs.py",
+    "tests/workloads/reasons/test_explainers.py",
+    "tests/workloads/images/test_image_example.py",
+    "tests/workloads/images/test_image_model.py",
+    "tests/workloads/images/test_image_runs.py",
+    "tests/workloads/images/test_video_frames.py",
+    "tests/workloads/embeddings/test_embedding_model.py",
+    "tests/workloads/embeddings/test_embedding_runs.py",
+    "tests/workloads/embeddings/test_embedding_saving.py",
+    "tests/workloads/embeddings/test_text_tokenizer.py",
 )
 """Files with tests that are skipped where torch or onnxruntime are not there. All others run where they are not: what
 imports scikit-learn whole, as the format of its models does, would take three times as long."""

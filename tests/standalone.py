@@ -1,4 +1,4 @@
-"""A standalone Spark on loopback, from the pip package: one master, one worker. It takes the place of a cluster."""
+"""A standalone Spark on loopback, from the pip package: it takes the place of a cluster."""
 
 import os
 import socket
@@ -14,10 +14,11 @@ echo '{"name": "gpu", "addresses": [%s]}'
 
 
 @contextmanager
-def standalone(folder: Path, *, cores: int = 2, gpus: int = 0) -> Iterator[str]:
-    """Its address. The two processes are ended by their own numbers.
+def standalone(folder: Path, *, cores: int = 2, gpus: int = 0, hosts: int = 1) -> Iterator[str]:
+    """Its address. The processes are ended by their own numbers.
 
-    The worker offers GPUs that are none: Spark hands out their addresses, which is all that tests of placement need.
+    A worker offers GPUs that are none: Spark hands out their addresses, which is all that tests of placement need.
+    `hosts`: so many workers, each with another address of this machine.
     """
     import pyspark
 
@@ -31,17 +32,17 @@ def standalone(folder: Path, *, cores: int = 2, gpus: int = 0) -> Iterator[str]:
     master = [*start, "org.apache.spark.deploy.master.Master", "--port", str(port)]
     worker = [*start, "org.apache.spark.deploy.worker.Worker", "--cores", str(cores), "--memory", "2g"]
     worker += ["--work-dir", str(folder / "work"), *_offering(folder, gpus), address]
-    common = ["--host", "127.0.0.1", "--webui-port", "0"]
+    workers = ((f"127.0.0.{host}", worker, "Successfully registered with master") for host in range(1, hosts + 1))
     with (folder / "log").open("w") as log:
         started = []
         try:
-            for (program, name, *more), sign in (
-                (master, "I have been elected leader"),
-                (worker, "Successfully registered with master"),
+            for number, (host, (program, name, *more), sign) in enumerate(
+                (("127.0.0.1", master, "I have been elected leader"), *workers)
             ):
-                command = [program, name, *common, *more]
-                started.append(subprocess.Popen(command, env=environ, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
-                _wait_for(folder / "log", sign)
+                command = [program, name, "--host", host, "--webui-port", "0", *more]
+                own = environ | {"SPARK_LOCAL_IP": host}
+                started.append(subprocess.Popen(command, env=own, stdout=log, stderr=log, stdin=subprocess.DEVNULL))
+                _wait_for(folder / "log", sign, times=max(1, number))
             yield address
         finally:
             for process in reversed(started):
@@ -61,9 +62,9 @@ def _offering(folder: Path, gpus: int) -> list[str]:
     return ["--properties-file", str(properties)]
 
 
-def _wait_for(log: Path, sign: str) -> None:
+def _wait_for(log: Path, sign: str, *, times: int) -> None:
     for _ in range(300):
-        if sign in log.read_text():
+        if log.read_text().count(sign) >= times:
             return
         time.sleep(0.2)
     raise AssertionError(f"{sign!r} never appeared:\n{log.read_text()[-2000:]}")

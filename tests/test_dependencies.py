@@ -21,15 +21,27 @@ PACKAGE = ROOT / "src" / "sparkscore"
 HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "spark": ("",),
     "connect": ("spark/",),
-    "onnx": ("model/runtimes/",),
-    "gpu": ("model/runtimes/",),
+    "onnx": (
+        *("model/runtimes/", "model/optimise/", "model/signature/class_labels.py"),
+        *("workloads/images/", "workloads/embeddings/"),
+    ),
+    "gpu": ("model/runtimes/", "model/optimise/", "workloads/images/", "workloads/embeddings/"),
+    "embeddings": ("workloads/embeddings/",),
+    "forecasts": ("workloads/forecasts/",),
+    "reasons": ("workloads/reasons/",),
+    "video": ("workloads/images/",),
+    "optimize": ("model/optimise/",),
+    "lineage": ("monitor/lineage/",),
+    "llm": ("workloads/endpoints/",),
     "demo": ("demo/",),
 }
 """Where modules of an extra may be imported: folders of the package."""
 COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}
 """A part of another package, which pins it."""
-BROUGHT_BY_MODELS = {"cloudpickle", "skops", "threadpoolctl"}
-"""What a model was saved with, in the Python of the executors: imported by name in model/runtimes/ only."""
+BROUGHT_BY_MODELS = {
+    *("catboost", "cloudpickle", "lightgbm", "sentence_transformers", "skops", "sklearn", "threadpoolctl", "xgboost"),
+}
+"""What a model was saved with, in the Python of the executors, or of the process that converts it."""
 
 
 def _imported_modules(tree: ast.Module) -> Iterator[str]:
@@ -78,7 +90,9 @@ def _providers(module: str) -> set[str]:
 def _is_allowed(module: str, file: str, declared: set[str]) -> bool:
     if _providers(COMES_WITH.get(module, module)) & declared:
         return True
-    if module in BROUGHT_BY_MODELS and file.startswith("model/runtimes/"):
+    if module in BROUGHT_BY_MODELS and file.startswith(
+        ("model/runtimes/", "model/optimise/", "workloads/embeddings/", "workloads/reasons/")
+    ):
         return True
     extra = EXTRA_OF_MODULE.get(module)
     return extra is not None and file.startswith(HOMES_OF_EXTRAS[extra])
@@ -117,7 +131,9 @@ print(*sorted({name.partition(".")[0] for name in sys.modules}))
     assert set(done.stdout.split()) & {"great_expectations", *optional} == set()
 
 
-@pytest.mark.parametrize(("module", "extra"), [("pyspark", "spark"), ("delta.tables", "spark"), ("onnx", "onnx")])
+@pytest.mark.parametrize(
+    ("module", "extra"), [("pyspark", "spark"), ("delta.tables", "spark"), ("onnx", "onnx"), ("skl2onnx", "optimize")]
+)
 def test_an_import_that_an_extra_makes_possible_names_it(module: str, extra: str) -> None:
     named = name_missing_extra(ModuleNotFoundError(f"No module named '{module}'", name=module))
     assert isinstance(named, ConfigError)

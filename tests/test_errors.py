@@ -33,7 +33,9 @@ def test_every_error_survives_pickling_with_its_parts(kind: type[errors.Sparksco
         (errors.GateFailed, 3),
         (errors.DuplicateKeys, 3),
         (errors.SignatureError, 4),
+        (errors.ServedModelChanged, 4),
         (errors.RegistryUnreachable, 75),
+        (errors.EndpointUnavailable, 75),
     ],
 )
 def test_a_class_knows_its_exit_code_and_only_temporary_ones_are_retryable(

@@ -12,6 +12,7 @@ from sparkscore.lifecycle import (
     decide_retry,
     decide_rollback,
     exported_targets,
+    find_needed_full_run,
     list_publications,
     select_run_events,
     unknown_runs,
@@ -280,3 +281,23 @@ def test_exports_change_nothing_of_what_comes_next() -> None:
     assert decide_next_attempt(events, SEEN, replace=True) == decide_next_attempt(events[:3], SEEN, replace=True)
     assert decide_retry(events, SEEN, run_id="run-1") == decide_retry(events[:3], SEEN, run_id="run-1")
     assert unsettled_events(events) == []
+
+
+def test_marks_of_deleted_keys_count_among_the_visible_rows_of_a_publication() -> None:
+    marked = replace(PUBLISHED, details=json.dumps({"increment": {"rows_deleted": 3, "on_delete": "mark"}}))
+    assert decide_next_attempt([STARTED, marked], {"run-1": 13}).kind == "already_published"
+    with pytest.raises(TableChanged, match="13 rows of run"):
+        decide_next_attempt([STARTED, marked], SEEN)
+    kept = replace(PUBLISHED, details=json.dumps({"increment": {"rows_deleted": 3, "on_delete": "keep"}}))
+    assert decide_next_attempt([STARTED, kept], SEEN).kind == "already_published"
+
+
+def test_what_is_kept_of_increments_stands_on_the_full_run_before_them() -> None:
+    changes = replace(PINS, scoring_digest="scoring+changes:1")
+    days = [AS_OF.replace(day=day) for day in range(1, 7)]
+    events = [
+        replace(PUBLISHED, as_of=day, pins=PINS if place in (1, 4) else changes) for place, day in enumerate(days)
+    ]
+    assert find_needed_full_run(events, kept_from=days[3]) == days[1]
+    assert find_needed_full_run(events, kept_from=days[4]) == days[4]
+    assert find_needed_full_run(events, kept_from=days[0]) is None

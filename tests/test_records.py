@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from sparkscore.errors import ConfigError
 from sparkscore.records import (
     NO_POSTPROCESSING,
+    OutputLookup,
+    PinAdditions,
+    PinnedTable,
     Pins,
     Postprocessing,
     RuleVerdict,
@@ -58,6 +61,16 @@ def test_another_post_processing_is_another_run_over_the_same_stage() -> None:
     assert RUN.stage_id == with_threshold.stage_id == with_other.stage_id
 
 
+def test_a_newer_version_of_a_table_that_is_joined_is_another_run_and_no_difference_of_configs() -> None:
+    one, other = (
+        Postprocessing(columns="abc", lookups=(OutputLookup("actions", "id", version, "digest"),)) for version in (1, 2)
+    )
+    assert replace(RUN, postprocessing=one).run_id != replace(RUN, postprocessing=other).run_id
+    assert one.differences(other) == []
+    assert one.differences(NO_POSTPROCESSING) == ["output.columns abc published, None asked for"]
+    assert Postprocessing.from_dict(json.loads(json.dumps(one.to_dict()))) == one
+
+
 def test_a_run_without_post_processing_is_named_as_it_was_when_runs_had_none() -> None:
     assert RUN.run_id == json_digest(["job", to_utc_text(AS_OF), 1, asdict(PINS)])
 
@@ -98,6 +111,19 @@ def note_run() -> Run:
     return Run("job", AS_OF, 2, 1, PINS, "flights", "m-1", Postprocessing(0.5))
 
 
+def test_what_is_pinned_beside_the_source_stands_behind_the_digest_of_the_settings() -> None:
+    tables = (PinnedTable("a", 3), PinnedTable("b", 0))
+    additions = PinAdditions(lookups=tables, features=(PinnedTable("c", 7),), changes_since=0)
+    pins = replace(PINS, scoring_digest=additions.add_to_digest("def"))
+    assert pins.scoring_digest == "def+a@3+b@0+feature:c@7+changes:0"
+    assert (pins.settings_digest, pins.additions, pins.lookups) == ("def", additions, tables)
+    assert (PINS.settings_digest, PINS.additions, PINS.lookups) == ("def", PinAdditions(), ())
+    assert PinAdditions().add_to_digest("def") == "def"
+    assert pins.stage_id(AS_OF) != PINS.stage_id(AS_OF)
+    note = RunCommitNote.of(replace(RUN, pins=pins), rows=1, rejected=0)
+    assert RunCommitNote.from_json(note.to_json()) == note
+
+
 class TestRunCommitNote:
     def test_what_is_written_is_read_again(self) -> None:
         note = RunCommitNote.of(note_run(), rows=10, rejected=1)
@@ -114,6 +140,10 @@ class TestRunCommitNote:
         run = replace(note_run(), postprocessing=NO_POSTPROCESSING)
         note = RunCommitNote.of(run, rows=10, rejected=1)
         assert "postprocessing" not in note.to_json()
+        assert RunCommitNote.from_json(note.to_json()) == note
+
+    def test_what_becomes_of_deleted_keys_stands_in_it_where_there_are_some(self) -> None:
+        note = replace(RunCommitNote.of(note_run(), rows=10, rejected=1), marked=2, removed={"run-1": 3})
         assert RunCommitNote.from_json(note.to_json()) == note
 
     def test_a_note_of_an_earlier_version_has_no_writer(self) -> None:

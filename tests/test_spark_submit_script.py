@@ -463,6 +463,20 @@ class TestOnACluster:
         assert done.option("--properties-file") == "mine.conf"
         assert done.option("--archives").endswith("#conf")
 
+    def test_an_archive_that_was_changed_after_it_was_packed_is_not_shipped(
+        self, checkout: Checkout, tmp_path: Path
+    ) -> None:
+        archive = tmp_path / "env.tar.gz"
+        archive.write_bytes(b"packed")
+        digest = hashlib.sha256(b"packed").hexdigest()
+        archive.with_name("env.tar.gz.sha256").write_text(f"{digest}  env.tar.gz\n")
+        options = ("--master", "spark://host:7077", "--archives", f"other.zip,{archive}#environment")
+        assert checkout.submit(*options, "jobs/score.py").option("--archives") == options[-1]
+        archive.write_bytes(b"changed")
+        done = checkout.run(*options, "jobs/score.py")
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "was changed after it was packed" in done.stderr
+
     def test_a_driver_on_the_cluster_gets_the_configs_under_the_same_names(self, checkout: Checkout) -> None:
         config = str(checkout.root / "conf" / "mine.yaml")
         options = ["--master", "yarn", "--deploy-mode", "cluster", "--archives", "env.tar.gz#env"]
@@ -560,6 +574,17 @@ class TestWhatIsMissing:
         assert done.returncode == 2
         assert "was not made by this set-up" in done.stderr
         assert (checkout.root / ".venv" / "bin" / "python").exists()
+
+    def test_a_disk_without_room_for_the_environment_is_refused_before_anything_is_installed(
+        self, checkout: Checkout, tmp_path: Path
+    ) -> None:
+        header, line = "Filesystem 1024-blocks Used Available Capacity Mounted", "/dev/x 9999999 9 1048576 99% /"
+        executable(tmp_path / "tools" / "df", f"#!/bin/sh\necho {header}\necho {line}\n")
+        path = f"{tmp_path / 'tools'}{os.pathsep}{os.environ['PATH']}"
+        done = checkout.run("jobs/score.py", SPARKSCORE_PYTHON=None, PATH=path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "needs about 2500 MB more, and its disk has 1024 MB left" in done.stderr
+        assert not list((checkout.root / ".venv").glob("bin*"))
 
     def test_an_environment_of_ones_own_has_to_exist(self, checkout: Checkout) -> None:
         done = checkout.run("jobs/score.py", SPARKSCORE_PYTHON="/nowhere/python")

@@ -34,15 +34,18 @@ OUTPUTS = frozenset(
         ),  # streams, files
         *("post", "urlopen", "log_param", "log_params", "log_metric", "set_tag", "log_text", "log_dict"),
         *("log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"),
-        *("CommitProperties", "createDataFrame", "append_small_rows"),
+        *("emit", "CommitProperties", "createDataFrame", "append_small_rows"),
     }
 )
 """Functions and methods by which a text may leave."""
 MASKED = {
     "cli/verb_output.py": {"print", "write_text", "PrintLogger"},  # test_what_a_verb_writes_is_masked
+    "scoring/task_models.py": {"write"},  # the class of a model's error, and its message without secrets
     "monitor/screen.py": {"write"},  # SteadyStream: everything that is printed during a verb
     "monitor/metrics_file.py": {"write"},
     "monitor/mlflow_run.py": {"log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"},
+    "model/registry/faster_versions.py": {"log_batch", "log_text", "create_run"},  # model/registry/test_faster_versions
+    "monitor/lineage/lineage_delivery.py": {"emit"},  # monitor/lineage/test_lineage_delivery.py
     "monitor/http_post.py": {"post"},  # the bytes of alerts.slack_message
     "store/client_folders.py": {"write"},  # reports
     "store/hadoop_folders.py": {"write", "write_bytes"},  # reports
@@ -54,24 +57,58 @@ MASKED = {
 USER_METADATA = {
     *("spark/isolated_session.py", "store/file_commit.py", "store/guarded_writes.py", "stage/stage_store.py"),
     *("store/table_log.py", "store/spark_table_log.py", "store/direct_commits.py"),
-    *("store/landing_tables.py", "spark/session_settings.py"),
+    *("store/landing_tables.py", "store/landed_changes.py", "spark/session_settings.py"),
+    "pipelines/scoring/reused_scoring.py",
 }
 """Whoever writes the note of a commit, who reads it, and who looks whether a session has one. The sessions and the
 commits of files mask, and so does the codec `records.format_commit_note`, whose notes the options of stages and
 landings hold."""
 DATA = {
     "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
+    "store/performance_table.py": {"append_small_rows", "createDataFrame"},  # measures, and values of segments
+    "store/landed_changes.py": {"createDataFrame"},  # rows of the source
+    "store/model_sets.py": {"append_small_rows"},  # groups of the source, versions and digests of models
+    "monitor/mlflow_performance.py": {"log_batch", "log_metric"},  # measures
+    "ingest/signed_frames.py": {"createDataFrame"},  # no rows
+    "pipelines/shared/changes_landing.py": {"write"},  # rows of the source
+    "pipelines/evaluation/binary_sums.py": {"createDataFrame"},  # numbers of rows
+    "ingest/landing/empty_files.py": {"createDataFrame"},  # paths of the source's files
+    "stage/stage_files.py": {"createDataFrame"},  # no rows
+    "store/reused_predictions.py": {"createDataFrame"},  # rows of the source, as hashes
+    "pipelines/shared/deleted_keys.py": {"createDataFrame"},  # keys
+    "scoring/group_partitions.py": {"createDataFrame"},  # groups of the source
+    "model/distribution/model_shipping.py": {"write"},  # a writer that it is given: files of models
     "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
     "gate/compiled/sets.py": {"createDataFrame"},
     "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
     "ingest/snapshot.py": {"createDataFrame"},
+    "expressions/spark_evaluator.py": {"createDataFrame"},  # a small table that inputs are looked up in
+    "expressions/zone_rules.py": {"createDataFrame"},  # offsets of time zones
+    "model/environment/environment_archive.py": {"write_text"},  # names, versions and digests of packages
+    "model/environment/environment_folder.py": {"write_text"},
+    "model/environment/package_tools.py": {"write_text"},
+    "pipelines/pack_env.py": {"write_text"},
     "spark/package_shipping.py": {"write_bytes"},  # sparkscore itself
     "spark/split_frame.py": {"createDataFrame"},
     "model/host/client_threads.py": {"write_text"},
     "model/registry/private_copies.py": {"write_text"},  # digests
+    "model/optimise/optimiser_requests.py": {"write_text"},
+    "model/optimise/optimiser_start.py": {"write_bytes"},
     "export/file_writers.py": {"write"},  # rows
+    "workloads/endpoints/answer_journal.py": {"write"},  # answers for rows, in a folder of the user's own
+    "workloads/endpoints/endpoint_client.py": {"post"},  # prompts of rows
+    "workloads/endpoints/endpoint_folder.py": {"write_bytes"},  # templates and parameters of the config
+    "workloads/endpoints/http_posting.py": {"post"},
+    "model/registry/explained_copies.py": {"write_text"},  # a model's files, and names of its inputs
+    "workloads/embeddings/embedding_options.py": {"write_text"},  # files of models that a user saves
+    "workloads/embeddings/embedding_saving.py": {"write_text"},
+    "workloads/embeddings/package_texts.py": {"create_experiment"},  # an example
+    "workloads/forecasts/forecast_saving.py": {"write_text"},
+    "workloads/images/image_options.py": {"write_text"},
+    "workloads/recommendations/recommender_files.py": {"write_text"},
     "export/target_files.py": {"write", "write_bytes", "dump"},  # names of files, columns and runs
     "demo/flights.py": {"createDataFrame"},
+    "demo/example_jobs.py": {"create_experiment"},
     "demo/registry.py": {"log_metric", "log_inputs", "create_run", "create_experiment"},
 }
 """What is no text of ours: data, messages between processes of one machine, the example."""

@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
 from mlflow import MlflowClient
 from mlflow.models import infer_signature
 from pyspark.sql import DataFrame, SparkSession
@@ -170,13 +173,12 @@ class World:
         return Table(self.spark, TableRef(name, self.path(name))).load_rows()
 
     def predictions(self, *, as_of: str = AS_OF, name: str = "predictions") -> pd.DataFrame:
-        """What readers see for an as_of, by key."""
-        return (
-            self.table(name)
-            .where(f"as_of = timestamp'{as_of} 00:00:00Z'")
-            .toPandas()
-            .sort_values("id", ignore_index=True)
-        )
+        """What a reader without Spark sees for an as_of, by key; times as Spark gives them to pandas."""
+        rows = DeltaTable(self.path(name)).to_pyarrow_table()
+        moment = pa.scalar(datetime.fromisoformat(as_of).replace(tzinfo=UTC), rows["as_of"].type)
+        frame: pd.DataFrame = rows.filter(pc.equal(rows["as_of"], moment)).sort_by("id").to_pandas()
+        zoned = frame.select_dtypes("datetimetz").columns
+        return frame.assign(**{column: frame[column].dt.tz_convert(None) for column in zoned})
 
     def version(self, name: str = "predictions") -> int:
         """The table's newest version; -1 where there is none."""
@@ -185,12 +187,17 @@ class World:
 
     def events(self) -> list[str]:
         """The run events, oldest first."""
-        return [row["event"] for row in self.table("predictions_runs").orderBy("at").collect()]
+        runs = DeltaTable(self.path("predictions_runs")).to_pyarrow_table(columns=["at", "event"])
+        return [str(event) for event in runs.sort_by("at")["event"].to_pylist()]
 
 
 def assert_published(world: World, report: RunReport, rows: pa.Table, *, version: int = 1, as_of: str = AS_OF) -> None:
     """One row per key of the source, each prediction the oracle's, every row of this run."""
-    seen = world.predictions(as_of=as_of)
+    assert_predicted(world, report, rows, world.predictions(as_of=as_of), version=version)
+
+
+def assert_predicted(world: World, report: RunReport, rows: pa.Table, seen: pd.DataFrame, *, version: int = 1) -> None:
+    """The same of rows that a reader has read, by key."""
     assert seen["id"].tolist() == sorted(rows["id"].to_pylist())
     np.testing.assert_allclose(seen["prediction"], world.registry.expected(rows, version=version), rtol=0, atol=1e-12)
     assert seen["label"].tolist() == (seen["prediction"] >= 0.5).astype(int).tolist()

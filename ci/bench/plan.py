@@ -6,10 +6,11 @@ from typing import Any
 from bench.comparisons import Case, Contender, EngineSpec, Goal, Part
 from bench.connect_runs import CONNECT_GOALS, connect_cases
 from bench.data import Shape
+from bench.increment_runs import INCREMENT_GOALS, increment_cases
 from bench.reach import REACH_GOALS, reach_cases
 from bench.small_runs import SMALL_GOALS, small_cases
 
-SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small", "reach")
+SECTIONS = ("throughput", "growth", "job", "flights", "gates", "small", "increments", "reach")
 ROWS = 16_000_000
 SHORT_ROWS = 20_000
 TINY_ROWS = 20_000
@@ -28,6 +29,7 @@ ENGINES: Mapping[str, EngineSpec] = {
     "shell": EngineSpec("bench.ways.shell", needs=SPARK),
     "ours-connect": EngineSpec("bench.ways.ours_connect", needs=(*SPARK, "grpc")),
     "small": EngineSpec("bench.ways.small", needs=SPARK),
+    "increments": EngineSpec("bench.ways.increments", needs=SPARK),
     **{
         f"gates-{way}": EngineSpec("bench.ways.gates", needs=("pyspark", "delta", "great_expectations"))
         for way in ("ours", "bare", "gx")
@@ -116,6 +118,7 @@ def cases(sections: tuple[str, ...], *, rows: int, repeats: int) -> list[Case]:
         "job": _job,
         "flights": lambda _, times: [Case("flights", "quickstart", FLIGHTS, repeats=times)],
         "small": lambda _, times: small_cases(times),
+        "increments": lambda _, times: increment_cases(times),
         "gates": _gates,
         "reach": lambda count, times: [*reach_cases(count, times), *connect_cases(count, times)],
     }
@@ -326,6 +329,7 @@ GOALS: tuple[Goal, ...] = (
         for name in GATE_SIZES
     ),
     *SMALL_GOALS,
+    *INCREMENT_GOALS,
     *REACH_GOALS,
     *CONNECT_GOALS,
 )

@@ -10,22 +10,38 @@ from ci.reference.markdown import escape_words, format_code, format_page, format
 from ci.reference.source_text import read_attribute_texts, read_summary
 
 from sparkscore.errors import ErrorSummary
-from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
+from sparkscore.records import (
+    BackfillReport,
+    ComparisonReport,
+    EvaluationReport,
+    MaintenanceReport,
+    MigrationReport,
+    RunReport,
+    StreamReport,
+)
 
 _INTRODUCTION = """\
 A command writes one line of JSON to stdout and nothing else; `--result FILE` writes the same line to a file.
-`score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `maintain` and `migrate` one of
-their own.
+`score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `stream`, `backfill`, `evaluate`,
+`compare`, `maintain` and `migrate` one of their own.
 Whatever fails writes the result of an attempt with the status `failed`. `schema` is the version of the shape:
 keys are added, never renamed."""
-_RESULTS = (RunReport, MaintenanceReport, MigrationReport)
+_RESULTS = (
+    RunReport,
+    StreamReport,
+    BackfillReport,
+    EvaluationReport,
+    ComparisonReport,
+    MaintenanceReport,
+    MigrationReport,
+)
 _WORDS = {str: "text", int: "integer", float: "number", bool: "true or false", Any: "any value"}
 
 
 def build_result_page() -> str:
     """The page."""
     parts = [part for kind in _RESULTS for part in _format_record(kind, level=2)]
-    nested = dict.fromkeys(one for kind in _RESULTS for one in _nested_records(kind))
+    nested = dict.fromkeys(one for kind in _RESULTS for one in _nested_records(kind) if one not in _RESULTS)
     parts += [part for kind in nested for part in _format_record(kind, level=3)]
     return format_page("Results", [_INTRODUCTION, *parts])
 
@@ -48,10 +64,12 @@ def _json_key(kind: type, name: str) -> str:
 
 
 def _nested_records(kind: type) -> Iterator[type]:
+    """The records that it holds, and those that they hold."""
     for annotation in get_type_hints(kind).values():
-        yield from (
-            one for one in _flatten_types(annotation) if isinstance(one, type) and dataclasses.is_dataclass(one)
-        )
+        for one in _flatten_types(annotation):
+            if isinstance(one, type) and dataclasses.is_dataclass(one):
+                yield one
+                yield from _nested_records(one)
 
 
 def _flatten_types(annotation: Any) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from sparkscore.settings import Settings
 from sparkscore.settings.layers import find_setting_group, iterate_setting_fields
+from sparkscore.settings.setting_types import SettingWords
 from sparkscore.settings.setting_variables import VARIABLE_PREFIX
 
 _INTRODUCTION = f"""\
@@ -43,6 +44,9 @@ def describe_type(annotation: Any, metadata: Iterable[Any] = ()) -> str:
         for kind, (sign, attribute) in _LIMITS.items()
         if isinstance(one, kind)
     )
+    words = [one.expected for one in getattr(annotation, "__metadata__", ()) if isinstance(one, SettingWords)]
+    if words:
+        return escape_words(words[0])
     if hasattr(annotation, "__metadata__"):
         fields = [one for one in annotation.__metadata__ if isinstance(one, FieldInfo)]
         return describe_type(annotation.__origin__, [part for one in fields for part in one.metadata])
@@ -86,8 +90,10 @@ def _describe_default(info: FieldInfo) -> str:
         return "required"
     if default is None:
         return "none"
-    words = {(): "[]", True: "true", False: "false"}.get(default) if isinstance(default, bool | tuple) else None
-    return format_code(words or (str(default) if default != {} else "{}"))
+    if isinstance(default, tuple):
+        return format_code(f"[{', '.join(map(str, default))}]")
+    words = {True: "true", False: "false"}.get(default) if isinstance(default, bool) else None
+    return format_code(words or str(default))
 
 
 def _build_record_sections() -> Iterable[str]:
@@ -102,5 +108,16 @@ def _build_record_sections() -> Iterable[str]:
 
 
 def _find_records() -> list[type[BaseModel]]:
-    inner = [one for _, info in iterate_setting_fields(Settings) for one in get_args(info.annotation)]
-    return [one for one in dict.fromkeys(inner) if isinstance(one, type) and issubclass(one, BaseModel)]
+    found = [one for _, info in iterate_setting_fields(Settings) for one in _inner_records(info.annotation)]
+    for record in found:  # grows: records hold others
+        found += [
+            one for info in record.model_fields.values() for one in _inner_records(info.annotation) if one not in found
+        ]
+    return list(dict.fromkeys(found))
+
+
+def _inner_records(annotation: Any) -> list[type[BaseModel]]:
+    """The records inside of a type: `Record | None`, a list of them, and so on."""
+    inner = get_args(annotation)
+    mine = [one for one in inner if isinstance(one, type) and issubclass(one, BaseModel)]
+    return mine + [record for one in inner for record in _inner_records(one)]

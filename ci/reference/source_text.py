@@ -31,8 +31,9 @@ def _assigned_names(node: ast.stmt) -> Iterator[str]:
 def read_signature(function: Callable[..., Any], name: str, *, is_method: bool = False) -> str:
     """The signature of a function as its source has it; one line per parameter where one line is too short."""
     node = ast.parse(inspect.cleandoc("\n" + inspect.getsource(function))).body[0]
-    if not isinstance(node, ast.FunctionDef):
+    if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         raise TypeError(f"{function!r} is no plain function")
+    name = f"async {name}" if isinstance(node, ast.AsyncFunctionDef) else name
     parameters = list(_format_parameters(node.args))[1 if is_method else 0 :]
     result = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     line = f"{name}({', '.join(parameters)}){result}"

@@ -3,6 +3,7 @@
 import pyarrow as pa
 from ci.reference.markdown import escape_words, format_code, format_page, format_table
 
+from sparkscore.performance_schemas import PERFORMANCE_CONTRACT
 from sparkscore.schemas import (
     COLUMN_UNITS,
     DRIFT_CONTRACT,
@@ -16,6 +17,7 @@ from sparkscore.schemas import (
     ContractColumn,
     TableContract,
     prediction_contract,
+    reused_contract,
 )
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 
@@ -23,7 +25,7 @@ _INTRODUCTION = f"""\
 The tables of a job stand beside one another: `output.table` is the prediction table, and the others have its
 name and an ending. Types are those of Spark SQL; timestamps are UTC. Every column carries its comment
 (`DESCRIBE TABLE`). The version of these contracts is {SCHEMA_VERSION}. Tables are readable by Delta readers of
-version 1; the columns of profiles and of drift have the names of Databricks' monitors."""
+version 1; the columns of profiles, drift and performance have the names of Databricks' monitors."""
 _ANY_TYPE = pa.null()
 _KEY = ContractColumn("<key>", _ANY_TYPE, "Each column of source.keys, with its name and type.", nullable=False)
 _PASSED_THROUGH = ContractColumn("<pass-through>", _ANY_TYPE, "Each column of source.passthrough.")
@@ -44,6 +46,8 @@ def build_table_page() -> str:
         "Rejects: `<table>_rejects`": REJECTS_CONTRACT,
         "Profiles: `<table>_profile`": PROFILE_CONTRACT,
         "Drift: `<table>_drift`": DRIFT_CONTRACT,
+        "Realised performance: `<table>_performance`": PERFORMANCE_CONTRACT,
+        "Reused predictions, with `model.reuse`: `<table>_reused`": reused_contract(_ANY_TYPE),
     }
     parts = [part for title, contract in tables.items() for part in _format_contract(title, contract)]
     parts += [

@@ -19,16 +19,20 @@ SparkscoreError                 1
 │   ├── SignatureError              source columns and model inputs do not fit
 │   ├── DigestMismatch              the model's files are not the ones that were pinned
 │   ├── TrustRefused                model.trust does not allow to load the model; nothing of it was imported
+│   ├── ServedModelChanged          an endpoint answers with another model than the pinned one
 │   └── PredictError                the model failed on a batch
 │       ├── RowsNotPredicted        the model raised: some of the rows may be at fault
-│       │   └── InputOutOfRange     a number that the model's type cannot hold
+│       │   ├── InputOutOfRange     a number that the model's type cannot hold
+│       │   └── BatchOutOfMemory    memory ran out: smaller batches may fit
 │       └── BatchTimeout            the model did not answer in time
 └── TemporaryError             75   a retry may help
     ├── RegistryUnreachable
+    ├── EndpointUnavailable         the endpoint of a language model
     ├── PublishConflict
     ├── ExportFailed                an export of a run that is published
     ├── SessionLost                 Spark's JVM or Connect server is gone
-    └── DeadlinePassed              stopped with its chunks kept
+    ├── DeadlinePassed              stopped with its chunks kept
+    └── BudgetReached               likewise
 
 SparkNeeded is no error: it asks for a session, in a process that has begun without one.
 
@@ -267,6 +271,12 @@ class TrustRefused(ModelError):
     remedy = "log the model in a format that holds data alone, or allow what the message names in `model.trust`"
 
 
+class ServedModelChanged(ModelError):
+    """An endpoint answers with another model than the one that was pinned."""
+
+    remedy = "name the model that is served in `llm.served_model`, or serve the pinned one again"
+
+
 class PredictError(ModelError):
     """The model raised an error, or returned something else than its signature says."""
 
@@ -292,6 +302,12 @@ class InputOutOfRange(RowsNotPredicted):
     remedy = "filter these rows, or log the model with a wider type"
 
 
+class BatchOutOfMemory(RowsNotPredicted):
+    """Memory ran out on a batch, of the machine or of its GPU: a smaller one may fit."""
+
+    remedy = "give executors more memory, or lower `scoring.batch_bytes` or `scoring.batch_rows`"
+
+
 class BatchTimeout(PredictError):
     """The model did not answer within `scoring.batch_timeout`."""
 
@@ -310,6 +326,12 @@ class RegistryUnreachable(TemporaryError):
     """The model registry did not answer."""
 
     remedy = "check that the MLflow server answers, then run the same command again"
+
+
+class EndpointUnavailable(TemporaryError):
+    """The endpoint of a language model did not answer, or asked to wait for too long."""
+
+    remedy = "run the same command again later: the next attempt continues from the chunks that are kept"
 
 
 class PublishConflict(TemporaryError):
@@ -334,3 +356,9 @@ class DeadlinePassed(TemporaryError):
     """The deadline passed; the scored chunks are kept, and the next attempt continues from them."""
 
     remedy = "run the same command again, or raise `scoring.deadline`"
+
+
+class BudgetReached(TemporaryError):
+    """One of `scoring.budgets` is used up; the scored chunks are kept, and the next attempt continues from them."""
+
+    remedy = "run the same command again: each attempt has the whole budget; or raise it"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import replace as replace_fields
+from datetime import datetime
 from itertools import groupby
 from typing import Literal, TypeVar
 
@@ -152,10 +153,27 @@ def exported_targets(events: Sequence[RunEvent], run_id: str | None) -> set[tupl
     return {(one.get("name", ""), one.get("target", "")) for one in found}
 
 
+def settled_challengers(events: Sequence[RunEvent], run_id: str | None) -> set[str]:
+    """Keys of the challengers that are published beside a publication, or are its champion."""
+    ended = [event for event in events if event.event == "challenged" and event.run_id == run_id]
+    return {str(event.parsed_details.get("challenger_key")) for event in ended if event.error is None}
+
+
 def list_publications(events: Sequence[RunEvent]) -> list[RunEvent]:
     """The publications of an as_of, one per revision, oldest first."""
     found = {event.revision: event for event in events if event.event == "published"}
     return [found[revision] for revision in sorted(found)]
+
+
+def find_needed_full_run(events: Sequence[RunEvent], *, kept_from: datetime) -> datetime | None:
+    """The as_of of the publication of all rows on which what is kept from a time on stands: the newest one that is not
+    later. None where there is none: what is kept begins with such a publication.
+
+    Needs:   all `events` of the job, oldest first.
+    """
+    published = {event.as_of: event for event in events if event.event == "published"}
+    whole = [as_of for as_of, event in published.items() if event.pins and event.pins.additions.changes_since is None]
+    return max((as_of for as_of in whole if as_of <= kept_from), default=None)
 
 
 def _find_earlier_publication(events: Sequence[RunEvent], to: str | None) -> RunEvent:
@@ -236,13 +254,13 @@ def _can_attempt_continue(attempt: Sequence[RunEvent], *, newest: bool) -> bool:
 
 
 def _refuse_changed_rows(current: RunEvent, visible: Mapping[str, int]) -> None:
-    expected = {current.run_id: current.rows_scored} if current.rows_scored else {}
+    expected = {current.run_id: current.rows_visible} if current.rows_visible else {}
     if dict(visible) == expected:
         return
     visible_text = ", ".join(f"{rows:,} of run {run_id[:12]}" for run_id, rows in visible.items()) or "none"
     raise TableChanged(
         f"the prediction table was changed by someone else: it holds {visible_text} for this as_of",
-        f"{current.rows_scored or 0:,} rows of run {(current.run_id or '')[:12]}, as published",
+        f"{current.rows_visible:,} rows of run {(current.run_id or '')[:12]}, as published",
         "look at the table's history; --force publishes again",
     )
 

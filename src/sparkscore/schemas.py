@@ -16,6 +16,8 @@ class ContractColumn:
     type: pa.DataType
     comment: str
     nullable: bool = True
+    is_derived: bool = False
+    """It is computed from other columns of the table when a stage is read, and stands in no stage."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,9 @@ LINEAGE_COLUMNS: tuple[ContractColumn, ...] = (
 """Constant for a run; added by the publish, never written to the stage."""
 RUN_CONSTANTS = frozenset(column.name for column in LINEAGE_COLUMNS)
 """Their names."""
+MODEL_LINEAGE = ("model_name", "model_version", "model_id")
+"""Those of them that differ from row to row where each group of rows has a model of its own: then they are columns of
+the stage."""
 
 PREDICTION_COLUMN = "prediction"
 LABEL_COLUMN = "label"
@@ -92,6 +97,11 @@ REJECT_COLUMN = "_reject"
 """Of the stage: why a row was rejected, of `REJECT_TYPE`; NULL for the others."""
 GONE_COLUMN = "_gone"
 """Of what a MERGE reads: the key is to be deleted."""
+DELETED_COLUMN = "_source_deleted"
+"""Of prediction tables with `source.on_delete: mark`: the row says that the source no longer has the key."""
+FILE_COLUMN, BLOCK_COLUMN = "_sparkscore_file", "_sparkscore_block"
+"""Of rows that Spark reads for a task that scores: a hash of the path of their file, and where in the file the block
+begins that Spark reads at once."""
 BINARY_CLASSES = 2
 """Probabilities of a prediction from which the positive one, the last, is taken; one alone is the positive one."""
 REJECT_TYPE = pa.struct([("code", pa.string()), ("error", pa.string()), ("message", pa.string())])
@@ -113,10 +123,10 @@ def repeat_reject(rows: int, code: str, error: str | None, message: str) -> pa.S
     return pa.repeat(pa.scalar({field.name: part for field, part in parts}, REJECT_TYPE), rows)
 
 
-_WINDOW_TYPE = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
+WINDOW_TYPE = pa.struct([("start", TIMESTAMP), ("end", TIMESTAMP)])
 _MONITORING_COLUMNS: tuple[ContractColumn, ...] = (
     ContractColumn(
-        "window", _WINDOW_TYPE, "The logical time that is described: from start to end, both within.", nullable=False
+        "window", WINDOW_TYPE, "The logical time that is described: from start to end, both within.", nullable=False
     ),
     ContractColumn("granularity", pa.string(), "What the window is: run (one as_of), or baseline.", nullable=False),
     ContractColumn("slice_key", pa.string(), "The column by which rows are told apart; NULL: all rows."),
@@ -186,8 +196,35 @@ DRIFT_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
-RESERVED_NAMES = frozenset({PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, *RUN_CONSTANTS})
+RESERVED_NAMES = frozenset(
+    {PREDICTION_COLUMN, LABEL_COLUMN, REJECT_COLUMN, GONE_COLUMN, DELETED_COLUMN, *RUN_CONSTANTS}
+)
 """Names that keys and pass-through columns may not take."""
+
+
+DELETED_MARK = ContractColumn(
+    DELETED_COLUMN,
+    pa.bool_(),
+    "True where the source no longer has the key at this as_of: the row has no prediction. Else false, or NULL.",
+)
+IS_PREDICTION = f"{DELETED_COLUMN} IS NOT TRUE"
+"""As SQL, of tables that have the column: the row is a prediction, and no mark of a deleted key."""
+
+
+REASON_TYPE = pa.struct([("feature", pa.string()), ("contribution", pa.float64())])
+REASON_COLUMNS = (
+    ContractColumn(
+        "base_value", pa.float64(), "Raw score of the average row; with the contributions of all features, raw_score."
+    ),
+    ContractColumn(
+        "raw_score", pa.float64(), "What the model computes before it makes a probability or a class of it."
+    ),
+    ContractColumn(
+        "reasons", pa.list_(REASON_TYPE), "Features that contributed most to raw_score, whatever the sign; descending."
+    ),
+)
+"""Beside `prediction`, where the config asks for reasons."""
+REASON_NAMES = tuple(column.name for column in REASON_COLUMNS)
 
 
 def prediction_contract(
@@ -196,8 +233,11 @@ def prediction_contract(
     passthrough: Sequence[ContractColumn],
     *,
     threshold: float | None,
+    derived: Sequence[ContractColumn] = (),
+    marks_deleted: bool = False,
+    beside: Sequence[ContractColumn] = (),
 ) -> TableContract:
-    """The prediction table of a job.
+    """The prediction table of a job. `beside`: what else the model returns of a row.
 
     Grain: one row per (keys, as_of).
     """
@@ -211,10 +251,73 @@ def prediction_contract(
                 f"1 where prediction >= the run's threshold ({threshold} at creation), else 0.",
             )
         )
+    marks = (DELETED_MARK,) if marks_deleted else ()
     return TableContract(
         comment=f"Predictions of a sparkscore job. One row per ({', '.join(key.name for key in keys)}, as_of).",
-        columns=(*columns, *passthrough, *LINEAGE_COLUMNS),
+        columns=(*columns, *beside, *derived, *passthrough, *marks, *LINEAGE_COLUMNS),
         partitioned_by=("as_of_date",),
+    )
+
+
+RANK_COLUMN, EXPECTED_LOSS_COLUMN = "queue_rank", "expected_loss"
+VALID_FROM_COLUMN, VALID_TO_COLUMN = "valid_from", "valid_to"
+
+
+def queue_contract(predictions: Sequence[ContractColumn], keys: Sequence[str], *, has_amount: bool) -> TableContract:
+    """The queue of a job: the first rows of each as_of, with their rank.
+
+    Grain: one row per (as_of, queue_rank), and per (keys, as_of).
+    """
+    loss = ContractColumn(EXPECTED_LOSS_COLUMN, pa.float64(), "Probability x amount, in the unit of the amount.")
+    return TableContract(
+        comment=f"The rows of each as_of to look at first. One row per ({', '.join(keys)}, as_of).",
+        columns=(
+            ContractColumn(RANK_COLUMN, pa.int32(), "Place in the queue, from 1 on.", nullable=False),
+            *((loss,) if has_amount else ()),
+            *predictions,
+        ),
+        partitioned_by=("as_of_date",),
+    )
+
+
+def feature_table_contract(columns: Sequence[ContractColumn], keys: Sequence[str]) -> TableContract:
+    """Predictions as features: the columns of the prediction table that are chosen, and when they hold.
+
+    Grain: one row per (keys, valid_from); the intervals of a key follow one another without gaps or overlaps.
+    """
+    lineage = {column.name for column in LINEAGE_COLUMNS}
+    own = [column for column in columns if column.name not in lineage]
+    return TableContract(
+        comment=f"Predictions as features over time. One row per ({', '.join(keys)}, valid_from).",
+        columns=(
+            *own,
+            ContractColumn(VALID_FROM_COLUMN, TIMESTAMP, "From when on the values hold: as_of, UTC.", nullable=False),
+            ContractColumn(
+                VALID_TO_COLUMN, TIMESTAMP, "Until when, exclusive: the key's next valid_from; NULL: they still do."
+            ),
+            *LINEAGE_COLUMNS,
+        ),
+        partitioned_by=("as_of_date",),
+    )
+
+
+CHAMPION_RUN_COLUMN = "champion_run_id"
+
+
+def challenger_contract(predictions: TableContract) -> TableContract:
+    """The table of a job's challengers: what the prediction table has, and beside which run it was predicted.
+
+    Grain: one row per (keys, as_of, model_name, model_version).
+    """
+    keys = [column.name for column in predictions.columns if not column.nullable and column.name not in RUN_CONSTANTS]
+    champion = ContractColumn(
+        CHAMPION_RUN_COLUMN, pa.string(), "The run of the prediction table beside which the row was predicted."
+    )
+    return TableContract(
+        comment="Predictions of the challengers of a sparkscore job, for comparison alone."
+        f" One row per ({', '.join(keys)}, as_of, model_name, model_version).",
+        columns=(*(column for column in predictions.columns if column.name != DELETED_COLUMN), champion),
+        partitioned_by=predictions.partitioned_by,
     )
 
 
@@ -233,7 +336,10 @@ RUNS_CONTRACT = TableContract(
             "attempt", pa.int64(), "Counts the processes that worked on the revision, from 1.", nullable=False
         ),
         ContractColumn(
-            "event", pa.string(), "started, staged, published, failed, aborted, monitored or exported.", nullable=False
+            "event",
+            pa.string(),
+            "started, staged, published, failed, aborted, monitored, exported or challenged.",
+            nullable=False,
         ),
         ContractColumn("at", TIMESTAMP, "When it happened, UTC.", nullable=False),
         ContractColumn(
@@ -266,8 +372,8 @@ REJECTS_CONTRACT = TableContract(
         ContractColumn(
             "code",
             pa.string(),
-            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, null_prediction, or the rule that the"
-            " row broke.",
+            "Reason: null_key, predict_failed, input_out_of_range, batch_timeout, null_prediction, no_model, or the"
+            " rule that the row broke.",
             nullable=False,
         ),
         ContractColumn("error", pa.string(), "Class of the error that the model raised; NULL for a broken rule."),
@@ -277,13 +383,73 @@ REJECTS_CONTRACT = TableContract(
     partitioned_by=("as_of_date",),
 )
 
+MODELS_CONTRACT = TableContract(
+    comment="The models of runs with one model per group (model.by). One row per (as_of, set_digest, group_key).",
+    columns=(
+        ContractColumn(
+            "set_digest", pa.string(), "sha256 over all rows of the set: model_digest of its runs.", nullable=False
+        ),
+        ContractColumn("group_key", pa.string(), "Values of the group's columns, as a JSON object.", nullable=False),
+        ContractColumn("model_name", pa.string(), "Registered name of the group's model; NULL where it has none."),
+        ContractColumn("model_version", pa.string(), "Version of the model in the registry."),
+        ContractColumn("model_id", pa.string(), "MLflow's id of the logged model; empty for models before MLflow 3."),
+        ContractColumn("model_digest", pa.string(), "sha256 over the model's files."),
+        ContractColumn("missing", pa.string(), "Why the group has no model; NULL where it has one."),
+        *(column for column in LINEAGE_COLUMNS if not column.nullable),
+    ),
+    partitioned_by=("as_of_date",),
+)
+
 SIDE_TABLES: Mapping[str, TableContract] = {
     "_runs": RUNS_CONTRACT,
     "_rejects": REJECTS_CONTRACT,
     "_profile": PROFILE_CONTRACT,
     "_drift": DRIFT_CONTRACT,
+    "_models": MODELS_CONTRACT,
 }
 """The tables beside a job's prediction table, by the suffix of their names."""
+QUEUE_SUFFIX = "_queue"
+"""Of the table whose columns are those of the prediction table, and a rank: `queue_contract`."""
+CHALLENGERS_SUFFIX = "_challengers"
+"""Of the table whose columns are those of the prediction table: `challenger_contract`."""
+
+REUSED_SUFFIX = "_reused"
+"""Of the table of `model.reuse`: `reused_contract`."""
+INPUTS_HASH_COLUMN, SCORER_COLUMN, USED_ON_COLUMN = "inputs_hash", "scorer", "used_on"
+
+
+def reused_contract(output: pa.DataType) -> TableContract:
+    """The predictions of a job that rows with equal inputs get without the model.
+
+    Grain: one row per (scorer, inputs_hash); two where two runs have predicted the same inputs at once: the older one
+    counts.
+    """
+    return TableContract(
+        comment="Predictions that a sparkscore job reuses for rows with equal inputs."
+        " One row per (scorer, inputs_hash); where there are two, the older one counts.",
+        columns=(
+            ContractColumn(
+                SCORER_COLUMN,
+                pa.string(),
+                "Partition: sha256 over all but the row that decides on a prediction: the model's files, its params,"
+                " how its inputs are made.",
+                nullable=False,
+            ),
+            ContractColumn(
+                INPUTS_HASH_COLUMN, pa.string(), "sha256 over the values of the model's inputs.", nullable=False
+            ),
+            ContractColumn(PREDICTION_COLUMN, output, "The model's output, as it returned it."),
+            ContractColumn("created_at", TIMESTAMP, "When the prediction was kept, UTC."),
+            ContractColumn("run_id", pa.string(), "The scoring run that predicted it."),
+            ContractColumn(
+                USED_ON_COLUMN,
+                pa.date32(),
+                "The UTC date of a run that used it; later ones may follow within a quarter of model.reuse_days.",
+            ),
+        ),
+        partitioned_by=(SCORER_COLUMN,),
+    )
+
 
 _ROWS = ("count", "count_cmp", "num_nulls", "num_nan", "weights", "rows_read", "rows_scored", "rows_rejected")
 _VALUES = ("min", "max", "avg", "stddev", "median", "quantiles", "points")

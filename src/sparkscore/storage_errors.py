@@ -1,7 +1,8 @@
 """What stores and catalogs say when they refuse, in words of pyarrow, deltalake and Hadoop. Executors use it, too."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from sparkscore.errors import AccessDenied, ConfigError, SparkscoreError, TemporaryError
 from sparkscore.redaction.secret_patterns import shorten_redacted
@@ -24,7 +25,6 @@ _DENIED = re.compile(
     r"|does not have \[?\w+\]? privilege",
     re.IGNORECASE,
 )
-_CATALOGS_OWN = re.compile(r"PATH_BASED_ACCESS_TO_CATALOG_MANAGED_TABLE_BLOCKED")
 _UNREACHABLE = re.compile(
     r"NETWORK_CONNECTION|could(n.t| not) (connect|resolve)|connection (refused|reset|closed|timed out)"
     r"|request timed? ?out|error sending request|SLOW_?DOWN|INTERNAL_FAILURE|ServiceUnavailable|SERVICE_UNAVAILABLE"
@@ -34,13 +34,68 @@ _UNREACHABLE = re.compile(
 )
 
 
+class _StorageFailure(NamedTuple):
+    """A kind of failure: how messages of it look, and the error that it becomes."""
+
+    pattern: re.Pattern[str]
+    error: type[SparkscoreError]
+    found: str
+    expected: str
+    do: str
+
+    def to_error(self, what: str, line: str) -> SparkscoreError:
+        """The error for a line of a message."""
+        return self.error(self.found.format(what=what, line=line), self.expected, self.do)
+
+
+_REFUSALS = (
+    _StorageFailure(
+        re.compile(r"PATH_BASED_ACCESS_TO_CATALOG_MANAGED_TABLE_BLOCKED"),
+        ConfigError,
+        "its catalog keeps the commits of the table, and nobody may read its folder, while {what}",
+        "a table by its catalog name",
+        "name it by its catalog name: catalog.schema.table",
+    ),
+    _StorageFailure(
+        _EXPIRED,
+        TemporaryError,
+        "the store no longer takes the credentials while {what}: {line}",
+        "credentials that are valid for as long as the run",
+        "renew them, and run it again: it continues from what was kept",
+    ),
+    _StorageFailure(
+        _NO_BUCKET,
+        ConfigError,
+        "the bucket is not there while {what}: {line}",
+        "a bucket or container that exists",
+        "correct its name (source.table, output.table, home), or create it",
+    ),
+    _StorageFailure(
+        _DENIED,
+        AccessDenied,
+        "no access while {what}: {line}",
+        "permission to read and write there",
+        "check the path, and the role or the keys that the job runs with",
+    ),
+)
+"""In this order: a message may look like several."""
+_SILENCES = (
+    _StorageFailure(
+        _UNREACHABLE,
+        TemporaryError,
+        "no answer while {what}: {line}",
+        "a store and a catalog that answer",
+        "see whether it is up and can be reached from here, then run it again",
+    ),
+)
+
+
 def find_refusal_error(text: str, what: str) -> SparkscoreError | None:
     """The error for a message of a store that refuses `what` to whoever asks; None for another message.
 
     Runs on: driver | executor.
     """
-    kinds = ((_CATALOGS_OWN, _path_error), (_EXPIRED, _expired_error), (_NO_BUCKET, _bucket_error))
-    return _find_first(text, what, (*kinds, (_DENIED, _denied_error)))
+    return _find_first(text, what, _REFUSALS)
 
 
 def find_silence_error(text: str, what: str) -> SparkscoreError | None:
@@ -48,7 +103,7 @@ def find_silence_error(text: str, what: str) -> SparkscoreError | None:
 
     Runs on: driver | executor.
     """
-    return _find_first(text, what, ((_UNREACHABLE, _silence_error),))
+    return _find_first(text, what, _SILENCES)
 
 
 def find_storage_error(text: str, what: str) -> SparkscoreError | None:
@@ -56,55 +111,12 @@ def find_storage_error(text: str, what: str) -> SparkscoreError | None:
 
     Runs on: driver | executor.
     """
-    return find_refusal_error(text, what) or find_silence_error(text, what)
+    return _find_first(text, what, (*_REFUSALS, *_SILENCES))
 
 
-_MakeError = Callable[[str, str], SparkscoreError]
-
-
-def _find_first(text: str, what: str, kinds: Sequence[tuple[re.Pattern[str], _MakeError]]) -> SparkscoreError | None:
-    for pattern, make in kinds:
-        line = next((line for line in text.splitlines() if pattern.search(line)), None)
+def _find_first(text: str, what: str, failures: Sequence[_StorageFailure]) -> SparkscoreError | None:
+    for failure in failures:
+        line = next((line for line in text.splitlines() if failure.pattern.search(line)), None)
         if line is not None:
-            return make(what, shorten_redacted(line.strip(), 200))
+            return failure.to_error(what, shorten_redacted(line.strip(), 200))
     return None
-
-
-def _expired_error(what: str, line: str) -> TemporaryError:
-    return TemporaryError(
-        f"the store no longer takes the credentials while {what}: {line}",
-        "credentials that are valid for as long as the run",
-        "renew them, and run it again: it continues from what was kept",
-    )
-
-
-def _bucket_error(what: str, line: str) -> ConfigError:
-    return ConfigError(
-        f"the bucket is not there while {what}: {line}",
-        "a bucket or container that exists",
-        "correct its name (source.table, output.table, home), or create it",
-    )
-
-
-def _path_error(what: str, _: str) -> ConfigError:
-    return ConfigError(
-        f"its catalog keeps the commits of the table, and nobody may read its folder, while {what}",
-        "a table by its catalog name",
-        "name it by its catalog name: catalog.schema.table",
-    )
-
-
-def _denied_error(what: str, line: str) -> AccessDenied:
-    return AccessDenied(
-        f"no access while {what}: {line}",
-        "permission to read and write there",
-        "check the path, and the role or the keys that the job runs with",
-    )
-
-
-def _silence_error(what: str, line: str) -> TemporaryError:
-    return TemporaryError(
-        f"no answer while {what}: {line}",
-        "a store and a catalog that answer",
-        "see whether it is up and can be reached from here, then run it again",
-    )

@@ -18,7 +18,7 @@ while True:
 """
 WITH_JVM = """
 import subprocess
-child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(300)"])
 print(child.pid, flush=True)
 gateway = types.SimpleNamespace(proc=child)
 sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
@@ -32,7 +32,7 @@ def end(*_):
     sys.exit()
 signal.signal(signal.SIGTERM, end)
 print("ready", flush=True)
-time.sleep(60)
+time.sleep(300)
 """
 TELLS = f"""
 import subprocess, sys, types
@@ -41,7 +41,7 @@ def tell(verb, argv):
     child = subprocess.Popen([sys.executable, "-c", {SLOW_JVM!r}])
     gateway = types.SimpleNamespace(proc=child)
     sys.modules["pyspark"] = types.SimpleNamespace(SparkContext=types.SimpleNamespace(_gateway=gateway))
-    termination._terminated.wait(30)
+    termination._terminated.wait(120)
     print("told", flush=True)
     return 75
 main.run_verb = tell
@@ -58,7 +58,7 @@ def test_it_ends_with_143_wherever_python_is_and_its_jvm_before_it(jvm: str) -> 
         lines = [process.stdout.readline().strip() for _ in range(2 if jvm else 1)]
         assert lines[-1] == "ready"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.wait(120) == 143
         assert process.stdout.read() == ""  # nobody else holds it
 
 
@@ -67,5 +67,5 @@ def test_a_job_tells_its_result_and_ends_with_143_when_its_jvm_has_ended() -> No
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         process.send_signal(signal.SIGTERM)
-        assert process.wait(30) == 143
+        assert process.wait(120) == 143
         assert process.stdout.read() == "told\nthe JVM ends\n"

@@ -7,11 +7,19 @@ point; `checker.py` looks at every row, commit and event afterwards, and `test_c
 Crash and restart
     SIGKILL of the driver at each point of a run          test_killed
     ... between chunks of the stage                       test_killed, pipelines/test_chunks, stage/test_chunk_committer
+    ... between chunks where Spark reads the rows         test_killed_chunks, pipelines/test_row_chunks
+    ... between chunks of inputs that are predicted once  test_killed_chunks, pipelines/test_reuse
     ... inside maintenance                                test_killed, pipelines/test_maintain
+    ... inside a micro-batch; SIGTERM there               test_killed_stream
+    ... inside an increment, at each of its points        test_killed_increments
+    ... inside the join of features                       test_killed_features
+    the source's log or files of a range are gone         ingest/test_changed_rows (gap)
     ... inside a rollback, a retry of rejects             test_killed_verbs, pipelines/test_rollback
+    ... inside a back-fill; SIGTERM of one                test_killed_verbs (a_backfill), test_terminated (a_backfill)
     ... after the commit, before the event                test_killed
     ... inside the monitoring, all of it on               test_killed (before_its_monitoring_is_over), pipelines/test_run_monitoring (attempt_that_died)
     ... while it exports                                  export/test_database_export (a_killed_process, what_fails), export/test_folder_export (what_fails)
+    ... before or after challengers are published         test_killed_challengers
     ... target of an export full, gone, refusing          pipelines/test_exports (an_export_that_fails), export/test_database_export
     ... while a table is made                             test_killed_verbs, store/test_delta_tables
     run events emptied; prediction table emptied          pipelines/test_score (TestAgain)
@@ -22,6 +30,7 @@ Crash and restart
     model process killed once; always                     test_workers (TestModelProcess), model/host/test_model_host
     predict hangs                                         pipelines/test_batch_timeout, model/host/test_model_host
     executor lost while scoring, in the MERGE, after it   test_workers (TestExecutor)
+    a slow task that Spark starts a second time           test_workers (TestSpeculation), stage/test_chunk_committer
     disk full: stage, table, Spark's own files            test_disk
     SIGKILL while a source is landed, and after it        test_landing, store/test_landing_tables (killed_writer)
     driver asked to collect too much                      test_disk (TestDriver), ingest/test_snapshot (a_sample_…)
@@ -31,9 +40,13 @@ Concurrency
     one as_of, another model; another source              test_at_once (TestOneAsOf), pipelines/test_score (other_pins)
     ... in a session that refuses the guard of a MERGE    publish/test_run_rows_commit, pipelines/test_serverless, test_at_once (TestReplacements), test_killed (a_replacement)
     exports of two revisions to one target                export/test_folder_export (never_sets), export/test_database_export (at_once)
+    two back-fills of one range                           pipelines/test_backfill (two_at_once)
     two as_ofs, on two dates and on one                   test_at_once (TestTwoAsOfs), store/test_guarded_writes
     MERGE against OPTIMIZE; against ALTER TABLE           test_at_once (TestMaintenance)
     source appended to, overwritten, vacuumed mid-run     test_changed (TestSource), pipelines/test_transports
+    rows of a stream updated, deleted, vacuumed upstream  pipelines/test_stream (TestUpstream)
+    versions of a stream's source cleaned from its log    pipelines/test_stream (the_log_has_lost)
+    checkpoint of a stream lost, or of another job        pipelines/test_stream (assert_checkpoint_is_guarded), store/test_stream_checkpoint
     table restored, deleted, made anew; emptied           test_changed (TestPredictionTable), pipelines/test_score
     an older source version after a newer one             test_changed, store/test_guarded_writes (an_older_as_of)
 

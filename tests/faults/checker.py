@@ -5,12 +5,13 @@ Reads with pyarrow and Delta's log as it lies there: nothing of the suite, and n
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
@@ -32,6 +33,8 @@ class Expected:
     version: int = 1
     rejected: int = 0
     """So many further rows of the source have no prediction."""
+    deleted: tuple[int, ...] = ()
+    """Keys of which a row says that the source no longer has them."""
 
     @property
     def moment(self) -> datetime:
@@ -57,7 +60,12 @@ def check(home: Path, registry: Registry, expected: Sequence[Expected], *, table
 
 
 def _check_rows(mine: pa.Table, registry: Registry, one: Expected) -> str:
-    """Unique keys, all of them, each with the oracle's value, all of one run; that run."""
+    """Unique keys, all of them, each with the oracle's value, all of one run; that run. Deleted keys are marked."""
+    if "_source_deleted" in mine.column_names:
+        is_mark = pc.fill_null(mine["_source_deleted"], False)
+        marks, mine = mine.filter(is_mark), mine.filter(pc.invert(is_mark))
+        assert sorted(marks["id"].to_pylist()) == sorted(one.deleted), f"other marks for {one.as_of}"
+        assert set(marks["run_id"].to_pylist()) <= set(mine["run_id"].to_pylist()), f"marks of other runs: {one.as_of}"
     keys, runs = mine["id"], pc.unique(mine["run_id"]).to_pylist()
     assert len(pc.unique(keys)) == len(keys), f"{len(keys) - len(pc.unique(keys))} keys twice for {one.as_of}"
     assert set(keys.to_pylist()) == set(one.rows["id"].to_pylist()), f"other keys for {one.as_of}"
@@ -108,3 +116,24 @@ def _commits(table: Path) -> Counter[str]:
             run = note.get("sparkscore", {}).get("run_id")  # an upkeep notes no run
             found.update([run] if run is not None else [])
     return found
+
+
+def check_performance(home: Path, *, truths: Mapping[str, npt.NDArray[np.int64]], table: str = "predictions") -> None:
+    """Each window, model version and slice is there once, and what it says is so, of the rows that readers see."""
+    seen = DeltaTable(str(home / "tables" / table)).to_pyarrow_table()
+    rows = DeltaTable(str(home / "tables" / f"{table}_performance")).to_pyarrow_table().to_pylist()
+    names = ("as_of", "granularity", "model_version", "slice_key", "slice_value")
+    grain = Counter(tuple(row[name] for name in names) for row in rows)
+    assert [one for one, count in grain.items() if count != 1] == [], f"rows twice: {grain}"
+    late = dict(zip(truths["id"].tolist(), truths["late"].tolist(), strict=True))
+    for row in rows:
+        mine = [
+            (late[one["id"]], one["prediction"])
+            for one in seen.to_pylist()
+            if one["as_of"] == row["as_of"]
+            and row["slice_value"] in (None, one[row["slice_key"] or "id"])
+            and one["id"] in late
+        ]
+        known, scores = np.array([one[0] for one in mine]), np.array([one[1] for one in mine])
+        assert row["labelled_count"] == len(mine), f"other truths: {row['labelled_count']} of {len(mine)}"
+        assert abs(row["brier_score"] - np.mean((scores - known) ** 2)) < TOLERANCE, "another Brier score"

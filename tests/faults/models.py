@@ -4,6 +4,7 @@ import os
 import signal
 import struct
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ class Watched(BaseEstimator):  # type: ignore[misc]
     """A fitted model. Each batch's number of rows is appended to a file, by whichever process predicts it.
 
     `hate` in the folder holds a number: a batch with a greater x1 raises an error. `trap` says what happens and from
-    which batch on: `hold 12`, `die once 12`, `die 12`, `executor 12`.
+    which batch on: `hold 12`, `hold once 12`, `die once 12`, `die 12`, `executor 12`.
     """
 
     def __init__(self, inner: Any, folder: Path) -> None:
@@ -65,9 +66,12 @@ class Watched(BaseEstimator):  # type: ignore[misc]
         with (self.folder / "sprung").open("a") as file:
             file.write(f"{os.getpid()}\n")
         if kind == ["hold"]:
-            until = time.monotonic() + 600  # a bound, not a pace: whoever sets the trap takes it away
-            while (self.folder / "trap").exists() and time.monotonic() < until:
-                time.sleep(0.005)
+            self._wait_while("trap")
+            return
+        if kind == ["hold", "once"]:
+            with suppress(FileNotFoundError):  # another process was faster, and is the one that is held
+                (self.folder / "trap").rename(self.folder / "held")
+                self._wait_while("held")
             return
         if kind != ["die"]:
             (self.folder / "trap").unlink(missing_ok=True)
@@ -76,6 +80,11 @@ class Watched(BaseEstimator):  # type: ignore[misc]
 
             find_executor_process(os.getpid()).kill()
         os.kill(os.getpid(), signal.SIGKILL)
+
+    def _wait_while(self, there: str) -> None:
+        until = time.monotonic() + 600  # a bound, not a pace: whoever sets the trap takes it away
+        while (self.folder / there).exists() and time.monotonic() < until:
+            time.sleep(0.005)
 
 
 @dataclass(frozen=True)
@@ -100,7 +109,7 @@ class Traps:
 
     def free(self) -> None:
         """Take the trap away; whoever is held in it goes on, and no row is hated."""
-        for name in ("trap", "hate"):
+        for name in ("trap", "held", "hate"):
             (self.folder / name).unlink(missing_ok=True)
 
     def caught(self) -> list[int]:

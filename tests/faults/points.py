@@ -37,7 +37,7 @@ class Order:
     """A folder: the one to fill, or that with the model's traps."""
     flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
-    """Or `maintain`, `rollback`, `rejects`."""
+    """Or `maintain`, `rollback`, `rejects`, `backfill`, `stream`, `evaluate`."""
     session: str = ""
     """`serverless`: one that refuses settings as Databricks' does."""
     split_bytes: int = 0
@@ -276,11 +276,21 @@ def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
 POINTS: Mapping[str, Point] = {
     "landing": _when("sparkscore.store.landing_tables:write_landed_rows", _new_landing),
     "landed": _after("sparkscore.store.landing_tables:write_landed_rows"),
+    "rows adopted": _after("sparkscore.store.landing_tables:adopt_landed_rows"),
+    "changes found": _after("sparkscore.ingest.changed_rows:find_changed_rows"),
+    "deleted keys landed": _after("sparkscore.store.landed_changes:_write_directly"),
+    "changes landed": _after("sparkscore.store.landed_changes:ChangeLanding.write"),
+    "batch pinned": _after("sparkscore.store.stream_checkpoint:StreamCheckpoint.pin_batch"),
+    "batch landing": _when("sparkscore.pipelines.streaming.batch_landing:land_batch", _new_landing),
+    "batch landed": _after("sparkscore.pipelines.streaming.batch_landing:land_batch"),
+    "batch published": _after("sparkscore.pipelines.streaming.batch_publishing:BatchPublisher.publish"),
     "pinned": _after("sparkscore.pipelines.shared.pinning:pin_run"),
     "started": _after("sparkscore.pipelines.shared.run_attempt:Attempt.record_start"),
     "scoring": _when("sparkscore.pipelines.scoring.staging:score_missing_rows", _trapped),
     "before stage": _before("sparkscore.store.file_commit:commit_files"),
     "chunk staged": _after("sparkscore.store.file_commit:commit_files"),
+    "inputs found": _after("sparkscore.pipelines.scoring.reused_scoring:_ReusedScoring._find_new_inputs"),
+    "prediction kept": _after("sparkscore.store.reused_predictions:ReusedPredictions.append"),
     "staged": _after("sparkscore.pipelines.scoring.staging:score_missing_rows"),
     "before publish": _before("sparkscore.publish.publish_run:publish_run"),
     "creating": _when("sparkscore.store.table_contracts:ensure_table", _new_log),
@@ -291,6 +301,12 @@ POINTS: Mapping[str, Point] = {
     "profiled": _after("sparkscore.store.monitoring_tables:keep_profiles"),
     "compared": _after("sparkscore.store.monitoring_tables:keep_drifts"),
     "logged": _after("sparkscore.monitor.mlflow_run:log_run"),
+    "before challenger": _before("sparkscore.publish.challenger_commit:publish_challenger_rows"),
+    "challenger published": _after("sparkscore.publish.challenger_commit:publish_challenger_rows"),
+    "measured": _after("sparkscore.pipelines.evaluation.realised_quality:measure_realised_quality"),
+    "replacing": _before("sparkscore.store.guarded_writes:replace_rows_in_table"),
+    "evaluated": _after("sparkscore.store.performance_table:replace_performance"),
+    "told": _after("sparkscore.pipelines.evaluation.performance_notices:tell_about_performance"),
     "expired": _after("sparkscore.store.retention:delete_expired_rows"),
 }
 """By name, in the order of a run, then of an upkeep: how it gets hurt there."""

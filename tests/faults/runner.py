@@ -8,25 +8,28 @@ import dataclasses
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
 from pyspark.sql import SparkSession
 
-from sparkscore import score
+from sparkscore import backfill, score
 from sparkscore.errors import ErrorSummary, SparkscoreError
 from sparkscore.ingest import file_ranges
+from sparkscore.pipelines.evaluate import evaluate
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.rejects import retry_rejects
 from sparkscore.pipelines.rollback import rollback
-from sparkscore.records import MaintenanceReport, RunReport
-from sparkscore.scoring import task_sizing
+from sparkscore.pipelines.stream import stream
+from sparkscore.records import BackfillReport, EvaluationReport, MaintenanceReport, RunReport, StreamReport
+from sparkscore.scoring import frame_writer, task_sizing
 from sparkscore.settings import Settings
-from sparkscore.spark.session import start_local_session
 from tests.faults.points import Order, hurt, jvm_of
 from tests.serverless import ServerlessSession
+from tests.small_session import start_small_session
 
 _SPLITS, _TASK_S = (file_ranges.MAX_SPLIT_BYTES, file_ranges.MIN_SPLIT_BYTES), task_sizing.TASK_S
+_FRAME_TASK_S = frame_writer.LONGEST_TASK_S
 
 
 def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
@@ -35,6 +38,7 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
         (order.split_bytes,) * 2 if order.split_bytes else _SPLITS
     )
     task_sizing.TASK_S = 1e-9 if order.split_bytes else _TASK_S
+    frame_writer.LONGEST_TASK_S = 1e-9 if order.split_bytes else _FRAME_TASK_S
     session = ServerlessSession.beside(spark) if order.session else spark
     try:
         with hurt(spark, order):
@@ -46,20 +50,26 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
     return found
 
 
-def _did(spark: SparkSession, order: Order) -> RunReport | MaintenanceReport:
+Report = RunReport | MaintenanceReport | BackfillReport | EvaluationReport | StreamReport
+
+
+def _did(spark: SparkSession, order: Order) -> Report:
     settings = Settings(**order.settings)
-    if order.verb == "maintain":
-        return maintain(spark, settings)
-    if order.verb == "rollback":
-        return rollback(spark, settings, as_of=order.as_of)[0]
-    if order.verb == "rejects":
-        return retry_rejects(spark, settings, **order.flags)
-    return score(spark, settings, as_of=order.as_of, **order.flags)
+    verbs: Mapping[str, Callable[[], Report]] = {
+        "maintain": lambda: maintain(spark, settings),
+        "evaluate": lambda: evaluate(spark, settings, **order.flags),
+        "backfill": lambda: backfill(spark, settings, first=order.as_of, **order.flags),
+        "stream": lambda: stream(spark, settings, **order.flags),
+        "rollback": lambda: rollback(spark, settings, as_of=order.as_of)[0],
+        "rejects": lambda: retry_rejects(spark, settings, **order.flags),
+        "score": lambda: score(spark, settings, as_of=order.as_of, **order.flags),
+    }
+    return verbs[order.verb]()
 
 
 def main(master: str, orders: list[str], answers: TextIO) -> None:
     """Do the orders; those of stdin where none are given."""
-    spark = start_local_session("faults", master=master)
+    spark = start_small_session("faults", master=master)
     spark.range(1).collect()  # the first job of a session takes a second more than others: it is over when it is ready
     _tell(answers, {"python": os.getpid(), "jvm": jvm_of(spark)})
     for line in orders or sys.stdin:

@@ -1,11 +1,17 @@
 """Other verbs than `score`, and the making of a table, are killed: Python and JVM, by SIGKILL."""
 
-import pytest
+from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pytest
+from deltalake import write_deltalake
+
+from sparkscore import backfill, evaluate
 from sparkscore.pipelines.rejects import retry_rejects
 from sparkscore.pipelines.rollback import rollback
-from tests.faults.checker import Expected
-from tests.faults.scene import ROWS, Scene
+from tests.faults.checker import Expected, check_performance
+from tests.faults.scene import BATCH_ROWS, ROWS, Scene
 from tests.world import AS_OF
 
 HATED = 0.9999
@@ -52,4 +58,47 @@ def test_killed_while_it_makes_the_table_the_next_one_makes_it_and_predicts_no_r
     paid = scene.traps.paid()
     report = scene.run()
     assert (report.status, report.attempt, scene.traps.paid()) == ("published", 2, paid)
+    scene.check()
+
+
+@pytest.mark.parametrize(
+    ("at", "parallel", "done"),
+    [("scoring", 1, 2), pytest.param("scoring", 2, 2, marks=pytest.mark.smoke), ("published", 1, 1)],
+)
+def test_a_backfill_that_is_killed_goes_on_with_the_as_ofs_that_are_left(
+    scene: Scene, at: str, parallel: int, done: int
+) -> None:
+    days = [f"2013-01-{day:02}" for day in range(1, 6)]
+    chosen: dict[str, Any] = {"last": days[-1], "source": "as_it_is", "model": "as_it_is", "parallel": parallel}
+    if at == "scoring":  # in the third one, or where two are under way at once in the third or the fourth
+        scene.traps.set("hold", after=(1 + done) * ROWS // BATCH_ROWS - 3)
+    scene.killed(at, as_of=days[0], verb="backfill", flags=chosen)
+    scene.traps.free()
+    assert scene.world.version() + 1 >= done
+    scene.world.registry.alias(2)
+    report = backfill(scene.world.spark, scene.settings(), first=days[0], **{**chosen, "model": "as_it_was"})
+    statuses = [run.status for run in report.runs]
+    assert statuses == ["already_published"] * statuses.count("already_published") + ["published"] * (5 - done)
+    assert {run.model_version for run in report.runs} == {"1"}
+    assert max(run.attempt or 0 for run in report.runs) == 2 - (at == "published")
+    scene.check(*[Expected(scene.rows, day) for day in days])
+
+
+@pytest.mark.parametrize("at", ["measured", "replacing", "evaluated", "told"])
+def test_an_evaluation_that_is_killed_is_finished_by_the_same_command(scene: Scene, at: str) -> None:
+    scene.begin_with()
+    labels = {"labels": {"table": "truths", "truth": "late"}, "performance": {"segments": ["carrier"]}}
+    half = {"id": np.arange(ROWS // 2), "late": np.arange(ROWS // 2) % 2}
+    write_deltalake(scene.world.path("truths"), pa.table(half))
+    first = evaluate(scene.world.spark, scene.settings(**labels))
+    assert (first.status, first.rows_written) == ("evaluated", 3)
+    rest = {"id": np.arange(ROWS // 2, ROWS), "late": np.arange(ROWS // 2, ROWS) % 2}
+    write_deltalake(scene.world.path("truths"), pa.table(rest), mode="append")
+    scene.killed(at, verb="evaluate", **labels)
+    done = at in ("evaluated", "told")
+    assert scene.world.version("predictions_performance") == (2 if done else 1)
+    report = evaluate(scene.world.spark, scene.settings(**labels))
+    assert report.status == ("nothing_new" if done else "evaluated")
+    assert scene.world.version("predictions_performance") == 2
+    check_performance(scene.world.home, truths=half | {name: np.append(half[name], rest[name]) for name in half})
     scene.check()

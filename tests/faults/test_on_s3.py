@@ -1,9 +1,11 @@
 """Whole jobs with everything on S3: a real S3A in drivers of their own, against an S3 on loopback."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +17,11 @@ from tests.faults.children import Child
 from tests.faults.models import Traps
 from tests.faults.points import Order, eventually
 from tests.faults.scene import plain
+from tests.maven_jars import S3A
 from tests.s3_server import LoopbackS3, serve_s3
-from tests.s3a_jars import needs_s3a, s3a_class_path
 from tests.world import AS_OF, MODEL, Registry, source_rows
 
-pytestmark = [pytest.mark.slow, needs_s3a]
+pytestmark = [pytest.mark.slow, S3A.needed]
 
 ROWS = 500
 _EXPIRED = b"<Error><Code>ExpiredToken</Code><Message>The provided token has expired.</Message></Error>"
@@ -46,6 +48,7 @@ class S3Home:
             source={"table": "flights", "keys": ["id"], "passthrough": ["carrier"], **groups.get("source", {})},
             model={"uri": f"models:/{MODEL}@champion", "tracking_uri": self.registry.uri},
             output={"table": "predictions", "threshold": 0.5},
+            scoring={"repeat_rows": 0},
         )
         return Order(plain(settings), AS_OF, marker=str(self.folder / "fault"), at=at, do=do)
 
@@ -89,15 +92,14 @@ def home(
     server: LoopbackS3,
     watched: tuple[Registry, Traps],
     tmp_path: Path,
-    request: pytest.FixtureRequest,
     monkeypatch: pytest.MonkeyPatch,
 ) -> S3Home:
     """A home with a source; drivers find S3A on their class path, and no credentials but those that they are told."""
-    monkeypatch.setenv("SPARK_DIST_CLASSPATH", s3a_class_path())
+    monkeypatch.setenv("SPARK_DIST_CLASSPATH", S3A.extend_class_path())
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
         monkeypatch.delenv(name, raising=False)
     watched[0].alias(1)
-    made = S3Home(server, tmp_path, watched[0], str(request.node.name)[:30])
+    made = S3Home(server, tmp_path, watched[0], uuid4().hex)
     source: pa.Table = source_rows(ROWS)
     write_deltalake(f"s3://lake/{made.name}/tables/flights", source, storage_options=options_of(server))
     return made
@@ -133,6 +135,46 @@ def test_what_a_killed_driver_left_is_taken_up_and_published_once(home: S3Home) 
         killed.end()
         second.end()
     assert (report["status"], report["attempt"], report["rows_scored"]) == ("published", 2, ROWS), report
+    home.assert_published_once()
+
+
+@contextmanager
+def held_driver(home: S3Home, traps: Traps, at: str) -> Iterator[Child]:
+    """A driver that stands still in the middle of a run, until it is let go."""
+    driver = home.driver()
+    try:
+        if at == "scoring":
+            traps.set("hold", after=0)
+        driver.begin(home.order() if at == "scoring" else home.order(at, "hold"))
+        is_held = traps.caught if at == "scoring" else (home.folder / "fault").exists
+        assert eventually(lambda: bool(is_held())), driver.log.read_text()[-3000:]
+        yield driver
+    finally:
+        driver.end()
+
+
+@pytest.mark.parametrize("at", ["scoring", "before publish"])
+def test_credentials_that_expire_in_the_middle_end_the_run_with_75_and_the_next_one_goes_on(
+    home: S3Home, watched: tuple[Registry, Traps], at: str
+) -> None:
+    traps = watched[1]
+    try:
+        with held_driver(home, traps, at) as driver:
+            home.server.refusal = _EXPIRED
+            traps.free()
+            (home.folder / "fault.go").touch()
+            expired = driver.answer()
+            home.server.refusal = None
+            paid = traps.paid()
+            report = driver.does(home.order())
+    finally:
+        home.server.refusal = None
+        traps.free()
+    assert expired is not None
+    assert expired["exit_code"] == 75, expired
+    assert "no longer takes the credentials" in expired["error"]["message"]
+    assert (report["status"], report["attempt"]) == ("published", 2), report
+    assert traps.paid() - paid == (ROWS if at == "scoring" else 0)
     home.assert_published_once()
 
 

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import yaml
 
+from sparkscore import backfill
 from sparkscore.model.host.executor_process import Process, find_process
+from tests.faults.checker import Expected
 from tests.faults.children import ROOT
 from tests.faults.points import eventually
-from tests.faults.scene import Scene, plain
+from tests.faults.scene import BATCH_ROWS, ROWS, Scene, plain
 from tests.world import AS_OF
 
 SUBMITTED = ("./spark-submit.sh", "--master", "local[2,4]", "jobs/score.py")
@@ -35,16 +37,18 @@ def below(pid: int, word: str) -> Process:
 
 
 @contextmanager
-def in_the_middle(scene: Scene, command: Sequence[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A job that is scoring: the model is held in its fourth batch."""
+def in_the_middle(
+    scene: Scene, command: Sequence[str], *words: str, after: int = 3
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A job that is scoring: the model is held in its fourth batch, or a later one."""
     config = scene.world.home / "job.yaml"
     config.write_text(yaml.safe_dump(dict(plain(scene.settings()))))
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYSPARK_", "SPARK"))}
-    environ |= {} if command == CONSOLE else {"SPARKSCORE_PYTHON": sys.executable}
-    scene.traps.set("hold", after=3)
+    environ |= {} if command[0] == sys.executable else {"SPARKSCORE_PYTHON": sys.executable}
+    scene.traps.set("hold", after=after)
     log = scene.world.home / "job.log"
     with log.open("w") as out:
-        given = [*command, "--config", str(config), "--as-of", AS_OF]
+        given = [*command, "--config", str(config), *(words or ("--as-of", AS_OF))]
         given += ["--result", str(scene.world.home / "result.json")]
         process = subprocess.Popen(given, cwd=ROOT, env=environ, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
     try:
@@ -87,3 +91,22 @@ def test_a_job_that_is_ended_ends_wholly_and_the_next_start_closes_its_attempt_a
     assert scene.run().attempt == 2
     assert scene.world.events() == ["started", "aborted", "started", "staged", "published"]
     scene.check()
+
+
+def test_a_backfill_that_is_ended_ends_with_143_and_the_same_command_goes_on(scene: Scene) -> None:
+    words = ("--from", "2013-01-01", "--to", "2013-01-04", "--source-as-it-is", "--model-as-it-is", "--parallel", "2")
+    with in_the_middle(scene, (*CONSOLE[:-1], "backfill"), *words, after=3 * ROWS // BATCH_ROWS - 3) as process:
+        jvm = below(process.pid, "java")
+        process.terminate()
+        assert process.wait(240) == 143
+        assert eventually(lambda: not jvm.is_alive)
+    result = json.loads((scene.world.home / "result.json").read_text())
+    assert (result["status"], result["exit_code"], result["error"]["retryable"]) == ("failed", 75, True)
+    told = {run["status"] for run in result["runs"]}
+    assert told <= {"published", "failed", "not_started"}
+    scene.traps.free()
+    again = backfill(
+        scene.world.spark, scene.settings(), first=words[1], last=words[3], source="as_it_is", model="as_it_is"
+    )
+    assert {run.status for run in again.runs} == {"already_published", "published"}
+    scene.check(*[Expected(scene.rows, f"2013-01-0{day}") for day in range(1, 5)])

@@ -1,8 +1,9 @@
 """What predicts is killed: a Python worker, the model's own process, an executor."""
 
-import os
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -62,21 +63,33 @@ class TestModelProcess:
         scene.check()
 
 
-@pytest.fixture(scope="class")
-def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+@contextmanager
+def driver_on_cluster(folder: Path, *, hosts: int = 1, **conf: str) -> Iterator[Child]:
     """A driver on a standalone cluster of two executors with a core each."""
-    folder = tmp_path_factory.mktemp("cluster")
-    before = {name: os.environ.get(name) for name in ("PYSPARK_PYTHON", "SPARK_LOCAL_IP")}
-    os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    conf = {"spark.executor.cores": "1", "spark.executor.memory": "512m", "spark.cores.max": "2"}
-    try:
-        with standalone(folder) as address:
+    conf = {name.replace("_", "."): value for name, value in conf.items()}
+    conf |= {"spark.executor.cores": "1", "spark.executor.memory": "512m", "spark.cores.max": "2"}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYSPARK_PYTHON", sys.executable)
+        patch.setenv("SPARK_LOCAL_IP", "127.0.0.1")
+        with standalone(folder, cores=2 // hosts, hosts=hosts) as address:
             child = Child(folder / "driver.log", master=address, conf=conf)
             yield child
             child.end()
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+@pytest.fixture(scope="class")
+def on_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A driver on a cluster of one machine."""
+    with driver_on_cluster(tmp_path_factory.mktemp("cluster")) as child:
+        yield child
+
+
+@pytest.fixture(scope="class")
+def speculating(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Child]:
+    """A driver that starts a task a second time where it is slow: only ever on another machine."""
+    conf = {"spark_speculation": "true", "spark_speculation_interval": "100ms", "spark_speculation_quantile": "0.5"}
+    with driver_on_cluster(tmp_path_factory.mktemp("cluster"), hosts=2, **conf) as child:
+        yield child
 
 
 class TestExecutor:
@@ -111,4 +124,22 @@ class TestExecutor:
         assert scene.marker.exists()
         assert (report["status"], report["attempt"]) == ("published", 1), report
         assert scene.traps.paid() - before == ROWS
+        scene.check()
+
+
+class TestSpeculation:
+    @pytest.mark.parametrize("transport", ["scan", "arrow"])
+    def test_of_a_task_that_runs_twice_the_rows_are_published_and_counted_once(
+        self, scene: Scene, speculating: Child, transport: str
+    ) -> None:
+        frame = scene.world.spark.createDataFrame(scene.rows).repartitionByRange(SPLITS, "id")
+        frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
+        before = scene.traps.paid()
+        scene.traps.set("hold once", after=12)  # of 24 batches
+        order = scene.order(scoring={"transport": transport}, split_bytes=1 << 20)
+        report = speculating.does(order)  # it ends although the held task does not
+        assert len(scene.traps.caught()) == 1
+        assert (report["status"], report["attempt"], report["transport"]) == ("published", 1, transport), report
+        assert scene.traps.paid() - before > ROWS
+        assert report["executors"]["rows"] == report["rows_scored"] == ROWS
         scene.check()

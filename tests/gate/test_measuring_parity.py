@@ -109,9 +109,7 @@ def find_differences(
     frame: DataFrame, measuring: SuiteMeasuring, parts: Sequence[Sequence[pa.RecordBatch]]
 ) -> list[Any]:
     """The rules whose findings differ between the tasks' states and Spark."""
-    values = merge_measured_values(
-        measuring, measured_states(measuring, parts), rows=sum(b.num_rows for p in parts for b in p)
-    )
+    values = merge_measured_values(measuring, measured_states(measuring, parts))
     unknown = {name for name, _ in measuring.twins} - values.keys()
     assert all("stdev" in name for name in unknown)  # of numbers whose squares are beyond all doubles
     ours = evaluate_compiled_suite(lambda: frame if unknown else refuse_frame(), measuring.compiled, values)

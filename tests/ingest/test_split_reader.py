@@ -364,6 +364,12 @@ class TestSplits:
         work = [sum(row["length"] + OPEN_COST_BYTES for row in split.to_pylist()) for split in splits]
         assert all(0 < one <= 2 * target + 2 * OPEN_COST_BYTES for one in work)
 
+    @pytest.mark.parametrize(("least", "expected"), [(MIN_SPLIT_BYTES, 2), (OPEN_COST_BYTES, 4)])
+    def test_small_files_are_work_for_all_slots_where_a_row_costs_much(self, least: int, expected: int) -> None:
+        sizes = np.full(8, 1_000)
+        files = pa.table({"path": [str(i) for i in range(8)], "size_bytes": sizes})
+        assert len(build_file_splits(files, target_bytes(sizes, slots=4, least=least))) == expected
+
     def test_a_hundred_thousand_small_files_become_a_bounded_number_of_splits(self) -> None:
         sizes = np.full(100_000, 1_000)
         files = pa.table({"path": [str(i) for i in range(100_000)], "size_bytes": sizes})
@@ -393,6 +399,15 @@ class TestSplits:
                 found += batch.column("id").to_pylist()
             assert (part.position, part.share_read) == (last, 1.0)
         assert found == whole
+
+    def test_batches_have_no_more_bytes_than_they_may(self, cut_split: tuple[ParquetSplitReader, bytes]) -> None:
+        reading, split = cut_split
+        reading = replace(reading, where=())
+        whole = [one for batch in reading(split) for one in batch.column("id").to_pylist()]
+        for rows, size in ((None, 4_000), (50, 1 << 30)):
+            batches = list(replace(reading, batch_rows=rows, batch_bytes=size)(split))
+            assert all(0 < one.num_rows <= (rows or 500) for one in batches)
+            assert [one for batch in batches for one in batch.column("id").to_pylist()] == whole
 
     @settings(deadline=None, max_examples=20)
     @given(data=st.data())

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable
+from sklearn.metrics import roc_auc_score
 
 from tests.standalone import standalone
 
@@ -122,6 +123,21 @@ class TestQuickstart:
             connection.register("predictions", table)
             counted = connection.execute("SELECT count(*), min(prediction) >= 0, max(prediction) <= 1 FROM predictions")
             assert counted.fetchall() == [(AUTUMN, True, True)]
+
+    def test_it_ends_with_what_the_predictions_were_worth(self, home: Path, quickstart: Submitted) -> None:
+        assert "What the predictions were worth" in quickstart.stderr
+        columns = ["flight_id", "prediction", "as_of"]
+        predicted = predictions(home).to_pyarrow_table(columns=columns).filter(pc.year(pc.field("as_of")) == 2013)
+        arrived = (
+            DeltaTable(str(home / "tables" / "arrivals")).to_pyarrow_table().filter(pc.field("arr_delay").is_valid())
+        )
+        joined = predicted.join(arrived, "flight_id", join_type="inner")
+        late = pc.greater_equal(joined["arr_delay"], 15).to_numpy()
+        rows = DeltaTable(str(home / "tables" / "flight_delay_predictions_performance")).to_pyarrow_table().to_pylist()
+        (whole,) = (row for row in rows if row["slice_key"] is None)
+        assert (whole["count"], whole["labelled_count"]) == (AUTUMN, len(late))
+        assert whole["roc_auc_score"] == pytest.approx(roc_auc_score(late, joined["prediction"].to_numpy()), abs=1e-12)
+        assert {row["slice_key"] for row in rows} == {None, "carrier", "origin"}
 
 
 class TestScore:

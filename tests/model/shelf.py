@@ -1,7 +1,7 @@
 """A registry on sqlite that tests put models on. Everything is real MLflow."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,12 +19,14 @@ from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 from pyspark.sql import SparkSession
 from sklearn.base import BaseEstimator
 
-from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.model_shipping import describe_shipped_model, ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.host.process_sharing import list_model_modules
 from sparkscore.model.registry.model_resolution import resolve_model
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
 from sparkscore.model.runtimes.runtime_selection import describe_runtime_file
 from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.model.signature.declared_signature import declare_signature
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.records import PinnedModel
 from tests import world
@@ -116,16 +118,29 @@ class Shelf:
         """The model resolved."""
         return resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params=params, copies=self.copies)
 
-    def placed(self, uri: str, *, runtime: str = "auto", inputs: Mapping[str, str] | None = None) -> Placed:
-        """The model as an executor would have it, without Spark."""
-        model = resolve_model(uri, tracking_uri=self.uri, runtime=runtime, params={}, copies=self.copies, inputs=inputs)
-        file = describe_runtime_file(model.runtime, read_mlmodel(model.path), model.path)
-        parts = (model.digest, "", model.runtime, model.inputs, model.tensor, model.output)
-        return Placed(ShippedModel(*parts, file=file, parts=model.parts), model.path)
+    def placed(self, uri: str, *, runtime: str = "auto", **more: Any) -> Placed:
+        """The model as an executor would have it, without Spark; `more` as `resolve_model` takes it."""
+        model = resolve_model(uri, tracking_uri=self.uri, runtime=runtime, copies=self.copies, **{"params": {}} | more)
+        mlmodel = declare_signature(read_mlmodel(model.path, model.trust), model.declared)
+        shipped = ShippedModel(
+            model.digest,
+            "",
+            model.runtime,
+            model.inputs,
+            model.tensor,
+            model.output,
+            file=describe_runtime_file(model.runtime, mlmodel, model.path),
+            parts=model.parts,
+            params=tuple(sorted(more.get("params", {}).items())),
+            code=list_model_modules(mlmodel, model.path),
+            trust=model.trust,
+        )
+        return Placed(shipped, model.path)
 
     def shipped(self, spark: SparkSession, uri: str, *, runtime: str = "auto", **params: Any) -> ShippedModel:
         """The model resolved and given to Spark."""
-        return ship_model(spark, self.pinned(uri, runtime=runtime, **params), params=params)
+        model = self.pinned(uri, runtime=runtime, **params)
+        return ship_model(spark, model, describe_shipped_model(model, params=params))
 
 
 class Returns(PythonModel):

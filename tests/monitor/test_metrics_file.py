@@ -17,8 +17,12 @@ import yaml
 
 from sparkscore.monitor.metrics import metrics_text
 from sparkscore.monitor.metrics_file import write_metrics
+from sparkscore.monitor.performance_metrics import performance_metrics_text, write_performance_metrics
+from sparkscore.monitor.stream_metrics import stream_metrics_text, write_stream_metrics
+from tests.monitor.realised import ROWS
 from tests.monitor.scraping import CONF, PATIENCE, asked, collector, driver_ui, prometheus
 from tests.monitor.test_metrics import BAD, GOOD, VERDICT
+from tests.monitor.test_stream_metrics import STREAM
 
 pytestmark = pytest.mark.skipif(
     shutil.which("promtool") is None or shutil.which("prometheus") is None,
@@ -51,7 +55,10 @@ def queries() -> list[str]:
 class TestFiles:
     def test_names_and_units_of_the_metrics_are_as_prometheus_asks_for(self) -> None:
         at = datetime.now(UTC)
-        for text in (metrics_text(GOOD, at=at, verdicts=[VERDICT], cores=2), metrics_text(BAD, at=at)):
+        realised = performance_metrics_text("late", ROWS[1:2], at=at)
+        streamed = stream_metrics_text(STREAM, at=at, batch_seconds=0.4, is_running=True)
+        ran = [metrics_text(GOOD, at=at, verdicts=[VERDICT], cores=2), metrics_text(BAD, at=at)]
+        for text in (*ran, realised, streamed):
             promtool("check", "metrics", text=text)
 
     def test_rules_and_example_are_taken(self) -> None:
@@ -80,9 +87,11 @@ class TestFiles:
             assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
 
     def test_the_dashboard_asks_for_nothing_that_is_not_told(self) -> None:
-        told = set(
-            re.findall(r"^sparkscore_\w+", metrics_text(GOOD, at=datetime.now(UTC), verdicts=[VERDICT], cores=2), re.M)
-        )
+        at = datetime.now(UTC)
+        text = metrics_text(GOOD, at=at, verdicts=[VERDICT], cores=2)
+        text += stream_metrics_text(STREAM, at=at, batch_seconds=0.4, is_running=True)
+        text += performance_metrics_text("late", ROWS[1:2], at=at)
+        told = set(re.findall(r"^sparkscore_\w+", text, re.M))
         asked = {name for query in queries() for name in re.findall(r"\bsparkscore_\w+", query)}
         alerting = {name for rule in rules() for name in re.findall(r"\bsparkscore_\w+", rule["expr"])}
         assert asked <= told
@@ -94,6 +103,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a Prometheus that scrapes a drifted run and a Spark."""
     folder = tmp_path_factory.mktemp("prometheus")
     write_metrics(replace(GOOD, drifted=2), folder / "files", at=datetime.now(UTC), verdicts=[VERDICT], cores=2)
+    write_performance_metrics(GOOD.job, folder / "files", ROWS[1:2], at=datetime.now(UTC))
+    write_stream_metrics(STREAM, folder / "files", at=datetime.now(UTC), batch_seconds=0.4, is_running=True)
     with ExitStack() as stack:
         node, driver = stack.enter_context(collector(folder / "files")), stack.enter_context(driver_ui(folder))
         yield stack.enter_context(prometheus(folder, node=node, driver=driver))

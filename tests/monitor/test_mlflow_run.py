@@ -63,5 +63,5 @@ def test_a_server_that_does_not_answer_holds_the_run_for_seconds(answer: Answer,
         uri = f"http://127.0.0.1:{server.port}"
         with pytest.raises(RegistryUnreachable, match="within"):
             call_mlflow_in_time(lambda: log_run(report, run, [], tracking_uri=uri, home="/nowhere"), seconds=seconds)
-    assert time.monotonic() - start < 10  # MLflow's own retries take minutes
+    assert time.monotonic() - start < 40  # MLflow's own retries take minutes
     assert dict(os.environ) == before

@@ -1,7 +1,7 @@
 """Progress of a long part, on a terminal and elsewhere."""
 
 import io
-import time
+from threading import Event
 
 import pytest
 
@@ -10,10 +10,18 @@ from sparkscore.monitor.screen import Screen
 
 
 def watched(console: Screen, steps: list[int]) -> str:
-    values = iter(steps)
-    last = steps[-1]
-    with progress_reporter.console_progress(console)("score_and_stage", total=100, done=lambda: next(values, last)):
-        time.sleep(0.2)
+    values, seen = iter(steps), Event()
+
+    def done() -> int:
+        """The next step; when it is asked after the last one, what came before has been shown."""
+        try:
+            return next(values)
+        except StopIteration:
+            seen.set()
+            return steps[-1]
+
+    with progress_reporter.console_progress(console)("score_and_stage", total=100, done=done):
+        assert seen.wait(60)
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -51,6 +59,6 @@ def test_the_name_of_a_part_is_text(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(progress_reporter, "TERMINAL_INTERVAL_S", 0.02)
     console = Screen(io.StringIO(), terminal=True, width=120)
     with progress_reporter.console_progress(console)("[/y] {x} \x1b[2J :a:", total=1, done=lambda: 1):
-        time.sleep(0.05)
+        pass
     assert isinstance(console.file, io.StringIO)
     assert "[/y] {x} \\x1b[2J :a:" in console.file.getvalue()

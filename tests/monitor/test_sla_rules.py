@@ -96,3 +96,9 @@ class TestMissed:
         assert not missed_run_rules(
             [published()], SlaSettings(published_within_hours=6), now=AS_OF + timedelta(days=50)
         )
+
+
+def test_an_increment_without_rows_breaks_no_promise_about_rows() -> None:
+    sla = SlaSettings(completeness=0.9, rows_per_second=100, published_within_hours=3)
+    found = publication_sla_rules([published(rows_read=0, rows_scored=0, details=None)], sla)
+    assert [(one.rule, one.kept) for one in found] == [("published within", True)]

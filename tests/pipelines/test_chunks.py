@@ -181,7 +181,9 @@ def test_more_rejects_than_allowed_end_the_run_and_a_higher_limit_goes_on(
     assert raised.value.exit_code == 3
     assert world.version() == -1
     report = run(world, scoring={"max_rejects": 4, "transport": transport})
-    assert (report.status, report.rows_rejected, report.chunks_reused, report.model_loads) == ("published", 4, 1, 0)
+    assert (report.status, report.rows_rejected) == ("published", 4)
+    if transport == "scan":  # arrow is stopped while its tasks are at work: what is kept is what they had finished
+        assert (report.chunks_reused, report.model_loads) == (1, 0)
 
 
 def test_a_scan_is_stopped_by_its_rejects_while_it_scores(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -259,5 +261,5 @@ def test_the_plan_says_whether_what_is_done_is_kept(many: World) -> None:
         _, lines = preview_plan(many.spark, many.settings(scoring=scoring), as_of=AS_OF)
         return dict(lines)["chunks"]
 
-    assert chunks() == "kept every 5 minutes"
-    assert chunks(transport="arrow").startswith("one:")
+    assert chunks() == chunks(transport="arrow") == "kept every 5 minutes"
+    assert chunks(transport="pandas_udf").startswith("one:")

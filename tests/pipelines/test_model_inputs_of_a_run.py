@@ -7,6 +7,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from mlflow.types import ColSpec, Schema
+from mlflow.types.schema import AnyType, DataType, Map, Object, Property
 
 from sparkscore import score
 from sparkscore.errors import ConfigError, ModelError
@@ -25,16 +27,29 @@ SOURCE = pa.table(
         "amount": pa.array([AMOUNT] * 8, pa.decimal128(38, 18)),
         "asked": pa.array([1.0, 1.0, 1.0, None, NAN, -INF, 1.0, 1.0], pa.float64()),
         "text": pa.array(["a", "bb", None, "c", "c", "c", None, "c"], pa.string()),
+        "tags": pa.array([[("a", 1.0), (f"k{row}", 2.0)] for row in range(8)], pa.map_(pa.string(), pa.float64())),
+        "place": pa.array([{"x": row} for row in range(8)], pa.struct([("x", pa.int64())])),
+        "extra": pa.array([["e"]] * 8, pa.list_(pa.string())),
     }
 )
-INPUTS = columns(
-    single="float", whole="double", amount="double", asked="double", text="string", given="double?", left_out="long?"
+PLACE = Object([Property("x", DataType.long), Property("label", DataType.string, required=False)])
+INPUTS = Schema(
+    [
+        *columns(single="float", whole="double", amount="double", asked="double", text="string").inputs,
+        *columns(given="double?", left_out="long?").inputs,
+        ColSpec(Map(DataType.double), "tags"),
+        ColSpec(PLACE, "place"),
+        ColSpec(AnyType(), "extra"),  # type: ignore[no-untyped-call]
+    ]
 )
 
 
 def answer(frame: Any) -> Any:
     if "left_out" in frame:
         raise ValueError("MLflow leaves an optional input out")
+    for tags, place, extra in zip(frame["tags"], frame["place"], frame["extra"], strict=True):
+        if tags != {"a": 1.0, f"k{place['x']}": 2.0} or list(place) != ["x"] or list(extra) != ["e"]:
+            raise ValueError("nested inputs are not what the table holds")
     single = frame["single"].fillna(-1.0).clip(upper=100.0)
     return single + frame["given"] + frame["text"].str.len() + (frame["whole"] == 2.0**60) + (frame["amount"] > 1e17)
 
@@ -77,13 +92,14 @@ def test_casts_missing_values_and_absent_inputs_are_the_same_on_each(
     assert rejects[1]["message"] is not None
     assert report.executors["filled_values"] == 5 + 2  # `given` of each row that reaches the model, and two texts
     assert any("model is called without them: left_out" in warning for warning in report.warnings)
+    assert any("model gets objects without them: place.label" in warning for warning in report.warnings)
     assert any("3 of 8 rows rejected" in warning for warning in report.warnings)
 
 
 def test_the_plan_warns_of_an_absent_input(world: World, tmp_path: Path) -> None:
     world.write_source(SOURCE, name="inputs")
     report, lines = preview_plan(world.spark, job(world, tmp_path, "auto"), as_of=AS_OF)
-    assert dict(lines)["inputs"] == "single, whole, amount, asked, text"
+    assert dict(lines)["inputs"] == "single, whole, amount, asked, text, tags, place, extra"
     assert any("called without them: left_out" in warning for warning in report.warnings)
 
 

@@ -9,7 +9,16 @@ import pytest
 
 from sparkscore.monitor.report.page import run_page
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY, decode_run_report, encode_run_report
-from sparkscore.records import Pins, ReportedExport, ReportedModel, ReportedSource, RunEvent, RunReport
+from sparkscore.records import (
+    Pins,
+    ReportedExport,
+    ReportedGroup,
+    ReportedGroups,
+    ReportedModel,
+    ReportedSource,
+    RunEvent,
+    RunReport,
+)
 from tests.monitor.report.pages import NOTHING, words
 
 AS_OF = datetime(2013, 12, 31, tzinfo=UTC)
@@ -35,6 +44,7 @@ REPORT = RunReport(
     seconds={"score_and_stage": 2.0, "total": 60.0},
     rows_per_second=25,
     executors={"rows": 60.0},
+    model_counts={"prompt_tokens": 17_170, "cost": 0.25},
 )
 
 
@@ -121,3 +131,20 @@ def test_the_last_word_on_an_export_is_that_of_a_published_run() -> None:
     assert (found.status, found.exit_code, found.exports[0].error) == ("published", 75, "no space left")
     found = decode_run_report((*before, later), "predictions")
     assert (found.status, found.exit_code, found.exports) == ("published", 0, (ReportedExport(**made_up),))
+
+
+def test_the_groups_of_a_run_are_told_again() -> None:
+    groups = ReportedGroups(
+        2000, 1999, 1, (ReportedGroup("store 'a'", "line-a version 1", 7), ReportedGroup("b", None))
+    )
+    told = encode_run_report(replace(REPORT, groups=groups), event("published"), details={})
+    assert decode_run_report([event("started"), told], "predictions").groups == groups
+    said = page(event("started"), told)
+    for words_of_it in ("2,000", "1,999", "1 without a model", "Group store 'a'", "line-a version 1", "7 rows"):
+        assert words_of_it in said
+
+
+def test_the_page_says_what_the_model_itself_has_counted() -> None:
+    text = words(run_page(replace(NOTHING, report=REPORT)))
+    assert "Counted by the model: prompt tokens" in text
+    assert "17,170" in text

@@ -43,7 +43,7 @@ from sparkscore.publish.publish_run import publish_run
 from sparkscore.records import Pins, RunReport
 from sparkscore.schemas import LINEAGE_COLUMNS
 from sparkscore.settings import Settings
-from tests.world import AS_OF, SOURCE, World, assert_published, source_rows
+from tests.world import AS_OF, SOURCE, World, assert_predicted, assert_published, source_rows
 
 BATCH_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 
@@ -68,6 +68,8 @@ class TestPublishing:
         assert (report.status, report.exit_code) == ("published", 0)
         assert (report.rows_read, report.rows_scored, report.rows_rejected) == (60, 60, 0)
         assert_published(world, report, source_rows())
+        by_spark = world.table().where(f"as_of = timestamp'{AS_OF} 00:00:00Z'").toPandas()
+        assert_predicted(world, report, source_rows(), by_spark.sort_values("id", ignore_index=True))
 
     def test_the_report_tells_what_ran(self, world: World) -> None:
         report = begin(world)

@@ -8,7 +8,6 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkscore import check_sla, maintain, migrate, retry_rejects, rollback, score
-from sparkscore.errors import ConfigError
 from sparkscore.settings import Settings
 from tests.pipelines.test_maintain import LATER, scatter
 from tests.pipelines.test_rejects import FAILED, broken
@@ -91,7 +90,7 @@ def test_a_table_grows_is_renamed_and_kept_up(world: World) -> None:
     assert world.table("predictions").count() == 0
 
 
-def test_a_number_of_rows_for_batches_that_nobody_can_set_is_refused_before_anything_is_written(world: World) -> None:
-    with pytest.raises(ConfigError, match="lets nobody set"):
-        run(world, world.settings(scoring={"batch_rows": 20, "transport": "arrow"}))
-    assert world.version() == -1
+def test_a_number_of_rows_for_batches_that_nobody_can_set_is_what_the_model_gets_all_the_same(world: World) -> None:
+    report = run(world, world.settings(scoring={"batch_rows": 20, "transport": "arrow"}))
+    assert_published(world, report, source_rows())
+    assert report.executors["batches"] >= 3

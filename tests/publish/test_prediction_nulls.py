@@ -6,7 +6,7 @@ import pytest
 from sparkscore.errors import ConfigError
 from sparkscore.publish.prediction_nulls import choose_nullable_parts
 from sparkscore.records import NO_OUTPUT_PARTS, OutputParts
-from sparkscore.settings.scoring_settings import OutputSettings
+from sparkscore.settings.output_settings import OutputSettings
 
 LISTS = pa.list_(pa.struct([("x", pa.float64())]))
 OUTPUT = pa.struct([("score", pa.float64()), ("items", LISTS), ("prediction", pa.float64())])

@@ -33,6 +33,19 @@ class TestCounters:
         counters.add_batch(10, 2.0)
         assert counters.to_dict()["batch_p99_s"] == pytest.approx(2.0, rel=0.1)
 
+    def test_the_size_of_batches_is_what_half_of_the_tasks_have_found_or_less(self, spark: SparkSession) -> None:
+        counters = Counters(spark)
+        for rows in (512, None, 4_096, 1_024, 4_096, None):
+            counters.add_chosen_rows(rows)
+        counters.add_halved_batch()
+        counters.add_halved_batch()
+        assert counters.to_dict() == {
+            "batch_rows": 1_024,
+            "batch_rows_min": 512,
+            "batch_rows_max": 4_096,
+            "batches_halved": 2,
+        }
+
     def test_nothing_done_is_nothing_told(self, spark: SparkSession) -> None:
         assert Counters(spark).to_dict() == {}
 

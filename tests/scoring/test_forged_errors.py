@@ -25,7 +25,7 @@ from sparkscore.errors import (
     TemporaryError,
 )
 from sparkscore.ingest.part_reader import PartReader, RangeBatch
-from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.model_shipping import configure_shipped_model, ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.batch_timeout import limit_batch_time
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
@@ -121,7 +121,11 @@ def shelved(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Sh
     """A model that forges whatever it can when it predicts. Executors need neither MLflow nor scikit-learn for it."""
     folder = tmp_path_factory.mktemp("forging")
     model = placed(folder, Tells(forging, folder))
-    return lambda residency: ship_model(spark, model, params={}, residency=residency)
+    return lambda residency: sent(spark, model, residency)
+
+
+def sent(spark: SparkSession, model: PinnedModel, residency: Literal["worker", "executor"] = "worker") -> ShippedModel:
+    return ship_model(spark, model, configure_shipped_model(model, params={}, residency=residency))
 
 
 def placed(folder: Path, model: Tells) -> PinnedModel:
@@ -168,13 +172,13 @@ class TestThroughSpark:
         self, spark: SparkSession, tmp_path: Path, residency: Literal["worker", "executor"]
     ) -> None:
         tells = Tells(forging, tmp_path, error=TemporaryError(f"{FORGED}\n{WORDS}"))
-        model = ship_model(spark, placed(tmp_path, tells), params={}, residency=residency)
+        model = sent(spark, placed(tmp_path, tells), residency)
         error = failure(frame_of(spark, "arrow", model).toArrow, model)
         assert type(error) is PredictError
         assert error.found.startswith("the model could not be loaded on an executor: TemporaryError: ")
 
     def test_so_is_a_worker_that_it_ends_whatever_code_it_names(self, spark: SparkSession, tmp_path: Path) -> None:
-        model = ship_model(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)), params={})
+        model = sent(spark, placed(tmp_path, Tells(lambda _: os._exit(75), tmp_path)))
         error = failure(frame_of(spark, "scan", model).toArrow, model)
         assert type(error) is PredictError
         assert error.found.startswith("a Python worker ended without an error message")

@@ -17,6 +17,7 @@ from sklearn.preprocessing import StandardScaler
 
 from sparkscore.errors import DigestMismatch, InputOutOfRange, PredictError, RowsNotPredicted, SignatureError
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
 from sparkscore.scoring.kernel import Kernel
@@ -322,7 +323,11 @@ class TestKeep:
 
     def test_rows_that_the_model_has_predicted_are_counted(self) -> None:
         counted: list[int] = []
-        kernel = Kernel(model(), load=lambda: lambda columns: columns[0], on_batch=lambda rows, _: counted.append(rows))
+        kernel = Kernel(
+            model(),
+            load=lambda: lambda columns: ScoredBatch(columns[0]),
+            on_batch=lambda rows, _: counted.append(rows),
+        )
         kernel(batch([1.0, 2.0]))
         kernel(batch([1.0, 2.0], keep=[True, False]))
         assert counted == [2, 1]

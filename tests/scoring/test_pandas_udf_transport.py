@@ -17,7 +17,8 @@ from sparkscore.errors import DigestMismatch, RowsNotPredicted, SignatureError, 
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.scoring.counters import Counters
-from sparkscore.scoring.pandas_udf_transport import make_prediction_udf, score_with_pandas_udf
+from sparkscore.scoring.pandas_udf_transport import score_with_pandas_udf
+from sparkscore.scoring.prediction_udf import make_prediction_udf
 from sparkscore.scoring.task_errors import recover_task_error
 from tests.model.pipelines import FLIGHTS, pipeline
 from tests.model.shelf import Answers, Returns, Shelf, Sums, columns, loads_in, positions, signature, tensor
@@ -380,7 +381,7 @@ class TestFailures:
         assert error.exit_code == 4
         assert error.found == (
             "the model raised ZeroDivisionError: division by zero on a batch of 1 rows;"
-            " 9 rows of a batch of 100 failed alone in 21 calls, and the batch was given up"
+            " 9 rows of a batch of 100 failed alone in 22 calls, and the batch was given up"
         )
 
     def test_the_public_function_keeps_no_row_aside(
@@ -390,13 +391,13 @@ class TestFailures:
         predict = make_prediction_udf(shipped)
         error = self.failure(act, rows.coalesce(1).select(predict("x").alias("p")), shipped)
         assert type(error) is RowsNotPredicted
-        assert error.found == "the model raised KeyError: 7.0 on a batch of 100 rows"
+        assert error.found == "the model raised KeyError: 7.0 on a batch of 64 rows"
 
     def test_a_model_that_returns_too_few_rows(self, session: SparkSession, shelf: Shelf, rows: DataFrame) -> None:
         uri = shelf.put("few", Answers(lambda frame: frame["x"][:-1]), DOUBLE)
         shipped = shelf.shipped(session, uri)
         error = self.failure(DataFrame.collect, predict(rows.coalesce(1), shipped, "x"), shipped)
-        assert error.found == "the model returned 99 predictions for a batch of 100 rows"
+        assert error.found == "the model returned 63 predictions for a batch of 64 rows"
         assert error.do.startswith("log the model again")
 
     def test_null_in_a_required_integer(self, session: SparkSession, shelf: Shelf) -> None:

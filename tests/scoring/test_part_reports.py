@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sparkscore.records import ScoredPart, StagedFile
+from sparkscore.records import ChallengerPart, ScoredPart, StagedFile
 from sparkscore.scoring.part_reports import decode_part_report, encode_part_report
 
 FILE = StagedFile("part-0.parquet", 10, 1, 2000, ascending=True)
@@ -25,7 +25,11 @@ FILE = StagedFile("part-0.parquet", 10, 1, 2000, ascending=True)
 )
 def test_a_report_comes_as_it_was_sent(first: Any, last: Any) -> None:
     files = (StagedFile("part-0.parquet", 10, 1, 2000, ascending=True, first=first, last=last), FILE)
-    part = ScoredPart(3, (0, 0), (2, 5), 4, files, 0.5, 1.25, (100, 10), 11)
+    beside = (
+        ChallengerPart(0, (FILE,), 0.5),
+        ChallengerPart(1, (), 0.1, {"class": "PredictError", "found": "no"}, "{}"),
+    )
+    part = ScoredPart(3, (0, 0), (2, 5), 4, files, 0.5, 1.25, (100, 10), 11, 0.2, beside)
     assert decode_part_report(encode_part_report(part, '{"rows": 10}')) == (part, '{"rows": 10}')
 
 

@@ -1,8 +1,6 @@
 """What becomes of a batch on which the model raises. No Spark."""
 
-import weakref
 from collections.abc import Callable, Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -12,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkscore.errors import BatchTimeout, PredictError, RowsNotPredicted
+from sparkscore.errors import BatchOutOfMemory, BatchTimeout, PredictError, RowsNotPredicted
 from sparkscore.model.distribution.shipped_model import ShippedModel
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 from sparkscore.model.runtimes.scorer import build_local_scorer
 from sparkscore.records import ModelInput
 from sparkscore.schemas import REJECT_TYPE
 from sparkscore.scoring.kernel import Kernel
-from sparkscore.scoring.reject_bisection import ScoredBatch, max_failing_rows, max_model_calls, score_by_bisection
+from sparkscore.scoring.reject_bisection import max_failing_rows, max_model_calls, score_by_bisection
 
 DOUBLE = pa.float64()
 MODEL = ShippedModel("0" * 64, "archive", "sklearn", (ModelInput("x", DOUBLE, True),), True, DOUBLE)
@@ -131,57 +130,38 @@ def test_a_reject_says_what_the_model_raised_and_not_what_it_said() -> None:
 def test_a_batch_without_a_failure_is_one_call_on_the_very_columns_and_nothing_is_copied() -> None:
     column, prediction, asked = pa.array([1.0, 2.0]), pa.array([3.0, 4.0]), []
 
-    def score(columns: Sequence[pa.Array]) -> pa.Array:
+    def score(columns: Sequence[pa.Array]) -> ScoredBatch:
         asked.append(columns[0])
-        return prediction
+        return ScoredBatch(prediction)
 
     made = score_by_bisection(score, [column], DOUBLE, has_own_process=False)
     assert (made.predictions is prediction, made.rejects) == (True, None)
     assert (len(asked), asked[0] is column) == (1, True)
 
 
-class TestOutOfMemory:
-    """A batch that is too large for the memory is halved until it fits; no row is at fault."""
+def test_where_memory_runs_out_the_caller_makes_smaller_batches() -> None:
+    model = up_to(100, MemoryError)
+    with pytest.raises(BatchOutOfMemory) as caught:
+        model.scored(1_000)
+    assert (model.calls, caught.value.__cause__) == (1, None)  # its frames would hold what the model was given
 
-    @pytest.mark.parametrize("error", ["builtins.MemoryError", "torch.cuda.OutOfMemoryError"])
-    def test_halves_that_fit_are_predicted(self, error: str) -> None:
-        module, _, name = error.rpartition(".")
-        pytest.importorskip(module.partition(".")[0])
-        model = up_to(100, getattr(import_module(module), name))
-        made = model.scored(1_000)
-        assert made.rejects is None
-        assert made.predictions.to_pylist() == [row * 2.0 for row in range(1_000)]
-        assert model.calls == 31
 
-    def test_what_the_model_was_given_is_freed_before_halves_are_tried(self) -> None:
-        seen: list[weakref.ref[Any]] = []
-        held: list[int] = []
+def test_a_row_that_has_no_room_alone_is_rejected() -> None:
+    made = up_to(0, MemoryError).scored(1)
+    assert made.rejects is not None
+    assert made.rejects[0].as_py() == {
+        "code": "out_of_memory",
+        "error": "MemoryError",
+        "message": "memory ran out when the model predicted this row alone",
+    }
 
-        def refuse(column: Any) -> None:
-            held.append(sum(one() is not None for one in seen))
-            if len(column) > 1:
-                seen.append(weakref.ref(column))
-                raise MemoryError
 
-        Model(refuse).scored(16)
-        assert (len(held), max(held)) == (31, 0)
-
-    def test_memory_that_runs_out_beside_the_model_counts_too(self) -> None:
-        def prepare(columns: Sequence[pa.Array], _: ShippedModel) -> Any:
-            if len(columns[0]) > 2:
-                raise MemoryError
-            return columns[0].to_numpy()
-
-        score = build_local_scorer(MODEL, lambda array: array * 2, prepare)
-        made = score_by_bisection(score, [pa.array([1.0, 2.0, 3.0])], DOUBLE, has_own_process=False)
-        assert (made.predictions.to_pylist(), made.rejects) == ([2.0, 4.0, 6.0], None)
-
-    def test_a_model_that_takes_single_rows_only_is_not_fed_row_by_row_for_ever(self) -> None:
-        assert up_to(1, ValueError).scored(50).rejects is None
-        model = up_to(1, ValueError)
-        with pytest.raises(RowsNotPredicted, match=r"0 rows of a batch of 20,000 failed alone in 6,031 calls"):
-            model.scored(20_000)
-        assert model.calls == max_model_calls(20_000)
+def test_a_model_that_takes_single_rows_only_is_not_fed_row_by_row_for_ever() -> None:
+    assert up_to(1, ValueError).scored(50).rejects is None
+    model = up_to(1, ValueError)
+    with pytest.raises(RowsNotPredicted, match=r"0 rows of a batch of 20,000 failed alone in 6,031 calls"):
+        model.scored(20_000)
+    assert model.calls == max_model_calls(20_000)
 
 
 class TestWhatIsNoRowsFault:
@@ -220,13 +200,13 @@ class TestHanging:
     def hanging_on(self, bad: float) -> Callable[[Sequence[pa.Array]], pa.Array]:
         """A scorer as the client of a model process is one; it raises on 0."""
 
-        def score(columns: Sequence[pa.Array]) -> pa.Array:
+        def score(columns: Sequence[pa.Array]) -> ScoredBatch:
             values = columns[0].to_pylist()
             if 0.0 in values:
                 raise RowsNotPredicted("raised", raised="KeyError")
             if bad in values:
                 raise BatchTimeout("hangs")
-            return pc.multiply(columns[0], 2.0)
+            return ScoredBatch(pc.multiply(columns[0], 2.0))
 
         return score
 

@@ -2,6 +2,7 @@ import pyarrow as pa
 import pytest
 
 from sparkscore.errors import BatchTimeout
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 from sparkscore.scoring.repeated_rows import count_unstable_rows, is_same_prediction
 
 ROWS = [pa.array([1.0, 2.0, 3.0])]
@@ -31,13 +32,13 @@ def test_predictions_are_the_same_up_to_rounding(one: object, other: object, *, 
 
 
 def test_rows_that_differ_between_two_equal_calls_are_counted() -> None:
-    answers = iter([pa.array([1.0, 2.0, 3.0]), pa.array([1.0, 2.5, 3.5])])
+    answers = iter([ScoredBatch(pa.array([1.0, 2.0, 3.0])), ScoredBatch(pa.array([1.0, 2.5, 3.5]))])
     assert count_unstable_rows(lambda _: next(answers), ROWS) == 2
-    assert count_unstable_rows(lambda columns: columns[0], ROWS) == 0
+    assert count_unstable_rows(lambda columns: ScoredBatch(columns[0]), ROWS) == 0
 
 
 def test_a_model_that_fails_on_them_says_nothing_and_ends_nothing() -> None:
-    def late(_: object) -> pa.Array:
+    def late(_: object) -> ScoredBatch:
         raise BatchTimeout("late", "in time", "wait")
 
     assert count_unstable_rows(late, ROWS) is None

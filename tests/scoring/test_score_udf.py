@@ -90,6 +90,12 @@ class TestCalling:
         assert only(frame, predict()) == 2.0
         assert only(frame, predict(F.col("b"), frame["a"] + 1)) == -3.0
 
+    def test_a_column_that_the_frame_lacks_is_sparks_error(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
+    ) -> None:
+        with pytest.raises(AnalysisException, match="`b`"):
+            frame.drop("b").select(made(spark, shelf, minus)())
+
     def test_a_struct_is_taken_by_the_names_of_its_fields(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
     ) -> None:
@@ -118,13 +124,30 @@ class TestCalling:
         )
         assert only(spark.createDataFrame([(1.0, 2.0, 4.0)], odd), predict(*predict.input_columns)) == 7.0
 
-    @pytest.mark.parametrize("given", [("a", "b", "a"), ("a", "b", "a", "b")])
-    def test_another_number_of_columns_is_refused_when_called(
-        self, spark: SparkSession, shelf: Shelf, minus: str, given: tuple[str, ...]
+    def test_further_columns_are_ignored_with_a_warning(
+        self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
     ) -> None:
-        with pytest.raises(SignatureError, match=f"{len(given)} columns") as caught:
-            made(spark, shelf, minus)(*given)
-        assert caught.value.expected == "2: a, b; or one struct of them"
+        predict = made(spark, shelf, minus, trust={"pickle": "allow"})
+        with capture_logs() as logs:
+            assert only(frame, predict("a", "b", "a", "b")) == 2.0
+        assert [one["event"] for one in logs] == [
+            "score_udf was called with 4 columns, and the model takes 2 (a, b): the further ones are ignored"
+        ]
+
+    def test_too_few_columns_are_refused_when_called(self, spark: SparkSession, shelf: Shelf) -> None:
+        uri = shelf.put("three", Sums(), signature(columns(a="double", b="double", c="double"), tensor("float64")))
+        with pytest.raises(SignatureError, match="2 columns") as caught:
+            made(spark, shelf, uri)("a", "b")
+        assert caught.value.expected == "3: a, b, c; or one struct of them"
+
+    def test_optional_inputs_at_the_end_may_be_left_out(
+        self, spark: SparkSession, shelf: Shelf, frame: DataFrame
+    ) -> None:
+        model = Answers(lambda frame: frame["a"] + frame["y"].fillna(10) + frame["z"].fillna(100))
+        inputs = columns(a="double", y="double?", z="double?")
+        predict = made(spark, shelf, shelf.put("short", model, signature(inputs, tensor("float64"))))
+        assert only(frame, predict("a")) == 115.0
+        assert only(frame, predict("a", "b")) == 108.0
 
     def test_one_column_that_is_no_struct_is_refused_on_the_driver_with_the_cure(
         self, spark: SparkSession, shelf: Shelf, minus: str, frame: DataFrame
@@ -241,43 +264,29 @@ class TestResults:
         signed = signature(columns(carrier="string", hour="integer", distance="double"), tensor("float64", 2))
         uri = shelf.put("flights", pipeline(), signed, method="predict_proba")
         frame = spark.createDataFrame(FLIGHTS.astype({"hour": "int32"})).coalesce(1)
-        session = nullable(spark)
         with world.tracking(shelf.uri):
             theirs = frame.select(
                 spark_udf(spark, uri, result_type="array<double>")(*FLIGHTS.columns).alias("p")
             ).toPandas()["p"]
-        predict = made(session, shelf, uri)
-        ours = (
-            session.createDataFrame(FLIGHTS.astype({"hour": "int32"}))
-            .coalesce(1)
-            .select(predict().alias("p"))
-            .toPandas()["p"]
-        )
+        ours = frame.select(made(spark, shelf, uri)().alias("p")).toPandas()["p"]
         assert np.array(ours.tolist()).tobytes() == np.array(theirs.tolist()).tobytes()
 
 
 class TestIntegers:
-    def test_a_session_that_would_make_doubles_of_them_is_refused(self, spark: SparkSession, shelf: Shelf) -> None:
-        uri = shelf.put("whole", Sums(), signature(columns(x="double", n="long", k="integer?"), tensor("float64")))
-        with pytest.raises(ConfigError, match=r"the model takes integers \(n, k\)") as caught:
-            made(spark, shelf, uri)
-        assert caught.value.do == f'spark.conf.set("{NULLABLE_INTEGERS_CONF}", "true")'
-
-    def test_they_are_exact_beside_null(self, spark: SparkSession, shelf: Shelf) -> None:
-        session = nullable(spark)
-        predict = made(session, shelf, shelf.put("exact", Sums(), signature(columns(n="long?"), tensor("int64"))))
-        frame = session.createDataFrame([(BIG,), (None,)], "n long").coalesce(1)
+    def test_they_are_exact_beside_null_in_a_session_with_default_settings(
+        self, spark: SparkSession, shelf: Shelf
+    ) -> None:
+        assert spark.conf.get(NULLABLE_INTEGERS_CONF) == "false"
+        predict = made(spark, shelf, shelf.put("exact", Sums(), signature(columns(n="long?"), tensor("int64"))))
+        frame = spark.createDataFrame([(BIG,), (None,)], "n long").coalesce(1)
         assert [row["p"] for row in frame.select(predict("n").alias("p")).collect()] == [BIG, None]
+        assert [row["p"] for row in frame.select(predict(F.struct("n")).alias("p")).collect()] == [BIG, None]
 
 
 class TestRefusals:
     def test_an_unknown_model(self, spark: SparkSession, shelf: Shelf) -> None:
         with pytest.raises(ModelNotFound):
             made(spark, shelf, "models:/nobody@champion")
-
-    def test_unknown_params(self, spark: SparkSession, shelf: Shelf, minus: str) -> None:
-        with pytest.raises(SignatureError, match="no param n"):
-            made(spark, shelf, minus, params={"n": 1})
 
     def test_spark_connect_is_not_imported_to_see_that(self) -> None:
         modules = [
@@ -291,8 +300,14 @@ def test_copies_lie_in_one_private_folder_of_the_process() -> None:
     assert Path(room._temporary_copies_folder()).stat().st_mode & 0o777 == 0o700
 
 
-def nullable(spark: SparkSession) -> SparkSession:
-    """A session that hands over integers beside NULL as integers."""
-    session = spark.newSession()
-    session.conf.set(NULLABLE_INTEGERS_CONF, "true")
-    return session
+def test_rows_that_the_model_itself_rejects_are_null(spark: SparkSession, shelf: Shelf) -> None:
+    def answer(frame: pd.DataFrame) -> Any:
+        from sparkscore import RowReject, ScoredRows
+
+        rejects = {place: RowReject("odd") for place, value in enumerate(frame["a"]) if value % 2}
+        return ScoredRows(frame["a"] * 2, rejects, {"calls": 1})
+
+    uri = shelf.put("odd", Answers(answer), signature(columns(a="double"), tensor("float64")))
+    frame = spark.createDataFrame([(1.0,), (2.0,)], "a double")
+    rows = frame.select("a", made(spark, shelf, uri)("a").alias("p")).collect()
+    assert {row["a"]: row["p"] for row in rows} == {1.0: None, 2.0: 4.0}

@@ -366,6 +366,7 @@ def test_the_scoring_digest_follows_what_can_change_a_value_and_nothing_else(con
         "model.runtime": "pyfunc",
         "source.passthrough": "[a]",
         "model.params": "{p: 1}",
+        "model.config": "{c: 1}",
         "model.casts": "{x: double}",
         "model.missing": "{x: reject}",
     }
@@ -410,7 +411,7 @@ def test_params_may_be_lists(tmp_path: Path) -> None:
     )
     params = load_settings(file).model.params
     assert params == {"stop": ("a", "b"), "ks": (1, 2), "k": 1, "t": 0.5}
-    assert [type(one) for one in params["ks"]] == [int, int]  # type: ignore[union-attr]
+    assert [type(one) for one in params["ks"]] == [int, int]
     assert load_settings(file, flags={"model.params": "{stop: [c, 1.5, true]}"}).model.params["stop"] == (
         "c",
         1.5,

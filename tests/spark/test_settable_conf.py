@@ -61,6 +61,10 @@ def test_a_setting_that_nobody_may_read_is_as_good_as_none(serverless: Serverles
     assert not has_setting(serverless, CODEGEN)
 
 
+def test_a_setting_without_a_value_is_none(spark: SparkSession) -> None:
+    assert read_setting(spark, "spark.sql.files.minPartitionNum") is None
+
+
 def test_a_setting_is_there_once_somebody_has_set_it(spark: SparkSession) -> None:
     session = spark.newSession()
     assert not has_setting(session, "spark.task.resource.gpu.amount")

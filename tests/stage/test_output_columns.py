@@ -7,6 +7,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from sparkscore.publish.postprocessing import postprocess_predictions
+from sparkscore.records import ApplyThreshold, AssignBin, DerivedColumn, SelectElement
 from sparkscore.stage.output_columns import OutputColumns, OutputSummary
 from tests.publish.test_postprocessing import frame, shape
 from tests.stage.test_staged_states import IdList
@@ -48,3 +49,16 @@ def test_another_threshold_is_another_summary_and_the_label_comes_from_the_predi
     one, other = (OutputSummary(inner, OutputColumns(threshold)) for threshold in (0.5, 0.6))
     assert one.fingerprint != other.fingerprint
     assert one.columns == ("id", "prediction")
+
+
+def test_states_of_older_versions_are_found_and_other_columns_are_other_states() -> None:
+    assert repr(OutputColumns(0.5, True)) == "OutputColumns(threshold=0.5, is_nan_null=True)"
+    inner = IdList("output_gate", columns=("id", "band"))
+    risk = DerivedColumn("risk", pa.float64(), "prediction", LISTS, SelectElement(1))
+    band = DerivedColumn("band", pa.string(), "risk", pa.float64(), AssignBin((0.5,), ("low", "high")))
+    late = DerivedColumn("late", pa.int32(), "risk", pa.float64(), ApplyThreshold(0.5, "carrier", ("AA",), (0.9,)))
+    one, more = (OutputSummary(inner, OutputColumns(None, False, made)) for made in ((risk, band), (risk, band, late)))
+    assert one.fingerprint == more.fingerprint  # what the summary does not name is not computed for it
+    assert one.fingerprint != OutputSummary(inner, OutputColumns()).fingerprint
+    assert more.columns == ("id", "prediction")
+    assert OutputColumns(derived=(risk, band, late)).list_stage_columns(["late"]) == ("prediction", "carrier")

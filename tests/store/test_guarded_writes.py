@@ -142,6 +142,7 @@ def test_a_demo_table_holds_exactly_its_frame_with_comments(spark: SparkSession,
 
 
 def test_a_session_of_its_own_has_the_callers_settings_and_keeps_its_own(spark: SparkSession) -> None:
+    before = str(spark.conf.get("spark.sql.shuffle.partitions"))
     spark.conf.set("spark.sql.shuffle.partitions", "3")
     try:
         session = create_isolated_session(spark, {"spark.sql.session.timeZone": "Asia/Tokyo"})
@@ -149,4 +150,4 @@ def test_a_session_of_its_own_has_the_callers_settings_and_keeps_its_own(spark: 
         assert session.conf.get("spark.sql.session.timeZone") == "Asia/Tokyo"
         assert spark.conf.get("spark.sql.session.timeZone") == "UTC"
     finally:
-        spark.conf.set("spark.sql.shuffle.partitions", "8")
+        spark.conf.set("spark.sql.shuffle.partitions", before)

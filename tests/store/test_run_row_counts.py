@@ -119,3 +119,25 @@ def test_a_table_by_other_partitions_is_sparks(spark: SparkSession, tmp_path: Pa
     with pytest.raises(SparkNeeded):
         count(Table(None, ref), NOON)
     assert count(Table(spark, ref), NOON) == {"one": 5}
+
+
+def test_files_of_other_times_of_a_date_are_not_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ref, opened = TableRef("t", str(tmp_path / "t")), list[str]()
+    moments = [NOON + timedelta(milliseconds=number) for number in range(5)]
+    for number, moment in enumerate([*moments, moments[2] + timedelta(microseconds=999)]):
+        found = pa.Table.from_pylist(rows(moment, **{f"run-{number}": number + 1}), schema=CONTRACT.schema)
+        write_deltalake(str(ref.path), found, mode="append", partition_by=["as_of_date"])
+    original = run_row_counts._count_file_rows
+
+    def counted(location: Any, moment: datetime, path: str) -> Any:
+        opened.append(path)
+        return original(location, moment, path)
+
+    monkeypatch.setattr(run_row_counts, "_count_file_rows", counted)
+    assert count(Table(None, ref), moments[0]) == {"run-0": 1}
+    assert len(opened) == 1
+    opened.clear()
+    # what lies less than a millisecond after the greatest time of a file may be in it
+    assert count(Table(None, ref), moments[2] + timedelta(microseconds=999)) == {"run-5": 6}
+    assert {"run-2", "run-5"} >= set(count(Table(None, ref), moments[2]))
+    assert len(opened) <= 5

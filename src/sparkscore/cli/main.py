@@ -10,19 +10,25 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sparkscore.cli.argument_secrets import register_argument_secrets
+from sparkscore.cli.backfill_verb import BACKFILL
 from sparkscore.cli.check_sla_verb import CHECK_SLA
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
+from sparkscore.cli.compare_verb import COMPARE
+from sparkscore.cli.evaluate_verb import EVALUATE
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
 from sparkscore.cli.migrate_verb import MIGRATE
 from sparkscore.cli.missing_extras import name_missing_extra
+from sparkscore.cli.optimize_model_verb import OPTIMIZE_MODEL
+from sparkscore.cli.pack_env_verb import PACK_ENV
 from sparkscore.cli.quickstart_verb import QUICKSTART
 from sparkscore.cli.rejects_verb import REJECTS
 from sparkscore.cli.report_verb import REPORT
 from sparkscore.cli.rollback_verb import ROLLBACK
 from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
+from sparkscore.cli.stream_verb import STREAM
 from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
 from sparkscore.cli.verb_output import (
     create_result_file,
@@ -38,6 +44,8 @@ from sparkscore.monitor.screen import open_closed_streams, steady_output
 
 VERBS: dict[str, Command] = {
     "score": SCORE,
+    "backfill": BACKFILL,
+    "stream": STREAM,
     "quickstart": QUICKSTART,
     "runs": RUNS,
     "maintain": MAINTAIN,
@@ -45,8 +53,12 @@ VERBS: dict[str, Command] = {
     "rollback": ROLLBACK,
     "gate": GATE,
     "report": REPORT,
+    "evaluate": EVALUATE,
     "check_sla": CHECK_SLA,
     "rejects": REJECTS,
+    "compare": COMPARE,
+    "pack_env": PACK_ENV,
+    "optimize_model": OPTIMIZE_MODEL,
 }
 """One per file in `jobs/`, by the same name and with the same flags."""
 
@@ -62,10 +74,11 @@ def main(verb: str, argv: Sequence[str] | None = None) -> None:
 def run_console(argv: Sequence[str] | None = None) -> None:
     """The command `sparkscore <verb> …`."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] in VERBS:
-        _run_and_exit(words[0], words[1:], owns_process=argv is None)
+    verb = words[0].replace("-", "_") if words else ""  # pack-env, too
+    if verb in VERBS:
+        _run_and_exit(verb, words[1:], owns_process=argv is None)
         return
-    lines = "\n".join(f"  {name:<12}{verb.summary}" for name, verb in VERBS.items())
+    lines = "\n".join(f"  {name:<16}{verb.summary}" for name, verb in VERBS.items())
     print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags.")
     if words[:1] not in (["--help"], ["-h"]):
         sys.exit(ConfigError.exit_code)

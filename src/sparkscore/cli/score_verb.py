@@ -1,14 +1,11 @@
 """`score`: score a Delta table and publish the predictions once."""
 
 from argparse import ArgumentParser, Namespace
-from contextlib import suppress
-from importlib import import_module
-from threading import Thread
 from typing import TYPE_CHECKING
 
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
-from sparkscore.cli.verb_session import answer_with_session
+from sparkscore.cli.verb_session import answer_with_session, start_session_and_mlflow
 from sparkscore.monitor.screen import people_screen
 from sparkscore.records import RunReport
 
@@ -28,6 +25,11 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--restart", action="store_true", help="pin source and model anew after an attempt that did not finish"
     )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="with source.read: changes, score all rows again; later runs go on from there",
+    )
 
 
 def _execute_score(args: Namespace) -> CommandOutcome:
@@ -37,7 +39,7 @@ def _execute_score(args: Namespace) -> CommandOutcome:
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.scoring.plan_preview import preview_plan, sample_predictions
 
-    screen, asked = people_screen(), {name: getattr(args, name) for name in ("replace", "force", "restart")}
+    screen, asked = people_screen(), {name: getattr(args, name) for name in ("replace", "force", "restart", "full")}
 
     def answer(spark: "SparkSession | None") -> RunReport:
         if args.dry_run:
@@ -52,36 +54,10 @@ def _execute_score(args: Namespace) -> CommandOutcome:
 
     is_work = args.sample is not None or any(asked.values())
     report = answer_with_session(
-        f"sparkscore score {settings.job}", answer, start=_start_session_and_mlflow, is_sure_to_need_it=is_work
+        f"sparkscore score {settings.job}", answer, start=start_session_and_mlflow, is_sure_to_need_it=is_work
     )
     screen.print(describe_run(report), soft_wrap=True)
     return CommandOutcome(report.exit_code, report.to_json())
-
-
-def _start_session_and_mlflow(app_name: str) -> "SparkSession":
-    from sparkscore.spark.session import get_job_session
-
-    imports = _import_mlflow_in_thread()
-    spark = get_job_session(app_name)
-    imports.join()
-    return spark
-
-
-def _import_mlflow_in_thread() -> Thread:
-    """Import what the run needs anyway while Spark starts in its JVM: MLflow takes 2 s.
-
-    The caller waits for it: a module that two threads import at once may be incomplete for one of them.
-    """
-
-    def imports() -> None:
-        from sparkscore.gate.gx.gx_output import suppress_gx_output
-
-        with suppress(ImportError), suppress_gx_output():  # whoever needs it imports it again, and tells what is wrong
-            import_module("mlflow.store.db.utils")
-
-    thread = Thread(target=imports, daemon=True)
-    thread.start()
-    return thread
 
 
 SCORE = Command(
@@ -90,6 +66,7 @@ SCORE = Command(
   {program} --config conf/quickstart.yaml --as-of 2013-12-31
   {program} --config conf/base.yaml --config conf/prod.yaml --as-of 2013-12-31 --dry-run
   {program} --config conf/quickstart.yaml --as-of 2013-12-31 --sample 10 --output.threshold 0.4
+  {program} --config conf/job.yaml --as-of 2014-01-03 --full
   SPARKSCORE_OUTPUT__TABLE=lake.predictions {program} --config conf/quickstart.yaml --as-of 2013-12-31""",
     add_arguments=_add_score_arguments,
     execute=_execute_score,

@@ -11,7 +11,9 @@ from sparkscore.settings import Settings
 from sparkscore.settings.layers import find_setting_group, iterate_setting_fields, secret_names
 
 _PREFIX = "setting:"
-HIDDEN_VALUES = frozenset(f"{_PREFIX}{name}" for name in (*secret_names(Settings), "source.where"))
+HIDDEN_VALUES = frozenset(
+    f"{_PREFIX}{name}" for name in (*secret_names(Settings), "source.where", "optimize.label", "labels.positive")
+)
 """Destinations of flags with a secret, or with values of a column that may be in source.sensitive."""
 
 

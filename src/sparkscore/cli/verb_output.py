@@ -18,7 +18,16 @@ from sparkscore.cli.command import CommandOutcome
 from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError, escape_lone_surrogates
 from sparkscore.monitor.screen import SteadyStream, discard_stream
 from sparkscore.monitor.visible import visible_line, visible_text
-from sparkscore.records import MaintenanceReport, MigrationReport, RunReport
+from sparkscore.records import (
+    BackfillReport,
+    ComparisonReport,
+    EvaluationReport,
+    MaintenanceReport,
+    MigrationReport,
+    OptimizationReport,
+    RunReport,
+    StreamReport,
+)
 from sparkscore.redaction.exception_redaction import redact_exception
 from sparkscore.redaction.secret_patterns import mask_secrets, redact_secrets, redact_values, shorten_redacted
 
@@ -92,7 +101,18 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
     known = error if isinstance(error, SparkscoreError) else _find_lost_session(error)
     report = (
         known.report
-        if known is not None and isinstance(known.report, RunReport | MaintenanceReport | MigrationReport)
+        if known is not None
+        and isinstance(
+            known.report,
+            RunReport
+            | BackfillReport
+            | ComparisonReport
+            | EvaluationReport
+            | MaintenanceReport
+            | MigrationReport
+            | OptimizationReport
+            | StreamReport,
+        )
         else None
     )
     if report is None:
@@ -132,6 +152,7 @@ def log_to_stderr() -> None:
 
     structlog.configure(
         processors=[
+            structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=True),
             redact,

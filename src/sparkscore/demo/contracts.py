@@ -1,4 +1,4 @@
-"""The three demo tables as data: columns, types, units, comments. No I/O."""
+"""The demo tables as data: columns, types, units, comments. No I/O."""
 
 import pyarrow as pa
 
@@ -46,6 +46,16 @@ FLIGHTS = TableContract(
         ContractColumn("minute", _LONG, "Minute of the scheduled departure."),
         ContractColumn("time_hour", TIMESTAMP, "Scheduled departure cut to the hour, UTC."),
         *OBSERVATIONS,
+    ),
+)
+
+ARRIVALS = TableContract(
+    comment="How late the flights of October to December 2013 arrived: the truth, which comes after the flight."
+    " One row per flight_id.",
+    columns=(
+        ContractColumn("flight_id", _LONG, "Key, as in flights.", nullable=False),
+        ContractColumn("arr_delay", _LONG, "Minutes late at arrival; NULL where cancelled or diverted."),
+        ContractColumn("known_at", TIMESTAMP, "When it was known: a day after the scheduled departure, UTC."),
     ),
 )
 

@@ -2,20 +2,26 @@
 
 from pathlib import Path
 
+import pandas as pd
 import structlog
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.demo import flights
 from sparkscore.demo.recipe import training_flights, with_outcome
-from sparkscore.demo.train import TrainedModel, train_champion
+from sparkscore.demo.train import TrainedModel, judged_flights, train_champion
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.formatting import describe_run, rows_table
+from sparkscore.monitor.performance_formatting import slice_table
 from sparkscore.monitor.progress_reporter import console_progress
 from sparkscore.monitor.screen import Screen
+from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
+from sparkscore.pipelines.evaluate import evaluate
 from sparkscore.pipelines.score import score
 from sparkscore.records import RunReport
 from sparkscore.settings import Settings
 from sparkscore.spark.session import get_job_session
+from sparkscore.store.performance_table import load_performance
 from sparkscore.store.table import Table
 
 AS_OF = "2013-12-31"
@@ -41,10 +47,11 @@ def config_file() -> Path:
 
 
 def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
-    """Run the main job on October to December 2013; creates everything that it needs first, once.
+    """Run the main job on October to December 2013, and hold its predictions against what happened; creates everything
+    that it needs first, once.
 
-    Jobs:    loads the tables, then those of `score`.
-    Raises:  whatever `score` raises; LeakSuspected.
+    Jobs:    loads the tables, then those of `score` and of `evaluate`.
+    Raises:  whatever these raise; LeakSuspected.
     """
     home, tracking_uri = settings.home_uri, settings.tracking_uri
     if not Path(home).is_absolute() or tracking_uri is None:
@@ -71,8 +78,21 @@ def run_quickstart(settings: Settings, screen: Screen) -> RunReport:
     examples = likeliest.select(*columns).collect()
     screen.print(f"\nThe {EXAMPLE_FLIGHTS} flights that are most likely late:\n")
     screen.print(rows_table(columns, examples))
+    _evaluate_flights(spark, settings, frames.flights, screen)
     screen.print(_describe_quickstart(report, trained, target, home), soft_wrap=True)
     return report
+
+
+def _evaluate_flights(spark: SparkSession, settings: Settings, known: pd.DataFrame, screen: Screen) -> None:
+    """Weeks later it is known how late the flights were: hold the predictions against it."""
+    if settings.labels.table is None:  # another config
+        return
+    flights.write_arrivals(spark, settings.home_uri, judged_flights(known))
+    evaluate(spark, settings, as_of=AS_OF)
+    target = Table.from_name(spark, settings.output.table, home=settings.home_uri)
+    rows = load_performance(target.sibling(PERFORMANCE_SUFFIX), job=settings.job)
+    screen.print("\nWhat the predictions were worth, now that the flights have arrived:\n")
+    screen.print(slice_table([row for row in rows if row.slice_key in (None, "origin")]))
 
 
 def _describe_quickstart(report: RunReport, trained: TrainedModel, target: Table, home: str) -> str:
@@ -87,6 +107,7 @@ December its ROC AUC is {trained.auc:.3f}; {trained.base_rate:.1%} of those arri
   run events    {target.sibling("_runs").path}
   profiles      {target.sibling("_profile").path}
   drift         {target.sibling("_drift").path}
+  performance   {target.sibling(PERFORMANCE_SUFFIX).path}
   the report    {report.report}
   flights       {home}/tables/flights
   models        {home}/mlflow.db
@@ -96,5 +117,7 @@ Try next:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of {AS_OF}
   the plan of a new run:
     ./spark-submit.sh jobs/score.py --config conf/quickstart.yaml --as-of 2014-01-01 --dry-run
+  what came true, also by carrier and origin:
+    ./spark-submit.sh jobs/evaluate.py --config conf/quickstart.yaml
   runs and attempts:
     ./spark-submit.sh jobs/runs.py --config conf/quickstart.yaml"""

@@ -73,12 +73,20 @@ def train_champion(
         return _trained_model(version, candidate.metrics, reused=False)
 
 
+def judged_flights(flights: pd.DataFrame) -> pd.DataFrame:
+    """The flights that the model is judged on: it has not learned from them.
+
+    Needs:   month.
+    """
+    return flights[flights["month"] > LAST_TRAINING_MONTH]
+
+
 def fit_candidate(known: pd.DataFrame, *, fingerprint: str) -> registry.Candidate:
     """The trained pipeline with its metrics: auc, base_rate, rows_train, rows_test, seconds.
 
     Raises:  LeakSuspected.
     """
-    learn, judge = training_flights(known), known[known["month"] > LAST_TRAINING_MONTH]
+    learn, judge = training_flights(known), judged_flights(known)
     started = time.monotonic()
     model = delay_pipeline().fit(flight_inputs(learn), late_labels(learn))
     seconds = time.monotonic() - started

@@ -91,36 +91,28 @@ def limit_measured_values(measuring: SuiteMeasuring, *, rows: int) -> SuiteMeasu
 
 
 def judge_measured_suite(
-    measuring: SuiteMeasuring,
-    states: Iterable[bytes] | None,
-    load_frame: Callable[[], DataFrame],
-    *,
-    rows: int | None = None,
+    measuring: SuiteMeasuring, states: Iterable[bytes] | None, load_frame: Callable[[], DataFrame]
 ) -> Verdict:
     """The verdict that `verdicts.judge_suite` gives over the frame: by the states where they are sure, else by Spark.
 
-    The states are used where they have seen `rows` rows in all; None: it is certain that they have seen each row once.
-
-    Needs:   the states of all parts of the rows, in any order; None where there are none. The frame is loaded only
-             where Spark has to compute.
+    Needs:   the states of all parts of the rows, each once, in any order; None where there are none. The frame is
+             loaded only where Spark has to compute.
     Jobs:    none where all was measured; else as `verdicts.judge_suite`, for what was not.
     Raises:  as `verdicts.judge_suite`.
     """
     started, compiled = time.monotonic(), measuring.compiled
-    measured = {} if states is None else merge_measured_values(measuring, states, rows=rows)
+    measured = {} if states is None else merge_measured_values(measuring, states)
     results = evaluate_compiled_suite(load_frame, compiled, measured)
     seconds = time.monotonic() - started
     return to_suite_verdict(compiled.suite, results, gate=compiled.gate, sensitive=compiled.sensitive, seconds=seconds)
 
 
-def merge_measured_values(
-    measuring: SuiteMeasuring, states: Iterable[bytes], *, rows: int | None = None
-) -> dict[str, Any]:
+def merge_measured_values(measuring: SuiteMeasuring, states: Iterable[bytes]) -> dict[str, Any]:
     """The values of the measures, by name, as far as the states are sure of them.
 
     Jobs:    none.
     """
-    parts = {} if measuring.summary is None else merge_gate_states(measuring.summary, states, rows=rows)
+    parts = {} if measuring.summary is None else merge_gate_states(measuring.summary, states)
     values = {}
     for name, twin in measuring.twins:
         with suppress(KeyError, NotMeasured):

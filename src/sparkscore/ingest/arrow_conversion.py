@@ -12,8 +12,8 @@ TypeCheck = Callable[[pa.DataType], bool]
 _EQUIVALENT_TYPES: Sequence[TypeCheck] = (
     pa.types.is_boolean,
     pa.types.is_date,
-    lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind),
-    lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind),
+    lambda kind: pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind),
+    lambda kind: pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind),
 )
 """Types that Arrow may write in more than one way and that Spark reads as one."""
 _DOUBLE_INTEGER_BITS = 32

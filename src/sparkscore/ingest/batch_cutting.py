@@ -132,7 +132,14 @@ def cut_by_bytes(batch: pa.RecordBatch, end: int, limit: int) -> Iterator[tuple[
     yield from cut_by_bytes(batch.slice(half), end, limit)
 
 
-def choose_batch_rows(metadata: pq.FileMetaData, groups: Sequence[int], columns: Sequence[str]) -> int:
+def choose_batch_rows(
+    metadata: pq.FileMetaData,
+    groups: Sequence[int],
+    columns: Sequence[str],
+    *,
+    most_rows: int = BATCH_ROWS,
+    most_bytes: int = BATCH_BYTES,
+) -> int:
     """Rows of a batch: fewer where rows are long, so that a batch stays within its bytes."""
     size = rows = 0
     for index in groups:
@@ -140,7 +147,7 @@ def choose_batch_rows(metadata: pq.FileMetaData, groups: Sequence[int], columns:
         chunks = [group.column(column) for column in range(group.num_columns)]
         size += sum(chunk.total_uncompressed_size for chunk in chunks if chunk.path_in_schema.split(".")[0] in columns)
         rows += group.num_rows
-    return max(1, min(BATCH_ROWS, BATCH_BYTES * rows // max(size, 1)))
+    return max(1, min(most_rows, most_bytes * rows // max(size, 1)))
 
 
 def select_row_groups(metadata: pq.FileMetaData, start: int, end: int) -> list[int]:

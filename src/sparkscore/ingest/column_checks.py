@@ -41,7 +41,7 @@ def check_source_columns(
 
 def _refuse_missing_columns(schema: pa.Schema, table: str, wanted: dict[str, Sequence[str]]) -> None:
     missing = [
-        f"{use} {_suggest_column_name(name, schema.names)}"
+        f"{use} {suggest_column_name(name, schema.names)}"
         for use, names in wanted.items()
         for name in dict.fromkeys(names)
         if name not in schema.names
@@ -50,7 +50,7 @@ def _refuse_missing_columns(schema: pa.Schema, table: str, wanted: dict[str, Seq
         raise ConfigError(
             f"{table} has no {'; no '.join(missing)}",
             "names of its columns, case included",
-            f"choose from {_format_column_names(schema.names)}",
+            f"choose from {format_column_names(schema.names)}",
         )
 
 
@@ -81,10 +81,12 @@ def _has_exact_equality(kind: pa.DataType) -> bool:
     return not (pa.types.is_floating(kind) or pa.types.is_nested(kind) or pa.types.is_null(kind))
 
 
-def _suggest_column_name(name: str, names: Sequence[str]) -> str:
+def suggest_column_name(name: str, names: Sequence[str]) -> str:
+    """A name that is not there, with those that are near."""
     near = [other for other in names if other.lower() == name.lower()] or difflib.get_close_matches(name, names, n=2)
     return f"{name} (nearest: {', '.join(near)})" if near else name
 
 
-def _format_column_names(names: Sequence[str]) -> str:
+def format_column_names(names: Sequence[str]) -> str:
+    """Names for a message, not more than are read."""
     return ", ".join(names[:30]) + (f" and {len(names) - 30} more" if len(names) > 30 else "")

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore.ingest.deletion_vectors import DELETION_VECTOR_COLUMN
 from sparkscore.ingest.file_pruning import can_match_conditions
-from sparkscore.ingest.file_ranges import build_file_splits, target_bytes
+from sparkscore.ingest.file_ranges import MIN_SPLIT_BYTES, build_file_splits, target_bytes
 from sparkscore.ingest.source_files import count_live_rows, list_source_files
 from sparkscore.ingest.split_reader import ParquetSplitReader
 from sparkscore.predicates.spark_filter import to_arrow_conditions
@@ -24,12 +24,15 @@ def plan_file_scan(
     snapshot: Snapshot,
     *,
     batch_rows: int | None = None,
+    batch_bytes: int | None = None,
     target: int | None = None,
+    least: int = MIN_SPLIT_BYTES,
     source: Table | None = None,
 ) -> FileScan:
     """The snapshot's files without those that the filter excludes, in splits of about equal work.
 
     `target`: bytes of a split as in an earlier listing, so that the splits are the same however many slots there are.
+    `least`: bytes of a split without `target`: few where a row costs the model much more than reading it.
     `source`: the snapshot's table, where its log is open already.
 
     Needs:   a session; None with both of them, for a scan that the driver reads itself.
@@ -49,7 +52,7 @@ def plan_file_scan(
     sizes = kept.column("size_bytes").to_numpy()
     if target is None:
         assert spark is not None  # noqa: S101  whoever gives no target has one
-        target = target_bytes(sizes, slots=count_task_slots(spark))
+        target = target_bytes(sizes, slots=count_task_slots(spark), least=least)
     splits = build_file_splits(_select_needed_columns(kept, partitions, names), target)
     reader = ParquetSplitReader(
         log.location.root,
@@ -59,9 +62,10 @@ def plan_file_scan(
         partitions,
         conditions,
         batch_rows,
+        batch_bytes,
         stored=listed.stored,
     )
-    streams = tuple(_serialize_split(split) for split in splits)
+    streams = tuple(serialize_split(split) for split in splits)
     return FileScan(
         streams,
         reader,
@@ -71,6 +75,7 @@ def plan_file_scan(
         _split_plan_digest(splits),
         pruned=len(files) - len(kept),
         rows=count_live_rows(kept),
+        columns=tuple(snapshot.columns),
     )
 
 
@@ -96,7 +101,8 @@ def _split_plan_digest(splits: Sequence[pa.Table]) -> str:
     return digest.hexdigest()
 
 
-def _serialize_split(split: pa.Table) -> bytes:
+def serialize_split(split: pa.Table) -> bytes:
+    """A split as a reader takes it."""
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, split.schema) as stream:
         stream.write_table(split)

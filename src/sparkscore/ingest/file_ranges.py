@@ -12,10 +12,10 @@ _MAX_SPLITS = 10_000
 """Splits of one scan: beyond it Spark's scheduling costs more than balance brings."""
 
 
-def target_bytes(sizes: npt.NDArray[np.int64], *, slots: int) -> int:
-    """Bytes of one split: an equal share per slot, neither tiny nor more than Spark's own 128 MiB."""
+def target_bytes(sizes: npt.NDArray[np.int64], *, slots: int, least: int = MIN_SPLIT_BYTES) -> int:
+    """Bytes of one split: an equal share per slot, neither below `least` nor more than Spark's own 128 MiB."""
     work = int(sizes.sum()) + OPEN_COST_BYTES * len(sizes)
-    return max(min(MAX_SPLIT_BYTES, max(MIN_SPLIT_BYTES, -(-work // max(slots, 1)))), -(-work // _MAX_SPLITS))
+    return max(min(MAX_SPLIT_BYTES, max(least, -(-work // max(slots, 1)))), -(-work // _MAX_SPLITS))
 
 
 def build_file_splits(files: pa.Table, target: int) -> list[pa.Table]:

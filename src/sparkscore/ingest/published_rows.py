@@ -12,6 +12,7 @@ from sparkscore.ingest.batch_streams import BATCH_COLUMN, deserialize_batches, s
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.ingest.snapshot import snapshot_frame
 from sparkscore.records import Condition, ExportedRun, ExportRows, FileScan, Snapshot, to_utc_text
+from sparkscore.schemas import DELETED_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.table import Table
@@ -83,11 +84,13 @@ def _pin_published_rows(table: Table, run: ExportedRun, columns: Sequence[str]) 
             f"{table.name} has no column {', '.join(missing)}", f"columns of {', '.join(schema.names)}", "correct it"
         )
     moment = run.as_of.astimezone(UTC)
-    where = (
+    where: tuple[Condition, ...] = (
         Condition("as_of_date", "=", moment.date()),
         Condition("as_of", "=", to_utc_text(moment)),
         Condition("run_id", "=", run.run_id),
     )
+    if run.has_marks:
+        where += (Condition(DELETED_COLUMN, "=", False),)
     read = tuple(columns) or tuple(schema.names)
     return Snapshot(table.ref, table.id, table.load_newest_version(), schema, read, run.keys, where)
 

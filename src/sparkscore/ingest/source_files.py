@@ -51,8 +51,8 @@ def list_source_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> 
     Jobs:    none.
     Raises:  ScanUnsupported, with the reason why Spark must read this table.
     """
-    return _list_deltalake_files(log, snapshot, columns) or _list_replayed_files(
-        _replay(log, snapshot.version), log, snapshot, columns
+    return _list_deltalake_files(log, snapshot, columns) or list_logged_files(
+        replay_table_log(log, snapshot.version), log, snapshot, columns
     )
 
 
@@ -82,7 +82,11 @@ def _list_deltalake_files(log: TableLog, snapshot: Snapshot, columns: pa.Schema)
         return None
 
 
-def _replay(log: TableLog, version: int) -> ReplayedLog:
+def replay_table_log(log: TableLog, version: int) -> ReplayedLog:
+    """What the log itself says of a version.
+
+    Raises:  ScanUnsupported.
+    """
     try:
         return replay_log(log.location, version)
     except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
@@ -91,7 +95,11 @@ def _replay(log: TableLog, version: int) -> ReplayedLog:
         ) from error
 
 
-def _list_replayed_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles:
+def list_logged_files(replayed: ReplayedLog, log: TableLog, snapshot: Snapshot, columns: pa.Schema) -> SourceFiles:
+    """The files of a replayed log, for reading these columns as the snapshot has them: those of the filter among them.
+
+    Raises:  ScanUnsupported, with the reason why Spark must read them.
+    """
     metadata, protocol = replayed.metadata, replayed.protocol
     _require_pinned_id(str(metadata["id"]), snapshot)
     refuse_unscanned_features(protocol)

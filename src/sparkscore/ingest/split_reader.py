@@ -12,6 +12,7 @@ from sparkscore.errors import AccessDenied, ConfigError
 from sparkscore.ingest.arrow_conversion import conform_column
 from sparkscore.ingest.batch_cutting import (
     BATCH_BYTES,
+    BATCH_ROWS,
     RangeRows,
     choose_batch_rows,
     cut_batches,
@@ -44,6 +45,9 @@ class ParquetSplitReader:
     partitions: tuple[str, ...]
     where: tuple[ArrowCondition, ...]
     batch_rows: int | None = None
+    """Of a batch; None: as suits the files."""
+    batch_bytes: int | None = None
+    """Of a batch, at most; None: as suits the files, and with `batch_rows` any."""
     share: float = 1.0
     """How much of each row group is read, from its beginning: a sample, the same each time."""
     stored: pa.Schema | None = None
@@ -134,7 +138,7 @@ class ParquetSplitReader:
         file, groups, range_rows = opened.file, opened.groups, opened.rows
         columns = self._find_file_columns(file)
         names = [name for name, _ in columns.values()]
-        rows = self.batch_rows or choose_batch_rows(file.metadata, groups, names)
+        rows, limit = self._find_batch_limits(file.metadata, groups, names)
         types = [file.schema_arrow.field(name).type for name in names]
         is_as_stored = not self.where and (names, types) == (self.columns.names, self.columns.types)
         is_as_stored = is_as_stored and types == [kind for _, kind in columns.values()]
@@ -145,13 +149,22 @@ class ParquetSplitReader:
             if self.share >= 1
             else sample_batches(file, groups, names, rows=rows, ends=range_rows.sample_ends(self.share))
         )
-        if self.batch_rows is None and self.share >= 1 and not all(map(pa.types.is_primitive, types)):
-            batches = (part for whole, end in batches for part in cut_by_bytes(whole, end, BATCH_BYTES))
+        if limit is not None and self.share >= 1 and not all(map(pa.types.is_primitive, types)):
+            batches = (part for whole, end in batches for part in cut_by_bytes(whole, end, limit))
         for batch, end in batches:
             kept = range_rows.find_kept(end - batch.num_rows, end)
             live = batch if kept is None else batch.filter(kept)
             chosen = live.select(self._output_names) if is_as_stored else self._select_rows(live, opened, columns)
             yield RangeBatch(chosen, end, layout, range_rows, batch.num_rows, kept)
+
+    def _find_batch_limits(
+        self, metadata: pq.FileMetaData, groups: list[int], names: list[str]
+    ) -> tuple[int, int | None]:
+        """How many rows are read at once, and at most how many bytes of them are given back together."""
+        if self.batch_rows is not None and self.batch_bytes is None:
+            return self.batch_rows, None
+        rows, limit = self.batch_rows or BATCH_ROWS, self.batch_bytes or BATCH_BYTES
+        return choose_batch_rows(metadata, groups, names, most_rows=rows, most_bytes=limit), limit
 
     @property
     def _output_names(self) -> list[str]:

@@ -11,7 +11,7 @@ from sparkscore.monitor.visible import visible_line
 from sparkscore.records import RunReport, json_digest
 from sparkscore.redaction.secret_patterns import redact_secrets
 
-AlertKind = Literal["gate_failed", "drift", "sla", "run_failed", "export_failed"]
+AlertKind = Literal["gate_failed", "drift", "sla", "run_failed", "export_failed", "performance"]
 
 ALERT_TITLES: dict[AlertKind, str] = {
     "gate_failed": "gate failed, nothing was published",
@@ -19,6 +19,7 @@ ALERT_TITLES: dict[AlertKind, str] = {
     "sla": "SLA broken",
     "run_failed": "run failed",
     "export_failed": "export failed, the predictions are published",
+    "performance": "performance",
 }
 MAX_ALERT_CHARS = 600
 """Greatest number of characters of one alert: people read it on a phone."""

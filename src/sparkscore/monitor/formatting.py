@@ -7,11 +7,14 @@ from rich.table import Table
 from sparkscore.records import (
     MaintenanceReport,
     MigrationReport,
+    OptimizationReport,
     RejectCount,
+    ReportedIncrement,
     RuleVerdict,
     RunEvent,
     RunReport,
     SlaRule,
+    StreamReport,
     TableMigration,
     to_utc_text,
 )
@@ -34,6 +37,8 @@ def describe_run(report: RunReport) -> str:
         lines.append(f"model {report.model.name} version {report.model.version}")
     if report.model is not None and report.source is not None:
         lines.append(f"source {report.source.table} at version {report.source.version}")
+    if report.increment is not None:
+        lines.append(_increment_text(report.increment))
     if report.newer:
         newer = ", ".join(f"{what} {value}" for what, value in report.newer.items())
         lines.append(f"newer: {newer} (--replace takes it)")
@@ -46,8 +51,37 @@ def describe_run(report: RunReport) -> str:
     if report.report:
         lines.append(f"report {report.report}")
     lines += [f"export {one.name}: {one.status}, {one.target}" for one in report.exports]
+    lines += [f"challenger {one.uri}: {one.error or f'{one.rows or 0:,} rows published'}" for one in report.challengers]
     if report.status in ("published", "already_published"):
         lines.append(f"table {report.table} at version {report.table_version}")
+    return "\n".join(lines)
+
+
+def describe_stream(report: StreamReport) -> str:
+    """A few lines: how many micro-batches, with which model, how far behind the source."""
+    passed = {
+        "empty": report.batches_empty,
+        "published before": report.batches_repeated,
+        "quarantined": report.batches_quarantined,
+    }
+    further = "".join(f", {count:,} {what}" for what, count in passed.items() if count)
+    rejected = f", {report.rows_rejected:,} rows rejected" if report.rows_rejected else ""
+    rate = f", {report.rows_per_second:,.0f} rows/s in micro-batches" if report.rows_per_second else ""
+    lines = [
+        f"{report.status}: {report.rows_scored:,} predictions in {report.batches:,} micro-batches{further}{rejected},"
+        f" in {report.seconds.get('total', 0):.1f} s{rate}"
+    ]
+    if report.first_as_of is not None:
+        lines.append(f"as_of from {report.first_as_of} to {report.last_as_of}")
+    if report.model is not None:
+        versions = ", ".join(f"version {version}: {count:,}" for version, count in report.models.items())
+        lines.append(f"model {report.model.name}; micro-batches by {versions or f'version {report.model.version}'}")
+    if report.lag_behind:
+        since = "" if report.lag_seconds is None else f", the oldest since {report.lag_seconds:.0f} s"
+        lines.append(f"the source is {report.lag_behind:,} ahead{since}")
+    if report.report:
+        lines.append(f"report {report.report}")
+    lines.append(f"table {report.table}; checkpoint {report.checkpoint}")
     return "\n".join(lines)
 
 
@@ -169,9 +203,42 @@ def rows_table(names: Sequence[str], rows: Sequence[Sequence[object]]) -> Table:
     return table
 
 
+def _increment_text(told: ReportedIncrement) -> str:
+    deleted = f", {told.rows_deleted:,} deleted ({told.on_delete})" if told.rows_deleted else ""
+    if told.since is None:
+        return f"all rows of the source: {told.reason}{deleted}"
+    changed = "" if told.rows_changed is None else f": {told.rows_changed:,} rows inserted or updated"
+    return f"changes after version {told.since}, up to version {told.until}{changed}{deleted}"
+
+
 def _nothing_to_score_text(report: RunReport) -> str:
+    if report.increment is not None and report.increment.since is not None and not report.rows_read:
+        return "nothing changed"
     return "no rejected row could be scored" if report.rows_read else "the source has no rows after the filter"
 
 
 def _optional_count_text(value: int | None) -> str:
     return "" if value is None else f"{value:,}"
+
+
+def optimization_table(report: OptimizationReport) -> Table:
+    """The model and its candidates, one line each."""
+    table = Table(box=None, pad_edge=False)
+    names = ("model", "outcome", "rows/s", "speed-up", "over pyfunc", "p99 ms", "load s", "bytes", "max diff", "labels")
+    for index, name in enumerate(names):
+        table.add_column(name, justify="right" if index > 1 else "left")
+    for one in report.measured:
+        speed, found = one.speed, one.agreement
+        cells = [
+            None if speed is None else f"{speed.rows_per_second:,.0f}",
+            None if one.speedup is None else f"{one.speedup:.2f}",
+            None if one.speedup_over_pyfunc is None else f"{one.speedup_over_pyfunc:.2f}",
+            None if speed is None else f"{speed.p99_ms:.3g}",
+            None if speed is None else f"{speed.load_seconds:.3g}",
+            None if one.bytes is None else f"{one.bytes:,}",
+            None if found is None or found.max_difference is None else f"{found.max_difference:.2g}",
+            None if found is None else f"{found.flips:,}",
+        ]
+        reason = f": {one.reason}" if one.status not in ("chosen", "within_tolerance", "parent") else ""
+        table.add_row(one.name, f"{one.status.replace('_', ' ')}{reason}", *[cell or "-" for cell in cells])
+    return table

@@ -33,6 +33,8 @@ _EXECUTOR_GAUGES = {
     "batches": ("batches", "Batches that the workers have predicted."),
     "batch_p50_s": ("batch_p50_seconds", "Median time that the model took for a batch."),
     "batch_p99_s": ("batch_p99_seconds", "Time that the model took at most for 99 of 100 batches."),
+    "batch_rows": ("batch_rows", "Rows of a batch that half of the tasks had found to be best, or fewer."),
+    "batches_halved": ("batches_halved", "Times that memory ran out, and batches became half as large."),
     "loads": ("loads", "Times that a worker loaded the model."),
     "load_s": ("load_seconds", "Time that all loads of the model took together."),
     "cpu_s": ("cpu_seconds", "CPU time of all workers together."),

@@ -33,11 +33,15 @@ def write_metrics(
     path = Path(folder) / f"{report.job}.prom"
     path.parent.mkdir(parents=True, exist_ok=True)
     text = metrics_text(report, at=at, verdicts=verdicts, cores=cores, earlier=_read_last_success(path, at.timestamp()))
-    _replace_metrics_file(path, text)
+    replace_metrics_file(path, text)
     return path
 
 
-def _replace_metrics_file(path: Path, text: str) -> None:
+def replace_metrics_file(path: Path, text: str) -> None:
+    """Put a text, without secrets, in the place of a file that a collector may read at any moment.
+
+    Raises:  OSError.
+    """
     # a name that does not end in .prom is nothing to the collector, which may look at any moment
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}.", suffix=".tmp")
     try:

@@ -24,7 +24,7 @@ def log_run(report: RunReport, run: Run, drifts: Sequence[Drift], *, tracking_ur
     from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelInput, Metric, Param, RunTag
 
     client = MlflowClient(tracking_uri)
-    experiment = _ensure_job_experiment(client, report.job, tracking_uri, home)
+    experiment = ensure_job_experiment(client, report.job, tracking_uri, home)
     existing = client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run.run_id}'", max_results=1)
     tags = {RUN_TAG: run.run_id, "sparkscore.job": report.job, "sparkscore.table": mask_secrets(str(report.table))}
     mlflow_run = (
@@ -77,6 +77,7 @@ def _mlflow_metrics(report: RunReport, drifts: Sequence[Drift]) -> dict[str, flo
         "sla_broken": len(report.sla_broken),
         **{f"seconds/{part}": seconds for part, seconds in report.seconds.items()},
         **{f"executors/{name}": value for name, value in report.executors.items()},
+        **{f"model_counts/{name}": value for name, value in report.model_counts.items()},
     }
     for one in drifts:
         if one.slice_key is None and one.psi is not None and one.drift_type == "BASELINE":
@@ -90,7 +91,7 @@ def _mlflow_metric_name(name: str) -> str:
     return plain if plain.strip(".") else "_" * len(plain)  # a path of dots alone is refused with all other metrics
 
 
-def _ensure_job_experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:
+def ensure_job_experiment(client: Any, job: str, tracking_uri: str | None, home: str) -> str:
     """The id of the job's experiment. With a local database its files lie under the home, not in the working folder."""
     name = f"sparkscore/{job}"
     experiment = client.get_experiment_by_name(name)

@@ -23,6 +23,7 @@ def publication_sla_rules(
     """
     publication = next(event for event in events if event.event == "published")
     started = min((event.at for event in events if event.event == "started"), default=publication.at)
+    has_rows = publication.rows_read != 0  # an increment of deleted keys alone has scored none
     rules = []
     if sla.published_within_hours is not None:
         hours = (publication.at - publication.as_of).total_seconds() / _HOUR_S
@@ -33,14 +34,14 @@ def publication_sla_rules(
     if sla.duration_minutes is not None:
         minutes = (publication.at - started).total_seconds() / _MINUTE_S
         rules.append(_at_most_rule("duration", minutes, sla.duration_minutes, "minutes from the first start"))
-    if sla.completeness is not None:
+    if sla.completeness is not None and has_rows:
         share = (
             publication.rows_scored / publication.rows_read
             if publication.rows_scored is not None and publication.rows_read
             else None
         )
         rules.append(_at_least_rule("completeness", share, sla.completeness, "of the source's rows have a prediction"))
-    if sla.rows_per_second is not None:
+    if sla.rows_per_second is not None and has_rows:
         seconds = publication.parsed_details.get("seconds", {}).get("score_and_stage")
         speed = publication.rows_scored / seconds if publication.rows_scored is not None and seconds else None
         rules.append(_at_least_rule("throughput", speed, sla.rows_per_second, "rows/s while scoring"))

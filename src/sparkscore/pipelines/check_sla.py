@@ -44,8 +44,10 @@ def check_sla(
     published = _find_published_as_of(events, requested)
     if published is None:
         return missed
-    source = open_source_table(session, settings, published)
-    return (*missed, *load_sla_rules(source, settings, load_events(runs, job=settings.job, as_ofs=(published,))))
+    own_events = load_events(runs, job=settings.job, as_ofs=(published,))
+    read = settings.of_micro_batches() if any(event.is_of_micro_batch for event in own_events) else settings
+    source = open_source_table(session, read, published)
+    return (*missed, *load_sla_rules(source, read, own_events))
 
 
 def _find_published_as_of(events: Sequence[RunEvent], requested: datetime | None) -> datetime | None:

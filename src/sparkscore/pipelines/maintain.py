@@ -6,7 +6,12 @@ from pyspark.sql import SparkSession
 
 from sparkscore.pipelines.maintenance.leftover_files import remove_landings, remove_models, remove_stages
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
-from sparkscore.pipelines.maintenance.table_maintenance import compact_job_tables, expire_job_tables, vacuum_job_tables
+from sparkscore.pipelines.maintenance.table_maintenance import (
+    compact_job_tables,
+    expire_job_tables,
+    expire_reused_predictions,
+    vacuum_job_tables,
+)
 from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
 from sparkscore.records import MaintenanceReport
 from sparkscore.settings import Settings
@@ -27,17 +32,18 @@ def maintain(
     job = MaintenanceRun.open(spark, settings, dry_run=dry_run, now=now)
     with attach_report_to_failures("maintaining the job", job.fail):
         tables = job.list_own_tables()
-        with job.step("expire"):
+        with job.phase("expire"):
             expire_job_tables(job)
+            expire_reused_predictions(job)
         colocated = load_colocated_jobs(job.target, home=settings.home_uri, kept_from=job.kept_from)
-        with job.step("stages"):
+        with job.phase("stages"):
             remove_stages(job, colocated)
-        with job.step("landings"):
+        with job.phase("landings"):
             remove_landings(job, colocated)
-        with job.step("models"):
+        with job.phase("models"):
             remove_models(job, colocated)
-        with job.step("compact"):
+        with job.phase("compact"):
             compact_job_tables(job, tables, colocated)
-        with job.step("vacuum"):
+        with job.phase("vacuum"):
             vacuum_job_tables(job, tables, colocated)
         return job.finish()

@@ -8,12 +8,21 @@ from types import MappingProxyType
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ConfigError, ErrorSummary, SparkscoreError
+from sparkscore.errors import ConfigError
+from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
+from sparkscore.pipelines.shared.timed_work import ReportedWork
 from sparkscore.publish.latest_view import ensure_latest_view
 from sparkscore.records import MigrationReport, MigrationRequest, MigrationStatus, TableMigration
-from sparkscore.schemas import LABEL_COLUMN, RESERVED_NAMES, SIDE_TABLES
+from sparkscore.schemas import (
+    CHALLENGERS_SUFFIX,
+    LABEL_COLUMN,
+    QUEUE_SUFFIX,
+    RESERVED_NAMES,
+    REUSED_SUFFIX,
+    SIDE_TABLES,
+)
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store.table import Table
@@ -60,13 +69,15 @@ def migrate(
 def _refuse_request(settings: Settings, request: MigrationRequest) -> None:
     """Refuse to drop what the next run would add again, and to rename a job to itself."""
     labelled = settings.output.threshold is not None
-    written = {*settings.output_names.values(), *RESERVED_NAMES}
+    computed = {one.name for one in settings.output.columns}
+    labelled = labelled or LABEL_COLUMN in computed
+    written = {*settings.output_names.values(), *settings.reason_names, *computed, *RESERVED_NAMES}
     wanted = sorted((written if labelled else written - {LABEL_COLUMN}) & {*request.drop_columns})
     if wanted:
         raise ConfigError(
             f"--drop-column names {', '.join(wanted)}, which the job writes",
             "columns that the config does not name any more",
-            "remove them from source.passthrough, or output.threshold, first",
+            "remove them from source.passthrough or output.columns, or output.threshold, first",
         )
     if request.rename_from == request.job:
         raise ConfigError(
@@ -77,7 +88,7 @@ def _refuse_request(settings: Settings, request: MigrationRequest) -> None:
 
 
 @dataclass
-class _MigrationRun:
+class _MigrationRun(ReportedWork[MigrationReport]):
     """One migration: its tables and what it has done. An error carries the report to the entry point."""
 
     spark: SparkSession
@@ -97,7 +108,8 @@ class _MigrationRun:
 
         With the run events no run of the old name starts any more, with the prediction table those of the new one may.
         """
-        found = [(suffix, self.target.sibling(suffix)) for suffix in SIDE_TABLES]
+        suffixes = (*SIDE_TABLES, CHALLENGERS_SUFFIX, QUEUE_SUFFIX, PERFORMANCE_SUFFIX, REUSED_SUFFIX)
+        found = [(suffix, self.target.sibling(suffix)) for suffix in suffixes]
         return [(suffix, table) for suffix, table in [*found, ("", self.target)] if table.exists()]
 
     def warn_of_absent_columns(self, tables: Sequence[tuple[str, Table]], request: MigrationRequest) -> None:
@@ -115,13 +127,5 @@ class _MigrationRun:
 
     def finish(self, tables: Sequence[TableMigration], *, dry_run: bool) -> MigrationReport:
         status: MigrationStatus = "dry_run" if dry_run else "migrated" if tables else "nothing_to_do"
-        self.report = replace(self.report, status=status, tables=tuple(tables), seconds=self._elapsed_seconds())
+        self.report = replace(self.report, status=status, tables=tuple(tables), seconds=self.elapsed_seconds)
         return self.report
-
-    def fail(self, error: SparkscoreError) -> MigrationReport:
-        summary, code = ErrorSummary.from_error(error), error.exit_code
-        self.report = replace(self.report, exit_code=code, error=summary, seconds=self._elapsed_seconds())
-        return self.report
-
-    def _elapsed_seconds(self) -> dict[str, float]:
-        return {"total": round(time.monotonic() - self.started, 3)}

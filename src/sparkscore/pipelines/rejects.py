@@ -8,7 +8,9 @@ from pyspark.sql import SparkSession
 from sparkscore import lifecycle
 from sparkscore.errors import ConfigError, PinsConflict, VersionGone
 from sparkscore.ingest import snapshot as ingest
+from sparkscore.pipelines.monitoring.run_lineage import describe_run_lineage
 from sparkscore.pipelines.scoring.transport_choice import scored_frame
+from sparkscore.pipelines.shared.executor_checks import check_executors
 from sparkscore.pipelines.shared.export_targets import check_exports
 from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
@@ -33,6 +35,11 @@ from sparkscore.store.run_events import load_event_heads
 from sparkscore.store.table import Table
 
 _RESCORE_ADVICE = "`score --replace` scores all rows with a model and a source that exist"
+
+_NO_MODEL_ADVICE = (
+    "groups that had no model in this run have none in its retry: the retry takes the models that the run has pinned;"
+    " `score --replace` takes those that were registered since"
+)
 
 
 def list_rejects(spark: SparkSession, settings: Settings) -> list[RejectCount]:
@@ -64,13 +71,17 @@ def retry_rejects(
         stage = _find_published_stage(attempt, decision)
         with attempt.phase("pin"):
             plan = pin_run(attempt, decision)
+            describe_run_lineage(attempt, plan)
             check_suites(attempt, plan)
+            check_executors(attempt, plan)
             check_exports(attempt, plan.contract.schema)
         attempt.record_start(closes=decision.unfinished)
         seen, read = attempt.report.rows_scored or 0, attempt.report.rows_read or 0
         if not decision.staged:
             stage = _score_rejected_rows(attempt, plan, stage, progress)
         if stage.scored <= seen:
+            if plan.groups is not None and plan.groups.models.missing:
+                attempt.warn(_NO_MODEL_ADVICE)
             attempt.record_event("aborted", message="none of the rejected rows could be scored")
             return attempt.finish("nothing_to_score")
         attempt.report = replace(attempt.report, rows_scored=stage.scored, rows_rejected=stage.rejected)
@@ -123,7 +134,8 @@ def _score_rejected_rows(attempt: Attempt, plan: Plan, stage: Stage, progress: P
             ingest.snapshot_frame(attempt.spark, plan.snapshot), store, stage, keys=keys
         )
         if rows:
-            with progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext():
+            shown = progress("score_and_stage", total=rows, done=lambda: counters.rows) if progress else nullcontext()
+            with shown, attempt.report_workers_of_failure(counters):
                 stage = reject_repair.replace_rejected_rows(
                     scored_frame(attempt, plan, source, counters, "arrow"), store, stage, keys=tuple(keys)
                 )

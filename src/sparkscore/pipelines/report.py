@@ -4,20 +4,18 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError
 from sparkscore.lifecycle import find_scoring_publications
-from sparkscore.monitor.report.page import job_page
 from sparkscore.pipelines.shared.job_events import JobEvents, load_named_run
 from sparkscore.pipelines.shared.report_codec import decode_run_report, last_own_event
 from sparkscore.pipelines.shared.run_pages import (
     TREND_LENGTH,
     configured_prices,
-    report_folder,
     trend_events,
+    write_job_page,
     write_run_page,
 )
-from sparkscore.records import RuleVerdict, RunEvent, RunPage, SlaRule, Verdict
+from sparkscore.records import RunPage, SlaRule
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_session_if_any
-from sparkscore.store.hadoop_folders import write_text_file
 from sparkscore.store.monitoring_tables import load_drifts, load_profiles
 from sparkscore.store.reject_counts import count_rejects
 from sparkscore.store.table import Table
@@ -46,7 +44,7 @@ def write_run_report(spark: SparkSession | None, settings: Settings, *, run: str
     monitored = next((event.parsed_details for event in reversed(mine) if event.event == "monitored"), {})
     page = RunPage(
         decode_run_report(mine, target.path or target.name),
-        _verdicts_of_event(last_event),
+        last_event.verdicts,
         now,
         last[0] if last else (),
         load_drifts(target.sibling("_drift"), job=settings.job, runs={run_id: as_of}),
@@ -68,9 +66,7 @@ def write_job_report(spark: SparkSession | None, settings: Settings) -> str:
     """
     session = create_session_if_any(spark)
     events = _open_job_events(Table.from_name(session, settings.output.table, home=settings.home_uri), settings)
-    where = f"{report_folder(settings)}/index.html"
-    write_text_file(session, where, job_page(settings.job, events.load_newest(TREND_LENGTH, trend_events)))
-    return where
+    return write_job_page(session, settings, events.load_newest(TREND_LENGTH, trend_events))
 
 
 def _open_job_events(target: Table, settings: Settings) -> JobEvents:
@@ -78,10 +74,3 @@ def _open_job_events(target: Table, settings: Settings) -> JobEvents:
     if not found.index.as_ofs:
         raise ConfigError(f"the job {settings.job} has no run yet", "at least one run", "run `score`")
     return found
-
-
-def _verdicts_of_event(event: RunEvent) -> tuple[Verdict, ...]:
-    return tuple(
-        Verdict(one["gate"], one["suite"], tuple(RuleVerdict(**rule) for rule in one["rules"]), one["seconds"])
-        for one in event.parsed_details.get("verdicts") or ()
-    )

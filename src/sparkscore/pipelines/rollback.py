@@ -7,9 +7,12 @@ from pyspark.sql import SparkSession
 
 from sparkscore import lifecycle
 from sparkscore.errors import TableChanged, VersionGone
+from sparkscore.model.registry.model_uri import pinned_model_uri
+from sparkscore.pipelines.monitoring.run_lineage import describe_rollback_lineage
 from sparkscore.pipelines.shared.export_targets import check_exports
 from sparkscore.pipelines.shared.exports import make_up_for_exports
 from sparkscore.pipelines.shared.publishing import finish_publication
+from sparkscore.pipelines.shared.removed_rows import refuse_other_range
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.run_history import (
     advise_on_error,
@@ -57,6 +60,7 @@ def rollback(
             if not dry_run:
                 make_up_for_exports(attempt, current)
             return attempt.finish("dry_run" if dry_run else "already_published"), []
+        refuse_other_range(attempt, current, earlier)
         run = restore_published_run(attempt, earlier)
         check_exports(attempt)
         with advise_on_error(_rescore_command(run), VersionGone):
@@ -65,13 +69,18 @@ def rollback(
             if dry_run:
                 return attempt.finish("dry_run"), lines
             attempt.run, attempt.origin_run_id = run, earlier.run_id
+            describe_rollback_lineage(attempt, run, earlier)
             attempt.record_start(closes=decision.unfinished)
             attempt.record_event("staged")
             return _republish_earlier(attempt, run, earlier, names), lines
 
 
 def _rescore_command(run: Run) -> str:
-    return f"`score --replace --model.uri models:/{run.pins.model_name}/{run.pins.model_version}` scores it again"
+    if run.pins.has_groups:
+        return "`score --replace` scores it again, with the models that the groups have now"
+    return (
+        f"`score --replace --model.uri {pinned_model_uri(run.pins.model_name, run.pins.model_version)}` scores it again"
+    )
 
 
 def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent) -> tuple[tuple[str, ...], RowChanges]:
@@ -89,10 +98,10 @@ def _compare_with_earlier(attempt: Attempt, earlier: RunEvent, current: RunEvent
             load_published_rows(target, current),
         )
         changes = count_row_changes(rows_before, rows_now, keys=keys)
-    if changes.rows_after != (earlier.rows_scored or 0):
+    if changes.rows_after != earlier.rows_visible:
         raise TableChanged(
             f"{target.name} at version {version} holds {changes.rows_after:,} rows of revision {earlier.revision}",
-            f"{earlier.rows_scored or 0:,}, as published",
+            f"{earlier.rows_visible:,}, as published",
             "name another publication with --to, or score again with --replace",
         )
     return names, changes
@@ -103,8 +112,9 @@ def _republish_earlier(attempt: Attempt, run: Run, earlier: RunEvent, names: tup
     rows = RowsToPublish(
         lambda session: load_published_rows(target.in_session(session), earlier, version=earlier.table_version),
         names,
-        earlier.rows_scored or 0,
+        earlier.rows_visible,
         earlier.rows_rejected or 0,
+        marked=earlier.rows_marked,
     )
     with attempt.phase("publish"):
         copy_run_rejects(run, target, of_run=earlier.run_id or "")

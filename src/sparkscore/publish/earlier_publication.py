@@ -10,7 +10,7 @@ from sparkscore.errors import ConfigError
 from sparkscore.publish.publish_run import rejects_guard
 from sparkscore.publish.rows_to_publish import lineage_literals
 from sparkscore.records import RowChanges, Run, RunEvent
-from sparkscore.schemas import REJECT_TYPE, RUN_CONSTANTS
+from sparkscore.schemas import MODEL_LINEAGE, REJECT_TYPE, RUN_CONSTANTS
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.sql_texts import text_literal
@@ -20,7 +20,7 @@ from sparkscore.store.table import Table
 
 
 def load_published_rows(target: Table, publication: RunEvent, *, version: int | None = None) -> DataFrame:
-    """A run's rows, now or at a version of the prediction table, without the columns that are constant for a run.
+    """A run's rows, now or at a version of the prediction table, without the columns that are constant for the run.
 
     They have the columns that the table has now: NULL where it has got one since.
 
@@ -28,7 +28,8 @@ def load_published_rows(target: Table, publication: RunEvent, *, version: int | 
     """
     of_run = f"run_id = {text_literal(publication.run_id or '')}"
     rows = target.load_rows(version).where(f"{as_of_condition(publication.as_of)} AND {of_run}")
-    own_fields = [field for field in target.load_rows().schema if field.name not in RUN_CONSTANTS]
+    constant = RUN_CONSTANTS.difference(MODEL_LINEAGE if publication.pins and publication.pins.has_groups else ())
+    own_fields = [field for field in target.load_rows().schema if field.name not in constant]
     return rows.selectExpr(*align_columns(rows.schema, own_fields))
 
 
@@ -63,6 +64,7 @@ def count_row_changes(then: DataFrame, now: DataFrame, *, keys: Sequence[str]) -
     Jobs:    one Spark job that joins them.
     Raises:  VersionGone.
     """
+    then, now = (side.drop(*MODEL_LINEAGE) for side in (then, now))  # whose value it is, is no value
     sides = [_pack_by_key(then, keys, "_then"), _pack_by_key(now, keys, "_now")]
     joined = sides[0].join(sides[1], on=list(keys), how="full")
     before, after = F.col("_now"), F.col("_then")

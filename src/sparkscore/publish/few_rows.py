@@ -34,7 +34,7 @@ def append_few_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
         own = rows.load()
         if own is None or own.num_rows != rows.scored or not own.num_rows:
             return False
-        made, guard = _add_constants(own, rows.names, run, keys), (run.txn_app_id, run.revision)
+        made, guard = _add_constants(own, rows.names, run, keys), (run.txn_app_id, run.txn_version)
         return append_directly(target, made, guard=guard, note=note, row_group_rows=_ROW_GROUP_ROWS) is not None
     except (*DIRECT_ERRORS, KeyError):
         return False
@@ -44,7 +44,7 @@ def _add_constants(own: pa.Table, names: Sequence[str], run: Run, keys: Sequence
     values, constants = ordered_lineage(run), {column.name: column for column in LINEAGE_COLUMNS}
     fields, columns = [], []
     for name in names:
-        if name in constants:
+        if name in constants and name not in own.column_names:
             column = constants[name]
             fields.append(pa.field(name, column.type, column.nullable))
             columns.append(pa.repeat(pa.scalar(values[name], column.type), own.num_rows))

@@ -7,11 +7,13 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 
 from sparkscore.errors import ConfigError
+from sparkscore.publish.column_expressions import append_derived_columns
 from sparkscore.publish.prediction_nulls import replace_nan_with_null
-from sparkscore.records import OutputParts
+from sparkscore.records import DerivedColumn, OutputParts
 from sparkscore.schemas import (
     BINARY_CLASSES,
     LABEL_COLUMN,
+    MODEL_LINEAGE,
     PREDICTION_COLUMN,
     REJECT_COLUMN,
     REJECT_TYPE,
@@ -46,7 +48,7 @@ def check_threshold(threshold: float | None, output: pa.DataType, parts: OutputP
     )
 
 
-def derive_table_contract(
+def derive_table_contract(  # noqa: PLR0913  what a job says of its table, each a plain value
     source: pa.Schema,
     *,
     keys: Sequence[str],
@@ -54,10 +56,14 @@ def derive_table_contract(
     passthrough: Sequence[str],
     threshold: float | None,
     names: Mapping[str, str] = MappingProxyType({}),
+    derived: Sequence[DerivedColumn] = (),
+    marks_deleted: bool = False,
+    beside: Sequence[ContractColumn] = (),
 ) -> TableContract:
     """The prediction table of a job, for a source and a model's output.
 
-    Needs:   `names`, source column -> column of the table, where they differ; a threshold that `check_threshold` takes.
+    Needs:   `names`, source column -> column of the table, where they differ; a threshold that `check_threshold` takes;
+             `derived` as `plan_output_columns` makes them; `beside`, what else the model returns of a row.
     Raises:  ConfigError for a type or a field's name that plain readers cannot read.
     """
     key_columns = [_copy_column(source.field(key), names, "Key of the source row", nullable=False) for key in keys]
@@ -65,7 +71,16 @@ def derive_table_contract(
     _refuse_other_than_plain_columns(
         [*(source.field(name) for name in (*keys, *passthrough)), pa.field(PREDICTION_COLUMN, output)]
     )
-    return prediction_contract(key_columns, _to_delta_type(output), copied, threshold=threshold)
+    computed = [ContractColumn(one.name, one.type, one.comment, is_derived=True) for one in derived]
+    return prediction_contract(
+        key_columns,
+        to_delta_type(output),
+        copied,
+        threshold=threshold,
+        derived=computed,
+        marks_deleted=marks_deleted,
+        beside=beside,
+    )
 
 
 def _copy_column(field: pa.Field, names: Mapping[str, str], meaning: str, *, nullable: bool = True) -> ContractColumn:
@@ -103,15 +118,19 @@ def _unwritable_fields(path: str, kind: pa.DataType) -> Iterator[str]:
         yield from _unwritable_fields(inner, child.type)
 
 
-def stage_schema(contract: TableContract, *, output: pa.DataType) -> pa.Schema:
+def stage_schema(contract: TableContract, *, output: pa.DataType, names_models: bool = False) -> pa.Schema:
     """The contract of a job's stage: columns that are neither constant for a run nor computed from other columns.
 
     Grain:   one row per source row: `prediction` as the model returned it, or `_reject`.
+    Adds:    with `names_models` the columns of `MODEL_LINEAGE`: each row says which model scored it.
     """
+    named = (PREDICTION_COLUMN, *(MODEL_LINEAGE if names_models else ()))
     own = [
-        column for column in contract.columns if column.name not in RESERVED_NAMES or column.name == PREDICTION_COLUMN
+        column
+        for column in contract.columns
+        if (column.name not in RESERVED_NAMES and not column.is_derived) or column.name in named
     ]
-    fields = [pa.field(one.name, _to_delta_type(output) if one.name == PREDICTION_COLUMN else one.type) for one in own]
+    fields = [pa.field(one.name, to_delta_type(output) if one.name == PREDICTION_COLUMN else one.type) for one in own]
     return pa.schema([*fields, pa.field(REJECT_COLUMN, REJECT_TYPE)])
 
 
@@ -122,24 +141,34 @@ def postprocess_predictions(
     output: pa.DataType,
     threshold: float | None,
     nullable: Collection[str] = (),
+    derived: Sequence[DerivedColumn] = (),
 ) -> DataFrame:
     """A stage's rows with exactly the contract's own columns, and `_reject` if the stage has it.
 
     Needs:   keys, `prediction` as the model returned it, pass-through.
     Adds:    `label` (0 or 1, NULL where the prediction is) with a threshold; `prediction` is a probability then.
-             In the parts that `nullable` names NaN becomes NULL.
+             In the parts that `nullable` names NaN becomes NULL. Then the derived columns.
     Jobs:    none.
     """
-    published = output if threshold is None else pa.float64()
+    kind = output if threshold is None else pa.float64()
     value = quote_identifier(PREDICTION_COLUMN) if threshold is None else _positive_probability(output)
-    computed = {PREDICTION_COLUMN: replace_nan_with_null(value, published, nullable)}
+    computed = {PREDICTION_COLUMN: replace_nan_with_null(value, kind, nullable)}
     if threshold is not None:
         computed[LABEL_COLUMN] = f"CAST({computed[PREDICTION_COLUMN]} >= {double_literal(threshold)} AS INT)"
-    own = [name for name in contract.names if name in computed or name not in RESERVED_NAMES]
+    made = {one.name for one in derived}
+    own = [name for name in contract.names if name in computed or name in made or name not in RESERVED_NAMES]
+    own += [name for name in MODEL_LINEAGE if name in frame.columns]
     reject = [name for name in frame.columns if name == REJECT_COLUMN]
-    return frame.selectExpr(
-        *(name_expression(computed.get(name, quote_identifier(name)), name) for name in (*own, *reject))
+    published = frame.selectExpr(
+        *(
+            name_expression(computed.get(name, quote_identifier(name)), name)
+            for name in (*own, *reject)
+            if name not in made
+        )
     )
+    if not derived:
+        return published
+    return append_derived_columns(published, derived).selectExpr(*map(quote_identifier, (*own, *reject)))
 
 
 def _is_probability_type(output: pa.DataType) -> bool:
@@ -169,6 +198,6 @@ def is_other_than_probability(output: pa.DataType) -> str:
     return f"{column} IS NOT NULL AND size({column}) NOT IN (1, {BINARY_CLASSES})"
 
 
-def _to_delta_type(output: pa.DataType) -> pa.DataType:
+def to_delta_type(output: pa.DataType) -> pa.DataType:
     """Delta knows lists of any length only."""
     return pa.list_(output.value_type) if pa.types.is_fixed_size_list(output) else output

@@ -7,7 +7,7 @@ import pyarrow as pa
 from sparkscore.errors import ConfigError
 from sparkscore.records import OutputParts, field_path, item_path, prediction_part_paths
 from sparkscore.schemas import PREDICTION_COLUMN
-from sparkscore.settings.scoring_settings import OutputSettings
+from sparkscore.settings.output_settings import OutputSettings
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.sql_texts import struct_text
 

@@ -1,11 +1,13 @@
 """The publish: rejects are appended, then one commit makes a run visible, and its rows prove it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 from pyspark.sql import DataFrame
 
 from sparkscore.errors import PinsConflict, TableChanged
+from sparkscore.publish.key_removal import count_removed_rows
 from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_literals
 from sparkscore.publish.run_rows_commit import CommitReport, commit_run_rows
 from sparkscore.records import Publication, Run, RunCommitNote
@@ -34,7 +36,11 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
              reaches the table, and the MERGE did not only insert.
     Raises:  PublishConflict, PinsConflict when another run took the revision, TableChanged.
     """
-    note = RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected)
+    note = replace(
+        RunCommitNote.of(run, rows=rows.scored, rejected=rows.rejected),
+        marked=rows.marked,
+        removed=count_removed_rows(rows, run, target, keys=keys),
+    )
     made = _try_commit(rows, run, target, keys=keys, note=note)
     if not made.is_proven:
         later = _verify_visible_rows(run, target, rows.scored)
@@ -43,8 +49,17 @@ def publish_run(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[
     commit = find_run_commit(target, run.run_id)
     committed = commit.note.writer == note.writer if commit else made.is_reported
     version, removed = commit.version if commit else None, made.deleted if committed else None
+    if removed is not None:
+        removed -= sum(note.removed.values())  # what is left is of the as_of itself
     return Publication(
-        target.name, version, run.run_id, run.revision, rows.scored, removed=removed, committed=committed
+        target.name,
+        version,
+        run.run_id,
+        run.revision,
+        rows.scored,
+        removed=removed,
+        committed=committed,
+        removed_earlier=commit.note.removed if commit else note.removed,
     )
 
 

@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.errors import PinsConflict
+from sparkscore.errors import PinsConflict, UnsupportedSession
 from sparkscore.publish.few_rows import append_few_rows
+from sparkscore.publish.key_removal import add_removed_rows
 from sparkscore.publish.rows_to_publish import RowsToPublish, lineage_literals
 from sparkscore.records import Run
 from sparkscore.schemas import GONE_COLUMN
@@ -49,6 +50,8 @@ def commit_run_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
 
     Raises:  PublishConflict; PinsConflict where rows of others are there that no MERGE is to be had for.
     """
+    if rows.load_removed_keys is not None:
+        return _merge_and_remove(rows, run, target, keys=keys, note=note)
     visible = find_rows_by_run(target, run.as_of) if run.revision == 1 else None
     if visible is not None and not visible:
         return _append_to_as_of(rows, run, target, keys=keys, note=note)
@@ -63,10 +66,28 @@ def commit_run_rows(rows: RowsToPublish, run: Run, target: Table, *, keys: Seque
     return CommitReport(merged.deleted, is_proven=fresh and merged.inserted == rows.scored)
 
 
+def _merge_and_remove(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> CommitReport:
+    """One MERGE of the run's rows that also removes rows of earlier as_ofs.
+
+    Raises:  as `commit_run_rows`; UnsupportedSession where the session lets nobody guard a MERGE.
+    """
+    session = create_guarded_session(target.spark, app_id=run.txn_app_id, version=run.revision, note=note)
+    if session is None:
+        raise UnsupportedSession(
+            "the session lets nobody set the guard of a MERGE, which removes rows of several as_ofs at once",
+            "a session whose settings of Delta's commits may be set",
+            "use source.on_delete: mark, which appends rows, or a classic session",
+        )
+    own = _build_merge_source(rows, run, target.in_session(session), keys=keys)
+    source, as_ofs = add_removed_rows(own, rows, run, target.in_session(session), keys=keys)
+    merged = merge_into_table(source, target, keys=keys, as_of=run.as_of, further_as_ofs=as_ofs)
+    return CommitReport(is_reported=False) if merged is None else CommitReport(merged.deleted)
+
+
 def _append_to_as_of(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str], note: str) -> CommitReport:
     if append_few_rows(rows, run, target, keys=keys, note=note):
         return CommitReport(deleted=0)
-    source = _build_run_rows(rows, run, target.spark)
+    source = build_run_rows(rows, run, target.spark)
     insert_into_table(source, target, app_id=run.txn_app_id, version=run.revision, note=note)
     return CommitReport(deleted=0)
 
@@ -83,7 +104,7 @@ def _commit_by_options(rows: RowsToPublish, run: Run, target: Table, *, keys: Se
         return _append_to_as_of(rows, run, target, keys=keys, note=note)
     replacement = _Replacement(rows, run, target, tuple(keys))
     replace_rows_in_table(
-        lambda: _build_run_rows(rows, run, target.spark),
+        lambda: build_run_rows(rows, run, target.spark),
         target,
         choose_rows=replacement.choose_rows,
         app_id=run.txn_app_id,
@@ -127,7 +148,7 @@ class _Replacement:
         return _find_gone_keys(own, self._run, self._target, keys=self._keys).count()
 
 
-def _build_run_rows(rows: RowsToPublish, run: Run, spark: SparkSession) -> DataFrame:
+def build_run_rows(rows: RowsToPublish, run: Run, spark: SparkSession) -> DataFrame:
     """The rows with the run's constants, in as many files as are worth it."""
     own = rows.build(spark).coalesce(_choose_file_count(rows, spark))
     constants = lineage_literals(run)
@@ -136,7 +157,7 @@ def _build_run_rows(rows: RowsToPublish, run: Run, spark: SparkSession) -> DataF
 
 def _build_merge_source(rows: RowsToPublish, run: Run, target: Table, *, keys: Sequence[str]) -> DataFrame:
     """The rows with the run's constants; from revision 2 on also the keys that they no longer have."""
-    own = _build_run_rows(rows, run, target.spark)
+    own = build_run_rows(rows, run, target.spark)
     if run.revision == 1:
         return own
     gone = _find_gone_keys(own, run, target, keys=keys).selectExpr("*", f"true AS {GONE_COLUMN}")

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
@@ -47,6 +47,10 @@ class RunCommitNote:
     postprocessing: Postprocessing = NO_POSTPROCESSING
     writer: str = ""
     """Tells the commit of one process from that of another attempt with the same number; older versions wrote none."""
+    marked: int = 0
+    """Rows of it that are no predictions: they say that the source no longer has a key."""
+    removed: Mapping[str, int] = field(default_factory=dict)
+    """Rows that the commit has removed from earlier as_ofs, because the source no longer has their key; by run_id."""
 
     @classmethod
     def of(cls, run: Run, *, rows: int, rejected: int) -> "RunCommitNote":
@@ -71,6 +75,7 @@ class RunCommitNote:
         values = {one.name: getattr(self, one.name) for one in fields(self)}
         values |= {"as_of": to_utc_text(self.as_of), "pins": asdict(self.pins)}
         values["postprocessing"] = self.postprocessing.to_dict()
+        values |= {"marked": self.marked or {}, "removed": dict(self.removed)}
         return format_commit_note({name: value for name, value in values.items() if value != {}})
 
     @classmethod

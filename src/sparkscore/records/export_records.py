@@ -22,6 +22,8 @@ class ExportedRun:
     revision: int
     rows: int
     keys: tuple[str, ...]
+    has_marks: bool = False
+    """Rows of the run say that the source no longer has a key, and are no predictions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,12 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sparkscore.records.source_records import Condition
 from sparkscore.records.table_records import TableRef
 
 CORRUPT_COLUMN = "_corrupt_record"
 """The column of what is landed with the text of a record that does not have the columns; NULL for all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class MicroBatch:
+    """One batch of a stream: its number in a checkpoint, and the as_of that it is published for."""
+
+    checkpoint: str
+    """Id of the checkpoint that the number is counted in."""
+    number: int
+    """Spark's batch id."""
+    as_of: datetime
+    is_new: bool = field(default=True, compare=False)
+    """No earlier attempt has begun with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +41,8 @@ class UnversionedSource:
     """sha256 over what decides which rows, of which types, are landed."""
     shown: Mapping[str, str] = field(default_factory=dict)
     """The options that are no secret."""
+    batch: Mapping[str, str] = field(default_factory=dict)
+    """As of `LandedRows`; empty for a source that is no stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +54,7 @@ class LandedRows:
     number: int
     """How often these rows were landed for the as_of, this time included."""
     landed_at: datetime
+    batch: Mapping[str, str] = field(default_factory=dict)
+    """Of a micro-batch: its number, the checkpoint that counts it, and from where to where in the source it reaches."""
+    found: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    """What the writer has counted in them; empty where it has counted nothing."""

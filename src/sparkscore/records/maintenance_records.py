@@ -42,12 +42,18 @@ class MaintenanceReport:
     """How many as_of were removed by retention."""
     predictions_expired: int = 0
     """Rows of the prediction table."""
+    derived_expired: int = 0
+    """Rows of the queue and of the feature table."""
+    challengers_expired: int = 0
+    """Rows of the table of challengers."""
     rejects_expired: int = 0
     """Rows of the table of rejects."""
     events_expired: int = 0
     """Rows of the run events."""
     profiles_expired: int = 0
     """Rows of profiles and of drift."""
+    reused_expired: int = 0
+    """Reused predictions that no run has used for `model.reuse_days`."""
     stages_removed: int = 0
     """Stages of settled runs."""
     stage_bytes_removed: int = 0
@@ -78,7 +84,13 @@ class MaintenanceReport:
     @property
     def is_idle(self) -> bool:
         """Whether there was nothing to do."""
-        counts = (self.as_of_expired, self.stages_removed, self.landings_removed, self.models_removed)
+        counts = (
+            self.as_of_expired,
+            self.reused_expired,
+            self.stages_removed,
+            self.landings_removed,
+            self.models_removed,
+        )
         return not any((*counts, self.files_compacted, self.files_vacuumed))
 
     def to_json(self) -> str:

@@ -74,19 +74,27 @@ class Drift:
     """How far a column of one slice is from what it is compared with: distances, never p-values."""
 
     column: str
+    """The column that is described."""
     log_type: Literal["input", "prediction"]
+    """`input` or `prediction`."""
     drift_type: Literal["BASELINE", "CONSECUTIVE"]
     """Against the baseline of the config, or against the run before."""
     against: str
     """What it is compared with, in words: `training data of flight-delay version 1`, `run 1f0c9a2b of 2013-12-30`."""
     count: int
+    """Rows of this side."""
     count_cmp: int
+    """Rows of the other side."""
     slice_key: str | None = None
+    """The column by which rows are told apart; None: all rows."""
     slice_value: str | None = None
+    """Its value in these rows."""
     psi: float | None = None
     """Population stability index. None, like the others, where the column's kind has no such distance."""
     jensen_shannon: float | None = None
+    """Jensen-Shannon distance, base 2, 0 to 1."""
     kolmogorov_smirnov: float | None = None
+    """Kolmogorov-Smirnov distance of numbers, 0 to 1."""
     wasserstein: float | None = None
     """In standard deviations of what it is compared with."""
     cramers_v: float | None = None
@@ -100,6 +108,7 @@ class Drift:
     shares: tuple[float, ...] = ()
     """Of rows in each bin, now."""
     shares_cmp: tuple[float, ...] = ()
+    """Of the other side's rows in each bin."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,8 @@ class OutputParts:
     """Paths of the parts that the model may leave out. Never the whole prediction."""
     sizes: tuple[tuple[str, int], ...] = ()
     """Paths of lists that have a fixed number of items, and how many."""
+    is_requested: bool = False
+    """The type of a prediction is a caller's wish in place of the signature's outputs: results are cast to it."""
 
 
 NO_OUTPUT_PARTS = OutputParts()
@@ -37,6 +39,11 @@ def item_path(path: str) -> str:
     return f"{path}.element"
 
 
+def value_path(path: str) -> str:
+    """The path of the values of a map."""
+    return f"{path}.value"
+
+
 def prediction_part_paths(kind: pa.DataType, path: str = PREDICTION_COLUMN) -> Iterator[str]:
     """The paths of a prediction of this type and of all its parts, the outer ones first."""
     yield path
@@ -45,3 +52,5 @@ def prediction_part_paths(kind: pa.DataType, path: str = PREDICTION_COLUMN) -> I
             yield from prediction_part_paths(field.type, field_path(path, field.name))
     elif pa.types.is_list(kind):
         yield from prediction_part_paths(kind.value_type, item_path(path))
+    elif pa.types.is_map(kind):
+        yield from prediction_part_paths(kind.item_type, value_path(path))

@@ -6,8 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from sparkscore.errors import ErrorSummary
+from sparkscore.records.challenger_records import ReportedChallenger
+from sparkscore.records.change_records import ReportedIncrement
 from sparkscore.records.export_records import ReportedExport
+from sparkscore.records.feature_records import ReportedFeatures
 from sparkscore.records.gate_records import Verdict
+from sparkscore.records.model_records import ReportedModel
 from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
 from sparkscore.records.run_records import RejectCount, RunEvent
 
@@ -35,17 +39,29 @@ never in a result line: an attempt cannot know them about itself."""
 
 
 @dataclass(frozen=True, slots=True)
-class ReportedModel:
-    """The model that a run scored with."""
+class ReportedGroup:
+    """One of the groups of a run with one model per group."""
 
-    name: str
-    """In the registry."""
-    version: str
-    """In the registry."""
-    model_id: str = ""
-    """MLflow's id of the logged model; empty for models logged before MLflow 3."""
-    digest: str = ""
-    """sha256 of its files."""
+    group: str
+    """Its columns and their values."""
+    model: str | None
+    """Name and version; None where it has none."""
+    rows: int | None = None
+    """None where this attempt has not counted them."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReportedGroups:
+    """The groups of a run with one model per group; all of them are in `<table>_models`."""
+
+    groups: int
+    """With a row in the source."""
+    models: int
+    """Versions that score them."""
+    missing: int
+    """Groups without a model: their rows are rejects."""
+    largest: tuple[ReportedGroup, ...] = ()
+    """Some, those with the most rows first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +102,18 @@ class RunReport:
     """Rows with a prediction."""
     rows_rejected: int | None = None
     """Rows that were not scored, each with a reason in the table of rejects."""
+    predicted_rows: int | None = None
+    """With `model.reuse`: different inputs that the model has predicted for the run; None without it."""
+    reused_rows: int | None = None
+    """With `model.reuse`: rows with a prediction for which the model was not called; None without it."""
     rows_removed: int | None = None
     """Rows of an earlier publication of the as_of whose keys are gone, and which this one deleted; None if unknown."""
     model: ReportedModel | None = None
     """The model that scored."""
     source: ReportedSource | None = None
     """The table that was scored."""
+    features: tuple[ReportedFeatures, ...] = ()
+    """Of `source.features`: what was joined to the rows."""
     table: str | None = None
     """The prediction table."""
     table_version: int | None = None
@@ -114,6 +136,8 @@ class RunReport:
     """Rows scored per second of the score-and-stage part."""
     executors: Mapping[str, float] = field(default_factory=dict)
     """What the workers did: see `scoring.counters`."""
+    model_counts: Mapping[str, float] = field(default_factory=dict)
+    """What the model itself has counted (`ScoredRows.counts`), added up over all calls."""
     drifted: int | None = None
     """Number of columns that drifted; None if nothing was compared."""
     sla_broken: tuple[str, ...] = ()
@@ -122,8 +146,14 @@ class RunReport:
     """Where the run's HTML report is."""
     exports: tuple[ReportedExport, ...] = ()
     """Of `output.exports`, those that this attempt has made or tried."""
+    challengers: tuple[ReportedChallenger, ...] = ()
+    """Of `challengers`, what this attempt has scored or tried."""
     error: ErrorSummary | None = None
     """Why the attempt failed; with exit code 75 and a status of a publication, why an export failed."""
+    groups: ReportedGroups | None = None
+    """Of a run with one model per group: how many there are, and the largest."""
+    increment: ReportedIncrement | None = None
+    """What was scored of a source with `source.read: changes`; None where a run reads all rows anyway."""
     schema: int = RESULT_SCHEMA
     """Version of the result line's shape: keys are added, never renamed."""
 

@@ -1,6 +1,6 @@
 """The files of a snapshot, cut into splits, and what reads them on executors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +9,10 @@ import pyarrow as pa
 SplitPosition = tuple[int, int]
 """A position in a split: the index of a range, and how many of that range's rows lie before it, filtered ones too. The
 end of a range is written as row 0 of the next one."""
+
+FileSpan = tuple[int, int, int, int]
+"""Rows of one block of a data file, as Spark reads it at once: a hash of the file's path, where the block begins, the
+first row and the row after the last one, counted from the block's first row that meets the filter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,21 @@ class StagedFile:
 
 
 @dataclass(frozen=True, slots=True)
+class ChallengerPart:
+    """What a task reports of a challenger that has scored the rows of a part beside the champion."""
+
+    number: int
+    """Among the challengers that the task got."""
+    files: tuple[StagedFile, ...] = ()
+    seconds: float = 0.0
+    """How long it took, without its load."""
+    error: Mapping[str, Any] | None = None
+    """Why it was given up, as `SparkscoreError.to_dict` has it; None: all rows of the part are in its files."""
+    counts: str | None = None
+    """What its workers counted, where that travels with the rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredPart:
     """What a task reports of a part: how far it came, and the files that it wrote."""
 
@@ -58,6 +77,14 @@ class ScoredPart:
     """Where it ends inside a range: the range's rows, and those of a batch."""
     rows_read: int = 0
     """Of the source: those that meet the filter."""
+    read_s: float = 0.0
+    """Seconds in which it was read; only where challengers have scored it, too."""
+    challengers: tuple[ChallengerPart, ...] = ()
+    """What became of it for each challenger."""
+    spans: tuple[FileSpan, ...] = ()
+    """Where Spark reads the rows: which ones; `split` is the task then, and positions mean nothing."""
+    is_cut: bool = False
+    """Where Spark reads the rows: the task has left some of its rows to later ones."""
 
     @property
     def is_whole_split(self) -> bool:
@@ -125,3 +152,5 @@ class FileScan:
     """Files that the filter leaves out, by their partition values and statistics."""
     rows: int | None = None
     """How many rows the files have by the log, those that the filter leaves out among them; None: it does not say."""
+    columns: tuple[str, ...] = ()
+    """What is read of each row."""

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
+from sparkscore.records.feature_records import RowsOrigin
 from sparkscore.records.table_records import TableRef
 
 FilterOperator = Literal["=", "!=", "<", "<=", ">", ">=", "in", "not in", "is null", "is not null"]
@@ -42,3 +43,5 @@ class Snapshot:
     """The columns that the run reads: keys, model inputs, pass-through."""
     keys: tuple[str, ...]
     where: tuple[Condition, ...] = ()
+    origin: RowsOrigin | None = None
+    """From what the rows of this table were made, which the run pins in its place; None: this table is the source."""

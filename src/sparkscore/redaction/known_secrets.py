@@ -30,7 +30,7 @@ _SECRET_NAME = re.compile(
 )
 _NO_SECRET_NAME = re.compile(
     r"(^|[._-])(file|files|path|dir|directory|provider|providers|class|type|enabled|endpoint|ttl|expiration|interval"
-    r"|timeout|regex|pattern|renewer|version|ini)$",
+    r"|timeout|regex|pattern|renewer|version|ini|(prompt|completion|max|total)_tokens|tokens_per_minute)$",
     re.IGNORECASE,
 )
 _PATH_VALUE = re.compile(r"(\.{0,2}|~)/\S*\.\w{1,5}|(\.{0,2}/[a-z][a-z0-9._-]*)+|(file|jceks):\S+|[a-z]+(\.\w+){3,}")

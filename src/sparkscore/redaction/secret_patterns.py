@@ -18,6 +18,9 @@ _ASSIGNED_SECRET = re.compile(
     rf"(?:{_QUOTED}|(?P<open>\\*[\"']).*|[^\s\"'].*?(?=[\s\"']|$))",
     re.MULTILINE,
 )
+_COUNT_BEFORE = re.compile(r"(?i)(?:prompt|completion|max|total)_$")
+_COUNT_NAME = re.compile(r"(?i)tokens(?:_per_minute)?\\*[\"']?\s*[=:]")
+"""Of numbers of tokens, as language models count them."""
 _ASSIGNED_WORDS = ("passw", "passphrase", "pwd", "secret", "token", "credential", "key")
 _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
     # Authorization: Bearer …, "Authorization": "Basic …"
@@ -103,5 +106,16 @@ def _has_word(text: str, words: Sequence[str]) -> bool:
 
 
 def _mask_assigned(found: re.Match[str]) -> str:
+    if _is_count(found):
+        return found[0]
     quote = found["quote"] or found["open"] or ""
     return f"{found['name']}{quote}{MASK}{found['quote'] or ''}"
+
+
+def _is_count(found: re.Match[str]) -> bool:
+    """Whether it is a number of tokens, or the type of one, and no token."""
+    start = found.start("name")
+    before = found.string[max(0, start - len("completion_")) : start]
+    name = found["name"]
+    is_named = _COUNT_BEFORE.search(before) is not None or name.lower().startswith("tokens_per_minute")
+    return is_named and _COUNT_NAME.match(name) is not None

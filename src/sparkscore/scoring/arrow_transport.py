@@ -8,19 +8,49 @@ import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.pandas.types import from_arrow_schema
 
-from sparkscore.scoring.stage_rows import BatchFunction, StageRowScorer
+from sparkscore.scoring.arrow_challengers import ArrowChallengers
+from sparkscore.scoring.counters import Counters
+from sparkscore.scoring.stage_rows import BatchFunction
 from sparkscore.scoring.travelling_counts import COUNTS_COLUMN
 
 
 class ArrowRows(Protocol):
     """A frame, or what else Spark maps in Arrow."""
 
-    def mapInArrow(self, func: Any, schema: Any) -> DataFrame:  # noqa: N802  Spark's name
+    def mapInArrow(self, func: Any, schema: Any, *, profile: Any = None) -> DataFrame:  # noqa: N802  Spark's name
         """What the function makes of the rows of each task."""
 
 
-def score_with_arrow(frame: DataFrame, scorer: StageRowScorer) -> DataFrame:
-    """The stage's rows for a frame of source rows.
+class TaskRowScorer(Protocol):
+    """What a task does with the rows of its part of the source: `StageRowScorer`, or one of several models."""
+
+    @property
+    def counters(self) -> Counters:
+        """What counts its work."""
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The stage."""
+
+    @property
+    def schema_with_counts(self) -> pa.Schema:
+        """The stage and the column of counts."""
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """Batches of the stage for batches of source rows."""
+
+    def score_task(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same for all rows of a task, at whose end its models hear of it."""
+
+    def score_with_counts(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The same with the column of counts."""
+
+
+def score_with_arrow(
+    frame: DataFrame, scorer: TaskRowScorer, *, profile: Any = None, beside: ArrowChallengers | None = None
+) -> DataFrame:
+    """The stage's rows for a frame of source rows. `profile`: of the tasks (`TaskProfile`); `beside`: what else gets
+    the rows.
 
     Needs:   the model's columns and those that are carried along, in the frame.
     Jobs:    none.
@@ -29,11 +59,19 @@ def score_with_arrow(frame: DataFrame, scorer: StageRowScorer) -> DataFrame:
     names = tuple(frame.columns)
     # mapInArrow looks its columns up by name without quoting them: a dot or a backtick would be syntax
     numbered = frame.toDF(*(f"c{index}" for index in range(len(names))))
-    return map_stage_rows(numbered, scorer, lambda score: _RenamedBatchScorer(score, names))
+
+    def wrap(score: BatchFunction) -> BatchFunction:
+        return _RenamedBatchScorer(score if beside is None else beside.follow(score), names)
+
+    return map_stage_rows(numbered, scorer, wrap, profile=profile)
 
 
 def map_stage_rows(
-    rows: ArrowRows, scorer: StageRowScorer, wrap: Callable[[BatchFunction], BatchFunction]
+    rows: ArrowRows,
+    scorer: TaskRowScorer,
+    wrap: Callable[[BatchFunction], BatchFunction],
+    *,
+    profile: Any = None,
 ) -> DataFrame:
     """The stage's rows of a frame; `wrap` makes what its tasks call, of what scores batches of source rows.
 
@@ -41,8 +79,9 @@ def map_stage_rows(
     Runs on: driver.
     """
     if not scorer.counters.is_travelling:
-        return rows.mapInArrow(wrap(scorer), from_arrow_schema(scorer.schema))
-    frame = rows.mapInArrow(wrap(scorer.score_with_counts), from_arrow_schema(scorer.schema_with_counts))
+        return rows.mapInArrow(wrap(scorer.score_task), from_arrow_schema(scorer.schema), profile=profile)
+    schema = from_arrow_schema(scorer.schema_with_counts)
+    frame = rows.mapInArrow(wrap(scorer.score_with_counts), schema, profile=profile)
     return scorer.counters.observe_travelling(frame).drop(COUNTS_COLUMN)
 
 

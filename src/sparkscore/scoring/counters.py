@@ -3,17 +3,15 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import numpy as np
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.host_client import host_cpu_seconds
-from sparkscore.model.host.resident_model import get_resident_scorer, task_gpu_address
-from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.model.host.resident_model import task_gpu_address
 from sparkscore.scoring.gpu_usage import read_gpu_usage
 from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, TravellingSums, add_up_counts
 from sparkscore.spark.session_kind import is_connect_session
@@ -21,9 +19,9 @@ from sparkscore.spark.session_kind import is_connect_session
 _BUCKET_RATIO = 1.1
 """Ratio of one bound of a batch's seconds to the next: percentiles are off by at most a tenth."""
 _BATCH_BUCKET_PREFIX = "batch_s_up_to:"
-
-
-_model_wait = {"s": 0.0}
+_CHOSEN_ROWS_PREFIX = "batch_rows_of:"
+_MODEL_COUNT_PREFIX = "model_count:"
+"""The model's own counts stand apart from ours, whatever their names are."""
 
 
 class Counters:
@@ -43,9 +41,30 @@ class Counters:
         """Count rows that were predicted twice more, and those that differed. Runs on: executor."""
         self._sums.add({"repeated_rows": rows, "unstable_rows": unstable})
 
+    def add_halved_batch(self) -> None:
+        """Count that memory ran out, and batches became half as large. Runs on: executor."""
+        self._sums.add({"batches_halved": 1})
+
+    def add_chosen_rows(self, rows: int | None) -> None:
+        """Count the rows that a task had found to be best for a batch; None: it had found none. Runs on: executor."""
+        if rows is not None:
+            self._sums.add({f"{_CHOSEN_ROWS_PREFIX}{rows}": 1})
+
+    def add_model_counts(self, counts: Mapping[str, float]) -> None:
+        """Add up what the model itself has counted. Runs on: executor."""
+        self._sums.add({f"{_MODEL_COUNT_PREFIX}{name}": value for name, value in counts.items()})
+
+    def add_task_end_error(self) -> None:
+        """Count that the model failed when it was told that a task ends. Runs on: executor."""
+        self._sums.add({"end_task_errors": 1})
+
     def add_load(self, seconds: float) -> None:
         """Count a load of the model. Runs on: executor."""
         self._sums.add({"loads": 1, "load_s": seconds})
+
+    def add_evictions(self, models: int) -> None:
+        """Count models that a worker has dropped for others. Runs on: executor."""
+        self._sums.add({"evictions": models})
 
     @contextmanager
     def measure_task(self) -> Iterator[None]:
@@ -90,28 +109,51 @@ class Counters:
         return int(self._sums.value.get("repeated_rows", 0)), int(self._sums.value.get("unstable_rows", 0))
 
     @property
+    def usage(self) -> Mapping[str, float]:
+        """What `scoring.budgets` may limit: rows, batches, loads, seconds of the CPU and of GPUs, and what the model
+        itself has counted, so far. A name that the model uses, too, is the model's."""
+        own = {name: value for name, value in self._sums.value.items() if ":" not in name}
+        return {"rows": 0, "batches": 0, "cpu_s": 0, "gpu_s": 0, "loads": 0, **own, **self.model_counts}
+
+    @property
     def loads(self) -> int:
         """How many times a process loaded the model so far."""
         return int(self._sums.value.get("loads", 0))
+
+    @property
+    def task_end_errors(self) -> int:
+        """How often the model failed so far when it was told that a task ends."""
+        return int(self._sums.value.get("end_task_errors", 0))
+
+    @property
+    def model_counts(self) -> Mapping[str, float]:
+        """What the model itself has counted so far, by its names, in their order; whole numbers stay whole."""
+        sums = self._sums.value
+        found = {name.removeprefix(_MODEL_COUNT_PREFIX): name for name in sums if name.startswith(_MODEL_COUNT_PREFIX)}
+        values = {name: sums[found[name]] for name in sorted(found)}
+        return {name: value if isinstance(value, int) else round(value, 6) for name, value in values.items()}
 
     def to_dict(self) -> Mapping[str, float]:
         """Rows, batches, loads, load_s, cpu_s, and batch_p50_s, batch_p99_s, the seconds of a batch; repeated_rows,
         which were predicted twice more, and unstable_rows, of which that gave another prediction; where tasks have a
         GPU gpu_s, and the greatest gpu_memory_bytes and gpu_use (0 to 1) that were seen. `cpu_s` is of the workers and
-        of the model processes beside them (residency executor).
+        of the model processes beside them (residency executor). `batch_rows`: the size of batches that most tasks had
+        found to be best, or less; batch_rows_min and batch_rows_max, the least and the greatest; batches_halved, how
+        often memory ran out. With one model per group `evictions`, how often a worker dropped a model for another.
+        `end_task_errors`: how often the model failed when it was told that a task ends.
         """
         sums = self._sums.value
-        totals = {name: round(value, 6) for name, value in sums.items() if not name.startswith(_BATCH_BUCKET_PREFIX)}
-        buckets = sorted(
-            (int(name.removeprefix(_BATCH_BUCKET_PREFIX)), rows)
-            for name, rows in sums.items()
-            if name.startswith(_BATCH_BUCKET_PREFIX)
-        )
+        prefixes = (_BATCH_BUCKET_PREFIX, _CHOSEN_ROWS_PREFIX, _MODEL_COUNT_PREFIX)
+        totals = {name: round(value, 6) for name, value in sums.items() if not name.startswith(prefixes)}
+        buckets, chosen = (_read_histogram(sums, prefix) for prefix in (_BATCH_BUCKET_PREFIX, _CHOSEN_ROWS_PREFIX))
         if buckets:
             totals |= {
-                "batch_p50_s": _histogram_percentile(buckets, 0.5),
-                "batch_p99_s": _histogram_percentile(buckets, 0.99),
+                "batch_p50_s": _bucket_bound(_histogram_percentile(buckets, 0.5)),
+                "batch_p99_s": _bucket_bound(_histogram_percentile(buckets, 0.99)),
             }
+        if chosen:
+            middle = _histogram_percentile(chosen, 0.5)
+            totals |= {"batch_rows": middle, "batch_rows_min": chosen[0][0], "batch_rows_max": chosen[-1][0]}
         return totals
 
 
@@ -120,34 +162,18 @@ def _cpu_s() -> float:
     return time.process_time() + host_cpu_seconds()
 
 
-def make_model_loader(model: ShippedModel, on_load: Callable[[float], None]) -> Callable[[], Scorer]:
-    """What takes the resident model; `on_load` gets the seconds of a load. One in the middle of a batch, after the
-    model's process has died, is part of that batch, and counts 0 seconds.
-
-    Runs on: executor.
-    """
-
-    def load() -> Scorer:
-        start: list[float] = [time.monotonic()]
-        scorer = get_resident_scorer(model, lambda: on_load(time.monotonic() - start[0] if start else 0.0))
-        _model_wait["s"] += time.monotonic() - start.pop()
-        return scorer
-
-    return load
+def _read_histogram(sums: Mapping[str, float], prefix: str) -> list[tuple[int, float]]:
+    """The counts of the names that begin so: the number that follows, and how many there are; ascending."""
+    return sorted((int(name.removeprefix(prefix)), count) for name, count in sums.items() if name.startswith(prefix))
 
 
-def model_wait_s() -> float:
-    """Seconds that this process has waited for models to be loaded, by any process.
-
-    Runs on: executor.
-    """
-    return _model_wait["s"]
+def _histogram_percentile(counts: list[tuple[int, float]], share: float) -> int:
+    """The value that at least this share is within."""
+    below = np.cumsum([count for _, count in counts])
+    return counts[int(np.searchsorted(below, share * below[-1]))][0]
 
 
-def _histogram_percentile(buckets: list[tuple[int, float]], share: float) -> float:
-    """The bound that at least this share of the batches is within."""
-    below = np.cumsum([rows for _, rows in buckets])
-    bucket, _ = buckets[int(np.searchsorted(below, share * below[-1]))]
+def _bucket_bound(bucket: int) -> float:
     return float(f"{_BUCKET_RATIO**bucket:.3g}")
 
 

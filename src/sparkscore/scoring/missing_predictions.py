@@ -1,14 +1,16 @@
 """Which predictions lack a part that must be there. Runs on executors."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 from sparkscore.predicates.prediction_masks import missing_predictions_mask
 from sparkscore.schemas import build_reject_array
-from sparkscore.scoring.reject_bisection import NULL_PREDICTION, REJECT_MESSAGES, ScoredBatch
+from sparkscore.scoring.reject_bisection import NULL_PREDICTION, REJECT_MESSAGES
 
 
 def reject_missing_predictions(scored: ScoredBatch, nullable: Collection[str]) -> ScoredBatch:
@@ -25,4 +27,4 @@ def reject_missing_predictions(scored: ScoredBatch, nullable: Collection[str]) -
     rejects = build_reject_array(codes, pa.nulls(rows, pa.string()), messages)
     if scored.rejects is not None:
         rejects = pc.if_else(mask, rejects, scored.rejects)
-    return ScoredBatch(scored.predictions.take(kept), rejects)
+    return replace(scored, predictions=scored.predictions.take(kept), rejects=rejects)

@@ -7,15 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.errors import SignatureError
-from sparkscore.model.signature.lossless_casts import cast_losslessly, is_lossless_cast
-from sparkscore.model.signature.model_inputs import input_names
-from sparkscore.model.signature.number_casts import refuse_new_infinities
-from sparkscore.records import ModelInput
+from sparkscore.model.signature.number_casts import cast_where_lossless
+from sparkscore.model.signature.open_types import close_input_type, has_open_type, map_value_path
+from sparkscore.records import ModelInput, field_path
 from sparkscore.scoring.kernel import KEEP_COLUMN
+from sparkscore.scoring.nested_columns import build_nested_column
 
 REASON_SEPARATOR = "\n"
-"""Between a reject's code and the class of its error."""
+"""Between a reject's code, its message, which is one line, and the class of its error."""
 NO_ANSWER = ""
 """The reason of a row that is not rejected and whose prediction is a struct that is NULL: its parts do not say so."""
 
@@ -28,29 +27,16 @@ _NULLABLE_PANDAS_TYPES = {
 
 
 def to_kernel_batch(parts: Sequence[Any], inputs: Sequence[ModelInput], *, has_keep_column: bool) -> pa.RecordBatch:
-    """The kernel's batch: one column per part, or per field where the only part is a struct.
+    """The kernel's batch: one column per part.
 
     Needs:   with `has_keep_column`, a boolean column before the others.
-    Raises:  SignatureError where a struct lacks an input.
     """
     keep, columns = list(parts[:has_keep_column]), list(parts[has_keep_column:])
-    if len(columns) == 1 and isinstance(columns[0], pd.DataFrame) and not _is_struct_value(columns[0], inputs):
-        columns = _struct_columns(columns[0], inputs)
     arrays = [pa.array(column, pa.bool_()) for column in keep]
     arrays += [
         _to_arrow_column(column, inputs[index] if index < len(inputs) else None) for index, column in enumerate(columns)
     ]
     return pa.record_batch(arrays, [KEEP_COLUMN] * has_keep_column + [str(index) for index in range(len(columns))])
-
-
-def to_pandas_column(column: pa.Array) -> Any:
-    """The predictions as Spark takes them: a Series, for structs a frame; times without a zone, as they came."""
-    kind = column.type
-    if pa.types.is_struct(kind):
-        return pd.DataFrame(
-            {field.name: _to_pandas_part(part) for field, part in zip(kind, column.flatten(), strict=True)}
-        )
-    return _to_pandas_part(column)
 
 
 def _to_pandas_part(column: pa.Array) -> Any:
@@ -81,17 +67,17 @@ def _without_time_zones(kind: pa.DataType) -> pa.DataType:
 def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
     """The kernel's result: the prediction, or each field of one that is a struct, numbered; and `reason`.
 
-    That is a reject's code and error, one below the other: Spark's JVM makes rows of each column of a result. A column
-    of nothing is Arrow's: it costs nothing to make, and Spark takes it as it is.
+    That is a reject's code, message and error, one below the other: Spark's JVM makes rows of each column of a result.
+    A column of nothing is Arrow's: it costs nothing to make, and Spark takes it as it is.
     """
     prediction = scored_batch.column(0)
     parts = prediction.flatten() if pa.types.is_struct(prediction.type) else [prediction]
     columns = {str(index): _to_pandas_part(part) for index, part in enumerate(parts)}
     reason = pa.nulls(scored_batch.num_rows, pa.string())
     if scored_batch.num_columns > 1:
-        code, error, _ = scored_batch.column(1).flatten()  # the message follows from the code
+        code, error, message = scored_batch.column(1).flatten()
         reason = pc.binary_join_element_wise(
-            code, error, REASON_SEPARATOR, null_handling="replace", null_replacement=""
+            code, message, error, REASON_SEPARATOR, null_handling="replace", null_replacement=""
         )
         reason = pc.if_else(code.is_valid(), reason, pa.scalar(None, pa.string()))
     if pa.types.is_struct(prediction.type) and prediction.null_count:
@@ -100,38 +86,40 @@ def to_pandas_result(scored_batch: pa.RecordBatch) -> pd.DataFrame:
     return pd.DataFrame(columns, copy=False)
 
 
-def _is_struct_value(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> bool:
-    """Whether the struct is the value of a model's only input, rather than a row of inputs."""
-    return len(inputs) == 1 and pa.types.is_struct(inputs[0].type) and inputs[0].name not in frame.columns
-
-
-def _struct_columns(frame: pd.DataFrame, inputs: Sequence[ModelInput]) -> list[Any]:
-    """The columns of a struct: by name, for a signature without names by position. Optional inputs may be left out."""
-    if any(one.name is None for one in inputs):
-        return [frame.iloc[:, index] for index in range(frame.shape[1])]
-    missing = [one.name for one in inputs if one.required and one.name not in frame.columns]
-    if missing:
-        raise SignatureError(
-            f"a struct with the fields {', '.join(map(str, frame.columns))}, without {', '.join(map(str, missing))}",
-            f"the model's inputs: {', '.join(input_names(inputs))}",
-            "give the struct's fields the inputs' names",
-        )
-    nulls = pd.Series([None] * len(frame), dtype=object)
-    return [frame[one.name] if one.name in frame.columns else nulls for one in inputs]
-
-
 def _to_arrow_column(column: Any, model_input: ModelInput | None) -> pa.Array:
     """One column. Doubles keep NaN. Numbers inside structs in lists arrive as Python's, which have no width."""
+    guide = ModelInput(None, pa.string(), required=False) if model_input is None else model_input
+    array = _infer_udf_column(column, guide.type, guide)
+    if guide.may_round or isinstance(column, pd.DataFrame) or not pa.types.is_nested(guide.type):
+        return array
+    return _cast_python_numbers(array, guide.type, guide)
+
+
+def _infer_udf_column(column: Any, kind: pa.DataType, model_input: ModelInput, path: str = "") -> pa.Array:
+    """The column in the Arrow type that it has by itself, but for dicts: the signature tells maps and structs apart."""
     if isinstance(column, pd.DataFrame):
-        return pa.StructArray.from_arrays(
-            [_to_arrow_column(column[name], None) for name in column.columns], [str(name) for name in column.columns]
-        )
+        names = [str(name) for name in column.columns]
+        parts = [
+            _infer_udf_column(column[name], *_find_field(kind, str(name), path, model_input)) for name in column.columns
+        ]
+        return pa.StructArray.from_arrays(parts, names)
+    if column.dtype == object and has_open_type(kind):
+        return _cast_python_numbers(build_nested_column(column.tolist(), kind), kind, model_input, path)
     array = pa.array(column, from_pandas=column.dtype.kind != "f")
-    array = array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
-    if model_input is None or model_input.may_round or not pa.types.is_nested(model_input.type):
-        return array
-    if not is_lossless_cast(array.type, model_input.type, widths=False):
-        return array
-    cast = cast_losslessly(array, model_input.type)
-    refuse_new_infinities(array, cast, str(model_input.name))
-    return cast
+    return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
+
+
+def _find_field(
+    kind: pa.DataType, name: str, path: str, model_input: ModelInput
+) -> tuple[pa.DataType, ModelInput, str]:
+    """The type that a field of a struct has in the signature, where that says so."""
+    if pa.types.is_struct(kind):
+        inner = kind.field(name).type if kind.get_field_index(name) >= 0 else pa.string()
+        return inner, model_input, field_path(path, name)
+    return (kind.item_type if pa.types.is_map(kind) else kind), model_input, map_value_path(path)
+
+
+def _cast_python_numbers(array: pa.Array, kind: pa.DataType, model_input: ModelInput, path: str = "") -> pa.Array:
+    """Numbers that were Python's, which have no width, in the width that the signature says, where it holds them."""
+    target = close_input_type(kind, array.type, model_input.optional, path)
+    return cast_where_lossless(array, target, str(model_input.name))

@@ -5,7 +5,6 @@ pandas cannot tell NULL from NaN in doubles. Integers with NULLs are exact only 
 """
 
 from collections.abc import Iterator, Sequence
-from functools import cache, reduce
 from typing import Any, Union
 
 import pandas as pd
@@ -18,17 +17,19 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
-from sparkscore.scoring.counters import Counters, make_model_loader
+from sparkscore.scoring.batch_sizer import BatchSizer
+from sparkscore.scoring.counted_kernel import build_counted_kernel
+from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.kernel import Kernel
 from sparkscore.scoring.pandas_conversion import (
     NO_ANSWER,
     REASON_SEPARATOR,
     to_kernel_batch,
-    to_pandas_column,
     to_pandas_result,
 )
-from sparkscore.scoring.reject_bisection import REJECT_MESSAGES
+from sparkscore.scoring.resident_sizers import get_batch_sizer
 from sparkscore.scoring.task_errors import mark_task_errors
+from sparkscore.scoring.task_models import ending_models
 from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, counts_array, mark_last
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.reject_column import reject_column
@@ -66,12 +67,10 @@ def score_with_pandas_udf(
     scored_frame = frame.withColumn(_RESULT_COLUMN, predict(*inputs) if keep is None else predict(is_kept, *inputs))
     scored_frame = counters.observe_travelling(scored_frame, f"{_RESULT_COLUMN}.{COUNTS_COLUMN}")
     reason = F.col(f"{_RESULT_COLUMN}.reason")
-    code = F.substring_index(reason, REASON_SEPARATOR, 1)
-    error = reason.substr(
-        F.length(code) + F.lit(1 + len(REASON_SEPARATOR)), F.length(reason)
-    )  # may hold such lines itself
+    parts = F.split(reason, REASON_SEPARATOR, 3)  # the last one may hold such lines itself
+    code, message, error = (F.get(parts, index) for index in range(3))
     is_rejected = reason.isNotNull() & (reason != F.lit(NO_ANSWER))
-    reject = F.when(is_rejected, reject_column(code, F.nullif(error, F.lit("")), _reject_message(code)))
+    reject = F.when(is_rejected, reject_column(code, F.nullif(error, F.lit("")), message))
     # `when`: a struct of NULLs becomes NULL
     scored_rows = {
         PREDICTION_COLUMN: F.when(is_kept & reason.isNull(), _assemble_prediction(model.output)),
@@ -80,46 +79,14 @@ def score_with_pandas_udf(
     return scored_frame.withColumns(scored_rows).drop(_RESULT_COLUMN)
 
 
-def make_prediction_udf(model: ShippedModel) -> Any:
-    """The iterator pandas_udf that predicts batches of the model's inputs: a row that the model fails on ends it.
-
-    Its work is not counted: a caller has no point at which it could ask.
-
-    The model is taken at the first batch, never for an empty partition.
-    Runs on: driver; its body runs on executors.
-    """
-
-    def predictions(batches: Iterator[Any]) -> Iterator[Any]:
-        kernel = Kernel(
-            model, load=cache(make_model_loader(model, _ignore_counts)), on_batch=_ignore_counts, collect_rejects=False
-        )
-        for scored in _run_kernel(kernel, batches, has_keep_column=False):
-            yield to_pandas_column(scored.column(0))
-
-    def series(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.Series]:
-        yield from predictions(batches)
-
-    def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
-        yield from predictions(batches)
-
-    body: Any = frames if pa.types.is_struct(model.output) else series
-    return pandas_udf(body, from_arrow_type(model.output))  # type: ignore[call-overload]
-
-
 def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_column: bool) -> Any:
-    """The same with rejects: a struct of the prediction's parts, then `reason`; with `has_keep_column`, of a
-    boolean column before the inputs."""
+    """The iterator pandas_udf that predicts batches of the model's inputs: a struct of the prediction's parts, then
+    `reason`; with `has_keep_column`, of a boolean column before the inputs."""
 
     def frames(batches: Iterator[tuple[UdfArgument, ...]]) -> Iterator[pd.DataFrame]:
-        load = cache(make_model_loader(model, counters.add_load))
-        kernel = Kernel(
-            model,
-            load=load,
-            on_batch=counters.add_batch,
-            on_repeat=counters.add_repeat,
-            on_filled=counters.add_filled_values,
-        )
-        scored = _measure_task(counters, _run_kernel(kernel, batches, has_keep_column=has_keep_column))
+        sizer = get_batch_sizer(model)
+        kernel = build_counted_kernel(model, counters, sizer)
+        scored = _measure_task(counters, _run_kernel(kernel, batches, has_keep_column=has_keep_column), sizer)
         if counters.is_travelling:
             yield from _add_counts(counters, scored)
         else:
@@ -132,9 +99,10 @@ def _make_rejecting_udf(model: ShippedModel, counters: Counters, *, has_keep_col
     return pandas_udf(frames, StructType(fields))  # type: ignore[call-overload]
 
 
-def _measure_task(counters: Counters, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    with counters.measure_task():
+def _measure_task(counters: Counters, batches: Iterator[pa.RecordBatch], sizer: BatchSizer) -> Iterator[pa.RecordBatch]:
+    with counters.measure_task(), ending_models(counters):
         yield from batches
+        counters.add_chosen_rows(sizer.chosen_rows)
 
 
 def _add_counts(counters: Counters, batches: Iterator[pa.RecordBatch]) -> Iterator[pd.DataFrame]:
@@ -151,13 +119,14 @@ def _add_counts(counters: Counters, batches: Iterator[pa.RecordBatch]) -> Iterat
 
 def _run_kernel(kernel: Kernel, batches: Iterator[Any], *, has_keep_column: bool) -> Iterator[pa.RecordBatch]:
     with mark_task_errors(kernel.model.secret, sensitive=kernel.model.sensitive):
-        for batch in batches:
-            parts = batch if isinstance(batch, tuple) else (batch,)
-            yield kernel(to_kernel_batch(parts, kernel.model.inputs, has_keep_column=has_keep_column))
-
-
-def _ignore_counts(*_: float) -> None:
-    """Nobody asks."""
+        given = (
+            to_kernel_batch(
+                batch if isinstance(batch, tuple) else (batch,), kernel.model.inputs, has_keep_column=has_keep_column
+            )
+            for batch in batches
+        )
+        for group in kernel.sizer.group_batches(given):
+            yield from kernel.score_group(group)
 
 
 def _assemble_prediction(output: pa.DataType) -> Column:
@@ -165,9 +134,3 @@ def _assemble_prediction(output: pa.DataType) -> Column:
     if not pa.types.is_struct(output):
         return F.col(f"{_RESULT_COLUMN}.0")
     return F.struct(*(F.col(f"{_RESULT_COLUMN}.{index}").alias(field.name) for index, field in enumerate(output)))
-
-
-def _reject_message(code: Column) -> Column:
-    """What a reject says by its code."""
-    cases = [(code == known_code, F.lit(message)) for known_code, message in REJECT_MESSAGES.items()]
-    return reduce(lambda column, case: column.when(*case), cases[1:], F.when(*cases[0]))

@@ -8,7 +8,7 @@ import pyarrow as pa
 from pyspark.accumulators import Accumulator, AccumulatorParam
 from pyspark.sql import DataFrame, SparkSession
 
-from sparkscore.records import ScoredPart, StagedFile
+from sparkscore.records import ChallengerPart, ScoredPart, StagedFile
 from sparkscore.scoring.counters import Counters
 from sparkscore.spark.session_kind import is_connect_session
 
@@ -115,8 +115,9 @@ class RowReporter:
 
 def encode_part_report(part: ScoredPart, counts: str) -> bytes:
     """A report as bytes of Arrow, whose reader runs no code. Runs on: executor."""
-    files = [{**dataclasses.asdict(file), "first": None, "last": None} for file in part.files]
-    header = {**dataclasses.asdict(part), "files": files, "counts": counts}
+    files = [_file_to_header(file) for file in part.files]
+    beside = [{**dataclasses.asdict(one), "files": [*map(_file_to_header, one.files)]} for one in part.challengers]
+    header = {**dataclasses.asdict(part), "files": files, "counts": counts, "challengers": beside}
     keys = pa.array([key for file in part.files for key in (file.first, file.last)])
     schema = pa.schema([("key", keys.type)], metadata={_HEADER: json.dumps(header).encode()})
     sink = pa.BufferOutputStream()
@@ -135,13 +136,23 @@ def decode_part_report(content: bytes) -> tuple[ScoredPart, str]:
         StagedFile(**{**file, "first": keys[2 * index], "last": keys[2 * index + 1]})
         for index, file in enumerate(header.pop("files"))
     )
-    layout = header.pop("layout")
+    layout, spans = header.pop("layout"), tuple(map(tuple, header.pop("spans")))
+    beside = tuple(
+        ChallengerPart(**{**one, "files": tuple(StagedFile(**file) for file in one["files"])})
+        for one in header.pop("challengers")
+    )
     part = ScoredPart(
-        **{**header, "first": tuple(header["first"]), "last": tuple(header["last"])},
+        **{**header, "first": tuple(header["first"]), "last": tuple(header["last"]), "spans": spans},
         files=files,
         layout=None if layout is None else (layout[0], layout[1]),
+        challengers=beside,
     )
     return part, counts
+
+
+def _file_to_header(file: StagedFile) -> dict[str, Any]:
+    """The file without its keys, which JSON could change."""
+    return {**dataclasses.asdict(file), "first": None, "last": None}
 
 
 class _ListAppendParam(AccumulatorParam[list[Any]]):

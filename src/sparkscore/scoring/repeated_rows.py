@@ -36,7 +36,7 @@ def count_unstable_rows(score: Scorer, columns: Sequence[pa.Array]) -> int | Non
     Runs on: executor.
     """
     try:
-        first, second = score(columns).to_pylist(), score(columns).to_pylist()
+        first, second = (score(columns).predictions.to_pylist() for _ in range(2))
     except Exception:  # noqa: BLE001  the rows have their predictions, whatever it is
         return None
     return sum(not is_same_prediction(*both) for both in zip(first, second, strict=True))

@@ -4,10 +4,11 @@ Spark schedules and retries; rows never pass through its JVM.
 """
 
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
@@ -17,10 +18,11 @@ from sparkscore.errors import BatchTimeout
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.records import FileScan, PartRows, ScoredPart, SplitPart, SplitReader, TableLocation
 from sparkscore.scoring.arrow_transport import map_stage_rows
-from sparkscore.scoring.counters import model_wait_s
+from sparkscore.scoring.challengers_of_part import ChallengersOfPart, PassChallenger
 from sparkscore.scoring.part_reports import REPORT_SCHEMA, PartReporter, open_part_reports
 from sparkscore.scoring.stage_rows import BatchFunction, StageRowScorer
 from sparkscore.scoring.task_errors import mark_task_errors
+from sparkscore.scoring.task_models import end_task_models, ending_models, model_wait_s
 from sparkscore.scoring.task_sizing import (
     Allowance,
     Pace,
@@ -31,7 +33,6 @@ from sparkscore.scoring.task_sizing import (
     remaining_part,
 )
 from sparkscore.spark.background_job import run_in_background
-from sparkscore.spark.session_kind import count_task_slots
 from sparkscore.spark.split_frame import (
     create_part_frame,
     create_split_frame,
@@ -39,11 +40,12 @@ from sparkscore.spark.split_frame import (
     iterate_splits,
     split_evenly,
 )
+from sparkscore.spark.task_profiles import TaskProfile, plan_task_profile
 from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.stage.part_summaries import PartSummaries
 
 
-def stage_scan_parts(
+def stage_scan_parts(  # noqa: PLR0913  what is read, what is done with it, and how, each a plain value
     spark: SparkSession,
     scan: FileScan,
     scorer: StageRowScorer,
@@ -52,11 +54,16 @@ def stage_scan_parts(
     parts: Sequence[SplitPart],
     key: str,
     commit_interval_s: float,
+    tasks: TaskProfile | None = None,
+    challengers: Callable[[], Sequence[PassChallenger]] = tuple,
+    check_between_jobs: Callable[[], None] | None = None,
 ) -> Generator[list[ScoredPart], None, None]:
     """Read, score and write these parts; yields the finished ones about twice a second.
 
     Leaving it early stops the job. `commit_interval_s`: how often
-    finished work must be committed; no task takes much longer.
+    finished work must be committed; no task takes much longer. `tasks`: what each gets; None: as the session has it.
+    `challengers`: those that get the rows of the next job, too. `check_between_jobs`: asked before each job but the
+    first; with it a job has one task per slot, so that an error of it costs no work.
 
     Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two
              batches, unless it would finish in the same time again; more jobs for what they leave, cut and
@@ -65,9 +72,10 @@ def stage_scan_parts(
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    yield from _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s).score_parts(
-        list(parts)
-    )
+    tasks = tasks or plan_task_profile(spark, {})
+    running = _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s, tasks=tasks)
+    running.choose_challengers, running.check_between_jobs = challengers, check_between_jobs
+    yield from running.score_parts(list(parts))
 
 
 class _RunningScan:
@@ -82,18 +90,22 @@ class _RunningScan:
         *,
         key: str,
         commit_interval_s: float,
+        tasks: TaskProfile,
     ) -> None:
         self._spark, self._scan, self._scorer, self._location = spark, scan, scorer, location
         self._key, self._commit_interval_s = key, commit_interval_s
-        self._slots = count_task_slots(spark)
+        self._profile, self._slots = tasks.profile, tasks.slots
         self._reports = open_part_reports(spark, scorer.counters)
+        self.choose_challengers: Callable[[], Sequence[PassChallenger]] = tuple
+        self.check_between_jobs: Callable[[], None] | None = None
         self._pace = Pace()
         self._layouts: dict[tuple[int, int], tuple[int, int]] = {}
 
     def score_parts(self, remaining: list[SplitPart]) -> Generator[list[ScoredPart], None, None]:
         """Run job after job; a job of which no task reports anything is the last one."""
         while remaining:
-            tasks = self._plan_tasks(remaining)
+            planned = self._plan_tasks(remaining)
+            tasks, later = (planned, []) if self.check_between_jobs is None else self._cut_wave(planned)
             scored: list[ScoredPart] = []
             for reported in self._run_job(tasks):
                 scored += reported
@@ -102,6 +114,14 @@ class _RunningScan:
                 return
             self._update_pace(scored)
             remaining = _remaining_parts([part for task in tasks for part in task], scored)
+            remaining += [part for task in later for part in task]
+            if remaining and self.check_between_jobs is not None:
+                self.check_between_jobs()
+
+    def _cut_wave(
+        self, planned: Sequence[list[SplitPart]]
+    ) -> tuple[Sequence[list[SplitPart]], Sequence[list[SplitPart]]]:
+        return planned[: self._slots], planned[self._slots :]
 
     def _plan_tasks(self, remaining: Sequence[SplitPart]) -> list[list[SplitPart]]:
         if not self._pace.splits:
@@ -124,10 +144,16 @@ class _RunningScan:
             is_pace_known=bool(self._pace.splits),
         )
         task = _StageWriterTask(
-            self._scan.reader, self._scorer, self._location, self._key, self._reports.reporter, allowance
+            self._scan.reader,
+            self._scorer,
+            self._location,
+            self._key,
+            self._reports.reporter,
+            allowance,
+            tuple(self.choose_challengers()),
         )
         frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(
-            task, from_arrow_schema(REPORT_SCHEMA)
+            task, from_arrow_schema(REPORT_SCHEMA), profile=self._profile
         )
         with run_in_background(self._spark, partial(self._reports.run_tasks, frame)) as job:
             for _ in job.ticks():
@@ -151,13 +177,15 @@ def _remaining_parts(parts: Sequence[SplitPart], scored: Sequence[ScoredPart]) -
     return [rest for rest in remaining if rest is not None]
 
 
-def score_scan_frame(spark: SparkSession, scan: FileScan, scorer: StageRowScorer) -> DataFrame:
+def score_scan_frame(spark: SparkSession, scan: FileScan, scorer: StageRowScorer, *, profile: Any = None) -> DataFrame:
     """The stage's rows of a scan as a frame, for stores to which only Spark can write.
 
     Jobs:    none.
     """
     splits = create_split_frame(spark, scan.splits, [[number] for number in range(len(scan.splits))])
-    return map_stage_rows(splits, scorer, lambda score: _ScanFrameTask(scan.reader, score, scorer.model))
+    return map_stage_rows(
+        splits, scorer, lambda score: _ScanFrameTask(scan.reader, score, scorer.model), profile=profile
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +210,29 @@ class _StageWriterTask:
     key: str
     reporter: PartReporter
     allowance: Allowance
+    challengers: tuple[PassChallenger, ...] = ()
 
     def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        parts = [*iterate_parts(batches)]  # all: Spark gives up a worker that leaves its input unread, and its model
+        with ending_models():
+            parts = [*iterate_parts(batches)]  # all: Spark gives up a worker that leaves its input unread
+            yield from self._score_parts(parts)
+
+    def _score_parts(self, parts: Sequence[tuple[SplitPart, bytes]]) -> Iterator[pa.RecordBatch]:
         task = _TaskProgress(self.allowance, sum(part.share for part, _ in parts))
-        for part, split in parts:
-            if task.is_over():
-                return
+        for number, (part, split) in enumerate(parts, 1):
             started_s, rows = task.spent_s(), self.reader.read_part(split, part.first, part.last)
-            found = PartSummaries(self.scorer.summaries)
-            with _name_split_in_errors(self.reader, split, self.scorer.model):
+            found, beside = PartSummaries(self.scorer.summaries), ChallengersOfPart(self.challengers, self.key)
+            with _name_split_in_errors(self.reader, split, self.scorer.model), beside:
                 source = found.follow_source(task.limit_to_allowance(rows, part.share), rows)
-                staged = found.follow_staged(self.scorer(source))
+                staged = found.follow_staged(self.scorer(beside.follow_source(source)))
                 files = write_stage_files(staged, self.scorer.schema, self.location, self.key, found.to_file_notes)
-            share = part.share * rows.share_read
-            task.scored_share += share
+                beside.score_waiting()
+                share = part.share * rows.share_read
+                task.scored_share += share
+                is_last = number == len(parts) or rows.share_read < 1 or task.is_over()
+                if is_last:  # what models count now is a part of the last report
+                    end_task_models()
+                challengers = beside.close()
             report = self.reporter.report_part(
                 ScoredPart(
                     split=part.split,
@@ -208,11 +244,13 @@ class _StageWriterTask:
                     seconds=task.spent_s() - started_s,
                     layout=rows.layout if rows.position[1] else None,
                     rows_read=found.rows_read,
+                    read_s=beside.read_s,
+                    challengers=challengers,
                 ),
                 self.scorer.counters,
             )
             yield pa.record_batch([pa.array([report], pa.binary())], schema=REPORT_SCHEMA)
-            if rows.share_read < 1:
+            if is_last:
                 return
 
 

@@ -61,7 +61,7 @@ def recover_task_error(error: Exception, secret: str) -> SparkscoreError | None:
         for signature, line in _ERROR_MARK_PATTERN.findall(text):
             if hmac.compare_digest(signature, _sign_line(line, secret)):
                 return _parse_error_note(line)
-    return _worker_crash_error() if _is_crash(error) else None
+    return _worker_crash_error() if is_worker_crash(error) else None
 
 
 def _add_error_note(error: SparkscoreError, secret: str) -> None:
@@ -74,8 +74,11 @@ def _sign_line(line: str, secret: str) -> str:
     return hmac.new(secret.encode(), line.encode(), hashlib.sha256).hexdigest()
 
 
-def _is_crash(error: Exception) -> bool:
-    """Whether Spark itself says that a worker ended, not a message that quotes it."""
+def is_worker_crash(error: Exception) -> bool:
+    """Whether Spark itself says that a worker ended, not a message that quotes it.
+
+    Runs on: driver.
+    """
     if is_from_python(error):
         return False
     throwables = throwables_of(error)

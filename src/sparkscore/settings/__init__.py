@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sparkscore.settings.job_settings import Settings
+    from sparkscore.settings.model_settings import ModelSettings
     from sparkscore.settings.monitor_settings import DriftSettings, SlaSettings
-    from sparkscore.settings.scoring_settings import ModelSettings
     from sparkscore.settings.table_settings import TableSettings
     from sparkscore.settings.trust_settings import TrustSettings
 
@@ -17,7 +17,7 @@ __all__ = ["DriftSettings", "ModelSettings", "Settings", "SlaSettings", "TableSe
 
 _HOMES = {
     "DriftSettings": "monitor_settings",
-    "ModelSettings": "scoring_settings",
+    "ModelSettings": "model_settings",
     "Settings": "job_settings",
     "SlaSettings": "monitor_settings",
     "TableSettings": "table_settings",

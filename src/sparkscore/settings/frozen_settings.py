@@ -42,6 +42,12 @@ class FrozenSettings(BaseModel):
         return value
 
 
+def list_changed_settings(settings: FrozenSettings) -> list[str]:
+    """The settings whose values are other than their defaults."""
+    defaults = {name: one.get_default(call_default_factory=True) for name, one in type(settings).model_fields.items()}
+    return [name for name, default in defaults.items() if getattr(settings, name) != default]
+
+
 def _plain_types(annotation: Any) -> Iterator[Any]:
     inner = get_args(annotation)
     yield from (plain for part in inner for plain in _plain_types(part)) if inner else (annotation,)

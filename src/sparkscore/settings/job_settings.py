@@ -8,13 +8,19 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic.config import JsonDict
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
 from sparkscore.redaction.known_secrets import register_named_secrets
-from sparkscore.settings.frozen_settings import FrozenSettings
+from sparkscore.schemas import REASON_NAMES
+from sparkscore.settings.challenger_settings import ChallengerSettings, find_repeated_challengers
+from sparkscore.settings.exploded_view_settings import find_view_problems
+from sparkscore.settings.feature_settings import describe_features
+from sparkscore.settings.frozen_settings import FrozenSettings, list_changed_settings
+from sparkscore.settings.input_expressions import serialize_input_source
+from sparkscore.settings.label_settings import LabelSettings
 from sparkscore.settings.layers import (
     is_uri,
     merge_layers,
@@ -23,10 +29,19 @@ from sparkscore.settings.layers import (
     resolve_layer_paths,
     to_absolute_path,
 )
+from sparkscore.settings.lineage_settings import LineageSettings
+from sparkscore.settings.llm_settings import ENDPOINT_SCHEME, LlmSettings
+from sparkscore.settings.model_settings import ModelSettings
 from sparkscore.settings.monitor_settings import DriftSettings, MonitorSettings, ProfileSettings, SlaSettings
+from sparkscore.settings.optimize_settings import OptimizeSettings
+from sparkscore.settings.output_column_settings import find_output_column_problems
 from sparkscore.settings.output_names import explicit_renames, find_rename_problems, map_output_names
+from sparkscore.settings.output_settings import OutputSettings
+from sparkscore.settings.performance_settings import PerformanceSettings
+from sparkscore.settings.promotion_settings import PromotionSettings
+from sparkscore.settings.reasons_settings import ReasonsSettings
 from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
-from sparkscore.settings.scoring_settings import GateSettings, ModelSettings, OutputSettings, ScoringSettings
+from sparkscore.settings.scoring_settings import GateSettings, ScoringSettings
 from sparkscore.settings.setting_origins import SettingOrigins
 from sparkscore.settings.setting_secrets import find_paths_with_credentials, register_layer_secrets
 from sparkscore.settings.setting_variables import (
@@ -37,8 +52,25 @@ from sparkscore.settings.setting_variables import (
 )
 from sparkscore.settings.settings_errors import to_config_error
 from sparkscore.settings.source_settings import SourceSettings
+from sparkscore.settings.stream_settings import StreamSettings
 
 JOB_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$"
+_MAX_PROBLEMS = 10
+_NO_ENDPOINT_SETTINGS = (
+    "by",
+    "groups",
+    "cache_models",
+    "params",
+    "config",
+    "runtime",
+    "providers",
+    "torch",
+    "signature",
+)
+_PROMPT_TEMPLATES = ("llm.prompt", "llm.system")
+"""In these, braces are for the rows."""
+_NO_CHANCE = (0, "0", "0.0")
+"""Temperatures at which equal prompts get equal answers, so that none is paid twice: `model.reuse` is on."""
 JOB_NAME_EXTRA: JsonDict = {
     "expected": "up to 128 letters, digits, dots, dashes and underscores; the first is a letter or a digit"
 }
@@ -59,13 +91,64 @@ class Settings(FrozenSettings):
     )
     source: SourceSettings
     model: ModelSettings
+    llm: LlmSettings = LlmSettings()
     scoring: ScoringSettings = ScoringSettings()
     gate: GateSettings = GateSettings()
     output: OutputSettings
+    reasons: ReasonsSettings | None = Field(
+        default=None,
+        description="which features have made each prediction what it is, beside it: {top: 3}",
+    )
     profile: ProfileSettings = ProfileSettings()
     drift: DriftSettings = DriftSettings()
     sla: SlaSettings = SlaSettings()
     monitor: MonitorSettings = MonitorSettings()
+    lineage: LineageSettings = LineageSettings()
+    optimize: OptimizeSettings = OptimizeSettings()
+    labels: LabelSettings = LabelSettings()
+    performance: PerformanceSettings = PerformanceSettings()
+    stream: StreamSettings = StreamSettings()
+    challengers: tuple[ChallengerSettings, ...] = Field(
+        default=(),
+        description="models that score the same rows beside the champion, for <table>_challengers:"
+        " [{uri: models:/late@challenger}]",
+    )
+
+    promotion: PromotionSettings = PromotionSettings()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _name_endpoint_model(cls, given: Any) -> Any:
+        """A job with a section llm has no `model.uri` of its own, and reuses answers that leave nothing to chance."""
+        llm = given.get("llm") if isinstance(given, dict) else None
+        model = given.get("model", {}) if isinstance(given, dict) else None
+        if not isinstance(llm, Mapping) or not isinstance(model, Mapping) or not llm.get("base_url"):
+            return given
+        uri = f"{ENDPOINT_SCHEME}{llm.get('model') or ''}"
+        if model.get("uri") not in (None, uri):
+            raise ValueError("model.uri and llm.base_url: one of them scores; remove the other")
+        own = {"uri": uri, "reuse": llm.get("temperature", 0) in _NO_CHANCE}
+        return {**given, "model": {**own, **{name: one for name, one in model.items() if name != "uri"}}}
+
+    @model_validator(mode="after")
+    def _check_endpoint_model(self) -> Self:
+        if self.model.uri.startswith(ENDPOINT_SCHEME) and not self.llm.is_used:
+            raise ValueError(f"model.uri {self.model.uri}: an endpoint is set by section llm")
+        if self.llm.is_used:
+            idle = [name for name in list_changed_settings(self.model) if name in _NO_ENDPOINT_SETTINGS]
+            if idle:
+                raise ValueError(f"model.{', model.'.join(idle)} has no effect with a section llm")
+        return self
+
+    @field_validator("challengers")
+    @classmethod
+    def _refuse_repeated_challengers(
+        cls, challengers: tuple[ChallengerSettings, ...]
+    ) -> tuple[ChallengerSettings, ...]:
+        problems = find_repeated_challengers(challengers)
+        if problems:
+            raise ValueError("; ".join(problems))
+        return challengers
 
     @model_validator(mode="after")
     def _refuse_credentials_in_paths(self) -> Self:
@@ -81,17 +164,69 @@ class Settings(FrozenSettings):
     @model_validator(mode="after")
     def _check_segments(self) -> Self:
         """The values of a segment are shown, and are columns of the prediction table."""
-        source, segments = self.source, self.profile.segments
-        unknown = [name for name in segments if name not in (*source.keys, *source.passthrough)]
-        if unknown:
-            raise ValueError(
-                f"profile.segments names columns that are neither keys nor in source.passthrough: {', '.join(unknown)}"
-            )
-        sensitive = [name for name in segments if name in source.sensitive]
+        source = self.source
+        for setting, segments in (
+            ("profile.segments", self.profile.segments),
+            ("performance.segments", self.performance.segments or ()),
+        ):
+            unknown = [name for name in segments if name not in self._carried_columns]
+            if unknown:
+                raise ValueError(
+                    f"{setting} names columns that are neither keys nor in source.passthrough: {', '.join(unknown)}"
+                )
+            sensitive = [name for name in segments if name in source.sensitive]
+            if sensitive:
+                raise ValueError(
+                    f"{setting} are shown, but these columns are in source.sensitive: {', '.join(sensitive)}"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _check_label_keys(self) -> Self:
+        if self.labels.keys:
+            self.labels.key_columns(self.output_keys)
+        return self
+
+    @model_validator(mode="after")
+    def _check_model_groups(self) -> Self:
+        """Groups are shown, in names of models too; and only one transport brings rows together by group."""
+        sensitive = [name for name in self.model.by if name in self.source.sensitive]
         if sensitive:
             raise ValueError(
-                f"profile.segments are shown, but these columns are in source.sensitive: {', '.join(sensitive)}"
+                f"model.by names groups that are shown, and these columns are in source.sensitive:"
+                f" {', '.join(sensitive)}"
             )
+        if self.model.by and self.scoring.transport not in ("auto", "arrow"):
+            raise ValueError(
+                f"scoring.transport {self.scoring.transport} does not bring rows together by group; with model.by it is"
+                " auto or arrow"
+            )
+        if self.model.by and self.drift.baseline == "model":
+            raise ValueError(
+                "drift.baseline model is the training data of one model; with model.by name a run or a window"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_derived_tables(self) -> Self:
+        """Rows of an earlier as_of stay in them, whatever the source says of their key later."""
+        made = [name for name in ("queue", "feature_table") if getattr(self.output, name) is not None]
+        if made and self.source.on_delete == "delete":
+            raise ValueError(
+                f"output.{made[0]} with source.on_delete delete: rows of deleted keys would stay there; expected keep"
+                " or mark"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_reasons(self) -> Self:
+        if self.reasons is not None and self.model.by:
+            raise ValueError("reasons are of one model, and model.by names one per group")
+        if self.reasons is not None and self.model.reuse:
+            raise ValueError("model.reuse keeps predictions without their reasons; expected one of both")
+        taken = [name for name in self.output_names.values() if name.lower() in self.reason_names]
+        if taken:
+            raise ValueError(f"reasons make a column {taken[0]}, and the source has one; output.rename names it apart")
         return self
 
     @model_validator(mode="after")
@@ -99,6 +234,21 @@ class Settings(FrozenSettings):
         problems = find_rename_problems(self._carried_columns, self.output.rename)
         if problems:
             raise ValueError("; ".join(problems))
+        return self
+
+    @model_validator(mode="after")
+    def _check_output_columns(self) -> Self:
+        problems = find_output_column_problems(
+            self.output.columns,
+            carried=(*self.output_names.values(), *self.reason_names),
+            has_threshold=self.output.threshold is not None,
+            sensitive=self.output_sensitive,
+        )
+        problems += find_view_problems(self.output)
+        if self.output.classes and not self.output.columns:
+            problems.append("output.classes has no effect without output.columns")
+        if problems:
+            raise ValueError("; ".join(problems[:_MAX_PROBLEMS]))
         return self
 
     @classmethod
@@ -121,7 +271,7 @@ class Settings(FrozenSettings):
         for layer in loaded:
             register_layer_secrets(layer)
         merged, texts = separate_texts(merge_layers(loaded))
-        refuse_templates(merged)
+        refuse_templates(merged, allowed=_PROMPT_TEMPLATES)
         try:
             settings = cls(**merged)
         except ValidationError as error:
@@ -166,6 +316,15 @@ class Settings(FrozenSettings):
         return f"{self.home_uri}/landing/{self.job}"
 
     @property
+    def checkpoint_uri(self) -> str:
+        """The folder of the checkpoint of this job's stream."""
+        return self.stream.checkpoint or f"{self.home_uri}/checkpoints/{self.job}"
+
+    def of_micro_batches(self) -> Self:
+        """The settings of a run over a micro-batch of this job's stream: it is landed already, and has no versions."""
+        return self.model_copy(update={"source": self.source.of_micro_batches()})
+
+    @property
     def _carried_columns(self) -> tuple[str, ...]:
         return (*self.source.keys, *self.source.passthrough)
 
@@ -179,6 +338,17 @@ class Settings(FrozenSettings):
         """The keys as the stage and the prediction table name them."""
         names = self.output_names
         return tuple(names[key] for key in self.source.keys)
+
+    @property
+    def reason_names(self) -> tuple[str, ...]:
+        """The columns of the prediction table that reasons add."""
+        return () if self.reasons is None else REASON_NAMES
+
+    @property
+    def performance_segments(self) -> tuple[str, ...]:
+        """The columns of the prediction table by whose values performance is measured."""
+        segments, names = self.performance.segments, self.output_names
+        return tuple(names[name] for name in (self.profile.segments if segments is None else segments))
 
     @property
     def output_sensitive(self) -> tuple[str, ...]:
@@ -207,7 +377,16 @@ class Settings(FrozenSettings):
             "rename": explicit_renames(self._carried_columns, self.output.rename) or None,
             "casts": model.casts or None,
             "missing": model.missing or None,
+            "providers": model.accelerator_options.onnx_digest,
+            "torch": model.accelerator_options.torch_digest,
+            "config": model.config or None,
+            "files": model.files,
+            "signature": model.signature.to_parts() or None,
+            "by": model.by or None,
+            "groups": None if model.groups is None else model.groups.table,
+            "reasons": None if self.reasons is None else [self.reasons.model_dump(), sorted(source.sensitive)],
             "landing": source.landing_digest if source.is_landed else None,
+            "features": describe_features(source.features, source.event_time, source.event_timezone),
             "reject_null_predictions": sorted(self.output.allow_null) if self.scoring.reject_null_predictions else None,
         }
         return json_digest(
@@ -215,7 +394,7 @@ class Settings(FrozenSettings):
                 "where": [condition.model_dump() for condition in source.where],
                 "keys": source.keys,
                 "passthrough": source.passthrough,
-                "inputs": model.inputs,
+                "inputs": {name: serialize_input_source(source) for name, source in model.inputs.items()},
                 "params": model.params,
                 "runtime": model.runtime,
                 "threshold": threshold,  # the digests of jobs without one are what they were when it counted

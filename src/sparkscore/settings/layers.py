@@ -4,7 +4,7 @@ import codecs
 import difflib
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -176,15 +176,15 @@ def to_absolute_path(path: str, folder: Path) -> str:
     return path if _URI_SCHEME.match(path) else os.path.normpath(folder / Path(path).expanduser())
 
 
-def refuse_templates(value: object, where: str = "") -> None:
-    """Refuse what a scheduler failed to fill in."""
+def refuse_templates(value: object, where: str = "", *, allowed: Collection[str] = ()) -> None:
+    """Refuse what a scheduler failed to fill in. `allowed`: settings that are templates of the job's own."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
-            refuse_templates(inner, f"{where}.{name}".lstrip("."))
+            refuse_templates(inner, f"{where}.{name}".lstrip("."), allowed=allowed)
     elif isinstance(value, list | tuple):
         for inner in value:
-            refuse_templates(inner, where)
-    elif isinstance(value, str) and _TEMPLATE_START in value:
+            refuse_templates(inner, where, allowed=allowed)
+    elif isinstance(value, str) and _TEMPLATE_START in value and where not in allowed:
         raise ConfigError(
             f"{where} still holds a template: …{value[value.index(_TEMPLATE_START) :].partition('}}')[0][:60]}}}}}",
             "a value",

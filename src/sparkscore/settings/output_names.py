@@ -1,9 +1,11 @@
 """Names of source columns in the prediction table. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from difflib import get_close_matches
 
 _UNWRITABLE_CHARACTERS = " ,;{}()\n\t="
 """What Delta refuses in the name of a column without column mapping, which plain readers do not know."""
+_MAX_SHOWN_NAMES = 20
 _TO_PLAIN = str.maketrans(dict.fromkeys(_UNWRITABLE_CHARACTERS, "_"))
 
 
@@ -44,3 +46,12 @@ def find_rename_problems(columns: Sequence[str], rename: Mapping[str, str]) -> l
         "has to give other names to columns that would have the same name in the prediction table": shared,
     }
     return [f"output.rename {what}: {', '.join(found)}" for what, found in problems.items() if found]
+
+
+def suggest_output_name(name: str, names: Collection[str]) -> str:
+    """What names there are, for the end of a message: the nearest one, else the first ones."""
+    near = get_close_matches(name.lower(), [one.lower() for one in names], n=1)
+    if near:
+        return f" (did you mean {next(one for one in names if one.lower() == near[0])}?)"
+    shown = sorted(names)[:_MAX_SHOWN_NAMES]
+    return f" ({', '.join(shown)}{' …' if len(names) > len(shown) else ''})"

@@ -16,7 +16,7 @@ def suggest_setting_names(settings: type[BaseModel], path: Sequence[str | int], 
     """
     leaf = _fold_name(str(path[-1]).rpartition(".")[2])
     known = [*settings.model_fields, *(name for name, _ in iterate_setting_fields(settings))]
-    beside = list(group.annotation.model_fields) if hasattr(group.annotation, "model_fields") else []
+    beside = group.inner_names
     prefix = ".".join(map(str, group.path))
     here = {name: f"{prefix}.{name}".lstrip(".") for name in beside}
     if leaf in here:

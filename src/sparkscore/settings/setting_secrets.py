@@ -14,8 +14,8 @@ from sparkscore.settings.layers import iterate_setting_fields
 from sparkscore.settings.strict_yaml import PlainScalar
 
 _WEB_ADDRESS = re.compile(r"https?://", re.IGNORECASE)
-_TABLE_SETTINGS = ("source.table", "output.table")
-_COLUMN_SETTINGS = ("model.inputs.",)
+_TABLE_SETTINGS = ("source.table", "output.table", "labels.table")
+_COLUMN_SETTINGS = ("model.inputs.", "labels.keys.")
 """Mappings of names, which may be `token` without being one."""
 
 
@@ -28,8 +28,8 @@ def register_layer_secrets(layer: Mapping[str, Any]) -> None:
             register_webhook(text)
 
 
-def require_safe_webhook(url: str) -> None:
-    """Refuse a URL that is none, or that would travel in the clear.
+def require_safe_webhook(url: str, *, what: str = "the URL") -> None:
+    """Refuse a URL that is none, or with which a secret would travel in the clear. `what`: that secret.
 
     Raises:  ValueError, which does not show the URL.
     """
@@ -42,7 +42,7 @@ def require_safe_webhook(url: str) -> None:
         raise ValueError("expected a URL that begins with https:// and names a host; what was found is not shown")
     if parts.scheme == "http" and not _is_loopback(host):
         raise ValueError(
-            f"the URL is a secret, and http would send it to {host} in the clear; use https,"
+            f"{what} is a secret, and http would send it to {host} in the clear; use https,"
             " or a relay on this machine (http://127.0.0.1)"
         )
 

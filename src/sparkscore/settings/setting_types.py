@@ -14,6 +14,13 @@ _EXAMPLES = {str: "[a, b]", int: "[1, 2]", float: "[0.1, 0.2]"}
 
 
 @dataclass(frozen=True, slots=True)
+class SettingWords:
+    """Of an annotation: what its values look like, in words."""
+
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
 class LocatedSetting:
     """What stands at a path in the settings: a setting, a group of settings, or a value inside of a setting."""
 
@@ -30,6 +37,13 @@ class LocatedSetting:
         own = extra.get("expected") if isinstance(extra, dict) else None
         return str(own) if own else describe_type(self.annotation, self.constraints)
 
+    @property
+    def inner_names(self) -> list[str]:
+        """The settings of a group, also of one that may be null."""
+        kinds = (self.annotation, *get_args(self.annotation))
+        groups = (one for one in kinds if isinstance(one, type) and issubclass(one, BaseModel))
+        return next((list(group.model_fields) for group in groups), [])
+
 
 def locate_setting(settings: type[BaseModel], path: Sequence[str | int]) -> LocatedSetting:
     """What stands at a path of pydantic's, or above it where the path goes on inside of a type."""
@@ -45,6 +59,9 @@ def locate_setting(settings: type[BaseModel], path: Sequence[str | int]) -> Loca
 def describe_type(annotation: Any, constraints: Sequence[Any] = ()) -> str:
     """What values of a type look like: `a number of at least 0, or null`."""
     origin, inner = get_origin(annotation), get_args(annotation)
+    words = next((one.expected for one in inner[1:] if isinstance(one, SettingWords)), None)
+    if words is not None:
+        return words
     if origin is Annotated:
         return describe_type(inner[0], [*constraints, *_flatten_constraints(inner[1:])])
     if origin in (Union, UnionType):

@@ -94,7 +94,7 @@ def _to_unknown_name(settings: type[BaseModel], path: tuple[str | int, ...], ori
     return Mistake(
         origin,
         f"unknown setting {where}{hint}",
-        f"one of {', '.join(group.annotation.model_fields)}",
+        f"one of {', '.join(group.inner_names)}",
         "rename it, move it, or remove it",
     )
 

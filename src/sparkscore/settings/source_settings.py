@@ -2,19 +2,21 @@
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, ModelWrapValidatorHandler, PrivateAttr, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from sparkscore.records import Condition, FilterOperator, json_digest
+from sparkscore.records import MICRO_BATCH_FORMAT, MICRO_BATCH_TEXT_FORMAT, json_digest
 from sparkscore.redaction.known_secrets import is_secret_name, register_named_secrets
 from sparkscore.redaction.uri_credentials import has_uri_credentials
-from sparkscore.settings.frozen_settings import FrozenSettings
-from sparkscore.settings.strict_yaml import PlainScalar, bare_value
+from sparkscore.settings.change_settings import ChangeSettings
+from sparkscore.settings.feature_settings import FeatureTableSettings, TimeZoneName, find_feature_problems
+from sparkscore.settings.filter_settings import FilterCondition
 
 DELTA_FORMAT = "delta"
 """The one format whose tables have versions: a run reads them where they are."""
+KAFKA_FORMAT = "kafka"
+"""The format whose records are text in JSON: `source.schema` says what is in them."""
 # pydantic has a deprecated method of that name
 warnings.filterwarnings("ignore", message='Field name "schema" in "SourceSettings"')
 _OWN_OPTIONS = (
@@ -44,55 +46,9 @@ _TUNING_OPTIONS = (
     "driver",
 )
 """Options that change how, or as whom, rows are read, and not which."""
-_NULLS = " (to YAML, ~, null and nothing are NULL; in quotes they are text)"
 
 
-@dataclass(frozen=True, slots=True)
-class YamlTexts:
-    """How a filter's values were written. Two filters with equal values are equal, however they were written."""
-
-    texts: tuple[str | None, ...] = field(default=(), compare=False)
-
-
-class FilterCondition(FrozenSettings):
-    """One typed comparison: a column, an operator, a value. Never SQL."""
-
-    column: str
-    op: FilterOperator = "="
-    value: Any = None
-    _yaml_texts: YamlTexts = PrivateAttr(default_factory=YamlTexts)
-
-    @model_validator(mode="wrap")
-    @classmethod
-    def _keep_yaml_texts(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
-        """Keep the text of a value that YAML has not read as text, until its column's type is known."""
-        if not isinstance(data, dict):
-            return handler(data)
-        condition, value = handler(bare_value(data)), data.get("value")
-        scalars = value if isinstance(value, list) else [value]
-        texts = (scalar.text if isinstance(scalar, PlainScalar) else None for scalar in scalars)
-        condition._yaml_texts = YamlTexts(tuple(texts))  # noqa: SLF001  of this class
-        return condition
-
-    @model_validator(mode="after")
-    def _check_value_fits_operator(self) -> Self:
-        if self.op in ("is null", "is not null"):
-            if self.value is not None:
-                raise ValueError(f"{self.op!r} takes no value")
-        elif self.op in ("in", "not in"):
-            if not isinstance(self.value, list) or not self.value or None in self.value:
-                raise ValueError(f"{self.op!r} takes a list of values, none of them null{_NULLS}")
-        elif self.value is None or isinstance(self.value, list | dict):
-            raise ValueError(f"{self.op!r} takes one value; for NULL use 'is null'{_NULLS}")
-        return self
-
-    def to_condition(self) -> Condition:
-        """The record that `ingest` reads."""
-        value = tuple(self.value) if isinstance(self.value, list) else self.value
-        return Condition(self.column, self.op, value, yaml_texts=() if value is None else self._yaml_texts.texts)
-
-
-class SourceSettings(FrozenSettings):
+class SourceSettings(ChangeSettings):
     """What is scored."""
 
     table: str = Field(
@@ -123,6 +79,20 @@ class SourceSettings(FrozenSettings):
     sensitive: tuple[str, ...] = Field(
         default=(), description="columns whose values appear in no reject, log, error or report"
     )
+    features: tuple[FeatureTableSettings, ...] = Field(
+        default=(),
+        max_length=31,
+        description="feature tables whose values are joined to the rows as of their times: [{table: weather,"
+        " keys: {origin: airport}, time: observed_at, ttl: 3h, columns: [temp, wind]}]",
+    )
+    event_time: str | None = Field(
+        default=None, description="column with each row's time for source.features; default: the as_of, for all rows"
+    )
+    event_timezone: TimeZoneName | None = Field(
+        default=None,
+        description="time zone of event_time if it is of the type timestamp_ntz or date; default: UTC for dates, and a"
+        " timestamp_ntz is refused",
+    )
 
     @field_validator("keys", "passthrough", "sensitive")
     @classmethod
@@ -137,6 +107,13 @@ class SourceSettings(FrozenSettings):
         both = sorted(set(self.keys) & set(self.passthrough))
         if both:
             raise ValueError(f"keys are always in the prediction table; remove from passthrough: {', '.join(both)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_features(self) -> Self:
+        problems = find_feature_problems(self.features, self.event_time, self.event_timezone)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
 
     @field_validator("options")
@@ -164,6 +141,15 @@ class SourceSettings(FrozenSettings):
             raise ValueError(
                 f"source.version is for Delta tables; a source of the format {self.format} has no versions"
             )
+        if self.features and self.reads_changes and self.event_time is None:
+            raise ValueError(
+                "source.features with source.read: changes, and no source.event_time: features as of the as_of change"
+                " for rows that do not; set source.event_time, or use source.read: all"
+            )
+        if self.is_landed and self.reads_changes:
+            raise ValueError(
+                f"source.read: changes is for Delta tables; a source of the format {self.format} has no versions"
+            )
         if self.schema and self.format.lower() == "view":
             raise ValueError("source.schema is for files and databases; a view has its own columns and types")
         return self
@@ -172,6 +158,19 @@ class SourceSettings(FrozenSettings):
     def is_landed(self) -> bool:
         """Whether the source has no versions, so that its rows are landed as a Delta table first."""
         return self.format.lower() != DELTA_FORMAT
+
+    @property
+    def is_kafka(self) -> bool:
+        """Whether the source is a topic of Kafka, whose records are text."""
+        return self.format.lower() == KAFKA_FORMAT
+
+    def of_micro_batches(self) -> Self:
+        """The source of a run over a micro-batch, whose rows are landed already."""
+        if self.format in (MICRO_BATCH_FORMAT, MICRO_BATCH_TEXT_FORMAT):
+            return self
+        kind = MICRO_BATCH_TEXT_FORMAT if self.is_kafka else MICRO_BATCH_FORMAT
+        read: dict[str, Any] = {"format": kind, "options": {}, "schema": None, "version": "latest", "read": "all"}
+        return self.model_copy(update=read)
 
     @property
     def reader_options(self) -> Mapping[str, str]:

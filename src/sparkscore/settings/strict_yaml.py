@@ -10,6 +10,8 @@ from datetime import date, datetime
 from typing import Any
 
 import yaml
+from yaml.constructor import SafeConstructor
+from yaml.events import CollectionEndEvent, CollectionStartEvent
 from yaml.nodes import Node, ScalarNode
 
 from sparkscore.settings.yaml_faults import explain_yaml_fault
@@ -37,7 +39,10 @@ def load_yaml(text: str) -> Any:
              multiply to more than 10,000 values, and a scalar that is none of its type (a 30th of February);
              yaml.YAMLError.
     """
-    return _load_document(_Loader(text), "")
+    try:
+        return _load_fast(text)
+    except (yaml.YAMLError, RecursionError):  # the slower parser says where and why, or takes it after all
+        return _load_document(_Loader(text), "")
 
 
 def load_scalars(text: str, location: str, *, name: str = "") -> Any:
@@ -64,16 +69,8 @@ def bare_value(value: Any) -> Any:
     return type(value)(map(bare_value, value)) if isinstance(value, list | tuple) else value
 
 
-class _Loader(yaml.SafeLoader):
-    level = 0
-
-    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
-        if self.level == MAX_LEVELS:
-            raise nesting_error(self.line + 1)
-        self.level += 1
-        node: Node | None = super().compose_node(parent, index)
-        self.level -= 1
-        return node
+class _StrictConstructor(SafeConstructor):
+    """Makes values of nodes, whichever parser has made these."""
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
@@ -98,6 +95,26 @@ class _Loader(yaml.SafeLoader):
             return (_MERGE,)
         key: Hashable = self.construct_object(node)
         return key if key == key else ("nan",)  # noqa: PLR0124  NaN is not equal to itself
+
+
+class _Loader(_StrictConstructor, yaml.SafeLoader):
+    level = 0
+
+    def compose_node(self, parent: Node | None, index: Any) -> Node | None:
+        if self.level == MAX_LEVELS:
+            raise nesting_error(self.line + 1)
+        self.level += 1
+        node: Node | None = super().compose_node(parent, index)
+        self.level -= 1
+        return node
+
+
+_CParserLoader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""libyaml's, several times as fast, where PyYAML has it."""
+
+
+class _FastLoader(_StrictConstructor, _CParserLoader):  # type: ignore[misc]
+    """The same, but for its nesting: libyaml recurses as deep as the text, so somebody has to look before."""
 
 
 class _ScalarLoader(_Loader):
@@ -134,10 +151,20 @@ def _construct_equals_sign(loader: Any, node: Any) -> str:
     return str(loader.construct_scalar(node))
 
 
-_Loader.add_constructor("tag:yaml.org,2002:value", _construct_equals_sign)
+_StrictConstructor.add_constructor("tag:yaml.org,2002:value", _construct_equals_sign)
 
 
-def _load_document(loader: _Loader, name: str) -> Any:
+def _load_fast(text: str) -> Any:
+    level = 0
+    for event in yaml.parse(text, Loader=_CParserLoader):
+        level += isinstance(event, CollectionStartEvent) - isinstance(event, CollectionEndEvent)
+        if level >= MAX_LEVELS:
+            raise RecursionError
+    loader: Any = _FastLoader  # PyYAML's types do not say what libyaml's takes
+    return _load_document(loader(text), "")
+
+
+def _load_document(loader: Any, name: str) -> Any:
     try:
         node = loader.get_single_node()
         if node is None:

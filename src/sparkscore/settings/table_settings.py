@@ -3,7 +3,8 @@
 from pydantic import Field
 
 from sparkscore.settings.job_settings import JOB_NAME, JOB_NAME_EXTRA, Settings
-from sparkscore.settings.scoring_settings import ModelSettings, OutputSettings
+from sparkscore.settings.model_settings import ModelSettings
+from sparkscore.settings.output_settings import OutputSettings
 from sparkscore.settings.source_settings import SourceSettings
 
 

@@ -12,6 +12,7 @@ from pyspark.sql import SparkSession
 from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.package_shipping import ship_package
+from sparkscore.spark.reused_sessions import CallerState, find_reusable_session, keep_for_reuse
 from sparkscore.spark.session_kind import is_connect_session, open_new_session
 from sparkscore.spark.session_settings import FIXED, settings_to_change
 from sparkscore.spark.settable_conf import (
@@ -30,17 +31,30 @@ RUN_CONF: Mapping[str, str] = {
 
 BATCH_ROWS_CONF = "spark.sql.execution.arrow.maxRecordsPerBatch"
 """Rows of the batches that Spark passes to Python."""
+BATCH_BYTES_CONF = "spark.sql.execution.arrow.maxBytesPerBatch"
+"""Bytes of them."""
 _USER_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
 
 
-def create_run_session(spark: SparkSession, *, batch_rows: int | None = None) -> SparkSession:
+def create_run_session(
+    spark: SparkSession, *, batch_rows: int | None = None, batch_bytes: int | None = None
+) -> SparkSession:
     """A session of the run's own: the caller's settings that it may take, and `RUN_CONF`.
 
-    The caller's session stays as it is.
+    The caller's session stays as it is. Over Connect it may be the one of an earlier run in this thread: that is as a
+    new one would be, and its Python workers still have the model.
     """
-    batches = {} if batch_rows is None else {BATCH_ROWS_CONF: str(batch_rows)}
-    session = create_isolated_session(spark, {**RUN_CONF, **batches}, with_files=True)
-    ship_package(session)
+    limits = {BATCH_ROWS_CONF: batch_rows, BATCH_BYTES_CONF: batch_bytes}
+    batches = {name: str(limit) for name, limit in limits.items() if limit is not None}
+    conf = {**RUN_CONF, **batches}
+    if not is_connect_session(spark):
+        return create_isolated_session(spark, conf)
+    caller = CallerState.of(spark)
+    session = find_reusable_session(spark, caller, conf)
+    if session is None:
+        session = create_isolated_session(spark, conf, with_files=True)
+        ship_package(session)
+        keep_for_reuse(spark, session, caller=caller, wanted=conf)
     return session
 
 

@@ -1,8 +1,10 @@
 """Brings this package to the Python workers of a Spark Connect server, which need not have it, nor the same version."""
 
 import hashlib
+import sys
 import tempfile
 import zipfile
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,6 +32,8 @@ def ship_package(spark: SparkSession) -> None:
             archive = Path(workplace, name)
             archive.write_bytes(content)
             spark.addArtifacts(str(archive), pyfile=True)
+            with suppress(ValueError):  # PySpark's client looks for modules there from now on
+                sys.path.remove(str(archive))
     _HAVING.add(spark)
 
 

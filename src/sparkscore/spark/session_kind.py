@@ -102,6 +102,11 @@ def _is_server_there(client: Any) -> bool:
     return True
 
 
+def application_of(spark: SparkSession) -> Any:
+    """What sessions share that have the same executors: the SparkContext; over Connect each session is by itself."""
+    return spark if is_connect_session(spark) else spark.sparkContext
+
+
 def jvm_identity() -> int:
     """What columns and frames of this process belong to: the connection to its JVM; 0 where it has none."""
     context = getattr(sys.modules.get("pyspark"), "SparkContext", None)

@@ -13,6 +13,10 @@ from collections.abc import Mapping
 DELTA = "spark.databricks.delta."
 """Guards, user metadata, MERGE, defaults of tables, checks that can be switched off: `REACHING` names what is kept."""
 
+TIME_TRAVEL_LIMIT = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
+"""Delta refuses to read versions that are older than a week (`delta.deletedFileRetentionDuration`), also where all
+their files are there; false reads them."""
+
 REACHING: Mapping[str, str] = {
     "spark.databricks.delta.snapshotPartitions": "how many tasks read a log",
     "spark.databricks.delta.snapshotCache.": "where the driver keeps what it has read of a log",
@@ -21,9 +25,7 @@ REACHING: Mapping[str, str] = {
     "spark.databricks.delta.catalog.": "how the catalog that owns a table is asked and told",
     "spark.databricks.delta.coordinatedCommits.commitCoordinator.": "how to reach the service that orders commits",
     "spark.databricks.delta.multiClusterWrites.enabled": "which service of Databricks orders commits on S3",
-    "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration": (
-        "whether an old version may be read: files of it that are gone are an error all the same"
-    ),
+    TIME_TRAVEL_LIMIT: "whether an old version may be read: files of it that are gone are an error all the same",
 }
 """Delta's settings that are kept, by name or by prefix (which ends with a dot), and why."""
 

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from weakref import WeakKeyDictionary
 
-import structlog
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
@@ -16,8 +15,6 @@ from sparkscore.errors import ConfigError
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.lost_session import is_session_lost
 from sparkscore.spark.session_settings import RIGHT_VALUES, is_right_value
-
-log = structlog.get_logger("sparkscore")
 
 _REFUSED: WeakKeyDictionary[SparkSession, set[str]] = WeakKeyDictionary()
 """What a session has refused, and those that were made from it: nobody asks again."""
@@ -43,7 +40,10 @@ def _try_setting(spark: SparkSession, name: str, value: str | None) -> bool:
     except PySparkException as error:
         if is_session_lost(error):
             raise
-        log.debug("setting refused", name=name, reason=shorten_redacted(str(error), 200))
+        import structlog  # here: tasks unpickle what imports this module, and executors need not have it
+
+        reason = shorten_redacted(str(error), 200)
+        structlog.get_logger("sparkscore").debug("setting refused", name=name, reason=reason)
         return False
     return True
 
@@ -77,11 +77,12 @@ def is_any_refused(spark: SparkSession, names: Iterable[str]) -> bool:
 def read_setting(spark: SparkSession, name: str) -> str | None:
     """The value of a setting, or its default; None where it has none, or where nobody may read it."""
     try:
-        return str(spark.conf.get(name))
+        value = spark.conf.get(name)
     except PySparkException as error:
         if is_session_lost(error):
             raise
         return None
+    return None if value is None else str(value)
 
 
 def has_setting(spark: SparkSession, name: str) -> bool:

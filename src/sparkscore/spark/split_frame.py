@@ -63,27 +63,31 @@ class PartFrame:
     spark: SparkSession
     batches: Sequence[pa.RecordBatch]
 
-    def mapInArrow(self, work: PartWork, schema: StructType | str) -> DataFrame:  # noqa: N802  as Spark's frames have it
+    def mapInArrow(  # noqa: N802  as Spark's frames have it
+        self, work: PartWork, schema: StructType | str, *, profile: Any = None
+    ) -> DataFrame:
         """What the tasks make of their parts.
 
         Few parts travel with the function, which takes two calls to the JVM; a frame of them takes forty. So do all
-        where the session refuses the setting that keeps a frame's parts apart.
+        where the session refuses the setting that keeps a frame's parts apart. `profile`: of the tasks (`TaskProfile`).
 
         Jobs:    none.
         """
         # Connect keeps no partitions of a frame that comes from the client
         most = _CARRIED_OVER_CONNECT_BYTES if is_connect_session(self.spark) else _CARRIED_BYTES
         if sum(batch.nbytes for batch in self.batches) <= most:
-            return self._carry_parts(work, schema)
+            return self._carry_parts(work, schema, profile)
         # Spark makes a partition of each batch of an Arrow table; it would distribute a small one over all slots
         with override_setting(self.spark, "spark.sql.execution.arrow.localRelationThreshold", "0") as is_set:
             if is_set:
-                return self.spark.createDataFrame(pa.Table.from_batches(self.batches)).mapInArrow(work, schema)
-        return self._carry_parts(work, schema)
+                return self.spark.createDataFrame(pa.Table.from_batches(self.batches)).mapInArrow(
+                    work, schema, profile=profile
+                )
+        return self._carry_parts(work, schema, profile)
 
-    def _carry_parts(self, work: PartWork, schema: StructType | str) -> DataFrame:
+    def _carry_parts(self, work: PartWork, schema: StructType | str, profile: Any) -> DataFrame:
         tasks = self.spark.range(0, len(self.batches), 1, len(self.batches))
-        return tasks.mapInArrow(_CarriedParts(work, tuple(self.batches)), schema)
+        return tasks.mapInArrow(_CarriedParts(work, tuple(self.batches)), schema, profile=profile)
 
 
 @dataclass(frozen=True, slots=True)

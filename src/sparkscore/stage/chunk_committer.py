@@ -1,7 +1,7 @@
 """Commits the stage of a scan chunk by chunk, also if another attempt with equal pins works at the same time."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import structlog
@@ -16,6 +16,9 @@ log = structlog.get_logger("sparkscore")
 
 _CHUNK_COMMIT_TRIES = 10
 
+ChunkListener = Callable[[int], None]
+"""Called with the version of the stage that holds one chunk more."""
+
 
 class ChunkCommitter:
     """Collects what is scored, and commits it about every `every_s` seconds."""
@@ -28,17 +31,24 @@ class ChunkCommitter:
         schema: pa.Schema,
         scan: FileScan,
         progress: StageProgress,
+        on_chunk: ChunkListener | None = None,
     ) -> None:
         self._store, self._location = store, location
         self._schema, self._scan = schema, scan
         self._pending: list[ScoredPart] = []
         self._last_commit_s = time.monotonic()
-        self.progress = progress
+        self.progress, self._on_chunk = progress, on_chunk
 
     @property
     def missing(self) -> list[SplitPart]:
         """The parts that are in no commit."""
         return [part for number in range(len(self._scan.splits)) for part in self.progress.find_missing_parts(number)]
+
+    @property
+    def scored(self) -> int:
+        """Rows that were scored so far and are kept, or will be with the next commit."""
+        pending: int = sum(file.rows - file.rejected for part in self._pending for file in part.files)
+        return (self.progress.rows or 0) - self.progress.rejected + pending
 
     @property
     def rejected(self) -> int:
@@ -89,6 +99,8 @@ class ChunkCommitter:
         if version is None:
             return False
         self.progress = progress_from_commits([(version, note)], self.progress)
+        if self._on_chunk is not None:
+            self._on_chunk(version)
         log.info("chunk", splits=f"{len(self.progress.done):,} of {self.progress.splits:,}", rows=self.progress.rows)
         return True
 

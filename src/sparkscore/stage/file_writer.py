@@ -33,20 +33,43 @@ def write_stage_files(
 
     Raises:  AccessDenied, TemporaryError where there is no space, whatever the batches raise.
     """
-    index = schema.get_field_index(REJECT_COLUMN)
-    plain, mixed = _StageFile(schema.remove(index), stage, key), _StageFile(schema, stage, key)
+    files = StageFiles(schema, stage, key)
     try:
         for batch in batches:
-            if batch.column(index).null_count == batch.num_rows:
-                plain.add(batch.remove_column(index))  # an absent column reads as NULL, and costs nothing
-            else:
-                mixed.add(batch)
-        files, found = [file for file in (plain, mixed) if file.rows], notes()
-        return [file.close(found if file is files[0] else to_sibling_notes(found)) for file in files]
+            files.add(batch)
+        return files.close(notes())
     except BaseException:
-        plain.remove()
-        mixed.remove()
+        files.remove()
         raise
+
+
+class StageFiles:
+    """The files of one part: one for batches without rejects, one for those with some."""
+
+    def __init__(self, schema: pa.Schema, stage: TableLocation, key: str) -> None:
+        self._index = schema.get_field_index(REJECT_COLUMN)
+        self._plain = _StageFile(schema.remove(self._index), stage, key)
+        self._mixed = _StageFile(schema, stage, key)
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Write a batch.
+
+        Raises:  AccessDenied, TemporaryError where there is no space.
+        """
+        if batch.column(self._index).null_count == batch.num_rows:
+            self._plain.add(batch.remove_column(self._index))  # an absent column reads as NULL, and costs nothing
+        else:
+            self._mixed.add(batch)
+
+    def close(self, notes: Mapping[str, str]) -> list[StagedFile]:
+        """End the files, with notes in their metadata; the records of those that have rows."""
+        files = [file for file in (self._plain, self._mixed) if file.rows]
+        return [file.close(notes if file is files[0] else to_sibling_notes(notes)) for file in files]
+
+    def remove(self) -> None:
+        """Remove what was written: it is of no use."""
+        self._plain.remove()
+        self._mixed.remove()
 
 
 class _StageFile:

@@ -3,28 +3,56 @@
 `publish.postprocessing` says the same of Spark's columns.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.records import RowSummary, RowSummaryState, json_digest
+from sparkscore.records import (
+    DerivedColumn,
+    RowSummary,
+    RowSummaryState,
+    json_digest,
+    select_needed_outputs,
+)
 from sparkscore.schemas import BINARY_CLASSES, LABEL_COLUMN, PREDICTION_COLUMN
+from sparkscore.stage.column_arrays import add_derived_columns
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class OutputColumns:
-    """Turns `prediction` as the model returned it into `prediction` and `label` as they are published."""
+    """Turns `prediction` as the model returned it into `prediction`, `label` and the derived columns as they are
+    published."""
 
     threshold: float | None = None
     is_nan_null: bool = False
     """NaN means that there is no answer: the prediction may be NULL."""
+    derived: tuple[DerivedColumn, ...] = ()
+    """What is computed from these and from what else the stage has."""
+
+    def __repr__(self) -> str:
+        """Names the derived columns only where there are some: states that older versions have kept are named by it."""
+        more = f", derived={self.derived!r}" if self.derived else ""
+        return f"OutputColumns(threshold={self.threshold!r}, is_nan_null={self.is_nan_null!r}{more})"
 
     def __call__(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The batch with the published columns in place of `prediction`; the other columns as they are."""
         columns = {name: batch.column(name) for name in batch.schema.names}
         columns |= self.build_columns(columns[PREDICTION_COLUMN])
+        columns = add_derived_columns(columns, self.derived)
         return pa.record_batch(list(columns.values()), list(columns))
+
+    def select_needed(self, names: Iterable[str]) -> "OutputColumns":
+        """The same with the derived columns that are needed for columns of these names, and no others."""
+        return replace(self, derived=select_needed_outputs(self.derived, names))
+
+    def list_stage_columns(self, names: Iterable[str]) -> tuple[str, ...]:
+        """The stage's columns that published columns of these names are made from, and `prediction`."""
+        needed = select_needed_outputs(self.derived, names)
+        made = {one.name for one in needed} | {LABEL_COLUMN}
+        read = (*names, *(name for one in needed for name in one.reads))
+        return tuple(dict.fromkeys((*(name for name in read if name not in made), PREDICTION_COLUMN)))
 
     def build_columns(self, prediction: pa.Array) -> dict[str, pa.Array]:
         """`prediction`, and `label` with a threshold.
@@ -78,17 +106,20 @@ class OutputSummary:
     @property
     def fingerprint(self) -> str:
         """Another threshold is another summary."""
-        return json_digest([self.summary.fingerprint, repr(self.published)])
+        return json_digest([self.summary.fingerprint, repr(self._needed)])
 
     @property
     def columns(self) -> tuple[str, ...]:
         """The stage's columns that it reads."""
-        read = dict.fromkeys(PREDICTION_COLUMN if name == LABEL_COLUMN else name for name in self.summary.columns)
-        return tuple(dict.fromkeys((*read, PREDICTION_COLUMN)))
+        return self.published.list_stage_columns(self.summary.columns)
 
     def start(self) -> RowSummaryState:
         """A state without rows. Runs on: executor."""
-        return _OutputSummaryState(self.summary.start(), self.published)
+        return _OutputSummaryState(self.summary.start(), self._needed)
+
+    @property
+    def _needed(self) -> OutputColumns:
+        return self.published.select_needed(self.summary.columns)
 
 
 class _OutputSummaryState:

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,6 +36,33 @@ def load_listed_rows(table: Table, version: int) -> DataFrame | None:
     with suppress(PySparkException):  # a file is gone: Delta's own error tells so
         return table.spark.read.schema(schema).parquet(*(f"{table.path}/{name}" for name in names))
     return None
+
+
+def load_added_rows(table: Table, version: int) -> DataFrame | None:
+    """The rows of the files that a version has and the one before it has not; None where Delta has to read them.
+
+    Jobs:    none.
+    """
+
+    def list_new_files(log: TableLog) -> list[str] | None:
+        found = _list_all_files(log.open_version(version))
+        before = set(_list_all_files(log.open_version(version - 1)) or ()) if version else set()
+        return None if found is None else [name for name in found if name not in before]
+
+    names = table.ask_log(list_new_files)
+    if names is None or table.path is None or _PATTERN_SIGNS & set(table.path):
+        return None
+    schema = table.load_schema(version)
+    if not names:
+        return table.spark.createDataFrame([], schema)
+    return table.spark.read.schema(schema).parquet(*(f"{table.path}/{name}" for name in names))
+
+
+def _list_all_files(opened: Any) -> list[str] | None:
+    """None for tables with partitions, and names that Spark would take for something else."""
+    names = [str(name) for name in list_data_files(opened).column("path").to_pylist()]
+    plain = not opened.metadata().partition_columns and all(map(_PLAIN_NAME.fullmatch, names))
+    return names if plain else None
 
 
 def _list_plain_files(log: TableLog, version: int) -> list[str]:

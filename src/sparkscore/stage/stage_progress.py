@@ -6,6 +6,7 @@ from itertools import pairwise
 from typing import Any
 
 from sparkscore.records import ScoredPart, SplitPart, SplitPosition, StagedFile
+from sparkscore.stage.file_spans import NO_SPANS, FileSpans, add_file_spans, list_file_spans
 
 CoveredRows = tuple[tuple[SplitPosition, SplitPosition], ...]
 """From where to where the rows of a split are in the stage; ascending, with gaps between."""
@@ -23,7 +24,7 @@ class StageProgress:
     plan: str | None = None
     """The file plan whose splits are numbered; None before the first chunk, and where Spark wrote the stage."""
     target: int | None = None
-    """Bytes of a split in that plan."""
+    """Bytes of a split in that plan; where Spark reads the rows, for how many tasks it cuts the files."""
     splits: int = 0
     """How many there are."""
     done: frozenset[int] = frozenset()
@@ -41,6 +42,8 @@ class StageProgress:
     """None where it is not proven that no key is there twice."""
     by_spark: bool = field(default=False)
     """One commit holds all."""
+    file_spans: FileSpans = field(default_factory=lambda: NO_SPANS)
+    """Which rows of the source's files are there, where Spark has read them for the tasks: then there is one split."""
 
     @property
     def is_complete(self) -> bool:
@@ -132,6 +135,7 @@ def _add_chunk_note(before: StageProgress, note: Mapping[str, Any]) -> StageProg
         rejected=before.rejected + note["rejected"],
         rows_read=None if before.rows_read is None or "read" not in note else before.rows_read + note["read"],
         spans=spans,
+        file_spans=add_file_spans(before.file_spans, note.get("rows_of", ())),
     )
 
 
@@ -166,6 +170,26 @@ def build_chunk_note(plan: str, target: int, of: int, parts: Sequence[ScoredPart
         "rejected": sum(file.rejected for file in files),
         "read": sum(part.rows_read for part in parts),
         "spans": _file_key_spans(files),
+    }
+
+
+def build_row_chunk_note(plan: str, tasks: int, parts: Sequence[ScoredPart], *, is_last: bool) -> dict[str, Any]:
+    """The same of parts whose rows Spark has read: the rows of all files are one split.
+
+    `is_last`: nothing of it is missing then.
+    """
+    note = build_chunk_note(plan, 0, 1, [])
+    files = [file for part in parts for file in part.files]
+    spans = add_file_spans(NO_SPANS, (span for part in parts for span in part.spans))
+    return {
+        **note,
+        "target": tasks,
+        "splits": "0" if is_last else "",
+        "rows": sum(file.rows for file in files),
+        "rejected": sum(file.rejected for file in files),
+        "read": sum(part.rows_read for part in parts),
+        "spans": _file_key_spans(files),
+        "rows_of": list_file_spans(spans),
     }
 
 

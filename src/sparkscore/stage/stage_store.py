@@ -1,15 +1,18 @@
 """The stage: predictions that are written, judged, and not visible to readers."""
 
+from collections.abc import Sequence
+
 import pyarrow as pa
 import pyarrow.compute as pc
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.errors import PublishConflict, ScanUnsupported
-from sparkscore.records import Run, Stage, TableLocation, TableRef, format_commit_note
+from sparkscore.records import Run, Snapshot, Stage, TableLocation, TableRef, format_commit_note
 from sparkscore.schemas import REJECT_COLUMN
 from sparkscore.spark.error_translation import translate_spark_errors
-from sparkscore.stage.stage_files import load_listed_rows, read_listed_rows
+from sparkscore.spark.type_mapping import spark_to_arrow_schema
+from sparkscore.stage.stage_files import load_added_rows, load_listed_rows, read_listed_rows
 from sparkscore.stage.stage_progress import StageProgress, progress_from_commits
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.commit_history import load_commit_notes
@@ -92,6 +95,15 @@ class StageStore:
             progress.keys_ascend,
         )
 
+    def pin_rows(self, stage: Stage, columns: Sequence[str]) -> Snapshot:
+        """Columns of a complete stage as a pinned source, for a scan.
+
+        Jobs:    none.
+        """
+        table = self.table
+        schema = spark_to_arrow_schema(table.load_schema(stage.version))
+        return Snapshot(table.ref, table.id, stage.version, schema, tuple(columns), ())
+
     def write_frame(self, frame: DataFrame, *, past: StageProgress) -> StageProgress:
         """Write the frame's rows as the stage, in one idempotent commit. Here the rows are scored.
 
@@ -141,6 +153,13 @@ class StageStore:
         """
         found = load_listed_rows(self.table, stage.version)
         return self.table.load_rows(stage.version) if found is None else found
+
+    def load_added_rows(self, version: int) -> DataFrame | None:
+        """The rows that the commit of a version has added; None where only Delta can tell which files those are.
+
+        Jobs:    none.
+        """
+        return load_added_rows(self.table, version)
 
     def load_scored_rows(self, stage: Stage) -> DataFrame:
         """The rows that have a prediction, without `_reject`."""

@@ -1,7 +1,8 @@
 """What a table's history and rows say about a run: the only proof that it is published."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from pyspark.sql import functions as F
@@ -61,6 +62,18 @@ def load_run_commits(table: Table) -> list[RunCommit]:
     """
     found = ((version, RunCommitNote.from_json(text)) for version, text in table.load_user_metadata())
     return [RunCommit(version, note) for version, note in found if note is not None]
+
+
+def iterate_run_commits(table: Table, *, after: int) -> Iterator[RunCommit]:
+    """The commits that published a run after a version of the table, newest first; read as far as they are asked for.
+
+    Raises:  TableNotFound, AccessDenied.
+    """
+    found = table.ask_log(lambda log: list(takewhile(lambda commit: commit[0] > after, log.iterate_user_metadata())))
+    for version, text in table.load_user_metadata()[::-1] if found is None else found:
+        note = RunCommitNote.from_json(text) if version > after else None
+        if note is not None:
+            yield RunCommit(version, note)
 
 
 def find_run_commit(table: Table, run_id: str) -> RunCommit | None:

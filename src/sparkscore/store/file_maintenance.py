@@ -12,6 +12,7 @@ from sparkscore.records import format_commit_note
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_isolated_session, create_noted_session
 from sparkscore.spark.session_kind import count_task_slots
+from sparkscore.spark.session_settings import TIME_TRAVEL_LIMIT
 from sparkscore.spark.settable_conf import is_any_refused, try_settings
 from sparkscore.spark.sql_texts import date_literal
 from sparkscore.store import hadoop_folders
@@ -25,7 +26,6 @@ COMPACTED_FILE_BYTES = 128 * 1024 * 1024
 MIN_FILES_TO_COMPACT = 8
 """The number of small files in one partition that is worth a rewrite."""
 
-_ENFORCE_RETENTION = "spark.databricks.delta.vacuum.enforceTimeTravelWithinDeletedFileRetentionDuration"
 _DRY_RUN_LIMIT = 1000
 """Databricks lists no more files of a dry run: a list of so many may be cut."""
 _DATE_PARTITION = re.compile(r"as_of_date=(\d{4}-\d\d-\d\d)")
@@ -103,13 +103,13 @@ def can_vacuum_break_version(table: Table, version: int, removable: Collection[s
     Jobs:    none.
     """
     # Delta refuses to read a version beyond its retention: the files may be there all the same, and be read without it
-    session = create_isolated_session(table.spark, {_ENFORCE_RETENTION: "false"})
+    session = create_isolated_session(table.spark, {TIME_TRAVEL_LIMIT: "false"})
     try:
         with translate_spark_errors(f"listing the files of {table.name} at version {version}"):
             pinned = _input_file_names(table.in_session(session).load_rows(version))
     except ConfigError:
         # its log is gone, and with it whatever could be lost; else it is there, and nobody may look
-        return is_any_refused(session, (_ENFORCE_RETENTION,)) and table.find_commit_time(version) is not None
+        return is_any_refused(session, (TIME_TRAVEL_LIMIT,)) and table.find_commit_time(version) is not None
     old = pinned - _input_file_names(table.load_rows())
     return bool(old) and (len(removable) >= _DRY_RUN_LIMIT or not old.isdisjoint(removable))
 

@@ -43,11 +43,19 @@ def as_of_condition(as_of: datetime, prefix: str = "") -> str:
 
 @retry_on_conflict
 def merge_into_table(
-    source: DataFrame, table: Table, *, keys: Sequence[str], as_of: datetime, fresh: bool = False
+    source: DataFrame,
+    table: Table,
+    *,
+    keys: Sequence[str],
+    as_of: datetime,
+    fresh: bool = False,
+    further_as_ofs: Sequence[datetime] = (),
 ) -> MergeCounts | None:
     """One MERGE of `source` into one as_of: matched rows are updated, others inserted, `_gone` ones deleted.
 
     Returns how many were inserted and deleted; None if Delta skipped a commit that it has already seen.
+
+    `further_as_ofs`: those of other rows to delete, which the source names by its column `as_of`.
 
     `fresh` says that no row can match: then it only inserts, in one pass, and reads no file of another as_of.
 
@@ -56,7 +64,7 @@ def merge_into_table(
     Needs:   a `source` of a guarded session, with unique keys, columns of the table and perhaps `_gone`.
     Raises:  PublishConflict if other writers keep committing first, ConfigError for removed columns, AccessDenied.
     """
-    on = f"{_same_keys(keys)} AND {as_of_condition(as_of, 't.')}"
+    on = f"{_same_keys(keys)} AND {_as_ofs_condition(as_of, further_as_ofs)}"
     with translate_spark_errors(f"publishing into {table.name}"):
         target = table.in_session(source.sparkSession)  # anew for each try: whoever won may have changed the table
         values = _align_with_table(source, target)
@@ -129,6 +137,13 @@ def update_matched_rows(source: DataFrame, table: Table, *, keys: Sequence[str],
     with translate_spark_errors(f"updating {table.name}"):
         builder = table.in_session(source.sparkSession).handle.alias("t").merge(source.alias("s"), _same_keys(keys))
         builder.whenMatchedUpdate(where, set=values).execute()
+
+
+def _as_ofs_condition(as_of: datetime, further: Sequence[datetime]) -> str:
+    if not further:
+        return as_of_condition(as_of, "t.")
+    days = sorted({one.astimezone(UTC).date() for one in (as_of, *further)})
+    return f"t.as_of_date IN ({', '.join(map(date_literal, days))}) AND t.as_of = s.as_of"
 
 
 def _same_keys(keys: Sequence[str]) -> str:

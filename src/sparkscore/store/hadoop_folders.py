@@ -2,7 +2,7 @@
 reaches itself. Links are never followed."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,10 +15,13 @@ from sparkscore.errors import AccessDenied, ConfigError, ScanUnsupported, SparkN
 from sparkscore.records import TableRef
 from sparkscore.redaction.secret_patterns import mask_secrets
 from sparkscore.spark.error_translation import to_sparkscore_error, translate_spark_errors
+from sparkscore.spark.java_throwables import throwables_of
 from sparkscore.spark.py4j_errors import Py4JJavaError
 from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.store.client_folders import ClientFolder, name_denied_folder, write_client_file
 from sparkscore.store.table_location import LOG_FOLDER, locate_table
+
+_CHECKSUM_ERROR = "org.apache.hadoop.fs.ChecksumException"
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,6 +199,101 @@ def write_text_file(spark: SparkSession | None, file: str, text: str) -> None:
         if not files.rename(other, path):
             raise AccessDenied(f"{file} cannot be written", "a folder to write to", "check its owner and mode")
     return None
+
+
+def read_text_file(spark: SparkSession, file: str) -> str | None:
+    """The text of a small file; None where there is none.
+
+    Needs:   a classic session.
+    Jobs:    none.
+    Raises:  AccessDenied; ConfigError where it is not what its checksum says, or no text.
+    """
+    with translate_spark_errors(f"reading {file}"), _name_damaged_file(file):
+        local = _find_local_path(spark, file)
+        if local is not None:
+            return local.read_text(encoding="utf-8") if local.is_file() else None
+        files, path = _open_hadoop_path(spark, file)
+        if not files.exists(path):
+            return None
+        stream = files.open(path)
+        try:
+            return bytes(stream.readAllBytes()).decode()
+        finally:
+            stream.close()
+
+
+@contextmanager
+def _name_damaged_file(file: str) -> Iterator[None]:
+    """Hadoop keeps a checksum beside a file on file systems that have none: `.name.crc`."""
+    try:
+        yield
+    except (Py4JJavaError, UnicodeDecodeError) as error:
+        kinds = [one.kind for one in throwables_of(error)]
+        if isinstance(error, Py4JJavaError) and _CHECKSUM_ERROR not in kinds:
+            raise
+        folder, _, name = file.rpartition("/")
+        checksum = f"{folder}/.{name}.crc"
+        found, do = f"{file} is no text", "restore it"
+        if kinds:
+            found, do = f"{file} was damaged or edited: {checksum} differs", f"restore it, or remove {checksum}"
+        raise ConfigError(found, "the file as it was written", do) from error
+
+
+def create_text_file(spark: SparkSession, file: str, text: str) -> bool:
+    """Write a file that is not there yet; False where somebody else has made it. Creates an absent folder.
+
+    Needs:   a classic session.
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    if read_text_file(spark, file) is not None:
+        return False
+    local = _find_local_path(spark, file)
+    if local is None:
+        write_text_file(spark, file, text)
+        return True
+    other = f"{file}.{uuid4().hex}"
+    write_text_file(spark, other, text)
+    with translate_spark_errors(f"writing {file}"):
+        whole = Path(local.with_name(other.rpartition("/")[2]))
+        try:
+            local.hardlink_to(whole)
+        except FileExistsError:
+            return False
+        finally:
+            whole.unlink(missing_ok=True)
+    return True
+
+
+def remove_text_file(spark: SparkSession, file: str) -> None:
+    """Remove a file, if it is there.
+
+    Needs:   a classic session.
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    with translate_spark_errors(f"removing {file}"):
+        local = _find_local_path(spark, file)
+        if local is not None:
+            local.unlink(missing_ok=True)
+            return
+        files, path = _open_hadoop_path(spark, file)
+        files.delete(path, False)
+
+
+def list_file_names(spark: SparkSession, folder: str) -> list[str]:
+    """The names of the files that lie in a folder; none where it does not exist.
+
+    Needs:   a classic session.
+    Jobs:    none.
+    Raises:  AccessDenied.
+    """
+    local = _find_local_path(spark, folder)
+    if local is not None:
+        return sorted(one.name for one in local.iterdir() if one.is_file()) if local.is_dir() else []
+    with translate_spark_errors(f"listing {folder}"):
+        files, path = _open_hadoop_path(spark, folder)
+        return sorted(list_file_sizes(spark, folder)) if files.exists(path) else []
 
 
 def _find_local_path(spark: SparkSession | None, file: str) -> Path | None:

@@ -2,9 +2,10 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StringType, StructField, StructType
@@ -19,12 +20,13 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_contracts import PLAIN_READER_PROPERTIES
 from sparkscore.store.table_growth import JOB_PROPERTY
 
-LANDING_FOLDER = re.compile(r"\d{8}T\d{6}(\.\d+)?Z")
-"""The folder of an as_of's table, in that of its job."""
+_CHANGES_SUFFIX = "-changes"
+LANDING_FOLDER = re.compile(rf"\d{{8}}T\d{{6}}(\.\d+)?Z({_CHANGES_SUFFIX})?")
+"""The folders of an as_of's tables, in that of its job."""
 _SCHEMA_FOLDER = "schema"
 _SCHEMA_PROPERTY = "sparkscore.landing.schema"
 _PLAIN_NAME = re.compile(r"[^ ,;{}()\n\t=]+")
-_NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
+NO_STATISTICS = {"delta.dataSkippingNumIndexedCols": "0"}
 """What is landed is read as a whole: its filter was applied when it was."""
 _KEY, _ADOPTED = "landing", "adopted"
 
@@ -39,6 +41,11 @@ def landing_folder_name(as_of: datetime) -> str:
     return re.sub(r"[:-]", "", to_utc_text(as_of))
 
 
+def changes_folder_name(as_of: datetime) -> str:
+    """The folder of the changes that an as_of's run scores, in that of its job."""
+    return f"{landing_folder_name(as_of)}{_CHANGES_SUFFIX}"
+
+
 def find_landed_rows(table: Table, digest: str) -> LandedRows | None:
     """The newest landing of what the digest means; None where it was not landed, or not to the end.
 
@@ -48,9 +55,16 @@ def find_landed_rows(table: Table, digest: str) -> LandedRows | None:
     if not table.refresh().exists():
         return None
     notes = [(version, note) for version, note in load_commit_notes(table) if note.get("digest") == digest]
-    adopted = {note[_ADOPTED] for _, note in notes if _ADOPTED in note}
+    adopted = {note[_ADOPTED]: note.get("found") or {} for _, note in notes if _ADOPTED in note}
     found = [
-        LandedRows(version, digest, note[_KEY], datetime.fromisoformat(note["at"]))
+        LandedRows(
+            version,
+            digest,
+            note[_KEY],
+            datetime.fromisoformat(note["at"]),
+            note.get("batch", {}),
+            adopted.get(note[_KEY], {}),
+        )
         for version, note in notes
         if _KEY in note and (not note.get("unsure") or note[_KEY] in adopted)
     ]
@@ -75,7 +89,22 @@ def write_landed_rows(
     Jobs:    one that reads the source, none where it is skipped.
     Raises:  PublishConflict, AccessDenied, and whatever the source's reader raises.
     """
-    note = {
+    note = describe_landed_rows(source, job=job, number=number, writer=writer, is_unsure=is_unsure)
+    options = {
+        **_commit_options(source, number, note),
+        **choose_landing_options(frame.schema),
+        "overwriteSchema": "true",
+    }
+    append_rows(frame, table, options=options, mode="overwrite")
+    found = table.refresh().find_commit(lambda text: writer in text)
+    return None if found is None else found[0]
+
+
+def describe_landed_rows(
+    source: UnversionedSource, *, job: str, number: int, writer: str, is_unsure: bool = False
+) -> Mapping[str, object]:
+    """What the commit of a landing says of it: `find_landed_rows` reads it."""
+    return {
         _KEY: number,
         "digest": source.digest,
         "at": to_utc_text(datetime.now(UTC)),
@@ -86,24 +115,26 @@ def write_landed_rows(
         "source": source.ref.name,
         "options": dict(source.shown),
         "where": [condition.description for condition in source.where],
+        **({"batch": dict(source.batch)} if source.batch else {}),
     }
-    options = {
-        **_commit_options(source, number, note),
-        **_table_options(frame),
-        "overwriteSchema": "true",
-    }
-    append_rows(frame, table, options=options, mode="overwrite")
-    found = table.refresh().find_commit(lambda text: writer in text)
-    return None if found is None else found[0]
 
 
-def adopt_landed_rows(table: Table, source: UnversionedSource, number: int) -> None:
+def landing_guard(source: UnversionedSource, number: int, *, purpose: str = _KEY) -> tuple[str, int]:
+    """What makes the commit of a landing happen once: Delta's application id, and the version of it."""
+    return f"sparkscore/{purpose}/{source.digest}", number
+
+
+def adopt_landed_rows(
+    table: Table, source: UnversionedSource, number: int, *, found: Mapping[str, object] = MappingProxyType({})
+) -> None:
     """Say, in a commit of its own, that what was landed is what the source held: from now on it is read.
+
+    `found`: what else there is to say of it.
 
     Jobs:    a small one.
     Raises:  PublishConflict, AccessDenied.
     """
-    note = {_ADOPTED: number, "digest": source.digest}
+    note = {_ADOPTED: number, "digest": source.digest, **({"found": dict(found)} if found else {})}
     options = _commit_options(source, number, note, purpose=_ADOPTED)
     append_rows(table.load_rows().limit(0), table, options=options)
     table.refresh()
@@ -112,18 +143,29 @@ def adopt_landed_rows(table: Table, source: UnversionedSource, number: int) -> N
 def _commit_options(
     source: UnversionedSource, number: int, note: Mapping[str, object], *, purpose: str = _KEY
 ) -> dict[str, str]:
+    app_id, version = landing_guard(source, number, purpose=purpose)
     return {
-        "txnAppId": f"sparkscore/{purpose}/{source.digest}",
-        "txnVersion": str(number),
+        "txnAppId": app_id,
+        "txnVersion": str(version),
         "userMetadata": format_commit_note(note),
     }
 
 
-def _table_options(frame: DataFrame) -> dict[str, str]:
-    """Readable by the plainest reader, unless a name is one that only mapped columns can have."""
-    if all(_PLAIN_NAME.fullmatch(name) for name in _all_names(frame.schema)):
-        return {**_NO_STATISTICS, **PLAIN_READER_PROPERTIES}
-    return {**_NO_STATISTICS, "delta.columnMapping.mode": "name", "delta.enableDeletionVectors": "false"}
+def choose_landing_options(schema: StructType) -> dict[str, str]:
+    """Options of a new table: of the plainest reader, unless a name is one that only mapped columns can have."""
+    if has_plain_names(schema):
+        return {**NO_STATISTICS, **PLAIN_READER_PROPERTIES}
+    return {**NO_STATISTICS, "delta.columnMapping.mode": "name", "delta.enableDeletionVectors": "false"}
+
+
+def has_plain_names(schema: StructType) -> bool:
+    """Whether a table without mapped columns can have columns of these names."""
+    return is_plain_landing(_all_names(schema))
+
+
+def is_plain_landing(names: Iterable[str]) -> bool:
+    """Whether a table without mapped columns can have these names."""
+    return all(_PLAIN_NAME.fullmatch(name) for name in names)
 
 
 def _all_names(schema: StructType) -> Iterator[str]:

@@ -26,7 +26,6 @@ _CHECKPOINT_NAME = re.compile(
     r"(\d{20})\.checkpoint(?:\.(?P<part>\d{10})\.(?P<parts>\d{10})|\.[0-9a-f-]{36})?\.(?:parquet|json)"
 )
 _TABLE_ACTIONS = ("protocol", "metaData")
-_FILE_ACTIONS = (b'"add"', b'"remove"')
 LOGGED_FILES = pa.schema(
     [
         ("path", pa.string()),
@@ -101,10 +100,12 @@ class _Replay:
         with self.storage.open_input_stream(path) as stream:
             actions = list(_parse_actions(io.BufferedReader(stream)))
         adds = [action["add"] for action in actions if action.get("add")]
-        found = [add for add in adds if _file_key(add) not in self.seen]
-        self.seen |= {_file_key(action[kind]) for action in actions for kind in ("add", "remove") if action.get(kind)}
+        found = [add for add in adds if log_file_key(add) not in self.seen]
+        self.seen |= {
+            log_file_key(action[kind]) for action in actions for kind in ("add", "remove") if action.get(kind)
+        }
         self._keep_table_actions(actions)
-        return _to_logged_files(found)
+        return to_logged_files(found)
 
     def _read_checkpoint(self, name: str) -> Iterator[pa.Table]:
         """The add actions of a file of a checkpoint, and of the sidecars that it names."""
@@ -112,7 +113,7 @@ class _Replay:
         if name.endswith(".json"):
             with self.storage.open_input_stream(path) as stream:
                 actions = list(_parse_actions(io.BufferedReader(stream)))
-            yield _to_logged_files([action["add"] for action in actions if action.get("add")])
+            yield to_logged_files([action["add"] for action in actions if action.get("add")])
         else:
             yield _read_adds(self.storage, path)
             actions = _read_rows(self.storage, path, [*_TABLE_ACTIONS, "sidecar"])
@@ -138,7 +139,7 @@ class _Replay:
         paths = pc.is_in(adds["path"], pa.array(sorted(touched), pa.string())).to_pylist()
         keys = adds.select(["path", "deletionVector"])
         kept = [
-            not is_touched or _file_key(keys.slice(row, 1).to_pylist()[0]) not in self.seen
+            not is_touched or log_file_key(keys.slice(row, 1).to_pylist()[0]) not in self.seen
             for row, is_touched in enumerate(paths)
         ]
         return adds.filter(pa.array(kept, pa.bool_()))
@@ -165,7 +166,7 @@ def _parse_actions(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
                 yield action
 
 
-def _file_key(action: Mapping[str, Any]) -> str:
+def log_file_key(action: Mapping[str, Any]) -> str:
     """What identifies a file in a log: its path and its deletion vector."""
     vector = action.get("deletionVector")
     if vector is None:
@@ -173,7 +174,8 @@ def _file_key(action: Mapping[str, Any]) -> str:
     return f"{action['path']}\n{vector['storageType']}{vector['pathOrInlineDv']}@{vector.get('offset')}"
 
 
-def _to_logged_files(adds: Sequence[Mapping[str, Any]]) -> pa.Table:
+def to_logged_files(adds: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Actions of the log that name files as a table of `LOGGED_FILES`."""
     rows = [
         {**{name: add.get(name) for name in LOGGED_FILES.names}, "partitionValues": [*add["partitionValues"].items()]}
         for add in adds

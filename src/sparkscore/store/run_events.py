@@ -21,7 +21,7 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored", "exported")
+_EVENT_ORDER = ("started", "staged", "failed", "aborted", "published", "monitored", "exported", "challenged")
 _INDEX_COLUMNS = ("as_of", "revision", "attempt", "at", "event", "run_id")
 _HEAD_COLUMNS = ("job", *_INDEX_COLUMNS, "exit_code", "error")
 _PIN_COLUMNS = tuple(field.name for field in fields(Pins))

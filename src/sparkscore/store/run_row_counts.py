@@ -2,7 +2,7 @@
 
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import pyarrow as pa
@@ -19,6 +19,9 @@ _MOST_ROWS = 100_000_000
 _READERS = 4
 """Threads: a row group each. On a store far away most of the time is waiting."""
 _DATE_COLUMN = "partition.as_of_date"
+_LEAST_TIME, _GREATEST_TIME = "min.as_of", "max.as_of"
+_STATISTICS_UNIT = timedelta(milliseconds=1)
+"""Delta's statistics cut times to it: a file may hold times up to so much after its greatest."""
 _FIRST_SURE_YEAR = 1900
 """Times before are shifted by some writers: other calendars, local mean times."""
 
@@ -29,7 +32,7 @@ def count_logged_rows(log: TableLog, as_of: datetime) -> dict[str, int]:
     Raises:  as `TableLog`; ScanUnsupported where Spark counts faster, or reads other values.
     """
     moment = as_of.astimezone(UTC)
-    paths = _list_paths(log.list_newest_files(partial(_find_partition, moment)))
+    paths = _list_paths(log.list_newest_files(partial(_find_files_of, moment)))
     count = partial(_count_file_rows, log.location, moment)
     with ThreadPoolExecutor(_READERS) as pool:
         return dict(+sum(pool.map(count, paths), Counter()))
@@ -39,6 +42,19 @@ def _find_partition(moment: datetime, files: pa.Table) -> pa.ChunkedArray:
     if _DATE_COLUMN not in files.column_names or moment.year < _FIRST_SURE_YEAR:
         raise ScanUnsupported("the table has no files of its own for a date", "partitions by as_of_date")
     return pc.equal(files.column(_DATE_COLUMN), pa.scalar(moment.date(), pa.date32()))
+
+
+def _find_files_of(moment: datetime, files: pa.Table) -> pa.ChunkedArray:
+    """The files of the date that may hold the time: all, but for those whose statistics say that they do not."""
+    of_date = _find_partition(moment, files)
+    if not {_LEAST_TIME, _GREATEST_TIME} <= set(files.column_names):
+        return of_date
+    least, greatest = files.column(_LEAST_TIME), files.column(_GREATEST_TIME)
+    if not pa.types.is_timestamp(least.type) or least.type.tz is None or greatest.type != least.type:
+        return of_date
+    begins = pc.less_equal(least, pa.scalar(moment, least.type))
+    ends = pc.greater_equal(greatest, pa.scalar(moment - _STATISTICS_UNIT, least.type))
+    return pc.and_(of_date, pc.fill_null(pc.and_(begins, ends), fill_value=True))
 
 
 def _list_paths(files: pa.Table) -> list[str]:
@@ -64,11 +80,11 @@ def _count_file_rows(location: TableLocation, moment: datetime, path: str) -> Co
             raise ScanUnsupported("a data file has an as_of without a zone", "as_of in UTC")
         for group in range(file.num_row_groups):
             run_id = _find_constant(file.metadata.row_group(group).column(runs).statistics)
-            counts.update(_count_group_rows(file, group, moment, run_id))
+            counts.update(_count_rows_of_row_group(file, group, moment, run_id))
     return counts
 
 
-def _count_group_rows(file: pq.ParquetFile, group: int, moment: datetime, run_id: str | None) -> dict[str, int]:
+def _count_rows_of_row_group(file: pq.ParquetFile, group: int, moment: datetime, run_id: str | None) -> dict[str, int]:
     """Rows by run of a row group; by their as_of alone where all have one run_id, in an eighth of the time."""
     rows = file.read_row_group(group, columns=["as_of"] if run_id else ["as_of", "run_id"])
     times = rows.column("as_of").cast(pa.timestamp("us", "UTC"))

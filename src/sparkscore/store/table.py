@@ -1,8 +1,10 @@
 """A Delta table as one session sees it. Whatever a run reads of a table, or asks of its log, goes through here."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
+from itertools import accumulate
 from typing import Any, TypeVar
 
 from pyspark.sql import DataFrame, SparkSession
@@ -194,6 +196,17 @@ class Table:
                 "use source.version: latest",
             )
         return max(versions)
+
+    def find_versions_at(self, moments: Iterable[datetime]) -> Mapping[datetime, int | None]:
+        """The newest version that was committed at or before each moment; None where no known one is as old.
+
+        Raises:  TableNotFound, AccessDenied.
+        """
+        commits = self._list_commit_times()
+        # the earliest time of each commit and of all after it: ascending, and the last one until a moment is the newest
+        times = list(accumulate((at for _, at in reversed(commits)), min))[::-1]
+        places = {one: bisect_right(times, one) for one in moments}
+        return {one: commits[place - 1][0] if place else None for one, place in places.items()}
 
     def find_commit_time(self, version: int) -> datetime | None:
         """When a version was committed; None if the table's history no longer holds it.

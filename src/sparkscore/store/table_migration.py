@@ -9,7 +9,7 @@ from pyspark.sql.types import ArrayType, DataType, MapType, StructType
 
 from sparkscore.errors import ConfigError, ForeignTable
 from sparkscore.records import MigrationRequest, TableMigration
-from sparkscore.schemas import RUN_CONSTANTS, SCHEMA_VERSION, columns_added_since
+from sparkscore.schemas import CHALLENGERS_SUFFIX, RUN_CONSTANTS, SCHEMA_VERSION, columns_added_since
 from sparkscore.spark.type_widening import (
     align_columns,
     can_hold_type,
@@ -42,7 +42,8 @@ class PlannedMigration:
 def plan_table_migration(table: Table, suffix: str, request: MigrationRequest) -> PlannedMigration:
     """What the migration would change in the table. Changes nothing.
 
-    Needs:   the `suffix` of the table's name: empty for the prediction table, the only one that loses columns.
+    Needs:   the `suffix` of the table's name: empty for the prediction table, which alone, with that of its
+             challengers, loses columns.
     Raises:  ForeignTable for a table of a third job or of a newer version of sparkscore; ConfigError for columns that
              cannot be dropped or widened.
     """
@@ -81,10 +82,13 @@ def _plan_migration(
     owner = _plan_owner(name, request, properties)
     grown = grow_struct(found, to_spark_schema(columns_added_since(version, suffix)), top=True)
     added = describe_missing_fields(compare_types(found, grown))
-    dropped = () if suffix else tuple(one for one in request.drop_columns if one in found.names)
+    follows = suffix in ("", CHALLENGERS_SUFFIX)
+    dropped = tuple(one for one in request.drop_columns if one in found.names) if follows else ()
     _refuse_to_drop_keys(found, dropped)
     kept = StructType([field for field in grown if field.name not in dropped])
-    widened, schema = ((), kept) if suffix else _widen_columns(name, kept, request.widen)
+    # that of challengers may lack a column that no challenger has ever had
+    wider = {one: kind for one, kind in request.widen.items() if not suffix or one.partition(".")[0] in kept.names}
+    widened, schema = _widen_columns(name, kept, wider) if follows else ((), kept)
     changes = TableMigration(
         name,
         version,

@@ -42,7 +42,7 @@ def test_states_merge_in_any_order() -> None:
     summary = summary_of()
     states = [state_of(summary, {"x": [1, None]}, {"x": [2]}), state_of(summary), state_of(summary, {"x": [2, 2]})]
     for ordered in (states, states[::-1]):
-        found = merge_gate_states(summary, ordered, rows=5)
+        found = merge_gate_states(summary, ordered)
         assert (found["rows"], found["nulls"], found["extremes"]) == (5, 1, [1, 2, 0])
         assert found["sum"][:4] == [4, 0, 0, 0]
         assert found["sum"][4] == 7 << 1074
@@ -51,13 +51,13 @@ def test_states_merge_in_any_order() -> None:
 
 
 def test_of_no_states_there_are_no_rows() -> None:
-    found = merge_gate_states(summary_of(), [], rows=0)
+    found = merge_gate_states(summary_of(), [])
     assert (found["rows"], found["extremes"], found["sum"]) == (0, [None, None, 0], [0] * 6)
 
 
 def test_more_batches_than_are_kept_at_once_are_all_counted() -> None:
     summary = summary_of()
-    assert merge_gate_states(summary, [state_of(summary, *[{"x": [1, 2]}] * 100)], rows=200)["rows"] == 200
+    assert merge_gate_states(summary, [state_of(summary, *[{"x": [1, 2]}] * 100)])["rows"] == 200
 
 
 def test_once_there_is_too_much_to_know_no_more_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -90,16 +90,10 @@ def test_a_state_of_another_request_is_not_used() -> None:
     assert merge_gate_states(summary_of(), [state_of(summary_of("other"), {"x": [1]})]) == {}
 
 
-def test_states_that_have_seen_other_rows_are_not_used() -> None:
-    summary = summary_of()
-    once = state_of(summary, {"x": [1]})
-    assert merge_gate_states(summary, [once, once], rows=1) == {}
-
-
 @pytest.mark.parametrize("batch", [{"y": [1]}, {"x": ["1"]}, {"x": [1.0]}])
 def test_a_state_that_lacks_the_column_or_meets_another_type_knows_nothing(batch: dict[str, list[Any]]) -> None:
     summary = summary_of()
-    assert merge_gate_states(summary, [state_of(summary, {"x": [1]}, batch, {"x": [2]})], rows=3) == {}
+    assert merge_gate_states(summary, [state_of(summary, {"x": [1]}, batch, {"x": [2]})]) == {}
 
 
 def test_an_aggregate_that_knows_too_much_leaves_the_others_alone() -> None:
@@ -110,7 +104,7 @@ def test_an_aggregate_that_knows_too_much_leaves_the_others_alone() -> None:
 
 def test_rows_that_are_filtered_out_are_seen_and_not_judged() -> None:
     summary = summary_of(row_filter=partial(null_mask, "x"))
-    found = merge_gate_states(summary, [state_of(summary, {"x": [1, None]})], rows=2)
+    found = merge_gate_states(summary, [state_of(summary, {"x": [1, None]})])
     assert (found["rows"], found["nulls"]) == (1, 1)
 
 

@@ -16,9 +16,10 @@ import pyarrow as pa
 from pyspark import SparkContext
 from pyspark.sql import SparkSession
 
-from sparkscore.model.distribution.model_shipping import ship_model
+from sparkscore.model.distribution.model_shipping import configure_shipped_model, ship_model
 from sparkscore.model.host.resident_model import get_resident_scorer
 from sparkscore.records import PinnedModel
+from sparkscore.spark.task_profiles import plan_task_profile
 
 Residency = Literal["worker", "executor"]
 
@@ -33,6 +34,8 @@ class Application:
     residencies: Sequence[Residency]
     tasks: int = 200
     conf: Mapping[str, str] | None = None
+    resources: Mapping[str, float] | None = None
+    """What each task gets by a profile of its stage; None: by the session's settings."""
 
 
 @dataclass(frozen=True)
@@ -50,15 +53,26 @@ class Outcome:
 def scored(spark: SparkSession, application: Application, residency: Residency) -> Outcome:
     """The outcome of one job."""
     before = set(application.loads.iterdir())
-    shipped = ship_model(spark, application.model, params={}, residency=residency)
+    shipped = ship_model(
+        spark, application.model, configure_shipped_model(application.model, params={}, residency=residency)
+    )
     counted = spark.sparkContext.accumulator(0)
 
     def task(rows: Iterable[int]) -> Iterator[float]:
         load = cache(lambda: get_resident_scorer(shipped, lambda: counted.add(1)))
         for row in rows:
-            yield load()([pa.array([float(row)])])[0].as_py()
+            yield load()([pa.array([float(row)])]).predictions[0].as_py()
 
-    total = spark.sparkContext.parallelize(range(application.tasks), application.tasks).mapPartitions(task).sum()
+    def batch_task(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        scores = task(row for batch in batches for row in batch.column(0).to_pylist())
+        yield pa.RecordBatch.from_pydict({"score": pa.array(scores, pa.float64())})
+
+    if application.resources is None:
+        total = spark.sparkContext.parallelize(range(application.tasks), application.tasks).mapPartitions(task).sum()
+    else:
+        profile = plan_task_profile(spark, application.resources).profile
+        rows = spark.range(0, application.tasks, 1, application.tasks)
+        total = sum(row.score for row in rows.mapInArrow(batch_task, "score double", profile=profile).collect())
     pids = [file.name.partition("-")[0] for file in set(application.loads.iterdir()) - before]
     return Outcome(pids, counted.value, total)
 

@@ -42,7 +42,7 @@ def score_in_turn(root: str, models: Sequence[ShippedModel], *, imported: Sequen
     sys.modules.update({name: types.ModuleType(name) for name in imported})
     loads = [0] * len(models)
     scorers = [get_resident_scorer(model, partial(_count, loads, place)) for place, model in enumerate(models)]
-    answers = [score(ROW).to_pylist()[0] for score in scorers]
+    answers = [score(ROW).predictions.to_pylist()[0] for score in scorers]
     said = {
         "answers": answers,
         "loads": loads,
@@ -55,7 +55,7 @@ def score_in_turn(root: str, models: Sequence[ShippedModel], *, imported: Sequen
 def score_each(root: str, models: Sequence[ShippedModel]) -> str:
     """Load each model only when the one before it has scored; their answers."""
     become_worker(root)
-    return json.dumps([get_resident_scorer(model, _nothing)(ROW).to_pylist()[0] for model in models])
+    return json.dumps([get_resident_scorer(model, _nothing)(ROW).predictions.to_pylist()[0] for model in models])
 
 
 def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
@@ -64,7 +64,7 @@ def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
     room.__dict__["memory_budget"] = lambda cores: 1
     pids, ended, occupied, loads = [], [], [], [0] * len(models)
     for place, model in enumerate(models):
-        pids.append(get_resident_scorer(model, partial(_count, loads, place))(ROW).to_pylist()[0])
+        pids.append(get_resident_scorer(model, partial(_count, loads, place))(ROW).predictions.to_pylist()[0])
         ended.append([not runs(pid) for pid in pids])
         occupied.append([one.memory_bytes for one in room._resident_models.values()])
     return json.dumps({"pids": pids, "ended": ended, "occupied": occupied, "loads": loads})
@@ -73,7 +73,7 @@ def score_with_little_memory(root: str, models: Sequence[ShippedModel]) -> str:
 def stay_with(root: str, models: Sequence[ShippedModel], answered: Path) -> str:
     """Score with each model, say what they answered, and stay."""
     become_worker(root)
-    answers = [get_resident_scorer(model, _nothing)(ROW).to_pylist()[0] for model in models]
+    answers = [get_resident_scorer(model, _nothing)(ROW).predictions.to_pylist()[0] for model in models]
     answered.with_suffix(".part").write_text(json.dumps(answers))
     answered.with_suffix(".part").rename(answered)
     threading.Event().wait()
@@ -90,7 +90,7 @@ def fail_with(root: str, models: Sequence[ShippedModel], *, on_linux: bool = Tru
             get_resident_scorer(model, _nothing)(ROW)
     except SparkscoreError as error:
         pids = [one.pid for one in host_start._host_processes]
-        left = [] if eventually(lambda: not any(map(runs, pids)), within_s=3) else pids
+        left = [] if eventually(lambda: not any(map(runs, pids)), within_s=30) else pids
         return json.dumps([type(error).__name__, *error.args, left])
     return json.dumps(None)
 

@@ -86,7 +86,7 @@ class Node:
                 find_process(pid).kill()
 
 
-def eventually(true: Callable[[], bool], *, within_s: float = 10.0) -> bool:
+def eventually(true: Callable[[], bool], *, within_s: float = 60.0) -> bool:
     """Whether it became true in time."""
     until = time.monotonic() + within_s
     while not (done := true()) and time.monotonic() < until:

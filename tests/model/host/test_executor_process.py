@@ -14,7 +14,7 @@ from sparkscore.model.host.executor_process import Process, find_executor_proces
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """A process that does nothing."""
-    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    process = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
     yield process
     process.kill()
     process.wait()
@@ -77,7 +77,7 @@ class TestLife:
         waiting.join(0.2)
         assert waiting.is_alive()
         sleeper.kill()
-        waiting.join(5)
+        waiting.join(60)
         assert not waiting.is_alive()
 
     def test_a_process_that_never_was_is_not_alive(self) -> None:

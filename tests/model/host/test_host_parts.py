@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from sparkscore.errors import AccessDenied, DigestMismatch, PredictError, RowsNotPredicted
+from sparkscore.errors import AccessDenied, BatchOutOfMemory, DigestMismatch, PredictError, RowsNotPredicted
 from sparkscore.model.distribution.locked_directory import acquire_file_lock, ensure_private_folder
 from sparkscore.model.host import inherited_environment as environment_module
 from sparkscore.model.host.client_threads import CLIENT_HELLO, LOADED_BEFORE, LOADED_NOW, ClientThreads
@@ -35,6 +35,7 @@ from sparkscore.model.host.wire_format import (
     receive_header,
     send_header,
 )
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 from sparkscore.model.runtimes.scorer import to_load_error
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import Node
@@ -108,7 +109,7 @@ class TestSocket:
 class TestClients:
     def connected(self, clients: ClientThreads, region: Region, word: bytes = CLIENT_HELLO) -> socket.socket:
         ours, its = socket.socketpair()
-        ours.settimeout(10)
+        ours.settimeout(60)
         clients.serve_client(its)
         socket.send_fds(ours, [word], [region.descriptor])
         return ours
@@ -116,17 +117,17 @@ class TestClients:
     def test_the_first_client_counts_the_load_and_idleness_ends_while_a_batch_is_scored(self) -> None:
         going, gone_on = threading.Event(), threading.Event()
 
-        def score(columns: Sequence[pa.Array]) -> pa.Array:
+        def score(columns: Sequence[pa.Array]) -> ScoredBatch:
             going.set()
-            gone_on.wait(10)
-            return columns[0]
+            gone_on.wait(60)
+            return ScoredBatch(columns[0])
 
         clients, region = ClientThreads(score), Region.create()
         with self.connected(clients, region) as one, self.connected(clients, region) as other:
             assert {receive_bytes(one, 1), receive_bytes(other, 1)} == {LOADED_NOW, LOADED_BEFORE}
             assert clients.idle_s() > 0
             send_header(one, region.write_batch(pa.record_batch([pa.array([1.0])], ["x"]), kind=MessageKind.BATCH))
-            going.wait(10)
+            going.wait(60)
             assert clients.idle_s() == 0
             gone_on.set()
             assert region.read_batch(receive_header(one)).column(0).to_pylist() == [1.0]
@@ -134,13 +135,16 @@ class TestClients:
 
     def test_whoever_says_another_word_is_not_served(self) -> None:
         region = Region.create()
-        with self.connected(ClientThreads(lambda columns: columns[0]), region, b"hullo") as channel:
+        with self.connected(ClientThreads(lambda columns: ScoredBatch(columns[0])), region, b"hullo") as channel:
             assert channel.recv(1) == b""
         region.close()
 
-    def test_an_error_that_is_not_the_suites_is_told_as_one(self) -> None:
-        def score(columns: Sequence[pa.Array]) -> pa.Array:
-            raise MemoryError
+    @pytest.mark.parametrize(("raised", "told"), [(OverflowError, PredictError), (MemoryError, BatchOutOfMemory)])
+    def test_an_error_that_is_not_the_suites_is_told_as_one(
+        self, raised: type[Exception], told: type[PredictError]
+    ) -> None:
+        def score(columns: Sequence[pa.Array]) -> ScoredBatch:
+            raise raised
 
         region = Region.create()
         with self.connected(ClientThreads(score), region) as channel:
@@ -149,8 +153,8 @@ class TestClients:
             header = receive_header(channel)
             assert header.kind == MessageKind.ERROR
             error = decode_host_error(region.copy_bytes(header).decode())
-        assert type(error) is PredictError
-        assert "MemoryError" in error.found
+        assert type(error) is told
+        assert raised.__name__ in error.found
         region.close()
 
 

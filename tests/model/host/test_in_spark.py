@@ -95,3 +95,12 @@ class TestOnACluster:
         (executor,) = self.submitted(cluster, hosted, tmp_path, spark_executor_cores="4", **gpus)
         assert len(set(executor.pids)) == executor.counted == 2
         assert executor.total == 60 * 59
+
+    def test_a_profile_of_the_stage_gives_each_gpu_a_process_that_its_slots_share(
+        self, cluster: str, application: Application, tmp_path: Path
+    ) -> None:
+        hosted = replace(application, residencies=["executor"], tasks=24, resources={"gpu": 0.5})
+        offer = {"spark_executor_resource_gpu_amount": "2"}
+        (executor,) = self.submitted(cluster, hosted, tmp_path, spark_executor_cores="4", **offer)
+        assert len(set(executor.pids)) == executor.counted == 2
+        assert executor.total == 24 * 23

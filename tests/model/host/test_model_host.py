@@ -32,8 +32,10 @@ from sparkscore.errors import (
 from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host import client_threads, host_client, host_connection
+from sparkscore.model.host.executor_process import find_process
 from sparkscore.model.host.time_limits import HostTimeLimits, read_host_time_limits
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
+from sparkscore.model.runtimes.scorer import find_task_end
 from tests.model.host.models import doubles, shipped
 from tests.model.host.node import QUICK, ROW, Node, eventually, runs
 
@@ -43,7 +45,7 @@ class TestOneLoad:
         model = node.put(lambda frame: frame["x"] * 2)
         with ThreadPoolExecutor(8) as pool:
             scorers = list(pool.map(lambda _: node.host(model), range(8)))
-            answers = list(pool.map(lambda score: score(ROW).to_pylist(), scorers * 5))
+            answers = list(pool.map(lambda score: score(ROW).predictions.to_pylist(), scorers * 5))
         assert answers == [[6.0]] * 40
         assert (len(node.loads), len(node.told)) == (1, 1)
         assert node.loads != [os.getpid()]
@@ -70,7 +72,7 @@ class TestOneLoad:
         model = node.put(
             lambda frame: [__import__("os").environ.get("CUDA_VISIBLE_DEVICES", "-")] * len(frame), output=pa.string()
         )
-        assert [node.host(model, device=device)(ROW).to_pylist() for device in ("0", "1", "0", None)] == [
+        assert [node.host(model, device=device)(ROW).predictions.to_pylist() for device in ("0", "1", "0", None)] == [
             ["0"],
             ["1"],
             ["0"],
@@ -91,7 +93,7 @@ class TestTheProcess:
 
         before = host_client.host_cpu_seconds()
         score = node.host(node.put(spin))
-        spent = [score(ROW)[0].as_py() for _ in range(3)]
+        spent = [score(ROW).predictions[0].as_py() for _ in range(3)]
         assert spent[-1] - spent[0] >= 0.4
         assert host_client.host_cpu_seconds() - before == pytest.approx(spent[-1], abs=0.1)
 
@@ -120,7 +122,7 @@ class TestTheProcess:
         monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
         with (node.folder / "inherited").open("w") as file:
             os.set_inheritable(file.fileno(), True)
-            seen = json.loads(node.host(node.put(look, output=pa.string()), cores=2)(ROW)[0].as_py())
+            seen = json.loads(node.host(node.put(look, output=pa.string()), cores=2)(ROW).predictions[0].as_py())
         environment = seen["environment"]
         assert environment["OMP_NUM_THREADS"] == "2"
         assert environment["TOKENIZERS_PARALLELISM"] == "false"
@@ -148,7 +150,7 @@ class TestTheProcess:
         score(ROW)
         assert eventually(lambda: not runs(node.loads[0]))
         assert listing(node, "*") == []
-        assert score(ROW).to_pylist() == [3.0]
+        assert score(ROW).predictions.to_pylist() == [3.0]
         assert len(node.loads) == len(node.told) == 2
 
 
@@ -163,17 +165,27 @@ class TestWhatIsSurvived:
             return frame["x"] * 2
 
         score = node.host(node.put(once))
-        assert score(ROW).to_pylist() == [6.0]
+        assert score(ROW).predictions.to_pylist() == [6.0]
         assert len(node.loads) == len(node.told) == 2
 
     def test_others_who_wait_for_it_then_are_served_by_the_same_new_one(self, node: Node) -> None:
-        model = node.put(lambda frame: [__import__("time").sleep(0.5), frame["x"] * 2][1])
+        asked, killed = node.folder / "asked", node.folder / "killed"
+
+        def answer(frame: Any) -> Any:
+            asked.touch()
+            if not killed.exists():
+                __import__("time").sleep(600)
+            return frame["x"] * 2
+
+        model = node.put(answer)
         scorers = [node.host(model) for _ in range(4)]
         with ThreadPoolExecutor(4) as pool:
             answers = [pool.submit(score, ROW) for score in scorers]
-            threading.Event().wait(0.2)
+            assert eventually(asked.exists)
+            threading.Event().wait(0.2)  # the others wait, too
+            killed.touch()
             os.kill(node.loads[0], signal.SIGKILL)
-            assert [answer.result().to_pylist() for answer in answers] == [[6.0]] * 4
+            assert [answer.result().predictions.to_pylist() for answer in answers] == [[6.0]] * 4
         assert len(node.loads) == len(node.told) == 2
 
     def test_a_child_that_the_model_forked_does_not_stand_in_the_way(self, node: Node) -> None:
@@ -190,14 +202,14 @@ class TestWhatIsSurvived:
                 os.kill(os.getpid(), signal.SIGKILL)
             return frame["x"] * 2
 
-        assert node.host(node.put(once))(ROW).to_pylist() == [6.0]
+        assert node.host(node.put(once))(ROW).predictions.to_pylist() == [6.0]
         assert runs(int(child.read_text()))
         os.kill(int(child.read_text()), signal.SIGKILL)
 
     def test_a_stopped_process_is_ended_and_replaced(self, node: Node) -> None:
-        score = node.host(node.put(lambda frame: frame["x"] * 2), limits=HostTimeLimits(batch_s=1, load_s=30))
+        score = node.host(node.put(lambda frame: frame["x"] * 2), limits=HostTimeLimits(batch_s=3, load_s=60))
         os.kill(node.loads[0], signal.SIGSTOP)
-        assert score(ROW).to_pylist() == [6.0]
+        assert score(ROW).predictions.to_pylist() == [6.0]
         assert len(node.loads) == 2
         assert not runs(node.loads[0])
 
@@ -209,7 +221,7 @@ class TestWhatIsSurvived:
 
     def test_a_batch_that_never_ends_is_tried_three_times(self, node: Node) -> None:
         score = node.host(
-            node.put(lambda frame: threading.Event().wait()), limits=HostTimeLimits(batch_s=0.5, load_s=30)
+            node.put(lambda frame: threading.Event().wait()), limits=HostTimeLimits(batch_s=0.5, load_s=60)
         )
         with pytest.raises(PredictError, match=r"did not answer within 0\.5 s, and was ended"):
             score(ROW)
@@ -252,7 +264,7 @@ class TestBatchTimeout:
         score = self.host(node, self.hanging(node))
         with pytest.raises(BatchTimeout):
             score([pa.array([4.0])])
-        assert score(ROW).to_pylist() == [6.0]
+        assert score(ROW).predictions.to_pylist() == [6.0]
         assert len(node.loads) == 3
 
     def test_batches_that_only_were_beside_it_are_not_blamed(self, node: Node) -> None:
@@ -261,11 +273,66 @@ class TestBatchTimeout:
         with ThreadPoolExecutor(5) as pool:
             bad = [pool.submit(score, [pa.array([4.0])]) for score in scorers[:4]]
             while not all(future.done() for future in bad):
-                assert scorers[4]([pa.array([0.5])]).to_pylist() == [1.0]
+                assert scorers[4]([pa.array([0.5])]).predictions.to_pylist() == [1.0]
         assert {type(future.exception()) for future in bad} == {BatchTimeout}
 
     def test_it_needs_no_variable_of_the_executors(self) -> None:
         assert read_host_time_limits(2.5).batch_s == 2.5
+
+
+class Says:
+    """What a model may say beside predictions. `tasks` hears of the ends of tasks."""
+
+    def predict(self, frame: Any) -> Any:
+        from sparkscore.records import RowReject, ScoredRows
+
+        return ScoredRows(frame["x"] * 2, {0: RowReject("first", "it is the first row")}, {"tokens": 3, "cost": 0.5})
+
+    def end_task(self) -> dict[str, int]:
+        self.tasks = getattr(self, "tasks", 0) + 1
+        if self.tasks == 3:
+            raise KeyError("third")
+        return {"ended": self.tasks}
+
+
+class TestWhatAModelSays:
+    def test_rejects_and_counts_cross_the_socket(self, node: Node) -> None:
+        model = shipped(node.folder / "files", Says(), inputs=doubles("x"), output=pa.float64())
+        here = load_verified_scorer(model, node.files(verify=False), cores=1, device=None)
+        rows = [pa.array([1.0, 2.0])]
+        assert node.host(model)(rows) == here(rows)
+        assert here(rows).counts == {"tokens": 3, "cost": 0.5}
+
+    def test_it_hears_of_the_end_of_each_task_of_each_client(self, node: Node) -> None:
+        model = shipped(node.folder / "files", Says(), inputs=doubles("x"), output=pa.float64())
+        one, other = node.host(model), node.host(model)
+        one(ROW)
+        assert [find_task_end(client)() for client in (one, other)] == [{"ended": 1}, {"ended": 2}]  # type: ignore[misc]
+        with pytest.raises(PredictError, match="KeyError: 'third'"):
+            find_task_end(one)()  # type: ignore[misc]
+        assert one(ROW).counts["tokens"] == 3
+
+    def test_a_model_that_does_not_want_to_know_has_no_counts_and_a_process_that_has_ended_is_not_started(
+        self, node: Node
+    ) -> None:
+        client = node.host(node.put(lambda frame: frame["x"]))
+        assert find_task_end(client)() == {}  # type: ignore[misc]
+        find_process(node.loads[0]).kill()
+        assert eventually(lambda: not runs(node.loads[0]))
+        assert find_task_end(client)() == {}  # type: ignore[misc]
+        assert len(node.loads) == 1
+
+    def test_a_process_that_is_dropped_for_others_in_the_middle_of_a_task_tells_its_counts_at_the_end(
+        self, node: Node
+    ) -> None:
+        model = shipped(node.folder / "files", Says(), inputs=doubles("x"), output=pa.float64())
+        client = host_client.open_host_scorer(
+            model, node.files, cores=1, device=None, on_load=lambda: None, private=True, limits=QUICK
+        )
+        client(ROW)
+        client.end_process()
+        assert client.end_task() == {"ended": 1}
+        assert client.end_task() == {}
 
 
 class TestErrors:
@@ -291,7 +358,7 @@ class TestErrors:
         score = node.host(node.put(lambda frame: frame["x"].map({3.0: 1.0}.__getitem__)))
         with pytest.raises(PredictError, match="KeyError"):
             score([pa.array([4.0])])
-        assert score(ROW).to_pylist() == [1.0]
+        assert score(ROW).predictions.to_pylist() == [1.0]
         assert len(node.loads) == 1
 
     def test_what_a_model_raises_on_loading_is_the_suites_error(self, node: Node) -> None:
@@ -322,7 +389,7 @@ class TestErrors:
         assert type(caught.value) is PredictError
         with pytest.raises(RowsNotPredicted, match="TemporaryError"):
             score([pa.array([-1.0])])
-        assert (score(ROW).to_pylist(), len(node.loads)) == ([3.0], 1)
+        assert (score(ROW).predictions.to_pylist(), len(node.loads)) == ([3.0], 1)
 
     def test_an_error_of_the_suite_on_loading_keeps_its_class(
         self, node: Node, monkeypatch: pytest.MonkeyPatch
@@ -349,7 +416,7 @@ class TestErrors:
 
         score = host_client.open_host_scorer(model, folder, cores=1, device=None, on_load=lambda: None, limits=QUICK)
         node.clients.append(score)
-        assert score(ROW).to_pylist() == [3.0]
+        assert score(ROW).predictions.to_pylist() == [3.0]
         assert asked == [False, True]
 
     def test_a_process_that_ends_while_it_loads_says_where_its_log_is(self, node: Node) -> None:
@@ -394,17 +461,17 @@ class TestBatches:
         score = node.host(node.put(lambda frame: frame["x"] * 2))
         for rows in (1, 10_000, 1_000_000, 3, 2_000_000, 1):
             column = pa.array(np.arange(rows, dtype=np.float64))
-            assert score([column]).equals(pa.array(np.arange(rows) * 2.0))
+            assert score([column]).predictions.equals(pa.array(np.arange(rows) * 2.0))
 
     def test_predictions_outlive_the_next_batch(self, node: Node) -> None:
         score = node.host(node.put(lambda frame: frame["x"]))
-        first = score([pa.array([1.0, 2.0])])
+        first = score([pa.array([1.0, 2.0])]).predictions
         score([pa.array([8.0, 9.0])])
         assert first.to_pylist() == [1.0, 2.0]
 
     def test_answers_larger_than_questions_fit(self, node: Node) -> None:
         score = node.host(node.put(lambda frame: np.ones((len(frame), 3000)), output=pa.list_(pa.float64())))
-        assert score([pa.array([0.0] * 500)]).flatten().equals(pa.array(np.ones(1_500_000)))
+        assert score([pa.array([0.0] * 500)]).predictions.flatten().equals(pa.array(np.ones(1_500_000)))
 
     @pytest.mark.parametrize("rows", [1, 7, 10_000])
     def test_results_are_those_in_process_bit_for_bit(self, node: Node, rows: int) -> None:
@@ -417,13 +484,13 @@ class TestBatches:
         model = shipped(node.folder / "files", mlp, inputs=inputs, output=pa.float64())
         batch = [pa.array(column) for column in random.normal(size=(20, rows))]
         here = load_verified_scorer(model, node.files(verify=False), cores=1, device=None)
-        assert node.host(model)(batch).equals(here(batch))
+        assert node.host(model)(batch).predictions.equals(here(batch).predictions)
 
 
 def score_in_worker(folder: Path, model: ShippedModel, *, stay: bool = False) -> str:
     """What a worker does."""
     node, executor = Node(folder), os.getppid()
-    answer = node.host(model)(ROW).to_pylist()
+    answer = node.host(model)(ROW).predictions.to_pylist()
     (folder / "answered").touch()
     while stay and os.getppid() == executor:
         threading.Event().wait(0.05)

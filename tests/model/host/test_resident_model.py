@@ -25,7 +25,7 @@ from skops.io.exceptions import UntrustedTypesFoundException
 from sparkscore.errors import DigestMismatch, ModelError
 from sparkscore.model.distribution import unpacked_model as unpacking
 from sparkscore.model.distribution.model_cache_limits import folder_bytes
-from sparkscore.model.distribution.model_shipping import ship_model, zip_model_folder
+from sparkscore.model.distribution.model_shipping import describe_shipped_model, ship_model, zip_model_folder
 from sparkscore.model.distribution.shipped_model import ShippedModel, SklearnFile
 from sparkscore.model.distribution.unpacked_model import unpack_model
 from sparkscore.model.host import host_start, inherited_environment, process_sharing
@@ -73,12 +73,13 @@ def copy_of(shipped: ShippedModel) -> Path:
 class TestShipping:
     def test_a_model_travels_once_per_digest(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("travels", LINE, SIGNED))
-        assert ship_model(spark, model, params={}) == ship_model(spark, model, params={})
+        described = describe_shipped_model(model, params={})
+        assert ship_model(spark, model, described) == ship_model(spark, model, described)
         assert sum(model.digest in name for name in spark.sparkContext.listFiles) == 1
 
     def test_the_archive_lies_where_spark_removes_it_with_the_context(self, spark: SparkSession, shelf: Shelf) -> None:
         model = shelf.pinned(shelf.put("lies", LINE, SIGNED))
-        ship_model(spark, model, params={})
+        ship_model(spark, model, describe_shipped_model(model, params={}))
         (shipped,) = [name for name in spark.sparkContext.listFiles if model.digest in name]
         file = Path(urlsplit(shipped).path)
         assert file.is_file()
@@ -96,7 +97,8 @@ class TestShipping:
 
     def test_the_archive_has_the_same_bytes_every_time(self, spark: SparkSession, shelf: Shelf, tmp_path: Path) -> None:
         model = shelf.pinned(shelf.put("same", LINE, SIGNED))
-        archive = Path(SparkFiles.get(ship_model(spark, model, params={}).archive))
+        shipped = ship_model(spark, model, describe_shipped_model(model, params={}))
+        archive = Path(SparkFiles.get(shipped.archive))
         before = archive.read_bytes()
         assert zip_model_folder(Path(model.path), tmp_path / "again.zip").read_bytes() == before
         assert all(entry.date_time[0] == 1980 for entry in zipfile.ZipFile(archive).infolist())
@@ -114,14 +116,14 @@ class TestResidence:
         uri = shelf.put("once", Returns(lambda frame: frame["x"] * 2, tmp_path), SIGNED)
         shipped, loads = shelf.shipped(spark, uri), []
         for _ in range(3):
-            assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
+            assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).predictions.to_pylist() == [6.0]
         assert len(loads) == len(loads_in(tmp_path)) == 1
 
     def test_other_params_are_another_resident(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(x="double"), tensor("float64"), n=2.0)
         uri = shelf.put("params", Returns(lambda frame, params: frame["x"] * params["n"]), signed)
-        assert get_resident_scorer(shelf.shipped(spark, uri), nothing)(ROW).to_pylist() == [6.0]
-        assert get_resident_scorer(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).to_pylist() == [9.0]
+        assert get_resident_scorer(shelf.shipped(spark, uri), nothing)(ROW).predictions.to_pylist() == [6.0]
+        assert get_resident_scorer(shelf.shipped(spark, uri, n=3.0), nothing)(ROW).predictions.to_pylist() == [9.0]
 
     def test_params_that_are_equal_in_python_only_are_others(self, spark: SparkSession, shelf: Shelf) -> None:
         signed = signature(columns(x="double"), tensor("float64"), n=2.0)
@@ -166,7 +168,7 @@ class TestResidence:
     ) -> None:
         shipped = shelf.shipped(spark, shelf.put(f"tampered-{runtime}", LINE, SIGNED), runtime=runtime)
         flip(copy_of(shipped) / "model.pkl")
-        assert get_resident_scorer(shipped, nothing)(ROW).to_pylist() == pytest.approx([6.0])
+        assert get_resident_scorer(shipped, nothing)(ROW).predictions.to_pylist() == pytest.approx([6.0])
         assert compute_model_digest(copy_of(shipped)) == shipped.digest
 
     def test_a_file_more_is_seen(self, spark: SparkSession, shelf: Shelf) -> None:
@@ -199,7 +201,7 @@ class TestResidencyExecutor:
         flip(copy_of(shipped) / "MLmodel")  # the process is given the right files all the same
         try:
             for _ in range(3):
-                assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).to_pylist() == [6.0]
+                assert get_resident_scorer(shipped, lambda: loads.append(1))(ROW).predictions.to_pylist() == [6.0]
             assert len(loads) == len(loads_in(tmp_path)) == 1
             assert loads_in(tmp_path) != [str(os.getpid())]
         finally:
@@ -221,7 +223,7 @@ class TestRuntimes:
         plain, mlflow = (shelf.placed(uri, runtime=runtime) for runtime in ("auto", "pyfunc"))
         assert (plain.model.runtime, mlflow.model.runtime) == ("sklearn", "pyfunc")
         flights = pa.RecordBatch.from_pandas(FLIGHTS, preserve_index=False).columns
-        ours, theirs = plain.scorer()(flights), mlflow.scorer()(flights)
+        ours, theirs = (one.scorer()(flights).predictions for one in (plain, mlflow))
         assert ours.equals(theirs)
         assert ours.to_pylist() == getattr(model, method)(FLIGHTS).tolist()
 
@@ -248,7 +250,7 @@ class TestRuntimes:
         uri = shelf.put("own-code", Returns(answer), SIGNED, code_paths=[str(tmp_path / "own_code.py")])
         shipped = shelf.shipped(spark, uri)
         try:
-            assert get_resident_scorer(shipped, nothing)(ROW).to_pylist() == [6.0]
+            assert get_resident_scorer(shipped, nothing)(ROW).predictions.to_pylist() == [6.0]
             assert compute_model_digest(copy_of(shipped)) == shipped.digest
         finally:
             sys.path = [entry for entry in sys.path if shipped.digest not in entry]

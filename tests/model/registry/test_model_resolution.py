@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
+from urllib.parse import unquote, urlsplit
 
 import mlflow
 import pandas as pd
@@ -33,15 +34,17 @@ from sparkscore.errors import (
 )
 from sparkscore.model.registry.copy_origin import describe_origin
 from sparkscore.model.registry.mlflow_client import download_model_files, open_registry
-from sparkscore.model.registry.model_resolution import ModelUri, look_up_model_version, parse_model_uri, resolve_model
+from sparkscore.model.registry.model_resolution import look_up_model_version, resolve_model
+from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri, pinned_model_uri
 from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.records import ModelInput, PinnedModel, TrustPolicy
 from sparkscore.settings import TrustSettings
-from tests.model.shelf import Returns, Shelf, columns, signature, tensor
+from tests import world
+from tests.model.shelf import Returns, Shelf, Sums, columns, signature, tensor
 
 LINE = LinearRegression().fit(pd.DataFrame({"x": [0.0, 1.0]}), [0.0, 1.0])
 SIGNED = signature(columns(x="double"), tensor("float64"))
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds. MLflow itself waits 20 for a locked sqlite file."""
 
 
@@ -76,8 +79,11 @@ class TestUri:
             "models:/@a",
             "models://late/1",
             "models:/late/1/data",
-            "models:/m-0123456789abcdef",
-            "runs:/abc/model",
+            "models:/m-0123/1/data",
+            "runs:/abc",
+            "runs:/abc/",
+            "runs:/abc/../model",
+            "runs:/abc/a/./b",
             "s3://bucket/model",
             "models:/late/1\n",
             "",
@@ -256,7 +262,7 @@ class TestForeignModels:
 
     def test_a_model_without_signature_is_refused(self, shelf: Shelf) -> None:
         uri = shelf.put("unsigned", Returns(lambda frame: frame), None)
-        with pytest.raises(SignatureError, match="no inputs in the model's signature"):
+        with pytest.raises(SignatureError, match="no inputs and no outputs in the model's signature"):
             shelf.pinned(uri)
 
 
@@ -390,3 +396,60 @@ class TestTrust:
 
 def resolve_trusted(shelf: Shelf, uri: str, trust: TrustPolicy) -> PinnedModel:
     return resolve_model(uri, tracking_uri=shelf.uri, runtime="auto", params={}, copies=shelf.copies, trust=trust)
+
+
+@pytest.fixture(scope="module")
+def logged(shelf: Shelf) -> tuple[str, str]:
+    """A run and the model in it, which is a registry's version as well."""
+    with world.tracking(shelf.uri):
+        experiment = mlflow.create_experiment("runs", artifact_location=(shelf.folder / "runs").as_uri())
+        with mlflow.start_run(experiment_id=experiment) as run:
+            info = mlflow.sklearn.log_model(
+                Sums(), name="sums", signature=signature(columns(x="double"), tensor("float64")),
+                serialization_format="cloudpickle", pip_requirements=[],
+            )  # fmt: skip
+    return run.info.run_id, info.model_id
+
+
+class TestLoggedModels:
+    """Models that no registry names."""
+
+    def test_the_uri_is_the_name_and_mlflows_id_the_version(self, shelf: Shelf, logged: tuple[str, str]) -> None:
+        run, model_id = logged
+        for uri in (f"runs:/{run}/sums", f"models:/{model_id}"):
+            model = shelf.pinned(uri)
+            assert (model.name, model.version, model.model_id) == (uri, model_id, model_id)
+            assert model.warnings[0].startswith(f"no registry names the model {uri}")
+            assert look_up_model_version(uri, shelf.uri) == model_id
+            assert shelf.pinned(pinned_model_uri(model.name, model.version)).digest == model.digest
+        assert pinned_model_uri("late", "3") == "models:/late/3"
+
+    def test_files_of_a_run_of_older_versions_have_no_id(self, shelf: Shelf, logged: tuple[str, str]) -> None:
+        run, model_id = logged
+        files = Path(shelf.pinned(f"models:/{model_id}").path)
+        with world.tracking(shelf.uri):
+            mlflow.MlflowClient().log_artifacts(run, str(files), "old/model")
+        model = shelf.pinned(f"runs:/{run}/old/model")
+        assert (model.version, model.digest) == ("unregistered", files.name)
+
+    def test_what_is_not_there(self, shelf: Shelf, logged: tuple[str, str]) -> None:
+        for uri in ("models:/m-0123456789abcdef", "runs:/0123456789abcdef/sums", f"runs:/{logged[0]}/other"):
+            with pytest.raises(ModelNotFound):
+                shelf.pinned(uri)
+
+    def test_trust_holds_for_them(self, shelf: Shelf, logged: tuple[str, str]) -> None:
+        uri = f"models:/{logged[1]}"
+        for policy, found in (
+            (TrustPolicy(names=("late",)), "the model's name is"),
+            (TrustPolicy(pickle="refuse"), "a pickle"),
+        ):
+            with pytest.raises(TrustRefused, match=found):
+                resolve_model(uri, tracking_uri=shelf.uri, runtime="auto", params={}, copies=shelf.copies, trust=policy)
+
+    def test_links_among_their_files_are_refused(self, shelf: Shelf, logged: tuple[str, str]) -> None:
+        run, _ = logged
+        artifacts = Path(unquote(urlsplit(shelf.client.get_run(run).info.artifact_uri).path)) / "linked"
+        artifacts.mkdir(parents=True)
+        (artifacts / "MLmodel").symlink_to("/etc/hostname")
+        with pytest.raises(ModelError, match="link"):
+            shelf.pinned(f"runs:/{run}/linked")

@@ -3,13 +3,16 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
+import mlflow
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
 
 from sparkscore.errors import ModelError, PredictError, SparkscoreError, TrustRefused
+from sparkscore.model.distribution.executor_packages import compare_own_packages
 from sparkscore.model.distribution.shipped_model import SklearnFile
 from sparkscore.model.runtimes import model_loading
 from sparkscore.model.trust.model_digest import compute_model_digest
@@ -80,14 +83,52 @@ def test_judging_a_model_of_its_own_library_needs_no_yaml(
 def test_a_model_that_is_trusted_is_loaded_and_a_driver_warns_of_it(shelf: Shelf) -> None:
     uri = shelf.put("trusted", Answers(lambda frame: frame["x"] * 2), LINE)
     assert any("model.pkl is unpickled" in text for text in shelf.pinned(uri).warnings)
-    assert shelf.placed(uri).scorer()([pa.array([1.5])]).to_pylist() == [3.0]
+    assert shelf.placed(uri).scorer()([pa.array([1.5])]).predictions.to_pylist() == [3.0]
+
+
+def test_a_loader_of_the_models_own_is_loaded_where_it_is_listed_and_refused_unread_elsewhere(
+    shelf: Shelf, tmp_path: Path
+) -> None:
+    code, data = tmp_path / "own_loader.py", tmp_path / "data.txt"
+    code.write_text(LOADER.format(imported=str(tmp_path / "imported")))
+    data.write_text("3")
+    log = partial(mlflow.pyfunc.log_model, loader_module="own_loader", data_path=str(data), code_paths=[str(code)])
+    uri = shelf.logged("own-loader", log, LINE)
+    with pytest.raises(TrustRefused, match="names the loader module 'own_loader', which is not MLflow's own") as caught:
+        shelf.pinned(uri)
+    assert "list the module in model.trust.loaders if you trust it" in caught.value.do
+    assert not (tmp_path / "imported").exists()
+    listed = TrustPolicy(loaders=("own_loader",))
+    placed = shelf.placed(uri, trust=listed)
+    assert placed.scorer()([pa.array([1.5])]).predictions.to_pylist() == [4.5]
+    with pytest.raises(TrustRefused, match="code"):
+        shelf.placed(uri, trust=replace(listed, code="refuse"))
+
+
+LOADER = """from pathlib import Path
+
+Path("{imported}").touch()
+
+
+class Model:
+    def __init__(self, factor):
+        self.factor = factor
+
+    def predict(self, frame):
+        return frame["x"] * self.factor
+
+
+def _load_pyfunc(path):
+    return Model(int(Path(path).read_text()))
+"""
 
 
 class TestPackages:
     def test_that_are_missing_are_warned_of_by_default(self, shelf: Shelf, tmp_path: Path) -> None:
         model = Answers(lambda frame: frame["x"])
         uri = shelf.put("old-packages", model, LINE, pip_requirements=["numpy==1.0.1", "absent-package>=2"])
-        (text,) = (one for one in shelf.pinned(uri).warnings if "packages" in one)
+        assert not [one for one in shelf.pinned(uri).warnings if "packages" in one]  # the driver does not load it
+        (text,) = compare_own_packages(shelf.pinned(uri))
         assert "numpy==1.0.1 is needed, and " in text
         assert "absent-package>=2 is needed, and not installed" in text
 

@@ -1,3 +1,4 @@
+import json
 import os
 import pickle
 import subprocess
@@ -21,7 +22,9 @@ from sparkscore.errors import InputOutOfRange, ModelError, PredictError, Signatu
 from sparkscore.model.distribution.shipped_model import OnnxFile
 from sparkscore.model.runtimes.onnx.onnx_runtime import open_onnx_session
 from sparkscore.model.runtimes.runtime_selection import choose_runtime
+from sparkscore.model.signature.class_labels import find_class_labels
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.records import WARNING_POLICY
 from tests.model.graphs import (
     BOOL,
     DOUBLE,
@@ -71,7 +74,7 @@ def put(shelf: Shelf, name: str, model: Any, signed: ModelSignature, **more: Any
 def scored(shelf: Shelf, uri: str, *given: pa.Array, runtime: str = "auto", **more: Any) -> pa.Array:
     placed = shelf.placed(uri, runtime=runtime, **more)
     assert placed.model.runtime == ("onnx" if runtime == "auto" else runtime)
-    return placed.scorer()(given)
+    return placed.scorer()(given).predictions
 
 
 def same_as_pyfunc(shelf: Shelf, uri: str, *given: pa.Array) -> pa.Array:
@@ -414,7 +417,7 @@ def test_a_worker_needs_neither_mlflow_nor_pandas_and_leaves_nothing_in_the_home
         from sparkscore.model.runtimes.model_loading import load_verified_scorer
         model = pickle.loads({pickle.dumps(placed.model)!r})
         score = load_verified_scorer(model, {placed.folder!r}, cores=1, device=None)
-        print(score([pa.array([1.0])] * 4).to_pylist()[0], os.listdir(os.environ["HOME"]))
+        print(score([pa.array([1.0])] * 4).predictions.to_pylist()[0], os.listdir(os.environ["HOME"]))
     """
     kept = ("PATH", "PYTHONPATH", "COVERAGE_PROCESS_CONFIG")  # not CI, which switches onnxruntime's telemetry off, too
     environment = {name: os.environ[name] for name in kept if name in os.environ} | {"HOME": str(tmp_path)}
@@ -424,6 +427,14 @@ def test_a_worker_needs_neither_mlflow_nor_pandas_and_leaves_nothing_in_the_home
     assert done.returncode == 0, done.stderr
     expected = scored(shelf, uri, *[pa.array([1.0])] * 4).to_pylist()[0]
     assert done.stdout.split(maxsplit=1) == [str(expected), "[]\n"]
+
+
+def test_the_labels_of_classes_are_those_of_the_graph(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    (tmp_path / "model.onnx").write_bytes(zipped(np.ones((4, 3))).SerializeToString())
+    flavors = {"onnx": {"data": "model.onnx"}, "python_function": {"loader_module": "mlflow.onnx"}}
+    (tmp_path / "MLmodel").write_text(json.dumps({"flavors": flavors}))
+    assert find_class_labels(str(tmp_path), WARNING_POLICY) == (0, 1, 2)
 
 
 class TestChoice:

@@ -45,7 +45,7 @@ def same_as_pyfunc(shelf: Shelf, uri: str, *given: pa.Array, **more: Any) -> pa.
     """The predictions, which are the same bits whether MLflow predicts or PyTorch by itself."""
     plain, through = shelf.placed(uri, **more), shelf.placed(uri, runtime="pyfunc", **more)
     assert (plain.model.runtime, through.model.runtime) == ("torch", "pyfunc")
-    ours, theirs = plain.scorer()(given), through.scorer()(given)
+    ours, theirs = plain.scorer()(given).predictions, through.scorer()(given).predictions
     assert ours.type == theirs.type
     np.testing.assert_array_equal(np.array(ours.to_pylist()), np.array(theirs.to_pylist()))
     return ours
@@ -76,7 +76,7 @@ class TestTheSamePredictionsAsMlflow:
         uri = put(shelf, "torch-struct", mlp(20, 3), signature(DOUBLES, Schema([ColSpec("float")] * 3)))
         placed = shelf.placed(uri)
         assert placed.model.output == pa.struct([(str(place), pa.float32()) for place in range(3)])
-        ours, theirs = placed.scorer()(TWENTY), shelf.placed(uri, runtime="pyfunc").scorer()(TWENTY)
+        ours, theirs = (one.scorer()(TWENTY).predictions for one in (placed, shelf.placed(uri, runtime="pyfunc")))
         assert ours.slice(0, 500).equals(theirs.slice(0, 500))
 
     @pytest.mark.parametrize("kind", ["float32", "float64"])

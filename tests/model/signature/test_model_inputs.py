@@ -16,6 +16,7 @@ from sparkscore.errors import SignatureError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.signature.mlflow_signature import read_mlflow_signature
 from sparkscore.model.signature.model_inputs import build_features
+from sparkscore.model.signature.open_types import absent_properties
 from sparkscore.model.signature.signature_check import match_input_columns
 from sparkscore.records import ModelInput, PinnedModel
 from tests.model.shelf import signature, tensor
@@ -169,3 +170,44 @@ def test_the_oracle_takes_and_refuses() -> None:
     }
     assert {("bigint", "long"), ("date", "datetime"), ("struct<b,a>", "object")} <= taken
     assert not {("bigint", "double"), ("double", "float"), ("decimal(16,0)", "double"), ("map", "object")} & taken
+
+
+MAP = pa.map_(pa.string(), pa.int64())
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(1, 3), slice(2, 2), slice(3, 4)])
+def test_maps_are_dicts_in_any_part_of_a_batch(rows: slice) -> None:
+    maps = [{"a": 1, "b": None}, None, {}, {"c": 3}]
+    column = pa.array([None if one is None else [*one.items()] for one in maps], MAP)
+    frame = build_features([column[rows]], shipped(ModelInput("m", MAP, required=False)))
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["m"].tolist() == maps[rows]
+
+
+@pytest.mark.parametrize(
+    ("kind", "source", "reason"),
+    [
+        (MAP, pa.map_(pa.int32(), pa.int64()), "the keys of a map must be text"),
+        (MAP, pa.map_(pa.string(), pa.float64()), "no cast keeps every value"),
+        (MAP, pa.struct([("a", pa.string())]), "no cast keeps every value"),
+        (pa.list_(pa.null()), pa.string(), r"list<any> in the model, string in the source"),
+    ],
+)
+def test_a_map_or_anything_that_does_not_fit_is_refused_by_its_name(
+    kind: pa.DataType, source: pa.DataType, reason: str
+) -> None:
+    with pytest.raises(SignatureError, match=rf"x: .*{reason}"):
+        match_input_columns(pinned(ModelInput("x", kind, required=True)), pa.schema([("x", source)]), {})
+
+
+def test_a_required_property_must_be_there_and_an_optional_one_may_be_left_out() -> None:
+    kind = pa.struct([("a", pa.int64()), ("b", pa.string())])
+    one = ModelInput("o", kind, required=True, optional=frozenset({".b"}))
+    source = pa.struct([("a", pa.int32())])
+    assert match_input_columns(pinned(one), pa.schema([("o", source)]), {}) == ("o",)
+    frame = build_features([pa.array([{"a": 1}], source)], shipped(one))
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["o"].tolist() == [{"a": 1}]
+    assert [*absent_properties(kind, source, one.optional)] == [".b"]
+    with pytest.raises(SignatureError, match="no cast keeps every value"):
+        match_input_columns(pinned(one), pa.schema([("o", pa.struct([("b", pa.string())]))]), {})

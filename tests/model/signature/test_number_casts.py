@@ -22,6 +22,13 @@ AMOUNT = Decimal("123456789012345678.123456789012345678")
         ([0.1, float("inf")], pa.float64(), pa.float32(), [float(np.float32(0.1)), float("inf")]),
         ([7, None], pa.int64(), pa.int32(), [7, None]),
         ([3.0], pa.float64(), pa.int64(), [3]),
+        (
+            ["1.5", " 1e2 ", None, "nan"],
+            pa.string(),
+            pa.float64(),
+            [1.5, 100.0, None, pytest.approx(float("nan"), nan_ok=True)],
+        ),
+        ([str(LONG), " 7"], pa.large_string(), pa.int64(), [LONG, 7]),
         ([[0.1], None, []], pa.list_(pa.float64()), pa.list_(pa.float32()), [[float(np.float32(0.1))], None, []]),
         ([[1, 2]], pa.list_(pa.int64(), 2), pa.list_(pa.float32()), [[1.0, 2.0]]),
     ],
@@ -46,6 +53,10 @@ def test_lists_of_a_slice_are_cast() -> None:
         (1.5, pa.float64(), pa.int64()),
         (Decimal("1.5"), pa.decimal128(5, 2), pa.int64()),
         ([1e300], pa.list_(pa.float64()), pa.list_(pa.float32())),
+        ("1.5e", pa.string(), pa.float64()),
+        ("1e300", pa.string(), pa.float32()),
+        ("1.5", pa.string(), pa.int64()),
+        ("3000000000", pa.string(), pa.int32()),
     ],
 )
 def test_a_number_that_the_type_cannot_hold_is_told_without_its_value(
@@ -59,7 +70,7 @@ def test_a_number_that_the_type_cannot_hold_is_told_without_its_value(
 @pytest.mark.parametrize(
     ("source", "target"),
     [
-        (pa.string(), pa.float64()),
+        (pa.string(), pa.bool_()),
         (pa.bool_(), pa.int64()),
         (pa.int64(), pa.string()),
         (pa.timestamp("us"), pa.int64()),

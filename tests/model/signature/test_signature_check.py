@@ -17,6 +17,7 @@ from sparkscore.records import ModelInput, OutputParts, PinnedModel
 from tests.model.shelf import columns, positions, signature, tensor
 
 UTC = pa.timestamp("us", tz="UTC")
+P = '[{"type": "double", "name": "p"}]'
 NUMBERS = pd.DataFrame({"a": [1.0, 2.0]})
 
 
@@ -72,10 +73,23 @@ class TestInputs:
         read_back = read(signature(Schema([ColSpec(spec, "o")]), tensor("float64")))
         assert read_back.inputs[0].type == pa.struct([("x", pa.int64()), ("y", pa.list_(pa.string()))])
 
-    @pytest.mark.parametrize("kind", [Map(DataType.double), AnyType()])  # type: ignore[no-untyped-call]
-    def test_maps_and_anything_are_refused(self, kind: Any) -> None:
-        with pytest.raises(SignatureError, match=r'the type "(map|any)"'):
-            read(signature(Schema([ColSpec(kind, "x")]), tensor("float64")))
+    def test_maps_have_text_as_keys_and_anything_is_open(self) -> None:
+        inner = Object([Property("a", AnyType()), Property("b", DataType.long, required=False)])  # type: ignore[no-untyped-call]
+        read_back = read(signature(Schema([ColSpec(Map(Array(inner)), "x")]), tensor("float64")))
+        (one,) = read_back.inputs
+        item = pa.struct([("a", pa.null()), ("b", pa.int64())])
+        assert one.type == pa.map_(pa.string(), pa.list_(item))
+        assert one.optional == {".value.element.b"}
+
+    def test_a_vector_of_spark_is_refused(self) -> None:
+        with pytest.raises(SignatureError, match='the type "sparkml-vector"'):
+            read_mlflow_signature({"signature": {"inputs": '[{"type": "sparkml-vector", "name": "x"}]', "outputs": P}})
+
+    def test_a_name_that_stands_twice_is_refused(self) -> None:
+        twice = json.dumps([{"name": "x", "type": "double"}, {"name": "x", "type": "long"}])
+        with pytest.raises(SignatureError, match="names x more than once") as caught:
+            read_mlflow_signature({"signature": {"inputs": twice, "outputs": P}})
+        assert caught.value.exit_code == 4
 
     def test_a_tensor_of_one_dimension_or_of_more_than_two_is_one_input(self) -> None:
         block = read(signature(tensor("float32", 2, 3), tensor("float64")))
@@ -203,6 +217,25 @@ class TestParams:
                 check_model_params(signed, params)
             assert (caught.value.found, caught.value.expected) == (found, expected)
 
+    def test_an_object_is_taken_as_a_mapping_with_its_properties(self) -> None:
+        kind = Object([Property("k", DataType.long), Property("tags", Array(DataType.string), required=False)])
+        signed = read(
+            ModelSignature(
+                Schema([ColSpec("double", "a")]),
+                Schema([ColSpec("double")]),
+                ParamSchema([ParamSpec("search", kind, {"k": 1})]),
+            )
+        )
+        for given in ({"k": 2, "tags": ["a"]}, {"k": 2}, {"k": 2, "tags": None}):
+            check_model_params(signed, {"search": given})
+        with pytest.raises(SignatureError, match="the param search: it has no k; m is no property of it") as caught:
+            check_model_params(signed, {"search": {"m": 1}})
+        assert caught.value.expected == "k: long, tags: array"
+        with pytest.raises(SignatureError, match="the param search: k is a str"):
+            check_model_params(signed, {"search": {"k": "2"}})
+        with pytest.raises(SignatureError, match="the param search is a int"):
+            check_model_params(signed, {"search": 2})
+
     @pytest.mark.parametrize("params", [{"k": "2"}, {"k": 2.5}, {"k": True}, {"t": "x"}, {"s": 1}, {"b": 1}])
     def test_a_param_of_another_type_is_refused(self, params: dict[str, Any]) -> None:
         with pytest.raises(SignatureError, match="the param"):
@@ -276,7 +309,8 @@ class TestColumns:
             "  y: double in the model, missing in the source (did you mean Y, which differs in case?)",
             "  names: string in the model, missing in the source (did you mean name?)",
             "  nothing_like_it: string in the model, missing in the source",
-            "  name: double in the model, string in the source: no cast keeps every value",
+            "  name: double in the model, string in the source: no cast keeps every value;"
+            " model.casts: {name: double} allows one that rejects rows whose text is no number",
             "  big: double in the model, int64 (-9,223,372,036,854,775,808 to 9,223,372,036,854,775,807) in the source:"
             " no cast keeps every value; model.casts: {big: double} allows one that rounds",
             "  amount (column big): int32 in the model (-2,147,483,648 to 2,147,483,647),"

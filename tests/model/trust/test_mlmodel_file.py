@@ -5,7 +5,8 @@ import pytest
 import yaml
 
 from sparkscore.errors import ModelError
-from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.model.trust.mlmodel_file import read_mlmodel, read_wanted_rows
+from sparkscore.records import TrustPolicy
 
 
 def mlmodel(pyfunc: dict[str, Any] | None = None, **sklearn: Any) -> dict[str, Any]:
@@ -28,13 +29,21 @@ class TestReading:
     def test_what_mlflow_wrote_is_read(self, tmp_path: Path) -> None:
         assert read_mlmodel(written(tmp_path, mlmodel())) == mlmodel()
 
-    @pytest.mark.parametrize(
-        "loader", ["os", "evil", "mlflow", "mlflow.spark", "mlflow.sklearn.evil", "sklearn", None, 7, ["os"]]
-    )
+    @pytest.mark.parametrize("loader", ["os", "evil", "mlflow", "mlflow.sklearn.evil", "sklearn", None, 7, ["os"]])
     def test_a_foreign_loader_is_refused(self, tmp_path: Path, loader: object) -> None:
         with pytest.raises(ModelError, match="the loader module") as caught:
             read_mlmodel(written(tmp_path, mlmodel({"loader_module": loader})))
         assert "mlflow.pyfunc.PythonModel" in caught.value.do
+
+    @pytest.mark.parametrize("trust", [TrustPolicy(), TrustPolicy(loaders=("mlflow.spark",))])
+    def test_a_model_of_spark_ml_is_refused_with_the_reason_and_the_way_out(
+        self, tmp_path: Path, trust: TrustPolicy
+    ) -> None:
+        with pytest.raises(ModelError, match=r"Spark ML \(mlflow\.spark\), which runs in a JVM") as caught:
+            read_mlmodel(written(tmp_path, mlmodel({"loader_module": "mlflow.spark"})), trust)
+        assert "transform(frame)" in caught.value.do
+        assert "ONNX" in caught.value.do
+        assert caught.value.exit_code == 4
 
     def test_a_refused_loader_was_never_imported(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         (tmp_path / "evil_loader.py").write_text("raise SystemExit('imported')")
@@ -75,3 +84,19 @@ class TestReading:
     def test_no_file_is_no_model(self, tmp_path: Path) -> None:
         with pytest.raises(ModelError, match="FileNotFoundError"):
             read_mlmodel(tmp_path)
+
+
+class TestWantedRows:
+    @pytest.mark.parametrize(
+        "metadata", [None, {}, {"sparkscore": None}, {"sparkscore": {}}, {"sparkscore": {"other": 1}}, {"note": 1}]
+    )
+    def test_a_model_need_not_name_any(self, metadata: Any) -> None:
+        assert read_wanted_rows({"metadata": metadata}) is None
+
+    def test_one_that_does_gets_so_many(self) -> None:
+        assert read_wanted_rows({"metadata": {"sparkscore": {"batch_rows": 4096}}}) == 4096
+
+    @pytest.mark.parametrize("rows", [0, -1, True, 1.5, "4096", 10_000_001, [4096]])
+    def test_what_is_no_number_of_rows_is_refused_by_name(self, rows: Any) -> None:
+        with pytest.raises(ModelError, match=r"the model's metadata says sparkscore\.batch_rows"):
+            read_wanted_rows({"metadata": {"sparkscore": {"batch_rows": rows}}})

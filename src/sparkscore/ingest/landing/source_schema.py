@@ -4,9 +4,9 @@ from pyspark.errors import PySparkException
 from pyspark.sql.types import IntegerType, LongType, ShortType, StructField, StructType
 
 from sparkscore.errors import ConfigError
-from sparkscore.records import CORRUPT_COLUMN, UnversionedSource
+from sparkscore.records import CORRUPT_COLUMN, MICRO_BATCH_TEXT_FORMAT, UnversionedSource
 
-_TEXT_FORMATS = ("csv", "json", "xml")
+_TEXT_FORMATS = ("csv", "json", "xml", MICRO_BATCH_TEXT_FORMAT)
 """Formats whose files do not say which types they hold: any record may be another one than expected."""
 
 

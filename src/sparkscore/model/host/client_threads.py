@@ -1,15 +1,15 @@
 """The clients of a model process, each served by a thread of its own."""
 
+import json
 import os
 import socket
 import threading
 import time
 from dataclasses import replace
 
-import pyarrow as pa
-
 from sparkscore.model.host.error_messages import encode_host_error
 from sparkscore.model.host.fork_safety import hide_from_forks
+from sparkscore.model.host.scored_batch_codec import encode_scored_batch
 from sparkscore.model.host.wire_format import (
     MessageHeader,
     MessageKind,
@@ -18,8 +18,8 @@ from sparkscore.model.host.wire_format import (
     receive_header,
     send_header,
 )
-from sparkscore.model.runtimes.scorer import Scorer
-from sparkscore.schemas import PREDICTION_COLUMN
+from sparkscore.model.runtimes.memory_errors import is_out_of_memory, release_cached_memory
+from sparkscore.model.runtimes.scorer import Scorer, find_task_end
 
 CLIENT_HELLO = b"hello"
 LOADED_NOW, LOADED_BEFORE = b"\x01", b"\x00"
@@ -103,10 +103,13 @@ class ClientThreads:
     def _score_request(self, region: Region, request: MessageHeader) -> MessageHeader:
         """The answer behind the question in the memory: predictions may be a view of the question."""
         try:
-            predictions = self._scorer(region.read_batch(request).columns)
-            answer = pa.record_batch([predictions], [PREDICTION_COLUMN])
+            if request.kind == MessageKind.TASK_END:
+                counts = json.dumps(dict(end_task()) if (end_task := find_task_end(self._scorer)) else {})
+                return region.write_text(counts, kind=MessageKind.COUNTS, start=request.next_start)
+            answer = encode_scored_batch(self._scorer(region.read_batch(request).columns))
             return region.write_batch(answer, kind=MessageKind.PREDICTIONS, start=request.next_start)
         except Exception as error:  # noqa: BLE001 - whatever it is, the client has to hear of it
-            return region.write_text(
-                encode_host_error(error, sensitive=self._is_sensitive), kind=MessageKind.ERROR, start=request.next_start
-            )
+            answer_text, ran_out = encode_host_error(error, sensitive=self._is_sensitive), is_out_of_memory(error)
+        if ran_out:
+            release_cached_memory()
+        return region.write_text(answer_text, kind=MessageKind.ERROR, start=request.next_start)

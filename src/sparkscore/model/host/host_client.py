@@ -4,21 +4,35 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 import pyarrow as pa
 
-from sparkscore.errors import BatchTimeout, DigestMismatch, PredictError, UnsupportedSession
+from sparkscore.errors import (
+    BatchOutOfMemory,
+    DigestMismatch,
+    SparkscoreError,
+)
 from sparkscore.model.distribution.locked_directory import acquire_file_lock
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.executor_process import Process, find_executor_process, find_process
 from sparkscore.model.host.host_connection import HostConnection, connect_to_host
 from sparkscore.model.host.host_directory import HostDirectory, locate_host_directory, remove_old_host_directories
+from sparkscore.model.host.host_failures import (
+    failed_host_error,
+    killed_host_error,
+    late_host_error,
+    unsupported_platform_error,
+)
 from sparkscore.model.host.host_start import HostSpec, reap_ended_hosts, start_host_process
+from sparkscore.model.host.memory_kills import count_memory_kills
 from sparkscore.model.host.time_limits import HostTimeLimits, private_time_limits, read_host_time_limits
 from sparkscore.model.host.wire_format import PeerEndedError, PeerGoneError, PeerLateError
+from sparkscore.model.runtimes.memory_errors import is_out_of_memory
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 
 HostAnswer = TypeVar("HostAnswer")
 
@@ -67,7 +81,7 @@ def open_host_scorer(
              BatchTimeout where it did not answer within the model's `batch_timeout`, twice (private: once).
     """
     if sys.platform != "linux" or not hasattr(os, "memfd_create"):
-        raise _unsupported_platform_error(private=private)
+        raise unsupported_platform_error(private=private)
     pid = os.getpid()
     owner = find_process(pid) if private else find_executor_process(pid)  # now: an orphan has another parent
     if limits is None:
@@ -76,19 +90,6 @@ def open_host_scorer(
     client.count_loads(on_load)
     client.connect()
     return client
-
-
-def _unsupported_platform_error(*, private: bool) -> UnsupportedSession:
-    if private:
-        return UnsupportedSession(
-            f"a second model on {sys.platform}: the Python worker holds another model's code, or modules with"
-            " the names of this one's",
-            "Linux on the executors, where such a model gets a process of its own",
-            "score with one model per session, and restart Spark in between",
-        )
-    return UnsupportedSession(
-        f"residency executor on {sys.platform}", "Linux on the executors", "set model.residency to worker"
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +111,8 @@ class HostedModel:
         self._batch_lock = threading.Lock()
         self._connection: HostConnection | None = None
         self._on_load: Callable[[], None] = lambda: None
+        self._memory_kills = count_memory_kills()
+        self._is_in_task, self._left_counts = False, dict[str, float]()
 
     @property
     def pid(self) -> int | None:
@@ -124,12 +127,34 @@ class HostedModel:
         """Have a connection, so that a model that cannot be loaded says so now."""
         self._call_with_retries(lambda connection: None, "while it was loaded")
 
-    def __call__(self, columns: Sequence[pa.Array]) -> pa.Array:
-        """The predictions of the process."""
+    def __call__(self, columns: Sequence[pa.Array]) -> ScoredBatch:
+        """What the process makes of the rows.
+
+        Raises:  BatchOutOfMemory also where there is no memory to share the batch in, and where the system has ended
+                 the process for want of memory.
+        """
         batch = pa.record_batch(list(columns), [str(index) for index in range(len(columns))])
-        return self._call_with_retries(
-            lambda connection: connection.score_batch(batch, _add_host_cpu), f"on a batch of {batch.num_rows} rows"
-        )
+        when, self._is_in_task = f"on a batch of {batch.num_rows} rows", True
+        try:
+            return self._call_with_retries(
+                lambda connection: connection.score_batch(batch, _add_host_cpu), when, is_batch=True
+            )
+        except (MemoryError, OSError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise BatchOutOfMemory(f"memory ran out {when}: {type(error).__name__}") from error
+
+    def end_task(self) -> Mapping[str, float]:
+        """Tell the model that a task of this worker ends. Where its process has ended no other one is started: it tells
+        what the model had counted when it was dropped for others.
+
+        Raises:  what the model raises, as PredictError.
+        """
+        left, self._left_counts, self._is_in_task = self._left_counts, {}, False
+        with self._batch_lock, suppress(PeerGoneError):
+            if self._connection is not None and not self._connection.is_closed:
+                return self._connection.end_task(_add_host_cpu)
+        return left
 
     def close(self) -> None:
         """Close the connection; the process continues, and the next batch connects again."""
@@ -139,15 +164,21 @@ class HostedModel:
     def end_process(self) -> None:
         """End the process at once, where it is private; a later batch would start another one."""
         if self._private and self._connection is not None:
+            if self._is_in_task:
+                with suppress(SparkscoreError):
+                    self._left_counts = dict(self.end_task())
             self._connection.close()
             self._connection.process.kill()
             reap_ended_hosts(self._connection.process)
             self._directory.remove_directory()
 
-    def _call_with_retries(self, call: Callable[[HostConnection], HostAnswer], when: str) -> HostAnswer:
+    def _call_with_retries(
+        self, call: Callable[[HostConnection], HostAnswer], when: str, *, is_batch: bool = False
+    ) -> HostAnswer:
         reasons: list[PeerGoneError] = []
+        tries = 1 if self._request.model.residency == "process" else _HOST_TRIES
         with self._batch_lock:
-            while len(reasons) < _HOST_TRIES:
+            while len(reasons) < tries:
                 try:
                     return call(self._ensure_connection())
                 except PeerEndedError:
@@ -155,25 +186,24 @@ class HostedModel:
                 except PeerGoneError as gone:
                     reasons.append(gone)
                     self._raise_if_late(reasons, when)
-        raise PredictError(
-            f"the model process failed {_HOST_TRIES} times {when}: it {'; it '.join(map(str, reasons))}",
-            "a process that keeps running: it ends if it runs out of memory, or if a batch crashes it",
-            "give executors more spark.executor.memoryOverhead, use smaller batches, or "
-            + ("score with one model per session" if self._private else "set model.residency to worker"),
-        )
+                    if is_batch:
+                        self._raise_if_out_of_memory(when)
+        raise failed_host_error(reasons, when, tries=tries, private=self._private)
 
     def _raise_if_late(self, reasons: Sequence[PeerGoneError], when: str) -> None:
         late_count = sum(isinstance(reason, PeerLateError) for reason in reasons)
         if self._request.model.batch_timeout is not None and late_count == self._limits.max_late_batches:
-            raise BatchTimeout(
-                f"the model did not answer within {self._limits.batch_s:g} s {when}, {late_count} times",
-                "an answer to every batch within scoring.batch_timeout",
-                "give it more time, or smaller batches; exclude rows that it hangs on with a filter",
-            )
+            raise late_host_error(self._limits.batch_s, when, late_count)
+
+    def _raise_if_out_of_memory(self, when: str) -> None:
+        before, self._memory_kills = self._memory_kills, count_memory_kills()
+        if self._memory_kills > before:
+            raise killed_host_error(when)
 
     def _ensure_connection(self) -> HostConnection:
         if self._connection is None or self._connection.is_closed:
             self._connection = self._find_or_start_host(self._directory)
+            self._memory_kills = count_memory_kills()
             if self._connection.loaded_now:
                 self._on_load()
         return self._connection

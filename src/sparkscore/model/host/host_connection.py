@@ -1,9 +1,10 @@
 """A worker's connection to the model process."""
 
+import json
 import math
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 import pyarrow as pa
@@ -13,7 +14,9 @@ from sparkscore.model.host.client_threads import CLIENT_HELLO, LOADED_NOW
 from sparkscore.model.host.error_messages import decode_host_error
 from sparkscore.model.host.executor_process import Process, find_process
 from sparkscore.model.host.host_directory import HostDirectory
+from sparkscore.model.host.scored_batch_codec import decode_scored_batch
 from sparkscore.model.host.wire_format import (
+    MessageHeader,
     MessageKind,
     PeerEndedError,
     PeerGoneError,
@@ -24,6 +27,7 @@ from sparkscore.model.host.wire_format import (
     receive_header,
     send_header,
 )
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
 
 
 def connect_to_host(directory: HostDirectory, timeout_s: float) -> "HostConnection | None":
@@ -59,13 +63,24 @@ class HostConnection:
             self.loaded_now = receive_bytes(channel, 1) == LOADED_NOW
             """Whether this client is the one that counts the load."""
 
-    def score_batch(self, batch: pa.RecordBatch, on_cpu: Callable[[float], None]) -> pa.Array:
-        """The predictions; `on_cpu` hears of the process's seconds of the CPU that it has not reported before.
+    def score_batch(self, batch: pa.RecordBatch, on_cpu: Callable[[float], None]) -> ScoredBatch:
+        """What became of the rows; `on_cpu` hears of the process's seconds of the CPU that it has not reported before.
 
         Raises:  the suite's errors, as in process; PeerGoneError where the process ended; PeerLateError where it took
                  too long and was ended; PeerEndedError where it was ended because another client's batch took too long.
         """
-        request = self._region.write_batch(batch, kind=MessageKind.BATCH)
+        answer = self._ask(self._region.write_batch(batch, kind=MessageKind.BATCH), on_cpu)
+        return decode_scored_batch(pa.ipc.open_stream(answer).read_next_batch())
+
+    def end_task(self, on_cpu: Callable[[float], None]) -> Mapping[str, float]:
+        """Tell the model that a task of this worker ends; what it has counted that it has not told with a batch.
+
+        Raises:  as `score_batch`; what the model raises, as PredictError.
+        """
+        counts: Mapping[str, float] = json.loads(self._ask(MessageHeader(MessageKind.TASK_END, 0, 0), on_cpu))
+        return counts
+
+    def _ask(self, request: MessageHeader, on_cpu: Callable[[float], None]) -> bytes:
         with self._translate_peer_errors():
             send_header(self._channel, request)
             header = receive_header(self._channel)
@@ -73,7 +88,7 @@ class HostConnection:
         answer = self._region.copy_bytes(header)  # the next batch is written over it
         if header.kind == MessageKind.ERROR:
             raise decode_host_error(answer.decode())
-        return pa.ipc.open_stream(answer).read_next_batch().column(0)
+        return answer
 
     @property
     def is_closed(self) -> bool:

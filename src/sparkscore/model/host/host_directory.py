@@ -84,7 +84,7 @@ def locate_host_directory(executor: Process, model: ShippedModel, device: str | 
 
     The whole of what was shipped is in the name.
     """
-    key = repr((executor.pid, executor.start_ticks, model, device, _PROTOCOL_VERSION))
+    key = repr((executor.pid, executor.start_ticks, model, model.environment, device, _PROTOCOL_VERSION))
     return HostDirectory(hashlib.sha256(key.encode()).hexdigest()[:32])
 
 

@@ -70,6 +70,7 @@ def _load_hosted_model(spec: HostSpec, worker: socket.socket) -> Scorer:
     # the only GPU that the process sees is its first one
     device = None if spec.device is None else "0"
     try:
+        os.environ.update(spec.model.environment)
         mark_model_used(spec.folder)
         keep_freed_memory()
         return load_verified_scorer(spec.model, spec.folder, cores=spec.cores, device=device)

@@ -15,7 +15,7 @@ from sparkscore.errors import ModelError
 from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, SklearnFile
 
 _Tenant = tuple[str, str, str] | None
-"""Digest, runtime and params of a model that is alone here; None: models that can share."""
+"""Digest, runtime, params and configuration of a model that is alone here; None: models that can share."""
 
 _tenants: list[_Tenant] = []
 """What this process has loaded, or tried to: imported code stays, even without its model. One at most.
@@ -89,7 +89,8 @@ def refuse_imported_modules(names: Collection[str], folder: str | Path) -> None:
 
 def _identify_tenant(model: ShippedModel) -> _Tenant:
     """Params as text: 1, 1.0 and True differ."""
-    return None if can_share_process(model) else (model.digest, model.runtime, repr(model.params))
+    settings = repr((model.params, model.config, model.files, model.environment))
+    return None if can_share_process(model) else (model.digest, model.runtime, settings)
 
 
 def _list_modules(folder: Path, prefix: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sparkscore.errors import ConfigError
 from sparkscore.executor_variables import HOST_TIMEOUT_VARIABLE, parse_host_timeout
@@ -47,3 +47,9 @@ def _parse_seconds(text: str) -> float:
 def private_time_limits(batch_timeout: float | None) -> HostTimeLimits:
     """The limits of a process that stands in for its worker: without a `batch_timeout` a batch takes what it takes."""
     return HostTimeLimits(batch_s=math.inf if batch_timeout is None else batch_timeout, max_late_batches=1)
+
+
+def own_process_limits(batch_timeout: float | None) -> HostTimeLimits:
+    """The limits of the residency `process`: neither a load nor a batch takes longer."""
+    limits = private_time_limits(batch_timeout)
+    return limits if batch_timeout is None else replace(limits, load_s=batch_timeout)

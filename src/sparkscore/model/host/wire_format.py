@@ -22,6 +22,10 @@ class MessageKind(IntEnum):
     BATCH = 0
     PREDICTIONS = 1
     ERROR = 2
+    TASK_END = 3
+    """A client's task ends: no rows."""
+    COUNTS = 4
+    """As JSON, by name."""
 
 
 @dataclass(frozen=True, slots=True)

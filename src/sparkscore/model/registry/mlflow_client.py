@@ -116,9 +116,16 @@ def locate_model_files(registry: Registry, name: str, version: str) -> str:
     if registry.uri.startswith(("databricks", "uc:")):
         return f"models:/{name}/{version}"
     uri: str = call_registry(
-        lambda: registry.client.get_model_version_download_uri(name, version), f"the files of {name} version {version}"
+        lambda: _registry_calls(registry).get_model_version_download_uri(name, version),
+        f"the files of {name} version {version}",
     )
     return uri
+
+
+def _registry_calls(registry: Registry) -> Any:
+    """MLflow's client below `MlflowClient`, which asks for the whole model each time, to see that it is no prompt."""
+    inner = getattr(registry.client, "_get_registry_client", None)
+    return registry.client if inner is None else inner()
 
 
 def download_model_files(registry: Registry, uri: str, subject: str, directory: Path) -> Path:

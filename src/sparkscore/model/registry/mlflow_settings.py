@@ -40,19 +40,20 @@ def suppress_mlflow_output() -> Iterator[None]:
 @contextmanager
 def limit_mlflow_retries() -> Iterator[None]:
     """Few and short retries: by default MLflow asks a server for minutes, and a database ten times over 100 seconds."""
-    with _limit_database_attempts(), _set_default_variables(_SHORT_RETRY_VARIABLES):
+    with limit_mlflow_database_attempts(), _set_default_variables(_SHORT_RETRY_VARIABLES):
         yield
 
 
 @contextmanager
 def limit_mlflow_downloads() -> Iterator[None]:
     """Few retries: by default MLflow asks a server that is silent for a quarter of an hour and more for each file."""
-    with _limit_database_attempts(), _set_default_variables(_DOWNLOAD_VARIABLES):
+    with limit_mlflow_database_attempts(), _set_default_variables(_DOWNLOAD_VARIABLES):
         yield
 
 
 @contextmanager
-def _limit_database_attempts() -> Iterator[None]:
+def limit_mlflow_database_attempts() -> Iterator[None]:
+    """Few attempts of MLflow to reach a database: by default it tries for 100 seconds."""
     import mlflow.store.db.utils as database
 
     original = database.MAX_RETRY_COUNT  # there is no setting for it

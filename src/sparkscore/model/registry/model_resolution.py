@@ -3,14 +3,15 @@
 Asked through a client of its own, so that the process's global tracking URI stays what it was.
 """
 
-import re
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparkscore.errors import ConfigError, ModelNotFound
+from sparkscore.errors import ModelNotFound
 from sparkscore.model.registry.copy_origin import describe_origin
+from sparkscore.model.registry.logged_models import find_logged_model, unregistered_warning
 from sparkscore.model.registry.mlflow_client import (
     Registry,
     call_registry,
@@ -18,41 +19,17 @@ from sparkscore.model.registry.mlflow_client import (
     locate_model_files,
     open_registry,
 )
+from sparkscore.model.registry.model_uri import LoggedModelUri, ModelUri, parse_model_uri
 from sparkscore.model.registry.private_copies import fetch_private_copy, find_known_copy
 from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
-from sparkscore.model.runtimes.runtime_selection import check_onnx_signature, choose_runtime
+from sparkscore.model.runtimes.runtime_selection import check_model_config, check_onnx_signature, choose_runtime
+from sparkscore.model.signature.declared_signature import declare_signature, refuse_missing_signature
+from sparkscore.model.signature.known_params import keep_known_params
 from sparkscore.model.signature.mlflow_signature import Signature, merge_tensor_inputs, read_mlflow_signature
 from sparkscore.model.signature.signature_check import check_model_params
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.model.trust.model_trust import check_model_digest, check_model_origin, judge_model
-from sparkscore.model.trust.package_requirements import find_requirement_mismatches, requirement_mismatch_error
-from sparkscore.records import WARNING_POLICY, PinnedModel, TrustPolicy
-
-_MODEL_URI = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
-
-
-@dataclass(frozen=True, slots=True)
-class ModelUri:
-    """A registered model by alias or by version; exactly one of the two is given."""
-
-    name: str
-    alias: str | None
-    version: str | None
-
-
-def parse_model_uri(uri: str) -> ModelUri:
-    """The parts of `models:/<name>@<alias>` or `models:/<name>/<version>`.
-
-    Raises:  ConfigError.
-    """
-    match = _MODEL_URI.fullmatch(uri)
-    if match is None:
-        raise ConfigError(
-            f"the model URI {uri!r} has no alias or version",
-            "models:/<name>@<alias> or models:/<name>/<version>, the version a number",
-            "register the model and name an alias or a version; stages, latest, runs:/ and paths cannot be pinned",
-        )
-    return ModelUri(**match.groupdict())
+from sparkscore.records import WARNING_POLICY, PinnedModel, RequestedResult, TrustPolicy
 
 
 def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
@@ -61,22 +38,50 @@ def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
     tracking_uri: str | None,
     runtime: str,
     params: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+    signature: Mapping[str, str] | None = None,
     copies: str,
     known_copies: str | None = None,
     inputs: Mapping[str, str] | None = None,
     trust: TrustPolicy = WARNING_POLICY,
+    request: RequestedResult | None = None,
 ) -> PinnedModel:
     """The model that the URI names now: an alias is resolved once, the files go to `<copies>/<digest>` and are judged.
 
     Needs:   `inputs`, model input -> source column, where one column may bring a whole tensor (`merge_tensor_inputs`);
-             `known_copies`, another folder of copies: one from there is taken as it is, and nothing goes to `copies`.
+             `known_copies`, another folder of copies: one from there is taken as it is, and nothing goes to `copies`;
+             `request`, for a caller who takes models without a signature.
+    Adds:    a warning where no registry names the model: its URI is the name, MLflow's id of it the version.
     Runs on: driver.
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; TrustRefused
              for what `trust` does not allow; AccessDenied; RegistryUnreachable after bounded retries.
     """
     model_uri, registry = parse_model_uri(uri), open_registry(tracking_uri)
     check_model_origin(trust, name=model_uri.name, uris=(registry.uri, registry.client.tracking_uri))
-    name, version = model_uri.name, _resolve_registry_version(registry, model_uri)
+    entry, location = _find_entry(registry, model_uri)
+    folder, digest = fetch_version(registry, entry, location, copies, known_copies)
+    copy = PrivateCopy(str(entry.name), str(entry.version), digest, folder)
+    model = describe_private_copy(
+        copy,
+        runtime=runtime,
+        params=params,
+        config=config,
+        signature=signature,
+        inputs=inputs,
+        trust=trust,
+        request=request,
+    )
+    if isinstance(model_uri, LoggedModelUri):
+        return replace(model, warnings=(unregistered_warning(model_uri), *model.warnings))
+    return model
+
+
+def _find_entry(registry: Registry, model_uri: ModelUri | LoggedModelUri) -> tuple[Any, str]:
+    """MLflow's record of a model version or of a logged model, and the URI of its files."""
+    if isinstance(model_uri, LoggedModelUri):
+        logged = find_logged_model(registry, model_uri)
+        return logged, logged.location
+    name, version = model_uri.name, resolve_registry_version(registry, model_uri)
     entry = call_registry(
         lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}"
     )
@@ -84,16 +89,12 @@ def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
         raise ModelNotFound(
             f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
         )
-    folder, digest = _fetch_version(registry, entry, copies, known_copies)
-    return describe_private_copy(
-        PrivateCopy(name, version, digest, folder), runtime=runtime, params=params, inputs=inputs, trust=trust
-    )
+    return entry, locate_model_files(registry, str(entry.name), str(entry.version))
 
 
-def _fetch_version(registry: Registry, entry: Any, copies: str, known_copies: str | None) -> tuple[Path, str]:
-    """The private copy of a registry's version, and its digest."""
-    name, version = str(entry.name), str(entry.version)
-    uri, subject = locate_model_files(registry, name, version), f"the files of {name} version {version}"
+def fetch_version(registry: Registry, entry: Any, uri: str, copies: str, known_copies: str | None) -> tuple[Path, str]:
+    """The private copy of a model version, and its digest."""
+    subject = f"the files of {entry.name} version {entry.version}"
     origin = describe_origin(registry, entry, uri)  # before the files are read: what changes later shows next time
     known = None if origin is None or known_copies in (None, copies) else find_known_copy(str(known_copies), origin)
     return known or fetch_private_copy(
@@ -111,28 +112,42 @@ class PrivateCopy:
     folder: Path
 
 
-def describe_private_copy(
+def describe_private_copy(  # noqa: PLR0913 -- a config's wishes, each a plain value
     copy: PrivateCopy,
     *,
     runtime: str,
     params: Mapping[str, Any],
+    config: Mapping[str, Any] | None = None,
+    signature: Mapping[str, str] | None = None,
     inputs: Mapping[str, str] | None = None,
     trust: TrustPolicy = WARNING_POLICY,
+    request: RequestedResult | None = None,
 ) -> PinnedModel:
     """The model that a private copy holds, judged by its files. Asks no registry.
+
+    `signature`: the sides that the config gives, as MLflow's JSON.
 
     Runs on: driver.
     Raises:  ModelError and SignatureError for what the files say; TrustRefused for what `trust` does not allow.
     """
     check_model_origin(trust, name=copy.name, uris=())
     check_model_digest(trust, copy.digest)
-    mlmodel = read_mlmodel(copy.folder, trust)
-    warnings = judge_model(copy.folder, trust, mlmodel)
-    signature = _resolve_signature(mlmodel, inputs or {})
-    check_model_params(signature, params)
-    selected = choose_runtime(runtime, mlmodel, params, copy.folder)
+    described = read_mlmodel(copy.folder, trust)
+    warnings = judge_model(copy.folder, trust, described)
+    mlmodel = declare_signature(described, signature)
+    if request is None:
+        refuse_missing_signature(mlmodel, copy.folder)
+    resolved = _resolve_signature(mlmodel, inputs or {}, request)
+    if request is not None:
+        params, ignored = keep_known_params(resolved, params)
+        warnings = (*warnings, *ignored)
+    check_model_params(resolved, params)
+    check_model_config(mlmodel, config or {})
+    selected = choose_runtime(
+        runtime, mlmodel, {**params, **(config or {})}, copy.folder, is_signed=not resolved.parts.is_requested
+    )
     if selected == "onnx":
-        check_onnx_signature(mlmodel, signature, copy.folder)
+        check_onnx_signature(mlmodel, resolved, copy.folder)
     return PinnedModel(
         name=copy.name,
         version=copy.version,
@@ -140,22 +155,16 @@ def describe_private_copy(
         digest=copy.digest,
         path=str(copy.folder),
         runtime=selected,
-        inputs=signature.inputs,
-        tensor=signature.tensor,
-        output=signature.output,
-        parts=signature.parts,
+        inputs=resolved.inputs,
+        tensor=resolved.tensor,
+        output=resolved.output,
+        config=json.dumps(config, sort_keys=True) if config else None,
+        parts=resolved.parts,
+        declared=signature or None,
         trust=trust,
-        warnings=(*warnings, *_check_requirements(str(copy.folder), selected, trust)),
+        warnings=warnings,
+        described=described,
     )
-
-
-def _check_requirements(folder: str, runtime: str, trust: TrustPolicy) -> tuple[str, ...]:
-    """What to warn of where this process's packages are not those that the model needs."""
-    found = () if trust.requirements == "ignore" else find_requirement_mismatches(folder, runtime)
-    if found and trust.requirements == "refuse":
-        raise requirement_mismatch_error(found, "the driver")
-    advice = "install them on the driver and the executors, or set model.requirements to ignore"
-    return (f"the model was logged with other packages: {'; '.join(found)}; {advice}",) if found else ()
 
 
 def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
@@ -165,18 +174,22 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     Raises:  ConfigError, ModelNotFound, AccessDenied, RegistryUnreachable.
     """
     model_uri = parse_model_uri(uri)
+    if isinstance(model_uri, LoggedModelUri):
+        return model_uri.model_id or find_logged_model(open_registry(tracking_uri), model_uri).version
     if model_uri.alias is None:
         return str(int(str(model_uri.version)))
     found = find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
-    return found or _resolve_registry_version(open_registry(tracking_uri), model_uri)
+    return found or resolve_registry_version(open_registry(tracking_uri), model_uri)
 
 
-def _resolve_signature(mlmodel: Mapping[str, Any], inputs: Mapping[str, str]) -> Signature:
-    signature = read_mlflow_signature(mlmodel)
+def _resolve_signature(
+    mlmodel: Mapping[str, Any], inputs: Mapping[str, str], request: RequestedResult | None
+) -> Signature:
+    signature = read_mlflow_signature(mlmodel, request)
     return replace(signature, inputs=merge_tensor_inputs(signature.inputs, inputs)) if signature.tensor else signature
 
 
-def _resolve_registry_version(registry: Registry, model_uri: ModelUri) -> str:
+def resolve_registry_version(registry: Registry, model_uri: ModelUri) -> str:
     """The version itself, or what the alias points to in the one answer that also says which aliases there are."""
     if model_uri.version is not None:
         return str(int(model_uri.version))

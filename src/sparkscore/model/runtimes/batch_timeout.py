@@ -7,15 +7,17 @@ Python code can raise: then a watchdog in C ends the process, and Spark only see
 
 import faulthandler
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from functools import partial
 from queue import SimpleQueue
+from typing import Any
 
 import pyarrow as pa
 
 from sparkscore.errors import BatchTimeout
-from sparkscore.model.runtimes.scorer import Scorer
+from sparkscore.model.runtimes.scored_batch import ScoredBatch
+from sparkscore.model.runtimes.scorer import Scorer, TaskEnd, TaskScorer, find_task_end
 from sparkscore.model.runtimes.thread_limits import limit_threads
 
 _WATCHDOG_SPARE_S = 10.0
@@ -33,7 +35,7 @@ def limit_batch_time(score: Scorer, seconds: float, *, cores: int, location: str
     Raises:  BatchTimeout naming `location`, after which this process must end, and is ended soon.
     """
 
-    def score_in_time(columns: Sequence[pa.Array]) -> pa.Array:
+    def score_in_time(columns: Sequence[pa.Array]) -> ScoredBatch:
         faulthandler.dump_traceback_later(seconds + min(seconds, _WATCHDOG_SPARE_S), exit=True, file=_STDERR)
         try:
             future = _get_batch_thread().run_call(partial(_score_in_thread, score, columns, cores), seconds)
@@ -41,12 +43,27 @@ def limit_batch_time(score: Scorer, seconds: float, *, cores: int, location: str
             _batch_threads.clear()
             raise late_batch_error(seconds, len(columns[0]), location) from None
         faulthandler.cancel_dump_traceback_later()
-        return future.result()
+        return future.result()  # type: ignore[no-any-return]
 
-    return score_in_time
+    end_task = find_task_end(score)
+    if end_task is None:
+        return score_in_time
+    return TaskScorer(score_in_time, partial(_end_task_in_time, end_task, seconds))
 
 
-def _score_in_thread(score: Scorer, columns: Sequence[pa.Array], cores: int) -> pa.Array:
+def _end_task_in_time(end_task: TaskEnd, seconds: float) -> Mapping[str, float]:
+    """The same at the end of a task, in the same thread; one that hangs is left alone: the task has its predictions.
+
+    Raises:  TimeoutError.
+    """
+    try:
+        return _get_batch_thread().run_call(end_task, seconds).result()  # type: ignore[no-any-return]
+    except TimeoutError:
+        _batch_threads.clear()
+        raise
+
+
+def _score_in_thread(score: Scorer, columns: Sequence[pa.Array], cores: int) -> ScoredBatch:
     limit_threads(cores)  # libraries keep it per thread
     return score(columns)
 
@@ -71,15 +88,15 @@ class _BatchThread:
     """A thread that does one call after another for the life of the process: thread pools belong to threads."""
 
     def __init__(self) -> None:
-        self._calls: SimpleQueue[tuple[Future[pa.Array], Callable[[], pa.Array]]] = SimpleQueue()
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
         threading.Thread(target=self._run_calls, name="sparkscore-model", daemon=True).start()
 
-    def run_call(self, call: Callable[[], pa.Array], seconds: float) -> "Future[pa.Array]":
+    def run_call(self, call: Callable[[], Any], seconds: float) -> "Future[Any]":
         """Wait for the result.
 
         Raises:  TimeoutError if it is not there in time.
         """
-        future: Future[pa.Array] = Future()
+        future: Future[Any] = Future()
         self._calls.put((future, call))
         future.exception(timeout=seconds)  # waits; what the model raises is returned, not raised
         return future

@@ -8,6 +8,8 @@ from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, 
 from sparkscore.model.runtimes.pyfunc_runtime import load_pyfunc, load_sklearn
 from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer, to_load_error, visible_cause
 from sparkscore.model.runtimes.thread_limits import limit_threads
+from sparkscore.model.runtimes.trained_categories import with_trained_categories
+from sparkscore.model.signature.model_inputs import build_features, build_record_batch
 from sparkscore.model.trust.model_digest import compute_model_digest
 from sparkscore.model.trust.model_trust import check_model_digest, judge_model
 from sparkscore.model.trust.package_requirements import find_requirement_mismatches, requirement_mismatch_error
@@ -88,5 +90,10 @@ def _load_runtime_scorer(model: ShippedModel, folder: str, cores: int, device: s
 
         return load_torch_scorer(model, folder, file, cores=cores, device=device)
     if isinstance(file, SklearnFile):
-        return build_local_scorer(model, load_sklearn(folder, file))
-    return build_local_scorer(model, load_pyfunc(folder, dict(model.params), code=model.code))
+        predict = load_sklearn(folder, file, cores=cores)
+        trained_on: Any = getattr(predict, "__self__", None)
+        restored = None if model.tensor else with_trained_categories(predict, trained_on, model.inputs)
+        return build_local_scorer(model, restored or predict, end_task=getattr(trained_on, "end_task", None))
+    loaded = load_pyfunc(folder, model, cores=cores)
+    prepare = build_record_batch if loaded.takes_arrow else build_features
+    return build_local_scorer(model, loaded.predict, prepare, end_task=loaded.end_task)

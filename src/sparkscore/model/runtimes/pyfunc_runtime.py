@@ -3,19 +3,26 @@
 The other two are in `onnx/onnx_runtime.py` and `torch_runtime.py`.
 """
 
+import json
 import os
 import pickle
 import sys
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, TypeAlias, Union
 
 from sparkscore.errors import ModelError, PredictError
-from sparkscore.model.distribution.shipped_model import SklearnFile
+from sparkscore.model.distribution.shipped_model import ShippedModel, SklearnFile
 from sparkscore.model.host.process_sharing import refuse_imported_modules
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
+from sparkscore.model.runtimes.thread_limits import limit_model_threads
+from sparkscore.model.runtimes.trained_categories import with_trained_categories
 from sparkscore.model.signature.numpy_inputs import NumpyArray
+from sparkscore.records.model_files import offer_model_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +32,18 @@ Predictor = Callable[[Features], Any]
 """A loaded model: a batch's features -> whatever the model returns, one prediction per row."""
 
 
-def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
+@dataclass(frozen=True, slots=True)
+class LoadedPyfunc:
+    """A model that MLflow has loaded."""
+
+    predict: Predictor
+    end_task: Callable[[], Any] | None
+    """What it wants to have called when a task ends; None: nothing."""
+    takes_arrow: bool = False
+    """`predict` takes a RecordBatch."""
+
+
+def load_sklearn(folder: str, file: SklearnFile, *, cores: int = 1) -> Predictor:
     """The method that predicts, bound to the loaded object. The same call as MLflow's, so the same bits.
 
     Runs on: executor.
@@ -34,6 +52,7 @@ def load_sklearn(folder: str, file: SklearnFile) -> Predictor:
     refuse_pickle("set it on the executors, or use another flavour")
     with guard_foreign_code():
         model = _read_sklearn_object(Path(folder, file.path), file)
+        limit_model_threads(model, cores)
         method: Predictor = getattr(model, file.method)
     return method
 
@@ -76,10 +95,9 @@ def _read_sklearn_object(path: Path, file: SklearnFile) -> Any:
         return loader.load(content)
 
 
-def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str] = ()) -> Predictor:
-    """MLflow's own function for the model, params bound. Importing MLflow costs a worker about two seconds, once.
-
-    `code`: names of the modules that the model brings.
+def load_pyfunc(folder: str, shipped: ShippedModel, *, cores: int) -> LoadedPyfunc:
+    """MLflow's own function for the model, configured, params bound. Importing MLflow costs a worker about two seconds,
+    once.
 
     Runs on: executor.
     Raises:  ModelError where another module of such a name is imported.
@@ -89,9 +107,36 @@ def load_pyfunc(folder: str, params: Mapping[str, Any], *, code: Collection[str]
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # else importing onnxruntime writes to the home folder
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
     pyfunc = import_module("mlflow.pyfunc")
-    refuse_imported_modules(code, folder)
-    with guard_foreign_code():
-        model = pyfunc.load_model(folder, suppress_warnings=True)
+    refuse_imported_modules(shipped.code, folder)
+    with guard_foreign_code(), offer_model_files(shipped.files):
+        model = pyfunc.load_model(
+            folder, suppress_warnings=True, model_config=None if shipped.config is None else json.loads(shipped.config)
+        )
+        limit_model_threads(getattr(model, "_model_impl", None), cores)
+        model = _restore_categories(model, shipped) if not shipped.tensor else model
     # MLflow takes lists for params of the shape (-1,), and no tuples
-    model_params = {name: list(one) if isinstance(one, tuple) else one for name, one in params.items()} or None
-    return lambda features: model.predict(features, params=model_params)
+    model_params = {name: list(one) if isinstance(one, tuple) else one for name, one in shipped.params} or None
+    predict_batch = getattr(getattr(model, "_model_impl", None), "predict_batch", None)
+    predict = partial(predict_batch if callable(predict_batch) else model.predict, params=model_params)
+    return LoadedPyfunc(predict, _find_end_task(model), takes_arrow=callable(predict_batch))
+
+
+def _find_end_task(model: Any) -> Callable[[], Any] | None:
+    """`end_task` of what the model's `_load_pyfunc` has returned, or of its PythonModel."""
+    loaded = getattr(model, "_model_impl", None)
+    owners = (loaded, getattr(loaded, "python_model", None))
+    found = (getattr(owner, "end_task", None) for owner in owners)
+    return next((method for method in found if callable(method)), None)
+
+
+def _restore_categories(model: Any, shipped: ShippedModel) -> Any:
+    """MLflow's function, whose library is given the categories that it was trained on. They are put in behind MLflow's
+    own comparison with the signature, which refuses them."""
+    wrapper = model._model_impl  # noqa: SLF001  which MLflow calls stable
+    if not hasattr(wrapper, "get_raw_model"):
+        return model
+    name = model.metadata.flavors["python_function"].get("predict_fn", "predict")
+    predict = with_trained_categories(getattr(wrapper, name), wrapper.get_raw_model(), shipped.inputs)
+    if predict is None:
+        return model
+    return import_module("mlflow.pyfunc").PyFuncModel(model.metadata, SimpleNamespace(predict=predict))

@@ -31,10 +31,30 @@ _LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_modu
 """Modules whose pickles Python's own pickle module can load."""
 
 
+def check_model_config(mlmodel: Mapping[str, Any], config: Mapping[str, Any]) -> None:
+    """Refuse settings that the model was not logged with: MLflow would only warn of them, and ignore them.
+
+    Runs on: driver.
+    Raises:  ModelError.
+    """
+    logged = mlmodel["flavors"]["python_function"].get("config")
+    known = list(logged) if isinstance(logged, Mapping) else []
+    unknown = [name for name in config if name not in known]
+    if unknown:
+        raise ModelError(
+            f"model.config names {', '.join(unknown)}, which the model was not logged with",
+            f"names of its model_config: {', '.join(known) or 'it has none'}",
+            "check model.config, or log the model with a model_config that has these names",
+        )
+
+
 def choose_runtime(
-    requested: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path
+    requested: str, mlmodel: Mapping[str, Any], params: Mapping[str, Any], folder: str | Path, *, is_signed: bool = True
 ) -> Runtime:
     """What executes the model. `auto`: its own library if that gives the same without MLflow, else pyfunc.
+
+    `params`: those that are given, and what configures it.
+    `is_signed`: the signature says what is predicted; without it only scikit-learn's models do not need MLflow.
 
     Runs on: driver.
     Raises:  ConfigError for another runtime; ModelError where one is asked for that cannot execute this model.
@@ -46,6 +66,8 @@ def choose_runtime(
         return "pyfunc"
     candidate = native if requested == "auto" else requested
     reason = _pyfunc_reason(str(candidate), native, mlmodel, params, Path(folder))
+    if not is_signed and candidate != "sklearn":
+        reason = reason or "the type of the result is the caller's, not the signature's"
     if reason is None and native is not None:
         return native
     if requested == "auto":
@@ -117,7 +139,7 @@ def _pyfunc_reason(
         loader = next(name for name, other in _RUNTIME_BY_LOADER.items() if other == runtime)
         return f"the model is not loaded by {loader}"
     if params:
-        return "params are given, which only MLflow passes on"
+        return "params are given, or a configuration, which only MLflow passes on"
     if flavor.get("code") or pyfunc.get("code"):
         return "the model brings code of its own"
     if runtime == "sklearn":

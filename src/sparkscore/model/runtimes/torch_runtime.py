@@ -2,7 +2,7 @@
 
 import pickle
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from sparkscore.errors import ModelError
 from sparkscore.model.distribution.shipped_model import ShippedModel, TorchFile
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
 from sparkscore.model.runtimes.pyfunc_runtime import import_runtime_library, missing_gpu_error, refuse_pickle
-from sparkscore.model.runtimes.scorer import RefusedResultError, Scorer, build_local_scorer
+from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer
+from sparkscore.model.runtimes.torch_execution import build_torch_predictor, compile_before_rows
 from sparkscore.model.signature.model_inputs import build_features, cast_model_inputs, input_names
 from sparkscore.model.signature.numpy_inputs import NumpyArray, to_numpy_matrix
 
@@ -29,9 +30,11 @@ def load_torch_scorer(model: ShippedModel, folder: str, file: TorchFile, *, core
     torch.set_num_threads(cores)
     target = _select_torch_device(torch, device)
     module = _load_torch_module(torch, Path(folder, file.path), file.format, target)
-    return build_local_scorer(
-        model, _build_torch_predictor(torch, module, target), build_features if model.tensor else _to_float_matrix
-    )
+    predict = build_torch_predictor(torch, module, target, model.accelerator)
+    score = build_local_scorer(model, predict, build_features if model.tensor else _to_float_matrix)
+    if model.accelerator.compile:
+        compile_before_rows(score, model)
+    return score
 
 
 def _select_torch_device(torch: Any, device: str | None) -> Any:
@@ -79,18 +82,3 @@ def _check_exported_device(target: Any, exported: Any) -> Any:
 def _to_float_matrix(columns: Sequence[pa.Array], model: ShippedModel) -> NumpyArray:
     """Columns as MLflow's wrapper gives them: floats, column after column in memory, so that the bits are the same."""
     return to_numpy_matrix(cast_model_inputs(columns, model), input_names(model.inputs), np.float32, rows_first=False)
-
-
-def _build_torch_predictor(torch: Any, module: Any, target: Any) -> Callable[[NumpyArray], Any]:
-    def predict(features: NumpyArray) -> Any:
-        with torch.inference_mode():
-            result = module(torch.from_numpy(features).to(target))
-            if not isinstance(result, torch.Tensor):
-                raise RefusedResultError(
-                    f"the module returned a {type(result).__name__} instead of one tensor",
-                    "one tensor, as MLflow expects of a module",
-                    "log a module whose forward returns one tensor",
-                )
-            return result.cpu().numpy()
-
-    return predict

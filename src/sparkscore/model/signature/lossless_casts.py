@@ -69,6 +69,9 @@ def is_any_list(kind: pa.DataType) -> bool:
 def _is_lossless_nested_cast(source: pa.DataType, target: pa.DataType, widths: bool) -> bool:
     if pa.types.is_list(target):
         return is_any_list(source) and _is_lossless_item_cast(source.value_type, target.value_type, widths)
+    if pa.types.is_map(target):
+        has_same_keys = pa.types.is_map(source) and is_lossless_cast(source.key_type, target.key_type)
+        return has_same_keys and _is_lossless_item_cast(source.item_type, target.item_type, widths)
     if pa.types.is_struct(target) and pa.types.is_struct(source):
         source_types = {field.name: field.type for field in source}
         has_same_fields = set(source_types) == {field.name for field in target}

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from sparkscore.records import OutputParts, field_path, item_path
+from sparkscore.records import OutputParts, field_path, item_path, value_path
 from sparkscore.schemas import PREDICTION_COLUMN
 
 
@@ -35,6 +35,8 @@ def _is_optional(spec: Mapping[str, Any]) -> bool:
 def _optional_property_paths(spec: Mapping[str, Any], path: str) -> Iterator[str]:
     if spec["type"] == "array":
         yield from _optional_property_paths(spec["items"], item_path(path))
+    if spec["type"] == "map":
+        yield from _optional_property_paths(spec["values"], value_path(path))
     if spec["type"] == "object":
         for name, inner in spec["properties"].items():
             if _is_optional(inner):
@@ -42,8 +44,13 @@ def _optional_property_paths(spec: Mapping[str, Any], path: str) -> Iterator[str
             yield from _optional_property_paths(inner, field_path(path, name))
 
 
+def row_tensor_shape(shape: Sequence[int]) -> Sequence[int]:
+    """What each row has of a tensor of outputs: one whose first size is fixed is each row's own, as MLflow takes it."""
+    return shape[1:] if shape and shape[0] < 0 else shape
+
+
 def _tensor_sizes(spec: Mapping[str, Any], path: str) -> Iterator[tuple[str, int]]:
-    for size in spec["tensor-spec"]["shape"][1:] if spec["type"] == "tensor" else ():
+    for size in row_tensor_shape(spec["tensor-spec"]["shape"]) if spec["type"] == "tensor" else ():
         if size >= 0:
             yield path, size
         path = item_path(path)

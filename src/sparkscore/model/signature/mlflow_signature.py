@@ -1,22 +1,23 @@
 """The signature in an MLmodel file as Arrow types. Runs on the driver."""
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
 from sparkscore.errors import SignatureError
-from sparkscore.model.signature.mlflow_output_parts import read_output_parts
+from sparkscore.model.signature.mlflow_input_types import optional_properties, read_input_type
+from sparkscore.model.signature.mlflow_output_parts import read_output_parts, row_tensor_shape
 from sparkscore.model.signature.mlflow_types import (
-    INPUT_DATETIME,
     OUTPUT_DATETIME,
     column_type,
     tensor_type,
     widen_to_spark_type,
 )
-from sparkscore.records import NO_OUTPUT_PARTS, ModelInput, OutputParts
+from sparkscore.records import NO_OUTPUT_PARTS, ModelInput, OutputParts, RequestedResult
 
 _LOG_SIGNATURE_ADVICE = "log the model with signature=mlflow.models.infer_signature(features, predictions)"
 
@@ -28,6 +29,8 @@ class ModelParam:
     type: str
     """As MLflow names it."""
     is_list: bool
+    properties: Mapping[str, Any] | None = None
+    """Of an object: what MLflow says of each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,18 +44,20 @@ class Signature:
     parts: OutputParts = NO_OUTPUT_PARTS
 
 
-def read_mlflow_signature(mlmodel: Mapping[str, Any]) -> Signature:
-    """The signature in an MLmodel file.
+def read_mlflow_signature(mlmodel: Mapping[str, Any], request: RequestedResult | None = None) -> Signature:
+    """The signature in an MLmodel file. With a `request` it may lack inputs (then any columns are taken), and outputs:
+    then the prediction is a double, unless the request names a type, which goes before the signature's.
 
     Shapes:  inputs: columns as they are. One tensor (-1, k) without a name -> k inputs without names, from k columns of
              numbers (`merge_tensor_inputs` makes one of them). Any other tensor (-1, …) -> one input: (-1,) and (-1, 1)
              a column of numbers, (-1, 2, 3) a column of lists of 2 lists of 3. Several tensors have names.
-             Output: a tensor (-1,) or one column -> scalar, a tensor (-1, k) -> list, several columns -> struct.
+             Output: a tensor (-1,) or one column -> scalar, a tensor (-1, k) or (k,) -> list, several columns ->
+             struct.
     Runs on: driver.
     Raises:  SignatureError where there is none, or one that cannot be scored in batches of rows.
     """
     try:
-        return _parse_signature(mlmodel.get("signature") or {})
+        return _parse_signature(mlmodel.get("signature") or {}, request, is_hinted=is_hinted_model(mlmodel))
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise SignatureError(
             f"the model's signature cannot be read: {type(error).__name__}", "MLflow's own", _LOG_SIGNATURE_ADVICE
@@ -77,22 +82,57 @@ def _read_signature_names(mlmodel: Mapping[str, Any], side: str, of: str | None 
     return tuple(spec.get("name") for spec in specs if of is None or spec["type"] == of)
 
 
-def _parse_signature(parts: Mapping[str, Any]) -> Signature:
+def is_hinted_model(mlmodel: Mapping[str, Any]) -> bool:
+    """Whether the signature comes from the type hint of a PythonModel, which gets Python's own types then."""
+    return mlmodel.get("is_signature_from_type_hint") is True
+
+
+def _parse_signature(parts: Mapping[str, Any], request: RequestedResult | None, *, is_hinted: bool) -> Signature:
     inputs, outputs, params = (json.loads(parts.get(name) or "null") for name in ("inputs", "outputs", "params"))
-    if not inputs or not outputs:
+    if request is None and (not inputs or not outputs):
         raise SignatureError(
             f"no {'outputs' if inputs else 'inputs'} in the model's signature", "both", _LOG_SIGNATURE_ADVICE
         )
+    inputs = inputs or ()
+    _refuse_repeated_names(inputs)
     tensor = any(spec["type"] == "tensor" for spec in inputs)
+    parsed = _parse_tensor_inputs(inputs) if tensor else _parse_column_inputs(inputs)
+    output, output_parts = _resolve_output(outputs, request)
     return Signature(
-        inputs=_parse_tensor_inputs(inputs)
-        if tensor
-        else tuple(_parse_column_input(spec, index) for index, spec in enumerate(inputs)),
+        inputs=tuple(replace(one, is_hinted=is_hinted) for one in parsed),
         tensor=tensor,
-        output=_parse_signature_output(outputs),
-        params={param["name"]: ModelParam(str(param["type"]), bool(param.get("shape"))) for param in params or ()},
-        parts=read_output_parts(outputs),
+        output=output,
+        params={param["name"]: _parse_param(param) for param in params or ()},
+        parts=output_parts,
     )
+
+
+def _resolve_output(
+    outputs: Sequence[Mapping[str, Any]] | None, request: RequestedResult | None
+) -> tuple[pa.DataType, OutputParts]:
+    """The type of a prediction: the requested one, that of the signature, or double as MLflow has it."""
+    if outputs and (request is None or request.type is None):
+        return _parse_signature_output(outputs, allows_maps=request is not None), read_output_parts(outputs)
+    wanted = None if request is None else request.type
+    return pa.float64() if wanted is None else wanted, OutputParts(is_requested=True)
+
+
+def _parse_param(spec: Mapping[str, Any]) -> ModelParam:
+    return ModelParam(str(spec["type"]), bool(spec.get("shape")), spec.get("properties"))
+
+
+def _refuse_repeated_names(specs: Sequence[Mapping[str, Any]]) -> None:
+    counts = Counter(str(spec["name"]) for spec in specs if spec.get("name") is not None)
+    if repeated := sorted(name for name, count in counts.items() if count > 1):
+        raise SignatureError(
+            f"the model's signature names {', '.join(repeated)} more than once",
+            "each input once",
+            "name the columns apart, and log the model again",
+        )
+
+
+def _parse_column_inputs(specs: Sequence[Mapping[str, Any]]) -> tuple[ModelInput, ...]:
+    return tuple(_parse_column_input(spec, index) for index, spec in enumerate(specs))
 
 
 def _parse_column_input(spec: Mapping[str, Any], position: int) -> ModelInput:
@@ -105,7 +145,8 @@ def _parse_column_input(spec: Mapping[str, Any], position: int) -> ModelInput:
                 "name the columns, and log the model again",
             )
         name = None
-    return ModelInput(name, column_type(spec, INPUT_DATETIME), spec.get("required") is not False)
+    is_required = spec.get("required") is not False
+    return ModelInput(name, read_input_type(spec), is_required, optional=frozenset(optional_properties(spec)))
 
 
 def merge_tensor_inputs(inputs: tuple[ModelInput, ...], mapping: Mapping[str, str]) -> tuple[ModelInput, ...]:
@@ -146,8 +187,8 @@ def _build_tensor_input(name: str | None, kind: pa.DataType, shape: tuple[int, .
     return ModelInput(name, kind, True, row)
 
 
-def _parse_signature_output(specs: Sequence[Mapping[str, Any]]) -> pa.DataType:
-    types = [_parse_output_type(spec) for spec in specs]
+def _parse_signature_output(specs: Sequence[Mapping[str, Any]], *, allows_maps: bool) -> pa.DataType:
+    types = [_parse_output_type(spec, allows_maps=allows_maps) for spec in specs]
     if len(types) == 1:
         return types[0]
     return pa.struct(
@@ -158,12 +199,15 @@ def _parse_signature_output(specs: Sequence[Mapping[str, Any]]) -> pa.DataType:
     )
 
 
-def _parse_output_type(spec: Mapping[str, Any]) -> pa.DataType:
+def _parse_output_type(spec: Mapping[str, Any], *, allows_maps: bool) -> pa.DataType:
+    """`allows_maps`: the predictions go to the caller, not to a table, whose checks know no maps."""
+    if spec["type"] == "map" and allows_maps:
+        return pa.map_(pa.string(), _parse_output_type(spec["values"], allows_maps=True))
     if spec["type"] != "tensor":
         return column_type(spec, OUTPUT_DATETIME)
     dtype = spec["tensor-spec"]["dtype"]
     # labels that are text come as numpy's object; anything else fails when it is predicted
     kind = pa.string() if dtype == "object" else widen_to_spark_type(tensor_type(dtype))
-    for _ in spec["tensor-spec"]["shape"][1:]:
+    for _ in row_tensor_shape(spec["tensor-spec"]["shape"]):
         kind = pa.list_(kind)
     return kind

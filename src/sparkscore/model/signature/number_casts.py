@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sparkscore.errors import InputOutOfRange
-from sparkscore.model.signature.lossless_casts import cast_losslessly, is_any_list
+from sparkscore.model.signature.lossless_casts import cast_losslessly, is_any_list, is_lossless_cast
 
 CAST_TYPES = {"integer": pa.int32(), "long": pa.int64(), "float": pa.float32(), "double": pa.float64()}
 """Types by MLflow's names to which `model.casts` may cast."""
@@ -18,24 +18,32 @@ def number_type(kind: pa.DataType) -> pa.DataType | None:
     return kind if is_number else None
 
 
+def is_text_type(kind: pa.DataType) -> bool:
+    """Whether it is text, in whichever of Arrow's layouts for it."""
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
 def can_cast_numbers(source: pa.DataType, target: pa.DataType) -> bool:
-    """Whether `model.casts` can allow the cast: from numbers to numbers, never to or from text or booleans; of lists
-    their items."""
+    """Whether `model.casts` can allow the cast: to numbers from numbers, and from text that holds one, never from
+    booleans, nor to text; of lists their items."""
     if pa.types.is_list(target):
         return is_any_list(source) and can_cast_numbers(source.value_type, target.value_type)
-    is_number = not pa.types.is_nested(source) and number_type(source) is not None
-    return is_number and bool(pa.types.is_integer(target) or pa.types.is_floating(target))
+    is_source = is_text_type(source) or (not pa.types.is_nested(source) and number_type(source) is not None)
+    return is_source and bool(pa.types.is_integer(target) or pa.types.is_floating(target))
 
 
 def cast_numbers(column: pa.Array, target: pa.DataType, name: str) -> pa.Array:
     """The column in the target type: rounded to its nearest floating number, or exactly that whole number.
 
     Needs:   types for which `can_cast_numbers` says yes.
-    Raises:  InputOutOfRange for a number beyond the target's range, or with a fraction where it has none.
+    Raises:  InputOutOfRange for a number beyond the target's range, or with a fraction where it has none, and for text
+             that holds no number.
     """
     if pa.types.is_list(target):
         return _cast_list_items(column, target, name)
     try:
+        if is_text_type(column.type):
+            column = _parse_numbers(column, target)
         if not pa.types.is_floating(target):
             return pc.cast(column, target, safe=True)
         rounds = pa.types.is_integer(column.type)
@@ -44,6 +52,12 @@ def cast_numbers(column: pa.Array, target: pa.DataType, name: str) -> pa.Array:
         raise out_of_range_error(name, column.type, target, len(column)) from None
     refuse_new_infinities(column, cast, name)
     return cast
+
+
+def _parse_numbers(column: pa.Array, target: pa.DataType) -> pa.Array:
+    """Text as numbers: whole ones exactly, others as the nearest double."""
+    texts = pc.utf8_trim_whitespace(column)
+    return pc.cast(texts, pa.float64() if pa.types.is_floating(target) else pa.int64(), safe=True)
 
 
 def _cast_list_items(column: pa.Array, target: pa.DataType, name: str) -> pa.Array:
@@ -56,8 +70,23 @@ def _cast_list_items(column: pa.Array, target: pa.DataType, name: str) -> pa.Arr
     )
 
 
+def cast_where_lossless(column: pa.Array, target: pa.DataType, name: str) -> pa.Array:
+    """The column in the type, whatever the width of its numbers, where that holds these values; else as it is.
+
+    Raises:  InputOutOfRange for a number that has become infinite.
+    """
+    if not is_lossless_cast(column.type, target, widths=False):
+        return column
+    try:
+        cast = cast_losslessly(column, target)
+    except pa.ArrowInvalid:  # whose message holds the value; the kernel refuses the type
+        return column
+    refuse_new_infinities(column, cast, name)
+    return cast
+
+
 def refuse_new_infinities(before: pa.Array, after: pa.Array, name: str) -> None:
-    """Refuse a cast by which a finite number has become infinite, anywhere in lists and structs.
+    """Refuse a cast by which a finite number has become infinite, anywhere in lists, maps and structs.
 
     Raises:  InputOutOfRange.
     """
@@ -66,6 +95,8 @@ def refuse_new_infinities(before: pa.Array, after: pa.Array, name: str) -> None:
     elif pa.types.is_struct(before.type) and pa.types.is_struct(after.type):
         for one in after.type:
             refuse_new_infinities(pc.struct_field(before, [one.name]), pc.struct_field(after, [one.name]), name)
+    elif pa.types.is_map(before.type) and pa.types.is_map(after.type):
+        refuse_new_infinities(before.items, after.items, name)
     elif _has_new_infinity(before, after):
         raise out_of_range_error(name, before.type, after.type, len(before))
 

@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
+from sparkscore.model.signature.nested_inputs import to_nested_objects, to_python_objects
 from sparkscore.model.signature.numpy_inputs import numpy_type, to_numpy_matrix
 from sparkscore.records import ModelInput
 
@@ -45,28 +44,11 @@ def _is_single_block(columns: Sequence[pa.Array], inputs: Sequence[ModelInput]) 
 
 def _to_pandas_series(column: pa.Array, model_input: ModelInput) -> Any:
     """One column for pandas: NULL in doubles is NaN, in text None; optional integers are always nullable ones."""
-    if pa.types.is_nested(model_input.type):
-        return pd.Series(_to_nested_objects(column), dtype=object)
+    if pa.types.is_nested(column.type):
+        values = to_python_objects(column) if model_input.is_hinted else to_nested_objects(column, model_input.type)
+        return pd.Series(values, dtype=object)
+    if pa.types.is_null(model_input.type) and column.null_count and not pa.types.is_floating(column.type):
+        return pd.Series(column.to_pylist(), dtype=object)  # what is anything keeps its type beside NULL
     if not model_input.required and model_input.type in _NULLABLE_PANDAS_DTYPES:
         return column.to_pandas(types_mapper=_NULLABLE_PANDAS_DTYPES.get)
     return column.to_pandas()
-
-
-def _to_nested_objects(column: pa.Array) -> list[Any]:
-    """Nested values: lists as numpy arrays, structs as dicts, numbers in numpy's types, which say how wide they are."""
-    if pa.types.is_struct(column.type):
-        keys = [field.name for field in column.type]
-        rows = zip(*(_to_nested_objects(child) for child in column.drop_null().flatten()), strict=True)
-        return [dict(zip(keys, next(rows), strict=True)) if valid else None for valid in column.is_valid().to_pylist()]
-    if pa.types.is_list(column.type):
-        items = _to_nested_objects if pa.types.is_nested(column.type.value_type) else _to_numpy_numbers
-        return [items(row.values) if row.is_valid else None for row in column]
-    return list(_to_numpy_numbers(column))
-
-
-def _to_numpy_numbers(column: pa.Array) -> npt.NDArray[Any]:
-    """The column in numpy; integers with NULL as objects, because numpy would make doubles of them."""
-    if not (column.null_count and pa.types.is_integer(column.type)):
-        return column.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
-    kind = column.type.to_pandas_dtype()
-    return np.array([None if value is None else kind(value) for value in column.to_pylist()], dtype=object)

@@ -34,11 +34,11 @@ def cast_result_values(values: Any, output: pa.DataType) -> pa.Array:
     widths = hasattr(values, "dtype") and values.dtype != object
     numbers = pa.types.is_floating(output) or pa.types.is_integer(output)
     try:
-        column = _infer_arrow_column(values, missing_as_null=not numbers)
+        column = infer_result_column(values, missing_as_null=not numbers)
         if column.null_count == len(column):
             return pa.nulls(len(column), output)
         if pa.types.is_integer(output) and pa.types.is_floating(column.type):
-            column = _restore_integers(column, output)
+            column = restore_integers(column, output)
         if is_lossless_cast(column.type, output, widths=widths):
             return cast_losslessly(column, output)
     except (pa.ArrowException, TypeError, OverflowError):
@@ -48,7 +48,7 @@ def cast_result_values(values: Any, output: pa.DataType) -> pa.Array:
     raise UnfitResultError(f"values of type {column.type}")
 
 
-def _restore_integers(column: pa.Array, output: pa.DataType) -> pa.Array:
+def restore_integers(column: pa.Array, output: pa.DataType) -> pa.Array:
     """Integers of which pandas has made doubles, because it writes NaN where one is missing; NULL there.
 
     Raises:  pyarrow.ArrowInvalid for fractions, and numbers that do not fit.
@@ -60,7 +60,7 @@ def _restore_integers(column: pa.Array, output: pa.DataType) -> pa.Array:
     return pc.cast(present, output, safe=True)
 
 
-def _infer_arrow_column(values: Any, *, missing_as_null: bool) -> pa.Array:
+def infer_result_column(values: Any, *, missing_as_null: bool) -> pa.Array:
     """The values in the Arrow type that they have by themselves. NaN in doubles stays NaN; in text it is NULL."""
     if is_pandas_result(values):
         values = _to_numpy_values(values)

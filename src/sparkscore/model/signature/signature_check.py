@@ -9,7 +9,8 @@ import pyarrow as pa
 from sparkscore.errors import SignatureError
 from sparkscore.model.signature.lossless_casts import is_lossless_cast
 from sparkscore.model.signature.mlflow_signature import ModelParam, Signature
-from sparkscore.model.signature.number_casts import CAST_TYPES, can_cast_numbers, number_type
+from sparkscore.model.signature.number_casts import CAST_TYPES, can_cast_numbers, is_text_type, number_type
+from sparkscore.model.signature.open_types import absent_properties, close_input_type, describe_input_type
 from sparkscore.records import ModelInput, PinnedModel
 from sparkscore.spark.type_mapping import describe_source_type
 
@@ -22,6 +23,7 @@ _PARAM_TYPES: Mapping[str, tuple[type, ...]] = {
     "float": (int, float),
     "double": (int, float),
     "string": (str,),
+    "object": (dict,),
 }
 
 
@@ -38,9 +40,30 @@ def check_model_params(signature: Signature, params: Mapping[str, Any]) -> None:
                 f"one of the model's: {', '.join(signature.params) or 'it has none'}",
                 "check model.params",
             )
+        if param.properties is not None and isinstance(value, dict):
+            _check_object_param(name, value, param.properties)
         if not _is_param_value(value, param):
             expected = f"a list of {param.type}" if param.is_list else f"a {param.type}"
             raise SignatureError(f"the param {name} is {_describe_param(value)}", expected, "check model.params")
+
+
+def _check_object_param(name: str, value: Mapping[str, Any], properties: Mapping[str, Any]) -> None:
+    """Compare with the properties at the top; those inside of them MLflow compares, on the executors."""
+    missing = [key for key, spec in properties.items() if spec.get("required") is not False and key not in value]
+    problems = [f"it has no {key}" for key in missing]
+    problems += [f"{key} is no property of it" for key in value if key not in properties]
+    problems += [
+        f"{key} is {_describe_param(one)}"
+        for key, one in value.items()
+        if key in properties and not _is_property_value(one, properties[key])
+    ]
+    if problems:
+        expected = ", ".join(f"{key}: {spec['type']}" for key, spec in properties.items())
+        raise SignatureError(f"the param {name}: {'; '.join(problems)}", expected, "check model.params")
+
+
+def _is_property_value(value: object, spec: Mapping[str, Any]) -> bool:
+    return (value is None and spec.get("required") is False) or _is_scalar_of(value, str(spec["type"]))
 
 
 def _is_param_value(value: object, param: ModelParam) -> bool:
@@ -93,6 +116,20 @@ def match_input_columns(model: PinnedModel, schema: pa.Schema, mapping: Mapping[
     return tuple(column if column in schema.names else None for column in columns)
 
 
+def absent_input_properties(model: PinnedModel, schema: pa.Schema, columns: Sequence[str | None]) -> list[str]:
+    """The optional properties of objects that the source lacks, by the input: `place.label`.
+
+    Needs:   the columns that `match_input_columns` has found.
+    """
+    names = [str(position) if one.name is None else one.name for position, one in enumerate(model.inputs)]
+    return [
+        name + path
+        for name, one, column in zip(names, model.inputs, columns, strict=True)
+        if column is not None and one.optional
+        for path in absent_properties(one.type, schema.field(column).type, one.optional)
+    ]
+
+
 def _unnamed_input_problems(missing: Sequence[str], names: Sequence[str], *, is_unmapped_tensor: bool) -> list[str]:
     if is_unmapped_tensor and len(names) > 1:
         each, one = f"{{'0': column, …, '{names[-1]}': column}}", "{'0': column}"
@@ -113,13 +150,20 @@ def _input_column_problems(name: str, column: str, model_input: ModelInput, sche
     source, words = schema.field(column).type, describe_source_type(schema.field(column))
     if pa.types.is_null(source) and words != "void":
         return [f"{label}, {words} in the source: a type that Arrow does not have; cast it in the source"]
-    is_wanted = model_input.may_round and can_cast_numbers(source, model_input.type)
-    if is_wanted or is_lossless_cast(source, model_input.type):
+    target = close_input_type(model_input.type, source, model_input.optional)
+    is_wanted = model_input.may_round and can_cast_numbers(source, target)
+    if is_wanted or is_lossless_cast(source, target):
         return []
+    advice = _casts_advice(name, source, target) or _maps_advice(source, target)
     return [
-        f"{label}{_format_integer_range(model_input.type)}, {words}{_format_integer_range(source)} in the source: "
-        f"no cast keeps every value{_casts_advice(name, source, model_input.type)}"
+        f"{label}{_format_integer_range(target)}, {words}{_format_integer_range(source)} in the source: "
+        f"no cast keeps every value{advice}"
     ]
+
+
+def _maps_advice(source: pa.DataType, target: pa.DataType) -> str:
+    is_other_key = pa.types.is_map(target) and pa.types.is_map(source) and not pa.types.is_string(source.key_type)
+    return "; the keys of a map must be text" if is_other_key else ""
 
 
 def _casts_advice(name: str, source: pa.DataType, target: pa.DataType) -> str:
@@ -128,6 +172,7 @@ def _casts_advice(name: str, source: pa.DataType, target: pa.DataType) -> str:
     if not kinds or not can_cast_numbers(source, target):
         return ""
     effect = "rounds" if pa.types.is_floating(number_type(target)) else "rejects rows that do not fit"
+    effect = "rejects rows whose text is no number" if is_text_type(source) else effect
     return f"; model.casts: {{{name}: {kinds[0]}}} allows one that {effect}"
 
 
@@ -151,7 +196,7 @@ def _unused_column_notes(schema: pa.Schema, used: Sequence[str]) -> list[str]:
 
 def _format_input_type(model_input: ModelInput) -> str:
     return (
-        str(model_input.type)
+        describe_input_type(model_input.type)
         if not pa.types.is_list(model_input.type) or model_input.shape is None
         else f"{model_input.type} of sizes {model_input.shape}"
     )

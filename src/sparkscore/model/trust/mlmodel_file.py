@@ -32,12 +32,22 @@ TRUSTED_LOADERS = frozenset(
         "mlflow.tensorflow",
         "mlflow.transformers",
         "mlflow.xgboost",
+        "sparkscore.workloads.embeddings.embedding_model",
+        "sparkscore.workloads.endpoints.endpoint_model",
+        "sparkscore.workloads.forecasts.forecast_model",
+        "sparkscore.workloads.images.image_model",
+        "sparkscore.workloads.recommendations.recommender_model",
     }
 )
-"""Modules that may load a model: MLflow's own. A loader_module is imported by name, so any other could be anything."""
+"""Modules that may load a model: MLflow's own, and those of the workloads, which read data alone. A loader_module is
+imported by name, so any other could be anything."""
+_OWN_LOADERS = "sparkscore.workloads."
+"""What begins the names of those of the suite."""
 
+_SPARK_LOADER = "mlflow.spark"
 _PYFUNC = "python_function"
 _MAX_BYTES = 16 << 20
+_MAX_WANTED_ROWS = 10_000_000
 
 
 def read_mlmodel(folder: str | Path, trust: TrustPolicy = WARNING_POLICY) -> Mapping[str, Any]:
@@ -45,7 +55,7 @@ def read_mlmodel(folder: str | Path, trust: TrustPolicy = WARNING_POLICY) -> Map
     signature exhausts nobody.
 
     Runs on: driver | executor.
-    Raises:  ModelError; TrustRefused, SignatureError.
+    Raises:  ModelError, also for a model that needs a JVM; TrustRefused, SignatureError.
     """
     content = _load_mlmodel(Path(folder) / "MLmodel")
     flavors = content.get("flavors") if isinstance(content, dict) else None
@@ -55,10 +65,33 @@ def read_mlmodel(folder: str | Path, trust: TrustPolicy = WARNING_POLICY) -> Map
             "a model that MLflow can load as a function",
             "log it with a flavour of MLflow",
         )
+    _refuse_spark_model(flavors[_PYFUNC].get("loader_module"))
     _check_loader_module(flavors[_PYFUNC].get("loader_module"), trust)
     refuse_outside_paths(content)
     check_signature_limits(content)
     return content  # type: ignore[no-any-return]
+
+
+def is_own_loader(mlmodel: Mapping[str, Any]) -> bool:
+    """Whether a module of the suite loads the model."""
+    return str(mlmodel["flavors"][_PYFUNC].get("loader_module")).startswith(_OWN_LOADERS)
+
+
+def read_wanted_rows(mlmodel: Mapping[str, Any]) -> int | None:
+    """How many rows the model wants at once, by its metadata (`{"sparkscore": {"batch_rows": 4096}}`); None: as it is.
+
+    Raises:  ModelError for what is no number of rows.
+    """
+    metadata = mlmodel.get("metadata")
+    own = metadata.get("sparkscore") if isinstance(metadata, Mapping) else None
+    rows = own.get("batch_rows") if isinstance(own, Mapping) else None
+    if rows is None or (isinstance(rows, int) and not isinstance(rows, bool) and 1 <= rows <= _MAX_WANTED_ROWS):
+        return rows
+    raise ModelError(
+        f"the model's metadata says sparkscore.batch_rows: {rows!r:.80}",
+        f"a whole number from 1 to {_MAX_WANTED_ROWS:,}",
+        'log the model again, with metadata={"sparkscore": {"batch_rows": 4096}}, say',
+    )
 
 
 def _load_mlmodel(path: Path) -> Any:
@@ -78,6 +111,17 @@ def _load_mlmodel(path: Path) -> Any:
             "a model logged by MLflow",
             "log the model again",
         ) from error
+
+
+def _refuse_spark_model(loader: object) -> None:
+    """No setting allows these: a Python worker has no JVM, and MLflow would start a Spark in each of them."""
+    if loader == _SPARK_LOADER:
+        raise ModelError(
+            f"the model is one of Spark ML ({loader}), which runs in a JVM",
+            "a model that runs in Python: executors score in Python workers, which have none",
+            "score it with Spark itself (mlflow.spark.load_model(uri).transform(frame)), or convert it to ONNX"
+            " (onnxmltools.convert_sparkml) and log it with mlflow.onnx",
+        )
 
 
 def _check_loader_module(loader: object, trust: TrustPolicy) -> None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from sparkscore.errors import ModelError
@@ -21,6 +21,13 @@ def compute_model_digest(folder: str | Path) -> str:
     """
     return hashlib.sha256(
         frame_parts((os.fsencode(name), content.digest()) for name, content in _read_contents(folder))
+    ).hexdigest()
+
+
+def compute_files_digest(files: Mapping[str, bytes]) -> str:
+    """The digest that a folder with these files would have, content by path."""
+    return hashlib.sha256(
+        frame_parts((os.fsencode(name), hashlib.sha256(content).digest()) for name, content in files.items())
     ).hexdigest()
 
 

@@ -8,11 +8,12 @@ from sparkscore.monitor.report.cost import cost_section
 from sparkscore.monitor.report.drift import drift_section
 from sparkscore.monitor.report.job import job_head, runs_section, throughput_section, trends_section
 from sparkscore.monitor.report.page_parts import PageHead, Section
+from sparkscore.monitor.report.performance import performance_section
 from sparkscore.monitor.report.predictions import predictions_section
 from sparkscore.monitor.report.run_overview import run_head, source_section
 from sparkscore.monitor.report.verdict_sections import rejects_section, verdicts_section
 from sparkscore.monitor.visible import visible_text
-from sparkscore.records import RunEvent, RunPage
+from sparkscore.records import PerformanceRow, RunEvent, RunPage
 from sparkscore.redaction.secret_patterns import mask_secrets
 
 if TYPE_CHECKING:
@@ -34,20 +35,24 @@ def run_page(page: RunPage) -> str:
         rejects_section,
         cost_section,
     )
-    return _render_page(run_head(page), [section(page) for section in sections])
+    return render_page(run_head(page), [section(page) for section in sections])
 
 
-def job_page(job: str, history: Sequence[RunEvent]) -> str:
+def job_page(job: str, history: Sequence[RunEvent], performance: Sequence[PerformanceRow] | None = None) -> str:
     """The report of a job, the trend over its runs, with a link to the report of each run, `<run_id>.html`.
+
+    `performance`: how good its predictions were; None where the config names no truth.
 
     Needs:   events of any kind and in any order; several of one attempt count as one.
     Jobs:    none.
     Runs on: driver.
     """
-    return _render_page(job_head(job, history), [trends_section(history), runs_section(history)])
+    realised = [] if performance is None else [performance_section(performance)]
+    return render_page(job_head(job, history), [*realised, trends_section(history), runs_section(history)])
 
 
-def _render_page(top: PageHead, sections: Sequence[Section]) -> str:
+def render_page(top: PageHead, sections: Sequence[Section]) -> str:
+    """A page of these parts: a complete HTML document."""
     return _load_page_template().render(head=top, sections=sections)
 
 

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Legend = Literal["", "area", "mark", "dots", "attempts"]
-"""Which key a picture needs: filled area and dashed line, bar and mark, two dots, or crosses for attempts."""
+Legend = Literal["", "area", "mark", "dots", "attempts", "models_area", "models_mark", "models_dots"]
+"""Which key a picture needs: filled area and dashed line, bar and mark, two dots, or crosses for attempts.
+`models_`: a challenger and its champion in the place of this run and the last one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from sparkscore.monitor.report.page_parts import Fact, PageHead, Section
 from sparkscore.monitor.report.text_formats import UNKNOWN, count_text, day_text, duration_text, number_text, share_text
-from sparkscore.records import ReportedModel, ReportedSource, RunPage, RunReport
+from sparkscore.records import ReportedGroups, ReportedIncrement, ReportedModel, ReportedSource, RunPage, RunReport
 
 _STATUS_TITLES = {
     "published": "Published",
@@ -50,6 +50,14 @@ def _run_sentence(report: RunReport) -> str:
     return f"{count_text(report.rows_scored or 0, 'row')} scored{model_text}{duration}."
 
 
+def _range_text(told: ReportedIncrement | None) -> str:
+    """Which rows an increment read, and how many keys are gone."""
+    if told is None:
+        return ""
+    deleted = f", {told.rows_deleted:,} deleted" if told.rows_deleted else ""
+    return f"all: {told.reason}" if told.since is None else f"changed after version {told.since}{deleted}"
+
+
 def _run_facts(page: RunPage) -> tuple[Fact, ...]:
     report = page.report
     rejected = share_text(report.rows_rejected, report.rows_read) if report.rows_rejected else ""
@@ -57,7 +65,7 @@ def _run_facts(page: RunPage) -> tuple[Fact, ...]:
     broken = [rule for rule in page.sla if not rule.kept]
     sla_mark = "bad" if broken or report.sla_broken else "good" if page.sla else ""
     return (
-        Fact("Rows read", number_text(report.rows_read)),
+        Fact("Rows read", number_text(report.rows_read), _range_text(report.increment)),
         Fact("Scored", number_text(report.rows_scored)),
         Fact("Rejected", number_text(report.rows_rejected), f"{rejected} of the rows read" if rejected else ""),
         Fact(
@@ -96,11 +104,26 @@ def source_section(page: RunPage) -> Section:
             f"id {model.model_id}" if model.model_id else "",
         ),
     ]
+    facts += [
+        Fact(f"Counted by the model: {name.replace('_', ' ')}", number_text(value))
+        for name, value in report.model_counts.items()
+    ]
+    if report.groups is not None:
+        facts += _group_facts(report.groups)
     if report.chunks_reused:
         facts.append(Fact("Taken from an earlier attempt", count_text(report.chunks_reused, "chunk")))
     if newer:
         facts.append(Fact("Newer meanwhile", ", ".join(f"{name} {value}" for name, value in newer.items())))
     return Section("What was read, which model", facts=tuple(facts))
+
+
+def _group_facts(groups: ReportedGroups) -> list[Fact]:
+    missing = f"{number_text(groups.missing)} without a model" if groups.missing else "each with a model"
+    largest = [
+        Fact(f"Group {one.group}", one.model or "no model", "" if one.rows is None else count_text(one.rows, "row"))
+        for one in groups.largest
+    ]
+    return [Fact("Groups", number_text(groups.groups), missing), Fact("Models", number_text(groups.models)), *largest]
 
 
 def _rounded_text(value: float | None) -> str:

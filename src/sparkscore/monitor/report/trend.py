@@ -44,7 +44,7 @@ def trend_chart(points: Sequence[TrendPoint], lost: Sequence[datetime] = ()) -> 
     x = LinearScale(min(times).timestamp(), max(times).timestamp(), _LEFT + 7, _RIGHT)
     y = LinearScale(0, (max((one.value for one in points), default=0) or 1) * 1.2, _BOTTOM, 4)
     places = [(x(one.as_of.timestamp()), y(one.value)) for one in points]
-    marks = [*_number_axis(y), *_time_axis(x, times), polyline(places, BLUE)]
+    marks = [*_number_axis(y), *time_axis(x, times, _HEIGHT), polyline(places, BLUE)]
     marks += [dot(*at, 5.9 if one.is_current else 2.6, BLUE) for one, at in zip(points, places, strict=True)]
     label = TextStyle(anchor=_label_anchor(points), bold=True, halo=True)
     for index, (one, at) in enumerate(zip(points, places, strict=True)):
@@ -63,7 +63,7 @@ def _number_axis(y: LinearScale) -> list[str]:
     return marks
 
 
-def _time_axis(x: LinearScale, times: Sequence[datetime]) -> list[str]:
+def time_axis(x: LinearScale, times: Sequence[datetime], height: float) -> list[str]:
     """The first moment, the last and the middle: ticks at midnights and months say less of runs."""
     first, last = min(times), max(times)
     is_hourly = last - first < timedelta(days=3) and any((at.hour, at.minute) != (0, 0) for at in times)
@@ -74,9 +74,7 @@ def _time_axis(x: LinearScale, times: Sequence[datetime]) -> list[str]:
     ]
     shown: list[tuple[datetime, TextAnchor]] = moments if first != last else [(first, "middle")]
     return [
-        words(
-            x(at.timestamp()), _HEIGHT - 6, _moment_text(at, is_hourly=is_hourly), TextStyle(AXIS_FONT, QUIET, anchor)
-        )
+        words(x(at.timestamp()), height - 6, _moment_text(at, is_hourly=is_hourly), TextStyle(AXIS_FONT, QUIET, anchor))
         for at, anchor in shown
     ]
 

@@ -14,7 +14,8 @@ from sparkscore.spark.session_kind import shares_files
 from sparkscore.stage.stage_store import stage_folder_name
 from sparkscore.store import hadoop_folders
 from sparkscore.store.colocated_jobs import ColocatedJobs
-from sparkscore.store.landing_tables import LANDING_FOLDER, landing_folder_name
+from sparkscore.store.landing_tables import LANDING_FOLDER, changes_folder_name, landing_folder_name
+from sparkscore.store.model_sets import find_digests_of_sets
 
 _STAGE_FOLDER = re.compile(r"[0-9a-f]{32}")
 
@@ -100,7 +101,7 @@ def _remove_run_folder(job: MaintenanceRun, found: _RunFolders, folder: str) -> 
 def _landing_folder_times(job: MaintenanceRun, events: Iterable[RunEvent]) -> dict[str, datetime]:
     """The folders of the as_ofs of the job's own events, and the time of the last event of each."""
     own = sorted((event for event in events if event.job in job.names), key=lambda event: event.at)
-    return {landing_folder_name(event.as_of): event.at for event in own}
+    return {name(event.as_of): event.at for event in own for name in (landing_folder_name, changes_folder_name)}
 
 
 def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
@@ -117,6 +118,7 @@ def remove_models(job: MaintenanceRun, colocated: ColocatedJobs) -> None:
         return
     needed = [*colocated.unsettled, *(event for event in colocated.events if event.at > job.settled_before)]
     pinned = {event.pins.model_digest for event in needed if event.pins is not None}
+    pinned |= find_digests_of_sets(job.target.sibling("_models"), pinned)
     for copy in private_copies.list_unused_copies(f"{home}/models", pinned=pinned, unused_since=job.settled_before):
         size = private_copies.copy_bytes(copy)
         if not job.dry_run:

@@ -1,20 +1,23 @@
 """One maintenance of a job: its tables, clock, and progress. `pipelines.maintain` decides the order of steps."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from datetime import time as time_of_day
 from functools import cached_property
 
 import structlog
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ErrorSummary, SparkscoreError
+from sparkscore.lifecycle import find_needed_full_run
+from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
+from sparkscore.pipelines.shared.timed_work import ReportedWork
 from sparkscore.records import MaintenanceReport, MaintenanceStatus, SkippedStep
+from sparkscore.schemas import CHALLENGERS_SUFFIX, QUEUE_SUFFIX, REUSED_SUFFIX
 from sparkscore.settings import Settings
 from sparkscore.spark.isolated_session import create_run_session
+from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner, list_former_jobs
 
@@ -25,7 +28,7 @@ GRACE_DAYS = 7
 
 
 @dataclass
-class MaintenanceRun:
+class MaintenanceRun(ReportedWork[MaintenanceReport]):
     """The state of one maintenance. `report` collects what is done; an error carries it to the entry point."""
 
     spark: SparkSession
@@ -54,9 +57,26 @@ class MaintenanceRun:
         return self.target.sibling("_rejects")
 
     @property
-    def profile_tables(self) -> tuple[Table, Table]:
-        """The profiles of runs, and their drift."""
-        return self.target.sibling("_profile"), self.target.sibling("_drift")
+    def profile_tables(self) -> tuple[Table, ...]:
+        """The profiles of runs, their drift, how good their predictions were, and the models of their groups."""
+        return tuple(self.target.sibling(suffix) for suffix in ("_profile", "_drift", PERFORMANCE_SUFFIX, "_models"))
+
+    @property
+    def challengers_table(self) -> Table:
+        """What challengers have predicted."""
+        return self.target.sibling(CHALLENGERS_SUFFIX)
+
+    @property
+    def reused_table(self) -> Table:
+        """The predictions that rows with equal inputs get without the model."""
+        return self.target.sibling(REUSED_SUFFIX)
+
+    @property
+    def derived_tables(self) -> tuple[Table, ...]:
+        """The queue, and the feature table of the config."""
+        wanted = self.settings.output.feature_table
+        features = () if wanted is None else (Table.from_name(self.spark, wanted.table, home=self.settings.home_uri),)
+        return (self.target.sibling(QUEUE_SUFFIX), *features)
 
     @property
     def events_table(self) -> Table:
@@ -68,10 +88,18 @@ class MaintenanceRun:
         """The names of the job, oldest first: its runs and their stages keep the first one."""
         return (*list_former_jobs(self.events_table, self.target), self.settings.job)
 
-    @property
+    @cached_property
     def kept_from(self) -> date | None:
-        """The first `as_of_date` that retention allows; None: all."""
-        return self.settings.output.first_kept_date(self.now)
+        """The first `as_of_date` that retention allows; None: all.
+
+        Increments hold what has changed since the full run before them: as long as one of them is kept, that is, too.
+        """
+        allowed = self.settings.output.first_kept_date(self.now)
+        if allowed is None or not self.settings.source.reads_changes:
+            return allowed
+        events = load_events(self.events_table, job=self.settings.job)
+        base = find_needed_full_run(events, kept_from=datetime.combine(allowed, time_of_day(), tzinfo=UTC))
+        return allowed if base is None else min(allowed, base.astimezone(UTC).date())
 
     @property
     def settled_before(self) -> datetime:
@@ -85,7 +113,15 @@ class MaintenanceRun:
         """
         found = [
             table
-            for table in (self.target, self.rejects_table, *self.profile_tables, self.events_table)
+            for table in (
+                self.target,
+                self.challengers_table,
+                *self.derived_tables,
+                self.rejects_table,
+                self.reused_table,
+                *self.profile_tables,
+                self.events_table,
+            )
             if table.exists()
         ]
         for table in found:
@@ -102,34 +138,10 @@ class MaintenanceRun:
         log.info("skipped", step=step, what=what, reason=reason)
         self.report = replace(self.report, skipped=(*self.report.skipped, SkippedStep(step, what, reason)))
 
-    @contextmanager
-    def step(self, name: str) -> Iterator[None]:
-        """A timed step."""
-        start = time.monotonic()
-        log.info("begin", step=name)
-        yield
-        seconds = round(time.monotonic() - start, 3)
-        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
-        log.info("done", step=name, seconds=seconds)
-
-    def fail(self, error: SparkscoreError) -> MaintenanceReport:
-        """The report of a maintenance that ended with an error: what was done until then."""
-        self.report = replace(
-            self.report,
-            status="failed",
-            exit_code=error.exit_code,
-            error=ErrorSummary.from_error(error),
-            seconds=self._elapsed_seconds(),
-        )
-        return self.report
-
     def finish(self) -> MaintenanceReport:
         """The report of a maintenance that ended without an error."""
         status: MaintenanceStatus = (
             "dry_run" if self.dry_run else "nothing_to_do" if self.report.is_idle else "maintained"
         )
-        self.report = replace(self.report, status=status, seconds=self._elapsed_seconds())
+        self.report = replace(self.report, status=status, seconds=self.elapsed_seconds)
         return self.report
-
-    def _elapsed_seconds(self) -> dict[str, float]:
-        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}

@@ -3,18 +3,20 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, timedelta
 
 from sparkscore.pipelines.maintenance.maintenance_run import MaintenanceRun
 from sparkscore.store import file_maintenance, retention
 from sparkscore.store.colocated_jobs import ColocatedJobs
 from sparkscore.store.direct_tables import DirectTable
+from sparkscore.store.reused_predictions import remove_unused_predictions
 from sparkscore.store.small_table_upkeep import choose_small_files, choose_wide_file, compact_small_files
 from sparkscore.store.table import Table
 from sparkscore.store.table_location import DIRECT_ERRORS
 
 
 def expire_job_tables(job: MaintenanceRun) -> None:
-    """Delete predictions, rejects, profiles, drift and events of every as_of that is older than the retention.
+    """Delete the rows of every as_of that is older than the retention from all tables of the job.
 
     Events go last: until then they say which runs the removed rows belonged to.
     """
@@ -24,6 +26,8 @@ def expire_job_tables(job: MaintenanceRun) -> None:
     job.report = replace(job.report, expired_before=before.isoformat())
     order: Sequence[tuple[str, Table]] = [
         ("predictions_expired", job.target),
+        ("challengers_expired", job.challengers_table),
+        *(("derived_expired", table) for table in job.derived_tables),
         ("rejects_expired", job.rejects_table),
         *(("profiles_expired", table) for table in job.profile_tables),
         ("events_expired", job.events_table),
@@ -36,6 +40,13 @@ def expire_job_tables(job: MaintenanceRun) -> None:
             retention.delete_expired_rows(table, before=before, job=job.settings.job)
         job.add_counts(**{name: sum(rows.values())})
     job.report = replace(job.report, as_of_expired=len(set().union(*expired)))
+
+
+def expire_reused_predictions(job: MaintenanceRun) -> None:
+    """Delete the reused predictions that no run has used for `model.reuse_days`."""
+    before = job.now.astimezone(UTC).date() - timedelta(days=job.settings.model.reuse_days)
+    removed = remove_unused_predictions(job.reused_table, before=before, job=job.settings.job, dry_run=job.dry_run)
+    job.add_counts(reused_expired=removed)
 
 
 def compact_job_tables(job: MaintenanceRun, tables: Sequence[Table], colocated: ColocatedJobs) -> None:

@@ -20,6 +20,9 @@ from sparkscore.records import ColumnProfile, Drift, PublicationKey, RunEvent, p
 from sparkscore.store.monitoring_tables import BASELINE_AS_OF, keep_baseline, load_profiles
 from sparkscore.store.table import Table
 
+_EMPTY_RUNS = 8
+"""So many runs are looked back for one with profiles, where some may have had no rows."""
+
 
 @dataclass(frozen=True, slots=True)
 class DriftComparison:
@@ -39,12 +42,10 @@ def compare_run_profiles(
     Jobs:    two that read the training data where it was not profiled yet; small ones where only Spark reaches the
              tables of events and profiles.
     """
-    before = [key for key in events.index.publications if key.as_of < attempt.as_of][-1:]
     baseline, error = _find_baseline(attempt, plan, events)
-    scored = _runs_of_events(events.load_scoring_publications(before))
-    known = _load_known_profiles(attempt, {**scored, **(baseline.runs if baseline else {})})
-    last = next((known[run_id] for run_id in scored if run_id in known), ())
-    drifts = _compare_with_last(attempt, profiles, before, last)
+    before, known = _load_last_profiles(attempt, events, baseline)
+    last = () if before is None else before.profiles
+    drifts = () if before is None else _compare_with_last(attempt, profiles, before)
     try:
         if error is not None:
             raise error
@@ -55,15 +56,6 @@ def compare_run_profiles(
     return DriftComparison(drifts, last)
 
 
-def _compare_with_last(
-    attempt: Attempt, profiles: Sequence[ColumnProfile], before: Sequence[PublicationKey], last: Sequence[ColumnProfile]
-) -> tuple[Drift, ...]:
-    if not last:
-        return ()
-    against = f"run {before[0].run_id[:12]} of {to_utc_text(before[0].as_of)}"
-    return measure_drifts(profiles, last, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift)
-
-
 @dataclass(frozen=True, slots=True)
 class _Baseline:
     """What `drift.baseline` names."""
@@ -72,6 +64,35 @@ class _Baseline:
     runs: Mapping[str, datetime]
     """The run_ids under which its profiles are stored, with their as_of."""
     is_training_data: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _LastRun:
+    key: PublicationKey
+    profiles: tuple[ColumnProfile, ...]
+
+
+def _load_last_profiles(
+    attempt: Attempt, events: JobEvents, baseline: _Baseline | None
+) -> tuple[_LastRun | None, Mapping[str, tuple[ColumnProfile, ...]]]:
+    """The run before, with its profiles, and those of the baseline. Increments in which nothing changed have none: then
+    the one before them counts."""
+    before = [key for key in events.index.publications if key.as_of < attempt.as_of]
+    known = _load_known_profiles(attempt, baseline.runs) if baseline and not before else {}
+    for key in before[: -1 - (_EMPTY_RUNS if attempt.settings.source.reads_changes else 1) : -1]:
+        scored = _runs_of_events(events.load_scoring_publications([key]))
+        known = _load_known_profiles(attempt, {**scored, **(baseline.runs if baseline else {})})
+        found = next((known[run_id] for run_id in scored if run_id in known), ())
+        if found:
+            return _LastRun(key, found), known
+    return None, known
+
+
+def _compare_with_last(attempt: Attempt, profiles: Sequence[ColumnProfile], last: _LastRun) -> tuple[Drift, ...]:
+    against = f"run {last.key.run_id[:12]} of {to_utc_text(last.key.as_of)}"
+    return measure_drifts(
+        profiles, last.profiles, drift_type="CONSECUTIVE", against=against, limits=attempt.settings.drift
+    )
 
 
 def _find_baseline(attempt: Attempt, plan: Plan, events: JobEvents) -> tuple[_Baseline | None, Exception | None]:

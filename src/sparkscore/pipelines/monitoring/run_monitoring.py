@@ -47,7 +47,7 @@ def monitor_run(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
     Jobs:    two that read columns, where no task has profiled them, three small ones where only Spark writes the
              tables; none if the config asks for no monitoring.
     """
-    if not _is_monitoring_requested(attempt.settings):
+    if not is_monitoring_requested(attempt.settings):
         return
     findings = _judge_published_run(attempt, plan, stage, rows_read)
     path = run_page_path(attempt.settings, plan.run.run_id) if attempt.settings.monitor.report else None
@@ -142,8 +142,9 @@ def _write_in_background(attempt: Attempt, what: str, work: Callable[[], None]) 
 def is_monitoring_missing(attempt: Attempt, publication: RunEvent) -> bool:
     """Whether the config asks for monitoring that a publication of `score` or of rejects has not had."""
     return (
-        _is_monitoring_requested(attempt.settings)
+        is_monitoring_requested(attempt.settings)
         and publication.verb != "rollback"
+        and publication.rows_read != 0  # an increment of deleted keys alone
         and monitored_event(attempt, publication) is None
     )
 
@@ -166,7 +167,8 @@ def report_sla_rules(attempt: Attempt, rules: Sequence[SlaRule]) -> None:
         attempt.exit_code = MONITORING_BREACH
 
 
-def _is_monitoring_requested(settings: Settings) -> bool:
+def is_monitoring_requested(settings: Settings) -> bool:
+    """Whether the config asks for anything of what is done after a publication."""
     watch = settings.monitor
     return settings.profile.rows != "none" or settings.sla.has_rules or watch.report or watch.mlflow
 

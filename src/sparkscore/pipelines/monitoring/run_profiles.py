@@ -12,16 +12,17 @@ from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.monitor import column_profiles
 from sparkscore.monitor.column_profiles import ColumnSummaries, find_omitted_slices
-from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns
+from sparkscore.monitor.prediction_columns import PredictionSelector, prediction_columns, select_profiled_columns
 from sparkscore.monitor.profile_jobs import profile_files, profile_rows
 from sparkscore.monitor.profile_state import ProfileRequest, ProfileSummary, merge_profile_states
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import ColumnProfile, Snapshot, Stage
+from sparkscore.records import ColumnProfile, Snapshot, Stage, select_needed_outputs
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.identifiers import quote_identifier
-from sparkscore.spark.type_mapping import arrow_to_spark_type, spark_to_arrow_schema
+from sparkscore.spark.type_mapping import arrow_to_spark_type
+from sparkscore.stage.output_columns import OutputColumns
 from sparkscore.stage.staged_states import StagedStates
 from sparkscore.store.table import Table
 
@@ -77,9 +78,12 @@ def prediction_profile_summary(attempt: Attempt, plan: Plan) -> ProfileSummary:
     threshold = attempt.settings.output.threshold
     segments = tuple(attempt.settings.output_names[column] for column in attempt.settings.profile.segments)
     may_be_null = PREDICTION_COLUMN in plan.nullable
-    kinds = prediction_columns(plan.model.output, threshold=threshold)
-    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments, may_be_null))
-    columns = tuple(dict.fromkeys((PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()))))
+    profiled = [one.name for one in select_profiled_columns(plan.outputs.columns)]
+    derived = select_needed_outputs(plan.outputs.columns, profiled)
+    kinds = prediction_columns(plan.model.output, threshold=threshold, derived=derived)
+    request = ProfileRequest(tuple(kinds), segments, PredictionSelector(threshold, segments, may_be_null, derived))
+    read = OutputColumns(threshold, may_be_null, derived).list_stage_columns(profiled)
+    columns = tuple(dict.fromkeys((PREDICTION_COLUMN, *segments, *((REJECT_COLUMN,) if may_be_null else ()), *read)))
     return ProfileSummary("prediction_profile", request, columns)
 
 
@@ -103,7 +107,7 @@ def _profiled_input_columns(attempt: Attempt, plan: Plan) -> list[str]:
 
 def _profile_sample(attempt: Attempt, snapshot: Snapshot, request: ProfileRequest, *, share: float) -> bytes:
     narrow = replace(snapshot, columns=request.read_columns)
-    table = attempt.source if snapshot.table == attempt.source.ref else None
+    table = attempt.open_table(snapshot.table)
     return _SampledTable(attempt.spark, narrow, share, table).profile(request)
 
 
@@ -124,16 +128,17 @@ def _profile_predictions(
     summary = prediction_profile_summary(attempt, plan)
     state = _merge_task_states(summary, staged)
     if state is None:
-        table = attempt.stage_store(plan.run).table
-        schema = spark_to_arrow_schema(table.load_schema(stage.version))
-        snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
-        state = _SampledTable(attempt.spark, snapshot, 1.0, table).profile(summary.request)
+        store = attempt.stage_store(plan.run)
+        rows = store.pin_rows(stage, summary.columns)
+        state = _SampledTable(attempt.spark, rows, 1.0, store.table).profile(summary.request)
     source_names = dict(zip(summary.request.segments, attempt.settings.profile.segments, strict=True))
     summaries = {
         (column, (None if segment is None else source_names[segment], value)): one
         for (column, (segment, value)), one in column_profiles.read_summaries(state).items()
     }
-    kinds = prediction_columns(plan.model.output, threshold=attempt.settings.output.threshold)
+    kinds = prediction_columns(
+        plan.model.output, threshold=attempt.settings.output.threshold, derived=plan.outputs.columns
+    )
     return _build_typed_profiles(summaries, "prediction", kinds, share=1.0)
 
 

@@ -11,9 +11,9 @@ from sparkscore.pipelines.monitoring.run_profiles import (
 from sparkscore.pipelines.scoring.gate_order import GateOrder, ScoringCost, choose_gate_order
 from sparkscore.pipelines.scoring.source_survey import SourceRows
 from sparkscore.pipelines.scoring.transport_choice import TransportChoice
-from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.pipelines.shared.run_challengers import Challenger
 from sparkscore.pipelines.shared.run_suites import (
     find_measuring,
     limit_measurings,
@@ -22,10 +22,10 @@ from sparkscore.pipelines.shared.run_suites import (
 )
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
 from sparkscore.spark.settable_conf import has_setting
+from sparkscore.stage.chunk_committer import ChunkListener
 
-_PACED_AS_OFS = 50
-"""The pace of scoring is looked for in the events of so many newest as_ofs."""
-_GPU_SETTING = "spark.task.resource.gpu.amount"
+GPU_SETTING = "spark.task.resource.gpu.amount"
+"""How many GPUs a task has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ class PassPlan:
     """How rows reach the model, as far as it can be told before what an earlier attempt has scored is known."""
     rows: SourceRows
     summaries: PassSummaries
+    challengers: tuple[Challenger, ...] = ()
+    """Those that get the rows, too."""
+    on_chunk: ChunkListener | None = None
+    """Told of each chunk that is committed."""
 
     @property
     def gates_first(self) -> bool:
@@ -71,9 +75,9 @@ def plan_gate_order(attempt: Attempt, plan: Plan, choice: TransportChoice, rows:
             choice.scan.bytes,
             rows,
             attempt.cores,
-            has_gpu=has_setting(attempt.spark, _GPU_SETTING),
+            has_gpu="gpu" in attempt.settings.scoring.resources or has_setting(attempt.spark, GPU_SETTING),
             has_batch_timeout=attempt.settings.scoring.batch_timeout is not None,
-            load_events=lambda: JobEvents.open(attempt.runs_table, job=attempt.settings.job).load_newest(_PACED_AS_OFS),
+            load_events=lambda: attempt.newest_events,
         )
     return choose_gate_order(attempt.settings.gate.before, cost, measured=measuring.summary is not None)
 

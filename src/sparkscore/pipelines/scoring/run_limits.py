@@ -1,10 +1,12 @@
-"""Limits that end a run while it scores: too many rejected rows, and its deadline."""
+"""Limits that end a run while it scores: too many rejected rows, its deadline, and its budgets."""
 
 import math
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-from sparkscore.errors import DeadlinePassed, TooManyRejects
+from sparkscore.errors import BudgetReached, DeadlinePassed, TooManyRejects
+from sparkscore.scoring.counters import Counters
 from sparkscore.settings import Settings
 from sparkscore.spark.background_job import BackgroundJob, JobResult
 
@@ -21,6 +23,10 @@ class RunLimits:
     """The setting that says so."""
     until: float | None
     """On the monotonic clock; None: no deadline."""
+    budgets: Mapping[str, float] = field(default_factory=dict)
+    """What the attempt may use, by the name of what is counted."""
+    began: float = field(default_factory=time.monotonic)
+    """On the monotonic clock: from when on the budget `seconds` counts."""
 
     @classmethod
     def of(cls, settings: Settings, *, started: float, rows_read: int | None) -> "RunLimits":
@@ -33,7 +39,8 @@ class RunLimits:
         if scoring.max_rejects is not None:
             limits.append((scoring.max_rejects, f"scoring.max_rejects {scoring.max_rejects:,}"))
         rejects, setting = min(limits)
-        return cls(rejects, setting, None if scoring.deadline is None else started + scoring.deadline * _MINUTE_S)
+        until = None if scoring.deadline is None else started + scoring.deadline * _MINUTE_S
+        return cls(rejects, setting, until, scoring.budgets)
 
     def check(self, *, rejected: int) -> None:
         """Raise an error if the run must end now.
@@ -56,6 +63,29 @@ class RunLimits:
         for _ in job.ticks():
             self.check(rejected=0)
         return job.result()
+
+    def check_budgets(self, counters: Counters, *, scored: int | None) -> None:
+        """Raise an error if a budget is used up. `scored`: rows that are kept, those of earlier attempts among them.
+
+        Raises:  BudgetReached.
+        """
+        if not self.budgets:
+            return
+        used = {**counters.usage, "seconds": time.monotonic() - self.began}
+        over = [name for name, most in self.budgets.items() if used.get(name, 0) >= most]
+        if over:
+            # not "tokens: 1": that looks as if it told a secret, and would be masked
+            told = " and ".join(f"{used[name]:,.10g} of {self.budgets[name]:,.10g} {name}" for name in over)
+            kept = "" if scored is None else f"; {scored:,} rows of the source are scored and kept"
+            raise BudgetReached(
+                f"scoring.budgets: {told} are used{kept}",
+                "all rows scored within the budgets of one attempt",
+                "run it again: it continues from the chunks that were kept, and has each budget anew; or raise it",
+            )
+
+    def find_unknown_budgets(self, counters: Counters) -> list[str]:
+        """The budgets of what nothing has counted; none where the model was not called."""
+        return sorted(set(self.budgets) - {*counters.usage, "seconds"}) if counters.rows else []
 
     def check_rejects(self, rejected: int) -> None:
         """Raise an error if too many rows are rejected.

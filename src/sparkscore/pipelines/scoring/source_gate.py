@@ -82,7 +82,9 @@ def _judge_source_rows(attempt: Attempt, plan: Plan, measuring: SuiteMeasuring, 
         summarise=lambda summary: summarise_scan(
             spark,
             plan_file_scan(
-                spark, replace(snapshot, columns=summary.columns or snapshot.keys[:1]), source=attempt.source
+                spark,
+                replace(snapshot, columns=summary.columns or snapshot.keys[:1]),
+                source=attempt.open_table(snapshot.table),
             ),
             summary,
         ),

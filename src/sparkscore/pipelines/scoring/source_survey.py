@@ -33,7 +33,7 @@ def survey_source_rows(attempt: Attempt, plan: Plan, choice: TransportChoice) ->
         return SourceRows(None, scan.rows)
     if scan is not None and not plan.snapshot.where and scan.rows is not None:
         return SourceRows(scan.rows, scan.rows)
-    rows = ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.source)
+    rows = ingest.count_snapshot_rows(attempt.spark, plan.snapshot, source=attempt.open_table(plan.snapshot.table))
     return SourceRows(rows, rows)
 
 

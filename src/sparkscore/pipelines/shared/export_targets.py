@@ -1,6 +1,6 @@
 """The exports of the config: where they go, and whether they can be made."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -10,9 +10,15 @@ from sparkscore.export.database_connection import find_address
 from sparkscore.export.export_columns import choose_export_columns
 from sparkscore.export.folder_export import FolderExport
 from sparkscore.pipelines.shared.run_attempt import Attempt
+from sparkscore.publish.feature_table import FeatureTableOutput
+from sparkscore.publish.queue_table import QueueTable
 from sparkscore.records import ExportTarget, TableRef
+from sparkscore.schemas import QUEUE_SUFFIX
+from sparkscore.settings.derived_table_settings import FEATURE_TABLE_EXPORT, QUEUE_EXPORT
 from sparkscore.settings.export_settings import ExportSettings
+from sparkscore.settings.output_settings import OutputSettings
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
+from sparkscore.store.table import Table
 from sparkscore.store.table_location import locate_table
 
 NO_COLUMNS = pa.schema([])
@@ -20,15 +26,18 @@ NO_COLUMNS = pa.schema([])
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """An export of the config, and where it goes."""
+    """An export of the config, or a table that is made of what is published, and where it goes."""
 
-    settings: ExportSettings
+    name: str
+    format: str
     target: ExportTarget
+    columns: tuple[str, ...] = ()
+    """As `ExportSettings.columns`."""
 
     @property
     def identity(self) -> tuple[str, str]:
         """By which run events tell whether it was made."""
-        return self.settings.name, self.target.description
+        return self.name, self.target.description
 
 
 def check_exports(attempt: Attempt, columns: pa.Schema = NO_COLUMNS) -> None:
@@ -43,7 +52,7 @@ def check_exports(attempt: Attempt, columns: pa.Schema = NO_COLUMNS) -> None:
         return
     keys, schema = attempt.settings.output_keys, _table_columns(attempt, columns)
     for export in exports:
-        name, named = export.settings.name, export.settings.columns
+        name, named = export.name, export.columns
         missing = [column for column in named if column not in schema.names]
         if missing:
             raise ConfigError(
@@ -61,12 +70,25 @@ def open_exports(attempt: Attempt) -> list[Export]:
 
     Raises:  ConfigError.
     """
-    exports = [Export(one, _open_target(attempt, one)) for one in attempt.settings.output.exports]
+    wanted = attempt.settings.output.exports
+    exports = [Export(one.name, one.format, _open_target(attempt, one), one.columns) for one in wanted]
+    exports += _open_derived_tables(attempt)
     targets = [export.target.description for export in exports]
-    same = [export.settings.name for export in exports if targets.count(export.target.description) > 1]
+    same = [export.name for export in exports if targets.count(export.target.description) > 1]
     if same:
         raise ConfigError(f"the exports {', '.join(same)} go to one target", "a target for each", "remove one of them")
     return exports
+
+
+def _open_derived_tables(attempt: Attempt) -> Iterator[Export]:
+    """The queue and the feature table."""
+    output, job = attempt.settings.output, attempt.settings.job
+    if output.queue is not None:
+        yield Export(QUEUE_EXPORT, "delta", QueueTable(attempt.target, output.queue, job))
+    if output.feature_table is not None:
+        table = Table.from_name(attempt.session, output.feature_table.table, home=attempt.settings.home_uri)
+        target = FeatureTableOutput(attempt.target, table, output.feature_table, job)
+        yield Export(FEATURE_TABLE_EXPORT, "delta", target)
 
 
 def _open_target(attempt: Attempt, settings: ExportSettings) -> ExportTarget:
@@ -100,19 +122,23 @@ def _check_owner(attempt: Attempt, export: Export) -> None:
     try:
         owner = export.target.find_owner()
     except ExportFailed as error:
-        attempt.warn(f"the export {export.settings.name} may fail after the publication: {error.found}")
+        attempt.warn(f"the export {export.name} may fail after the publication: {error.found}")
         return
     job = attempt.first_job or attempt.settings.job
     if owner not in (None, job):
         raise ConfigError(
             f"{export.target.description} belongs to an export of the job {owner}",
             f"a target for the job {job}",
-            f"name another target in the export {export.settings.name}",
+            f"name another target in the export {export.name}",
         )
 
 
-def describe_exports(exports: Sequence[ExportSettings]) -> Iterator[str]:
-    """The exports of the config, in words."""
-    for one in exports:
+def describe_exports(output: OutputSettings) -> Iterator[str]:
+    """The exports of the config, and the tables that are made of what is published, in words."""
+    for one in output.exports:
         where = one.path if one.is_folder else f"table {one.table}"
         yield f"{one.name}: {one.format}, {where}"
+    if output.queue is not None:
+        yield f"{QUEUE_EXPORT}: the first {output.queue.top:,} rows, table {output.table}{QUEUE_SUFFIX}"
+    if output.feature_table is not None:
+        yield f"{FEATURE_TABLE_EXPORT}: table {output.feature_table.table}"

@@ -10,6 +10,7 @@ from sparkscore.errors import ConfigError, ErrorSummary, ExportFailed, ScanUnsup
 from sparkscore.export.export_columns import choose_export_columns
 from sparkscore.ingest.published_rows import open_published_rows
 from sparkscore.lifecycle import exported_targets, list_publications
+from sparkscore.pipelines.shared.deleted_keys import count_marks
 from sparkscore.pipelines.shared.export_targets import Export, open_exports
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import ExportedRun, ExportStatus, ReportedExport, Run, RunEvent, TargetState
@@ -24,6 +25,7 @@ def export_publication(attempt: Attempt, run: Run, *, rows: int) -> None:
     Jobs:    none; one for each partition where only Spark reads the prediction table.
     """
     published = ExportedRun(run.identity_job, run.as_of, run.run_id, run.revision, rows, attempt.settings.output_keys)
+    published = replace(published, has_marks=count_marks(attempt) > 0)
     _make_exports(attempt, published, open_exports(attempt))
 
 
@@ -33,12 +35,13 @@ def make_up_for_exports(attempt: Attempt, current: RunEvent | None) -> None:
     Jobs:    as `export_publication`.
     Raises:  ConfigError, SparkNeeded.
     """
-    if current is None or not attempt.settings.output.exports:
+    if current is None:
         return
     made = exported_targets(attempt.earlier_events, current.run_id)
     missing = [export for export in open_exports(attempt) if export.identity not in made]
     job, keys = attempt.first_job or attempt.settings.job, attempt.settings.output_keys
     published = ExportedRun(job, attempt.as_of, current.run_id or "", current.revision, current.rows_scored or 0, keys)
+    published = replace(published, has_marks=current.rows_marked > 0)
     _make_exports(attempt, published, missing)
 
 
@@ -66,7 +69,7 @@ def _report_failures(
         attempt.warn(f"the export {made.name} failed: {made.error}")
     first = failures[0][1]
     failed = ExportFailed(
-        f"{len(failures)} of {len(attempt.settings.output.exports)} exports failed; the predictions are published:"
+        f"{len(failures)} of {len(attempt.report.exports)} exports failed; the predictions are published:"
         f" {failures[0][0].name}: {first.found}",
         first.expected,
         first.do if isinstance(first, ConfigError) else ExportFailed.remedy,
@@ -89,8 +92,8 @@ def _make_export(attempt: Attempt, run: ExportedRun, export: Export) -> tuple[Re
         text = type(error).__name__ if sensitive else shorten_redacted(f"{type(error).__name__}: {error}", 500)
         failure, status = known or ExportFailed(text), "failed"
     made = ReportedExport(
-        export.settings.name,
-        export.settings.format,
+        export.name,
+        export.format,
         export.target.description,
         status,
         rows=run.rows if status == "exported" else None,
@@ -102,7 +105,7 @@ def _make_export(attempt: Attempt, run: ExportedRun, export: Export) -> tuple[Re
 
 def _replace_rows(attempt: Attempt, run: ExportedRun, export: Export) -> TargetState:
     schema = spark_to_arrow_schema(attempt.target.refresh().schema)
-    columns = choose_export_columns(schema, export.settings.columns, run.keys)
+    columns = choose_export_columns(schema, export.columns, run.keys)
     export.target.check_columns(pa.schema([schema.field(name) for name in columns]), run.keys)
     rows = open_published_rows(attempt.target, run, columns)
     try:

@@ -7,14 +7,17 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from sparkscore.errors import DigestMismatch, ModelNotFound, RegistryUnreachable
+from sparkscore.errors import ConfigError, DigestMismatch, ModelNotFound, RegistryUnreachable
 from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy, resolve_model
+from sparkscore.model.registry.model_uri import pinned_model_uri
 from sparkscore.model.registry.private_copies import find_private_copy
 from sparkscore.model.trust.model_digest import compute_former_digest
 from sparkscore.model.trust.model_trust import check_model_origin
+from sparkscore.pipelines.shared.endpoint_pinning import resolve_endpoint_model
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.records import PinnedModel, Pins
 from sparkscore.settings import Settings
+from sparkscore.settings.llm_settings import ENDPOINT_SCHEME
 from sparkscore.spark.session_kind import shares_files
 
 
@@ -23,10 +26,11 @@ def choose_copies_folder(attempt: Attempt) -> str:
 
     What Databricks mounts looks local, and its folders are open to everybody, whatever their mode is set to.
     """
-    return _find_copies_of_home(attempt) or _temporary_models_folder()
+    return find_copies_of_home(attempt) or _temporary_models_folder()
 
 
-def _find_copies_of_home(attempt: Attempt) -> str | None:
+def find_copies_of_home(attempt: Attempt) -> str | None:
+    """The folder of private copies under a home on this machine; None where it is elsewhere."""
     home = attempt.settings.home_uri
     if attempt.session is not None and not shares_files(attempt.session):
         return None
@@ -41,28 +45,51 @@ def _temporary_models_folder() -> str:
     return folder
 
 
+def refuse_model_groups(settings: Settings, verb: str) -> None:
+    """Refuse one model per group where a verb is about one model.
+
+    Raises:  ConfigError.
+    """
+    if settings.model.by:
+        raise ConfigError(
+            f"{verb} takes one model, and model.by names one per group: {settings.model.uri}",
+            "the model of one group: models:/<name>@<alias>",
+            "give it with --model.uri in a config without model.by",
+        )
+
+
 def resolve_run_model(attempt: Attempt, keep: Pins | None, copies: str) -> PinnedModel:
     """The model that the config names, or that of the pins; from the private copy where the registry lacks that one.
 
     Raises:  as `resolve_model`.
     """
-    settings = attempt.settings
-    uri = settings.model.uri if keep is None else f"models:/{keep.model_name}/{keep.model_version}"
+    if attempt.settings.model.uri.startswith(ENDPOINT_SCHEME):
+        return resolve_endpoint_model(attempt, keep, copies)
+    settings, standby = attempt.settings, attempt.standby if keep is None else None
+    if standby is not None and not standby.asks_registry:
+        kept = _restore_kept_model(settings, standby.pins, copies)
+        if kept is not None:
+            return kept
+    uri = settings.model.uri if keep is None else pinned_model_uri(keep.model_name, keep.model_version)
     try:
         return resolve_model(
             uri,
             tracking_uri=settings.tracking_uri,
             runtime=settings.model.runtime,
             params=settings.model.params,
-            inputs=settings.model.inputs,
+            config=settings.model.config,
+            signature=settings.model.signature.to_parts(),
+            inputs=settings.model.mapped_inputs,
             copies=copies,
-            known_copies=_find_copies_of_home(attempt),
+            known_copies=find_copies_of_home(attempt),
             trust=settings.model.trust_policy,
         )
     except (ModelNotFound, RegistryUnreachable) as error:
-        kept = None if keep is None else _restore_kept_model(settings, keep, copies)
+        spare = standby.pins if standby is not None and isinstance(error, RegistryUnreachable) else keep
+        kept = None if spare is None else _restore_kept_model(settings, spare, copies)
         if kept is None:
             raise
+        attempt.used_standby = spare is not keep
         attempt.warn(f"the private copy of the pinned model is used: {error.found}")
         return kept
 
@@ -79,7 +106,9 @@ def _restore_kept_model(settings: Settings, keep: Pins, copies: str) -> PinnedMo
         copy,
         runtime=model.runtime,
         params=model.params,
-        inputs=model.inputs,
+        config=model.config,
+        signature=model.signature.to_parts(),
+        inputs=settings.model.mapped_inputs,
         trust=model.trust_policy,
     )
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sparkscore.errors import ErrorSummary, is_retryable
@@ -10,6 +10,10 @@ from sparkscore.records import (
     FOLLOW_UP_EVENTS,
     Pins,
     ReportedExport,
+    ReportedFeatures,
+    ReportedGroup,
+    ReportedGroups,
+    ReportedIncrement,
     ReportedModel,
     ReportedSource,
     RunEvent,
@@ -21,14 +25,26 @@ from sparkscore.records import (
 SUPERSEDED_BY = "superseded_by"
 """Key of an `aborted` event's details: the revision that was published instead."""
 
+REMOVED_ROWS = "removed_rows"
+"""Key of a `published` event's details: rows of earlier as_ofs that its commit has removed, by run_id."""
+_GROUPS = "groups"
+INCREMENT = "increment"
+"""Key of an event's details: what was scored of a source of which the run reads changes."""
+
 _COLUMNS = ("rows_read", "rows_scored", "rows_rejected")
 _DETAILS = ("transport", "transport_reason", "model_loads", "executors", "warnings", "seconds", "rows_removed")
+_REUSE = ("predicted_rows", "reused_rows")
 
 
 def encode_run_report(report: RunReport, event: RunEvent, *, details: Mapping[str, Any]) -> RunEvent:
     """The event with what it keeps of the report of its attempt; `details`: further facts."""
     kept = {name: getattr(report, name) for name in _DETAILS}
+    kept |= {} if report.increment is None else {INCREMENT: asdict(report.increment)}
+    kept |= {} if report.groups is None else {_GROUPS: asdict(report.groups)}
+    kept |= {name: getattr(report, name) for name in _REUSE if getattr(report, name) is not None}
+    kept |= {"model_counts": dict(report.model_counts)} if report.model_counts else {}
     kept |= {"executors": dict(report.executors), "seconds": dict(report.seconds)}
+    kept |= {"features": [asdict(one) for one in report.features]} if report.features else {}
     columns = {name: getattr(report, name) for name in _COLUMNS}
     return replace(event, **columns, details=json.dumps({**kept, **details}, default=str))
 
@@ -54,20 +70,26 @@ def decode_run_report(events: Sequence[RunEvent], table: str) -> RunReport:
         attempt=last.attempt,
         **columns,
         rows_removed=kept.get("rows_removed"),
+        predicted_rows=kept.get("predicted_rows"),
+        reused_rows=kept.get("reused_rows"),
         model=None if last.pins is None else model_of_pins(last.pins, last.model_id or ""),
         source=None if last.pins is None else _source_of_event(last, last.pins),
+        features=decode_features(last),
         table=table,
         table_version=last.table_version,
         transport=kept.get("transport"),
         transport_reason=kept.get("transport_reason"),
         model_loads=kept.get("model_loads"),
         executors=kept.get("executors") or {},
+        model_counts=kept.get("model_counts") or {},
         warnings=(*stopped, *(kept.get("warnings") or ())),
         seconds={**seconds, "total": _attempt_seconds(attempt, last)},
         rows_per_second=_scoring_rate(last.rows_scored, seconds.get("score_and_stage")),
         drifted=monitored.get("drifted"),
         sla_broken=tuple(rule["rule"] for rule in monitored.get("sla", ()) if not rule["kept"]),
         exports=_reported_exports(attempt),
+        groups=_decode_groups(kept.get(_GROUPS)),
+        increment=decode_increment(last),
         error=_error_of_event(last),
     )
 
@@ -82,11 +104,38 @@ def model_of_pins(pins: Pins, model_id: str) -> ReportedModel:
     return ReportedModel(pins.model_name, pins.model_version, model_id, pins.model_digest)
 
 
+def _decode_groups(told: Mapping[str, Any] | None) -> ReportedGroups | None:
+    if told is None:
+        return None
+    counts = {name: int(told.get(name) or 0) for name in ("groups", "models", "missing")}
+    largest = (
+        ReportedGroup(one.get("group", ""), one.get("model"), one.get("rows")) for one in told.get("largest", ())
+    )
+    return ReportedGroups(**counts, largest=tuple(largest))
+
+
+def decode_increment(event: RunEvent) -> ReportedIncrement | None:
+    """What the event says of the changes that its run has scored."""
+    found = event.parsed_details.get(INCREMENT)
+    known = {one.name for one in fields(ReportedIncrement)}
+    if not found:
+        return None
+    until = {"since": None, "until": 0 if event.pins is None else event.pins.source_version}
+    if event.pins is not None:
+        until["since"] = event.pins.additions.changes_since
+    return ReportedIncrement(**{**until, **{name: found[name] for name in known & found.keys()}})
+
+
 def _reported_exports(events: Sequence[RunEvent]) -> tuple[ReportedExport, ...]:
     """The last word on each export."""
     found = [event.parsed_details.get("export") for event in events if event.event == "exported"]
     last = {one["name"]: ReportedExport(**one) for one in found if one}
     return tuple(last.values())
+
+
+def decode_features(event: RunEvent) -> tuple[ReportedFeatures, ...]:
+    """What was joined to the rows of an event's run."""
+    return tuple(ReportedFeatures(**one) for one in event.parsed_details.get("features") or ())
 
 
 def _source_of_event(event: RunEvent, pins: Pins) -> ReportedSource:

@@ -19,13 +19,17 @@ from sparkscore.gate.suite_loading import load_suite
 from sparkscore.gate.suite_measuring import SuiteMeasuring
 from sparkscore.gate.suites import Suite
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
+from sparkscore.pipelines.shared.job_events import JobEvents
+from sparkscore.pipelines.shared.lineage_reporter import LineageReporter
 from sparkscore.pipelines.shared.notifications import notify_webhook, write_attempt_metrics
-from sparkscore.pipelines.shared.report_codec import encode_run_report, model_of_pins
+from sparkscore.pipelines.shared.report_codec import REMOVED_ROWS, encode_run_report, model_of_pins
 from sparkscore.pipelines.shared.source_tables import describe_landing, open_source_table
+from sparkscore.pipelines.shared.timed_work import TimedWork
 from sparkscore.records import (
-    NO_POSTPROCESSING,
+    BatchLimits,
     EventKind,
     ExportedRun,
+    LandedChanges,
     LandedRows,
     Pins,
     Postprocessing,
@@ -33,6 +37,7 @@ from sparkscore.records import (
     RunEvent,
     RunReport,
     RunStatus,
+    TableRef,
     Verdict,
     parse_as_of,
     to_utc_text,
@@ -53,15 +58,28 @@ from sparkscore.store.table_growth import list_former_jobs
 
 log = structlog.get_logger("sparkscore")
 
+PACED_AS_OFS = 50
+"""What earlier runs have found is looked for in the events of so many newest as_ofs."""
+
+
+@dataclass(frozen=True, slots=True)
+class StandbyModel:
+    """The model of an earlier run, for one that may not wait for its registry."""
+
+    pins: Pins
+    """Of that run."""
+    asks_registry: bool = True
+    """Whether the registry is asked first."""
+
 
 def _open_session(spark: SparkSession, settings: Settings) -> SparkSession:
     refuse_default_home(spark, settings.home)
-    rows = settings.scoring.batch_rows
-    return create_run_session(spark, batch_rows=None if rows == "auto" else rows)
+    limits = settings.scoring.batch_limits
+    return create_run_session(spark, batch_rows=limits.rows, batch_bytes=limits.bytes)
 
 
 @dataclass
-class Attempt:
+class Attempt(TimedWork[RunReport]):
     """One attempt. `report` is replaced as values become known; an error carries it to the entry point."""
 
     session: SparkSession | None
@@ -88,8 +106,26 @@ class Attempt:
     stage_stores: dict[str, StageStore] = field(default_factory=dict)
     measurings: dict[Gate, SuiteMeasuring] = field(default_factory=dict)
     """The compiled suites of the gates, and what of them tasks measure."""
+    runtime: str | None = None
+    """What executes the model."""
+    batches: BatchLimits | None = None
+    """How large its batches may be, by the settings and by what an earlier run has found; None: by the settings."""
     landed: LandedRows | None = None
     """What the attempt reads of a source without versions."""
+    lineage: LineageReporter | None = None
+    """Tells lineage what is recorded; None where the config asks for none."""
+    is_full: bool = False
+    """All rows of the source are scored, although the config reads changes."""
+    changes: LandedChanges | None = None
+    """What has changed in the source; None where all rows are scored, or nothing has changed."""
+    tables: dict[TableRef, Table] = field(default_factory=dict)
+    """Those that the run reads beside the source, opened once."""
+    standby: StandbyModel | None = None
+    """The model to score with where the registry does not answer."""
+    used_standby: bool = False
+    """It was, and the registry had been asked."""
+    process_timeout: float | None = None
+    """Its model runs in processes of its own, and neither loads nor predicts a batch for longer: a challenger's."""
     secret: str = field(default_factory=secrets.token_hex, repr=False)
     """Signs the errors of the attempt's tasks: `scoring.task_errors`."""
 
@@ -112,7 +148,8 @@ class Attempt:
             table=target.path or target.name,
             source=ReportedSource(source.name, format=settings.source.format),
         )
-        return cls(own, settings, moment, target, source, report)
+        lineage = LineageReporter.open(settings, own, source=source, target=target)
+        return cls(own, settings, moment, target, source, report, lineage=lineage)
 
     @property
     def spark(self) -> SparkSession:
@@ -159,10 +196,37 @@ class Attempt:
     def postprocessing_of(self, pins: Pins) -> Postprocessing:
         """What the settings make of the predictions of a run with these pins.
 
-        Empty where an older version pinned it: there the scoring digest holds the threshold.
+        Without the threshold where an older version pinned it: there the scoring digest holds it.
         """
-        former = pins.scoring_digest != self.scoring_digest
-        return NO_POSTPROCESSING if former else Postprocessing(self.settings.output.threshold)
+        output, former = self.settings.output, pins.settings_digest != self.scoring_digest
+        return Postprocessing(None if former else output.threshold, output.columns_digest)
+
+    def require_full(self, full: bool) -> None:
+        """Score all rows of the source, where the config reads changes.
+
+        Raises:  ConfigError where it does not: the flag would do nothing.
+        """
+        if full and not self.settings.source.reads_changes:
+            raise ConfigError(
+                "--full with source.read: all", "source.read: changes", "leave it out: all rows are scored anyway"
+            )
+        self.is_full = full
+
+    def open_table(self, ref: TableRef) -> Table:
+        """A table that the run reads: one object, so that its log is opened once."""
+        return self.source if ref == self.source.ref else self.tables.setdefault(ref, Table(self.spark, ref))
+
+    @property
+    def has_rows_to_score(self) -> bool:
+        """Whether there may be any: an increment knows that it has none."""
+        told = self.report.increment
+        return told is None or told.since is None or bool(told.rows_changed)
+
+    @property
+    def has_deletions(self) -> bool:
+        """Whether the publication says of keys that the source no longer has them, or removes their rows."""
+        told = self.report.increment
+        return told is not None and bool(told.rows_deleted) and told.on_delete != "keep"
 
     @property
     def runs_table(self) -> Table:
@@ -174,11 +238,6 @@ class Attempt:
         store = StageStore(self.spark, run, self.settings.stage_uri)
         return self.stage_stores.setdefault(run.stage_id, store)
 
-    @property
-    def elapsed_seconds(self) -> Mapping[str, float]:
-        """Seconds per phase, and `total` until now."""
-        return {**self.report.seconds, "total": round(time.monotonic() - self.started, 3)}
-
     @cached_property
     def cores(self) -> int:
         """How many tasks the session runs at once, as it began."""
@@ -189,9 +248,19 @@ class Attempt:
         """The name that a renamed job had at first; empty where it has it still."""
         return next(iter(list_former_jobs(self.runs_table, self.target)), "")
 
+    @cached_property
+    def newest_events(self) -> list[RunEvent]:
+        """The job's events of its newest as_ofs when they are first asked for, oldest first: `PACED_AS_OFS` of them."""
+        return JobEvents.open(self.runs_table, job=self.settings.job).load_newest(PACED_AS_OFS)
+
     def load_as_of_events(self) -> list[RunEvent]:
         """All events of this as_of, oldest first."""
         return load_events(self.runs_table, job=self.settings.job, as_ofs=(self.as_of,))
+
+    def read_micro_batch(self) -> None:
+        """Read the micro-batch that a stream has landed for the as_of, in place of the source that the config names."""
+        self.settings = self.settings.of_micro_batches()
+        self.source = open_source_table(self.session, self.settings, self.as_of)
 
     def report_pins(self, pins: Pins, *, model_id: str, run_id: str) -> None:
         """Set the run and its pins in the report."""
@@ -206,13 +275,35 @@ class Attempt:
 
     def report_workers(self, counters: Counters) -> None:
         """Set what the workers counted in the report; a model that is not deterministic is a warning."""
-        self.report = replace(self.report, model_loads=counters.loads, executors=counters.to_dict())
+        self.report = replace(
+            self.report,
+            model_loads=counters.loads,
+            executors=counters.to_dict(),
+            model_counts=counters.model_counts,
+        )
+        if counters.task_end_errors:
+            self.warn(
+                f"the model's end_task failed {counters.task_end_errors:,} times: what it would have counted is missing"
+                " in model_counts; the workers' logs say why"
+            )
         rows, unstable = counters.repeated_rows
         if unstable:
             self.warn(
                 f"the model is not deterministic: {unstable:,} of {rows:,} rows got another prediction when they were"
                 " predicted again; each row is published with its first one, and no other run will give the same"
             )
+
+    @contextmanager
+    def report_workers_of_failure(self, counters: Counters) -> Iterator[None]:
+        """A block that scores; where it fails, what its tasks had counted until then stands in the report: it was paid.
+
+        A task that failed itself has told nothing.
+        """
+        try:
+            yield
+        except BaseException:
+            self.report_workers(counters)
+            raise
 
     def warn(self, text: str) -> None:
         """Add a warning to the result line and to the log."""
@@ -229,22 +320,12 @@ class Attempt:
         if slow:
             self.warn(f"{verdict.gate} gate, slow: {', '.join(slow)}, computed by Great Expectations' own engine")
 
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """A timed phase of the run, under its name in the report's `seconds`."""
-        start = time.monotonic()
-        log.info("begin", part=name)
-        yield
-        seconds = round(time.monotonic() - start, 3)
-        self.report = replace(self.report, seconds={**self.report.seconds, name: seconds})
-        log.info("done", part=name, seconds=seconds)
-
-    def record_start(self, *, closes: RunEvent | None) -> None:
+    def record_start(self, *, closes: RunEvent | None, details: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Record that the attempt started, and that the previous one never ended."""
         if closes is not None:
             message = "never ended; closed by the next attempt"
             self.held_events.append(replace(closes, event="aborted", at=datetime.now(UTC), message=message))
-        self.record_event("started")
+        self.record_event("started", details=details)
 
     def record_monitoring(self, details: Mapping[str, Any]) -> None:
         """Record what monitoring has found about the published run, and send the alerts that it asks for."""
@@ -262,6 +343,13 @@ class Attempt:
             event = replace(event, error=type(failure).__name__, message=str(failure))
         record_events(self.runs_table, [event])
 
+    def record_challenger(self, details: Mapping[str, Any], *, run: RunRecord, failure: SparkscoreError | None) -> None:
+        """Record what became of a challenger of a publication."""
+        event = replace(self._build_event("challenged", details), run_id=run.run_id, revision=run.revision)
+        if failure is not None:
+            event = replace(event, error=type(failure).__name__, message=str(failure))
+        self.append_event(event)
+
     def record_event(
         self, kind: EventKind, *, details: Mapping[str, Any] = MappingProxyType({}), message: str | None = None
     ) -> None:
@@ -275,9 +363,10 @@ class Attempt:
         """
         self.held_events.append(self._build_event(kind))
 
-    def record_publication(self, table_version: int | None) -> None:
-        """Record that the run is published."""
-        self.append_event(replace(self._build_event("published"), table_version=table_version))
+    def record_publication(self, table_version: int | None, *, removed: Mapping[str, int]) -> None:
+        """Record that the run is published. `removed`: rows of earlier runs that its commit has removed, by run_id."""
+        details = {REMOVED_ROWS: dict(removed)} if removed else {}
+        self.append_event(replace(self._build_event("published", details), table_version=table_version))
 
     def append_event(self, event: RunEvent) -> None:
         """Append one event, of whichever attempt, and those that were held."""
@@ -285,8 +374,11 @@ class Attempt:
         if not self.has_events_table:
             ensure_events_table(self.runs_table, job=self.settings.job)
             self.has_events_table = True
-        record_events(self.runs_table, [*self.held_events, event])
+        events = [*self.held_events, event]
+        record_events(self.runs_table, events)
         self.held_events.clear()
+        if self.lineage is not None:
+            self.lineage.report(events)
 
     def require_session(self) -> None:
         """Go on only with a session: what comes next writes, sends, or takes time that would be lost.
@@ -299,6 +391,7 @@ class Attempt:
         """The report of an attempt that ends without an error. Metrics are written, except after a dry run."""
         dry_run = status == "dry_run"
         exit_code = 0 if dry_run else self.exit_code
+        self._finish_lineage()
         self.report = replace(self.report, status=status, exit_code=exit_code, seconds=self.elapsed_seconds)
         if not dry_run:
             self._write_metrics()
@@ -345,6 +438,7 @@ class Attempt:
             **self._landing_details,
             "verdicts": [asdict(verdict) for verdict in self.verdicts],
             "cores": None if self.session is None else self.cores,
+            "runtime": self.runtime,
         }
         return encode_run_report(self.report, event, details={**known, **details})
 
@@ -371,7 +465,16 @@ class Attempt:
                 log.warning(
                     "the failure could not be recorded in the run events", error=shorten_redacted(str(second), 300)
                 )
+        self._finish_lineage()
+        if isinstance(error, SparkscoreError):
+            error.report = self.report
         self._write_metrics()
+
+    def _finish_lineage(self) -> None:
+        """Wait for lineage events that are on their way, a limited time; those that were not sent are a warning."""
+        problem = None if self.lineage is None else self.lineage.close()
+        if problem is not None:
+            self.warn(f"lineage events were not sent: {problem}")
 
     def send_run_alerts(self) -> tuple[str, ...]:
         """Send to the webhook what no earlier attempt of the as_of has sent; the keys of the alerts that it took."""

@@ -12,9 +12,19 @@ from typing import Any
 from sparkscore.errors import ConfigError, SparkscoreError, TableChanged
 from sparkscore.lifecycle import Decision, decide_next_attempt, unknown_runs
 from sparkscore.model.registry.model_resolution import look_up_model_version
+from sparkscore.pipelines.shared.feature_pinning import find_newer_features
+from sparkscore.pipelines.shared.lookup_pinning import find_newer_lookups
 from sparkscore.pipelines.shared.pins_comparison import refuse_other_pins
+from sparkscore.pipelines.shared.removed_rows import include_removed_rows
+from sparkscore.pipelines.shared.report_codec import INCREMENT, REMOVED_ROWS, decode_features, decode_increment
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import Pins, ReportedSource, Run, RunEvent, to_utc_text
+from sparkscore.records import (
+    Pins,
+    ReportedSource,
+    Run,
+    RunEvent,
+    to_utc_text,
+)
 from sparkscore.store import commit_history
 from sparkscore.store.table_growth import check_table_owner
 
@@ -40,10 +50,13 @@ def load_run_history(attempt: Attempt, *, records: bool = True) -> RunHistory:
     if target.exists():
         check_table_owner(target, job=attempt.settings.job)
     events = attempt.load_as_of_events()
+    if any(event.is_of_micro_batch for event in events):
+        attempt.read_micro_batch()
     visible = commit_history.count_rows_by_run(target, attempt.as_of)
     if not visible:
         _refuse_expired(attempt)
     attempt.earlier_events = events
+    visible = include_removed_rows(attempt, events, visible)
     unknown = unknown_runs(events, visible)
     events += [_recover_publication(attempt, run_id, visible[run_id], records=records) for run_id in unknown]
     return RunHistory(events, visible, tuple(unknown))
@@ -97,6 +110,11 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
             "look at the table's history; delete the rows of this as_of and use --force to publish again",
         )
     note, applied = found.note, found.note.postprocessing.to_dict()
+    details = {"postprocessing": applied} if applied else {}
+    if note.removed:
+        details[REMOVED_ROWS] = dict(note.removed)
+    if note.marked:
+        details[INCREMENT] = {"rows_deleted": note.marked, "on_delete": "mark"}
     event = RunEvent(
         attempt.settings.job,
         attempt.as_of,
@@ -108,12 +126,12 @@ def _recover_publication(attempt: Attempt, run_id: str, rows: int, *, records: b
         note.pins,
         source_table=note.source_table,
         model_id=note.model_id,
-        rows_read=rows + note.rejected,
-        rows_scored=rows,
+        rows_read=rows - note.marked + note.rejected,
+        rows_scored=rows - note.marked,
         rows_rejected=note.rejected,
         table_version=found.version,
         message="recorded again from the table's history",
-        details=json.dumps({"postprocessing": applied}) if applied else None,
+        details=json.dumps(details) if details else None,
     )
     attempt.warn(
         f"run {run_id[:12]} is in the prediction table but was not in the run events;"
@@ -199,9 +217,11 @@ def restore_published_run(attempt: Attempt, event: RunEvent | None) -> Run:
     attempt.report = dataclasses.replace(
         attempt.report,
         source=ReportedSource(source, run.pins.source_version),
+        features=decode_features(event),
         rows_read=event.rows_read,
         rows_scored=event.rows_scored,
         rows_rejected=event.rows_rejected,
+        increment=decode_increment(event),
     )
     return run
 
@@ -215,6 +235,13 @@ def advise_on_error(do: str, *kinds: type[SparkscoreError]) -> Iterator[None]:
         raise type(error)(error.found, error.expected, do) from error
 
 
+def _find_newer_model(attempt: Attempt, pins: Pins) -> str:
+    """The version that the config names now. Of one model per group nobody asks: that would take as long as a run."""
+    if attempt.settings.model.by or attempt.settings.llm.is_used:
+        return pins.model_version
+    return look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
+
+
 def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
     """What a run with new pins would take. An unreachable registry or source is no reason to fail."""
     newer: dict[str, Any] = {}
@@ -222,8 +249,12 @@ def _find_newer_versions(attempt: Attempt, pins: Pins) -> dict[str, Any] | None:
         if attempt.settings.source.version == "latest" and not attempt.settings.source.is_landed:
             now = attempt.source.load_newest_version()
             newer |= {"source_version": now} if now > pins.source_version else {}
-        version = look_up_model_version(attempt.settings.model.uri, attempt.settings.tracking_uri)
+        version = _find_newer_model(attempt, pins)
         newer |= {"model_version": version} if version != pins.model_version else {}
+        lookups = find_newer_lookups(attempt, pins)
+        newer |= {"lookups": lookups} if lookups else {}
+        features = find_newer_features(attempt, pins)
+        newer |= {"features": features} if features else {}
     except SparkscoreError as error:
         attempt.warn(f"cannot check whether a newer source or model exists: {error.found}")
     return newer or None

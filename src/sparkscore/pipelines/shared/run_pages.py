@@ -7,13 +7,16 @@ from typing import Any
 from pyspark.sql import SparkSession
 
 from sparkscore.monitor.report.page import job_page, run_page
+from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
 from sparkscore.pipelines.monitoring.run_drift import DriftComparison
 from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import FOLLOW_UP_EVENTS, ColumnProfile, RejectCount, RunEvent, RunPage, SlaRule
+from sparkscore.records import FOLLOW_UP_EVENTS, ColumnProfile, PerformanceRow, RejectCount, RunEvent, RunPage, SlaRule
 from sparkscore.settings import Settings
 from sparkscore.store.hadoop_folders import write_text_file
+from sparkscore.store.performance_table import load_performance
 from sparkscore.store.reject_counts import count_rejects
+from sparkscore.store.table import Table
 
 TREND_LENGTH = 200
 """Number of as_ofs that a trend shows."""
@@ -65,8 +68,25 @@ def write_run_page(spark: SparkSession | None, settings: Settings, page: RunPage
     """Write the reports of a run and of its job; returns where the run's report is. As `write_text_file`."""
     path = run_page_path(settings, page.report.run_id)
     write_text_file(spark, path, run_page(page))
-    write_text_file(spark, f"{report_folder(settings)}/index.html", job_page(settings.job, page.history))
+    write_job_page(spark, settings, page.history)
     return path
+
+
+def write_job_page(spark: SparkSession | None, settings: Settings, history: Sequence[RunEvent]) -> str:
+    """Write the report of a job; returns where it is. As `write_text_file`.
+
+    Jobs:    none; a small one where only Spark reaches the performance table.
+    """
+    path = f"{report_folder(settings)}/index.html"
+    write_text_file(spark, path, job_page(settings.job, history, _load_job_performance(spark, settings)))
+    return path
+
+
+def _load_job_performance(spark: SparkSession | None, settings: Settings) -> list[PerformanceRow] | None:
+    if settings.labels.table is None:
+        return None
+    target = Table.from_name(spark, settings.output.table, home=settings.home_uri)
+    return load_performance(target.sibling(PERFORMANCE_SUFFIX), job=settings.job)
 
 
 def run_page_path(settings: Settings, run_id: str | None) -> str:

@@ -23,7 +23,7 @@ from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.pipelines.shared.source_landing import corrupt_column
 from sparkscore.records import RowSummary, Verdict
 from sparkscore.redaction.secret_patterns import shorten_redacted
-from sparkscore.schemas import LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
+from sparkscore.schemas import DELETED_COLUMN, LINEAGE_COLUMNS, PREDICTION_COLUMN, REJECT_COLUMN
 from sparkscore.spark.type_mapping import arrow_to_spark_schema, has_types_of_spark_alone
 from sparkscore.stage.output_columns import OutputColumns, OutputSummary
 from sparkscore.stage.staged_states import StagedStates, StatesMissing
@@ -66,7 +66,7 @@ def limit_measurings(attempt: Attempt, rows: int | None) -> None:
 
 def output_columns(attempt: Attempt, plan: Plan) -> OutputColumns:
     """How tasks turn what the model returned into what is published."""
-    return OutputColumns(attempt.settings.output.threshold, PREDICTION_COLUMN in plan.nullable)
+    return OutputColumns(attempt.settings.output.threshold, PREDICTION_COLUMN in plan.nullable, plan.outputs.columns)
 
 
 def output_gate_summary(attempt: Attempt, plan: Plan) -> RowSummary | None:
@@ -121,12 +121,13 @@ def _plan_input_gate(attempt: Attempt, schema: StructType) -> SuiteMeasuring:
 
 
 def _plan_output_gate(attempt: Attempt, plan: Plan) -> SuiteMeasuring:
-    constant = {column.name for column in LINEAGE_COLUMNS}
+    constant = {DELETED_COLUMN, *(column.name for column in LINEAGE_COLUMNS)}
     staged = {column.name: column.type for column in plan.contract.columns if column.name not in constant}
     schema = arrow_to_spark_schema(staged)
     compiled = compile_gate_suite(attempt.suites["output"], schema, "output", attempt.settings.output_sensitive)
     nested_null = plan.nullable and pa.types.is_nested(staged[PREDICTION_COLUMN])  # NaN within becomes NULL
-    columns = [name for name in schema.names if not (nested_null and name == PREDICTION_COLUMN)]
+    made = {PREDICTION_COLUMN, *(one.name for one in plan.outputs.columns)}
+    columns = [name for name in schema.names if not (nested_null and name in made and pa.types.is_nested(staged[name]))]
     rows = MeasuredRows([*columns, REJECT_COLUMN], scored_only=True)
     return plan_suite_measuring(compiled, schema, rows, name=OUTPUT_GATE)
 

@@ -1,13 +1,14 @@
 """Lands a source without versions, once per as_of: from then on the run reads a Delta table, as every other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from types import MappingProxyType
 from uuid import uuid4
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 
-from sparkscore.errors import PublishConflict, TemporaryError
+from sparkscore.errors import PublishConflict, TemporaryError, VersionGone
 from sparkscore.ingest.landing.reading_errors import translate_reading_errors
 from sparkscore.ingest.landing.source_reading import (
     SourceColumns,
@@ -19,7 +20,16 @@ from sparkscore.ingest.landing.source_reading import (
 from sparkscore.ingest.landing.source_schema import is_text_format
 from sparkscore.ingest.snapshot import refuse_unsafe_session
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import CORRUPT_COLUMN, Condition, LandedRows, UnversionedSource
+from sparkscore.records import (
+    CORRUPT_COLUMN,
+    MICRO_BATCH_FORMAT,
+    MICRO_BATCH_TEXT_FORMAT,
+    Condition,
+    LandedRows,
+    TableRef,
+    UnversionedSource,
+    to_utc_text,
+)
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import parse_table_ref
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
@@ -32,6 +42,8 @@ from sparkscore.store.landing_tables import (
     write_landed_rows,
 )
 
+NOT_LANDED = "not landed"
+"""In the place of a table's id: the snapshot has columns, and nothing can be read of it yet."""
 SchemaCheck = Callable[[pa.Schema], None]
 """Refuses columns that the run cannot be made from: before anything is copied."""
 
@@ -50,6 +62,21 @@ def find_landing(attempt: Attempt) -> LandedRows | None:
     Jobs:    none.
     """
     return find_landed_rows(attempt.source, attempt.settings.source.landing_digest)
+
+
+def is_micro_batch_source(settings: Settings) -> bool:
+    """Whether the run reads a micro-batch, which a stream has landed and nobody can read from its source again."""
+    return settings.source.format in (MICRO_BATCH_FORMAT, MICRO_BATCH_TEXT_FORMAT)
+
+
+def absent_micro_batch_error(attempt: Attempt) -> VersionGone:
+    """What to say where the rows of a micro-batch are asked for and are not there."""
+    return VersionGone(
+        f"what the stream has landed for {to_utc_text(attempt.as_of)} is not there: `maintain` has removed it,"
+        " or source.table or source.where is another one now",
+        "the rows of the micro-batch, with the filter that they were landed with",
+        "score these rows under another as_of, from the source itself",
+    )
 
 
 def read_unlanded_columns(attempt: Attempt, check: SchemaCheck) -> tuple[UnversionedSource, SourceColumns]:
@@ -144,15 +171,19 @@ def _refuse_changing_source(source: UnversionedSource, counts: tuple[int | None,
         )
 
 
-def describe_unversioned_source(settings: Settings) -> UnversionedSource:
-    """The source as the config has it."""
+def describe_unversioned_source(
+    settings: Settings, *, batch: Mapping[str, str] = MappingProxyType({})
+) -> UnversionedSource:
+    """The source as the config has it; `batch`: what a stream knows of a micro-batch."""
     source = settings.source
+    is_batch = is_micro_batch_source(settings)
     return UnversionedSource(
         source.format,
-        parse_table_ref(source.table, home=settings.home_uri),
+        TableRef(source.table, None) if is_batch else parse_table_ref(source.table, home=settings.home_uri),
         source.reader_options,
         source.schema,
         source_conditions(settings),
         source.landing_digest,
         source.shown_options,
+        batch,
     )

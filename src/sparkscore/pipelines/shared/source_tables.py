@@ -4,7 +4,7 @@ from datetime import datetime
 
 from pyspark.sql import SparkSession
 
-from sparkscore.records import LandedRows, to_utc_text
+from sparkscore.records import MICRO_BATCH_FORMAT, MICRO_BATCH_TEXT_FORMAT, LandedRows, to_utc_text
 from sparkscore.settings import Settings
 from sparkscore.store.landing_tables import landing_ref
 from sparkscore.store.table import Table
@@ -15,6 +15,8 @@ def open_source_table(spark: SparkSession | None, settings: Settings, as_of: dat
 
     Raises:  NameRefused.
     """
+    if settings.source.format in (MICRO_BATCH_FORMAT, MICRO_BATCH_TEXT_FORMAT):  # a topic has names of its own
+        return Table(spark, landing_ref(settings.source.table, settings.landing_uri, as_of))
     named = Table.from_name(spark, settings.source.table, home=settings.home_uri)
     if not settings.source.is_landed:
         return named
@@ -30,4 +32,7 @@ def describe_landing(settings: Settings, landed: LandedRows | None, path: str | 
         "options": dict(source.shown_options),
         "table": path,
     }
-    return told if landed is None else {**told, "version": landed.version, "landed_at": to_utc_text(landed.landed_at)}
+    if landed is None:
+        return told
+    batch = {"batch": dict(landed.batch)} if landed.batch else {}
+    return {**told, "version": landed.version, "landed_at": to_utc_text(landed.landed_at), **batch}

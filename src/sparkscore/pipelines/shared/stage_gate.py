@@ -19,8 +19,10 @@ from sparkscore.pipelines.shared.run_suites import (
     output_gate_summary,
     stage_count_summary,
 )
-from sparkscore.publish.postprocessing import is_other_than_probability, stage_schema
-from sparkscore.records import RowSummary, Snapshot, Stage
+from sparkscore.publish.postprocessing import is_other_than_probability
+from sparkscore.publish.prediction_rows import select_predictions
+from sparkscore.records import RowSummary, Stage
+from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.scan_summaries import summarise_scan
 from sparkscore.stage.staged_states import StagedStates, StatesMissing
 
@@ -38,6 +40,7 @@ def judge_stage(attempt: Attempt, plan: Plan, stage: Stage, *, rows_read: int) -
         found = _check_integrity(attempt, plan, stage, staged, rows_read)
         attempt.keep_verdict(found.verdict)
         stage_integrity.require_stage_integrity(found)
+        _refuse_other_list_lengths(attempt, plan, stage)
         measuring = find_measuring(attempt, plan, "output")
         if measuring is not None:
             verdict = judge_by_states(
@@ -78,9 +81,9 @@ def _merge_counts(attempt: Attempt, plan: Plan, staged: StagedStates | None) -> 
 
 
 def _summarise_stage(attempt: Attempt, plan: Plan, stage: Stage, summary: RowSummary) -> list[bytes]:
-    table, schema = attempt.stage_store(plan.run).table, stage_schema(plan.contract, output=plan.model.output)
-    snapshot = Snapshot(table.ref, table.id, stage.version, schema, summary.columns, ())
-    return summarise_scan(attempt.spark, plan_file_scan(attempt.spark, snapshot, source=table), summary)
+    store = attempt.stage_store(plan.run)
+    scan = plan_file_scan(attempt.spark, store.pin_rows(stage, summary.columns), source=store.table)
+    return summarise_scan(attempt.spark, scan, summary)
 
 
 def _refuse_other_probabilities(attempt: Attempt, plan: Plan, scored: DataFrame) -> None:
@@ -97,14 +100,45 @@ def _refuse_other_probabilities(attempt: Attempt, plan: Plan, scored: DataFrame)
         )
 
 
+def _refuse_other_list_lengths(attempt: Attempt, plan: Plan, stage: Stage) -> None:
+    """Where no signature says how long a list is, the predictions say whether each value has its label."""
+    if not plan.outputs.list_sizes:
+        return
+    rows = output_frame(attempt, plan, attempt.stage_store(plan.run).load_scored_rows(stage))
+    for name, size in plan.outputs.list_sizes:
+        column = quote_identifier(name)
+        other = rows.where(f"{column} IS NOT NULL AND size({column}) <> {size}").count()
+        if other:
+            raise GateFailed(
+                f"{other:,} rows have lists in {name} whose length is not {size}, and output.columns has {size} labels",
+                "one value per label",
+                "correct output.classes, or leave out the columns that need labels: what was scored is kept, and"
+                " published without another prediction",
+            )
+
+
+def _is_small_increment(attempt: Attempt, stage: Stage) -> bool:
+    """Whether an increment is too small for its predictions to be compared with those of a whole source."""
+    told, least = attempt.report.increment, attempt.settings.drift.min_rows
+    if told is None or told.since is None or stage.scored >= least:
+        return False
+    attempt.warn(
+        f"the increment has {stage.scored:,} predictions, fewer than drift.min_rows ({least:,}): gate.mean_shift and"
+        " gate.label_shift were not judged"
+    )
+    return True
+
+
 def _judge_shift(attempt: Attempt, plan: Plan, stage: Stage) -> None:
     """Compare with the last published as_of before this one; a first run has none."""
     gate, target = attempt.settings.gate, attempt.target
     if (gate.mean_shift is None and gate.label_shift is None) or not target.exists():
         return
-    earlier = target.load_rows().where(F.col("as_of") < F.lit(attempt.as_of))
+    earlier = select_predictions(target.load_rows()).where(F.col("as_of") < F.lit(attempt.as_of))
     last = earlier.agg(F.max("as_of")).collect()[0][0]
     if last is None:
+        return
+    if _is_small_increment(attempt, stage):
         return
     now = output_frame(attempt, plan, attempt.stage_store(plan.run).load_scored_rows(stage))
     verdict = judge_prediction_shift(now, earlier.where(F.col("as_of") == F.lit(last)), attempt.settings)

@@ -44,20 +44,24 @@ def _fill_graph_input(
 ) -> NumpyArray:
     selected, labels = [columns[index] for index in feed.input_indexes], [names[index] for index in feed.input_indexes]
     kind = numpy_type(feed.kind)
+    if pa.types.is_string(feed.kind):
+        selected = [_replace_null_text(column, feed) for column in selected]
     if shape is not None:
-        array = round_numpy_tensor(to_numpy_tensor(selected[0], labels[0], shape), labels[0], kind)
-    else:
-        array = to_numpy_matrix(selected, labels, kind, rows_first=True).reshape(-1, *feed.row)
-    return array if array.dtype != object else _refuse_null_text(array, feed.name)
+        return round_numpy_tensor(to_numpy_tensor(selected[0], labels[0], shape), labels[0], kind)
+    return to_numpy_matrix(selected, labels, kind, rows_first=True).reshape(-1, *feed.row)
 
 
-def _refuse_null_text(text: NumpyArray, name: str) -> NumpyArray:
-    """Texts as they are, without NULL, which onnxruntime would read as the text "None"."""
-    null_count = sum(one is None for one in text.flat)
-    if null_count:
-        raise PredictError(
-            f"{null_count} of {text.size} texts of a batch for the graph's input {name} are NULL",
-            "no NULL: ONNX has no NULL for text",
-            "filter these rows",
-        )
-    return text
+def _replace_null_text(column: pa.Array, feed: GraphFeed) -> pa.Array:
+    """Texts, in lists or not, without NULL, which onnxruntime would read as the text "None"."""
+    flat = column
+    while pa.types.is_list(flat.type):
+        flat = flat.flatten()
+    if not flat.null_count:
+        return column
+    if feed.null_text is not None and flat is column:
+        return column.fill_null(feed.null_text)
+    raise PredictError(
+        f"{flat.null_count} of {len(flat)} texts of a batch for the graph's input {feed.name} are NULL",
+        "no NULL: ONNX has no NULL for text",
+        "filter these rows, or set model.missing to a text in its place",
+    )

@@ -22,6 +22,8 @@ ONNX_TENSOR_TYPES = {
     "tensor(string)": pa.string(),
 }
 """Which Arrow type the elements of a tensor are."""
+NULL_TEXT_KEY = "sparkscore.null_text"
+"""Key of a graph's metadata: the text that stands for NULL in its inputs. Graphs of `optimize-model` have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,8 @@ class Graph:
 
     inputs: tuple[NodeArg, ...]
     outputs: tuple[NodeArg, ...]
+    null_text: str | None = None
+    """What stands for NULL in its texts; None: it takes no NULL there."""
 
 
 def leaf_type(kind: pa.DataType) -> pa.DataType:

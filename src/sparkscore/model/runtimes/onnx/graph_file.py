@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from sparkscore.errors import ModelError
-from sparkscore.model.runtimes.onnx.graph import Graph, NodeArg
+from sparkscore.model.runtimes.onnx.graph import NULL_TEXT_KEY, Graph, NodeArg
 
 
 def read_onnx_graph(path: Path) -> Graph | None:
@@ -20,14 +20,16 @@ def read_onnx_graph(path: Path) -> Graph | None:
         return None
     onnx = import_module("onnx")
     try:
-        graph = onnx.load(str(path), load_external_data=False).graph
+        model = onnx.load(str(path), load_external_data=False)
     except Exception as error:  # protobuf's errors have no class of their own in all versions
         raise ModelError(
             f"{path.name} is no ONNX graph: {type(error).__name__}", "a graph that onnx can read", "log the model again"
         ) from error
+    graph = model.graph
     weights = {weight.name for weight in graph.initializer}
     inputs = tuple(_read_node_arg(onnx, one) for one in graph.input if one.name not in weights)
-    return Graph(inputs, tuple(_read_node_arg(onnx, one) for one in graph.output))
+    null_text = next((one.value for one in model.metadata_props if one.key == NULL_TEXT_KEY), None)
+    return Graph(inputs, tuple(_read_node_arg(onnx, one) for one in graph.output), null_text)
 
 
 def _read_node_arg(onnx: Any, value_info: Any) -> NodeArg:

@@ -5,7 +5,7 @@ graph of floats; every other cast keeps all values, or is refused.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
@@ -27,6 +27,8 @@ class GraphFeed:
     """Which of the signature's inputs go into it."""
     row: tuple[int, ...]
     """What of the tensor belongs to one row."""
+    null_text: str | None = None
+    """What stands for NULL in a text; None: NULL is refused."""
 
 
 def plan_graph_feeds(graph: Graph, inputs: Sequence[ModelInput]) -> tuple[GraphFeed, ...]:
@@ -34,6 +36,10 @@ def plan_graph_feeds(graph: Graph, inputs: Sequence[ModelInput]) -> tuple[GraphF
 
     Raises:  SignatureError where signature and graph do not fit.
     """
+    return tuple(replace(feed, null_text=graph.null_text) for feed in _plan_feeds(graph, inputs))
+
+
+def _plan_feeds(graph: Graph, inputs: Sequence[ModelInput]) -> tuple[GraphFeed, ...]:
     has_names = inputs[0].name is not None
     if len(graph.inputs) != 1 or (inputs[0].shape is not None and has_names):
         return tuple(_plan_named_feed(node, inputs) for node in graph.inputs)

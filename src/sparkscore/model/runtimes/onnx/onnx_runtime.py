@@ -1,20 +1,19 @@
 """Runs ONNX graphs without MLflow: onnxruntime on Arrow columns. Runs on executors."""
 
-import os
 from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel
 from sparkscore.model.runtimes.onnx.binding import build_input_feed, group_results_by_field
-from sparkscore.model.runtimes.onnx.graph import Graph, NodeArg
+from sparkscore.model.runtimes.onnx.execution_providers import import_onnxruntime, open_provider_session
+from sparkscore.model.runtimes.onnx.graph import NULL_TEXT_KEY, Graph, NodeArg
 from sparkscore.model.runtimes.onnx.graph_inputs import plan_graph_feeds
 from sparkscore.model.runtimes.onnx.graph_outputs import choose_graph_outputs
-from sparkscore.model.runtimes.pyfunc_runtime import import_runtime_library, missing_gpu_error
 from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer
 from sparkscore.model.signature.numpy_inputs import NumpyArray
+from sparkscore.records import DEFAULT_ACCELERATOR, AcceleratorOptions
 
 _SPINNING_KEY = "session.intra_op.allow_spinning"
 _THREAD_KEY_PREFIXES = ("session.intra_op", "session.inter_op")
@@ -26,8 +25,10 @@ def load_onnx_scorer(model: ShippedModel, folder: str, file: OnnxFile, *, cores:
     Runs on: executor.
     Raises:  ModelError if a GPU is requested and missing; SignatureError if graph and signature do not fit.
     """
-    session = open_onnx_session(Path(folder, file.path), file, cores=cores, device=device)
-    graph = Graph(_session_node_args(session.get_inputs()), _session_node_args(session.get_outputs()))
+    session = open_onnx_session(
+        Path(folder, file.path), file, cores=cores, device=device, accelerator=model.accelerator
+    )
+    graph = describe_session_graph(session)
     output_names = choose_graph_outputs(graph, file.outputs, model.output)
     return build_local_scorer(
         model,
@@ -36,34 +37,28 @@ def load_onnx_scorer(model: ShippedModel, folder: str, file: OnnxFile, *, cores:
     )
 
 
-def open_onnx_session(path: Path, file: OnnxFile, *, cores: int, device: str | None) -> Any:
+def describe_session_graph(session: Any) -> Graph:
+    """What goes into a session's graph and what comes out."""
+    null_text = session.get_modelmeta().custom_metadata_map.get(NULL_TEXT_KEY)
+    return Graph(_session_node_args(session.get_inputs()), _session_node_args(session.get_outputs()), null_text)
+
+
+def open_onnx_session(
+    graph: Path | bytes,
+    file: OnnxFile,
+    *,
+    cores: int,
+    device: str | None,
+    accelerator: AcceleratorOptions = DEFAULT_ACCELERATOR,
+) -> Any:
     """The session: as many threads as the task has cores, on the requested device and on no other.
 
-    Raises:  ModelError where a GPU is asked for and missing.
+    Needs:   the graph's file, or its bytes.
+    Raises:  ModelError where a GPU, or a provider, is asked for and missing.
     """
-    onnxruntime = _import_onnxruntime()
+    onnxruntime = import_onnxruntime()
     options = _build_session_options(onnxruntime, file, cores)
-    if device is None:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    if not device.isdecimal():
-        raise missing_gpu_error(device, "its address is no number")
-    with suppress(AttributeError):  # before 1.21
-        onnxruntime.preload_dlls()  # else it does not find CUDA's libraries where pip has put them
-    providers = [("CUDAExecutionProvider", {"device_id": device})]
-    session = onnxruntime.InferenceSession(str(path), options, providers=providers)
-    if "CUDAExecutionProvider" not in session.get_providers():  # it falls back to the CPU with no more than a warning
-        raise missing_gpu_error(device, f"onnxruntime offers {', '.join(session.get_providers())}")
-    return session
-
-
-def _import_onnxruntime() -> Any:
-    """The module, with nothing sent and nothing written to the home folder."""
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # it opens a store when it is imported
-    onnxruntime = import_runtime_library(
-        "onnxruntime", install='pip install "sparkscore[onnx]", or "sparkscore[gpu]" for a GPU; never both'
-    )
-    onnxruntime.disable_telemetry_events()
-    return onnxruntime
+    return open_provider_session(onnxruntime, graph, options, device=device, accelerator=accelerator)
 
 
 def _build_session_options(onnxruntime: Any, file: OnnxFile, cores: int) -> Any:

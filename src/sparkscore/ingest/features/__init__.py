@@ -1,0 +1,1 @@
+"""Joins feature tables to rows as of the rows' times."""

@@ -1,0 +1,1 @@
+"""A faster model of a registered one: converts it to ONNX, reduces the graph, measures speed and agreement."""

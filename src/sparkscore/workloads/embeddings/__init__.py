@@ -1,0 +1,1 @@
+"""Texts to vectors: an embedding model that tokenises, orders and pads its texts itself."""

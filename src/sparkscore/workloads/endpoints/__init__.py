@@ -1,0 +1,1 @@
+"""Language models behind OpenAI-compatible endpoints: prompts of rows, requests, answers, and what they cost."""

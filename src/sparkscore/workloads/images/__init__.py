@@ -1,0 +1,1 @@
+"""Images and files: decoded, resized and normalised beside the model, which labels, embeds or finds boxes."""

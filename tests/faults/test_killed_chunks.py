@@ -1,0 +1,45 @@
+"""The driver is killed between chunks, where Spark reads the rows, and where predictions are kept for equal inputs."""
+
+from typing import Any
+
+import pytest
+from deltalake import DeltaTable
+
+from tests.faults.scene import BATCH_ROWS, ROWS, Scene
+
+CHUNKS: dict[str, Any] = {"transport": "arrow", "chunk_minutes": 1e-9}
+REUSED: dict[str, Any] = {"model": {"reuse": True}, "scoring": {"chunk_minutes": 1e-9}}
+
+
+@pytest.mark.parametrize("at", ["before stage", pytest.param("chunk staged", marks=pytest.mark.smoke), "staged"])
+def test_rows_that_spark_reads_are_scored_once_but_for_the_chunk_that_was_not_committed(scene: Scene, at: str) -> None:
+    before = scene.traps.paid()
+    scene.killed(at, split_bytes=1, scoring=CHUNKS)
+    assert scene.world.version() == -1
+    paid = scene.traps.paid() - before
+    report = scene.run(scoring=CHUNKS)
+    lost = paid if at == "before stage" else 0
+    assert scene.traps.paid() - before == ROWS + lost
+    assert lost <= 2 * BATCH_ROWS
+    assert (report.transport, bool(report.chunks_reused)) == (None if at == "staged" else "arrow", at != "before stage")
+    scene.check()
+
+
+CHUNK = pytest.param("chunk staged", marks=pytest.mark.smoke)
+
+
+@pytest.mark.parametrize("at", ["inputs found", "before stage", CHUNK, "prediction kept", "staged"])
+def test_inputs_are_predicted_once_but_for_the_chunk_that_was_not_committed(scene: Scene, at: str) -> None:
+    before = scene.traps.paid()
+    scene.killed(at, split_bytes=1, **REUSED)
+    assert scene.world.version() == -1
+    paid = scene.traps.paid() - before
+    scene.run(**REUSED)
+    lost = paid if at == "before stage" else 0
+    assert scene.traps.paid() - before == ROWS + lost
+    assert lost <= 2 * BATCH_ROWS
+    scene.check()
+    kept = DeltaTable(scene.world.path("predictions_reused")).to_pyarrow_table(columns=["inputs_hash"])
+    assert (kept.num_rows, len(kept["inputs_hash"].unique())) == (ROWS, ROWS)
+    scene.run(as_of="2014-01-31", **REUSED)
+    assert scene.traps.paid() - before == ROWS + lost

@@ -1,0 +1,1 @@
+"""Forecasts: saved models, whole jobs."""

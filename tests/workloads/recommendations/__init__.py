@@ -1,0 +1,1 @@
+"""Recommendations: pure numpy, saved models, whole jobs."""
