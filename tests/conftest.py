@@ -269,6 +269,16 @@ def forgotten_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_secrets, "_KNOWN", known_secrets._KnownSecrets(has_environment=True))
 
 
+@pytest.fixture(autouse=True)
+def restored_active_session() -> Iterator[None]:
+    """What finds the active session itself, as MLflow does, does not find one that an earlier test has made."""
+    yield
+    first: Any = SparkSession._instantiatedSession
+    if first is not None and SparkSession._activeSession is not first:
+        first._jvm.org.apache.spark.sql.classic.SparkSession.setActiveSession(first._jsparkSession)
+        SparkSession._activeSession = first
+
+
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """A local session: two slots, tasks tried up to four times."""

@@ -34,7 +34,7 @@ OUTPUTS = frozenset(
         ),  # streams, files
         *("post", "urlopen", "log_param", "log_params", "log_metric", "set_tag", "log_text", "log_dict"),
         *("log_batch", "log_inputs", "log_artifact", "create_run", "create_experiment"),
-        *("emit", "CommitProperties", "createDataFrame", "append_small_rows"),
+        *("emit", "CommitProperties", "createDataFrame", "create_frame", "append_small_rows"),
     }
 )
 """Functions and methods by which a text may leave."""
@@ -65,31 +65,32 @@ commits of files mask, and so does the codec `records.format_commit_note`, whose
 landings hold."""
 DATA = {
     "store/monitoring_tables.py": {"append_small_rows"},  # profiles and distances: numbers, and values of the data
-    "store/performance_table.py": {"append_small_rows", "createDataFrame"},  # measures, and values of segments
-    "store/landed_changes.py": {"createDataFrame"},  # rows of the source
+    "store/performance_table.py": {"append_small_rows", "create_frame"},  # measures, and values of segments
+    "store/landed_changes.py": {"create_frame"},  # rows of the source
     "store/model_sets.py": {"append_small_rows"},  # groups of the source, versions and digests of models
     "monitor/mlflow_performance.py": {"log_batch", "log_metric"},  # measures
-    "ingest/signed_frames.py": {"createDataFrame"},  # no rows
+    "ingest/signed_frames.py": {"create_frame"},  # no rows
     "pipelines/shared/changes_landing.py": {"write"},  # rows of the source
-    "pipelines/evaluation/binary_sums.py": {"createDataFrame"},  # numbers of rows
-    "ingest/landing/empty_files.py": {"createDataFrame"},  # paths of the source's files
-    "stage/stage_files.py": {"createDataFrame"},  # no rows
-    "store/reused_predictions.py": {"createDataFrame"},  # rows of the source, as hashes
-    "pipelines/shared/deleted_keys.py": {"createDataFrame"},  # keys
-    "scoring/group_partitions.py": {"createDataFrame"},  # groups of the source
+    "pipelines/evaluation/binary_sums.py": {"create_frame"},  # numbers of rows
+    "ingest/landing/empty_files.py": {"create_frame"},  # paths of the source's files
+    "stage/stage_files.py": {"create_frame"},  # no rows
+    "store/reused_predictions.py": {"create_frame"},  # rows of the source, as hashes
+    "pipelines/shared/deleted_keys.py": {"create_frame"},  # keys
+    "scoring/group_partitions.py": {"create_frame"},  # groups of the source
     "model/distribution/model_shipping.py": {"write"},  # a writer that it is given: files of models
-    "store/small_tables.py": {"createDataFrame"},  # what `append_small_rows` was given
-    "gate/compiled/sets.py": {"createDataFrame"},
-    "gate/compiled/arrow_value_measures.py": {"createDataFrame"},
-    "ingest/snapshot.py": {"createDataFrame"},
-    "expressions/spark_evaluator.py": {"createDataFrame"},  # a small table that inputs are looked up in
-    "expressions/zone_rules.py": {"createDataFrame"},  # offsets of time zones
+    "store/small_tables.py": {"create_frame"},  # what `append_small_rows` was given
+    "gate/compiled/sets.py": {"create_frame"},
+    "gate/compiled/arrow_value_measures.py": {"create_frame"},
+    "ingest/snapshot.py": {"create_frame"},
+    "expressions/spark_evaluator.py": {"create_frame"},  # a small table that inputs are looked up in
+    "expressions/zone_rules.py": {"create_frame"},  # offsets of time zones
     "model/environment/environment_archive.py": {"write_text"},  # names, versions and digests of packages
     "model/environment/environment_folder.py": {"write_text"},
     "model/environment/package_tools.py": {"write_text"},
     "pipelines/pack_env.py": {"write_text"},
     "spark/package_shipping.py": {"write_bytes"},  # sparkscore itself
-    "spark/split_frame.py": {"createDataFrame"},
+    "spark/split_frame.py": {"create_frame"},
+    "spark/active_session.py": {"createDataFrame"},  # what create_frame is given
     "model/host/client_threads.py": {"write_text"},
     "model/registry/private_copies.py": {"write_text"},  # digests
     "model/optimise/optimiser_requests.py": {"write_text"},
@@ -107,7 +108,7 @@ DATA = {
     "workloads/images/image_options.py": {"write_text"},
     "workloads/recommendations/recommender_files.py": {"write_text"},
     "export/target_files.py": {"write", "write_bytes", "dump"},  # names of files, columns and runs
-    "demo/flights.py": {"createDataFrame"},
+    "demo/flights.py": {"create_frame"},
     "demo/example_jobs.py": {"create_experiment"},
     "demo/registry.py": {"log_metric", "log_inputs", "create_run", "create_experiment"},
 }

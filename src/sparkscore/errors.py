@@ -283,6 +283,21 @@ class PredictError(ModelError):
     remedy = "run the model on the rows that the message names; log a corrected version"
 
 
+class ModelNotLoaded(PredictError):
+    """The model raised an error when it was loaded: in the worker, or in a process of its own."""
+
+    remedy = "install what its requirements.txt lists on the executors"
+
+    def __init__(self, found: str, expected: str = "", do: str = "", *, raised: str = "") -> None:
+        super().__init__(found, expected, do)
+        self.raised = raised
+        """Class of what the model raised."""
+
+    def to_dict(self) -> dict[str, str]:
+        """The error as JSON has it, with the class of what the model raised."""
+        return {**super().to_dict(), "raised": self.raised}
+
+
 class RowsNotPredicted(PredictError):
     """The model raised an error on a batch: it may predict the rows that did not cause it."""
 

@@ -190,9 +190,10 @@ class TestUnfitModels:
 
         assert predicted(world).keys() == {0, 2}
         assert report.rows_rejected == 2
-        messages = [row["message"] for row in rows_of(world, "predictions_rejects")]
-        assert len(messages) == 2
-        assert all("line-broken version 1 could not be loaded" in message for message in messages)
+        rejects = rows_of(world, "predictions_rejects")
+        assert [(row["code"], row["error"]) for row in rejects] == [("no_model", "BadZipFile")] * 2
+        told = "line-broken version 1: the model could not be loaded on an executor: BadZipFile"
+        assert all(told in row["message"] for row in rejects)
 
     def test_models_of_other_signatures_are_refused_with_the_two_named(self, world: World, lines: MlflowClient) -> None:
         if not lines.search_registered_models("name = 'line-late'"):

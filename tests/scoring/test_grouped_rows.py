@@ -1,15 +1,27 @@
 """Rows of many groups in one batch: each by its own model, and back in order."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from sparkscore.errors import DigestMismatch, ModelNotLoaded
+from sparkscore.model.host.error_messages import decode_host_error, encode_host_error
+from sparkscore.model.runtimes.scorer import to_load_error
 from sparkscore.schemas import MODEL_LINEAGE, REJECT_TYPE
-from sparkscore.scoring.grouped_rows import PLACE_COLUMN, GroupedRowScorer, GroupModel, lineage_source_column
+from sparkscore.scoring.grouped_rows import (
+    PLACE_COLUMN,
+    GroupedRowScorer,
+    GroupModel,
+    _GroupKernels,
+    lineage_source_column,
+)
 from sparkscore.scoring.stage_rows import StageRowScorer
+from tests.model.host.models import shipped
 
 SCHEMA = pa.schema(
     [
@@ -91,3 +103,30 @@ def test_rows_of_a_model_that_cannot_be_loaded_are_rejects_and_no_others(scorer:
     messages = [None if one is None else one["message"] for one in scored.column("_reject").to_pylist()]
     assert messages == [None, "broken", None, "broken"]
     assert scored.column("prediction").to_pylist() == [0.0, None, 2.0, None]
+
+
+def arrived(error: Exception) -> Exception:
+    """What the worker gets to see of it where the model is in a process of its own."""
+    return decode_host_error(encode_host_error(to_load_error(error)))
+
+
+@pytest.fixture
+def kernels(scorer: GroupedRowScorer, tmp_path: Path) -> Any:
+    model = shipped(tmp_path / "model", None, inputs=[], output=pa.float64())
+    return _GroupKernels(replace(scorer, rows=replace(scorer.rows, model=model)), sizer=None)  # type: ignore[arg-type]
+
+
+def test_a_reject_says_the_same_whichever_process_could_not_load_its_model(kernels: Any) -> None:
+    raised = BadZipFile("File is not a zip file")
+    text = "m1 version 1: the model could not be loaded on an executor: BadZipFile: File is not a zip file"
+    assert kernels._to_reject(1, raised) == ("no_model", "BadZipFile", text)
+    assert kernels._to_reject(1, arrived(raised)) == ("no_model", "BadZipFile", text)
+
+
+@pytest.mark.parametrize("error", [MemoryError("no luck"), DigestMismatch("the files differ")], ids=repr)
+def test_what_is_no_fault_of_a_model_ends_the_run_whichever_process_loads_it(kernels: Any, error: Exception) -> None:
+    expected = ModelNotLoaded if isinstance(error, MemoryError) else DigestMismatch
+    with pytest.raises(expected):
+        kernels._to_reject(1, error)
+    with pytest.raises(expected):
+        kernels._to_reject(1, arrived(error))

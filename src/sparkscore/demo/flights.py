@@ -18,6 +18,7 @@ from pyspark.sql import SparkSession
 from sparkscore.demo import contracts
 from sparkscore.errors import ConfigError
 from sparkscore.schemas import TableContract
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.isolated_session import create_run_session
 from sparkscore.store import guarded_writes
 from sparkscore.store.table import Table
@@ -121,7 +122,7 @@ def _write_demo_table(table: Table, rows: pa.Table, contract: TableContract) -> 
     if _is_table_complete(table, rows):
         return
     comments = {column.name: column.comment for column in contract.columns}
-    frame = table.spark.createDataFrame(rows).coalesce(_FILES)
+    frame = create_frame(table.spark, rows).coalesce(_FILES)
     guarded_writes.overwrite_table(frame, str(table.path), comment=contract.comment, column_comments=comments)
 
 

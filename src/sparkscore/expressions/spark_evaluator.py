@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.expressions.spark_casts import cast_column, find_local_column, limit_day_column
 from sparkscore.expressions.typed_expressions import LookupContent, TypedExpression
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.type_mapping import arrow_to_spark_type
 
@@ -69,7 +70,7 @@ class _SparkEvaluator:
 
 def _create_lookup_frame(frame: DataFrame, content: LookupContent, prefix: str) -> DataFrame:
     rows = content.rows.rename_columns([f"{prefix}{name}" for name in content.rows.column_names])
-    return frame.sparkSession.createDataFrame(rows)
+    return create_frame(frame.sparkSession, rows)
 
 
 def _repeat_literal(expression: TypedExpression, _: list[Column]) -> Column:

@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from sparkscore.expressions.zone_offsets import CYCLE_S, CYCLE_START_S, DAY_S, FIRST_S, ZoneOffsets
+from sparkscore.spark.active_session import create_frame
 
 _SHORT_STEP_S = 240
 _loaded: dict[str, ZoneOffsets] = {}
@@ -42,7 +43,7 @@ def _collect_changes(seconds: DataFrame, step: int, timezone: str) -> list[tuple
 
 
 def _cut_steps(spark: SparkSession, starts: Sequence[int], outer: int, step: int) -> DataFrame:
-    frame = spark.createDataFrame([(start,) for start in starts], "start long")
+    frame = create_frame(spark, [(start,) for start in starts], "start long")
     steps = F.sequence(F.col("start"), F.col("start") + (outer - step), F.lit(step).cast("long"))
     return frame.select(F.explode(steps).alias("second"))
 

@@ -19,6 +19,7 @@ from sparkscore.ingest.change_reading import (
 )
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import ChangeRange, Snapshot
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier, quote_table
 from sparkscore.spark.session_kind import count_task_slots
@@ -40,7 +41,7 @@ def read_signed_splits(spark: SparkSession, scans: Sequence[ChangeScan], snapsho
     schema = schema.append(pa.field(SIGN_COLUMN, pa.int8())).append(pa.field(ORDER_COLUMN, pa.int64()))
     splits = [split for scan in scans for split in scan.splits]
     if not splits:
-        return spark.createDataFrame([], from_arrow_schema(schema))
+        return create_frame(spark, [], from_arrow_schema(schema))
     owners = [place for place, scan in enumerate(scans) for _ in scan.splits]
     tasks = split_evenly(range(len(splits)), min(len(splits), _WAVES * count_task_slots(spark)))
     work = SignedSplits([scan.reader for scan in scans], owners)

@@ -13,6 +13,7 @@ from sparkscore.errors import ConfigError, TableNotFound
 from sparkscore.ingest.column_checks import check_source_columns
 from sparkscore.predicates.spark_filter import to_spark_filter
 from sparkscore.records import Condition, Snapshot
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.error_translation import refuse_unsafe_reads, translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.settable_conf import read_setting
@@ -135,7 +136,7 @@ def sample_frame(frame: DataFrame, rows: int, *, name: str) -> DataFrame:
     limited = frame.limit(rows)
     with translate_spark_errors(f"reading rows of {name}"):
         collected = limited.collect()
-    return frame.sparkSession.createDataFrame([_to_utc_row(row, limited.schema) for row in collected], limited.schema)
+    return create_frame(frame.sparkSession, [_to_utc_row(row, limited.schema) for row in collected], limited.schema)
 
 
 def _resolve_source_version(

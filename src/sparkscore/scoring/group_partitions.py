@@ -11,6 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from sparkscore.scoring.grouped_rows import PLACE_COLUMN
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.identifiers import quote_identifier
 
 _WAVES = 3
@@ -66,7 +67,7 @@ def bring_groups_together(
     Jobs:    none; one shuffle, and a broadcast of `places`.
     """
     names = tuple(f"{_GROUP_COLUMN}{number}" for number in range(len(groups)))
-    known = frame.sparkSession.createDataFrame(_to_place_table(names, places, partitions))
+    known = create_frame(frame.sparkSession, _to_place_table(names, places, partitions))
     joined = frame.withColumns(dict(zip(names, groups, strict=True))).join(F.broadcast(known), list(names), "left")
     spread = F.xxhash64(*(F.col(quote_identifier(key)) for key in keys))
     task = F.coalesce(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sparkscore.errors import PredictError, SparkscoreError
+from sparkscore.errors import ModelNotLoaded, PredictError
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.host.resident_model import count_evicted_models
-from sparkscore.model.runtimes.scorer import summarise_model_error, to_load_error
+from sparkscore.model.runtimes.scorer import to_load_error
 from sparkscore.records import NO_MODEL
 from sparkscore.schemas import MODEL_LINEAGE, repeat_reject
 from sparkscore.scoring.batch_sizer import BatchSizer
@@ -160,18 +160,15 @@ class _GroupKernels:
             return self.failures[place]
         try:
             self.get_kernel(place).load()
-        except MemoryError as error:
-            raise to_load_error(error, sensitive=self.scorer.rows.model.sensitive) from None
-        except Exception as error:
-            if isinstance(error, SparkscoreError) and type(error) is not PredictError:
-                raise
-            self.failures[place] = self._describe_failure(place, error)
+        except Exception as error:  # noqa: BLE001 - whatever a model raises on loading
+            self.failures[place] = self._to_reject(place, error)
             return self.failures[place]
         return None
 
-    def _describe_failure(self, place: int, error: Exception) -> Reject:
+    def _to_reject(self, place: int, error: Exception) -> Reject:
+        failure = to_load_error(error, sensitive=self.scorer.rows.model.sensitive)
+        raised = failure.raised if isinstance(failure, ModelNotLoaded) else None
+        if type(failure) not in (ModelNotLoaded, PredictError) or raised == MemoryError.__name__:
+            raise failure from None
         name, version, _ = self.scorer.models[place].lineage
-        if isinstance(error, PredictError):  # of the process that has loaded it
-            return NO_MODEL, None, f"{name} version {version}: {error.found}"
-        told = summarise_model_error(error, sensitive=self.scorer.rows.model.sensitive)
-        return NO_MODEL, type(error).__name__, f"{name} version {version} could not be loaded: {told}"
+        return NO_MODEL, raised or None, f"{name} version {version}: {failure.found}"

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.types import StructType
 
 from sparkscore.records import SplitPart
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.session_kind import is_connect_session
 from sparkscore.spark.settable_conf import override_setting
 
@@ -80,7 +81,7 @@ class PartFrame:
         # Spark makes a partition of each batch of an Arrow table; it would distribute a small one over all slots
         with override_setting(self.spark, "spark.sql.execution.arrow.localRelationThreshold", "0") as is_set:
             if is_set:
-                return self.spark.createDataFrame(pa.Table.from_batches(self.batches)).mapInArrow(
+                return create_frame(self.spark, pa.Table.from_batches(self.batches)).mapInArrow(
                     work, schema, profile=profile
                 )
         return self._carry_parts(work, schema, profile)

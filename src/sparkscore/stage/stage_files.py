@@ -12,6 +12,7 @@ from pyspark.sql import DataFrame
 
 from sparkscore.errors import ScanUnsupported
 from sparkscore.schemas import REJECT_COLUMN
+from sparkscore.spark.active_session import create_frame
 from sparkscore.store.table import Table
 from sparkscore.store.table_log import TableLog, list_data_files
 
@@ -54,7 +55,7 @@ def load_added_rows(table: Table, version: int) -> DataFrame | None:
         return None
     schema = table.load_schema(version)
     if not names:
-        return table.spark.createDataFrame([], schema)
+        return create_frame(table.spark, [], schema)
     return table.spark.read.schema(schema).parquet(*(f"{table.path}/{name}" for name in names))
 
 

@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from sparkscore.errors import PublishConflict
 from sparkscore.records import ChangeRange, LandedChanges, LandedRows, TableRef, format_commit_note, to_utc_text
 from sparkscore.schemas import ContractColumn, TableContract
+from sparkscore.spark.active_session import create_frame
 from sparkscore.store.commit_history import load_commit_notes
 from sparkscore.store.direct_commits import append_directly
 from sparkscore.store.direct_creation import create_directly
@@ -98,7 +99,7 @@ class ChangeLanding:
         if isinstance(rows, pa.Table):
             if _write_directly(table, rows, guard=guard, note=text, job=self.job):
                 return
-            rows = self.spark.createDataFrame(rows)
+            rows = create_frame(self.spark, rows)
         options = {"txnAppId": guard[0], "txnVersion": str(guard[1]), "userMetadata": text}
         append_rows(rows, table, options={**options, **choose_landing_options(rows.schema)})
 

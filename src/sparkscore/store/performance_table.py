@@ -19,6 +19,7 @@ from sparkscore.records import (
     format_commit_note,
 )
 from sparkscore.redaction.secret_patterns import mask_secrets
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.sql_texts import text_literal, timestamp_literal
 from sparkscore.store.guarded_writes import replace_rows_in_table
 from sparkscore.store.small_tables import append_small_rows, ensure_small_table, load_small_table
@@ -53,7 +54,7 @@ def replace_performance(table: Table, rows: Sequence[PerformanceRow], *, job: st
     if not known & {(one.start, one.granularity) for one in rows}:
         append_small_rows(table, PERFORMANCE_CONTRACT, data, guard=guard)
         return
-    frame = table.spark.createDataFrame(pa.Table.from_pylist(data, schema=PERFORMANCE_CONTRACT.schema)).coalesce(1)
+    frame = create_frame(table.spark, pa.Table.from_pylist(data, schema=PERFORMANCE_CONTRACT.schema)).coalesce(1)
     condition = _windows_condition(rows)
     note = format_commit_note({"job": job, "evaluated": len(data)})
     replace_rows_in_table(

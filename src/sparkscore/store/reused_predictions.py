@@ -19,6 +19,7 @@ from sparkscore.schemas import (
     USED_ON_COLUMN,
     reused_contract,
 )
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.isolated_session import create_noted_session
 from sparkscore.spark.sql_texts import date_literal
@@ -57,7 +58,7 @@ class ReusedPredictions:
             return
         transaction = TableTransaction.open(self.table, {"job": job, "began_anew": str(self.output)})
         schema = to_spark_schema(contract.columns)
-        nothing = transaction.table.spark.createDataFrame([], schema)
+        nothing = create_frame(transaction.table.spark, [], schema)
         transaction.commit(schema=schema, properties={}, rows=nothing)
         self.table.refresh()
 

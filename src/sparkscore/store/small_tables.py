@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.schemas import TableContract
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.store.direct_commits import AppendGuard, append_directly
 from sparkscore.store.direct_creation import create_directly
@@ -90,7 +91,7 @@ def append_small_rows(
             return
     except DIRECT_ERRORS as error:
         log.info("append by Spark", table=table.name, reason=shorten_redacted(str(error), 200))
-    frame = table.spark.createDataFrame(data).coalesce(1)
+    frame = create_frame(table.spark, data).coalesce(1)
     if guard is None:
         append_rows(frame, table)
     else:

@@ -6,15 +6,15 @@ overwrites, and cannot drop a column of a table without column mapping. Delta's 
 
 import json
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame
 from pyspark.sql.types import StructType
 
 from sparkscore.errors import UnsupportedSession
 from sparkscore.records import format_commit_note
+from sparkscore.spark.active_session import activate_session
 from sparkscore.spark.error_translation import translate_spark_errors
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.isolated_session import create_noted_session
@@ -51,7 +51,7 @@ class TableTransaction:
         Raises:  TableNotFound, AccessDenied.
         """
         own = table.in_session(create_noted_session(table.spark, format_commit_note(note)))
-        with translate_spark_errors(f"opening {table.name}"), _active_session(own.spark):
+        with translate_spark_errors(f"opening {table.name}"), activate_session(own.spark):
             delta = _open_delta_transaction(own)
             if delta is None:
                 return cls(own, own.schema, own.properties, own.load_newest_version())
@@ -66,7 +66,7 @@ class TableTransaction:
         Raises:  PublishConflict if somebody changed the table since the transaction was opened, AccessDenied;
                  UnsupportedSession for rows where only SQL is there.
         """
-        with translate_spark_errors(f"changing the columns of {self.table.name}"), _active_session(self.table.spark):
+        with translate_spark_errors(f"changing the columns of {self.table.name}"), activate_session(self.table.spark):
             if self.delta is not None:
                 self._commit_by_delta(schema, properties, rows)
             elif rows is None:
@@ -148,22 +148,3 @@ def _each_of(sequence: Any) -> Iterator[Any]:
     found = sequence.iterator()
     while found.hasNext():
         yield found.next()
-
-
-@contextmanager
-def _active_session(spark: SparkSession) -> Iterator[None]:
-    """Delta reads the commit's note from the session that is active in the JVM; over Connect from the one that asks."""
-    if is_connect_session(spark):
-        yield
-        return
-    sessions: Any = spark._jvm.org.apache.spark.sql.classic.SparkSession  # type: ignore[union-attr]  # noqa: SLF001
-    before = sessions.getActiveSession()
-    sessions.setActiveSession(spark._jsparkSession)  # noqa: SLF001
-    try:
-        yield
-    finally:
-        with suppress(Exception):
-            if before.isDefined():
-                sessions.setActiveSession(before.get())
-            else:
-                sessions.clearActiveSession()

@@ -23,6 +23,7 @@ from sparkscore.errors import (
     ConfigError,
     DigestMismatch,
     ModelError,
+    ModelNotLoaded,
     PredictError,
     RowsNotPredicted,
     SparkscoreError,
@@ -369,7 +370,8 @@ class TestErrors:
     def test_so_is_one_of_the_suites_classes_or_an_exit_that_the_model_raises(self, node: Node, error: Any) -> None:
         with pytest.raises(PredictError, match=f"could not be loaded on an executor: {type(error).__name__}") as caught:
             node.host(node.put(lambda frame: frame, error=error))
-        assert (type(caught.value), len(node.loads)) == (PredictError, 1)
+        assert (type(caught.value), len(node.loads)) == (ModelNotLoaded, 1)
+        assert caught.value.to_dict()["raised"] == type(error).__name__
 
     def test_on_a_batch_neither_ends_the_process_nor_says_what_the_run_is_to_do(self, node: Node) -> None:
         def answer(frame: Any) -> Any:

@@ -19,6 +19,7 @@ from sparkscore.gate.compiled.arrow_masks import ignored_rows_mask, in_set_mask,
 from sparkscore.gate.compiled.arrow_measures import ArrowMeasure, arrow_scope
 from sparkscore.gate.compiled.row_condition import RowCondition
 from sparkscore.predicates.spark_values import column_value_kind
+from sparkscore.spark.active_session import create_frame
 
 _ROWS = "rows"
 _ROWS_COLUMN = "number of rows"
@@ -132,7 +133,7 @@ def _count_broken_rows(schema: StructType, predicate: Column, part: ValueCountsP
     if table.num_rows > _MAX_JUDGED_VALUES:
         raise NotMeasured
     values = table.select(["0", _ROWS]).rename_columns([*schema.names, _ROWS_COLUMN])
-    frame = SparkSession.active().createDataFrame(values, StructType([*schema, StructField(_ROWS_COLUMN, LongType())]))
+    frame = create_frame(SparkSession.active(), values, StructType([*schema, StructField(_ROWS_COLUMN, LongType())]))
     return sum(row[0] for row in frame.where(~predicate).select(_ROWS_COLUMN).collect())
 
 

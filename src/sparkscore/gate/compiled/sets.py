@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 from pyspark.sql.types import DataType, FloatType
 
 from sparkscore.predicates.spark_values import ColumnValueKind, column_value_kind, fit_set_values, to_typed_literal
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.session_kind import is_connect_session
 
 MAX_SET_LITERALS = 500
@@ -45,7 +46,7 @@ def _is_in_jvm_set(column: Column, type_: DataType, values: Sequence[Any]) -> Co
     arrow, compared, encoder = _JVM_SET_TYPES[column_value_kind(type_)]
     numbers = [float(np.float32(value)) for value in values] if isinstance(type_, FloatType) else values
     spark: Any = SparkSession.active()
-    table: Any = spark.createDataFrame(pa.table({"value": pa.array(numbers, arrow)}))
+    table: Any = create_frame(spark, pa.table({"value": pa.array(numbers, arrow)}))
     typed = getattr(table._jdf, "as")(getattr(spark._jvm.org.apache.spark.sql.Encoders, encoder)())  # noqa: SLF001
     left: Any = column.cast(compared)
     return ClassicColumn(left._jc.isInCollection(typed.collectAsList()))  # noqa: SLF001 -- PySpark has only the loop

@@ -7,6 +7,7 @@ from py4j.protocol import Py4JError
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.session_kind import is_connect_session
 
 BINARY_FILE = "binaryfile"
@@ -35,6 +36,6 @@ def add_empty_files(spark: SparkSession, files: DataFrame) -> DataFrame:
     rows = [(one[1], datetime.fromtimestamp(int(one[2]) / 1000, UTC), 0, b"") for one in found if one]
     if not rows:
         return files
-    own = spark.createDataFrame(rows, _COLUMNS)
+    own = create_frame(spark, rows, _COLUMNS)
     known = [F.col(name) for name in own.columns if name in files.columns]
     return files.unionByName(own.select(*known), allowMissingColumns=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sparkscore.errors import DigestMismatch, PredictError, SparkscoreError
+from sparkscore.errors import DigestMismatch, ModelNotLoaded, SparkscoreError
 from sparkscore.model.distribution.shipped_model import OnnxFile, ShippedModel, SklearnFile, TorchFile
 from sparkscore.model.runtimes.pyfunc_runtime import load_pyfunc, load_sklearn
 from sparkscore.model.runtimes.scorer import Scorer, build_local_scorer, to_load_error, visible_cause
@@ -45,12 +45,12 @@ def load_verified_scorer(model: ShippedModel, folder: str, *, cores: int, device
     return score
 
 
-def _unmet_load_error(error: Exception, model: ShippedModel, found: Sequence[str]) -> PredictError:
+def _unmet_load_error(error: Exception, model: ShippedModel, found: Sequence[str]) -> ModelNotLoaded:
     """The error for a model that could not be loaded where other packages are than it was logged with."""
     known = to_load_error(error, sensitive=model.sensitive)
-    return PredictError(
-        f"{known.found}; it was logged with other packages: {'; '.join(found)}", known.expected, known.do
-    )
+    raised = known.raised if isinstance(known, ModelNotLoaded) else ""
+    text = f"{known.found}; it was logged with other packages: {'; '.join(found)}"
+    return ModelNotLoaded(text, known.expected, known.do, raised=raised)
 
 
 def _judge_unpacked_model(model: ShippedModel, folder: str) -> None:

@@ -8,7 +8,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.errors import BatchOutOfMemory, BatchTimeout, PredictError, RowsNotPredicted, SparkscoreError
+from sparkscore.errors import (
+    BatchOutOfMemory,
+    BatchTimeout,
+    ModelNotLoaded,
+    PredictError,
+    RowsNotPredicted,
+    SparkscoreError,
+)
 from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.runtimes.event_loop import LateAnswerError, is_awaitable, wait_for_answer
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code, is_exit_error, unwrap_foreign_error
@@ -148,10 +155,10 @@ def to_load_error(error: Exception, *, sensitive: bool = False) -> SparkscoreErr
     the loaders call what is the model's inside `guard_foreign_code`."""
     if isinstance(error, SparkscoreError):
         return error
-    return PredictError(
+    return ModelNotLoaded(
         f"the model could not be loaded on an executor: {summarise_model_error(error, sensitive=sensitive)}",
         "the packages that the model was logged with",
-        "install what its requirements.txt lists on the executors",
+        raised=type(unwrap_foreign_error(error)).__name__,
     )
 
 

@@ -17,6 +17,7 @@ from sparkscore.monitor.quality.binary_quality import (
 from sparkscore.pipelines.evaluation.evaluation_plan import EvaluationPlan
 from sparkscore.pipelines.evaluation.prediction_frames import GROUP, list_slices
 from sparkscore.pipelines.evaluation.slice_quality import SliceKey, SliceQuality, collect_rows, group_key
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.sql_texts import double_literal
 
 _TOTALS = ("rows", "null_predictions", "positives", "negatives")
@@ -71,8 +72,8 @@ def _number_slices(joined: DataFrame, slices: list[dict[str, Any]]) -> DataFrame
         name: pa.array([one[column] for one in slices], kind)
         for name, column, kind in zip(names, GROUP, types, strict=True)
     }
-    numbers = joined.sparkSession.createDataFrame(
-        pa.table({**columns, "slice": pa.array(range(len(slices)), pa.int32())})
+    numbers = create_frame(
+        joined.sparkSession, pa.table({**columns, "slice": pa.array(range(len(slices)), pa.int32())})
     )
     same = [F.col(name).eqNullSafe(F.col(column)) for name, column in zip(names, GROUP, strict=True)]
     return joined.join(F.broadcast(numbers), same).select("slice", "predicted", "truth")

@@ -9,6 +9,7 @@ from pyspark.sql.types import StructField, StructType
 from sparkscore.pipelines.shared.pinning import Plan
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.schemas import DELETED_COLUMN, MODEL_LINEAGE, RUN_CONSTANTS
+from sparkscore.spark.active_session import create_frame
 from sparkscore.spark.identifiers import quote_identifier
 from sparkscore.spark.sql_texts import name_expression, null_literal
 from sparkscore.spark.type_mapping import arrow_to_spark_type
@@ -58,7 +59,7 @@ def load_deleted_keys(attempt: Attempt, plan: Plan, spark: SparkSession) -> Data
     if attempt.changes is None or not attempt.changes.deleted:
         kinds = {column.name: arrow_to_spark_type(column.type) for column in plan.contract.columns}
         fields = [StructField(name, kinds[name]) for name in attempt.settings.output_keys]
-        return spark.createDataFrame([], StructType(fields))
+        return create_frame(spark, [], StructType(fields))
     rows = Table(spark, attempt.changes.deleted_table).load_rows()
     keys = attempt.settings.source.keys
     return rows.selectExpr(*(name_expression(quote_identifier(key), names[key]) for key in keys))
