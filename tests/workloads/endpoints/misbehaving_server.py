@@ -97,6 +97,15 @@ def wait(seconds: float, then: Reaction) -> Reaction:
     return react
 
 
+def wait_until(is_time: Callable[[], bool], then: Reaction) -> Reaction:
+    async def react(script: Script, asked: Asked, writer: asyncio.StreamWriter) -> None:
+        while not is_time():
+            await asyncio.sleep(0.02)
+        await then(script, asked, writer)
+
+    return react
+
+
 async def hang(script: Script, asked: Asked, writer: asyncio.StreamWriter) -> None:
     """An answer is made, and never sent."""
     script.paid.append(asked)

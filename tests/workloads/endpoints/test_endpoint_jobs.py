@@ -21,13 +21,22 @@ from tests.workloads.endpoints.misbehaving_server import (
     Asked,
     Reaction,
     Script,
+    close,
     complete,
+    drip,
     embed,
+    hang,
     refuse,
+    send_half,
+    send_half_as_whole,
     serving,
     wait,
+    wait_until,
 )
 from tests.world import AS_OF, World
+
+TRIES = 3
+"""How often a request is sent (`retries`: 2); Spark tries each task four times."""
 
 
 def texts(rows: int) -> pa.Table:
@@ -134,33 +143,55 @@ class TestBeforeTheFirstRow:
 
 
 @pytest.mark.parametrize(
-    ("reaction", "kind", "code"),
+    ("reaction", "kind", "code", "paid_in_vain"),
     [
-        (refuse(429), EndpointUnavailable, 75),
-        pytest.param(refuse(401), AccessDenied, 2, marks=pytest.mark.slow),
-        pytest.param(complete(model="another-model"), ServedModelChanged, 4, marks=pytest.mark.slow),
+        (refuse(429), EndpointUnavailable, 75, 0),
+        pytest.param(refuse(401), AccessDenied, 2, 0, marks=pytest.mark.slow),
+        pytest.param(complete(model="another-model"), ServedModelChanged, 4, 10 * 4, marks=pytest.mark.slow),
+        pytest.param(hang, EndpointUnavailable, 75, 10 * TRIES * 4, marks=pytest.mark.slow),
+        pytest.param(drip, EndpointUnavailable, 75, 10 * TRIES * 4, marks=pytest.mark.slow),
+        pytest.param(send_half, EndpointUnavailable, 75, 10 * TRIES * 4, marks=pytest.mark.slow),
+        pytest.param(close, EndpointUnavailable, 75, 0, marks=pytest.mark.slow),
     ],
 )
 def test_where_it_ends_in_the_middle_what_was_answered_is_kept_and_nobody_pays_for_it_again(
-    world: World, reaction: Reaction, kind: type[SparkscoreError], code: int
+    world: World, reaction: Reaction, kind: type[SparkscoreError], code: int, paid_in_vain: int
 ) -> None:
     world.write_source(texts(20), name="texts")
 
+    def are_first_answered() -> bool:
+        return len({number_of(asked) for asked in script.paid} & set(range(10))) == 10
+
     def fail_late(asked: Asked) -> Reaction:
-        return wait(0.5, reaction) if number_of(asked) >= 10 else complete()
+        return wait_until(are_first_answered, wait(0.5, reaction)) if number_of(asked) >= 10 else complete()
 
     with serving(fail_late) as script:
-        settings = job(world, script, retries=2)
+        limits = {"timeout": 8.0, "read_timeout": 4.0} if reaction in (hang, drip) else {}
+        settings = job(world, script, retries=TRIES - 1, **limits)
         with pytest.raises(kind) as failed:
             score(world.spark, settings, as_of=AS_OF)
         assert failed.value.exit_code == code
         kept = sorted(number_of(asked) for asked in script.paid if number_of(asked) < 10)
+        assert len(script.paid) <= 10 + paid_in_vain
         script.asked.clear()
         script.react = lambda asked: complete()
         report = score(world.spark, settings, as_of=AS_OF)
     assert report.status == "published"
     assert kept == list(range(10))  # once, although Spark tries a task several times
     assert sorted(number_of(asked) for asked in script.asked) == list(range(10, 20))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reaction", [send_half_as_whole, complete(choices=[])], ids=["half a JSON", "no choice"])
+def test_answers_that_are_none_make_rejects_and_are_paid_for_twice_at_most(
+    world_of_texts: World, reaction: Reaction
+) -> None:
+    with serving(lambda asked: reaction if number_of(asked) < 5 else complete()) as script:
+        report = score(world_of_texts.spark, job(world_of_texts, script), as_of=AS_OF)
+        rejects = {row["key"]: row["code"] for row in world_of_texts.table("predictions_rejects").collect()}
+    assert rejects == {f'{{"id":{n}}}': "invalid_response" for n in range(5)}
+    assert (report.rows_scored, report.rows_rejected) == (15, 5)
+    assert len(script.paid) <= 15 + 2 * 5
 
 
 def test_rows_without_an_answer_are_kept_aside_with_their_reason(world_of_texts: World) -> None:
