@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from pyspark.sql import SparkSession
 
 from sparkscore.errors import ConfigError, DeadlinePassed
+from sparkscore.pipelines.backfill import backfill
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.score import score
 from sparkscore.pipelines.scoring.run_limits import RunLimits
+from sparkscore.pipelines.stream import stream
 from sparkscore.records import RunReport
 from sparkscore.schemas import LINEAGE_COLUMNS
 from sparkscore.scoring import task_sizing
@@ -222,6 +224,41 @@ def test_challengers_are_scored_without_it(repeated: World, paid: Paid) -> None:
     report = run(repeated, challengers=[{"uri": f"models:/{MODEL}/2"}])
     assert (report.predicted_rows, paid.rows) == (DIFFERENT, DIFFERENT + ROWS)
     assert [one.error for one in report.challengers] == [None]
+
+
+@pytest.mark.slow
+def test_a_run_of_what_has_changed_predicts_the_inputs_among_it_that_are_new(repeated: World, paid: Paid) -> None:
+    source = {"read": "changes"}
+    run(repeated, source=source)
+    rows = repeated_rows(moved=3)
+    more = rows.slice(0, 5).set_column(0, rows.schema.field(0), pa.array(range(100, 105), rows["id"].type))
+    repeated.write_source(more, mode="append")  # three inputs that are new, two that are known
+    changed = run(repeated, LATER, source=source)
+    assert (changed.rows_scored, changed.predicted_rows, changed.reused_rows) == (5, 3, 2)
+    assert paid.rows == DIFFERENT + 3
+    assert_published(repeated, changed, more, as_of=LATER)
+
+
+@pytest.mark.slow
+def test_each_micro_batch_of_a_stream_reuses_what_those_before_it_have_predicted(repeated: World, paid: Paid) -> None:
+    settings = repeated.settings(model={"reuse": True}, stream={"max_files_per_trigger": 2})
+    assert stream(repeated.spark, settings).rows_scored == ROWS
+    assert paid.rows == DIFFERENT
+    rows = repeated_rows(moved=1)
+    repeated.write_source(rows.set_column(0, rows.schema.field(0), pa.array(range(ROWS, 2 * ROWS))), mode="append")
+    assert stream(repeated.spark, settings).rows_scored == ROWS
+    assert paid.rows == DIFFERENT + 1
+
+
+@pytest.mark.slow
+def test_the_days_of_a_backfill_share_predictions(repeated: World, paid: Paid) -> None:
+    settings = repeated.settings(model={"reuse": True})
+    days = {"first": "2014-01-01", "last": "2014-01-03"}
+    report = backfill(repeated.spark, settings, **days, source="as_it_is", model="as_it_is")
+    assert [day.status for day in report.days] == ["published"] * 3
+    assert paid.rows == DIFFERENT
+    for day in (1, 2, 3):
+        assert len(repeated.predictions(as_of=f"2014-01-0{day}")) == ROWS
 
 
 def test_one_model_per_group_is_refused(repeated: World) -> None:
