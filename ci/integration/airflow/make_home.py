@@ -2,8 +2,8 @@
 
     python ci/integration/airflow/make_home.py FOLDER REGISTRY-ADDRESS
 
-The model waits in the middle of scoring as long as the file FOLDER/hold is there: what is killed, or started twice, is so at
-a moment that is known.
+The model waits in the middle of scoring as long as the file FOLDER/hold is there: a run is killed, or started
+twice, at a moment that is known.
 """
 
 import json

@@ -4,11 +4,11 @@ Put this file into Airflow's folder of DAGs. The workers need this repository an
 connection `spark_default` says on which Spark the jobs run, for example
 AIRFLOW_CONN_SPARK_DEFAULT='{"conn_type": "spark", "host": "local[*]"}'.
 
-    SPARKSCORE_ROOT      where the repository is
-    SPARKSCORE_CONFIG    the job's config; default: conf/quickstart.yaml of the repository
-    SPARKSCORE_SOURCE    the table that is scored, and
-    SPARKSCORE_SUITE     what it is checked by before; default: those of the quickstart
-    SPARKSCORE_TABLE     the folder of the prediction table; default: that of the quickstart
+    FLIGHTS_ROOT      where the repository is
+    FLIGHTS_CONFIG    the job's config; default: conf/quickstart.yaml of the repository
+    FLIGHTS_SOURCE    the table that is scored, and
+    FLIGHTS_SUITE     what it is checked by before; default: those of the quickstart
+    FLIGHTS_TABLE     the folder of the prediction table; default: that of the quickstart
 """
 
 import os
@@ -20,11 +20,11 @@ from typing import Any
 from airflow.providers.apache.spark.operators.spark_submit import SparkSubmitOperator
 from airflow.sdk import DAG, Asset, Param, RetryDecision, RetryPolicy, task
 
-ROOT = Path(os.environ.get("SPARKSCORE_ROOT", "/opt/sparkscore"))
-CONFIG = os.environ.get("SPARKSCORE_CONFIG", "conf/quickstart.yaml")
-SOURCE = os.environ.get("SPARKSCORE_SOURCE", "flights")
-SUITE = os.environ.get("SPARKSCORE_SUITE", str(ROOT / "conf/expectations/flights.json"))
-TABLE = os.environ.get("SPARKSCORE_TABLE", str(ROOT / ".sparkscore/tables/flight_delay_predictions"))
+ROOT = Path(os.environ.get("FLIGHTS_ROOT", "/opt/sparkscore"))
+CONFIG = os.environ.get("FLIGHTS_CONFIG", "conf/quickstart.yaml")
+SOURCE = os.environ.get("FLIGHTS_SOURCE", "flights")
+SUITE = os.environ.get("FLIGHTS_SUITE", str(ROOT / "conf/expectations/flights.json"))
+TABLE = os.environ.get("FLIGHTS_TABLE", str(ROOT / ".sparkscore/tables/flight_delay_predictions"))
 PREDICTIONS = Asset("flight_delay_predictions")
 AS_OF = "{{ params.as_of or ts }}"  # the logical date; a run without one needs the param
 WITHIN_HOURS = "{{ 'null' if dag_run.run_type == 'backfill' else 24 }}"  # a back-fill is late by its nature
