@@ -97,7 +97,7 @@ class Airflow:
             "CORE": {
                 "DAGS_FOLDER": dags, "LOAD_EXAMPLES": False, "EXECUTOR": "LocalExecutor", "PARALLELISM": 3,
                 "EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{self.port}/execution/",
-                "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True, "DEFAULT_TASK_RETRY_DELAY": 5,
+                "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True, "DEFAULT_TASK_RETRY_DELAY": 15,
             },
             "DATABASE": {"SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db"},
             "API": {"HOST": "127.0.0.1", "PORT": self.port, "WORKERS": 1, "SECRET_KEY": secrets.token_hex(16)},

@@ -4,11 +4,11 @@ Put this file into Airflow's folder of DAGs. The workers need this repository an
 connection `spark_default` says on which Spark the jobs run, for example
 AIRFLOW_CONN_SPARK_DEFAULT='{"conn_type": "spark", "host": "local[*]"}'.
 
-    FLIGHTS_ROOT      where the repository is
-    FLIGHTS_CONFIG    the job's config; default: conf/quickstart.yaml of the repository
-    FLIGHTS_SOURCE    the table that is scored, and
-    FLIGHTS_SUITE     what it is checked by before; default: those of the quickstart
-    FLIGHTS_TABLE     the folder of the prediction table; default: that of the quickstart
+    FLIGHTS_ROOT    where the repository is
+    FLIGHTS_CONFIG  the job's config; default: conf/quickstart.yaml of the repository
+    FLIGHTS_SOURCE  the table that is scored, and
+    FLIGHTS_SUITE   what it is checked by before; default: those of the quickstart
+    FLIGHTS_TABLE   the folder of the prediction table; default: that of the quickstart
 """
 
 import os
@@ -102,7 +102,7 @@ with DAG("flight_delay_read", schedule=[PREDICTIONS], start_date=datetime(2013, 
         for as_of in as_ofs:
             moment = datetime.fromisoformat(as_of)
             moment = moment.replace(tzinfo=moment.tzinfo or UTC)
-            rows = table.to_pyarrow_table(["as_of"], filters=[("as_of_date", "=", moment.date())])
+            rows = table.to_pyarrow_table(columns=["as_of"], filters=[("as_of_date", "=", moment.date())])
             counts[as_of] = rows["as_of"].to_pylist().count(moment)
         return counts
 
