@@ -44,7 +44,11 @@ def check_schemas() -> None:
         f"schemas: {', '.join(kinds)} by kubernetes-validate {version('kubernetes-validate')}, of {', '.join(VERSIONS)}"
     )
     text = files[0].read_text(encoding="utf-8")
-    typos = {"podFailurePolicy": "podFailurePolice", "startingDeadlineSeconds": "startDeadlineSeconds", "[75]": "[seventy-five]"}
+    typos = {
+        "podFailurePolicy": "podFailurePolice",
+        "startingDeadlineSeconds": "startDeadlineSeconds",
+        "[75]": "[seventy-five]",
+    }
     for right, wrong in typos.items():
         file = WORK / "typo.yaml"
         file.write_text(text.replace(right, wrong))
@@ -114,9 +118,7 @@ def check_pods(job: ScheduledJob) -> None:
     seen, events = job.show(AS_OF)
     require(code in (143, -15) and not seen and events[0] == "started", (code, seen, events))
     require(not job.find_processes(), job.find_processes())
-    say(
-        f"killed: SIGTERM, as by activeDeadlineSeconds or a drained node: {code}; nothing is visible ({', '.join(events)})"
-    )
+    say(f"killed: SIGTERM, as activeDeadlineSeconds sends it: {code}; nothing is visible ({', '.join(events)})")
 
     job.block_exports()
     job.release()
@@ -124,16 +126,12 @@ def check_pods(job: ScheduledJob) -> None:
         wait_for("the ends of both pods", lambda: None not in (one.poll(), other.poll()), seconds=600)
         codes = sorted((int(one.returncode), int(other.returncode)))
     require(codes == [75, 75] and is_tried_again(score, 75), codes)
-    say(
-        "started twice, without concurrencyPolicy: both end with 75 here (an export fails), which is tried again"
-    )
+    say("started twice, without concurrencyPolicy: both end with 75 here (an export fails), which is tried again")
     job.allow_exports()
     code = run_pod(job, "score")
     require(code == 0, code)
     events = job.require_once(AS_OF)
-    say(
-        f"run again: 0; rows once, 60 of them, by one publication ({', '.join(events)}); {JOB_NAME}: as_of {AS_OF}")
-    )
+    say(f"run again: 0; rows once, 60 of them, by one publication ({', '.join(events)}); {JOB_NAME} is of {AS_OF}")
 
 
 def main() -> None:
