@@ -13,4 +13,5 @@ if ! command -v cron >/dev/null; then
     PATH=$INTEGRATION_WORK/cron/usr/sbin:$INTEGRATION_WORK/cron/usr/bin:$PATH
 fi
 export PATH
+printf 'cron %s\n' "$(dpkg-query -Wf '${Version}' cron 2>/dev/null | grep . || dpkg-deb -f "$INTEGRATION_WORK"/cron_*.deb Version)" >"$INTEGRATION_WORK/versions"
 exec unshare --mount --pid --fork --kill-child --mount-proc "$INTEGRATION_PYTHON" ci/integration/cron/check_cron.py

@@ -6,6 +6,7 @@ if [[ ! -x /lib/systemd/systemd ]] || ! command -v systemd-analyze >/dev/null; t
 if [[ $(id -u) != 0 ]] || ! unshare --mount --pid --fork true 2>/dev/null; then
     skip "a manager beside the machine's own needs root, and namespaces"
 fi
+printf 'systemd %s\n' "$(systemctl --version | awk 'NR == 1 { print $2 }')" >"$INTEGRATION_WORK/versions"
 # shellcheck disable=SC2016  # the inner shell's variable
 exec unshare --mount --pid --fork --kill-child --mount-proc bash -c '
     set -eu
