@@ -93,8 +93,15 @@ def make_job(folder: Path) -> None:
     (folder / "job.yaml").write_text(JOB.format(home=folder))
 
 
+def count_commits(log: Path) -> dict[str, int]:
+    """How many commits of the prediction table have published each as_of, by the transactions in them."""
+    actions = (json.loads(line) for file in log.glob("*.json") for line in file.read_text().splitlines())
+    names = (action["txn"]["appId"] for action in actions if "txn" in action)
+    return Counter(name.rpartition("/")[2][:10] for name in names)
+
+
 def show_tables(folder: Path) -> dict[str, Any]:
-    """Rows, different keys and runs of each as_of; of each event its as_of, name, attempt and exit code."""
+    """Rows, different keys, runs and commits of each as_of; as_of and name of each run event."""
     shown: dict[str, Any] = {"as_ofs": {}, "events": []}
     if (folder / "tables" / "predictions" / "_delta_log").is_dir():
         frame = DeltaTable(folder / "tables" / "predictions").to_pandas()
@@ -108,8 +115,8 @@ def show_tables(folder: Path) -> dict[str, Any]:
         events = DeltaTable(folder / "tables" / "predictions_runs").to_pandas().sort_values("at")
         for as_of, event in zip(events["as_of"].dt.strftime("%Y-%m-%d"), events["event"], strict=True):
             shown["events"].append([as_of, event])
-    for as_of, published in Counter(as_of for as_of, event in shown["events"] if event == "published").items():
-        shown["as_ofs"].setdefault(as_of, {})["publications"] = published
+    for as_of, commits in count_commits(folder / "tables" / "predictions" / "_delta_log").items():
+        shown["as_ofs"].setdefault(as_of, {})["publications"] = commits
     return shown
 
 

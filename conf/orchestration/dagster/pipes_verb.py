@@ -50,32 +50,34 @@ def report_suite(pipes: PipesContext, code: int, line: dict[str, Any], message: 
         )
 
 
+def describe_run(line: dict[str, Any]) -> dict[str, Any]:
+    """Versions, rows and rejects of an as_of, of what `score` says or of one run of a `backfill`."""
+    model, source = line.get("model") or {}, line.get("source") or {}
+    told = {
+        "model": model.get("name"),
+        "model_version": model.get("version") or line.get("model_version"),
+        "source": source.get("table"),
+        "source_version": source.get("version", line.get("source_version")),
+    }
+    names = ("table", "table_version", "status", "run_id", "revision", "rows_scored", "rows_rejected")
+    told |= {name: line.get(name) for name in names}
+    return {name: value for name, value in told.items() if value is not None}
+
+
 def report_predictions(pipes: PipesContext, code: int, line: dict[str, Any], message: str) -> None:
     """`score` and `backfill`: versions, rows, rejects; verdicts of gates and SLA."""
-    model, source = line.get("model"), line.get("source")
-    if isinstance(model, dict) and isinstance(source, dict):
-        model, source = (
-            f"{model['name']} version {model['version']}",
-            f"{source['table']} at version {source['version']}",
-        )
-    told = {"model": model, "source": source} | {
-        name: line.get(name)
-        for name in ("status", "run_id", "table", "table_version", "as_ofs", "rows_scored", "rows_rejected")
-    }
-    told = {name: value for name, value in told.items() if value is not None}
+    runs = line.get("runs", [])
+    broken = line.get("sla_broken") or [
+        f"{run['as_of']}: {warning}" for run in runs for warning in run["warnings"] if warning.startswith("SLA, ")
+    ]
     if code in (0, 3, 5):
         verdict = {"verdict": message if code == 3 else "passed"}
         pipes.report_asset_check("gates", passed=code != 3, asset_key="predictions", metadata=verdict)
-        broken = line.get("sla_broken") or []
-        pipes.report_asset_check(
-            "sla",
-            passed=not broken,
-            severity="WARN",
-            asset_key="predictions",
-            metadata={"broken": ", ".join(broken) or "none"},
-        )
+        told = {"broken": "; ".join(broken) or "none"}
+        pipes.report_asset_check("sla", passed=not broken, severity="WARN", asset_key="predictions", metadata=told)
     if code in (0, 5):
-        pipes.report_asset_materialization(metadata=told, asset_key="predictions")
+        told = {"table": line["table"], "as_ofs": line["as_ofs"]} if runs else describe_run(line)
+        pipes.report_asset_materialization(metadata=told, data_version=line.get("run_id"), asset_key="predictions")
 
 
 if __name__ == "__main__":
@@ -84,4 +86,5 @@ if __name__ == "__main__":
         message = read_message(ended, line)
         report = report_suite if sys.argv[1] == "gate" else report_predictions
         report(pipes, ended, line, message)
-        pipes.report_custom_message({"exit_code": ended, "message": message})
+        days = {run["as_of"][:10]: describe_run(run) for run in line.get("runs", [])}
+        pipes.report_custom_message({"exit_code": ended, "message": message, "days": days})
