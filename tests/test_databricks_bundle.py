@@ -1,5 +1,6 @@
 """The bundle in conf/databricks: as its own package reads it, and what its tasks do with exit codes."""
 
+import copy
 import importlib.util
 import subprocess
 import sys
@@ -55,9 +56,30 @@ def test_each_job_is_one_that_the_bundle_s_package_knows(name: str) -> None:
     assert used == keys
 
 
-def test_a_name_that_the_package_does_not_know_would_be_found() -> None:
-    with pytest.raises(ValueError, match="max_retry"):
-        read_job({**JOBS["score_serverless"], "max_retry": 1})
+@pytest.mark.parametrize(
+    ("place", "typo"),
+    [
+        ((), "max_concurrent_run"),
+        (("tasks", 0), "max_retry"),
+        (("tasks", 0, "spark_python_task"), "parameter"),
+        (("environments", 0, "spec"), "dependancies"),
+    ],
+)
+def test_a_typo_in_the_bundle_would_be_found_at_every_depth(place: tuple[Any, ...], typo: str) -> None:
+    job = copy.deepcopy(JOBS["score_serverless"])
+    group = job
+    for step in place:
+        group = group[step]
+    group[typo] = 1
+    with pytest.raises(ValueError, match=typo):
+        read_job(job)
+
+
+def test_a_condition_that_there_is_not_would_be_found() -> None:
+    job = copy.deepcopy(JOBS["score_serverless"])
+    job["tasks"][1]["condition_task"]["op"] = "EQUALS"
+    with pytest.raises(ValueError, match="EQUALS"):
+        read_job(job)
 
 
 def test_files_and_variables_that_the_bundle_names_are_there() -> None:
