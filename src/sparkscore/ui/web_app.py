@@ -1,9 +1,11 @@
 """The web page as an ASGI application: addresses, who may ask, headers, and pages for what goes wrong."""
 
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from functools import cache
 from importlib.resources import files
-from threading import RLock
+from json import JSONDecodeError
+from threading import RLock, Thread
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -75,6 +77,11 @@ class WebSite:
             self._runs[job.slug] = found
             return found
 
+    def read_ahead(self) -> None:
+        """Read the runs of all jobs, so that the first visitor finds them read. What fails here fails again there."""
+        with suppress(Exception, SparkNeeded):
+            self.load_all()
+
     def load_all(self) -> dict[str, JobRuns | TableUnreadable]:
         """The runs of all jobs by slug, or why they cannot be read."""
         found: dict[str, JobRuns | TableUnreadable] = {}
@@ -92,6 +99,7 @@ def create_app(shelf: JobShelf, rules: AccessRules) -> Asgi:
     from starlette.routing import Route
 
     site = WebSite(shelf)
+    Thread(target=site.read_ahead, name="sparkscore-ui", daemon=True).start()
     routes = [Route(path, _answer_page(site, build)) for path, build in _PAGES.items()]
     routes += [
         Route("/jobs/{job}/reports/{file}", lambda request: _answer_report(site, request)),
@@ -256,7 +264,10 @@ def _of_runs(site: WebSite, path: PagePath, build: Callable[[JobRuns], WebPage])
         try:
             return build(site.load_runs(job))
         except TableUnreadable as error:
-            return place_in_job(WebPage(job.name, warnings=(str(error),), status=503), job, "none")
+            said = str(error)
+        except JSONDecodeError:
+            said = f"Details of events in {job.runs.name} are no JSON: the table may be damaged."
+        return place_in_job(WebPage(job.name, warnings=(said,), status=503), job, "none")
 
 
 _PAGES: dict[str, PageBuilder] = {
