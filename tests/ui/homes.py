@@ -78,7 +78,7 @@ def list_run_events(run: Run, *, rejected: int = 0, attempt: int = 1, drifted: i
         ("monitored", 8, _DETAILS | monitored),
     )
     base = RunEvent(run.job, run.as_of, run.revision, attempt, "started", at, run.run_id, run.pins, "flights", "m-1")
-    counts = {"rows_read": 100, "rows_scored": 100 - rejected, "rows_rejected": rejected}
+    counts: dict[str, Any] = {"rows_read": 100, "rows_scored": 100 - rejected, "rows_rejected": rejected}
     return [
         replace(
             base, event=kind, at=at + timedelta(seconds=later), details=json.dumps(details), **(counts if later else {})
@@ -133,7 +133,7 @@ def _hourly_run(number: int) -> Run:
 
 
 def _write_monitoring(home: Path, run: Run, day: int) -> None:
-    points = {"points": (0.0, 0.5, 1.0), "weights": (1.0, 98.0, 1.0)}
+    points: dict[str, Any] = {"points": (0.0, 0.5, 1.0), "weights": (1.0, 98.0, 1.0)}
     profile = ColumnProfile("x1", "input", "double", 100, 0, 0, min=0, max=1, mean=0.5, **points)
     own = replace(profile, column="prediction", log_type="prediction")
     keep_profiles(open_table(home, "_profile"), run, [profile, own])

@@ -189,15 +189,15 @@ def _job_facts(runs: JobRuns) -> tuple[Fact, ...]:
     published = [line for line in runs.lines if line.is_published and not line.is_replaced]
     lost = sum(line.lost for line in runs.lines)
     last = runs.lines[0] if runs.lines else None
-    mark = "" if last is None else {"good": "good", "bad": "bad"}.get(state_mark(last), "")
+    found = "" if last is None else state_mark(last)
     upcoming = expect_next_run(runs)
     return (
         Fact(
             "Last run",
             UNKNOWN if last is None else name_state(last),
             "" if last is None else short_as_of(last.as_of),
-            mark,
-        ),  # type: ignore[arg-type]
+            "" if found == "warn" else found,
+        ),
         Fact("As_ofs published", f"{len(published):,}", f"of {len(runs.index.as_ofs):,}"),
         Fact("Attempts lost", f"{lost:,}", "failed or aborted"),
         Fact("Rows published", number_text(sum(line.rows_scored or 0 for line in published))),
@@ -236,7 +236,7 @@ def _gate_rule_row(
 def _newest_quality(runs: JobRuns) -> dict[str, PerformanceRow]:
     """The newest whole window of each model version that has a truth."""
     table = runs.job.target.sibling(PERFORMANCE_SUFFIX)
-    rows = load_if_there(table, lambda: load_performance(table, job=runs.job.name), [])
+    rows = load_if_there(table, lambda: load_performance(table, job=runs.job.name)) or ()
     return {str(row.model_version): row for row in rows if row.is_whole and row.quality.count}
 
 

@@ -21,7 +21,7 @@ from sparkscore.ui.run_cells import (
     sla_cell,
     state_mark,
 )
-from sparkscore.ui.run_index import JobRuns, LineFindings
+from sparkscore.ui.run_index import JobRuns, LineFindings, RunLine
 from sparkscore.ui.served_jobs import JobShelf, ServedJob
 from sparkscore.ui.table_reading import TableUnreadable, load_if_there
 from sparkscore.ui.web_page import FormField, PageQuery, WebPage
@@ -66,9 +66,8 @@ def build_all_runs(found: Sequence[JobRuns], query: PageQuery) -> WebPage:
     ]
     listed = list(merge(*narrowed, key=lambda one: one[1].as_of, reverse=True))
     shown = listed[query.select_rows(len(listed))]
-    findings = [runs.load_findings([line])[line.key] for runs, line in _with_findings(shown)]
     fields = (FormField("job", "Job", chosen, tuple(by_name)), *list_run_fields(query))
-    table = build_runs_table(shown, findings, title="", with_job=True)
+    table = build_runs_table(shown, _load_findings(shown), title="", with_job=True)
     sentence = f"{count_text(len(listed), 'run')}." if listed else "No run is like this."
     return WebPage(
         "Runs of all jobs",
@@ -78,14 +77,14 @@ def build_all_runs(found: Sequence[JobRuns], query: PageQuery) -> WebPage:
     )
 
 
-def _with_findings(shown: Sequence[tuple[JobRuns, object]]) -> Sequence[tuple[JobRuns, object]]:
-    """The same, when what monitoring found of them is read, at once for each job."""
-    by_job: dict[int, tuple[JobRuns, list[object]]] = {}
+def _load_findings(shown: Sequence[tuple[JobRuns, RunLine]]) -> list[LineFindings]:
+    """What monitoring found of them, read at once for each job."""
+    by_job: dict[str, list[RunLine]] = {}
     for runs, line in shown:
-        by_job.setdefault(id(runs), (runs, []))[1].append(line)
-    for runs, lines in by_job.values():
-        runs.load_findings(lines)
-    return shown
+        by_job.setdefault(runs.job.slug, []).append(line)
+    jobs = {runs.job.slug: runs for runs, _ in shown}
+    found = {slug: jobs[slug].load_findings(lines) for slug, lines in by_job.items()}
+    return [found[runs.job.slug][line.key] for runs, line in shown]
 
 
 def expect_next_run(runs: JobRuns, *, now: datetime | None = None) -> Cell:
@@ -153,10 +152,10 @@ def _find_worst_drift(runs: JobRuns) -> Cell:
         return Cell(UNKNOWN)
     wanted = {line.run_id: line.as_of}
     try:
-        drifts = load_if_there(table, lambda: load_drifts(table, job=runs.job.name, runs=wanted), ())
+        drifts = load_if_there(table, lambda: load_drifts(table, job=runs.job.name, runs=wanted))
     except TableUnreadable:
         return Cell("cannot be read", "warn")
-    ranked = ranked_drifts([one for one in drifts if one.slice_key is None and one.psi is not None])
+    ranked = ranked_drifts([one for one in drifts or () if one.slice_key is None and one.psi is not None])
     if not ranked:
         return Cell(UNKNOWN)
     worst = ranked[0]

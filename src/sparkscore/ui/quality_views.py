@@ -48,7 +48,7 @@ def build_drift_page(runs: JobRuns) -> WebPage:
     """How far the newest publication is from its references, and how the furthest column of each run changed."""
     table, lines = runs.job.target.sibling("_drift"), _recent_publications(runs)
     wanted = {str(line.run_id): line.as_of for line in lines}
-    rows = load_if_there(table, lambda: _load_overall(runs, wanted), {})
+    rows = load_if_there(table, lambda: _load_overall(runs, wanted)) or {}
     if not lines or not rows:
         sentence = "No run was compared with another one, or with a baseline, yet: `profile` and `drift` in the config."
         return place_in_job(WebPage("Drift", sentence), runs.job, "drift")
@@ -67,7 +67,7 @@ def build_drift_page(runs: JobRuns) -> WebPage:
 def build_performance_page(runs: JobRuns) -> WebPage:
     """How good the predictions were, once the truth was there."""
     table = runs.job.target.sibling(PERFORMANCE_SUFFIX)
-    rows = load_if_there(table, lambda: load_performance(table, job=runs.job.name), [])
+    rows = load_if_there(table, lambda: load_performance(table, job=runs.job.name)) or []
     if not rows:
         sentence = "Nothing was evaluated yet: name the table of truths in `labels`, and run `sparkscore evaluate`."
         return place_in_job(WebPage("Realised performance", sentence), runs.job, "performance")
@@ -136,7 +136,7 @@ def find_reject_examples(runs: JobRuns, lines: Sequence[RunLine]) -> list[Reject
     if sum(line.rows_rejected or 0 for line in lines) > MOST_ROWS:
         raise TableUnreadable(f"More than {MOST_ROWS:,} rows are rejected: ask {table.name} by Spark.")
     dates = sorted({line.as_of.date() for line in lines if line.rows_rejected})
-    rows = load_if_there(table, lambda: _read_reject_rows(DirectTable.open_shared(table), dates, list(wanted)), None)
+    rows = load_if_there(table, lambda: _read_reject_rows(DirectTable.open_shared(table), dates, list(wanted)))
     found = [] if rows is None else rows.to_pylist()
     return [
         RejectExample(
@@ -190,8 +190,9 @@ def _load_overall(runs: JobRuns, wanted: dict[str, Any]) -> dict[str, list[Drift
     found: dict[str, list[Drift]] = {}
     for row in read.to_pylist():
         if row["slice_key"] is None and row["run_id"] in wanted:
-            own = [row[name] for name in columns[1:7]]
-            one = Drift(*own, psi=row["population_stability_index"], drifted=row["drifted"])
+            names = (row["column_name"], row["log_type"], row["drift_type"], row["against"])
+            distance, drifted = row["population_stability_index"], row["drifted"]
+            one = Drift(*names, row["count"], row["count_cmp"], psi=distance, drifted=drifted)
             found.setdefault(row["run_id"], []).append(one)
     return found
 

@@ -34,13 +34,13 @@ def read_table_rows(
         return DirectTable.open_shared(table).read_rows(where, columns=columns)
 
 
-def load_if_there(table: Table, load: Callable[[], _Answer], default: _Answer) -> _Answer:
-    """What is loaded of a table; the default where there is none.
+def load_if_there(table: Table, load: Callable[[], _Answer]) -> _Answer | None:
+    """What is loaded of a table; None where there is no table.
 
     Raises:  TableUnreadable.
     """
     with explain_unreadable(table):
-        return load() if table.exists() else default
+        return load() if table.exists() else None
 
 
 @contextmanager
