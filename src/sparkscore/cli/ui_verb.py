@@ -52,11 +52,12 @@ def _execute_ui(args: Namespace) -> CommandOutcome:
     shelf = JobShelf([] if args.folder is None else [to_absolute_path(args.folder, Path.cwd())], configs)
     host, port = args.host or DEFAULT_HOST, DEFAULT_PORT if args.port is None else args.port
     server = open_web_server(shelf, host=host, port=port, allowed=args.allow_host)
+    app = server.prepare_app()
     _show_address(server)
     line = json.dumps(
         {"schema": 1, "url": server.url, "port": server.port, "homes": shelf.homes, "jobs": len(shelf.list_jobs())}
     )
-    return CommandOutcome(0, line, then=server.serve)
+    return CommandOutcome(0, line, then=lambda: server.serve(app))
 
 
 def _load_configs(args: Namespace) -> "list[Settings]":

@@ -191,6 +191,7 @@ def _job_facts(runs: JobRuns) -> tuple[Fact, ...]:
     last = runs.lines[0] if runs.lines else None
     found = "" if last is None else state_mark(last)
     upcoming = expect_next_run(runs)
+    when, _, guess = upcoming.text.partition(", ")
     return (
         Fact(
             "Last run",
@@ -202,7 +203,7 @@ def _job_facts(runs: JobRuns) -> tuple[Fact, ...]:
         Fact("Attempts lost", f"{lost:,}", "failed or aborted"),
         Fact("Rows published", number_text(sum(line.rows_scored or 0 for line in published))),
         Fact("Rows rejected", number_text(sum(line.rows_rejected or 0 for line in published))),
-        Fact("Next expected", upcoming.text, mark="bad" if upcoming.mark == "bad" else ""),
+        Fact("Next expected", when, guess, "bad" if upcoming.mark == "bad" else ""),
     )
 
 

@@ -26,7 +26,7 @@ from sparkscore.ui.served_jobs import JobShelf, ServedJob
 from sparkscore.ui.table_reading import TableUnreadable, load_if_there
 from sparkscore.ui.web_page import FormField, PageQuery, WebPage
 
-_HEAD = ("Last run", "Job", "As of", "Rows", "Rejected", "Worst drift", "SLA", "Next expected")
+_HEAD = ("Last run", "Job", "As of", "Last published", "Rows", "Rejected", "Worst drift", "SLA", "Next expected")
 _FEW_STEPS = 10
 """Last steps from as_of to as_of from which the next one is guessed."""
 
@@ -46,10 +46,10 @@ def build_overview(shelf: JobShelf, found: Mapping[str, JobRuns | TableUnreadabl
             rows.append(_unknown_row(job, "cannot be read"))
         else:
             rows.append(_overview_row(runs) if runs.lines else _unknown_row(job, "no run yet"))
-    table = PageTable("", _HEAD, tuple(rows), numbers=(3, 4))
+    table = PageTable("", _HEAD, tuple(rows), numbers=(4, 5))
     return WebPage(
         "Jobs",
-        f"{count_text(len(jobs), 'job')} under {homes}.",
+        f"{count_text(len(jobs), 'job')} under {homes}. Rows, rejects, drift and SLA are of what was published last.",
         warnings=tuple(warnings),
         sections=(Section("All jobs", tables=(table,)),),
     )
@@ -121,17 +121,20 @@ def _rule_as_of(rule: str) -> datetime | None:
 
 
 def _overview_row(runs: JobRuns) -> tuple[Cell, ...]:
-    last = runs.lines[0]
+    last, current = runs.lines[0], runs.newest_published
+    shown = current or last
     try:
-        found = runs.load_findings([last])[last.key]
+        found = runs.load_findings([shown])[shown.key]
     except TableUnreadable:
         found = LineFindings()
+    published = Cell("never") if current is None else Cell(short_as_of(shown.as_of), link=run_address(runs, shown))
     return (
         Cell(name_state(last), state_mark(last)),
         Cell(runs.job.name, link=runs.job.address),
         Cell(short_as_of(last.as_of), link=run_address(runs, last)),
-        Cell(number_text(last.rows_scored)),
-        Cell(number_text(last.rows_rejected), "warn" if last.rows_rejected else ""),
+        published,
+        Cell(number_text(shown.rows_scored)),
+        Cell(number_text(shown.rows_rejected), "warn" if shown.rows_rejected else ""),
         _worst_drift(runs),
         sla_cell(found),
         expect_next_run(runs),

@@ -5,7 +5,7 @@ from contextlib import suppress
 from functools import cache
 from importlib.resources import files
 from json import JSONDecodeError
-from threading import RLock, Thread
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -80,7 +80,7 @@ class WebSite:
     def read_ahead(self) -> None:
         """Read the runs of all jobs, so that the first visitor finds them read. What fails here fails again there."""
         with suppress(Exception, SparkNeeded):
-            self.load_all()
+            render_web_page(build_overview(self.shelf, self.load_all()))
 
     def load_all(self) -> dict[str, JobRuns | TableUnreadable]:
         """The runs of all jobs by slug, or why they cannot be read."""
@@ -93,13 +93,14 @@ class WebSite:
         return found
 
 
-def create_app(shelf: JobShelf, rules: AccessRules) -> Asgi:
-    """The application. Reads; never writes."""
+def create_app(shelf: JobShelf, rules: AccessRules, *, reads_ahead: bool = False) -> Asgi:
+    """The application. Reads; never writes. `reads_ahead`: the runs of all jobs are read before it answers."""
     from starlette.applications import Starlette
     from starlette.routing import Route
 
     site = WebSite(shelf)
-    Thread(target=site.read_ahead, name="sparkscore-ui", daemon=True).start()
+    if reads_ahead:
+        site.read_ahead()
     routes = [Route(path, _answer_page(site, build)) for path, build in _PAGES.items()]
     routes += [
         Route("/jobs/{job}/reports/{file}", lambda request: _answer_report(site, request)),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from sparkscore.errors import ConfigError
 from sparkscore.ui.access_rules import AccessRules, is_own_machine, make_access_rules
 from sparkscore.ui.served_jobs import JobShelf
-from sparkscore.ui.web_app import create_app
+from sparkscore.ui.web_app import Asgi, create_app
 
 DEFAULT_HOST, DEFAULT_PORT = "127.0.0.1", 8470
 TOKEN_VARIABLE = "SPARKSCORE_UI_TOKEN"  # noqa: S105  the name of a variable
@@ -43,12 +43,16 @@ class WebServer:
         host = "127.0.0.1" if self.host == "0.0.0.0" else "::1" if self.host == "::" else self.host  # noqa: S104
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 
-    def serve(self) -> None:
+    def prepare_app(self) -> Asgi:
+        """The application, with the runs of all jobs read: its first page is as fast as the others."""
+        return create_app(self.shelf, self.rules, reads_ahead=True)
+
+    def serve(self, app: Asgi) -> None:
         """Answer until SIGINT or SIGTERM."""
         import uvicorn
 
         config = uvicorn.Config(
-            create_app(self.shelf, self.rules),
+            app,
             log_level="warning",
             log_config=None,
             access_log=False,
