@@ -88,10 +88,19 @@ def test_sigterm_ends_it_as_it_ends_every_verb(home: Path) -> None:
     ],
 )
 def test_what_it_cannot_do_it_says_with_2(
-    words: list[str], said: str, home: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], said: str, home: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv("SPARKSCORE_HOME", raising=False)
     assert run_verb("ui", [word.format(home=home) for word in words]) == ConfigError.exit_code
     assert said in capsys.readouterr().err
+
+
+def test_the_home_may_be_that_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SPARKSCORE_HOME", "/nowhere/at/all")
+    assert run_verb("ui", []) == ConfigError.exit_code
+    assert "there is no home folder /nowhere/at/all" in capsys.readouterr().err
 
 
 def test_a_port_in_use_is_said_with_2(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ import html
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from sparkscore.errors import ConfigError
+from sparkscore.redaction.known_secrets import register_secret
 from sparkscore.schemas import RUNS_CONTRACT
 from sparkscore.settings import Settings
 from sparkscore.ui.served_jobs import JobShelf
@@ -287,6 +289,24 @@ class TestHostile:
         assert "sandbox" in answer.headers["content-security-policy"]
         assert "script-src" not in answer.headers["content-security-policy"]
         assert f"/reports/{file.name}" in served.get(f"/jobs/{JOB}/runs/2013-12-05T00:00:00Z@1").text
+
+    def test_a_report_that_is_a_link_is_not_followed(self, tmp_path: Path) -> None:
+        write_events(tmp_path, list_run_events(make_run(0)))
+        folder = tmp_path / "reports" / JOB
+        folder.mkdir(parents=True)
+        (tmp_path / "elsewhere").write_text("not for visitors")
+        (folder / "index.html").symlink_to(tmp_path / "elsewhere")
+        with serve_pages(tmp_path) as served:
+            assert served.get(f"/jobs/{JOB}/reports/index.html").status == 404
+
+    def test_a_secret_is_masked_also_where_it_became_known_later(self, tmp_path: Path) -> None:
+        events = [replace(one, source_table="CanaryOfTheWebPage") for one in list_run_events(make_run(0))]
+        write_events(tmp_path, events)
+        register_secret("CanaryOfTheWebPage")
+        with serve_pages(tmp_path) as served:
+            page = served.get(f"/jobs/{JOB}/runs/2013-12-01T00:00:00Z@1").text
+        assert "***" in page
+        assert "CanaryOfTheWebPage" not in page
 
     @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "TRACE"])
     def test_only_get_and_head_are_answered(self, served: Served, method: str) -> None:

@@ -1,7 +1,9 @@
 """`ui`: a web page of jobs, runs and what was measured of them."""
 
 import json
+import os
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +20,12 @@ _PORT = 8470
 
 
 def _add_ui_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("folder", nargs="?", metavar="HOME", help="a home folder: all jobs with run events in it")
+    parser.add_argument(
+        "folder",
+        nargs="?",
+        metavar="HOME",
+        help="a home folder: all jobs with run events in it; default: SPARKSCORE_HOME",
+    )
     parser.add_argument(
         "--job-config",
         action="append",
@@ -44,12 +51,16 @@ def _execute_ui(args: Namespace) -> CommandOutcome:
     from sparkscore.ui.served_jobs import JobShelf
     from sparkscore.ui.web_server import DEFAULT_HOST, DEFAULT_PORT, open_web_server
 
-    configs = _load_configs(args)
-    if not configs and args.folder is None:
+    flags = setting_values(args)
+    folder = args.folder
+    if folder is None and not args.config and not args.job_config:
+        folder = flags.pop("home", None) or os.environ.get("SPARKSCORE_HOME")
+    configs = _load_configs(args, flags)
+    if not configs and folder is None:
         raise ConfigError(
             "no home folder", "`sparkscore ui HOME`, or --config FILE of a job", "name the folder of the jobs' tables"
         )
-    shelf = JobShelf([] if args.folder is None else [to_absolute_path(args.folder, Path.cwd())], configs)
+    shelf = JobShelf([] if folder is None else [to_absolute_path(folder, Path.cwd())], configs)
     host, port = args.host or DEFAULT_HOST, DEFAULT_PORT if args.port is None else args.port
     server = open_web_server(shelf, host=host, port=port, allowed=args.allow_host)
     app = server.prepare_app()
@@ -60,10 +71,9 @@ def _execute_ui(args: Namespace) -> CommandOutcome:
     return CommandOutcome(0, line, then=lambda: server.serve(app))
 
 
-def _load_configs(args: Namespace) -> "list[Settings]":
+def _load_configs(args: Namespace, flags: Mapping[str, str]) -> "list[Settings]":
     from sparkscore.ui.served_jobs import load_served_configs
 
-    flags = setting_values(args)
     if flags and not args.config:
         raise ConfigError(
             f"--{next(iter(flags))} without --config", "a setting of the job that --config describes", "name the config"

@@ -84,7 +84,10 @@ class JobShelf:
         place = self._places[job.home]
         if not re.fullmatch(r"(index|[0-9a-f]{64})\.html", file) or not _PLAIN_SLUG.fullmatch(job.name):
             return None
-        with suppress(OSError), place.files.open_input_stream(f"{place.root}/reports/{job.name}/{file}") as stream:
+        path = f"{place.root}/reports/{job.name}/{file}"
+        if place.filesystem is None and (Path(path).is_symlink() or Path(path).parent.is_symlink()):
+            return None
+        with suppress(OSError), place.files.open_input_stream(path) as stream:
             return bytes(stream.read())
         return None
 
