@@ -215,10 +215,12 @@ class TestEmptyAndDamaged:
         for file in (tmp_path / "home/tables/predictions_runs/_delta_log").iterdir():
             file.write_text("{")
         with serve_pages(tmp_path / "home") as served:
-            overview, job = served.get("/"), served.get("/jobs/predictions")
+            overview, runs, job = (served.get(path) for path in ("/", "/runs", "/jobs/predictions"))
         assert overview.status == 200
         assert html.escape(HOSTILE_JOB) in overview.text
         assert "cannot be read" in overview.text
+        assert "predictions_runs" in runs.text
+        assert "1 run." in runs.text
         assert job.status == 503
         assert "Traceback" not in job.text
 

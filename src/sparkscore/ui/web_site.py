@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from json import JSONDecodeError
 from threading import RLock
 
@@ -69,7 +70,9 @@ def _show_overview(site: WebSite, _: PagePath, __: PageQuery) -> WebPage:
 
 
 def _show_all_runs(site: WebSite, _: PagePath, query: PageQuery) -> WebPage:
-    return build_all_runs([one for one in site.load_all().values() if isinstance(one, JobRuns)], query)
+    found = site.load_all().values()
+    page = build_all_runs([one for one in found if isinstance(one, JobRuns)], query)
+    return replace(page, warnings=tuple(str(one) for one in found if isinstance(one, TableUnreadable)))
 
 
 def _show_job(site: WebSite, path: PagePath, query: PageQuery) -> WebPage:
