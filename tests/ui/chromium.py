@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,16 @@ class Chromium:
         found = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in found, found["exceptionDetails"]
         return found["result"].get("value")
+
+    def wait_for(self, condition: str) -> None:
+        """Wait until a script is true, also of a page that comes meanwhile."""
+        until = time.monotonic() + _WAIT_S
+        while True:
+            with suppress(AssertionError):  # the page that was asked is gone
+                if self.evaluate(f"Boolean({condition})"):
+                    return
+            assert time.monotonic() < until, f"never true: {condition}"
+            time.sleep(0.05)
 
     def press(self, key: str, *, loads: bool = False) -> None:
         """Press a key; `loads`: another page comes, and is waited for."""

@@ -138,9 +138,7 @@ def test_the_address_of_the_start_leads_to_the_overview(browser: Chromium, tmp_p
         browser.open(guarded.url)
         assert browser.evaluate("document.querySelector('h1').textContent") == "Sign in"
         browser.open(guarded.url + guarded.rules.login_path)
-        browser.evaluate("new Promise(done => setTimeout(done, 300))")
-        browser.open(guarded.url)
-        assert browser.evaluate("document.querySelector('h1').textContent") == "Jobs"
+        browser.wait_for("document.querySelector('h1')?.textContent === 'Jobs'")
 
 
 @pytest.mark.skipif(AXE_FILE is None, reason="AXE_FILE does not name axe.min.js: ci/integration.sh ui does")
