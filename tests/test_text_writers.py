@@ -59,6 +59,7 @@ USER_METADATA = {
     *("store/table_log.py", "store/spark_table_log.py", "store/direct_commits.py"),
     *("store/landing_tables.py", "store/landed_changes.py", "spark/session_settings.py"),
     "pipelines/scoring/reused_scoring.py",
+    "ui/table_views.py",  # shows it, masked as every page is
 }
 """Whoever writes the note of a commit, who reads it, and who looks whether a session has one. The sessions and the
 commits of files mask, and so does the codec `records.format_commit_note`, whose notes the options of stages and

@@ -12,6 +12,8 @@ class CommandOutcome:
     exit_code: int
     line: str
     """The result, as JSON."""
+    then: Callable[[], None] | None = None
+    """What goes on after the result is out: a server that answers."""
 
 
 def add_no_arguments(_: ArgumentParser) -> None:

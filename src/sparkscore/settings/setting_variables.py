@@ -18,8 +18,8 @@ from sparkscore.settings.strict_yaml import load_scalars
 from sparkscore.settings.yaml_survey import RefusedYaml
 
 VARIABLE_PREFIX = "SPARKSCORE_"
-_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, PASSED_VARIABLES_NAME, "SPARKSCORE_PYTHON"})
-"""What else the documentation tells people to set; the last is a switch of the scripts."""
+_OTHER_VARIABLES = frozenset({HOST_TIMEOUT_VARIABLE, PASSED_VARIABLES_NAME, "SPARKSCORE_PYTHON", "SPARKSCORE_UI_TOKEN"})
+"""What else the documentation tells people to set; the last two are a switch of the scripts, and the token of `ui`."""
 
 
 def select_setting_variables(settings: type[BaseModel], environ: Mapping[str, str]) -> dict[str, str]:

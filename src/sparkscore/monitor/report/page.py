@@ -17,7 +17,7 @@ from sparkscore.records import PerformanceRow, RunEvent, RunPage
 from sparkscore.redaction.secret_patterns import mask_secrets
 
 if TYPE_CHECKING:
-    from jinja2 import Template
+    from jinja2 import Environment, Template
 
 
 def run_page(page: RunPage) -> str:
@@ -58,18 +58,22 @@ def render_page(top: PageHead, sections: Sequence[Section]) -> str:
 
 @cache
 def _load_page_template() -> "Template":
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+    return create_page_environment().get_template("page.html.jinja")
 
-    loader = PackageLoader("sparkscore.monitor.report", ".")
-    environment = Environment(
-        loader=loader,
+
+def create_page_environment(*packages: str) -> "Environment":
+    """Templates that escape every value and show no secret: those of these packages' folders, and the reports'."""
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
+
+    folders = [PackageLoader(package, ".") for package in (*packages, "sparkscore.monitor.report")]
+    return Environment(
+        loader=ChoiceLoader(folders),
         autoescape=True,
         finalize=_make_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html.jinja")
 
 
 def _make_visible(value: Any) -> Any:
