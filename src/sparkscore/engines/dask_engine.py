@@ -71,17 +71,12 @@ def _take_reports(future: Any) -> Iterator[bytes]:
         raise PredictError(
             f"the worker of a task of Dask ended each time that it was tried ({error.last_worker.address})",
             "workers that keep running: one ends if it runs out of memory, or if the model crashes it",
-            "see the workers' logs; use smaller batches (scoring.batch_rows), more memory, or model.residency: executor",
+            "see the workers' logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
         ) from error
     except Exception as error:
         raise EngineTaskError(str(error)) from error
     for result in results:
         yield from open_result(result)
-
-
-def require_package() -> None:
-    """Raises:  ModuleNotFoundError without the extra."""
-    import distributed  # noqa: F401
 
 
 @contextmanager

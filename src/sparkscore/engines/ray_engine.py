@@ -108,7 +108,7 @@ def _iterate_results(dataset: Any) -> Iterator[TaskResult]:
         raise PredictError(
             "the actor of a task of Ray ended each time that it was tried",
             "actors that keep running: one ends if it runs out of memory, or if the model crashes it",
-            "see Ray's logs; use smaller batches (scoring.batch_rows), more memory, or model.residency: executor",
+            "see Ray's logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
         ) from error
     except Exception as error:
         raise EngineTaskError(str(error)) from error
@@ -119,11 +119,6 @@ def _stop_dataset(dataset: Any) -> None:
     executor = getattr(dataset, "_current_executor", None)
     if executor is not None:
         executor.shutdown(force=True)
-
-
-def require_package() -> None:
-    """Raises:  ModuleNotFoundError without the extra."""
-    import ray.data  # noqa: F401
 
 
 @contextmanager

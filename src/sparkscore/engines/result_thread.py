@@ -35,7 +35,7 @@ class ResultThread(Generic[Result]):
             raise self._error
 
     def stop(self, interrupt: Callable[[], None], *, seconds: float) -> None:
-        """End the iteration where it still goes on, and wait so long for it; `interrupt` is to end what it waits for."""
+        """End the iteration where it still goes on, and wait so long for that; `interrupt` ends what it waits for."""
         if self._thread.is_alive():
             self._is_stopped.set()
             interrupt()

@@ -5,14 +5,16 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from importlib import import_module
+from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-import sparkscore
 from sparkscore.engines.worker_context import ModelArchive, TaskPlace, enter_task
 from sparkscore.errors import ConfigError, EngineTaskError, SparkscoreError
 from sparkscore.records import StageTask
+
+_RELEASE = str(import_module("sparkscore").__version__)  # by name: its lazy imports are those of all layers
 
 
 class TaskResult(NamedTuple):
@@ -33,7 +35,7 @@ class TaskEnvelope:
     archives: tuple[ModelArchive, ...] = field(repr=False)
     cores: int = 1
     has_gpu: bool = False
-    release: str = sparkscore.__version__
+    release: str = _RELEASE
     python: tuple[int, int] = sys.version_info[:2]
 
     def run(self, number: int, parts: bytes) -> TaskResult:
@@ -51,14 +53,14 @@ class TaskEnvelope:
             rows = [row for batch in task(iter(_decode_parts(parts))) for row in batch.column(0).to_pylist()]
         except SparkscoreError as error:
             return TaskResult(failure=_format_error(error))
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  whatever it is, it leaves as text
             raise RuntimeError(_format_error(error)) from None
         return TaskResult(tuple(row for row in rows if row is not None))
 
     def _find_refusal(self) -> str | None:
         """Tasks are pickled code: both sides have to have the same."""
-        if self.release != sparkscore.__version__:
-            return f"a worker has sparkscore {sparkscore.__version__}, and the driver {self.release}"
+        if self.release != _RELEASE:
+            return f"a worker has sparkscore {_RELEASE}, and the driver {self.release}"
         here = sys.version_info[:2]
         if self.python != here:
             return f"a worker runs Python {here[0]}.{here[1]}, and the driver {self.python[0]}.{self.python[1]}"
@@ -69,7 +71,8 @@ def seal_task(task: StageTask, archives: Sequence[ModelArchive], *, cores: int, 
     """The task, pickled once for all workers. Runs on: driver."""
     from pyspark.serializers import CloudPickleSerializer
 
-    content = CloudPickleSerializer().dumps(task)
+    pickler: Any = CloudPickleSerializer()
+    content: bytes = pickler.dumps(task)
     return TaskEnvelope(content, tuple(archives), cores, has_gpu)
 
 

@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pyspark.resource import ResourceInformation
 from pyspark.taskcontext import TaskContext
@@ -48,8 +49,9 @@ def enter_task(place: TaskPlace, archives: Sequence[ModelArchive]) -> None:
     SparkFiles._root_directory = _provide_archives(archives)  # noqa: SLF001  as pyspark.worker does
     SparkFiles._is_running_on_worker = True  # noqa: SLF001
     resources = {"gpu": ResourceInformation("gpu", [_VISIBLE_GPU])} if place.has_gpu else {}
-    TaskContext._setTaskContext(  # noqa: SLF001
-        TaskContext(partitionId=place.number, attemptNumber=0, cpus=place.cores, resources=resources)
+    context: Any = TaskContext  # its annotations are of what each argument is wrapped in
+    context._setTaskContext(  # noqa: SLF001
+        context(partitionId=place.number, attemptNumber=0, cpus=place.cores, resources=resources)
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from sparkscore.engines.engine_opening import open_engine, require_engine_package
 from sparkscore.errors import ConfigError, ScanUnsupported
 from sparkscore.model.distribution.model_shipping import name_model_archive, zip_model_folder
 from sparkscore.pipelines.shared.pinning import Plan
@@ -29,11 +30,7 @@ def require_engine_fits(attempt: Attempt, plan: Plan, scan: FileScan | None, rea
     engine = attempt.settings.scoring.engine
     if engine == "spark":
         return
-    if engine == "ray":
-        import sparkscore.engines.ray_engine as home
-    else:
-        import sparkscore.engines.dask_engine as home
-    home.require_package()
+    require_engine_package(engine)
     if scan is None:
         raise unreadable_source_error(engine, reason)
     if attempt.stage_store(plan.run).location is None:
@@ -76,12 +73,8 @@ def open_scoring_engine(attempt: Attempt, plan: Plan) -> Iterator[ScoringEngine 
     options = EngineOptions(
         asked.address, asked.workers, asked.worker_cpus or 1.0, asked.worker_gpus or 0.0, attempt.cores
     )
-    if engine == "ray":
-        from sparkscore.engines.ray_engine import open_ray_engine as open_engine
-    else:
-        from sparkscore.engines.dask_engine import open_dask_engine as open_engine
     executed = plan.model.executed or plan.model
     with tempfile.TemporaryDirectory(prefix="sparkscore-") as folder:
         archive = zip_model_folder(Path(executed.path), Path(folder, name_model_archive(executed)))
-        with open_engine(options, [archive]) as opened:
+        with open_engine(engine, options, [archive]) as opened:
             yield opened
