@@ -2,7 +2,7 @@
 another has left."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,8 @@ import pytest
 from deltalake import DeltaTable
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import ConfigError, DeadlinePassed, PredictError
+from sparkscore.engines.worker_context import ModelArchive
+from sparkscore.errors import ConfigError, DeadlinePassed, PredictError, TemporaryError
 from sparkscore.pipelines.score import score
 from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.records import RunReport
@@ -207,9 +208,29 @@ def test_workers_of_dask_that_are_threads_are_refused(many: World, threads: bool
     assert many.version() == -1
 
 
+def elsewhere(path: str, fetch: Callable[[], bytes] | None = None) -> ModelArchive:
+    """The archive as a worker of another machine has it."""
+    return ModelArchive(str(Path("/no-such-folder", Path(path).name)), fetch)
+
+
 def test_a_cluster_of_dask_at_an_address_gets_the_models_files(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
-    monkeypatch.setattr("sparkscore.engines.worker_context.os.access", lambda *given: True)  # here: a local cluster
+    monkeypatch.setattr("sparkscore.engines.dask_engine.ModelArchive", elsewhere)
     with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as one:
         report = run(many, "dask", options={"address": one.scheduler_address})
     assert_published(many, report, source_rows())
+
+
+def test_a_cluster_of_ray_that_was_there_gets_the_models_files(
+    many: World, running_ray: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sparkscore.engines.ray_engine.ModelArchive", elsewhere)
+    assert_published(many, run(many, "ray"), source_rows())
+
+
+def test_nobody_at_the_address_is_an_error_that_a_retry_may_help(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr("sparkscore.engines.dask_engine._CONNECT_TIMEOUT_S", 1)
+    with pytest.raises(TemporaryError, match="no scheduler of Dask answers") as raised:
+        run(many, "dask", options={"address": "tcp://127.0.0.1:1"})
+    assert raised.value.exit_code == 75

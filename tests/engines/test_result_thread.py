@@ -18,10 +18,14 @@ def test_an_error_comes_after_what_was_there_before_it() -> None:
         yield 1
         raise ValueError("of the iterator")
 
-    taken = []
+    ticks, taken = ResultThread(iterate, name="test").ticks(), list[int]()
+
+    def take_all() -> None:
+        for some in ticks:
+            taken.extend(some)
+
     with pytest.raises(ValueError, match="of the iterator"):
-        for some in ResultThread(iterate, name="test").ticks():
-            taken += some
+        take_all()
     assert taken == [1]
 
 

@@ -11,7 +11,7 @@ from sparkscore.errors import ConfigError, ScanUnsupported
 from sparkscore.pipelines.score import score
 from sparkscore.pipelines.scoring import engine_choice
 from sparkscore.pipelines.scoring.plan_preview import preview_plan
-from sparkscore.pipelines.stream import run_stream
+from sparkscore.pipelines.stream import stream
 from tests.world import AS_OF, World
 
 
@@ -63,7 +63,10 @@ def test_a_stage_that_only_spark_can_write_is_refused(
         ({"scoring": {"engine": "ray", "transport": "arrow"}}, "use auto or scan"),
         ({"scoring": {"engine": "dask", "transport": "pandas_udf"}}, "use auto or scan"),
         ({"scoring": {"engine": "ray", "resources": {"gpu": 1}}}, "engine.worker_gpus"),
-        ({"scoring": {"engine": "ray"}, "model": {"by": ["carrier"]}}, "scoring.engine ray with model.by"),
+        (
+            {"scoring": {"engine": "ray"}, "model": {"by": ["carrier"], "uri": "models:/l-{carrier}@c"}},
+            "scoring.engine ray with model.by",
+        ),
         ({"scoring": {"engine": "dask"}, "model": {"reuse": True}}, "scoring.engine dask with model.reuse"),
         ({"engine": {"workers": 2}}, "engine.workers has no effect with scoring.engine spark"),
         ({"scoring": {"engine": "dask"}, "engine": {"worker_gpus": 1}}, "use scoring.engine ray"),
@@ -84,5 +87,5 @@ def test_the_engine_is_no_part_of_what_a_run_is(world: World, engine: str) -> No
 
 def test_a_stream_is_spark_s(world: World) -> None:
     with pytest.raises(ConfigError, match="for a stream") as raised:
-        run_stream(world.spark, world.settings(scoring={"engine": "ray"}))
+        stream(world.spark, world.settings(scoring={"engine": "ray"}))
     assert raised.value.exit_code == 2
