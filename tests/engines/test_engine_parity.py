@@ -22,6 +22,8 @@ from tests.faults.models import Traps
 from tests.pipelines.test_chunks import one_file_away
 from tests.world import AS_OF, Registry, World, assert_published, source_rows
 
+pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's and Dask's own, of what they do themselves
+
 OTHERS = ("ray", "dask")
 ENGINES = ("spark", *OTHERS)
 OWN_COLUMNS = ("scored_at",)
@@ -88,7 +90,7 @@ def test_a_run_is_the_same_whoever_has_scored_it(
         counted[1].free()
     (predictions, rejects, own), counts = seen["spark"]
     (found, found_rejects, found_own), found_counts = seen[engine]
-    assert counts[2] >= 2
+    assert (counts[2] or 0) >= 2
     assert (found_counts, found_own, found_rejects) == (counts, own, rejects)
     assert found.equals(predictions)
 
