@@ -48,7 +48,8 @@ class DaskEngine:
         try:
             while pending:
                 try:
-                    done = wait(pending, timeout=_TICK_S, return_when="FIRST_COMPLETED").done
+                    with self.client.as_current():  # it is nobody's default
+                        done = wait(pending, timeout=_TICK_S, return_when="FIRST_COMPLETED").done
                 except TimeoutError:
                     done = set()
                 pending -= done
