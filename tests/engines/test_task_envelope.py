@@ -11,7 +11,14 @@ import pyarrow as pa
 import pytest
 from pyspark import SparkFiles, TaskContext
 
-from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_result, seal_task
+from sparkscore.engines.task_envelope import (
+    TaskEnvelope,
+    TaskResult,
+    encode_parts,
+    open_result,
+    open_results,
+    seal_task,
+)
 from sparkscore.engines.worker_context import ModelArchive, TaskPlace, enter_task
 from sparkscore.errors import ConfigError, EngineTaskError, PredictError
 from sparkscore.model.host.resident_model import task_gpu_address
@@ -70,6 +77,13 @@ def test_an_error_of_the_suite_comes_back_as_what_it_is_and_nothing_is_tried_aga
     assert isinstance(found, PredictError)
     assert found.found == "the model raised something"
     assert recover_task_error(raised.value, "of another attempt") is None
+
+
+def test_what_others_have_done_is_there_before_the_error_of_one() -> None:
+    results = open_results([TaskResult((b"a",)), TaskResult(failure="a traceback"), TaskResult((b"b",))])
+    assert next(results) == [b"a", b"b"]
+    with pytest.raises(EngineTaskError, match="a traceback"):
+        next(results)
 
 
 def test_another_error_is_left_to_the_engine_which_tries_again() -> None:

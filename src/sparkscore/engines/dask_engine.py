@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_result, seal_task
+from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_results, seal_task
 from sparkscore.engines.worker_context import ModelArchive
 from sparkscore.errors import ConfigError, EngineTaskError, PredictError, TemporaryError
 from sparkscore.records import EngineOptions, StageTask
@@ -53,7 +53,7 @@ class DaskEngine:
                 except TimeoutError:
                     done = set()
                 pending -= done
-                yield [report for future in done for report in _take_reports(future)]
+                yield from open_results(result for future in done for result in _take_results(future))
         finally:
             self.client.cancel([*pending])
 
@@ -63,11 +63,12 @@ def _run_partition(parts: Sequence[tuple[int, bytes]], envelope: TaskEnvelope) -
     return [envelope.run(number, content) for number, content in parts]
 
 
-def _take_reports(future: Any) -> Iterator[bytes]:
+def _take_results(future: Any) -> list[TaskResult]:
     from distributed import KilledWorker
 
     try:
         results: list[TaskResult] = future.result()
+        return results
     except KilledWorker as error:
         raise PredictError(
             f"the worker of a task of Dask ended each time that it was tried ({error.last_worker.address})",
@@ -76,8 +77,6 @@ def _take_reports(future: Any) -> Iterator[bytes]:
         ) from error
     except Exception as error:
         raise EngineTaskError(str(error)) from error
-    for result in results:
-        yield from open_result(result)
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 
 from sparkscore.engines.result_thread import ResultThread
-from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_result, seal_task
+from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_results, seal_task
 from sparkscore.engines.worker_context import ModelArchive
 from sparkscore.errors import ConfigError, EngineTaskError, PredictError, TemporaryError
 from sparkscore.records import EngineOptions, StageTask
@@ -48,7 +48,7 @@ class RayEngine:
         results = ResultThread(partial(_iterate_results, dataset), name="sparkscore-ray")
         try:
             for ended in results.ticks():
-                yield [report for result in ended for report in open_result(result)]
+                yield from open_results(ended)
         finally:
             # what this process has started ends with the block; nobody waits for actors that have not come up
             results.stop(partial(_stop_dataset, dataset), seconds=0.0 if self.is_own else _STOP_TIMEOUT_S)

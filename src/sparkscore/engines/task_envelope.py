@@ -3,7 +3,7 @@
 import pickle
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -99,6 +99,26 @@ def open_result(result: TaskResult) -> list[bytes]:
     if result.failure is not None:
         raise EngineTaskError(result.failure)
     return list(result.reports)
+
+
+def open_results(results: Iterable[TaskResult]) -> Iterator[list[bytes]]:
+    """The reports of all that have ended well; what one of the others was in the way of comes after them.
+
+    Runs on: driver.
+    Raises:  as `open_result`, or whatever the iteration raises.
+    """
+    reports, first = list[bytes](), list[Exception]()
+    ended = iter(results)
+    while True:
+        try:
+            reports += open_result(next(ended))
+        except StopIteration:
+            break
+        except Exception as error:  # noqa: BLE001  raised below: what others have done is kept
+            first.append(error)
+    yield reports
+    if first:
+        raise first[0]
 
 
 def _decode_parts(parts: bytes) -> list[pa.RecordBatch]:
