@@ -63,20 +63,22 @@ def _run_partition(parts: Sequence[tuple[int, bytes]], envelope: TaskEnvelope) -
     return [envelope.run(number, content) for number, content in parts]
 
 
-def _take_results(future: Any) -> list[TaskResult]:
+def _take_results(future: Any) -> list[TaskResult | Exception]:
+    """What the task of a future has told, or the error that it has ended with."""
     from distributed import KilledWorker
 
-    try:
-        results: list[TaskResult] = future.result()
-        return results
-    except KilledWorker as error:
-        raise PredictError(
-            f"the worker of a task of Dask ended each time that it was tried ({error.last_worker.address})",
-            "workers that keep running: one ends if it runs out of memory, or if the model crashes it",
-            "see the workers' logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
-        ) from error
-    except Exception as error:
-        raise EngineTaskError(str(error)) from error
+    error: Exception = future.exception()
+    if error is None:
+        return list(future.result())
+    if isinstance(error, KilledWorker):
+        return [
+            PredictError(
+                f"the worker of a task of Dask ended each time that it was tried ({error.last_worker.address})",
+                "workers that keep running: one ends if it runs out of memory, or if the model crashes it",
+                "see the workers' logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
+            )
+        ]
+    return [EngineTaskError(str(error))]
 
 
 @contextmanager

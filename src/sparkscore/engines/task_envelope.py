@@ -84,12 +84,14 @@ def encode_parts(parts: pa.RecordBatch) -> bytes:
     return bytes(sink.getvalue())
 
 
-def open_result(result: TaskResult) -> list[bytes]:
+def open_result(result: TaskResult | Exception) -> list[bytes]:
     """The reports of a task that has ended well.
 
     Runs on: driver.
-    Raises:  EngineTaskError, ConfigError.
+    Raises:  EngineTaskError, ConfigError, or the error that it is.
     """
+    if isinstance(result, Exception):
+        raise result
     if result.refusal is not None:
         raise ConfigError(
             result.refusal,
@@ -101,19 +103,16 @@ def open_result(result: TaskResult) -> list[bytes]:
     return list(result.reports)
 
 
-def open_results(results: Iterable[TaskResult]) -> Iterator[list[bytes]]:
+def open_results(results: Iterable[TaskResult | Exception]) -> Iterator[list[bytes]]:
     """The reports of all that have ended well; what one of the others was in the way of comes after them.
 
     Runs on: driver.
-    Raises:  as `open_result`, or whatever the iteration raises.
+    Raises:  as `open_result`.
     """
     reports, first = list[bytes](), list[Exception]()
-    ended = iter(results)
-    while True:
+    for result in results:
         try:
-            reports += open_result(next(ended))
-        except StopIteration:
-            break
+            reports += open_result(result)
         except Exception as error:  # noqa: BLE001  raised below: what others have done is kept
             first.append(error)
     yield reports
