@@ -1,6 +1,7 @@
 """Dask runs the tasks: a partition each, by `map_partitions`, on workers of one thread."""
 
 import logging
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from sparkscore.records import EngineOptions, StageTask
 _TRIES = 4
 """Of a task, as Spark has it (spark.task.maxFailures)."""
 _TICK_S = 0.5
+_NO_WORKERS_S = 120.0
 _CONNECT_TIMEOUT_S = 30
 
 
@@ -44,9 +46,10 @@ class DaskEngine:
         bag = dask.bag.from_sequence([*enumerate(map(encode_parts, parts))], npartitions=len(parts))
         scored = bag.map_partitions(_run_partition, envelope)
         futures = self.client.compute(scored.to_delayed(), retries=_TRIES - 1)
-        pending = set(futures)
+        pending, alive_s = set(futures), time.monotonic()
         try:
             while pending:
+                alive_s = _require_workers(self.client, alive_s)
                 try:
                     with self.client.as_current():  # it is nobody's default
                         done = wait(pending, timeout=_TICK_S, return_when="FIRST_COMPLETED").done
@@ -56,6 +59,23 @@ class DaskEngine:
                 yield from open_results(result for future in done for result in _take_results(future))
         finally:
             self.client.cancel([*pending])
+
+
+def _require_workers(client: Any, alive_s: float) -> float:
+    """When there was a worker last, by the monotonic clock: tasks of a cluster without any would wait for ever.
+
+    Raises:  TemporaryError.
+    """
+    now = time.monotonic()
+    if client.scheduler_info(n_workers=1)["workers"]:
+        return now
+    if now - alive_s > _NO_WORKERS_S:
+        raise TemporaryError(
+            f"the cluster of Dask has had no worker for {_NO_WORKERS_S:.0f} s",
+            "workers that are started again where they end",
+            "see the workers' logs, and run it again: it continues from the chunks that were kept",
+        )
+    return alive_s
 
 
 def _run_partition(parts: Sequence[tuple[int, bytes]], envelope: TaskEnvelope) -> list[TaskResult]:
