@@ -87,7 +87,7 @@ def _take_results(future: Any) -> list[TaskResult | Exception]:
     """What the task of a future has told, or the error that it has ended with."""
     from distributed import KilledWorker
 
-    error: Exception = future.exception()
+    error: Exception | None = future.exception()
     if error is None:
         return list(future.result())
     if isinstance(error, KilledWorker):
