@@ -72,7 +72,7 @@ class RayEngine:
             return tasks.map_batches(
                 _StageActor,
                 fn_constructor_args=(envelope,),
-                batch_size=None,
+                batch_size=1,  # a task; with GPUs Ray wants it said
                 batch_format="pyarrow",
                 compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
                 num_cpus=options.worker_cpus,
