@@ -43,6 +43,8 @@ settings.register_profile("sparkscore", deadline=None, suppress_health_check=[He
 settings.load_profile("sparkscore")
 
 SLOW = (
+    "tests/engines/test_engine_parity.py",
+    "tests/engines/test_engine_tasks.py",
     "tests/faults/test_at_once.py",
     "tests/faults/test_killed.py",
     "tests/faults/test_killed_chunks.py",

@@ -35,6 +35,8 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "llm": ("workloads/endpoints/",),
     "ui": ("ui/", "cli/ui_verb.py"),
     "demo": ("demo/",),
+    "ray": ("engines/",),
+    "dask": ("engines/",),
 }
 """Where modules of an extra may be imported: folders of the package."""
 COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}

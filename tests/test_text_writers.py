@@ -89,6 +89,7 @@ DATA = {
     "model/environment/environment_folder.py": {"write_text"},
     "model/environment/package_tools.py": {"write_text"},
     "pipelines/pack_env.py": {"write_text"},
+    "engines/worker_context.py": {"write_bytes"},  # the zip of a model
     "spark/package_shipping.py": {"write_bytes"},  # sparkscore itself
     "spark/split_frame.py": {"create_frame"},
     "spark/active_session.py": {"createDataFrame"},  # what create_frame is given

@@ -219,6 +219,12 @@ class ScanUnsupported(SparkscoreError):
         super().__init__(found, expected, do)
 
 
+class EngineTaskError(SparkscoreError):
+    """What a task raised in a worker of another engine, and is no error of the suite: its traceback."""
+
+    remedy = "look at the worker's log; a task of Spark may do better: `scoring.engine: spark`"
+
+
 class GateFailed(SparkscoreError):
     """Expectations that the data did not meet; nothing was published."""
 

@@ -19,6 +19,7 @@ from sparkscore.pipelines.scoring.empty_source import (
     finish_run_without_groups,
     finish_unchanged_run,
 )
+from sparkscore.pipelines.scoring.engine_choice import is_other_engine, require_engine_fits
 from sparkscore.pipelines.scoring.one_pass import PassPlan, plan_pass
 from sparkscore.pipelines.scoring.remembered_batches import recall_batch_limits
 from sparkscore.pipelines.scoring.run_limits import RunLimits
@@ -127,6 +128,7 @@ def _prepare_scoring(attempt: Attempt, plan: Plan) -> _PreparedScoring:
     check_exports(attempt, plan.contract.schema)
     challengers = pin_challengers(attempt, plan)
     choice = choose_transport(attempt, plan)
+    require_engine_fits(attempt, plan, choice.scan, choice.reason)
     rows = survey_source_rows(attempt, plan, choice)
     attempt.report = dataclasses.replace(attempt.report, rows_read=rows.exact)
     return _PreparedScoring(choice, rows, challengers)
@@ -179,7 +181,7 @@ def _score_and_stage(
     restart: bool,
 ) -> Stage:
     """The complete stage: what attempts with equal pins have left, and the rows scored now."""
-    store, counters = attempt.stage_store(plan.run), Counters(attempt.spark)
+    store, counters = attempt.stage_store(plan.run), Counters(attempt.spark, travels=is_other_engine(attempt.settings))
     with attempt.phase("score_and_stage"):
         earlier = store.load_progress()
         if restart and earlier.has_started:

@@ -63,6 +63,7 @@ from sparkscore.records.derived_columns import (
     order_in_levels,
     select_needed_outputs,
 )
+from sparkscore.records.engine_records import EngineOptions, ScoringEngine, StageTask
 from sparkscore.records.environment_records import PackedEnvironment
 from sparkscore.records.export_records import (
     ExportedRun,
@@ -265,6 +266,7 @@ __all__ = [
     "DecayFinding",
     "DerivedColumn",
     "Drift",
+    "EngineOptions",
     "EvaluatedWindow",
     "EvaluationReport",
     "EvaluationStatus",
@@ -364,6 +366,7 @@ __all__ = [
     "SampledSummary",
     "ScoredPart",
     "ScoredRows",
+    "ScoringEngine",
     "SelectElement",
     "SelectField",
     "Sigmoid",
@@ -377,6 +380,7 @@ __all__ = [
     "SplitPosition",
     "SplitReader",
     "Stage",
+    "StageTask",
     "StagedFile",
     "StreamReport",
     "StreamStatus",

@@ -25,11 +25,16 @@ _MODEL_COUNT_PREFIX = "model_count:"
 
 
 class Counters:
-    """Rows, batches, loads and seconds so far. A task that is tried again counts again."""
+    """Rows, batches, loads and seconds so far. A task that is tried again counts again.
 
-    def __init__(self, spark: SparkSession) -> None:
+    `travels`: what tasks count comes back with their rows, as over Connect: another engine knows no accumulators.
+    """
+
+    def __init__(self, spark: SparkSession, *, travels: bool = False) -> None:
         self._sums: Accumulator[dict[str, float]] | TravellingSums = (
-            TravellingSums() if is_connect_session(spark) else spark.sparkContext.accumulator({}, _CounterSumParam())
+            TravellingSums()
+            if travels or is_connect_session(spark)
+            else spark.sparkContext.accumulator({}, _CounterSumParam())
         )
 
     def add_batch(self, rows: int, seconds: float) -> None:

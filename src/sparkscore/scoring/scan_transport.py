@@ -7,19 +7,26 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
 
 from sparkscore.errors import BatchTimeout
 from sparkscore.model.distribution.shipped_model import ShippedModel
-from sparkscore.records import FileScan, PartRows, ScoredPart, SplitPart, SplitReader, TableLocation
+from sparkscore.records import (
+    FileScan,
+    PartRows,
+    ScoredPart,
+    ScoringEngine,
+    SplitPart,
+    SplitReader,
+    TableLocation,
+)
 from sparkscore.scoring.arrow_transport import map_stage_rows
 from sparkscore.scoring.challengers_of_part import ChallengersOfPart, PassChallenger
-from sparkscore.scoring.part_reports import REPORT_SCHEMA, PartReporter, open_part_reports
+from sparkscore.scoring.part_reports import REPORT_SCHEMA, PartReporter
+from sparkscore.scoring.scan_jobs import EngineScanJobs, ScanJobs, SparkScanJobs
 from sparkscore.scoring.stage_rows import BatchFunction, StageRowScorer
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.scoring.task_models import end_task_models, ending_models, model_wait_s
@@ -32,14 +39,7 @@ from sparkscore.scoring.task_sizing import (
     longest_part_s,
     remaining_part,
 )
-from sparkscore.spark.background_job import run_in_background
-from sparkscore.spark.split_frame import (
-    create_part_frame,
-    create_split_frame,
-    iterate_parts,
-    iterate_splits,
-    split_evenly,
-)
+from sparkscore.spark.split_frame import create_split_frame, iterate_parts, iterate_splits, split_evenly
 from sparkscore.spark.task_profiles import TaskProfile, plan_task_profile
 from sparkscore.stage.file_writer import write_stage_files
 from sparkscore.stage.part_summaries import PartSummaries
@@ -57,23 +57,30 @@ def stage_scan_parts(  # noqa: PLR0913  what is read, what is done with it, and 
     tasks: TaskProfile | None = None,
     challengers: Callable[[], Sequence[PassChallenger]] = tuple,
     check_between_jobs: Callable[[], None] | None = None,
+    engine: ScoringEngine | None = None,
 ) -> Generator[list[ScoredPart], None, None]:
     """Read, score and write these parts; yields the finished ones about twice a second.
 
     Leaving it early stops the job. `commit_interval_s`: how often
     finished work must be committed; no task takes much longer. `tasks`: what each gets; None: as the session has it.
     `challengers`: those that get the rows of the next job, too. `check_between_jobs`: asked before each job but the
-    first; with it a job has one task per slot, so that an error of it costs no work.
+    first; with it a job has one task per slot, so that an error of it costs no work. `engine`: who runs the tasks in
+    the place of Spark; `tasks` is of Spark's alone.
 
     Jobs:    one Spark job with a task per slot, each of which stops after `TASK_S` (`task_sizing`), between two
              batches, unless it would finish in the same time again; more jobs for what they leave, cut and
              distributed by the pace of the earlier ones. None for no parts.
-    Runs on: driver; its tasks run on executors.
+             Of an engine that keeps no workers the first job has a task per part.
+    Runs on: driver; its tasks run on executors, or in the engine's workers.
     Raises:  ScanUnsupported, ConfigError, PredictError, RowsNotPredicted, BatchTimeout naming the split, AccessDenied,
              TemporaryError, as text of a failed task.
     """
-    tasks = tasks or plan_task_profile(spark, {})
-    running = _RunningScan(spark, scan, scorer, location, key=key, commit_interval_s=commit_interval_s, tasks=tasks)
+    jobs: ScanJobs = (
+        SparkScanJobs(spark, scan, scorer.counters, tasks or plan_task_profile(spark, {}))
+        if engine is None
+        else EngineScanJobs(engine, scan, scorer.counters, scorer.model.secret)
+    )
+    running = _RunningScan(jobs, scan, scorer, location, key=key, commit_interval_s=commit_interval_s)
     running.choose_challengers, running.check_between_jobs = challengers, check_between_jobs
     yield from running.score_parts(list(parts))
 
@@ -83,19 +90,16 @@ class _RunningScan:
 
     def __init__(
         self,
-        spark: SparkSession,
+        jobs: ScanJobs,
         scan: FileScan,
         scorer: StageRowScorer,
         location: TableLocation,
         *,
         key: str,
         commit_interval_s: float,
-        tasks: TaskProfile,
     ) -> None:
-        self._spark, self._scan, self._scorer, self._location = spark, scan, scorer, location
-        self._key, self._commit_interval_s = key, commit_interval_s
-        self._profile, self._slots = tasks.profile, tasks.slots
-        self._reports = open_part_reports(spark, scorer.counters)
+        self._jobs, self._scan, self._scorer, self._location = jobs, scan, scorer, location
+        self._key, self._commit_interval_s, self._slots = key, commit_interval_s, jobs.slots
         self.choose_challengers: Callable[[], Sequence[PassChallenger]] = tuple
         self.check_between_jobs: Callable[[], None] | None = None
         self._pace = Pace()
@@ -124,6 +128,8 @@ class _RunningScan:
         return planned[: self._slots], planned[self._slots :]
 
     def _plan_tasks(self, remaining: Sequence[SplitPart]) -> list[list[SplitPart]]:
+        if not self._pace.splits and not self._jobs.keeps_workers:  # a second job would load the model once more
+            return [[part] for part in remaining]
         if not self._pace.splits:
             return split_evenly(remaining, min(self._slots, len(remaining)))
         parts = cut_parts(
@@ -137,28 +143,23 @@ class _RunningScan:
         return assign_parts(parts, pace=self._pace, slots=self._slots)
 
     def _run_job(self, tasks: Sequence[Sequence[SplitPart]]) -> Generator[list[ScoredPart], None, None]:
+        is_one_job = not self._jobs.keeps_workers and not self._pace.splits  # nothing is left for workers that are idle
         allowance = choose_allowance(
             len(tasks),
-            slots=self._slots,
+            slots=len(tasks) if is_one_job else self._slots,
             commit_interval_s=self._commit_interval_s,
-            is_pace_known=bool(self._pace.splits),
+            is_pace_known=bool(self._pace.splits) or is_one_job,
         )
         task = _StageWriterTask(
             self._scan.reader,
             self._scorer,
             self._location,
             self._key,
-            self._reports.reporter,
+            self._jobs.reporter,
             allowance,
             tuple(self.choose_challengers()),
         )
-        frame = create_part_frame(self._spark, self._scan.splits, tasks).mapInArrow(
-            task, from_arrow_schema(REPORT_SCHEMA), profile=self._profile
-        )
-        with run_in_background(self._spark, partial(self._reports.run_tasks, frame)) as job:
-            for _ in job.ticks():
-                yield self._reports.take_new_reports()
-            job.result()
+        yield from self._jobs.run_tasks(task, tasks)
 
     def _update_pace(self, scored: Sequence[ScoredPart]) -> None:
         self._pace = self._pace.add_parts(scored)

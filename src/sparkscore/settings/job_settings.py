@@ -16,6 +16,7 @@ from sparkscore.records import json_digest
 from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.schemas import REASON_NAMES
 from sparkscore.settings.challenger_settings import ChallengerSettings, find_repeated_challengers
+from sparkscore.settings.engine_settings import EngineSettings, find_engine_problem
 from sparkscore.settings.exploded_view_settings import find_view_problems
 from sparkscore.settings.feature_settings import describe_features
 from sparkscore.settings.frozen_settings import FrozenSettings, list_changed_settings
@@ -93,6 +94,7 @@ class Settings(FrozenSettings):
     model: ModelSettings
     llm: LlmSettings = LlmSettings()
     scoring: ScoringSettings = ScoringSettings()
+    engine: EngineSettings = EngineSettings()
     gate: GateSettings = GateSettings()
     output: OutputSettings
     reasons: ReasonsSettings | None = Field(
@@ -138,6 +140,21 @@ class Settings(FrozenSettings):
             idle = [name for name in list_changed_settings(self.model) if name in _NO_ENDPOINT_SETTINGS]
             if idle:
                 raise ValueError(f"model.{', model.'.join(idle)} has no effect with a section llm")
+        return self
+
+    @model_validator(mode="after")
+    def _check_engine(self) -> Self:
+        engine = self.scoring.engine
+        problem = find_engine_problem(engine, self.engine)
+        if problem is not None:
+            raise ValueError(problem)
+        needs_spark = {"model.by": self.model.by, "model.reuse": self.model.reuse, "section llm": self.llm.is_used}
+        taken = [name for name, is_set in needs_spark.items() if is_set]
+        if engine != "spark" and taken:
+            raise ValueError(
+                f"scoring.engine {engine} with {taken[0]}, for which Spark brings the rows together; use scoring.engine"
+                " spark"
+            )
         return self
 
     @field_validator("challengers")

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from sparkscore.records import BatchLimits
 from sparkscore.settings.accelerator_settings import find_resource_problem
+from sparkscore.settings.engine_settings import EngineName
 from sparkscore.settings.frozen_settings import RELATIVE_PATH_NOTE, FrozenSettings
 
 MAX_TIMEOUT_S = 2_592_000
@@ -21,6 +22,11 @@ class ScoringSettings(FrozenSettings):
 
     transport: Literal["auto", "pandas_udf", "arrow", "scan"] = Field(
         default="auto", description="how rows reach the model"
+    )
+    engine: EngineName = Field(
+        default="spark",
+        description="who runs the tasks that score: spark, or Ray Data or Dask beside it (section engine), which read"
+        " the source's files themselves; the rest of a run is Spark's",
     )
     batch_rows: Annotated[int, Field(ge=1, le=10_000_000)] | Literal["auto"] = Field(
         default="auto",
@@ -88,6 +94,16 @@ class ScoringSettings(FrozenSettings):
             raise ValueError(problem)
         if self.resources and self.transport == "pandas_udf":
             raise ValueError("resources with the transport pandas_udf: Spark gives its tasks no profile; use arrow")
+        if self.engine != "spark" and self.transport not in ("auto", "scan"):
+            raise ValueError(
+                f"engine {self.engine} with the transport {self.transport}, which Spark's tasks alone have; use auto or"
+                " scan, or engine spark"
+            )
+        if self.engine != "spark" and self.resources:
+            raise ValueError(
+                f"resources are of Spark's tasks, and engine is {self.engine}; use engine.worker_gpus and"
+                " engine.worker_cpus with ray, or engine spark"
+            )
         if self.budgets and self.transport == "pandas_udf":
             raise ValueError("budgets with the transport pandas_udf: it keeps no chunks; use auto or arrow")
         return self

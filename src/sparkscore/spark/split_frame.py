@@ -53,8 +53,13 @@ def create_part_frame(
 
     Jobs:    none.
     """
+    return PartFrame(spark, batch_task_parts(splits, tasks))
+
+
+def batch_task_parts(splits: Sequence[bytes], tasks: Sequence[Sequence[SplitPart]]) -> tuple[pa.RecordBatch, ...]:
+    """The parts of each task as one batch, each part with its split."""
     rows = ([_to_part_row(part) | {"content": splits[part.split]} for part in task] for task in tasks)
-    return PartFrame(spark, tuple(pa.RecordBatch.from_pylist(task, _PART_SCHEMA) for task in rows))
+    return tuple(pa.RecordBatch.from_pylist(task, _PART_SCHEMA) for task in rows)
 
 
 @dataclass(frozen=True, slots=True)

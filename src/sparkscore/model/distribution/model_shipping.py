@@ -40,9 +40,14 @@ def ship_model(spark: SparkSession, model: PinnedModel, configured: ShippedModel
     Raises:  TemporaryError where Spark's own folder has no space for it.
     """
     executed = model.executed or model
-    name = f"sparkscore-{executed.digest}.zip"
+    name = name_model_archive(executed)
     _send_archive(spark, name, lambda target: zip_model_folder(Path(executed.path), target))
     return replace(configured, archive=name)
+
+
+def name_model_archive(executed: PinnedModel) -> str:
+    """The name of the zip of a model's files."""
+    return f"sparkscore-{executed.digest}.zip"
 
 
 def configure_shipped_model(

@@ -12,6 +12,7 @@ from pyspark.sql import functions as F
 
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.lifecycle import Decision
+from sparkscore.pipelines.scoring.engine_choice import require_engine_fits
 from sparkscore.pipelines.scoring.gate_order import GateOrder
 from sparkscore.pipelines.scoring.one_pass import plan_gate_order
 from sparkscore.pipelines.scoring.source_texts import feature_lines, filter_text, increment_lines, unlanded_source_text
@@ -73,6 +74,7 @@ def preview_plan(
             return _finish_unlanded_preview(attempt, decision, planned)
         check_exports(attempt, planned.contract.schema)
         way = choose_transport(attempt, planned)
+        require_engine_fits(attempt, planned, way.scan, way.reason)
         attempt.report_transport(way.transport, way.reason)
         order = plan_gate_order(attempt, planned, way, None if way.scan is None else way.scan.rows)
         beside = describe_challengers(pin_challengers(attempt, planned, copies=copies))

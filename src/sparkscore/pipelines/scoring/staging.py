@@ -1,7 +1,7 @@
 """The one place where rows are scored: by the chosen transport, into the stage, chunk by chunk."""
 
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -13,6 +13,11 @@ from sparkscore.expressions.arrow_evaluator import ArrowDerivation
 from sparkscore.expressions.derived_inputs import bind_zone_offsets
 from sparkscore.ingest import snapshot as ingest
 from sparkscore.ingest.row_positions import is_row_plan
+from sparkscore.pipelines.scoring.engine_choice import (
+    is_other_engine,
+    open_scoring_engine,
+    refuse_scan_fallback,
+)
 from sparkscore.pipelines.scoring.frame_challengers import FrameChallengers
 from sparkscore.pipelines.scoring.frame_chunks import reset_stage, stage_frame_chunks
 from sparkscore.pipelines.scoring.one_pass import PassPlan
@@ -93,6 +98,7 @@ class _StageScorer:
             if self._further_columns:  # perhaps of a column that is read for a gate alone
                 alone = replace(self.work, summaries=self._summaries_of_inputs, challengers=())
                 return replace(self, work=alone).score_missing(self._store.load_progress())
+            refuse_scan_fallback(self.attempt, unsure)
             self.attempt.warn(f"the scan stopped and Spark reads the files instead: {unsure.found}")
             self._report_choice(TransportChoice("arrow", f"no scan: {unsure.found}"))
             return self._score_by_frame(self._store.load_progress(), "arrow")
@@ -186,7 +192,8 @@ class _StageScorer:
 
     def _score_by_scan(self, earlier: StageProgress, files: FileScan) -> StageProgress:
         spark, store = self.attempt.spark, self._store
-        rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters), store.location
+        by_engine = is_other_engine(self.attempt.settings)
+        rows, location = prepare_stage_rows(self.attempt, self.plan, self.counters, by_engine=by_engine), store.location
         rows = replace(rows, summaries=self.work.summaries, derive=self._arrow_derivation())
         tasks = plan_task_profile(spark, self.attempt.settings.scoring.resources)
         if location is None:
@@ -200,36 +207,39 @@ class _StageScorer:
         chunks = ChunkCommitter(
             store, location, schema=rows.schema, scan=files, progress=earlier, on_chunk=self.work.on_chunk
         )
-        challengers = PassChallengers(self.work.challengers, files)
+        # of another engine they get a pass of their own, after the publication: their files are not there
+        challengers = PassChallengers(() if by_engine else self.work.challengers, files)
         key, every_s = self.attempt.settings.output_keys[0], self.attempt.settings.scoring.chunk_minutes * _MINUTE_S
-        missing, last_missing = chunks.missing, None
-        while missing and missing != last_missing:  # again where another attempt was faster with some of it
-            try:
-                parts = scan_transport.stage_scan_parts(
-                    spark,
-                    files,
-                    rows,
-                    location,
-                    parts=missing,
-                    key=key,
-                    commit_interval_s=every_s,
-                    tasks=tasks,
-                    challengers=challengers.choose_running,
-                    check_between_jobs=partial(self._check_budgets, chunks) if self.limits.budgets else None,
-                )
-                with closing(parts) as done:
-                    for scored in done:
-                        chunks.add(scored, every_s=every_s)
-                        challengers.add(scored, every_s=every_s)
-                        self.limits.check(rejected=chunks.rejected)
-            except Exception as error:
-                if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
-                    chunks.try_commit()
-                    challengers.commit()
-                raise
-            chunks.commit()
-            challengers.commit()
-            missing, last_missing = chunks.missing, missing
+        with open_scoring_engine(self.attempt, self.plan) if chunks.missing else nullcontext() as engine:
+            missing, last_missing = chunks.missing, None
+            while missing and missing != last_missing:  # again where another attempt was faster with some of it
+                try:
+                    parts = scan_transport.stage_scan_parts(
+                        spark,
+                        files,
+                        rows,
+                        location,
+                        parts=missing,
+                        key=key,
+                        commit_interval_s=every_s,
+                        tasks=tasks,
+                        engine=engine,
+                        challengers=challengers.choose_running,
+                        check_between_jobs=partial(self._check_budgets, chunks) if self.limits.budgets else None,
+                    )
+                    with closing(parts) as done:
+                        for scored in done:
+                            chunks.add(scored, every_s=every_s)
+                            challengers.add(scored, every_s=every_s)
+                            self.limits.check(rejected=chunks.rejected)
+                except Exception as error:
+                    if not isinstance(recover_task_error(error, self.attempt.secret), ScanUnsupported):
+                        chunks.try_commit()
+                        challengers.commit()
+                    raise
+                chunks.commit()
+                challengers.commit()
+                missing, last_missing = chunks.missing, missing
         return self._require_complete(chunks)
 
     def _arrow_derivation(self) -> ArrowDerivation | None:

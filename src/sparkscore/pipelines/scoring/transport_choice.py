@@ -18,7 +18,11 @@ from sparkscore.gate.row_rules import (
 )
 from sparkscore.ingest.file_listing import plan_file_scan
 from sparkscore.ingest.file_ranges import MIN_SPLIT_BYTES, OPEN_COST_BYTES
-from sparkscore.model.distribution.model_shipping import configure_shipped_model, ship_model
+from sparkscore.model.distribution.model_shipping import (
+    configure_shipped_model,
+    name_model_archive,
+    ship_model,
+)
 from sparkscore.model.signature.model_inputs import NULLABLE_INTEGERS_CONF
 from sparkscore.model.trust.mlmodel_file import read_mlmodel, read_wanted_rows
 from sparkscore.pipelines.scoring.grouped_scoring import score_grouped_frame
@@ -115,8 +119,11 @@ def _check_session_integers(attempt: Attempt, plan: Plan, transport: str) -> Non
         check_nullable_integers(attempt.spark, plan.model.inputs, "use scoring.transport: arrow")
 
 
-def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False) -> StageRowScorer:
-    """What tasks do with source rows, for the transports in Arrow. `by_spark`: Spark has judged each row already."""
+def prepare_stage_rows(
+    attempt: Attempt, plan: Plan, counters: Counters, *, by_spark: bool = False, by_engine: bool = False
+) -> StageRowScorer:
+    """What tasks do with source rows, for the transports in Arrow. `by_spark`: Spark has judged each row already.
+    `by_engine`: another engine brings the model's files."""
     model, own_s = attempt.settings.model, attempt.process_timeout
     asks_endpoint = model.uri.startswith(ENDPOINT_SCHEME)  # each prediction is paid, and none is made twice
     configured = configure_shipped_model(
@@ -127,8 +134,10 @@ def prepare_stage_rows(attempt: Attempt, plan: Plan, counters: Counters, *, by_s
         repeat_rows=0 if own_s is not None or asks_endpoint else attempt.settings.scoring.repeat_rows,
         sensitive=bool(attempt.settings.source.sensitive),
     )
-    # the models of groups are sent together
-    shipped = ship_model(attempt.spark, plan.model, configured) if plan.groups is None else configured
+    if by_engine:
+        shipped = replace(configured, archive=name_model_archive(plan.model.executed or plan.model))
+    else:  # the models of groups are sent together
+        shipped = ship_model(attempt.spark, plan.model, configured) if plan.groups is None else configured
     batches = attempt.batches or attempt.settings.scoring.batch_limits
     nullable = _executed_nullable_parts(plan) if attempt.settings.scoring.reject_null_predictions else None
     return StageRowScorer(

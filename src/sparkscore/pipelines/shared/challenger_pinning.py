@@ -86,7 +86,7 @@ def _open_challenger(attempt: Attempt, settings: ChallengerSettings) -> Challeng
         process_timeout=settings.timeout,
         standby=None,
     )
-    return Challenger(settings, child, Counters(attempt.spark))
+    return Challenger(settings, child, Counters(attempt.spark, travels=attempt.settings.scoring.engine != "spark"))
 
 
 def _pin_challenger(challenger: Challenger, champion: Plan, uri: str | None, copies: str | None) -> None:

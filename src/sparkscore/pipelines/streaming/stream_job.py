@@ -109,6 +109,12 @@ def _refuse_settings_without_effect(settings: Settings) -> None:
             "a stream without source.features",
             "join the features upstream, or score by `score`, which joins them as of each row's time",
         )
+    if settings.scoring.engine != "spark":
+        raise ConfigError(
+            f"scoring.engine: {settings.scoring.engine} for a stream, whose micro-batches would each wait for workers",
+            "scoring.engine: spark",
+            "leave it out, or score by `score`",
+        )
     named = [
         name
         for name, is_set in {

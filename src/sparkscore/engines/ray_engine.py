@@ -1,0 +1,212 @@
+"""Ray Data runs the tasks: `map_batches` with a pool of actors, each of which has the model."""
+
+import logging
+import os
+import warnings
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+import pyarrow as pa
+
+from sparkscore.engines.result_thread import ResultThread
+from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_results, seal_task
+from sparkscore.engines.worker_context import ModelArchive
+from sparkscore.errors import ConfigError, EngineTaskError, PredictError, TemporaryError
+from sparkscore.records import EngineOptions, StageTask
+
+_TRIES = 4
+"""Of a task, as Spark has it (spark.task.maxFailures)."""
+_STOP_TIMEOUT_S = 60.0
+_OBJECT_STORE_BYTES = 256 << 20
+"""On this machine: reports are small, and the model's files are read where they are."""
+_RESULT_SCHEMA = pa.schema([("reports", pa.list_(pa.binary())), ("failure", pa.string()), ("refusal", pa.string())])
+
+
+@dataclass(frozen=True, slots=True)
+class RayEngine:
+    """Tasks in actors of Ray Data. They end with the job that they were started for."""
+
+    options: EngineOptions
+    archives: tuple[ModelArchive, ...]
+    slots: int
+    is_own: bool
+    """Whether this process has started Ray for this run."""
+    name: str = "ray"
+    keeps_workers: bool = False
+
+    def run_tasks(self, task: StageTask, parts: Sequence[pa.RecordBatch]) -> Generator[list[bytes], None, None]:
+        """Run the task for each batch of parts, as `ScoringEngine` has it.
+
+        Jobs:    none of Spark.
+        """
+        dataset = self._plan_dataset(task, parts)
+        results = ResultThread(partial(_iterate_results, dataset), name="sparkscore-ray")
+        try:
+            for ended in results.ticks():
+                yield from open_results(ended)
+        finally:
+            # what this process has started ends with the block; nobody waits for actors that have not come up
+            results.stop(partial(_stop_dataset, dataset), seconds=0.0 if self.is_own else _STOP_TIMEOUT_S)
+
+    def _plan_dataset(self, task: StageTask, parts: Sequence[pa.RecordBatch]) -> Any:
+        import ray.data
+
+        options = self.options
+        envelope = seal_task(
+            task, self.archives, cores=max(1, int(options.worker_cpus)), has_gpu=options.worker_gpus > 0
+        )
+        # one block per task: Ray gives an actor one after the other
+        tasks = ray.data.from_arrow(
+            [pa.table({"number": [number], "parts": [encode_parts(one)]}) for number, one in enumerate(parts)]
+        )
+        tasks.context.actor_task_retry_on_errors = True
+        tasks.context.enable_progress_bars = False
+        actors = min(self.slots, len(parts))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what will have another name one day
+            return tasks.map_batches(
+                _StageActor,
+                fn_constructor_args=(envelope,),
+                batch_size=1,  # a task; with GPUs Ray wants it said
+                batch_format="pyarrow",
+                compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
+                num_cpus=options.worker_cpus,
+                num_gpus=options.worker_gpus or None,
+                max_restarts=_TRIES - 1,  # Ray's own default has no end, and a model that crashes has none either
+                max_task_retries=_TRIES - 1,
+            )
+
+
+class _StageActor:
+    """Runs on: an actor of Ray, which has a process of its own."""
+
+    def __init__(self, envelope: TaskEnvelope) -> None:
+        self._envelope = envelope
+
+    def __call__(self, batch: pa.Table) -> pa.Table:
+        results = [self._envelope.run(row["number"], row["parts"]) for row in batch.to_pylist()]
+        return pa.Table.from_pylist([one._asdict() for one in results], _RESULT_SCHEMA)
+
+
+def _iterate_results(dataset: Any) -> Iterator[TaskResult]:
+    """Runs on: driver, in a thread.
+
+    Raises:  PredictError, EngineTaskError.
+    """
+    from ray.exceptions import ActorDiedError, RayActorError, WorkerCrashedError
+
+    try:
+        for table in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            for row in table.to_pylist():
+                yield TaskResult(tuple(row["reports"]), row["failure"], row["refusal"])
+    except (ActorDiedError, RayActorError, WorkerCrashedError) as error:
+        raise PredictError(
+            "the actor of a task of Ray ended each time that it was tried",
+            "actors that keep running: one ends if it runs out of memory, or if the model crashes it",
+            "see Ray's logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
+        ) from error
+    except Exception as error:
+        raise EngineTaskError(str(error)) from error
+
+
+def _stop_dataset(dataset: Any) -> None:
+    """End the dataset's actors. Those that have not started yet end with this process, or with Ray."""
+    executor = getattr(dataset, "_current_executor", None)
+    if executor is not None:
+        executor.shutdown(force=True)
+
+
+@contextmanager
+def open_ray_engine(options: EngineOptions, archives: Sequence[Path]) -> Iterator[RayEngine]:
+    """Ray at an address, or as this process has it, or on this machine as long as the block lasts.
+
+    Runs on: driver.
+    Raises:  ModuleNotFoundError without the extra ray; ConfigError for more than the cluster has; TemporaryError where
+             nobody answers at the address.
+    """
+    with _SHARED.connect(options) as is_own:
+        import ray
+
+        slots = _count_slots(options, ray.cluster_resources())
+        shipped = tuple(ModelArchive(str(path)) for path in archives)
+        if not is_own:
+            shipped = tuple(ModelArchive(str(path), partial(ray.get, ray.put(path.read_bytes()))) for path in archives)
+        yield RayEngine(options, shipped, slots, is_own)
+
+
+def _count_slots(options: EngineOptions, offered: dict[str, float]) -> int:
+    """How many actors run at once."""
+    fitting = int(offered.get("CPU", 0) // options.worker_cpus)
+    if options.worker_gpus:
+        fitting = min(fitting, int(offered.get("GPU", 0) / options.worker_gpus))
+    slots = options.workers or fitting
+    if not 0 < slots <= fitting:
+        gpus = f", {offered.get('GPU', 0):g} GPUs" if options.worker_gpus else ""
+        raise ConfigError(
+            f"{max(slots, 1)} actors of {options.worker_cpus:g} CPUs and {options.worker_gpus:g} GPUs do not fit the"
+            f" cluster of Ray: {offered.get('CPU', 0):g} CPUs{gpus}",
+            "actors that all have a place",
+            "ask for less (engine.workers, engine.worker_cpus, engine.worker_gpus), or for a larger cluster",
+        )
+    return slots
+
+
+class _SharedRay:
+    """Ray belongs to a process: runs that share it at the same time end it together."""
+
+    def __init__(self) -> None:
+        self._lock, self._users, self._is_own = Lock(), 0, False
+
+    @contextmanager
+    def connect(self, options: EngineOptions) -> Iterator[bool]:
+        """Ray for a block; whether it was started for it, on this machine."""
+        import ray
+
+        with self._lock:
+            if not ray.is_initialized():
+                _start_ray(options)
+                self._is_own = True
+            elif not self._users:
+                self._is_own = False
+            self._users += 1
+        try:
+            yield self._is_own and options.address is None
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users and self._is_own:
+                    ray.shutdown()
+
+
+_SHARED = _SharedRay()
+
+
+def _start_ray(options: EngineOptions) -> None:
+    import ray
+
+    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": True, "logging_level": logging.ERROR}
+    if options.address is not None:
+        try:
+            ray.init(options.address, **quiet)
+        except ConnectionError as error:
+            raise TemporaryError(
+                f"no cluster of Ray answers at {options.address}",
+                "engine.address of a running cluster",
+                "start it (ray start --head), correct the address, or leave engine.address out for one on this machine",
+            ) from error
+    else:
+        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+        workers = options.workers or options.cores
+        ray.init(
+            address="local",
+            num_cpus=max(1, round(workers * options.worker_cpus + 0.49)),
+            include_dashboard=False,
+            object_store_memory=_OBJECT_STORE_BYTES,
+            **quiet,
+        )
+    logging.getLogger("ray.data").setLevel(logging.ERROR)
