@@ -37,6 +37,7 @@ from sparkscore.settings.scoring_settings import GateSettings, ScoringSettings
 from sparkscore.settings.setting_layers import SettingLayers
 from sparkscore.settings.setting_secrets import find_paths_with_credentials
 from sparkscore.settings.settings_errors import to_config_error
+from sparkscore.settings.shadow_settings import ShadowSettings
 from sparkscore.settings.source_settings import SourceSettings
 from sparkscore.settings.stream_settings import StreamSettings
 
@@ -101,6 +102,7 @@ class Settings(FrozenSettings):
     )
 
     promotion: PromotionSettings = PromotionSettings()
+    shadow: ShadowSettings = ShadowSettings()
 
     @model_validator(mode="before")
     @classmethod
