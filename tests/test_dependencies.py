@@ -34,6 +34,7 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "lineage": ("monitor/lineage/",),
     "llm": ("workloads/endpoints/",),
     "demo": ("demo/",),
+    "init": ("cli/init_verb.py",),
 }
 """Where modules of an extra may be imported: folders of the package."""
 COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}

@@ -142,13 +142,10 @@ def test_a_shadow_that_died_is_continued_and_production_stays(world: World, monk
     def die(*_: Any, **__: Any) -> None:
         raise RuntimeError("the process was killed here")
 
-    from sparkscore.pipelines import score as score_module  # noqa: PLC0415
-
     with monkeypatch.context() as broken:
         broken.setattr("sparkscore.pipelines.score.publish_stage", die)
         with pytest.raises(RuntimeError):
             score_shadow(world.spark, world.settings(), as_of=AS_OF)
-    assert score_module is not None
     assert versions(world) == before
     report = score_shadow(world.spark, world.settings(), as_of=AS_OF)
     assert (report.status, report.agreement and report.agreement.rows) == ("compared", 60)

@@ -19,6 +19,7 @@ from sparkscore.cli.compare_verb import COMPARE
 from sparkscore.cli.config_verb import CONFIG
 from sparkscore.cli.evaluate_verb import EVALUATE
 from sparkscore.cli.gate_verb import GATE
+from sparkscore.cli.init_verb import INIT
 from sparkscore.cli.maintain_verb import MAINTAIN
 from sparkscore.cli.migrate_verb import MIGRATE
 from sparkscore.cli.missing_extras import name_missing_extra
@@ -65,7 +66,7 @@ VERBS: dict[str, Command] = {
     "config": CONFIG,
 }
 """One per file in `jobs/`, by the same name and with the same flags."""
-CONSOLE_VERBS: dict[str, Command] = {}
+CONSOLE_VERBS: dict[str, Command] = {"init": INIT}
 """Verbs that need neither Spark nor a job: of the console alone."""
 COMMANDS = {**VERBS, **CONSOLE_VERBS}
 

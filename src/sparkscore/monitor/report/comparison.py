@@ -160,8 +160,8 @@ def distribution_section(report: ComparisonReport, found: ComparedPredictions, s
     sentence = (
         "Nothing was measured."
         if overall is None
-        else f"How far the {sides.second}'s predictions as a whole are from the {sides.first}'s: distances, not p-values"
-        "."
+        else f"How far the {sides.second}'s predictions as a whole are from the {sides.first}'s: distances, not"
+        " p-values."
     )
     table = PageTable("Distances", head, rows, numbers=(1, 2, 3, 4, 5))
     return Section(
