@@ -98,7 +98,7 @@ def test_an_empty_folder_is_taken_and_any_other_refused(tmp_path: Path, capfd: p
         ("--model", "churn"),
         ("--output", "a`b"),
     ],
-    ids=lambda words: " ".join(words),
+    ids=" ".join,
 )
 def test_names_that_are_none_are_refused_and_nothing_is_made(
     words: tuple[str, str], tmp_path: Path, capfd: pytest.CaptureFixture[str]
