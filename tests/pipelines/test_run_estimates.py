@@ -97,7 +97,8 @@ def test_runs_with_the_same_transport_count_and_those_with_the_same_model_first(
 
 
 def test_lines_say_how_certain_the_numbers_are() -> None:
-    work = PlannedWork(1_000_000, "at_most", 12, 4, estimate([RUN, replace(RUN, seconds=90.0)], price_core_hour=0.05))
+    past = [RUN, replace(RUN, seconds=90.0)]
+    work = PlannedWork(1_000_000, "at_most", 12, 4, estimate(past, rows=1_000_000, price_core_hour=0.05))
     assert dict(planned_work_lines(work, "scan")) == {
         "rows": "at most 1,000,000: the filter may leave some out",
         "splits": "12, on 4 cores at once",
