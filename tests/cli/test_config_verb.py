@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from deltalake import write_deltalake
 
-from sparkscore.cli import config_verb, main
+from sparkscore.cli import main
 from tests.world import World, source_rows
 
 JOB = "job: j\nsource: {table: t, keys: [id]}\nmodel: {uri: models:/m@c}\noutput: {table: p}\n"
@@ -100,7 +100,7 @@ def test_new_asks_a_person_for_keys_that_cannot_be_guessed(
             return "a_id, b_id\n"
 
     write_deltalake(world.path("legs"), source_rows(5).rename_columns(["a_id", "b_id", "x1", "x2"]))
-    monkeypatch.setattr(config_verb.sys, "stdin", Terminal())
+    monkeypatch.setattr("sys.stdin", Terminal())
     words = ("new", "--from-model", "models:/late@champion", "--table", "legs", "--to", str(tmp_path / "new.yaml"))
     code, result, said = call(capfd, *words, "--home", str(world.home), "--model.tracking_uri", world.registry.uri)
     assert (code, result["settings"]["source"]["keys"]) == (0, ["a_id", "b_id"])

@@ -9,7 +9,6 @@ from deltalake import DeltaTable
 
 from sparkscore import score
 from sparkscore.errors import ConfigError
-from sparkscore.pipelines import score_shadow as module
 from sparkscore.pipelines.comparison.shadow_limits import judge_shadow
 from sparkscore.pipelines.score_shadow import score_shadow
 from sparkscore.pipelines.shared.shadow_job import to_shadow_settings
@@ -166,7 +165,6 @@ def test_a_shadow_tells_and_exports_nothing(world: World) -> None:
     assert shadow.stage_uri != settings.stage_uri
     assert shadow.landing_uri != settings.landing_uri
     assert shadow.scoring_digest() == settings.scoring_digest()
-    assert module.score is score
     Settings(**shadow.model_dump())  # still settings that would be taken
 
 

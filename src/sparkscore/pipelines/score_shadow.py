@@ -189,7 +189,7 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         self._write_page(found)
 
     def _load_run_rows(self, table: Table, run_id: str | None) -> DataFrame:
-        return table.load_rows().where(as_of_condition(self.moment)).where(F.col("run_id") == run_id)
+        return table.load_rows().where(as_of_condition(self.moment)).where(F.col("run_id") == F.lit(run_id))
 
     def _require_keys(self, mine: DataFrame) -> None:
         missing = [name for name in self.settings.output_keys if name not in mine.columns]

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,47 +49,67 @@ def find_config_faults(
     files: Sequence[str | Path], flags: Mapping[str, str], environ: Mapping[str, str] | None = None
 ) -> list[ConfigFault]:
     """Every fault of the files, the environment and the flags; empty for settings that `Settings.load` takes."""
-    collected: list[ConfigFault] = []
+    found = _CollectedFaults()
     known = dict(os.environ if environ is None else environ)
-
-    def attempt(origin: str, act: Callable[[], Any], otherwise: Any) -> Any:
-        try:
-            return act()
-        except ConfigError as error:
-            found = error.found.removeprefix(f"{origin}: ")
-            collected.append(ConfigFault(origin, None, "", found, error.expected, error.do))
-            return otherwise
-
-    layers = [attempt(str(file), lambda file=file: read_file_layer(Settings, Path(file)), {}) for file in files]
-    lost_files = bool(collected)
+    layers = [found.try_to(_read_config_layer, file, str(file)) for file in files]
+    lost_files = bool(found.faults)
     variables: dict[str, str] = {}
     for name, value in sorted(known.items()):
-        variables |= attempt(name, lambda one={name: value}: select_setting_variables(Settings, one), {})
-    attempt("", lambda: select_setting_variables(Settings, variables), {})
-    layers.append(_read_each(attempt, variables, lambda one: read_variables_layer(Settings, one), str))
-    layers.append(_read_each(attempt, flags, lambda one: read_flags_layer(Settings, one), "--{}".format))
+        variables |= found.try_to(_select_variables, {name: value}, name)
+    found.try_to(_select_variables, variables, "")
+    layers.append(_read_each(found, variables, _read_variables, str))
+    layers.append(_read_each(found, flags, _read_flags, "--{}".format))
     for layer in layers:
         register_layer_secrets(layer)
     merged, origins = SettingLayers(files, variables, flags, layers).merge()
-    collected += _find_template_faults(merged, origins)
-    collected += [
+    found.faults += _find_template_faults(merged, origins)
+    found.faults += [
         _locate_mistake(one, files)
         for one in _find_setting_mistakes(merged, origins)
         if not (lost_files and one.found.endswith(" is missing"))  # it may stand in the file that cannot be read
     ]
-    collected += _find_number_faults(origins)
-    return list(dict.fromkeys(collected))
+    found.faults += _find_number_faults(origins)
+    return list(dict.fromkeys(found.faults))
+
+
+@dataclass(slots=True)
+class _CollectedFaults:
+    faults: list[ConfigFault] = field(default_factory=list)
+
+    def try_to(self, read: Callable[[Any], dict[str, Any]], given: Any, origin: str) -> dict[str, Any]:
+        """What is read; nothing where it is a fault, which is kept."""
+        try:
+            return read(given)
+        except ConfigError as error:
+            found = error.found.removeprefix(f"{origin}: ")
+            self.faults.append(ConfigFault(origin, None, "", found, error.expected, error.do))
+            return {}
 
 
 def _read_each(
-    attempt: Callable[[str, Callable[[], Any], Any], Any],
+    found: _CollectedFaults,
     given: Mapping[str, str],
-    read: Callable[[Mapping[str, str]], dict[str, Any]],
+    read: Callable[[Any], dict[str, Any]],
     spell: Callable[[str], str],
 ) -> dict[str, Any]:
     """The layer of variables or flags without those that are wrong."""
-    parts = [attempt(spell(name), lambda one={name: text}: read(one), {}) for name, text in given.items()]
-    return merge_layers(parts)
+    return merge_layers([found.try_to(read, {name: text}, spell(name)) for name, text in given.items()])
+
+
+def _read_config_layer(file: str | Path) -> dict[str, Any]:
+    return read_file_layer(Settings, Path(file))
+
+
+def _select_variables(given: Mapping[str, str]) -> dict[str, Any]:
+    return dict(select_setting_variables(Settings, given))
+
+
+def _read_variables(given: Mapping[str, str]) -> dict[str, Any]:
+    return read_variables_layer(Settings, given)
+
+
+def _read_flags(given: Mapping[str, str]) -> dict[str, Any]:
+    return read_flags_layer(Settings, given)
 
 
 def _find_template_faults(merged: Mapping[str, Any], origins: SettingOrigins) -> Iterator[ConfigFault]:
@@ -142,9 +162,9 @@ def _find_misfits(merged: Mapping[str, Any]) -> list[Mistake]:
         except ValueError as error:
             return [_to_misfit(error)]
     values = {
-        name: TypeAdapter(field.annotation).validate_python(given[name])
-        for name, field in Settings.model_fields.items()
-        if name in given
+        name: TypeAdapter[Any](info.annotation).validate_python(given[name])
+        for name, info in Settings.model_fields.items()
+        if name in given and info.annotation is not None
     }
     settings = Settings.model_construct(_fields_set=set(values), **values)
     for name in (name for name, one in checks.items() if one.info.mode == "after"):

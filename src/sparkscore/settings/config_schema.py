@@ -62,7 +62,7 @@ def _tidy_schema(node: Any) -> Any:
         return [_tidy_schema(one) for one in node]
     if not isinstance(node, dict):
         return node
-    tidy = {}
+    tidy: dict[str, Any] = {}
     for name, value in node.items():
         if name in ("properties", "$defs") and isinstance(value, dict):
             tidy[name] = {inner: _tidy_schema(one) for inner, one in value.items()}

@@ -1,6 +1,6 @@
 """The page of `score --shadow`: what production has published, and what its shadow would have published."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from sparkscore.monitor.report.comparison import (
     ComparedSides,
@@ -93,7 +93,7 @@ def _limit_value_text(value: float | None) -> str:
 
 def _sides_section(report: ShadowReport) -> Section:
     sides = (report.production, report.shadow)
-    facts = {
+    facts: dict[str, Callable[[ShadowSide], str]] = {
         "Table": lambda side: side.table,
         "Model": _model_text,
         "Source version": lambda side: number_text(side.source_version),
