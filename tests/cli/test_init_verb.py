@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from databricks.bundles.jobs import Job
 
 from sparkscore.cli import main
 
@@ -67,7 +68,8 @@ def test_the_dag_and_the_workflow_are_what_their_programs_read(
     assert 'dag_id="churn-daily"' in dag
     workflow = yaml.safe_load((folder / ".github" / "workflows" / "ci.yaml").read_text())
     assert workflow["jobs"]["check"]["steps"][-1]["run"] == "python -m pytest -q"
-    assert yaml.safe_load((folder / "databricks.yml").read_text())["bundle"]["name"] == "churn-daily"
+    bundle = yaml.safe_load((folder / "databricks.yml").read_text())
+    assert bundle["bundle"]["name"] == Job.from_dict(bundle["resources"]["jobs"]["score"]).name == "churn-daily"
 
 
 def test_an_empty_folder_is_taken_and_any_other_refused(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
