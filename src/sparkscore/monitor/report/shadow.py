@@ -105,7 +105,7 @@ def _sides_section(report: ShadowReport) -> Section:
     rows = tuple(
         (Cell(name), *(Cell(UNKNOWN if side is None else fact(side)) for side in sides)) for name, fact in facts.items()
     )
-    return Section("Both runs", "", tables=(PageTable("", ("", "Production", "Shadow"), rows),))
+    return Section("Both runs", "", tables=(PageTable("", ("Fact", "Production", "Shadow"), rows),))
 
 
 def _model_text(side: ShadowSide) -> str:
