@@ -37,6 +37,7 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "demo": ("demo/",),
     "ray": ("engines/",),
     "dask": ("engines/",),
+    "init": ("cli/init_verb.py",),
 }
 """Where modules of an extra may be imported: folders of the package."""
 COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}

@@ -7,13 +7,14 @@ from ci.reference.markdown import escape_words, format_code, format_page, format
 
 from sparkscore.cli.command import Command
 from sparkscore.cli.command_parser import CommandParser
-from sparkscore.cli.main import VERBS
+from sparkscore.cli.completion import USAGE
+from sparkscore.cli.main import COMMANDS, CONSOLE_VERBS, VERBS
 from sparkscore.cli.setting_flags import is_setting_flag
 
 _INTRODUCTION = """\
 `./spark-submit.sh jobs/<command>.py` and, in an environment where the package is installed, `sparkscore
 <command>` take the same arguments. Every [setting](settings.md) is a flag of every command, too. `--help` shows
-the same as this page, with all settings."""
+the same as this page, with all settings. {0} are commands of the console alone: they never start Spark."""
 _SHARED = frozenset({"config", "result", "debug"})
 _HEADER = ("argument", "required", "meaning")
 
@@ -22,9 +23,11 @@ def build_command_page() -> str:
     """The page."""
     shared = [action for action in list_arguments("score", VERBS["score"]) if action.dest in _SHARED]
     parts = ["## Arguments of all commands", _format_arguments(shared)]
-    for name, command in VERBS.items():
+    for name, command in COMMANDS.items():
         parts += _format_command(name, command, level=2)
-    return format_page("Command line", [_INTRODUCTION, *parts])
+    parts += ["## `sparkscore completion`", f"```text\n{USAGE}\n```"]
+    console = " and ".join(format_code(name) for name in (*CONSOLE_VERBS, "completion"))
+    return format_page("Command line", [_INTRODUCTION.format(console), *parts])
 
 
 def list_arguments(name: str, command: Command) -> list[argparse.Action]:

@@ -17,13 +17,14 @@ from sparkscore.records import (
     MaintenanceReport,
     MigrationReport,
     RunReport,
+    ShadowReport,
     StreamReport,
 )
 
 _INTRODUCTION = """\
 A command writes one line of JSON to stdout and nothing else; `--result FILE` writes the same line to a file.
 `score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `stream`, `backfill`, `evaluate`,
-`compare`, `maintain` and `migrate` one of their own.
+`compare`, `maintain`, `migrate` and `score --shadow` one of their own.
 Whatever fails writes the result of an attempt with the status `failed`. `schema` is the version of the shape:
 keys are added, never renamed."""
 _RESULTS = (
@@ -32,6 +33,7 @@ _RESULTS = (
     BackfillReport,
     EvaluationReport,
     ComparisonReport,
+    ShadowReport,
     MaintenanceReport,
     MigrationReport,
 )

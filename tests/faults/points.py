@@ -37,7 +37,7 @@ class Order:
     """A folder: the one to fill, or that with the model's traps."""
     flags: Mapping[str, Any] = field(default_factory=dict)
     verb: str = "score"
-    """Or `maintain`, `rollback`, `rejects`, `backfill`, `stream`, `evaluate`."""
+    """Or `maintain`, `rollback`, `rejects`, `backfill`, `stream`, `evaluate`, `shadow`."""
     session: str = ""
     """`serverless`: one that refuses settings as Databricks' does."""
     split_bytes: int = 0

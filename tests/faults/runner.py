@@ -20,8 +20,16 @@ from sparkscore.pipelines.evaluate import evaluate
 from sparkscore.pipelines.maintain import maintain
 from sparkscore.pipelines.rejects import retry_rejects
 from sparkscore.pipelines.rollback import rollback
+from sparkscore.pipelines.score_shadow import score_shadow
 from sparkscore.pipelines.stream import stream
-from sparkscore.records import BackfillReport, EvaluationReport, MaintenanceReport, RunReport, StreamReport
+from sparkscore.records import (
+    BackfillReport,
+    EvaluationReport,
+    MaintenanceReport,
+    RunReport,
+    ShadowReport,
+    StreamReport,
+)
 from sparkscore.scoring import frame_writer, task_sizing
 from sparkscore.settings import Settings
 from tests.faults.points import Order, hurt, jvm_of
@@ -50,7 +58,7 @@ def ran(spark: SparkSession, order: Order) -> Mapping[str, Any]:
     return found
 
 
-Report = RunReport | MaintenanceReport | BackfillReport | EvaluationReport | StreamReport
+Report = RunReport | MaintenanceReport | BackfillReport | EvaluationReport | StreamReport | ShadowReport
 
 
 def _did(spark: SparkSession, order: Order) -> Report:
@@ -62,6 +70,7 @@ def _did(spark: SparkSession, order: Order) -> Report:
         "stream": lambda: stream(spark, settings, **order.flags),
         "rollback": lambda: rollback(spark, settings, as_of=order.as_of)[0],
         "rejects": lambda: retry_rejects(spark, settings, **order.flags),
+        "shadow": lambda: score_shadow(spark, settings, as_of=order.as_of, **order.flags),
         "score": lambda: score(spark, settings, as_of=order.as_of, **order.flags),
     }
     return verbs[order.verb]()

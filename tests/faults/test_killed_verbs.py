@@ -10,6 +10,7 @@ from deltalake import write_deltalake
 from sparkscore import backfill, evaluate
 from sparkscore.pipelines.rejects import retry_rejects
 from sparkscore.pipelines.rollback import rollback
+from sparkscore.pipelines.score_shadow import score_shadow
 from tests.faults.checker import Expected, check_performance
 from tests.faults.scene import BATCH_ROWS, ROWS, Scene
 from tests.world import AS_OF
@@ -101,4 +102,20 @@ def test_an_evaluation_that_is_killed_is_finished_by_the_same_command(scene: Sce
     assert report.status == ("nothing_new" if done else "evaluated")
     assert scene.world.version("predictions_performance") == 2
     check_performance(scene.world.home, truths=half | {name: np.append(half[name], rest[name]) for name in half})
+    scene.check()
+
+
+@pytest.mark.parametrize("at", ["started", "scoring", pytest.param("in merge", marks=pytest.mark.smoke), "published"])
+def test_a_shadow_that_is_killed_leaves_production_untouched_and_is_finished_by_the_same_command(
+    scene: Scene, at: str
+) -> None:
+    published = scene.begin_with()
+    before = {name: scene.world.version(name) for name in ("flights", "predictions", "predictions_runs")}
+    scene.killed(at, verb="shadow")
+    assert {name: scene.world.version(name) for name in before} == before
+    report = score_shadow(scene.world.spark, scene.settings(), as_of=AS_OF)
+    assert report.agreement is not None
+    assert (report.status, report.agreement.rows, report.agreement.equal_share) == ("compared", ROWS, 1.0)
+    assert {name: scene.world.version(name) for name in before} == before
+    assert set(scene.world.predictions()["run_id"]) == {published.run_id}
     scene.check()

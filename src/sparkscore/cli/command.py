@@ -34,3 +34,5 @@ class Command:
     """By name. Their flags may also stand before the name: give the verb the flags that not all of them share."""
     hidden_settings: frozenset[str] = frozenset()
     """Settings without a flag: the verb has another flag of that name."""
+    takes_settings: bool = True
+    """False: the verb is not about one job, and has neither `--config` nor a flag for each setting."""

@@ -82,9 +82,11 @@ class _CommandHelp(argparse.RawDescriptionHelpFormatter):
         groups: Iterable[Any],
         prefix: str | None = None,
     ) -> None:
-        any_setting = argparse.Action(["--<setting>"], "any_setting", metavar="VALUE ...")
-        named = [action for action in actions if not is_setting_flag(action)]
-        super().add_usage(usage, [*named, any_setting], groups, prefix)
+        given = list(actions)
+        named = [action for action in given if not is_setting_flag(action)]
+        if len(named) < len(given):
+            named.append(argparse.Action(["--<setting>"], "any_setting", metavar="VALUE ..."))
+        super().add_usage(usage, named, groups, prefix)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -99,18 +101,20 @@ class CommandParser(argparse.ArgumentParser):
             allow_abbrev=False,
         )
         self.register("action", None, StoreOnce)
-        self.add_argument(
-            "--config",
-            action="append",
-            default=[],
-            metavar="FILE",
-            help="a YAML file of the job; later ones override, merged deeply",
-        )
+        if command.takes_settings:
+            self.add_argument(
+                "--config",
+                action="append",
+                default=[],
+                metavar="FILE",
+                help="a YAML file of the job; later ones override, merged deeply",
+            )
         self.add_argument("--result", metavar="FILE", help="also write the result line to this file")
         self.add_argument("--debug", action="store_true", help="show the stack trace of an error")
         command.add_arguments(self)
         self._add_subcommands(command)
-        add_setting_flags(self, hidden=command.hidden_settings)
+        if command.takes_settings:
+            add_setting_flags(self, hidden=command.hidden_settings)
         self.execute = command.execute
         self.arguments = argparse.Namespace()
 

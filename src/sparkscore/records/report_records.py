@@ -13,6 +13,7 @@ from sparkscore.records.feature_records import ReportedFeatures
 from sparkscore.records.gate_records import Verdict
 from sparkscore.records.model_records import ReportedModel
 from sparkscore.records.monitor_records import ColumnProfile, Drift, SlaRule
+from sparkscore.records.plan_records import PlannedWork
 from sparkscore.records.run_records import RejectCount, RunEvent
 
 RESULT_SCHEMA = 1
@@ -154,6 +155,8 @@ class RunReport:
     """Of a run with one model per group: how many there are, and the largest."""
     increment: ReportedIncrement | None = None
     """What was scored of a source with `source.read: changes`; None where a run reads all rows anyway."""
+    plan: PlannedWork | None = None
+    """How much work a run would be, and how long it is likely to take; with --dry-run only."""
     schema: int = RESULT_SCHEMA
     """Version of the result line's shape: keys are added, never renamed."""
 

@@ -24,7 +24,11 @@ def _name_columns(columns: Any) -> Any:
     return columns
 
 
-_NamedColumns = Annotated[dict[str, str], BeforeValidator(_name_columns), Field(min_length=1)]
+_NamedColumns = Annotated[
+    dict[str, str],
+    BeforeValidator(_name_columns, json_schema_input_type=list[str] | dict[str, str]),
+    Field(min_length=1),
+]
 
 
 def _check_time_zone(zone: str) -> str:

@@ -13,7 +13,6 @@ from pydantic.config import JsonDict
 
 from sparkscore.errors import ConfigError
 from sparkscore.records import json_digest
-from sparkscore.redaction.known_secrets import register_named_secrets
 from sparkscore.schemas import REASON_NAMES
 from sparkscore.settings.challenger_settings import ChallengerSettings, find_repeated_challengers
 from sparkscore.settings.engine_settings import EngineSettings, find_engine_problem
@@ -22,14 +21,7 @@ from sparkscore.settings.feature_settings import describe_features
 from sparkscore.settings.frozen_settings import FrozenSettings, list_changed_settings
 from sparkscore.settings.input_expressions import serialize_input_source
 from sparkscore.settings.label_settings import LabelSettings
-from sparkscore.settings.layers import (
-    is_uri,
-    merge_layers,
-    read_config_file,
-    refuse_templates,
-    resolve_layer_paths,
-    to_absolute_path,
-)
+from sparkscore.settings.layers import is_uri, refuse_templates, to_absolute_path
 from sparkscore.settings.lineage_settings import LineageSettings
 from sparkscore.settings.llm_settings import ENDPOINT_SCHEME, LlmSettings
 from sparkscore.settings.model_settings import ModelSettings
@@ -41,17 +33,12 @@ from sparkscore.settings.output_settings import OutputSettings
 from sparkscore.settings.performance_settings import PerformanceSettings
 from sparkscore.settings.promotion_settings import PromotionSettings
 from sparkscore.settings.reasons_settings import ReasonsSettings
-from sparkscore.settings.scalar_texts import refuse_other_numbers, separate_texts
+from sparkscore.settings.scalar_texts import refuse_other_numbers
 from sparkscore.settings.scoring_settings import GateSettings, ScoringSettings
-from sparkscore.settings.setting_origins import SettingOrigins
-from sparkscore.settings.setting_secrets import find_paths_with_credentials, register_layer_secrets
-from sparkscore.settings.setting_variables import (
-    flag_of,
-    parse_variables_layer,
-    select_setting_variables,
-    to_setting_variables,
-)
+from sparkscore.settings.setting_layers import SettingLayers
+from sparkscore.settings.setting_secrets import find_paths_with_credentials
 from sparkscore.settings.settings_errors import to_config_error
+from sparkscore.settings.shadow_settings import ShadowSettings
 from sparkscore.settings.source_settings import SourceSettings
 from sparkscore.settings.stream_settings import StreamSettings
 
@@ -68,7 +55,7 @@ _NO_ENDPOINT_SETTINGS = (
     "torch",
     "signature",
 )
-_PROMPT_TEMPLATES = ("llm.prompt", "llm.system")
+PROMPT_TEMPLATES = ("llm.prompt", "llm.system")
 """In these, braces are for the rows."""
 _NO_CHANCE = (0, "0", "0.0")
 """Temperatures at which equal prompts get equal answers, so that none is paid twice: `model.reuse` is on."""
@@ -117,6 +104,7 @@ class Settings(FrozenSettings):
     )
 
     promotion: PromotionSettings = PromotionSettings()
+    shadow: ShadowSettings = ShadowSettings()
 
     @model_validator(mode="before")
     @classmethod
@@ -278,23 +266,13 @@ class Settings(FrozenSettings):
         Raises:  ConfigError naming the file or variable, what was found, and the nearest right name; for a key that
                  stands twice in one mapping, and for a number that YAML reads in another base than people do.
         """
-        register_named_secrets({**(os.environ if environ is None else environ), **(flags or {})})
-        env = select_setting_variables(cls, os.environ if environ is None else environ)
-        flag_variables = to_setting_variables(flags or {})
-        here = Path.cwd()
-        loaded = [resolve_layer_paths(cls, read_config_file(Path(file)), Path(file).resolve().parent) for file in files]
-        loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, env), here))
-        loaded.append(resolve_layer_paths(cls, parse_variables_layer(cls, flag_variables, spell=flag_of), here))
-        for layer in loaded:
-            register_layer_secrets(layer)
-        merged, texts = separate_texts(merge_layers(loaded))
-        refuse_templates(merged, allowed=_PROMPT_TEMPLATES)
+        merged, origins = SettingLayers.read(cls, files, flags or {}, environ).merge()
+        refuse_templates(merged, allowed=PROMPT_TEMPLATES)
         try:
             settings = cls(**merged)
         except ValidationError as error:
-            origins = SettingOrigins.of_layers(loaded, files, (env, flags or {}), texts)
             raise to_config_error(cls, error, origins) from error
-        refuse_other_numbers(texts)
+        refuse_other_numbers(origins.texts)
         return settings
 
     @property

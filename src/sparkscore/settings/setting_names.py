@@ -24,7 +24,8 @@ def suggest_setting_names(settings: type[BaseModel], path: Sequence[str | int], 
     if len(path) <= 2:
         elsewhere = [name for name in known if name.rpartition(".")[2] == leaf]
         if elsewhere:
-            return elsewhere
+            close = difflib.get_close_matches(leaf, beside, n=1, cutoff=0.9)
+            return [*(here[name] for name in close), *elsewhere]
     begins = [name for name in beside if name.startswith(leaf) or leaf.startswith(name)]
     near = difflib.get_close_matches(leaf, beside, n=1) or begins
     return [here[near[0]]] if near else _find_similar_leaf(leaf, known) if len(path) <= 2 else []

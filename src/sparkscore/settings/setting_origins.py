@@ -41,6 +41,10 @@ class SettingOrigins:
                     return self._name_origin(index, path)
         return ", ".join(self.files) or "the settings"
 
+    def find_layer(self, path: Sequence[str | int]) -> int | None:
+        """The last layer that holds exactly this path; None where no layer does."""
+        return next((at for at, layer in reversed(list(enumerate(self.layers))) if _holds_path(layer, path)), None)
+
     def _name_origin(self, index: int, path: Sequence[str | int]) -> str:
         if index < len(self.files):
             return self.files[index]

@@ -2,7 +2,7 @@
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args, get_origin
 
 import yaml
@@ -31,11 +31,13 @@ class Mistake:
     found: str
     expected: str
     do: str
+    path: tuple[str | int, ...] = ()
+    """Where it stands in the settings; empty where several do not fit together."""
 
 
 def to_config_error(settings: type[BaseModel], error: ValidationError, origins: SettingOrigins) -> ConfigError:
     """pydantic's findings in the words of the config, with the nearest right name for each unknown one."""
-    mistakes = list(dict.fromkeys(_find_mistakes(settings, error.errors(), origins)))
+    mistakes = find_mistakes(settings, error, origins)
     if len(mistakes) == 1:
         (one,) = mistakes
         return ConfigError(f"{one.origin}: {one.found}", one.expected, one.do)
@@ -49,6 +51,11 @@ def to_config_error(settings: type[BaseModel], error: ValidationError, origins: 
     )
 
 
+def find_mistakes(settings: type[BaseModel], error: ValidationError, origins: SettingOrigins) -> list[Mistake]:
+    """One for each setting that pydantic refuses, with the nearest right name for each unknown one."""
+    return list(dict.fromkeys(_find_mistakes(settings, error.errors(), origins)))
+
+
 def _find_mistakes(
     settings: type[BaseModel], details: Sequence[ErrorDetails], origins: SettingOrigins
 ) -> list[Mistake]:
@@ -58,7 +65,7 @@ def _find_mistakes(
     for path, one in zip(paths, details, strict=True):
         has_inner_fault = any(len(other) > len(path) and other[: len(path)] == path for other in paths)
         if path not in found and not (has_inner_fault and path):
-            found[path] = _to_mistake(settings, path, one, origins)
+            found[path] = replace(_to_mistake(settings, path, one, origins), path=tuple(path))
     return list(found.values())
 
 

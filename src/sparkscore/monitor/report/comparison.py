@@ -1,11 +1,12 @@
 """The page of `compare`: a champion and a challenger side by side."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from sparkscore.monitor.report.bins import histogram_bins
 from sparkscore.monitor.report.charts import DotPair, dot_pair_chart, histogram_chart, share_chart
 from sparkscore.monitor.report.page import render_page
-from sparkscore.monitor.report.page_parts import Cell, Fact, Figure, PageHead, PageTable, Section
+from sparkscore.monitor.report.page_parts import Cell, Fact, Figure, Legend, PageHead, PageTable, Section
 from sparkscore.monitor.report.text_formats import (
     UNKNOWN,
     count_text,
@@ -34,6 +35,21 @@ _STATES = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class ComparedSides:
+    """What the two sides of a comparison are called."""
+
+    first: str
+    """Against which is compared."""
+    second: str
+    area: Legend
+    mark: Legend
+    dots: Legend
+
+
+MODEL_SIDES = ComparedSides("champion", "challenger", "models_area", "models_mark", "models_dots")
+
+
 def comparison_page(report: ComparisonReport, found: ComparedPredictions) -> str:
     """A complete HTML document without scripts, which fetches nothing.
 
@@ -41,10 +57,10 @@ def comparison_page(report: ComparisonReport, found: ComparedPredictions) -> str
     """
     sections = [
         *_promotion_sections(report),
-        _compared_agreement_section(report),
-        _distribution_section(report, found),
+        pair_agreement_section(report, MODEL_SIDES),
+        distribution_section(report, found, MODEL_SIDES),
         _quality_section(report),
-        _segments_section(report),
+        segments_section(report, MODEL_SIDES),
         _compared_cost_section(report),
     ]
     return render_page(_comparison_head(report), sections)
@@ -99,7 +115,8 @@ def _promotion_rule_cells(one: PromotionRule) -> tuple[Cell, ...]:
     return Cell(one.rule, "good" if one.held else "bad"), Cell(one.found), Cell(one.limit)
 
 
-def _compared_agreement_section(report: ComparisonReport) -> Section:
+def pair_agreement_section(report: ComparisonReport, sides: ComparedSides) -> Section:
+    """How many rows have equal predictions and labels."""
     found = report.agreement
     if found is None or not found.rows:
         return Section("Agreement", "No row has a prediction of both.")
@@ -110,22 +127,23 @@ def _compared_agreement_section(report: ComparisonReport) -> Section:
             Fact("Greatest difference", number_text(found.max_absolute_difference), "absolute"),
         ]
     sentence = (
-        f"The champion has predicted {number_text(report.champion_rows)} rows,"
-        f" the challenger {number_text(report.challenger_rows)}."
+        f"The {sides.first} has predicted {number_text(report.champion_rows)} rows,"
+        f" the {sides.second} {number_text(report.challenger_rows)}."
     )
-    return Section("Agreement", sentence, facts=tuple(facts), tables=_flip_tables(found))
+    return Section("Agreement", sentence, facts=tuple(facts), tables=_flip_tables(found, sides))
 
 
-def _flip_tables(found: ModelAgreement) -> tuple[PageTable, ...]:
+def _flip_tables(found: ModelAgreement, sides: ComparedSides) -> tuple[PageTable, ...]:
     if found.flips_up is None:
         return ()
     rows = (
-        (Cell("Champion 0"), *_share_cells(found, found.both_negative, found.flips_up)),
-        (Cell("Champion 1"), *_share_cells(found, found.flips_down, found.both_positive)),
+        (Cell(f"{sides.first.capitalize()} 0"), *_share_cells(found, found.both_negative, found.flips_up)),
+        (Cell(f"{sides.first.capitalize()} 1"), *_share_cells(found, found.flips_down, found.both_positive)),
     )
     sentence = f"{share_text(found.flip_share)} of the labels change: {found.flips_up:,} from 0 to 1,"
     sentence += f" {found.flips_down:,} from 1 to 0."
-    head = ("Label", "Challenger 0", "Challenger 1")
+    second = sides.second.capitalize()
+    head = ("Label", f"{second} 0", f"{second} 1")
     return (PageTable("Label flips", head, rows, sentence, numbers=(1, 2), narrow=True),)
 
 
@@ -133,15 +151,17 @@ def _share_cells(found: ModelAgreement, *counts: int | None) -> tuple[Cell, ...]
     return tuple(Cell(f"{count or 0:,} ({share_text(count, found.rows)})") for count in counts)
 
 
-def _distribution_section(report: ComparisonReport, found: ComparedPredictions) -> Section:
+def distribution_section(report: ComparisonReport, found: ComparedPredictions, sides: ComparedSides) -> Section:
+    """How far the predictions of both are apart as a whole."""
     overall = next((one for one in report.drifts if one.slice_key is None), None)
-    figure = _distribution_figure(found.challenger[0], found.champion[0])
+    figure = _distribution_figure(found.challenger[0], found.champion[0], sides)
     head = ("Slice", "PSI", "Jensen-Shannon", "KS", "Wasserstein", "Cramér's V", "Verdict")
     rows = tuple(map(_drift_cells, report.drifts[: _MAX_SEGMENTS + 1]))
     sentence = (
         "Nothing was measured."
         if overall is None
-        else "How far the challenger's predictions as a whole are from the champion's: distances, not p-values."
+        else f"How far the {sides.second}'s predictions as a whole are from the {sides.first}'s: distances, not"
+        " p-values."
     )
     table = PageTable("Distances", head, rows, numbers=(1, 2, 3, 4, 5))
     return Section(
@@ -149,21 +169,21 @@ def _distribution_section(report: ComparisonReport, found: ComparedPredictions) 
     )
 
 
-def _distribution_figure(challenger: ColumnProfile, champion: ColumnProfile) -> Figure | None:
+def _distribution_figure(challenger: ColumnProfile, champion: ColumnProfile, sides: ComparedSides) -> Figure | None:
     averages = (
-        f"On average {number_text(challenger.mean)} with the challenger,"
-        f" {number_text(champion.mean)} with the champion."
+        f"On average {number_text(challenger.mean)} with the {sides.second},"
+        f" {number_text(champion.mean)} with the {sides.first}."
     )
     if challenger.top:
         names = [name for name, _ in challenger.top[:_MAX_LABELS]]
         rows = dict(champion.top)
         shares = [count / max(challenger.values, 1) for _, count in challenger.top[:_MAX_LABELS]]
         before = [rows.get(name, 0) / max(champion.values, 1) for name in names]
-        return Figure("Predictions", share_chart(names, shares, before), "Shares of the classes.", "models_mark")
+        return Figure("Predictions", share_chart(names, shares, before), "Shares of the classes.", sides.mark)
     bins = histogram_bins(challenger, champion)
     if not bins:
         return None if challenger.mean is None else Figure("Predictions", "", averages)
-    return Figure("Predictions", histogram_chart(bins), averages, "models_area")
+    return Figure("Predictions", histogram_chart(bins), averages, sides.area)
 
 
 def _drift_cells(one: Drift) -> tuple[Cell, ...]:
@@ -213,21 +233,22 @@ def _signed(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:+.3g}"
 
 
-def _segments_section(report: ComparisonReport) -> Section:
+def segments_section(report: ComparisonReport, sides: ComparedSides) -> Section:
+    """The same by segment."""
     if not report.segments:
         return Section("Segments", "The config names no segments (profile.segments).")
     shown = report.segments[:_MAX_SEGMENTS]
     pairs = [
         DotPair(
             _slice_text(one.slice_key, one.slice_value),
-            f"{number_text(one.challenger_mean)}, champion {number_text(one.champion_mean)}",
+            f"{number_text(one.challenger_mean)}, {sides.first} {number_text(one.champion_mean)}",
             one.challenger_mean,
             one.champion_mean,
         )
         for one in shown
         if one.challenger_mean is not None and one.champion_mean is not None
     ]
-    figure = Figure("Average prediction", dot_pair_chart(pairs), "By segment.", "models_dots") if pairs else None
+    figure = Figure("Average prediction", dot_pair_chart(pairs), "By segment.", sides.dots) if pairs else None
     head = ("Segment", "Rows", "Equal", "Flips", "Mean difference", "Gain", "Rows with truth")
     table = PageTable("", head, tuple(map(_compared_segment_cells, shown)), numbers=(1, 2, 3, 4, 5, 6))
     more = len(report.segments) - len(shown)

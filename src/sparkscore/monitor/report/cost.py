@@ -2,7 +2,7 @@
 
 from sparkscore.monitor.report.charts import BarRow, bar_chart
 from sparkscore.monitor.report.page_parts import Fact, Figure, Section
-from sparkscore.monitor.report.text_formats import count_text, duration_text, number_text, share_text
+from sparkscore.monitor.report.text_formats import count_text, duration_text, number_text, price_text, share_text
 from sparkscore.records import RunPage
 
 SECONDS_PER_HOUR = 3600
@@ -53,14 +53,10 @@ def _price_facts(page: RunPage, total: float) -> tuple[Fact, ...]:
     known_prices = {name: price for name, price in prices.items() if price is not None}
     if not known_prices:
         return ()
-    parts = ", ".join(f"{name} {_price_text(price)}" for name, price in known_prices.items())
+    parts = ", ".join(f"{name} {price_text(price)}" for name, price in known_prices.items())
     price, rows = sum(known_prices.values()), page.report.rows_scored
-    each = (Fact("Per million predictions", _price_text(price / rows * 1e6)),) if rows else ()
-    return (Fact("Price", _price_text(price), f"{parts}, in the currency of the config"), *each)
-
-
-def _price_text(price: float) -> str:
-    return f"{price:,.2f}" if price >= 1 or price == 0 else f"{price:.2g}"
+    each = (Fact("Per million predictions", price_text(price / rows * 1e6)),) if rows else ()
+    return (Fact("Price", price_text(price), f"{parts}, in the currency of the config"), *each)
 
 
 def _phase_figures(page: RunPage, total: float) -> tuple[Figure, ...]:

@@ -3,7 +3,19 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Legend = Literal["", "area", "mark", "dots", "attempts", "models_area", "models_mark", "models_dots"]
+Legend = Literal[
+    "",
+    "area",
+    "mark",
+    "dots",
+    "attempts",
+    "models_area",
+    "models_mark",
+    "models_dots",
+    "shadow_area",
+    "shadow_mark",
+    "shadow_dots",
+]
 """Which key a picture needs: filled area and dashed line, bar and mark, two dots, or crosses for attempts.
 `models_`: a challenger and its champion in the place of this run and the last one."""
 

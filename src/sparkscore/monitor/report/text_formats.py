@@ -36,6 +36,11 @@ def duration_text(seconds: float | None) -> str:
     return f"{minutes:.0f} min" if minutes < 120 else f"{minutes / 60:.1f} h"
 
 
+def price_text(price: float) -> str:
+    """A price, without its currency."""
+    return f"{price:,.2f}" if price >= 1 or price == 0 else f"{price:.2g}"
+
+
 def rate_text(rows_per_second: float | None) -> str:
     """Rows per second."""
     return UNKNOWN if rows_per_second is None else f"{number_text(round(rows_per_second))} rows/s"

@@ -48,6 +48,16 @@ def pair_rows(
     named = {run.challenger["run_id"] for run in runs.runs}
     mine = target.load_rows().where(conditions).where(F.col("run_id").isin(champions))
     theirs = target.sibling(CHALLENGERS_SUFFIX).load_rows().where(conditions).where(F.col("run_id").isin([*named]))
+    return pair_prediction_frames(mine, theirs, keys, segments, compared)
+
+
+def pair_prediction_frames(
+    mine: DataFrame, theirs: DataFrame, keys: Sequence[str], segments: Sequence[str], compared: str = PREDICTION_COLUMN
+) -> DataFrame:
+    """The same of any two frames of predictions. `theirs` names by CHAMPION_RUN_COLUMN the run of `mine` beside it.
+
+    Raises:  ConfigError for a column that is not there.
+    """
     labels = [LABEL_COLUMN] if LABEL_COLUMN in mine.columns and LABEL_COLUMN in theirs.columns else []
     on = ["as_of", *keys]
     carried = [*dict.fromkeys((*on, *segments))]

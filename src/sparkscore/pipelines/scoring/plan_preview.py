@@ -15,6 +15,8 @@ from sparkscore.lifecycle import Decision
 from sparkscore.pipelines.scoring.engine_choice import require_engine_fits
 from sparkscore.pipelines.scoring.gate_order import GateOrder
 from sparkscore.pipelines.scoring.one_pass import plan_gate_order
+from sparkscore.pipelines.scoring.planned_work import plan_work
+from sparkscore.pipelines.scoring.run_estimates import planned_work_lines
 from sparkscore.pipelines.scoring.source_texts import feature_lines, filter_text, increment_lines, unlanded_source_text
 from sparkscore.pipelines.scoring.transport_choice import choose_transport, output_frame, scored_frame
 from sparkscore.pipelines.shared.challenger_pinning import pin_challengers
@@ -79,7 +81,9 @@ def preview_plan(
         order = plan_gate_order(attempt, planned, way, None if way.scan is None else way.scan.rows)
         beside = describe_challengers(pin_challengers(attempt, planned, copies=copies))
         lines = _plan_lines(attempt, decision, planned, _count_suite_rules(attempt), order)
-        return attempt.finish("dry_run"), [*lines, *beside]
+        work = plan_work(attempt, planned, way)
+        attempt.report = dataclasses.replace(attempt.report, plan=work)
+        return attempt.finish("dry_run"), [*lines, *planned_work_lines(work, way.transport), *beside]
 
 
 def _finish_unlanded_preview(

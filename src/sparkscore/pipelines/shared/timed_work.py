@@ -9,11 +9,20 @@ from typing import Generic, TypeVar
 import structlog
 
 from sparkscore.errors import ErrorSummary, SparkscoreError
-from sparkscore.records import ComparisonReport, EvaluationReport, MaintenanceReport, MigrationReport, RunReport
+from sparkscore.records import (
+    ComparisonReport,
+    EvaluationReport,
+    MaintenanceReport,
+    MigrationReport,
+    RunReport,
+    ShadowReport,
+)
 
 log = structlog.get_logger("sparkscore")
 
-Report = TypeVar("Report", RunReport, EvaluationReport, MaintenanceReport, ComparisonReport, MigrationReport)
+Report = TypeVar(
+    "Report", RunReport, EvaluationReport, MaintenanceReport, ComparisonReport, MigrationReport, ShadowReport
+)
 
 
 class TimedWork(Generic[Report]):
