@@ -52,7 +52,7 @@ def main(folder: str) -> int:
     home = write_many_runs(Path(folder), RUNS)
     code = "from sparkscore.cli.main import run_console; run_console()"
     command = [sys.executable, "-c", code, "ui", str(home), "--port", "0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603  our own
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         port = json.loads(process.stdout.readline())["port"]  # type: ignore[union-attr]
         first = ask(port, "/")
