@@ -39,7 +39,7 @@ prepare() { # SPARK PANDAS FOLDER
     "$uv" --quiet venv --python "$python" "$folder/env"
     # the versions of the cell take the place of those that the project declares
     "$uv" --quiet pip install --python "$folder/env/bin/python" --override "$folder/versions.txt" \
-        "$root[spark,demo]"
+        "${root}[spark,demo]"
     printf '%s' "$wanted" >"$folder/stamp"
 }
 
@@ -55,10 +55,10 @@ for cell in "$@"; do
         rows+=("| $spark | $pandas |  |  |  |  | its environment cannot be made |")
         continue
     fi
-    rm -rf "$folder/home"
+    rm -rf "${folder:?}/home"
     # -P and env -i: nothing of this checkout, nor of the caller's Spark, gets in; the wheel is what is tried
     if line=$(cd "$folder" && env -u PYTHONPATH -u SPARK_HOME -u PYSPARK_SUBMIT_ARGS \
-        "$folder/env/bin/python" -P "$root/ci/matrix_check.py" "$folder/home" "$delta" 2>"$folder/log"); then
+        "$folder/env/bin/python" -P "$root/ci/matrix_check.py" "$folder/home" 2>"$folder/log"); then
         rows+=("$line passed |")
     else
         failed=1

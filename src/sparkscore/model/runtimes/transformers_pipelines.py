@@ -13,14 +13,13 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 from sparkscore.errors import ModelError
-from sparkscore.model.runtimes.scorer import RefusedResultError
 
 _DEVICE_VARIABLE = "MLFLOW_DEFAULT_PREDICTION_DEVICE"
 _CPU = "-1"
 TRANSFORMERS_LOADER = "mlflow.transformers"
 """The module that loads such models, and has the class of the wrappers."""
 BATCH_SIZE = "batch_size"
-"""The setting that `model.config` may have whatever the model was logged with: rows that a pipeline computes at once."""
+"""The setting of `model.config` that no model was logged with to have it: rows that a pipeline computes at once."""
 
 
 @contextmanager
@@ -110,6 +109,8 @@ def _call_predict(predict: Callable[..., Any], data: Any, params: Mapping[str, A
 
 def _refuse_sequences(count: Any) -> None:
     """MLflow puts the sequences of all rows into one list, and gives each row the one at its place."""
+    from sparkscore.model.runtimes.scorer import RefusedResultError  # here: it needs what needs the runtimes
+
     if isinstance(count, int) and count > 1:
         raise RefusedResultError(
             f"num_return_sequences is {count}, for which MLflow gives rows the answers of other rows",
