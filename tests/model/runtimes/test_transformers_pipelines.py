@@ -35,7 +35,8 @@ LABELS = columns(label="string", score="double")
 
 
 @pytest.fixture(autouse=True)
-def offline(monkeypatch: pytest.MonkeyPatch) -> None:
+def offline(own_environment: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    del own_environment  # what loading a model sets is undone
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 
 

@@ -29,6 +29,11 @@ PROMPT = "Say {text} of {size}"
 
 
 @pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path / "shelf")
+
+
+@pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """`import vllm` finds the stand-in, here and in the executors' processes."""
     if find_spec("vllm") is not None:
@@ -175,6 +180,7 @@ def test_without_vllm_the_error_names_the_extra(tmp_path: Path) -> None:
 def register(shelf: Shelf, tmp_path: Path, **options: Any) -> str:
     loads = tmp_path / "loads"
     loads.mkdir()
+    shelf.folder.mkdir()
     weights = write_weights(tmp_path / "weights", loads=str(loads))
     with world.tracking(shelf.uri):
         if mlflow.get_experiment_by_name("tests") is None:
