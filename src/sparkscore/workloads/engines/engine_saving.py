@@ -78,7 +78,7 @@ def _make_language_model(  # noqa: PLR0913 - what the public functions take
 ) -> Iterator[dict[str, Any]]:
     """What `mlflow.pyfunc` saves, as long as the block lasts."""
     options = EngineOptions(dict(engine or {}))
-    _check_choices(route, cut_answers, parameters or {}, max_tokens=max_tokens, batch_rows=batch_rows)
+    _check_engine_choices(route, cut_answers, parameters or {}, max_tokens=max_tokens, batch_rows=batch_rows)
     spec = EndpointSpec(
         Path(weights).name,
         (),
@@ -89,7 +89,7 @@ def _make_language_model(  # noqa: PLR0913 - what the public functions take
         max_tokens=max_tokens,
         keeps_cut_answers=cut_answers == "keep",
         parameters={"temperature": temperature, **({} if seed is None else {"seed": seed}), **(parameters or {})},
-        answers=_describe_answers(output or {}),
+        answers=_to_answer_spec(output or {}),
     )
     _check_templates(prompt, system)
     with tempfile.TemporaryDirectory(prefix="sparkscore-llm-") as folder:
@@ -100,13 +100,13 @@ def _make_language_model(  # noqa: PLR0913 - what the public functions take
         yield {
             "loader_module": _LOADER,
             "data_path": str(data),
-            "signature": _make_signature(spec),
-            "pip_requirements": _list_requirements(),
+            "signature": _make_engine_signature(spec),
+            "pip_requirements": _list_engine_requirements(),
             "metadata": {"sparkscore": {"batch_rows": batch_rows, "residency": "executor"}},
         }
 
 
-def _check_choices(
+def _check_engine_choices(
     route: str, cut_answers: str, parameters: Mapping[str, Any], *, max_tokens: int, batch_rows: int
 ) -> None:
     own = [name for name in parameters if name in _OWN_PARAMETERS]
@@ -135,7 +135,7 @@ def _check_templates(prompt: str, system: str | None) -> None:
         raise ConfigError("a prompt that names no column", "a prompt with {column}", "name one")
 
 
-def _describe_answers(output: Mapping[str, Any]) -> AnswerSpec:
+def _to_answer_spec(output: Mapping[str, Any]) -> AnswerSpec:
     try:
         settings = LlmOutputSettings(**output)
     except ValidationError as error:
@@ -162,7 +162,7 @@ def _copy_weights(weights: Path, folder: Path) -> None:
             shutil.copyfile(file, folder / file.name)
 
 
-def _make_signature(spec: EndpointSpec) -> Any:
+def _make_engine_signature(spec: EndpointSpec) -> Any:
     from mlflow.models import ModelSignature
     from mlflow.types import Schema
 
@@ -172,7 +172,7 @@ def _make_signature(spec: EndpointSpec) -> Any:
     return ModelSignature(Schema.from_json(json.dumps(inputs)), Schema.from_json(json.dumps([*answer, *parts])))
 
 
-def _list_requirements() -> list[str]:
+def _list_engine_requirements() -> list[str]:
     """The engine, as it is here; any of the known interface where it is not."""
     try:
         return [f"vllm=={version('vllm')}"]
