@@ -20,7 +20,7 @@ _ARGUMENTS = {"dtype", "max_model_len", "gpu_memory_utilization", "enforce_eager
 
 class _Tokenizer:
     def __init__(self):
-        self.words = []
+        self.words, self.chat_template = [], os.environ.get("STAND_IN_TEMPLATE", "words") or None
     def encode(self, text, add_special_tokens=True):
         found = []
         for word in text.split():
@@ -67,6 +67,8 @@ class LLM:
         if self.loads:
             with open(os.path.join(self.loads, "calls"), "a") as file:
                 file.write(f"{len(prompts)}\\n")
+        if any("kill-engine" in self.tokenizer.decode(one["prompt_token_ids"]) for one in prompts):
+            raise RuntimeError("EngineCore encountered an issue")
         for one in prompts:  # all are checked before one is computed
             if len(one["prompt_token_ids"]) >= self.model_config.max_model_len:
                 raise ValueError("The decoder prompt is longer than the maximum model length")

@@ -15,7 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 from pyspark.sql import SparkSession
 
 from sparkscore import Settings, log_language_model, save_language_model, score, score_udf
-from sparkscore.errors import BudgetReached, ConfigError
+from sparkscore.errors import BudgetReached, ConfigError, PredictError
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.model.trust.model_trust import judge_model
 from sparkscore.records import ScoredRows, TrustPolicy
@@ -111,6 +111,11 @@ class TestRejects:
         codes = {place: row.code for place, row in found.rejects.items()}
         assert codes == {1: "null_input", 2: "prompt_too_long", 3: "engine_error"}
 
+    def test_an_engine_that_fails_rejects_no_row_and_ends_the_run(self, tmp_path: Path) -> None:
+        with pytest.raises(PredictError, match="vLLM failed on a batch of 2 prompts: RuntimeError") as caught:
+            ask(make_model(tmp_path), ["a", "kill-engine"])
+        assert type(caught.value) is PredictError
+
     def test_an_answer_that_is_cut_off_is_a_reject_unless_it_is_kept(self, tmp_path: Path) -> None:
         found = ask(make_model(tmp_path, max_tokens=2), ["a"])
         assert found.rejects[0].code == "length_exceeded"
@@ -163,6 +168,14 @@ class TestWhatIsSaved:
         (tmp_path / "model" / "data" / "language_model" / "engine.json").write_text('{"worker_cls": "os.system"}')
         with pytest.raises(ConfigError, match="worker_cls"):
             load_engine_model(str(tmp_path / "model" / "data" / "language_model"))
+
+    @pytest.mark.usefixtures("stand_in")
+    def test_weights_without_a_chat_template_are_not_chatted_with(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("STAND_IN_TEMPLATE", "")
+        with pytest.raises(ConfigError, match="no chat template"):
+            make_model(tmp_path)
 
     @pytest.mark.usefixtures("stand_in")
     def test_parameters_that_vllm_does_not_take_are_named(self, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from sparkscore.errors import ConfigError
+from sparkscore.errors import ConfigError, PredictError
+from sparkscore.model.runtimes.memory_errors import is_out_of_memory
 from sparkscore.workloads.endpoints.completions import Completion
 from sparkscore.workloads.endpoints.endpoint_spec import AnswerSpec, EndpointSpec
 from sparkscore.workloads.endpoints.row_prompts import RowPrompt
@@ -52,6 +53,12 @@ class VllmEngine:
         )
         self._tokenizer = self._engine.get_tokenizer()
         self._route = spec.route
+        if spec.route == "chat" and getattr(self._tokenizer, "chat_template", "") is None:
+            raise ConfigError(
+                "the tokenizer of the weights has no chat template",
+                "one, as models that were trained on chats have it",
+                "log the model again with route: completion",
+            )
         self.most_tokens = _find_context_length(self._engine, options)
 
     def tokenise(self, prompt: RowPrompt) -> TokenisedPrompt:
@@ -68,9 +75,22 @@ class VllmEngine:
         """One answer per prompt, in their order.
 
         Needs:   prompts shorter than `most_tokens`.
+        Raises:  PredictError for an engine that has failed, which is no row's fault; ValueError for prompts that it
+                 does not take, and what says that memory ran out: fewer rows may be answered.
         """
         asked = [{"prompt_token_ids": list(prompt.token_ids)} for prompt in prompts]
-        outputs = self._engine.generate(asked, sampling_params=self._params, use_tqdm=False)
+        try:
+            outputs = self._engine.generate(asked, sampling_params=self._params, use_tqdm=False)
+        except ValueError:
+            raise
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            raise PredictError(
+                f"vLLM failed on a batch of {len(prompts):,} prompts: {type(error).__name__}",
+                "an engine that lives as long as its executor",
+                "see the log of the model's process; give it less of the GPU's memory (gpu_memory_utilization)",
+            ) from error
         return [_read_output(output) for output in outputs]
 
 
