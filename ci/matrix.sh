@@ -43,6 +43,11 @@ prepare() { # SPARK PANDAS FOLDER
     printf '%s' "$wanted" >"$folder/stamp"
 }
 
+# The wheel of the project as it is now, in the place of the one with which the environment was made.
+install_project() { # FOLDER
+    "$uv" --quiet pip install --python "$1/env/bin/python" --no-deps --reinstall-package sparkscore "$root"
+}
+
 failed=0
 mkdir -p "$work"
 rows=()
@@ -50,7 +55,7 @@ for cell in "$@"; do
     spark=${cell%-*} pandas=${cell#*-}
     folder=$work/$cell
     printf 'cell %s: Spark %s, pandas %s\n' "$cell" "$spark" "$pandas" >&2
-    if ! prepare "$spark" "$pandas" "$folder" >&2; then
+    if ! { prepare "$spark" "$pandas" "$folder" && install_project "$folder"; } >&2; then
         failed=1
         rows+=("| $spark | $pandas |  |  |  |  | its environment cannot be made |")
         continue

@@ -5,24 +5,18 @@ from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
+from pyspark.sql import types
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import (
-    ArrayType,
-    DataType,
-    GeographyType,
-    GeometryType,
-    MapType,
-    StructField,
-    StructType,
-    VariantType,
-)
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from sparkscore.errors import ConfigError
 
 _NAME_KEY = b"sparkscore.spark_type"
 """Of a field's metadata: Spark's name for a type that Arrow does not have, or has without its collation."""
-_STRUCTS_IN_ARROW = (VariantType, GeometryType, GeographyType)
-"""In Arrow they are structs of their parts, which no Delta reader takes for one of them."""
+_STRUCTS_IN_ARROW: tuple[type[DataType], ...] = tuple(
+    getattr(types, name) for name in ("VariantType", "GeometryType", "GeographyType") if hasattr(types, name)
+)
+"""In Arrow they are structs of their parts, which no Delta reader takes for one of them. Spark 4.0 has one."""
 
 
 def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
