@@ -250,6 +250,7 @@ class TestJobs:
         assert max(map(int, (tmp_path / "loads" / "calls").read_text().split())) >= 64
         assert report.model_counts["prompt_tokens"] == 200 * 8
 
+    @pytest.mark.slow
     @pytest.mark.usefixtures("shared")
     def test_a_budget_of_tokens_stops_at_a_chunk_and_the_next_attempt_goes_on(
         self, spark: SparkSession, shelf: Shelf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
