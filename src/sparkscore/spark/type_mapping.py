@@ -1,6 +1,7 @@
 """Maps Spark's types to Arrow's and back."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +20,10 @@ _STRUCTS_IN_ARROW: tuple[type[DataType], ...] = tuple(
 """In Arrow they are structs of their parts, which no Delta reader takes for one of them. Spark 4.0 has one."""
 
 
+_TIME_ZONE: Mapping[str, Any] = {"timezone": "UTC"} if "timezone" in signature(to_arrow_type).parameters else {}
+"""Before Spark 4.2 Arrow's timestamps are in UTC without being told."""
+
+
 def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
     """The Arrow type of a Spark type; timestamps carry UTC.
 
@@ -27,7 +32,7 @@ def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
     try:
         if _holds_struct_in_arrow(spark_type):
             raise TypeError("in Arrow it is a struct of its parts")
-        return to_arrow_type(spark_type, timezone="UTC")
+        return to_arrow_type(spark_type, **_TIME_ZONE)
     except (PySparkException, TypeError) as error:
         raise ConfigError(
             f"a column has the type {spark_type.simpleString()}",
