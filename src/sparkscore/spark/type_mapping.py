@@ -89,4 +89,4 @@ def arrow_to_spark_schema(columns: Mapping[str, pa.DataType]) -> StructType:
 
 def arrow_to_spark_type(arrow: pa.DataType) -> DataType:
     """The Spark type of an Arrow type."""
-    return from_arrow_type(arrow)
+    return from_arrow_type(arrow, prefer_timestamp_ntz=True)  # as Spark 4.2 does by itself
