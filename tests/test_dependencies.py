@@ -34,6 +34,7 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "lineage": ("monitor/lineage/",),
     "llm": ("workloads/endpoints/",),
     "ui": ("ui/", "cli/ui_verb.py"),
+    "vllm": ("workloads/engines/",),
     "demo": ("demo/",),
     "ray": ("engines/",),
     "dask": ("engines/",),

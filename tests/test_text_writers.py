@@ -103,6 +103,7 @@ DATA = {
     "workloads/endpoints/endpoint_folder.py": {"write_bytes"},  # templates and parameters of the config
     "workloads/endpoints/http_posting.py": {"post"},
     "model/registry/explained_copies.py": {"write_text"},  # a model's files, and names of its inputs
+    "workloads/engines/engine_options.py": {"write_text"},  # templates and parameters of models that a user saves
     "workloads/embeddings/embedding_options.py": {"write_text"},  # files of models that a user saves
     "workloads/embeddings/embedding_saving.py": {"write_text"},
     "workloads/embeddings/package_texts.py": {"create_experiment"},  # an example

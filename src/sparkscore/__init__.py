@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from sparkscore.settings import Settings
     from sparkscore.workloads.concurrency import gather_bounded
     from sparkscore.workloads.embeddings.embedding_saving import log_embedding_model, save_embedding_model
+    from sparkscore.workloads.engines.engine_saving import log_language_model, save_language_model
     from sparkscore.workloads.forecasts.forecast_saving import log_forecaster, save_forecaster
     from sparkscore.workloads.images.image_saving import log_image_model, save_image_model
     from sparkscore.workloads.images.video_frames import explode_video_frames
@@ -130,6 +131,7 @@ __all__ = [
     "log_embedding_model",
     "log_forecaster",
     "log_image_model",
+    "log_language_model",
     "log_recommender",
     "maintain",
     "migrate",
@@ -140,6 +142,7 @@ __all__ = [
     "save_embedding_model",
     "save_forecaster",
     "save_image_model",
+    "save_language_model",
     "save_recommender",
     "score",
     "score_udf",
@@ -199,6 +202,8 @@ _HOMES = {
     "evaluate": "sparkscore.pipelines.evaluate",
     "log_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
     "save_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
+    "log_language_model": "sparkscore.workloads.engines.engine_saving",
+    "save_language_model": "sparkscore.workloads.engines.engine_saving",
     "log_forecaster": "sparkscore.workloads.forecasts.forecast_saving",
     "save_forecaster": "sparkscore.workloads.forecasts.forecast_saving",
     "log_recommender": "sparkscore.workloads.recommendations.recommender_saving",

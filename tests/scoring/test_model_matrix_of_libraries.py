@@ -15,7 +15,7 @@ from mlflow.models import ModelSignature, infer_signature
 from mlflow.types import Schema, TensorSpec
 from pyspark.sql import SparkSession
 
-from tests.model.shelf import Shelf, columns, signature, tensor
+from tests.model.shelf import Shelf, columns, positions, signature, tensor
 from tests.scoring.model_matrix import ModelCase, call_all_ways, documented_rows, table_row
 from tests.warm_daemon import MORE
 
@@ -135,6 +135,19 @@ def transformers(shelf: Shelf) -> str:
     return put_flavor("transformers", pipeline, signed, shelf)
 
 
+def generation(shelf: Shelf) -> str:
+    """The likeliest continuation of a text, by GPT-2 of random weights."""
+    library = import_module("transformers")
+    _, tokenizer = tiny_bert(shelf.folder / "bert")
+    import_module("torch").manual_seed(0)
+    config = library.GPT2Config(
+        vocab_size=len(VOCABULARY), n_positions=32, n_embd=8, n_layer=1, n_head=2, bos_token_id=2, eos_token_id=3
+    )
+    pipeline = library.pipeline("text-generation", model=library.GPT2LMHeadModel(config).eval(), tokenizer=tokenizer)
+    signed = signature(columns(text="string"), positions("string"), max_new_tokens=4, do_sample=False)
+    return shelf.logged("matrix-generation", partial(mlflow.transformers.log_model, pipeline), signed)
+
+
 def sentence_transformers(shelf: Shelf) -> str:
     """Embeddings of texts."""
     library = import_module("sentence_transformers")
@@ -180,6 +193,7 @@ DAYS = pd.DataFrame({"ds": pd.date_range("2020-03-01", periods=5)})
         ),
         case("ONNX, a named tensor as a column of arrays", onnx, ARRAYS, "v array<float>", "array<double>", "onnx"),
         case("transformers, text", transformers, TEXTS, "text string", "label string, score float", "transformers"),
+        case("transformers, text generation", generation, TEXTS, "text string", "string", "transformers"),
         case(
             "sentence-transformers, text",
             sentence_transformers,

@@ -6,7 +6,13 @@ from pathlib import Path
 import pytest
 
 from sparkscore.spark import delta_jars
-from sparkscore.spark.delta_jars import DELTA_PACKAGE, RESOLVED_JARS_FOLDER, choose_delta_conf, find_delta_jars
+from sparkscore.spark.delta_jars import (
+    DELTA_PACKAGE,
+    RESOLVED_JARS_FOLDER,
+    choose_delta_conf,
+    find_delta_jars,
+    name_delta_package,
+)
 
 LISTED = Path(delta_jars.__file__).with_name("delta-jars.sha256")
 
@@ -32,6 +38,21 @@ def test_the_list_is_of_the_version_that_is_resolved() -> None:
     names = [line.split()[1] for line in LISTED.read_text().splitlines()]
     assert f"{organisation}_{name}-{version}.jar" in names
     assert all(version in one for one in names if one.startswith(organisation))
+
+
+@pytest.mark.parametrize(
+    ("spark", "artifact"),
+    [("4.0.1", "delta-spark_4.0_2.13"), ("4.1.0", "delta-spark_4.1_2.13"), ("4.2.0", "delta-spark_4.2_2.13")],
+)
+def test_each_spark_has_the_jars_that_fit_it(spark: str, artifact: str) -> None:
+    organisation, name, version = name_delta_package(spark).split(":")
+    assert (organisation, name) == ("io.delta", artifact)
+    assert version == DELTA_PACKAGE.split(":")[2]
+
+
+def test_an_older_spark_does_not_take_the_jars_of_this_one(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delta_jars, "_read_spark_version", lambda: "4.0.1")
+    assert choose_delta_conf()["spark.jars.packages"] == name_delta_package("4.0.1")
 
 
 def test_files_that_are_there_need_not_be_resolved(home: Path) -> None:

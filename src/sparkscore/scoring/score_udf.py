@@ -14,7 +14,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.types import DataType
 
-from sparkscore.errors import SignatureError, SparkscoreError
+from sparkscore.errors import ConfigError, SignatureError, SparkscoreError
 from sparkscore.model.distribution.executor_packages import compare_own_packages
 from sparkscore.model.distribution.model_shipping import describe_shipped_model, ship_model
 from sparkscore.model.distribution.shipped_model import ShippedModel
@@ -23,7 +23,7 @@ from sparkscore.model.signature.input_policies import allow_input_casts
 from sparkscore.model.signature.known_params import keep_known_params
 from sparkscore.model.signature.mlflow_signature import read_mlflow_signature
 from sparkscore.model.signature.model_inputs import input_names
-from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.model.trust.mlmodel_file import needs_executor_residency, read_mlmodel
 from sparkscore.records import PinnedModel, RequestedResult
 from sparkscore.scoring.prediction_udf import TIME_ZONE_CONF, make_prediction_udf
 from sparkscore.scoring.task_errors import recover_task_error
@@ -180,11 +180,21 @@ def score_udf(  # noqa: PLR0913, PLR0917 -- what MLflow's function takes, in its
         request=request,
     )
     _warn_of_model(model, request)
+    _refuse_engine(model)
     model = allow_input_casts(model, casts or {})
     ship_package(spark)
     described = describe_shipped_model(model, params=_known_params(model, params or {}))
     shipped = ship_model(spark, model, replace(described, environment=variables))
     return ScoreUdf(shipped, read_setting(spark, TIME_ZONE_CONF) or "UTC")
+
+
+def _refuse_engine(model: PinnedModel) -> None:
+    if needs_executor_residency(read_mlmodel(model.path, model.trust)):
+        raise ConfigError(
+            f"the model {model.name} is an engine of which there is one per executor",
+            "a model that each Python worker can load",
+            "score it by a job, with model.residency: executor",
+        )
 
 
 def _warn_of_model(model: PinnedModel, request: RequestedResult) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from sparkscore.spark.outside_conf import has_outside_jars
@@ -30,12 +31,29 @@ def choose_delta_conf() -> dict[str, str]:
 
     Jobs:    none; no network access.
     """
-    jars = None if has_outside_jars() else _find_resolved_jars()
+    package = name_delta_package(_read_spark_version())
+    jars = None if has_outside_jars() or package != DELTA_PACKAGE else _find_resolved_jars()
     if jars is None:
-        return {"spark.jars.packages": DELTA_PACKAGE, "spark.jars.excludes": DELTA_EXCLUDES}
+        return {"spark.jars.packages": package, "spark.jars.excludes": DELTA_EXCLUDES}
     path = os.pathsep.join(map(str, jars))
     # executors too: a session that is started here may have its master and workers on this machine
     return {"spark.driver.extraClassPath": path, "spark.executor.extraClassPath": path}
+
+
+def name_delta_package(spark_version: str) -> str:
+    """Delta's jars for a Spark, of the version that this project is made for; each Spark from 4.0 on has its own."""
+    release = ".".join(spark_version.split(".")[:2])
+    return DELTA_PACKAGE.replace("delta-spark_4.2_", f"delta-spark_{release}_")
+
+
+def _read_spark_version() -> str:
+    """That of pyspark, which starts the session; not imported for it."""
+    try:
+        return version("pyspark")
+    except PackageNotFoundError:  # Spark's own folder on the path, without its metadata
+        import pyspark
+
+        return pyspark.__version__
 
 
 def _find_resolved_jars() -> tuple[Path, ...] | None:

@@ -1,28 +1,27 @@
 """Maps Spark's types to Arrow's and back."""
 
 from collections.abc import Mapping
+from inspect import signature
 from typing import Any
 
 import pyarrow as pa
 from pyspark.errors import PySparkException
+from pyspark.sql import types
 from pyspark.sql.pandas.types import from_arrow_type, to_arrow_type
-from pyspark.sql.types import (
-    ArrayType,
-    DataType,
-    GeographyType,
-    GeometryType,
-    MapType,
-    StructField,
-    StructType,
-    VariantType,
-)
+from pyspark.sql.types import ArrayType, DataType, MapType, StructField, StructType
 
 from sparkscore.errors import ConfigError
 
 _NAME_KEY = b"sparkscore.spark_type"
 """Of a field's metadata: Spark's name for a type that Arrow does not have, or has without its collation."""
-_STRUCTS_IN_ARROW = (VariantType, GeometryType, GeographyType)
-"""In Arrow they are structs of their parts, which no Delta reader takes for one of them."""
+_STRUCTS_IN_ARROW: tuple[type[DataType], ...] = tuple(
+    getattr(types, name) for name in ("VariantType", "GeometryType", "GeographyType") if hasattr(types, name)
+)
+"""In Arrow they are structs of their parts, which no Delta reader takes for one of them. Spark 4.0 has one."""
+
+
+_TIME_ZONE: Mapping[str, Any] = {"timezone": "UTC"} if "timezone" in signature(to_arrow_type).parameters else {}
+"""Before Spark 4.2 Arrow's timestamps are in UTC without being told."""
 
 
 def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
@@ -33,7 +32,7 @@ def spark_to_arrow_type(spark_type: DataType) -> pa.DataType:
     try:
         if _holds_struct_in_arrow(spark_type):
             raise TypeError("in Arrow it is a struct of its parts")
-        return to_arrow_type(spark_type, timezone="UTC")
+        return to_arrow_type(spark_type, **_TIME_ZONE)
     except (PySparkException, TypeError) as error:
         raise ConfigError(
             f"a column has the type {spark_type.simpleString()}",
@@ -90,4 +89,4 @@ def arrow_to_spark_schema(columns: Mapping[str, pa.DataType]) -> StructType:
 
 def arrow_to_spark_type(arrow: pa.DataType) -> DataType:
     """The Spark type of an Arrow type."""
-    return from_arrow_type(arrow)
+    return from_arrow_type(arrow, prefer_timestamp_ntz=True)  # as Spark 4.2 does by itself

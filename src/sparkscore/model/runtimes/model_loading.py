@@ -94,6 +94,6 @@ def _load_runtime_scorer(model: ShippedModel, folder: str, cores: int, device: s
         trained_on: Any = getattr(predict, "__self__", None)
         restored = None if model.tensor else with_trained_categories(predict, trained_on, model.inputs)
         return build_local_scorer(model, restored or predict, end_task=getattr(trained_on, "end_task", None))
-    loaded = load_pyfunc(folder, model, cores=cores)
+    loaded = load_pyfunc(folder, model, cores=cores, device=device)
     prepare = build_record_batch if loaded.takes_arrow else build_features
     return build_local_scorer(model, loaded.predict, prepare, end_task=loaded.end_task)

@@ -21,6 +21,11 @@ from sparkscore.model.host.process_sharing import refuse_imported_modules
 from sparkscore.model.runtimes.foreign_code import guard_foreign_code
 from sparkscore.model.runtimes.thread_limits import limit_model_threads
 from sparkscore.model.runtimes.trained_categories import with_trained_categories
+from sparkscore.model.runtimes.transformers_pipelines import (
+    adapt_transformers_model,
+    choose_pipeline_device,
+    is_transformers_wrapper,
+)
 from sparkscore.model.signature.numpy_inputs import NumpyArray
 from sparkscore.records.model_files import offer_model_files
 
@@ -95,12 +100,12 @@ def _read_sklearn_object(path: Path, file: SklearnFile) -> Any:
         return loader.load(content)
 
 
-def load_pyfunc(folder: str, shipped: ShippedModel, *, cores: int) -> LoadedPyfunc:
+def load_pyfunc(folder: str, shipped: ShippedModel, *, cores: int, device: str | None = None) -> LoadedPyfunc:
     """MLflow's own function for the model, configured, params bound. Importing MLflow costs a worker about two seconds,
-    once.
+    once. `device`: the address of the task's GPU, for pipelines of transformers.
 
     Runs on: executor.
-    Raises:  ModelError where another module of such a name is imported.
+    Raises:  ModelError where another module of such a name is imported, or a pipeline's GPU is missing.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_DISABLE_SCHEMA_DETAILS", "true")  # else its errors carry rows
@@ -108,12 +113,12 @@ def load_pyfunc(folder: str, shipped: ShippedModel, *, cores: int) -> LoadedPyfu
     sys.dont_write_bytecode = True  # else a model's own code leaves files in the folder, and its digest changes
     pyfunc = import_module("mlflow.pyfunc")
     refuse_imported_modules(shipped.code, folder)
-    with guard_foreign_code(), offer_model_files(shipped.files):
+    with choose_pipeline_device(folder, device), guard_foreign_code(), offer_model_files(shipped.files):
         model = pyfunc.load_model(
             folder, suppress_warnings=True, model_config=None if shipped.config is None else json.loads(shipped.config)
         )
         limit_model_threads(getattr(model, "_model_impl", None), cores)
-        model = _restore_categories(model, shipped) if not shipped.tensor else model
+        model = _adapt_model(model, shipped)
     # MLflow takes lists for params of the shape (-1,), and no tuples
     model_params = {name: list(one) if isinstance(one, tuple) else one for name, one in shipped.params} or None
     predict_batch = getattr(getattr(model, "_model_impl", None), "predict_batch", None)
@@ -127,6 +132,13 @@ def _find_end_task(model: Any) -> Callable[[], Any] | None:
     owners = (loaded, getattr(loaded, "python_model", None))
     found = (getattr(owner, "end_task", None) for owner in owners)
     return next((method for method in found if callable(method)), None)
+
+
+def _adapt_model(model: Any, shipped: ShippedModel) -> Any:
+    """What MLflow has loaded, as batches need it."""
+    if is_transformers_wrapper(getattr(model, "_model_impl", None)):
+        return adapt_transformers_model(model, shipped.config)
+    return model if shipped.tensor else _restore_categories(model, shipped)
 
 
 def _restore_categories(model: Any, shipped: ShippedModel) -> Any:

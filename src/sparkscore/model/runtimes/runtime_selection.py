@@ -9,6 +9,7 @@ from sparkscore.model.distribution.shipped_model import OnnxFile, SklearnFile, T
 from sparkscore.model.runtimes.onnx.graph_file import read_onnx_graph
 from sparkscore.model.runtimes.onnx.graph_inputs import plan_graph_feeds
 from sparkscore.model.runtimes.onnx.graph_outputs import choose_graph_outputs
+from sparkscore.model.runtimes.transformers_pipelines import BATCH_SIZE, TRANSFORMERS_LOADER
 from sparkscore.model.signature.mlflow_signature import Signature, output_names, tensor_names
 
 Runtime = Literal["pyfunc", "sklearn", "onnx", "torch"]
@@ -32,13 +33,17 @@ _LOADABLE_PICKLE_MODULES = ("pickle", "cloudpickle", "mlflow.pytorch.pickle_modu
 
 
 def check_model_config(mlmodel: Mapping[str, Any], config: Mapping[str, Any]) -> None:
-    """Refuse settings that the model was not logged with: MLflow would only warn of them, and ignore them.
+    """Refuse settings that the model was not logged with: MLflow would only warn of them, and ignore them. A pipeline
+    of transformers takes `batch_size` in any case.
 
     Runs on: driver.
     Raises:  ModelError.
     """
-    logged = mlmodel["flavors"]["python_function"].get("config")
+    function = mlmodel["flavors"]["python_function"]
+    logged = function.get("config")
     known = list(logged) if isinstance(logged, Mapping) else []
+    if function.get("loader_module") == TRANSFORMERS_LOADER and BATCH_SIZE not in known:
+        known.append(BATCH_SIZE)
     unknown = [name for name in config if name not in known]
     if unknown:
         raise ModelError(

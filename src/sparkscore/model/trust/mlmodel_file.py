@@ -34,6 +34,7 @@ TRUSTED_LOADERS = frozenset(
         "mlflow.xgboost",
         "sparkscore.workloads.embeddings.embedding_model",
         "sparkscore.workloads.endpoints.endpoint_model",
+        "sparkscore.workloads.engines.engine_model",
         "sparkscore.workloads.forecasts.forecast_model",
         "sparkscore.workloads.images.image_model",
         "sparkscore.workloads.recommendations.recommender_model",
@@ -82,9 +83,7 @@ def read_wanted_rows(mlmodel: Mapping[str, Any]) -> int | None:
 
     Raises:  ModelError for what is no number of rows.
     """
-    metadata = mlmodel.get("metadata")
-    own = metadata.get("sparkscore") if isinstance(metadata, Mapping) else None
-    rows = own.get("batch_rows") if isinstance(own, Mapping) else None
+    rows = _read_own_metadata(mlmodel).get("batch_rows")
     if rows is None or (isinstance(rows, int) and not isinstance(rows, bool) and 1 <= rows <= _MAX_WANTED_ROWS):
         return rows
     raise ModelError(
@@ -92,6 +91,17 @@ def read_wanted_rows(mlmodel: Mapping[str, Any]) -> int | None:
         f"a whole number from 1 to {_MAX_WANTED_ROWS:,}",
         'log the model again, with metadata={"sparkscore": {"batch_rows": 4096}}, say',
     )
+
+
+def needs_executor_residency(mlmodel: Mapping[str, Any]) -> bool:
+    """Whether the model's metadata asks for one per executor (`{"sparkscore": {"residency": "executor"}}`)."""
+    return bool(_read_own_metadata(mlmodel).get("residency") == "executor")
+
+
+def _read_own_metadata(mlmodel: Mapping[str, Any]) -> Mapping[str, Any]:
+    metadata = mlmodel.get("metadata")
+    own = metadata.get("sparkscore") if isinstance(metadata, Mapping) else None
+    return own if isinstance(own, Mapping) else {}
 
 
 def _load_mlmodel(path: Path) -> Any:

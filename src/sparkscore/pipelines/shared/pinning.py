@@ -13,6 +13,7 @@ from sparkscore.model.signature.input_policies import InputPolicies, apply_input
 from sparkscore.model.signature.model_inputs import input_names
 from sparkscore.model.signature.signature_check import absent_input_properties, match_input_columns
 from sparkscore.pipelines.shared.endpoint_pinning import check_prompt_columns
+from sparkscore.pipelines.shared.engine_pinning import check_engine_model
 from sparkscore.pipelines.shared.group_pinning import resolve_run_groups
 from sparkscore.pipelines.shared.lookup_pinning import PinnedLookups, derive_run_inputs, pin_lookups
 from sparkscore.pipelines.shared.model_pinning import choose_copies_folder, find_kept_digest, resolve_run_model
@@ -144,6 +145,7 @@ def match_run_inputs(
     """
     if attempt.settings.llm.is_used:
         check_prompt_columns(attempt.settings, schema)
+    check_engine_model(attempt.spark, model, attempt.settings.model.residency)
     before, model = input_names(model.inputs), apply_input_policies(model, schema, policies)
     absent = [name for name in before if name not in input_names(model.inputs)]
     if absent:

@@ -1,0 +1,1 @@
+"""Language models in the process of an executor."""

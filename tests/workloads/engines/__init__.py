@@ -1,0 +1,1 @@
+"""Tests of language models in the process of an executor."""
