@@ -14,6 +14,7 @@ from sparkscore.records import (
     BackfillReport,
     ComparisonReport,
     EvaluationReport,
+    KeyExplanation,
     MaintenanceReport,
     MigrationReport,
     RunReport,
@@ -23,7 +24,7 @@ from sparkscore.records import (
 _INTRODUCTION = """\
 A command writes one line of JSON to stdout and nothing else; `--result FILE` writes the same line to a file.
 `score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `stream`, `backfill`, `evaluate`,
-`compare`, `maintain` and `migrate` one of their own.
+`compare`, `explain`, `maintain` and `migrate` one of their own.
 Whatever fails writes the result of an attempt with the status `failed`. `schema` is the version of the shape:
 keys are added, never renamed."""
 _RESULTS = (
@@ -32,6 +33,7 @@ _RESULTS = (
     BackfillReport,
     EvaluationReport,
     ComparisonReport,
+    KeyExplanation,
     MaintenanceReport,
     MigrationReport,
 )

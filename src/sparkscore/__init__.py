@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sparkscore.pipelines.check_sla import check_sla
     from sparkscore.pipelines.compare import compare
     from sparkscore.pipelines.evaluate import evaluate
+    from sparkscore.pipelines.explain import explain_key
     from sparkscore.pipelines.maintain import maintain
     from sparkscore.pipelines.migrate import migrate
     from sparkscore.pipelines.optimize_model import optimize_model
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
         BackfillReport,
         ComparisonReport,
         EvaluationReport,
+        KeyExplanation,
         RowReject,
         RunReport,
         ScoredRows,
@@ -94,6 +96,7 @@ __all__ = [
     "ForeignTable",
     "GateFailed",
     "InputOutOfRange",
+    "KeyExplanation",
     "ModelError",
     "ModelNotFound",
     "ModelNotLoaded",
@@ -125,6 +128,7 @@ __all__ = [
     "check_sla",
     "compare",
     "evaluate",
+    "explain_key",
     "explode_video_frames",
     "gather_bounded",
     "log_embedding_model",
@@ -151,6 +155,7 @@ _HOMES = {
     "EvaluationReport": "sparkscore.records",
     "BackfillReport": "sparkscore.records",
     "ComparisonReport": "sparkscore.records",
+    "KeyExplanation": "sparkscore.records",
     "RowReject": "sparkscore.records",
     "RunReport": "sparkscore.records",
     "ScoredRows": "sparkscore.records",
@@ -197,6 +202,7 @@ _HOMES = {
     "save_image_model": "sparkscore.workloads.images.image_saving",
     "check_sla": "sparkscore.pipelines.check_sla",
     "evaluate": "sparkscore.pipelines.evaluate",
+    "explain_key": "sparkscore.pipelines.explain",
     "log_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
     "save_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
     "log_forecaster": "sparkscore.workloads.forecasts.forecast_saving",

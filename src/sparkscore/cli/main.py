@@ -16,6 +16,7 @@ from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.compare_verb import COMPARE
 from sparkscore.cli.evaluate_verb import EVALUATE
+from sparkscore.cli.explain_verb import EXPLAIN
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
 from sparkscore.cli.migrate_verb import MIGRATE
@@ -48,6 +49,7 @@ VERBS: dict[str, Command] = {
     "stream": STREAM,
     "quickstart": QUICKSTART,
     "runs": RUNS,
+    "explain": EXPLAIN,
     "maintain": MAINTAIN,
     "migrate": MIGRATE,
     "rollback": ROLLBACK,

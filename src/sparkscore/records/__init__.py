@@ -64,6 +64,13 @@ from sparkscore.records.derived_columns import (
     select_needed_outputs,
 )
 from sparkscore.records.environment_records import PackedEnvironment
+from sparkscore.records.explanation_records import (
+    ChallengerScore,
+    ExplanationStatus,
+    KeyEntry,
+    KeyExplanation,
+    KeyStatus,
+)
 from sparkscore.records.export_records import (
     ExportedRun,
     ExportRows,
@@ -243,6 +250,7 @@ __all__ = [
     "CastType",
     "ChallengerPart",
     "ChallengerRun",
+    "ChallengerScore",
     "ChallengerStatus",
     "ChangeRange",
     "ClassQuality",
@@ -269,6 +277,7 @@ __all__ = [
     "EvaluationReport",
     "EvaluationStatus",
     "EventKind",
+    "ExplanationStatus",
     "ExportRows",
     "ExportStatus",
     "ExportTarget",
@@ -283,6 +292,9 @@ __all__ = [
     "Group",
     "GroupEntry",
     "Interpolation",
+    "KeyEntry",
+    "KeyExplanation",
+    "KeyStatus",
     "Label",
     "LabelCounts",
     "LandedChanges",

@@ -1,0 +1,94 @@
+"""Why a run has no prediction for a key: what the source held, what the filter says, what was scored at all."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import pyarrow as pa
+from pyspark.sql import SparkSession
+
+from sparkscore.errors import SparkscoreError
+from sparkscore.ingest.key_rows import load_key_rows
+from sparkscore.pipelines.shared.source_landing import source_conditions
+from sparkscore.pipelines.shared.source_tables import open_source_table
+from sparkscore.predicates.arrow_filter import evaluate_arrow_conditions
+from sparkscore.predicates.spark_filter import to_arrow_conditions
+from sparkscore.records import KeyStatus, Pins
+from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.settings import Settings
+from sparkscore.store.lost_versions import find_lost_versions
+from sparkscore.store.table import Table
+
+_MOST_VERSIONS = 100
+"""Source versions in which a key is looked for: each is a table to open."""
+_MOST_SHOWN = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Absence:
+    """Why there is no prediction."""
+
+    status: KeyStatus
+    reason: str
+
+
+@dataclass
+class SourceSearch:
+    """Looks for a key in the source as runs have read it; each version once."""
+
+    settings: Settings
+    key: Mapping[str, object]
+    """By the names of the source."""
+    spark: SparkSession | None
+    known: dict[tuple[str, int], Absence | None] = field(default_factory=dict)
+    skipped: int = 0
+    """Runs whose source version was not looked at, because it would have been one too many."""
+
+    def explain_absence(self, pins: Pins, as_of: datetime) -> Absence | None:
+        """Why a run with these pins could not predict the key; None where it could.
+
+        Jobs:    none; one for each version that only Spark reads.
+        Raises:  SparkNeeded.
+        """
+        table = open_source_table(self.spark, self.settings, as_of)
+        place = (table.path or table.name, pins.source_version)
+        if place not in self.known:
+            if len(self.known) >= _MOST_VERSIONS:
+                self.skipped += 1
+                return Absence("unknown", f"only the newest {_MOST_VERSIONS} source versions are looked at")
+            self.known[place] = self._search_version(table, pins)
+        return self.known[place]
+
+    def _search_version(self, table: Table, pins: Pins) -> Absence | None:
+        version = pins.source_version
+        at = f"version {version} of {table.name}"
+        try:
+            if table.id != pins.source_id:
+                return Absence("unknown", f"{table.name} is another table now than the one that was scored")
+            lost = find_lost_versions(table, [version]).get(version)
+            if lost is not None:
+                return Absence("unknown", f"{at} can no longer be read: {lost}")
+            conditions = () if self.settings.source.is_landed else source_conditions(self.settings)
+            columns = [*self.key, *(one.column for one in conditions)]
+            rows = load_key_rows(table, self.key, version=version, columns=columns)
+            masks = {
+                one.description: evaluate_arrow_conditions(
+                    to_arrow_conditions([one], rows.schema), _columns_by_name(rows), rows.num_rows
+                )
+                for one in conditions
+            }
+        except SparkscoreError as error:
+            return Absence("unknown", shorten_redacted(f"{at} was not searched: {error.found}", _MOST_SHOWN))
+        if not rows.num_rows:
+            landed = ", as it was landed after the filter," if self.settings.source.is_landed else ""
+            return Absence("not_in_source", f"{at}{landed} has no such key")
+        broken = [text for text, mask in masks.items() if not any(mask.to_pylist())]
+        return (
+            Absence("filtered", f"source.where, as the config has it now, leaves it out of {at}: {', '.join(broken)}")
+            if broken
+            else None
+        )
+
+
+def _columns_by_name(rows: pa.Table) -> dict[str, pa.Array]:
+    return {name: rows[name].combine_chunks() for name in rows.column_names}

@@ -1,0 +1,151 @@
+"""A key explained: its scores over time as the runs have published them, and why it has none."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable
+from pyspark.sql import SparkSession
+
+from sparkscore import ConfigError, ForeignTable, ModelError, explain_key, rollback, score
+from sparkscore.cli import main
+from sparkscore.records import KeyEntry, KeyExplanation
+from sparkscore.settings import Settings
+from tests.cli.test_verb_session import run_alone, write_config
+from tests.world import MODEL, SOURCE, Registry, World, source_rows
+
+FIRST, SECOND, THIRD = "2013-12-30", "2013-12-31", "2014-01-01"
+KEPT, BROKEN, GONE, OTHER = 4, 8, 52, 5
+"""Keys: in every run; without an input in the first; not in the second source any more; of a carrier that is left out."""
+JOB: dict[str, Any] = {
+    "source": {"where": [{"column": "carrier", "op": "=", "value": "AA"}]},
+    "model": {"missing": {"x1": "reject"}},
+    "challengers": [{"uri": f"models:/{MODEL}/2"}],
+}
+
+
+def without_input(rows: pa.Table, key: int) -> pa.Table:
+    values = [
+        None if one == key else value for one, value in zip(*(rows[n].to_pylist() for n in ("id", "x1")), strict=True)
+    ]
+    return rows.set_column(rows.schema.get_field_index("x1"), "x1", pa.array(values, SOURCE.field("x1").type))
+
+
+@pytest.fixture(scope="module")
+def story(spark: SparkSession, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Two as_ofs by two models over two source versions; the first one replaced and rolled back, a third one failed."""
+    world = World(spark, tmp_path_factory.mktemp("story") / "home", registry)
+    registry.alias(1)
+    world.write_source(without_input(source_rows(60), BROKEN))
+    world.begin_with(job(world), as_of=FIRST)
+    world.write_source(source_rows(50))
+    registry.alias(2)
+    try:
+        world.begin_with(job(world), as_of=SECOND)
+        world.begin_with(job(world), as_of=FIRST, replace=True)
+        rollback(spark, job(world), as_of=FIRST)
+        with pytest.raises(ModelError):
+            score(spark, world.settings(**JOB | {"model": {"uri": f"models:/{MODEL}@nobody"}}), as_of=THIRD)
+    finally:
+        registry.alias(1)
+    return world
+
+
+def job(world: World) -> Settings:
+    return world.settings(**JOB)
+
+
+def explain(world: World, key: int, **asked: Any) -> KeyExplanation:
+    return explain_key(None, job(world), {"id": key}, **asked)
+
+
+def told(found: KeyExplanation) -> list[tuple[str, int | None, str, bool]]:
+    return [(entry.as_of[:10], entry.revision, entry.status, entry.is_current) for entry in found.entries]
+
+
+def entry_of(found: KeyExplanation, as_of: str, revision: int) -> KeyEntry:
+    (entry,) = [one for one in found.entries if one.as_of.startswith(as_of) and one.revision == revision]
+    return entry
+
+
+class TestScores:
+    def test_each_publication_is_told_superseded_ones_too(self, story: World) -> None:
+        found = explain(story, KEPT)
+        assert found.status == "scored"
+        assert told(found) == [
+            (FIRST, 1, "scored", False),
+            (FIRST, 2, "scored", False),
+            (FIRST, 3, "scored", True),
+            (SECOND, 1, "scored", True),
+            (THIRD, 1, "not_published", True),
+        ]
+
+    def test_with_the_model_and_the_source_version_that_made_it(self, story: World) -> None:
+        found = explain(story, KEPT)
+        made = [(one.model.version, one.source_version) for one in found.entries[:4] if one.model is not None]
+        assert made == [("1", 0), ("2", 1), ("1", 0), ("2", 1)]
+        assert all(
+            one.model is not None and one.model.name == MODEL and one.model.model_id for one in found.entries[:4]
+        )
+        assert [one.verb for one in found.entries[:4]] == ["score", "score", "rollback", "score"]
+
+    def test_and_the_value_that_readers_saw(self, story: World) -> None:
+        found = explain(story, KEPT)
+        by_version = {v: float(story.registry.expected(source_rows(1, first=KEPT), version=v)[0]) for v in (1, 2)}
+        values = [one.values["prediction"] for one in found.entries[:4]]
+        assert values == pytest.approx([by_version[1], by_version[2], by_version[1], by_version[2]], abs=1e-12)
+        assert found.entries[0].values.keys() == {"prediction", "label", "carrier"}
+
+    def test_challengers_are_beside_them(self, story: World) -> None:
+        scores = explain(story, KEPT).challengers
+        assert [(one.as_of[:10], one.model.version) for one in scores] == [(FIRST, "2")]
+        expected = story.registry.expected(source_rows(1, first=KEPT), version=2)
+        assert scores[0].values["prediction"] == pytest.approx(float(expected[0]), abs=1e-12)
+        first = entry_of(explain(story, KEPT), FIRST, 1)
+        assert scores[0].champion_run_id == first.run_id
+
+
+class TestAbsence:
+    def test_a_rejected_row_has_its_code(self, story: World) -> None:
+        found = explain(story, BROKEN)
+        assert [status for _, _, status, _ in told(found)][:4] == ["rejected", "scored", "rejected", "scored"]
+        reject = found.entries[0]
+        assert reject.code is not None
+        assert "x1" in (reject.reason or "")
+
+    def test_a_filtered_row_names_the_filter(self, story: World) -> None:
+        found = explain(story, OTHER)
+        assert (found.status, found.entries[0].status) == ("not_scored", "filtered")
+        assert "carrier = AA" in (found.entries[0].reason or "")
+
+    def test_a_key_that_the_source_did_not_have_names_its_version(self, story: World) -> None:
+        found = explain(story, GONE)
+        assert [status for _, _, status, _ in told(found)][:4] == ["scored", "not_in_source", "scored", "not_in_source"]
+        assert "version 1 of flights" in (found.entries[3].reason or "")
+
+    def test_a_failed_run_says_why_it_failed(self, story: World) -> None:
+        entry = explain(story, KEPT).entries[-1]
+        assert (entry.as_of[:10], entry.status, entry.code) == (THIRD, "not_published", "ModelNotFound")
+        assert "exit code 4" in (entry.reason or "")
+        assert "nobody" in (entry.reason or "")
+
+    @pytest.mark.parametrize(("as_of", "word"), [("2013-01-01", "first run"), ("2015-01-01", "no run of this as_of")])
+    def test_an_as_of_without_a_run_names_the_nearest(self, story: World, as_of: str, word: str) -> None:
+        (entry,) = explain(story, KEPT, as_of=as_of).entries
+        assert (entry.status, entry.is_current) == ("no_run", True)
+        assert word in (entry.reason or "")
+
+    def test_one_as_of_alone(self, story: World) -> None:
+        assert told(explain(story, KEPT, as_of=SECOND)) == [(SECOND, 1, "scored", True)]
+
+    def test_a_row_that_somebody_removed_is_told_with_its_value(self, story: World, tmp_path: Path) -> None:
+        import shutil
+
+        copy = World(story.spark, tmp_path / "home", story.registry)
+        shutil.copytree(story.home, copy.home)
+        DeltaTable(copy.path("predictions")).delete(f"id = {KEPT} AND as_of_date = '{SECOND}'")
+        entry = entry_of(explain(copy, KEPT), SECOND, 1)
+        assert (entry.status, entry.is_current, "prediction" in entry.values) == ("removed", True, True)
