@@ -29,6 +29,7 @@ from sparkscore.cli.report_verb import REPORT
 from sparkscore.cli.rollback_verb import ROLLBACK
 from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
+from sparkscore.cli.sql_verb import SQL
 from sparkscore.cli.stream_verb import STREAM
 from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
 from sparkscore.cli.verb_output import (
@@ -50,6 +51,7 @@ VERBS: dict[str, Command] = {
     "quickstart": QUICKSTART,
     "runs": RUNS,
     "explain": EXPLAIN,
+    "sql": SQL,
     "maintain": MAINTAIN,
     "migrate": MIGRATE,
     "rollback": ROLLBACK,
