@@ -131,7 +131,7 @@ class TestAbsence:
     def test_a_failed_run_says_why_it_failed(self, story: World) -> None:
         entry = explain(story, KEPT).entries[-1]
         assert (entry.as_of[:10], entry.status, entry.code) == (THIRD, "not_published", "TooManyRejects")
-        assert "failed with exit code 3: 1 of" in (entry.reason or "")
+        assert "failed with exit code 3: 1 rows so far could not be scored" in (entry.reason or "")
 
     @pytest.mark.parametrize(("as_of", "word"), [("2013-01-01", "first run"), ("2015-01-01", "no run of this as_of")])
     def test_an_as_of_without_a_run_names_the_nearest(self, story: World, as_of: str, word: str) -> None:

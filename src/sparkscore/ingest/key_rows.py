@@ -6,12 +6,11 @@ from collections.abc import Mapping, Sequence
 import pyarrow as pa
 from pyspark.sql.types import StructType
 
-from sparkscore.errors import ConfigError, ScanUnsupported, VersionGone
+from sparkscore.errors import ConfigError, ScanUnsupported
 from sparkscore.ingest.published_rows import SnapshotRowReader, plain_schema
 from sparkscore.records import Condition, Snapshot
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.log_metadata import LogMetadata
-from sparkscore.store.lost_versions import FILES_ARE_GONE
 from sparkscore.store.table import Table
 
 
@@ -25,8 +24,7 @@ def load_key_rows(
     Needs:   values that fit the types of the key's columns; a version that is not lost (`find_lost_versions`).
     Grain:   as the table.
     Jobs:    none; one for each partition where only Spark reads the table.
-    Raises:  SparkNeeded, TableNotFound; VersionGone for a version that can no longer be read; ConfigError for columns
-             that the table lacks.
+    Raises:  SparkNeeded, TableNotFound; ConfigError for columns that the table lacks, and for files that are gone.
     """
     pinned = table.load_newest_version() if version is None else version
     table_id, schema = _load_description(table, pinned)
@@ -45,8 +43,6 @@ def load_key_rows(
         return _collect_key_rows(reader, snapshot)
     except ScanUnsupported:  # in the middle of a file that only Spark reads: the next pass is Spark's
         return _collect_key_rows(reader, snapshot)
-    except FileNotFoundError as error:
-        raise VersionGone(f"version {pinned} of {table.name} can no longer be read: {FILES_ARE_GONE}") from error
 
 
 def load_table_columns(table: Table) -> pa.Schema:

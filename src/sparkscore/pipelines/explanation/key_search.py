@@ -228,7 +228,7 @@ def _describe_unpublished(events: Sequence[RunEvent], publications: Publications
     if last.event == "published" or (publications and last.revision <= publications[-1].revision):
         return
     attempt = f"attempt {last.attempt} of `{last.verb}`"
-    told = "" if last.message is None else f": {last.message}"
+    told = f": {last.message.splitlines()[0]}" if last.message else ""
     ended = {"failed": f"failed with exit code {last.exit_code}", "aborted": "was aborted"}
     text = f"{attempt} {ended.get(last.event, 'has not ended: it is under way, or it died')}{told}"
     entry = _describe_key_run(last)
