@@ -152,7 +152,8 @@ def main() -> None:
         write_page(given.names[0], given.out)
         return
     for name in given.names or NAMES:
-        subprocess.run([sys.executable, "-m", "ci.notebooks", "--here", name, "--out", given.out], check=True, cwd=ROOT)
+        words = [sys.executable, "-m", "ci.notebooks", "--here", name, "--out", given.out.resolve()]
+        subprocess.run(words, check=True, cwd=ROOT)  # noqa: S603  ourselves
 
 
 if __name__ == "__main__":

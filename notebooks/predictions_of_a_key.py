@@ -17,7 +17,7 @@ import pandas as pd
 from deltalake import DeltaTable
 from example_shop import Shop, make_orders
 
-from sparkscore import explain_key, score
+from sparkscore import build_query, explain_key, score
 
 shop = Shop.open()
 orders = make_orders(day=1, rows=400)
@@ -36,13 +36,11 @@ for day in (1, 2, 3):
 # %% [markdown]
 # ## Queries
 #
-# `sparkscore sql` prints queries for Spark, Databricks, DuckDB and Trino. This is `movers` for DuckDB, over a dataset of pyarrow.
+# `sparkscore sql`, or `build_query`, makes queries for Spark, Databricks, DuckDB and Trino. This is `movers` for DuckDB, over a dataset of pyarrow.
 
 # %%
-from sparkscore.publish.analyst_queries import AnalystQuery, build_query
-
 late_orders = DeltaTable(shop.path("late_orders")).to_pyarrow_dataset()
-duckdb.sql(build_query(settings, AnalystQuery("movers", "duckdb"))).df().head(5).round(3)
+duckdb.sql(build_query(settings, "movers", dialect="duckdb")).df().head(5).round(3)
 
 # %%
 duckdb.sql(

@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.stream import stream
     from sparkscore.pipelines.training_frame import training_frame
+    from sparkscore.publish.analyst_queries import build_query
     from sparkscore.publish.registered_tables import register_tables
     from sparkscore.records import (
         BackfillReport,
@@ -125,6 +126,7 @@ __all__ = [
     "VersionGone",
     "__version__",
     "backfill",
+    "build_query",
     "check_sla",
     "compare",
     "evaluate",
@@ -196,6 +198,7 @@ _HOMES = {
     "UnsupportedSession": "sparkscore.errors",
     "VersionGone": "sparkscore.errors",
     "backfill": "sparkscore.pipelines.backfill",
+    "build_query": "sparkscore.publish.analyst_queries",
     "compare": "sparkscore.pipelines.compare",
     "explode_video_frames": "sparkscore.workloads.images.video_frames",
     "log_image_model": "sparkscore.workloads.images.image_saving",

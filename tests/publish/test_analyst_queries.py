@@ -95,13 +95,19 @@ def test_names_of_keys_are_quoted(dialect: str, quoted: str) -> None:
     ],
 )
 def test_a_table_is_named_as_the_engine_knows_it(table: str, dialect: str, named: str) -> None:
-    assert named in build_query(settings_of(output={"table": table}), AnalystQuery("history", dialect))
+    assert named in build_query(settings_of(output={"table": table}), "history", dialect=dialect)
+
+
+@pytest.mark.parametrize(("name", "dialect"), [("../spark/latest", "spark"), ("latest", "mysql"), ("", "spark")])
+def test_another_name_or_dialect_is_refused(name: str, dialect: str) -> None:
+    with pytest.raises(ConfigError, match="is not known"):
+        build_query(settings_of(), name, dialect=dialect)
 
 
 def test_keys_that_the_source_no_longer_has_are_left_out_where_they_are_marked() -> None:
     source = {"table": "flights", "keys": ["id"], "read": "changes", "on_delete": "mark"}
-    assert "_source_deleted IS NOT TRUE" in build_query(settings_of(source=source), AnalystQuery("latest"))
-    assert "_source_deleted" not in build_query(settings_of(), AnalystQuery("latest"))
+    assert "_source_deleted IS NOT TRUE" in build_query(settings_of(source=source), "latest")
+    assert "_source_deleted" not in build_query(settings_of(), "latest")
 
 
 def test_the_source_says_what_it_is_for() -> None:

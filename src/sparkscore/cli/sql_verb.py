@@ -34,14 +34,14 @@ def _add_query(parser: ArgumentParser) -> None:
 
 def _execute_sql(args: Namespace) -> str:
     settings = load_job_settings(args, args.config)
-    from sparkscore.publish.analyst_queries import AnalystQuery, build_query
+    from sparkscore.publish.analyst_queries import build_query
 
     if args.name not in _COMPARED and (args.first is not None or args.last is not None):
         raise ConfigError(
             f"--from or --to with {args.name}", "a query that compares two as_ofs: changes or movers", "leave them out"
         )
     dialect = args.dialect or _DIALECTS[0]
-    text = build_query(settings, AnalystQuery(args.name, dialect, args.first, args.last))
+    text = build_query(settings, args.name, dialect=dialect, first=args.first, last=args.last)
     if args.file is not None:
         write_flag_file("--file", args.file, text)
     people_screen().print(text, soft_wrap=True)

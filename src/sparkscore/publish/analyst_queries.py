@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from sparkscore.errors import ConfigError
 from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
 from sparkscore.records import TableRef, parse_as_of
 from sparkscore.schemas import IS_PREDICTION
@@ -32,19 +33,25 @@ class AnalystQuery:
     """The later one; None: the newest."""
 
 
-def build_query(settings: Settings, query: AnalystQuery) -> str:
-    """The query over the tables of a job; every name is quoted.
+def build_query(
+    settings: Settings, name: str, *, dialect: str = "spark", first: str | None = None, last: str | None = None
+) -> str:
+    """A query for analysts over the tables of a job: latest, history, changes, movers, quality, runs or rejects.
 
-    DuckDB and Trino name a table that has no catalog by its last name: register it under that one.
+    `dialect`: spark, databricks, duckdb or trino. `first` and `last`: the as_ofs of changes and movers. DuckDB
+    and Trino name a table that has no catalog by its last name: register it under that one. Every name is quoted.
 
     Jobs:    none.
-    Raises:  ConfigError for an as_of that is no time, NameRefused.
+    Raises:  ConfigError for another name or dialect, and for an as_of that is no time; NameRefused.
     """
+    for given, known in ((name, QUERY_NAMES), (dialect, DIALECTS)):
+        if given not in known:
+            raise ConfigError(f"{given!r:.80} is not known", f"one of {', '.join(known)}", "correct it")
     ref = parse_table_ref(settings.output.table, home=settings.home_uri)
     marks = settings.source.on_delete == "mark"
     return fill_query(
-        query,
-        {name: _name_table(sibling_table(ref, suffix), query.dialect) for name, suffix in _SUFFIXES.items()},
+        AnalystQuery(name, dialect, first, last),
+        {one: _name_table(sibling_table(ref, suffix), dialect) for one, suffix in _SUFFIXES.items()},
         settings.output_keys,
         is_prediction=IS_PREDICTION if marks else "TRUE",
     )
