@@ -46,7 +46,7 @@ def make_orders(day: int, *, rows: int = 2000, rain: float = 2.0, trend: float =
             "order_id": np.arange(rows) + day * 1_000_000,
             "region": random.choice(["north", "south", "west"], rows),
             "distance_km": random.gamma(3.0, 4.0, rows),
-            "items": random.integers(1, 9, rows),
+            "items": random.integers(1, 9, rows).astype(float),
             "rain_mm": random.exponential(rain, rows),
         }
     )

@@ -64,7 +64,7 @@ def test_the_first_run_runs(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", SLOW_ONES)
 def test_the_others_run_too(name: str, tmp_path: Path) -> None:
     page = run_notebook(name, tmp_path)
-    assert f"![{''}" in page
+    assert "![" in page
     expected = {
         "predictions_of_a_key": ("rejected", "filtered", "prediction_before"),
         "drift_and_decay": ("published columns that drifted", "roc_auc_score"),

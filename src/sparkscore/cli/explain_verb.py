@@ -25,7 +25,8 @@ def _execute_explain(args: Namespace) -> str:
     )
     screen = people_screen()
     screen.print(describe_explanation(found), soft_wrap=True)
-    screen.print(entries_table(found))
+    if found.entries or found.challengers:
+        screen.print(entries_table(found))
     return found.to_json()
 
 

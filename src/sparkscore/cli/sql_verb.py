@@ -23,8 +23,8 @@ _COMPARED = ("changes", "movers")
 
 
 def _add_query(parser: ArgumentParser) -> None:
-    parser.add_argument("name", metavar="NAME", choices=_NAMES, help=", ".join(_NAMES))
-    parser.add_argument("--dialect", choices=_DIALECTS, help=f"{', '.join(_DIALECTS)}; default: spark")
+    parser.add_argument("name", metavar="NAME", help=", ".join(_NAMES))
+    parser.add_argument("--dialect", metavar="NAME", help=f"{', '.join(_DIALECTS)}; default: spark")
     parser.add_argument(
         "--from", dest="first", metavar="TIME", help="of two as_ofs the earlier; default: the one before"
     )
