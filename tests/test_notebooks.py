@@ -67,7 +67,7 @@ def test_the_others_run_too(name: str, tmp_path: Path) -> None:
     assert "![" in page
     expected = {
         "predictions_of_a_key": ("rejected", "filtered", "prediction_before"),
-        "drift_and_decay": ("published columns that drifted", "roc_auc_score"),
+        "drift_and_decay": ("published columns that drifted: 2", "brier_score"),
         "champion_and_challenger": ("promoted", "'2'"),
     }
     for text in expected[name]:
