@@ -36,7 +36,7 @@ def load_key_rows(
             f"columns of {', '.join(schema.names)}",
             "correct the config, or the key",
         )
-    where = tuple(Condition(name, "=", value) for name, value in key.items())
+    where = tuple(Condition(name, "=", value, sensitive=True) for name, value in key.items())
     snapshot = Snapshot(table.ref, table_id, pinned, schema, read, tuple(key), where)
     reader = SnapshotRowReader(table, snapshot, plain_schema(snapshot))
     try:

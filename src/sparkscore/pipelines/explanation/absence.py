@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 import pyarrow as pa
 from pyspark.sql import SparkSession
@@ -13,7 +12,7 @@ from sparkscore.pipelines.shared.source_landing import source_conditions
 from sparkscore.pipelines.shared.source_tables import open_source_table
 from sparkscore.predicates.arrow_filter import evaluate_arrow_conditions
 from sparkscore.predicates.spark_filter import to_arrow_conditions
-from sparkscore.records import KeyStatus, Pins
+from sparkscore.records import KeyStatus, Pins, RunEvent
 from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.settings import Settings
 from sparkscore.store.lost_versions import find_lost_versions
@@ -44,23 +43,32 @@ class SourceSearch:
     skipped: int = 0
     """Runs whose source version was not looked at, because it would have been one too many."""
 
-    def explain_absence(self, pins: Pins, as_of: datetime) -> Absence | None:
-        """Why a run with these pins could not predict the key; None where it could.
+    def explain_absence(self, publication: RunEvent) -> Absence | None:
+        """Why a run could not predict the key, by what it has read; None where it could.
 
+        Needs:   a publication with pins.
         Jobs:    none; one for each version that only Spark reads.
         Raises:  SparkNeeded.
         """
-        table = open_source_table(self.spark, self.settings, as_of)
+        pins, settings = publication.pins, self._settings_of(publication)
+        assert pins is not None  # noqa: S101  who asks has looked
+        table = open_source_table(self.spark, settings, publication.as_of)
         place = (table.path or table.name, pins.source_version)
         if place not in self.known:
             if len(self.known) >= _MOST_VERSIONS:
                 self.skipped += 1
                 return Absence("unknown", f"only the newest {_MOST_VERSIONS} source versions are looked at")
-            self.known[place] = self._search_version(table, pins)
+            self.known[place] = self._search_version(table, pins, settings)
         return self.known[place]
 
-    def _search_version(self, table: Table, pins: Pins) -> Absence | None:
-        version = pins.source_version
+    def _settings_of(self, publication: RunEvent) -> Settings:
+        """The config as the run had it: one over a micro-batch of a stream has read what the stream has landed."""
+        if not publication.is_of_micro_batch:
+            return self.settings
+        return self.settings.model_copy(update={"source": self.settings.source.of_micro_batches()})
+
+    def _search_version(self, table: Table, pins: Pins, settings: Settings) -> Absence | None:
+        version, is_landed = pins.source_version, settings.source.is_landed
         at = f"version {version} of {table.name}"
         try:
             if table.id != pins.source_id:
@@ -68,7 +76,7 @@ class SourceSearch:
             lost = find_lost_versions(table, [version]).get(version)
             if lost is not None:
                 return Absence("unknown", f"{at} can no longer be read: {lost}")
-            conditions = () if self.settings.source.is_landed else source_conditions(self.settings)
+            conditions = () if is_landed else source_conditions(settings)
             columns = [*self.key, *(one.column for one in conditions)]
             rows = load_key_rows(table, self.key, version=version, columns=columns)
             masks = {
@@ -80,13 +88,13 @@ class SourceSearch:
         except SparkscoreError as error:
             return Absence("unknown", shorten_redacted(f"{at} was not searched: {error.found}", _MOST_SHOWN))
         if not rows.num_rows:
-            landed = ", as it was landed after the filter," if self.settings.source.is_landed else ""
+            landed = ", as it was landed after the filter," if is_landed else ""
             return Absence("not_in_source", f"{at}{landed} has no such key")
         broken = [text for text, mask in masks.items() if not any(mask.to_pylist())]
-        return (
-            Absence("filtered", f"source.where, as the config has it now, leaves it out of {at}: {', '.join(broken)}")
-            if broken
-            else None
+        if not broken:
+            return None
+        return Absence(
+            "filtered", f"source.where, as the config has it now, leaves it out of {at}: {', '.join(broken)}"
         )
 
 

@@ -163,7 +163,7 @@ class KeySearch:
             return replace(entry, status="rejected", code=reject.code, reason=why or None)
         if event.pins is None:
             return replace(entry, reason="the run events do not say what the run has read")
-        absence = self.source.explain_absence(event.pins, event.as_of)
+        absence = self.source.explain_absence(event)
         if absence is not None and absence.status != "unknown":
             return replace(entry, status=absence.status, reason=absence.reason)
         removed = None if earlier is None else self._find_removed_row(event, earlier)
