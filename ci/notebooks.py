@@ -108,7 +108,9 @@ class _PictureWriter:
 def _run_cell(source: str, names: dict[str, Any], pictures: _PictureWriter) -> Iterator[str]:
     """Run a cell; what it has printed, its last value, its figures."""
     tree = ast.parse(source)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    end = tree.body[-1] if tree.body else None
+    last = end if isinstance(end, ast.Expr) else None
+    tree.body = tree.body[:-1] if last is not None else tree.body
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile(tree, "<cell>", "exec"), names)  # noqa: S102  the notebooks of this repository

@@ -22,7 +22,7 @@ def translate_query(text: str, dialect: str) -> str:
     (made,) = sqlglot.transpile(
         text, read=SOURCE, write=dialect, pretty=True, unsupported_level=sqlglot.ErrorLevel.RAISE
     )
-    return made + "\n"
+    return f"{made}\n"
 
 
 def build_queries() -> dict[Path, str]:

@@ -44,8 +44,15 @@ KEY: dict[str, Any] = {
     "at": AT.isoformat(),
     "flag": False,
 }
-ROW = {"text": HOSTILE, "number": -7, "price": Decimal("12.50"), "day": date(2013, 12, 29), "at": AT, "flag": False}
-OTHERS = [
+ROW: dict[str, Any] = {
+    "text": HOSTILE,
+    "number": -7,
+    "price": Decimal("12.50"),
+    "day": date(2013, 12, 29),
+    "at": AT,
+    "flag": False,
+}
+OTHERS: list[dict[str, Any]] = [
     {"text": "other"}, {"number": 7}, {"price": Decimal("12.51")}, {"day": date(2013, 12, 30)}, {"flag": True},
     {"at": datetime(2014, 1, 1, tzinfo=UTC)},
 ]  # fmt: skip
@@ -72,7 +79,7 @@ def session(
 
 
 def rows_of(*rows: Mapping[str, Any]) -> pa.Table:
-    return pa.Table.from_pylist([ROW | row for row in rows], schema=KINDS)
+    return pa.Table.from_pylist([{**ROW, **row} for row in rows], schema=KINDS)
 
 
 @pytest.fixture(scope="module")
