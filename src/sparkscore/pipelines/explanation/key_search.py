@@ -166,21 +166,21 @@ class KeySearch:
         absence = self.source.explain_absence(event)
         if absence is not None and absence.status != "unknown":
             return replace(entry, status=absence.status, reason=absence.reason)
-        removed = None if earlier is None else self._find_removed_row(event, earlier)
+        known = "the source has the key at that version, and source.where takes it: was it another one then?"
+        try:
+            removed = None if earlier is None else self._find_removed_row(event, earlier)
+        except VersionGone as gone:
+            removed, known = None, f"it may have been removed by a later commit: {gone.found}"
         if removed is not None:
             return removed
         since = event.pins.additions.changes_since
         if since is not None:
             text = f"only rows that changed after version {since} of the source were scored"
             return replace(entry, status="unchanged", reason=text)
-        known = "the source has the key at that version, and source.where takes it: was it another one then?"
         return replace(entry, reason=known if absence is None else absence.reason)
 
     def _find_removed_row(self, event: RunEvent, earlier: EarlierRows) -> KeyEntry | None:
-        try:
-            found = earlier.load_version(event.table_version)
-        except VersionGone:
-            return None
+        found = earlier.load_version(event.table_version)
         row = found.find_row(event.run_id)
         if row is None:
             return None
