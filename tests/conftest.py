@@ -79,6 +79,7 @@ SLOW = (
     "tests/model/host/test_in_spark.py",
     "tests/demo/test_injected.py",
     "tests/jobs/test_submits.py::TestErrors",
+    "tests/jobs/test_submits.py::TestExplain",
     "tests/jobs/test_submits.py::TestMaintain",
     "tests/jobs/test_submits.py::TestRollback",
     "tests/jobs/test_submits.py::TestStandalone",

@@ -47,6 +47,7 @@ RUNTIMES = (
     "tests/workloads/images/test_image_runs.py",
     "tests/workloads/images/test_video_frames.py",
     "tests/workloads/embeddings/test_embedding_model.py",
+    "tests/workloads/embeddings/test_embedding_notebook.py",
     "tests/workloads/embeddings/test_embedding_runs.py",
     "tests/workloads/embeddings/test_embedding_saving.py",
     "tests/workloads/embeddings/test_text_tokenizer.py",

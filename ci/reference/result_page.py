@@ -14,6 +14,7 @@ from sparkscore.records import (
     BackfillReport,
     ComparisonReport,
     EvaluationReport,
+    KeyExplanation,
     MaintenanceReport,
     MigrationReport,
     RunReport,
@@ -24,7 +25,7 @@ from sparkscore.records import (
 _INTRODUCTION = """\
 A command writes one line of JSON to stdout and nothing else; `--result FILE` writes the same line to a file.
 `score`, `quickstart`, `rollback` and `rejects retry` write the result of an attempt, `stream`, `backfill`, `evaluate`,
-`compare`, `maintain`, `migrate` and `score --shadow` one of their own.
+`compare`, `explain`, `maintain`, `migrate` and `score --shadow` one of their own.
 Whatever fails writes the result of an attempt with the status `failed`. `schema` is the version of the shape:
 keys are added, never renamed."""
 _RESULTS = (
@@ -34,6 +35,7 @@ _RESULTS = (
     EvaluationReport,
     ComparisonReport,
     ShadowReport,
+    KeyExplanation,
     MaintenanceReport,
     MigrationReport,
 )

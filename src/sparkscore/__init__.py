@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from sparkscore.pipelines.check_sla import check_sla
     from sparkscore.pipelines.compare import compare
     from sparkscore.pipelines.evaluate import evaluate
+    from sparkscore.pipelines.explain import explain_key
     from sparkscore.pipelines.maintain import maintain
     from sparkscore.pipelines.migrate import migrate
     from sparkscore.pipelines.optimize_model import optimize_model
@@ -56,11 +57,13 @@ if TYPE_CHECKING:
     from sparkscore.pipelines.score import score
     from sparkscore.pipelines.stream import stream
     from sparkscore.pipelines.training_frame import training_frame
+    from sparkscore.publish.analyst_queries import build_query
     from sparkscore.publish.registered_tables import register_tables
     from sparkscore.records import (
         BackfillReport,
         ComparisonReport,
         EvaluationReport,
+        KeyExplanation,
         RowReject,
         RunReport,
         ScoredRows,
@@ -95,6 +98,7 @@ __all__ = [
     "ForeignTable",
     "GateFailed",
     "InputOutOfRange",
+    "KeyExplanation",
     "ModelError",
     "ModelNotFound",
     "ModelNotLoaded",
@@ -123,9 +127,11 @@ __all__ = [
     "VersionGone",
     "__version__",
     "backfill",
+    "build_query",
     "check_sla",
     "compare",
     "evaluate",
+    "explain_key",
     "explode_video_frames",
     "gather_bounded",
     "log_embedding_model",
@@ -154,6 +160,7 @@ _HOMES = {
     "EvaluationReport": "sparkscore.records",
     "BackfillReport": "sparkscore.records",
     "ComparisonReport": "sparkscore.records",
+    "KeyExplanation": "sparkscore.records",
     "RowReject": "sparkscore.records",
     "RunReport": "sparkscore.records",
     "ScoredRows": "sparkscore.records",
@@ -194,12 +201,14 @@ _HOMES = {
     "UnsupportedSession": "sparkscore.errors",
     "VersionGone": "sparkscore.errors",
     "backfill": "sparkscore.pipelines.backfill",
+    "build_query": "sparkscore.publish.analyst_queries",
     "compare": "sparkscore.pipelines.compare",
     "explode_video_frames": "sparkscore.workloads.images.video_frames",
     "log_image_model": "sparkscore.workloads.images.image_saving",
     "save_image_model": "sparkscore.workloads.images.image_saving",
     "check_sla": "sparkscore.pipelines.check_sla",
     "evaluate": "sparkscore.pipelines.evaluate",
+    "explain_key": "sparkscore.pipelines.explain",
     "log_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
     "save_embedding_model": "sparkscore.workloads.embeddings.embedding_saving",
     "log_language_model": "sparkscore.workloads.engines.engine_saving",

@@ -266,6 +266,23 @@ class TestRejects:
         assert (quickstart.code, done.code, done.result["rejects"]) == (0, 0, []), done.stderr
 
 
+class TestExplain:
+    @pytest.mark.parametrize(
+        ("flight", "status"), [(30_000, "scored"), (336_776, "filtered"), (999_999, "not_in_source")]
+    )
+    def test_a_flight_has_its_scores_or_the_reason_why_not(
+        self, home: Path, quickstart: Submitted, flight: int, status: str
+    ) -> None:
+        done = submit(home, "jobs/explain.py", f"flight_id={flight}", "--config", "conf/quickstart.yaml")
+        assert (quickstart.code, done.code) == (0, 0), done.stderr
+        assert {entry["status"] for entry in done.result["entries"] if entry["is_current"]} == {status}
+
+    def test_a_query_names_the_tables_of_the_job(self, home: Path, quickstart: Submitted) -> None:
+        done = submit(home, "jobs/sql.py", "latest", "--config", "conf/quickstart.yaml", "--dialect", "duckdb")
+        assert (quickstart.code, done.code) == (0, 0), done.stderr
+        assert 'FROM "flight_delay_predictions"' in done.result["sql"]
+
+
 class TestWithoutTheScript:
     def test_the_console_makes_its_own_local_session(self, home: Path, quickstart: Submitted) -> None:
         done = in_environment(home, tool("sparkscore"), "rejects", "--config", "conf/quickstart.yaml")

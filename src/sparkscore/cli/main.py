@@ -18,6 +18,7 @@ from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.compare_verb import COMPARE
 from sparkscore.cli.config_verb import CONFIG
 from sparkscore.cli.evaluate_verb import EVALUATE
+from sparkscore.cli.explain_verb import EXPLAIN
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.init_verb import INIT
 from sparkscore.cli.maintain_verb import MAINTAIN
@@ -31,6 +32,7 @@ from sparkscore.cli.report_verb import REPORT
 from sparkscore.cli.rollback_verb import ROLLBACK
 from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
+from sparkscore.cli.sql_verb import SQL
 from sparkscore.cli.stream_verb import STREAM
 from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
 from sparkscore.cli.ui_verb import UI
@@ -53,6 +55,8 @@ VERBS: dict[str, Command] = {
     "stream": STREAM,
     "quickstart": QUICKSTART,
     "runs": RUNS,
+    "explain": EXPLAIN,
+    "sql": SQL,
     "maintain": MAINTAIN,
     "migrate": MIGRATE,
     "rollback": ROLLBACK,

@@ -30,18 +30,26 @@ def open_published_rows(table: Table, run: ExportedRun, columns: Sequence[str]) 
     Raises:  SparkNeeded, also when a pass is begun; TableNotFound; ConfigError for a column that the table lacks.
     """
     snapshot = _pin_published_rows(table, run, columns)
-    schema = pa.schema([_plain_field(snapshot.schema.field(name)) for name in snapshot.columns])
-    return ExportRows(schema, _PublishedRowReader(table, snapshot, schema).open_batches)
+    schema = plain_schema(snapshot)
+    return ExportRows(schema, SnapshotRowReader(table, snapshot, schema).open_batches)
 
 
-class _PublishedRowReader:
-    """Passes over the rows of a snapshot: by its files until one of them is only Spark's to read."""
+class SnapshotRowReader:
+    """Passes over the rows of a snapshot: by its files until one of them is only Spark's to read.
+
+    Needs:   a `schema` of the snapshot's columns, without metadata.
+    """
 
     def __init__(self, table: Table, snapshot: Snapshot, schema: pa.Schema) -> None:
         self._table, self._snapshot, self._schema = table, snapshot, schema
         self._is_direct = True
 
     def open_batches(self) -> Iterator[pa.RecordBatch]:
+        """A new pass.
+
+        Jobs:    none; one for each partition where only Spark reads the table.
+        Raises:  SparkNeeded; ScanUnsupported in the middle of it: the next pass is Spark's.
+        """
         scan = self._plan_scan() if self._is_direct else None
         if scan is None:
             _ = self._table.spark  # asked for before anything is written, not in the middle of it
@@ -95,5 +103,7 @@ def _pin_published_rows(table: Table, run: ExportedRun, columns: Sequence[str]) 
     return Snapshot(table.ref, table.id, table.load_newest_version(), schema, read, run.keys, where)
 
 
-def _plain_field(field: pa.Field) -> pa.Field:
-    return pa.field(field.name, field.type, field.nullable)
+def plain_schema(snapshot: Snapshot) -> pa.Schema:
+    """The columns of a snapshot, without metadata."""
+    fields = [snapshot.schema.field(name) for name in snapshot.columns]
+    return pa.schema([pa.field(field.name, field.type, field.nullable) for field in fields])

@@ -65,6 +65,13 @@ from sparkscore.records.derived_columns import (
 )
 from sparkscore.records.engine_records import EngineOptions, ScoringEngine, StageTask
 from sparkscore.records.environment_records import PackedEnvironment
+from sparkscore.records.explanation_records import (
+    ChallengerScore,
+    ExplanationStatus,
+    KeyEntry,
+    KeyExplanation,
+    KeyStatus,
+)
 from sparkscore.records.export_records import (
     ExportedRun,
     ExportRows,
@@ -246,6 +253,7 @@ __all__ = [
     "CastType",
     "ChallengerPart",
     "ChallengerRun",
+    "ChallengerScore",
     "ChallengerStatus",
     "ChangeRange",
     "ClassQuality",
@@ -273,6 +281,7 @@ __all__ = [
     "EvaluationReport",
     "EvaluationStatus",
     "EventKind",
+    "ExplanationStatus",
     "ExportRows",
     "ExportStatus",
     "ExportTarget",
@@ -287,6 +296,9 @@ __all__ = [
     "Group",
     "GroupEntry",
     "Interpolation",
+    "KeyEntry",
+    "KeyExplanation",
+    "KeyStatus",
     "Label",
     "LabelCounts",
     "LandedChanges",

@@ -1,0 +1,18 @@
+-- How good each model version was, over all windows with known truths; metrics are means by labelled rows.
+SELECT
+  model_name,
+  model_version,
+  granularity,
+  COUNT(*) AS windows,
+  MIN(as_of) AS first_window,
+  MAX(as_of) AS last_window,
+  SUM(count) AS published_rows,
+  SUM(labelled_count) AS labelled_rows,
+  SUM(roc_auc_score * labelled_count) / SUM(CASE WHEN roc_auc_score IS NOT NULL THEN labelled_count END) AS roc_auc_score,
+  SUM(brier_score * labelled_count) / SUM(CASE WHEN brier_score IS NOT NULL THEN labelled_count END) AS brier_score,
+  SUM(accuracy_score * labelled_count) / SUM(CASE WHEN accuracy_score IS NOT NULL THEN labelled_count END) AS accuracy_score,
+  SUM(mean_absolute_error * labelled_count) / SUM(CASE WHEN mean_absolute_error IS NOT NULL THEN labelled_count END) AS mean_absolute_error
+FROM __performance__
+WHERE slice_key IS NULL
+GROUP BY model_name, model_version, granularity
+ORDER BY model_name, first_window, model_version, granularity

@@ -1,0 +1,17 @@
+-- How much each publication read, scored and rejected, by which model and source version; the current one of each as_of.
+SELECT
+  as_of,
+  revision,
+  rows_read,
+  rows_scored,
+  rows_rejected,
+  CASE WHEN rows_read > 0 THEN rows_rejected * 1E0 / rows_read END AS rejected_share,
+  model_name,
+  model_version,
+  source_version,
+  run_id,
+  at AS published_at,
+  revision = MAX(revision) OVER (PARTITION BY as_of) AS is_current
+FROM __runs__
+WHERE event = 'published'
+ORDER BY as_of, revision
