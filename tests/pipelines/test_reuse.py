@@ -253,9 +253,10 @@ def test_each_micro_batch_of_a_stream_reuses_what_those_before_it_have_predicted
 @pytest.mark.slow
 def test_the_days_of_a_backfill_share_predictions(repeated: World, paid: Paid) -> None:
     settings = repeated.settings(model={"reuse": True})
-    days = {"first": "2014-01-01", "last": "2014-01-03"}
-    report = backfill(repeated.spark, settings, **days, source="as_it_is", model="as_it_is")
-    assert [day.status for day in report.days] == ["published"] * 3
+    report = backfill(
+        repeated.spark, settings, first="2014-01-01", last="2014-01-03", source="as_it_is", model="as_it_is"
+    )
+    assert [run.status for run in report.runs] == ["published"] * 3
     assert paid.rows == DIFFERENT
     for day in (1, 2, 3):
         assert len(repeated.predictions(as_of=f"2014-01-0{day}")) == ROWS

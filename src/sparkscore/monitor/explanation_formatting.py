@@ -57,7 +57,7 @@ def _entry_cells(entry: KeyEntry) -> tuple[str, ...]:
         "" if entry.revision is None else str(entry.revision),
         status,
         _shown_value_text(entry.values.get("prediction")),
-        _model_text(entry.model),
+        _format_reported_model(entry.model),
         "" if entry.source_version is None else str(entry.source_version),
         (entry.published_at or "")[:19],
         (entry.run_id or "")[:12],
@@ -71,7 +71,7 @@ def _challenger_cells(score: ChallengerScore) -> tuple[str, ...]:
         "",
         "challenger",
         _shown_value_text(score.values.get("prediction")),
-        _model_text(score.model),
+        _format_reported_model(score.model),
         "" if score.source_version is None else str(score.source_version),
         (score.published_at or "")[:19],
         (score.run_id or "")[:12],
@@ -79,7 +79,7 @@ def _challenger_cells(score: ChallengerScore) -> tuple[str, ...]:
     )
 
 
-def _model_text(model: ReportedModel | None) -> str:
+def _format_reported_model(model: ReportedModel | None) -> str:
     return "" if model is None else f"{model.name} {model.version}"
 
 

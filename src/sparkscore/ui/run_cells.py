@@ -69,7 +69,7 @@ def build_runs_table(
             Cell(duration_text(line.seconds)),
             Cell(number_text(found.drifted), "warn" if found.drifted else ""),
             sla_cell(found),
-            Cell(model_text(line)),
+            Cell(format_run_model(line)),
             Cell(minute_text(line.ended_at)),
         ]
         rows.append((Cell(runs.job.name, link=runs.job.address), *cells) if with_job else tuple(cells))
@@ -77,7 +77,7 @@ def build_runs_table(
     return PageTable(title, head, tuple(rows), numbers=tuple(at + with_job for at in _RUN_NUMBERS))
 
 
-def model_text(line: RunLine) -> str:
+def format_run_model(line: RunLine) -> str:
     """Name and version of a run's model."""
     return UNKNOWN if line.model_name is None else f"{line.model_name} {line.model_version or ''}".strip()
 

@@ -95,7 +95,7 @@ def _sides_section(report: ShadowReport) -> Section:
     sides = (report.production, report.shadow)
     facts: dict[str, Callable[[ShadowSide], str]] = {
         "Table": lambda side: side.table,
-        "Model": _model_text,
+        "Model": _format_side_model,
         "Source version": lambda side: number_text(side.source_version),
         "Rows with a prediction": lambda side: number_text(side.rows),
         "Rejected rows": lambda side: number_text(side.rejected),
@@ -108,5 +108,5 @@ def _sides_section(report: ShadowReport) -> Section:
     return Section("Both runs", "", tables=(PageTable("", ("Fact", "Production", "Shadow"), rows),))
 
 
-def _model_text(side: ShadowSide) -> str:
+def _format_side_model(side: ShadowSide) -> str:
     return UNKNOWN if side.model is None else f"{side.model.name} version {side.model.version}"

@@ -26,7 +26,7 @@ code is imported, where weights come from, which files of the machine are read."
 
 
 @dataclass(frozen=True, slots=True)
-class EngineOptions:
+class VllmOptions:
     """What an engine is started with."""
 
     arguments: Mapping[str, Any] = field(default_factory=dict)
@@ -46,17 +46,17 @@ class EngineOptions:
                 raise ConfigError(f"an engine with {name}: {value!r:.80}", f"a value of type {kind}", "correct it")
 
 
-def write_engine_files(folder: Path, spec: EndpointSpec, options: EngineOptions) -> None:
+def write_engine_files(folder: Path, spec: EndpointSpec, options: VllmOptions) -> None:
     """What executors read, beside the weights."""
     (folder / SPEC_FILE).write_text(spec.to_json(), encoding="utf-8")
     text = json.dumps(dict(options.arguments), sort_keys=True, indent=1) + "\n"
     (folder / OPTIONS_FILE).write_text(text, encoding="utf-8")
 
 
-def read_engine_files(folder: Path) -> tuple[EndpointSpec, EngineOptions]:
+def read_engine_files(folder: Path) -> tuple[EndpointSpec, VllmOptions]:
     """What `write_engine_files` wrote.
 
     Raises:  ConfigError for options that no model may have.
     """
     options = json.loads((folder / OPTIONS_FILE).read_text(encoding="utf-8"))
-    return EndpointSpec.from_json((folder / SPEC_FILE).read_text(encoding="utf-8")), EngineOptions(options)
+    return EndpointSpec.from_json((folder / SPEC_FILE).read_text(encoding="utf-8")), VllmOptions(options)

@@ -17,7 +17,7 @@ from sparkscore.settings.llm_settings import LlmOutputSettings
 from sparkscore.workloads.endpoints.answer_formats import choose_answer_format
 from sparkscore.workloads.endpoints.endpoint_spec import AnswerSpec, EndpointSpec
 from sparkscore.workloads.endpoints.row_prompts import PromptWriter
-from sparkscore.workloads.engines.engine_options import WEIGHTS_FOLDER, EngineOptions, write_engine_files
+from sparkscore.workloads.engines.engine_options import WEIGHTS_FOLDER, VllmOptions, write_engine_files
 
 _LOADER = "sparkscore.workloads.engines.engine_model"
 BATCH_ROWS = 2048
@@ -77,7 +77,7 @@ def _make_language_model(  # noqa: PLR0913 - what the public functions take
     batch_rows: int = BATCH_ROWS,
 ) -> Iterator[dict[str, Any]]:
     """What `mlflow.pyfunc` saves, as long as the block lasts."""
-    options = EngineOptions(dict(engine or {}))
+    options = VllmOptions(dict(engine or {}))
     _check_engine_choices(route, cut_answers, parameters or {}, max_tokens=max_tokens, batch_rows=batch_rows)
     spec = EndpointSpec(
         Path(weights).name,

@@ -16,7 +16,7 @@ from sparkscore.model.runtimes.memory_errors import is_out_of_memory
 from sparkscore.workloads.endpoints.completions import Completion
 from sparkscore.workloads.endpoints.endpoint_spec import AnswerSpec, EndpointSpec
 from sparkscore.workloads.endpoints.row_prompts import RowPrompt
-from sparkscore.workloads.engines.engine_options import EngineOptions
+from sparkscore.workloads.engines.engine_options import VllmOptions
 
 _ENVIRONMENT = {
     "VLLM_ENABLE_V1_MULTIPROCESSING": "0",  # the engine ends with the executor's process, and schedules the same again
@@ -36,7 +36,7 @@ class TokenisedPrompt:
 class VllmEngine:
     """One engine, with the weights of one model in the memory of its device."""
 
-    def __init__(self, weights: Path, spec: EndpointSpec, options: EngineOptions) -> None:
+    def __init__(self, weights: Path, spec: EndpointSpec, options: VllmOptions) -> None:
         if find_spec("vllm") is None:
             raise ConfigError(MISSING_VLLM, "the extra vllm", "pip install 'sparkscore[vllm]' there")
         for name, value in _ENVIRONMENT.items():
@@ -128,7 +128,7 @@ def _choose_structure(answers: AnswerSpec) -> Mapping[str, Any] | None:
     return None
 
 
-def _find_context_length(engine: Any, options: EngineOptions) -> int | None:
+def _find_context_length(engine: Any, options: VllmOptions) -> int | None:
     """Tokens of a prompt and its answer, at most; None where the engine does not say it."""
     for owner in (engine, getattr(engine, "llm_engine", None)):
         length = getattr(getattr(owner, "model_config", None), "max_model_len", None)
