@@ -34,9 +34,10 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "lineage": ("monitor/lineage/",),
     "llm": ("workloads/endpoints/",),
     "demo": ("demo/",),
+    "vertex": ("model/registry/vertex_registry.py",),
 }
 """Where modules of an extra may be imported: folders of the package."""
-COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}
+COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark", "google": "google-cloud-aiplatform"}
 """A part of another package, which pins it."""
 BROUGHT_BY_MODELS = {
     *("catboost", "cloudpickle", "lightgbm", "sentence_transformers", "skops", "sklearn", "threadpoolctl", "xgboost"),
