@@ -15,6 +15,7 @@ from sparkscore.cli.check_sla_verb import CHECK_SLA
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.compare_verb import COMPARE
+from sparkscore.cli.doctor_verb import DOCTOR
 from sparkscore.cli.evaluate_verb import EVALUATE
 from sparkscore.cli.gate_verb import GATE
 from sparkscore.cli.maintain_verb import MAINTAIN
@@ -59,6 +60,7 @@ VERBS: dict[str, Command] = {
     "compare": COMPARE,
     "pack_env": PACK_ENV,
     "optimize_model": OPTIMIZE_MODEL,
+    "doctor": DOCTOR,
 }
 """One per file in `jobs/`, by the same name and with the same flags."""
 
