@@ -177,9 +177,7 @@ def check_runs(suite: Suite, address: str, process: "subprocess.Popen[bytes]") -
     code, told, said = suite.score(1, SCORER, SCORER_PASSWORD)
     require((code, told.get("rows_scored")) == (0, 60), told, said[-2000:])
     logged = mlflow_runs(address)
-    say(
-        f"with a password: 60 rows, version {told['model']['version']}; only the driver has one; {logged} run logged"
-    )
+    say(f"with a password: 60 rows, version {told['model']['version']}; only the driver has one; {logged} run logged")
 
     for user, password in ((None, ""), (SCORER, "wr0ng-Passw0rd-of-a-test")):
         code, told, said = suite.score(2, user, password)

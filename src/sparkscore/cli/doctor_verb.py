@@ -1,11 +1,15 @@
 """`doctor`: looks at the environment, and tells what will fail and its cure."""
 
 from argparse import ArgumentParser, Namespace
+from typing import TYPE_CHECKING
 
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.setting_flags import load_job_settings, setting_values
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.screen import people_screen
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 
 def _add_doctor_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +24,7 @@ def _execute_doctor(args: Namespace) -> CommandOutcome:
     from sparkscore.monitor.formatting import checks_table
     from sparkscore.pipelines.doctor import diagnose
 
-    def start():  # type: ignore[no-untyped-def]  # noqa: ANN202  the class is imported with Spark
+    def start() -> "SparkSession":
         from sparkscore.spark.session import get_job_session
 
         return get_job_session("sparkscore doctor")

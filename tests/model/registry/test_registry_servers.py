@@ -5,6 +5,7 @@ import json
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import mlflow
@@ -15,7 +16,7 @@ from sparkscore.model.registry.model_resolution import look_up_model_version, re
 from sparkscore.records import PinnedModel
 from sparkscore.redaction.secret_patterns import redact_secrets
 from tests import world
-from tests.mlflow_servers import Gate, serve_mlflow
+from tests.mlflow_servers import Gate, send_answer, serve_mlflow
 from tests.model.registry.test_model_resolution import LINE, SIGNED
 from tests.model.shelf import Shelf
 
@@ -146,9 +147,8 @@ class UnityCatalog(Gate):
     status: str = "READY"
     bodies: list[object] = field(default_factory=list)
 
-    def answer(self, request) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-        from tests.mlflow_servers import send_answer
-
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
         given = request.headers.get("Authorization", "")
         body = request.rfile.read(int(request.headers.get("Content-Length") or 0))
         if request.path.startswith("/api/"):

@@ -7,12 +7,21 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import mlflow
 import pytest
 
-from sparkscore.errors import AccessDenied, ConfigError, ModelError, ModelNotFound, RegistryUnreachable
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    ModelError,
+    ModelNotFound,
+    RegistryUnreachable,
+    SparkscoreError,
+    TrustRefused,
+)
 from sparkscore.model.registry.model_resolution import look_up_model_version, resolve_model
 from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri, pinned_model_uri
 from sparkscore.model.registry.vertex_registry import ENDPOINT_VARIABLE
@@ -140,7 +149,7 @@ def vertex(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Vertex]:
 
 
 def resolve(uri: str, copies: Path, trust: TrustPolicy | None = None) -> PinnedModel:
-    more = {} if trust is None else {"trust": trust}
+    more: dict[str, Any] = {} if trust is None else {"trust": trust}
     return resolve_model(uri, tracking_uri=None, runtime="auto", params={}, copies=str(copies), **more)
 
 
@@ -193,7 +202,7 @@ class TestRegistry:
         ],
     )
     def test_each_refusal_has_its_exit_code(
-        self, refused: tuple[int, str], error: type[ModelError], code: int, vertex: Vertex
+        self, refused: tuple[int, str], error: type[SparkscoreError], code: int, vertex: Vertex
     ) -> None:
         vertex.refused = refused
         with pytest.raises(error) as told:
@@ -215,6 +224,6 @@ class TestRegistry:
         assert "Application Default Credentials" in told.value.do
 
     def test_trust_holds_for_it(self, vertex: Vertex, tmp_path: Path) -> None:
-        with pytest.raises(Exception, match="registries"):
+        with pytest.raises(TrustRefused, match="registries"):
             resolve(f"{URI}@champion", tmp_path / "copies", TrustPolicy(registries=("https://*.googleapis.com",)))
         assert vertex.asked == []

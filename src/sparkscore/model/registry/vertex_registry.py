@@ -63,7 +63,7 @@ class VertexRegistry:
             from google.cloud.aiplatform_v1.services.model_service import ModelServiceClient
 
             # a token is not for the open: what answers on loopback without TLS is an emulator
-            given = AnonymousCredentials() if endpoint.startswith("http://") else None  # type: ignore[no-untyped-call]
+            given = AnonymousCredentials() if endpoint.startswith("http://") else None
             return ModelServiceClient(
                 credentials=given, transport="rest", client_options=ClientOptions(api_endpoint=endpoint)
             )

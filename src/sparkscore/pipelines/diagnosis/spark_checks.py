@@ -30,7 +30,8 @@ def check_session_java(spark: "SparkSession") -> EnvironmentCheck:
     """The Java that the driver's JVM is."""
     if is_connect_session(spark):
         return EnvironmentCheck("java", "skip", "Spark Connect: only its server has a Java")
-    system: Any = spark.sparkContext._jvm.java.lang.System  # type: ignore[union-attr]  # noqa: SLF001  no public way
+    jvm: Any = spark.sparkContext._jvm  # noqa: SLF001  no public way
+    system = jvm.java.lang.System
     return judge_java_version(f'version "{system.getProperty("java.version")}"', str(system.getProperty("java.home")))
 
 
