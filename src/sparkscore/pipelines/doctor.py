@@ -14,6 +14,7 @@ from sparkscore.pipelines.diagnosis.driver_checks import (
     check_resolved_delta_jars,
 )
 from sparkscore.pipelines.diagnosis.executor_survey import ExecutorSurvey, survey_executors
+from sparkscore.pipelines.diagnosis.failure_lines import choose_failure_line
 from sparkscore.pipelines.diagnosis.registry_checks import FoundModel, check_model
 from sparkscore.pipelines.diagnosis.storage_checks import check_folder, probe_folder
 from sparkscore.pipelines.diagnosis.survey_checks import (
@@ -24,7 +25,6 @@ from sparkscore.pipelines.diagnosis.survey_checks import (
     judge_surveys,
 )
 from sparkscore.records.diagnosis_records import Diagnosis, EnvironmentCheck
-from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
 from sparkscore.settings import Settings
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def diagnose(settings: Settings | None, start: "Callable[[], SparkSession] | Non
         found = check_model(settings)
         checks += found.checks
         checks += _check_storage(spark, settings)
-    checks += _check_executors(spark, settings, found)
+    checks += _examine_executors(spark, settings, found)
     return Diagnosis(None if settings is None else settings.job, tuple(checks))
 
 
@@ -66,7 +66,7 @@ def _check_spark(
     try:
         spark = start()
     except Exception as error:  # noqa: BLE001  whatever is in the way is what people look for
-        told = error.found if isinstance(error, SparkscoreError) else _first_line(error)
+        told = error.found if isinstance(error, SparkscoreError) else choose_failure_line(error)
         cure = error.do if isinstance(error, SparkscoreError) else "correct what the lines of fail above tell, first"
         failed = EnvironmentCheck("session", "fail", f"Spark did not start: {told}", cure)
         return None, [check_java(), package, check_resolved_delta_jars(), failed]
@@ -85,7 +85,7 @@ def _check_storage(spark: "SparkSession | None", settings: Settings) -> Iterator
     yield check_output(spark, settings)
 
 
-def _check_executors(
+def _examine_executors(
     spark: "SparkSession | None", settings: Settings | None, found: FoundModel
 ) -> Iterator[EnvironmentCheck]:
     required = list_required_packages(found.requirements, found.runtime) if found.requirements else ()
@@ -98,7 +98,9 @@ def _check_executors(
         try:
             surveys, shared = _survey(spark, settings, (*NEEDED_PACKAGES, *required))
         except Exception as error:  # noqa: BLE001  a task that fails tells what will fail in a run
-            yield EnvironmentCheck("executors", "fail", f"a task failed: {_first_line(error)}", _find_cure(error))
+            yield EnvironmentCheck(
+                "executors", "fail", f"a task failed: {choose_failure_line(error)}", _find_cure(error)
+            )
         else:
             yield from judge_surveys(surveys, driver)
             yield from shared
@@ -146,9 +148,3 @@ def _find_cure(error: Exception) -> str:
     if "No module named" in str(error):
         return "ship the package with the job: ./spark-submit.sh does; or `sparkscore pack-env`"
     return "look at the executors' logs; run it again with --debug"
-
-
-def _first_line(error: Exception) -> str:
-    lines = [line.strip() for line in redact_secrets(str(error)).splitlines() if line.strip()]
-    telling = [line for line in lines if "Error" in line or "MISMATCH" in line]
-    return shorten_redacted((telling or lines or [type(error).__name__])[-1 if telling else 0], 250)

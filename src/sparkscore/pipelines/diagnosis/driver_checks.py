@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 
+from sparkscore.model.trust.installed_packages import read_installed_packages
 from sparkscore.records.diagnosis_records import EnvironmentCheck
 
 _LEAST_JAVA = 17
@@ -17,6 +17,7 @@ _LEAST_PYTHON = (3, 11)
 TESTED_SPARKS = ("4.0", "4.1", "4.2")
 _JAVA_VERSION = re.compile(r'version "(?:1\.)?(\d+)[^"]*"')
 _PATIENCE_S = 30
+_PACKAGES = read_installed_packages(("pyspark", "pyspark-client", "delta-spark"))
 _JAVA_CURE = "apt-get install openjdk-17-jre-headless, or set JAVA_HOME to a Java of 17 or newer"
 _SPARK_CURE = 'pip install "sparkscore[spark]", or run it by spark-submit on a platform that has Spark'
 
@@ -57,7 +58,7 @@ def judge_java_version(said: str, where: str) -> EnvironmentCheck:
 
 def check_pyspark() -> EnvironmentCheck:
     """PySpark's version, and that Delta's Python package fits it."""
-    found = _find_version("pyspark") or _find_version("pyspark-client")
+    found = _PACKAGES.find_version("pyspark") or _PACKAGES.find_version("pyspark-client")
     if found is None or not _can_import("pyspark"):
         return EnvironmentCheck("spark", "fail", "pyspark is not installed", _SPARK_CURE)
     return judge_spark_version(found, f"PySpark {found}")
@@ -103,7 +104,7 @@ def judge_delta_jar(jar: str, spark_version: str) -> EnvironmentCheck:
             f"{shown} was made for Spark {made_for}, and this is Spark {spark_version}",
             f"give spark-submit the jar for this Spark: --packages io.delta:delta-spark_{release}_2.13:…",
         )
-    package = _find_version("delta-spark")
+    package = _PACKAGES.find_version("delta-spark")
     if package is not None and package != own:
         return EnvironmentCheck(
             "delta jar",
@@ -119,10 +120,3 @@ def _can_import(module: str) -> bool:
         return find_spec(module) is not None
     except ValueError:  # another module has put None in its place
         return False
-
-
-def _find_version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None

@@ -3,8 +3,8 @@
 from typing import TYPE_CHECKING, Any
 
 from sparkscore.pipelines.diagnosis.driver_checks import judge_delta_jar, judge_java_version, judge_spark_version
+from sparkscore.pipelines.diagnosis.failure_lines import choose_failure_line
 from sparkscore.records.diagnosis_records import EnvironmentCheck
-from sparkscore.redaction.secret_patterns import shorten_redacted
 from sparkscore.spark.session_kind import is_connect_session, load_master
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def check_delta_jar(spark: "SparkSession") -> EnvironmentCheck:
         source = loader.loadClass("org.apache.spark.sql.delta.DeltaLog").getProtectionDomain().getCodeSource()
         return judge_delta_jar(str(source.getLocation().getPath()), spark.version)
     except Exception as error:  # noqa: BLE001  whatever it is: Delta is not there, or not whole
-        return EnvironmentCheck("delta jar", "fail", f"Spark has no Delta: {_first_line(error)}", _NO_JAR)
+        return EnvironmentCheck("delta jar", "fail", f"Spark has no Delta: {choose_failure_line(error)}", _NO_JAR)
 
 
 def _try_delta(spark: "SparkSession") -> EnvironmentCheck:
@@ -59,7 +59,3 @@ def _try_delta(spark: "SparkSession") -> EnvironmentCheck:
         if "DELTA_" not in str(error) and "PATH_NOT_FOUND" not in str(error):
             raise
     return EnvironmentCheck("delta jar", "ok", "the server reads Delta")
-
-
-def _first_line(error: Exception) -> str:
-    return shorten_redacted(str(error).strip().partition("\n")[0], 200)

@@ -4,16 +4,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from pyarrow import fs
 
 from sparkscore.errors import ScanUnsupported, SparkscoreError
 from sparkscore.pipelines.diagnosis.clock_checks import judge_clock, measure_skew
+from sparkscore.pipelines.diagnosis.failure_lines import choose_failure_line
 from sparkscore.records import TableRef
 from sparkscore.records.diagnosis_records import EnvironmentCheck
-from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
+from sparkscore.redaction.secret_patterns import redact_secrets
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -141,18 +142,14 @@ def _name_step(step: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise type(error)(f"{step}: {_first_line(error)}") from error
+        raise type(error)(f"{step}: {choose_failure_line(error)}") from error
 
 
 def _denied(name: str, shown: str, error: Exception) -> EnvironmentCheck:
-    told = error.found if isinstance(error, SparkscoreError) else _first_line(error)
+    told = error.found if isinstance(error, SparkscoreError) else choose_failure_line(error)
     return EnvironmentCheck(
         name,
         "fail",
         f"{shown} cannot be used: {told}",
         "give the identity that runs the job permission to list, read, write and delete there, or name another folder",
     )
-
-
-def _first_line(error: Any) -> str:
-    return shorten_redacted(str(error).strip().partition("\n")[0], 250)
