@@ -5,6 +5,7 @@ Started by run.sh with an empty folder. Each check prints a line of what it has 
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -223,7 +224,8 @@ def mlflow_runs(address: str) -> int:
 
 
 def main(folder: Path) -> None:
-    """All of it."""
+    """All of it. Who ends this process ends what it has started."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     for name in ("server", "spark", "suite"):
         (folder / name).mkdir(parents=True)
     with serve_postgres(folder) as postgres, mlflow_server(postgres, folder / "server") as (address, process):
