@@ -1,5 +1,6 @@
 """Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
@@ -65,7 +66,6 @@ def _choose_uris(tracking_uri: str | None) -> tuple[str | None, str]:
     Of Databricks the registry is Unity Catalog, unless MLflow's own settings name another one.
     """
     import mlflow
-    from mlflow.environment_variables import MLFLOW_REGISTRY_URI
 
     if tracking_uri is None:
         return None, mlflow.get_registry_uri()
@@ -73,7 +73,7 @@ def _choose_uris(tracking_uri: str | None) -> tuple[str | None, str]:
     if scheme == _UNITY_CATALOG:  # which has no runs
         return f"databricks{separator}{profile}", tracking_uri
     if scheme == "databricks":
-        return tracking_uri, MLFLOW_REGISTRY_URI.get() or f"{_UNITY_CATALOG}{separator}{profile}"
+        return tracking_uri, os.environ.get("MLFLOW_REGISTRY_URI") or f"{_UNITY_CATALOG}{separator}{profile}"
     return tracking_uri, tracking_uri
 
 
