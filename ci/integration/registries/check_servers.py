@@ -48,7 +48,8 @@ def mlflow_server(postgres: Postgres, folder: Path) -> Iterator[tuple[str, "subp
     """Its address and its process: whoever asks needs a user's password."""
     postgres.run_sql("CREATE DATABASE users")
     config = folder / "auth.ini"
-    users = postgres.uri.rpartition("/")[0] + "/users"
+    store = postgres.uri.replace("postgresql://", "postgresql+psycopg2://")  # SQLAlchemy's default is another driver
+    users = store.rpartition("/")[0] + "/users"
     settings = {"default_permission": "READ", "database_uri": users, "admin_username": ADMIN}
     settings |= {"admin_password": ADMIN_PASSWORD}
     settings |= {"authorization_function": "mlflow.server.auth:authenticate_request_basic_auth"}
@@ -57,7 +58,7 @@ def mlflow_server(postgres: Postgres, folder: Path) -> Iterator[tuple[str, "subp
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--app-name", "basic-auth", "--workers", "1"]
-    command += ["--backend-store-uri", postgres.uri, "--artifacts-destination", str(folder / "store")]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "store")]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     environ = os.environ | {"MLFLOW_AUTH_CONFIG_PATH": str(config), "MLFLOW_FLASK_SERVER_SECRET_KEY": "of-a-test"}
     address = f"http://127.0.0.1:{port}"
