@@ -39,9 +39,10 @@ HOMES_OF_EXTRAS: Mapping[str, tuple[str, ...]] = {
     "ray": ("engines/",),
     "dask": ("engines/",),
     "init": ("cli/init_verb.py",),
+    "vertex": ("model/registry/vertex_registry.py",),
 }
 """Where modules of an extra may be imported: folders of the package."""
-COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark"}
+COMES_WITH = {"pydantic_core": "pydantic", "py4j": "pyspark", "google": "google-cloud-aiplatform"}
 """A part of another package, which pins it."""
 BROUGHT_BY_MODELS = {
     *("catboost", "cloudpickle", "lightgbm", "sentence_transformers", "skops", "sklearn", "threadpoolctl", "xgboost"),

@@ -9,9 +9,7 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
+from tests.mlflow_servers import serve_mlflow
 from tests.model.shelf import Answers, Shelf, columns, signature, tensor
 from tests.monitor.loopback import Server, serving, status
 from tests.world import AS_OF, World
@@ -101,36 +100,6 @@ def texts_below(folder: Path) -> Iterator[tuple[str, str]]:
 
 def leaking(known: Mapping[str, str]) -> dict[str, list[str]]:
     return {name: found for name, text in known.items() if (found := leaks(text))}
-
-
-@contextmanager
-def mlflow_server(store: str, folder: Path) -> Iterator[int]:
-    """MLflow's own server over a store, in a thread; it takes any password."""
-    from mlflow.server import app, handlers
-    from werkzeug.serving import WSGIRequestHandler, make_server
-
-    class Quiet(WSGIRequestHandler):
-        def log(self, *_: Any, **__: Any) -> None:
-            """Nothing."""
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("_MLFLOW_SERVER_FILE_STORE", store)
-        patch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", str(folder))
-        for name in ("_tracking_store", "_model_registry_store"):
-            patch.setattr(handlers, name, None)
-        # the server's stores make themselves those of the process, of other tests too
-        for kind, place in (("REGISTRY", "_model_registry"), ("TRACKING", "_tracking_service")):
-            patch.setattr(f"mlflow.tracking.{place}.utils._{kind.lower()}_uri", None)
-            patch.setenv(f"MLFLOW_{kind}_URI", store)
-            patch.delenv(f"MLFLOW_{kind}_URI")
-        server = make_server("127.0.0.1", 0, app, threaded=True, request_handler=Quiet)
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server.server_port
-        finally:
-            server.shutdown()
-            thread.join(timeout=5)
 
 
 def leaking_model() -> Answers:
@@ -269,7 +238,7 @@ def scene(world: World, tmp_path: Path) -> Iterator[Scene]:
     with (
         serving(status("200 OK")) as hook,
         serving(status("403 Forbidden", body=b"no")) as refusing,
-        mlflow_server(world.registry.uri, tmp_path / "artifacts") as port,
+        serve_mlflow(world.registry.uri, tmp_path / "artifacts") as port,
     ):
         yield Scene(world, tmp_path, hook, refusing, port)
 

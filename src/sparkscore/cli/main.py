@@ -17,6 +17,7 @@ from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.command_parser import parse_command_arguments
 from sparkscore.cli.compare_verb import COMPARE
 from sparkscore.cli.config_verb import CONFIG
+from sparkscore.cli.doctor_verb import DOCTOR
 from sparkscore.cli.evaluate_verb import EVALUATE
 from sparkscore.cli.explain_verb import EXPLAIN
 from sparkscore.cli.gate_verb import GATE
@@ -69,6 +70,7 @@ VERBS: dict[str, Command] = {
     "pack_env": PACK_ENV,
     "optimize_model": OPTIMIZE_MODEL,
     "config": CONFIG,
+    "doctor": DOCTOR,
 }
 """One per file in `jobs/`, by the same name and with the same flags."""
 CONSOLE_VERBS: dict[str, Command] = {"init": INIT, "ui": UI}

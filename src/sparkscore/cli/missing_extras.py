@@ -9,6 +9,7 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
     "py4j": "spark",
     "delta": "spark",
     "grpc": "connect",
+    "google": "vertex",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "torch": "gpu",

@@ -18,6 +18,7 @@ from sparkscore.records import (
     TableMigration,
     to_utc_text,
 )
+from sparkscore.records.diagnosis_records import EnvironmentCheck
 
 
 def describe_run(report: RunReport) -> str:
@@ -178,6 +179,17 @@ def sla_table(rules: Sequence[SlaRule]) -> Table:
         table.add_column(name, overflow="fold")
     for rule in rules:
         table.add_row("kept" if rule.kept else "BROKEN", rule.rule, rule.observed, rule.expected)
+    return table
+
+
+def checks_table(checks: Sequence[EnvironmentCheck]) -> Table:
+    """What `doctor` has found, a line each, with the cure below it."""
+    table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")
+    for one in checks:
+        cure = f"\n  do: {one.cure}" if one.cure and one.status != "ok" else ""
+        table.add_row(one.status.upper() if one.status == "fail" else one.status, one.name, f"{one.found}{cure}")
     return table
 
 

@@ -19,7 +19,8 @@ class ModelSettings(FrozenSettings):
     """Which model scores, and how it is run."""
 
     uri: str = Field(
-        description="models:/<name>@<alias> or models:/<name>/<version>; with a warning models:/m-<id> or"
+        description="models:/<name>@<alias> or models:/<name>/<version>; in Vertex AI vertex://projects/<project>/"
+        "locations/<location>/models/<id>@<alias or version>; with a warning models:/m-<id> or"
         " runs:/<run id>/<path>; with model.by a template: models:/forecast-{store}@champion"
     )
     by: tuple[str, ...] = Field(

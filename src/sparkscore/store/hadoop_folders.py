@@ -281,6 +281,17 @@ def remove_text_file(spark: SparkSession, file: str) -> None:
         files.delete(path, False)
 
 
+def remove_empty_folder(spark: SparkSession, folder: str) -> None:
+    """Remove a folder, if nothing is in it.
+
+    Needs:   a classic session.
+    Jobs:    none.
+    """
+    files, path = _open_hadoop_path(spark, folder)
+    with suppress(Py4JJavaError):  # a folder that holds something
+        files.delete(path, False)
+
+
 def list_file_names(spark: SparkSession, folder: str) -> list[str]:
     """The names of the files that lie in a folder; none where it does not exist.
 

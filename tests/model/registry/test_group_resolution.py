@@ -8,7 +8,7 @@ import pytest
 from mlflow import MlflowClient
 
 from sparkscore.errors import ModelNotFound, RegistryUnreachable, TrustRefused
-from sparkscore.model.registry import group_resolution
+from sparkscore.model.registry import mlflow_registry
 from sparkscore.model.registry.group_resolution import CopyFolders, resolve_group_models
 from sparkscore.model.registry.model_resolution import PrivateCopy, describe_private_copy
 from sparkscore.model.registry.model_uri import ModelUri
@@ -82,6 +82,6 @@ def test_a_registry_without_an_answer_ends_it(uri: str, tmp_path: Path, monkeypa
     def refuse(*_: object) -> None:
         raise RegistryUnreachable("no answer", "an answer", "ask again")
 
-    monkeypatch.setattr(group_resolution, "locate_model_files", refuse)
+    monkeypatch.setattr(mlflow_registry, "locate_model_files", refuse)
     with pytest.raises(RegistryUnreachable):
         resolve(uri, ["shop-1"], tmp_path / "copies")

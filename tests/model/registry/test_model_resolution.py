@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from types import SimpleNamespace
@@ -33,7 +34,9 @@ from sparkscore.errors import (
     TrustRefused,
 )
 from sparkscore.model.registry.copy_origin import describe_origin
-from sparkscore.model.registry.mlflow_client import download_model_files, open_registry
+from sparkscore.model.registry.mlflow_client import download_model_files
+from sparkscore.model.registry.mlflow_registry import MlflowRegistry
+from sparkscore.model.registry.model_registry import ModelEntry
 from sparkscore.model.registry.model_resolution import look_up_model_version, resolve_model
 from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri, pinned_model_uri
 from sparkscore.model.trust.model_digest import compute_model_digest
@@ -135,7 +138,7 @@ class TestResolving:
             seen.append("a download")
             return download_model_files(*args)
 
-        monkeypatch.setattr("sparkscore.model.registry.model_resolution.download_model_files", count)
+        monkeypatch.setattr("sparkscore.model.registry.mlflow_registry.download_model_files", count)
         assert (shelf.pinned("models:/line/1"), seen) == (model, [])
         file = shelf.files("line") / "model.pkl"
         status, content = file.stat(), file.read_bytes()
@@ -170,24 +173,24 @@ class TestResolving:
         }
         repository = SimpleNamespace(list_artifacts=store.__getitem__)
         monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", lambda *_: repository)
-        registry, entry = open_registry(shelf.uri), shelf.client.get_model_version("line", "1")
-        uri = "mlflow-artifacts:/1/models/m-1/artifacts"
-        first = describe_origin(registry, entry, uri)
+        registry = MlflowRegistry.open(shelf.uri)
+        entry = ModelEntry("line", "1", "mlflow-artifacts:/1/models/m-1/artifacts", 7)
+        first = describe_origin(registry, entry)
         assert first is not None
-        assert describe_origin(registry, entry, uri) == first
+        assert describe_origin(registry, entry) == first
         store["data"] = [FileInfo("data/x", False, 8)]
-        changed = describe_origin(registry, entry, uri)
+        changed = describe_origin(registry, entry)
         assert changed is not None
         assert (changed.key, changed.evidence == first.evidence) == (first.key, False)
         store["data"] = [FileInfo("data/x", False, None)]  # nothing to know it by
-        assert describe_origin(registry, entry, uri) is None
-        assert describe_origin(registry, entry, "models:/line/1") is None
+        assert describe_origin(registry, entry) is None
+        assert describe_origin(registry, replace(entry, location="models:/line/1")) is None
 
         def fail(*_: object) -> NoReturn:
             raise MlflowException("no client of this store is installed")
 
         monkeypatch.setattr(artifact_repository_registry, "get_artifact_repository", fail)
-        assert describe_origin(registry, entry, uri) is None  # the download tells of it
+        assert describe_origin(registry, entry) is None  # the download tells of it
 
     def test_a_leading_zero_names_the_same_version(self, shelf: Shelf) -> None:
         assert shelf.pinned("models:/line/01").version == "1"

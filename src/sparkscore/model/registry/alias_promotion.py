@@ -6,7 +6,7 @@ from typing import Any
 
 from sparkscore.errors import ConfigError, PinsConflict
 from sparkscore.model.registry.mlflow_client import call_registry, open_registry
-from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri
+from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri, require_mlflow_model
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,7 @@ def plan_alias_move(uri: str, *, champion: tuple[str, str], challenger: tuple[st
     Raises:  ConfigError where the URI names no alias, or the two are versions of different models.
     """
     named = parse_model_uri(uri)
+    require_mlflow_model(named, "a promotion")
     if not isinstance(named, ModelUri) or named.alias is None:
         raise ConfigError(
             f"model.uri {uri} names no alias", "models:/<name>@<alias>", "name the champion by an alias, which can move"

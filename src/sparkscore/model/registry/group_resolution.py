@@ -5,17 +5,18 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import takewhile
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sparkscore.errors import ModelError, ModelNotFound
-from sparkscore.model.registry.mlflow_client import Registry, call_registry, locate_model_files, open_registry
+from sparkscore.model.registry.mlflow_client import call_registry
+from sparkscore.model.registry.mlflow_registry import MlflowRegistry
 from sparkscore.model.registry.mlflow_settings import (
     limit_mlflow_downloads,
     limit_mlflow_retries,
     suppress_mlflow_output,
 )
-from sparkscore.model.registry.model_resolution import PrivateCopy, fetch_version, resolve_registry_version
+from sparkscore.model.registry.model_registry import ModelEntry
+from sparkscore.model.registry.model_resolution import PrivateCopy, fetch_version
 from sparkscore.model.registry.model_uri import ModelUri
 from sparkscore.model.trust.model_trust import check_model_origin
 from sparkscore.records import PinnedModel, TrustPolicy
@@ -30,9 +31,6 @@ _CATALOGS = ("databricks", "uc:")
 
 Asked = TypeVar("Asked")
 Answer = TypeVar("Answer")
-
-_Found = tuple[Any, str]
-"""MLflow's record of a version, and the place of its files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,41 +57,42 @@ def resolve_group_models(
     Raises:  TrustRefused, SignatureError and ModelError with the model that they are of; AccessDenied;
              RegistryUnreachable.
     """
-    registry = open_registry(tracking_uri)
+    registry = MlflowRegistry.open(tracking_uri)
     for uri in uris:
-        check_model_origin(trust, name=uri.name, uris=(registry.uri, registry.client.tracking_uri))
+        check_model_origin(trust, name=uri.name, uris=registry.uris)
     with suppress_mlflow_output(), limit_mlflow_retries():  # once around the threads: these are of the whole process
         found = _find_entries(registry, uris)
-    places = {location: entry for entry, location in _found_alone(found).values()}
+    places = {entry.location: entry for entry in _found_alone(found).values()}
     with suppress_mlflow_output(), limit_mlflow_downloads():
-        fetched = _ask_in_threads(places, lambda place: _fetch_copy(registry, places[place], place, folders))
+        fetched = _ask_in_threads(places, lambda place: _fetch_copy(registry, places[place], folders))
     known = dict[str, PinnedModel]()
 
-    def describe_found(one: _Found | ModelNotFound) -> PinnedModel | ModelNotFound:
+    def describe_found(one: ModelEntry | ModelNotFound) -> PinnedModel | ModelNotFound:
         if isinstance(one, ModelNotFound):
             return one
-        entry, location = one
-        copy = fetched[location]
+        copy = fetched[one.location]
         if isinstance(copy, ModelNotFound):
             return copy
-        return _describe_copy(replace(copy, name=str(entry.name), version=str(entry.version)), describe, known)
+        return _describe_copy(replace(copy, name=one.name, version=one.version), describe, known)
 
     return {uri: describe_found(one) for uri, one in found.items()}
 
 
-def _found_alone(found: Mapping[ModelUri, _Found | ModelNotFound]) -> Mapping[ModelUri, _Found]:
+def _found_alone(found: Mapping[ModelUri, ModelEntry | ModelNotFound]) -> Mapping[ModelUri, ModelEntry]:
     return {uri: one for uri, one in found.items() if not isinstance(one, ModelNotFound)}
 
 
-def _find_entries(registry: Registry, uris: Collection[ModelUri]) -> Mapping[ModelUri, _Found | ModelNotFound]:
+def _find_entries(
+    registry: MlflowRegistry, uris: Collection[ModelUri]
+) -> Mapping[ModelUri, ModelEntry | ModelNotFound]:
     listed = _search_models(registry, {uri.name for uri in uris}) if len(uris) >= _SEARCHED_FROM else {}
     return _ask_in_threads(uris, lambda uri: _find_version_entry(registry, uri, listed.get(uri.name)))
 
 
-def _search_models(registry: Registry, names: Collection[str]) -> Mapping[str, Any]:
+def _search_models(registry: MlflowRegistry, names: Collection[str]) -> Mapping[str, Any]:
     """The registry's records of those models that a search for what their names have in common finds."""
     prefix = _common_start(names)
-    if registry.uri.startswith(_CATALOGS) or not _SEARCHABLE.fullmatch(prefix):
+    if registry.uris[0].startswith(_CATALOGS) or not _SEARCHABLE.fullmatch(prefix):
         return {}
     found, token = dict[str, Any](), None
     for _ in range(2 + len(names) // _PAGE):  # others with such names are no reason to read all of the registry
@@ -111,30 +110,29 @@ def _common_start(names: Collection[str]) -> str:
     return first[: sum(takewhile(bool, same))]
 
 
-def _search_page(registry: Registry, prefix: str, token: str | None) -> Any:
+def _search_page(registry: MlflowRegistry, prefix: str, token: str | None) -> Any:
     return call_registry(
-        lambda: registry.client.search_registered_models(f"name LIKE '{prefix}%'", max_results=_PAGE, page_token=token),
+        lambda: registry.handle.client.search_registered_models(
+            f"name LIKE '{prefix}%'", max_results=_PAGE, page_token=token
+        ),
         f"the models whose names begin with {prefix}",
     )
 
 
-def _find_version_entry(registry: Registry, uri: ModelUri, listed: Any) -> _Found:
+def _find_version_entry(registry: MlflowRegistry, uri: ModelUri, listed: Any) -> ModelEntry:
     aliases = {} if listed is None else listed.aliases
-    version = str(aliases[uri.alias]) if uri.alias in aliases else resolve_registry_version(registry, uri)
+    version = str(aliases[uri.alias]) if uri.alias in aliases else registry.find_version(uri)
     newest = [] if listed is None else listed.latest_versions or []
     entry = next((one for one in newest if str(one.version) == version), None) or call_registry(
-        lambda: registry.client.get_model_version(uri.name, version), f"version {version} of the model {uri.name}"
+        lambda: registry.handle.client.get_model_version(uri.name, version),
+        f"version {version} of the model {uri.name}",
     )
-    if entry.status != "READY":
-        raise ModelNotFound(
-            f"version {version} of {uri.name} is {entry.status}", "READY", "register it again, or name another version"
-        )
-    return entry, locate_model_files(registry, str(entry.name), str(entry.version))
+    return registry.describe_version(entry)
 
 
-def _fetch_copy(registry: Registry, entry: Any, location: str, folders: CopyFolders) -> PrivateCopy:
-    folder, digest = fetch_version(registry, entry, location, folders.copies, folders.known)
-    return PrivateCopy(str(entry.name), str(entry.version), digest, Path(folder))
+def _fetch_copy(registry: MlflowRegistry, entry: ModelEntry, folders: CopyFolders) -> PrivateCopy:
+    folder, digest = fetch_version(registry, entry, folders.copies, folders.known)
+    return PrivateCopy(entry.name, entry.version, digest, folder)
 
 
 def _describe_copy(

@@ -33,7 +33,9 @@ def name_group_model(template: str, values: Mapping[str, str | None], *, trusted
         uri = parse_model_uri(fill_template(template, texts))
     except ConfigError:
         return f"{', '.join(named)} make no URI of a registered model"
-    return uri if isinstance(uri, ModelUri) else f"{', '.join(named)} name a model that is not registered"
+    if isinstance(uri, ModelUri) and not uri.is_vertex:
+        return uri
+    return f"{', '.join(named)} name a model that is not registered in MLflow"
 
 
 def _fits_name(text: str, template: str) -> bool:

@@ -1,31 +1,19 @@
 """Models that were logged and that no registry names: where their files are. Runs on the driver."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from sparkscore.errors import ConfigError, ModelNotFound
 from sparkscore.model.registry.mlflow_client import Registry, call_registry
+from sparkscore.model.registry.model_registry import ModelEntry
 from sparkscore.model.registry.model_uri import LoggedModelUri
 
 UNREGISTERED_RUN_VERSION = "unregistered"
 """Stands for the version of a model that is only files of a run: MLflow before version 3 gave them no id."""
 
 
-@dataclass(frozen=True, slots=True)
-class LoggedModel:
-    """A logged model as its tracking server has it: what `copy_origin.describe_origin` asks of a registry's version."""
-
-    name: str
-    version: str
-    """MLflow's id of it."""
-    location: str
-    """The URI of its files."""
-    creation_timestamp: int
-
-
-def find_logged_model(registry: Registry, uri: LoggedModelUri) -> LoggedModel:
-    """The logged model that the URI names.
+def find_logged_model(registry: Registry, uri: LoggedModelUri) -> ModelEntry:
+    """The logged model that the URI names; its version is MLflow's id of it.
 
     Raises:  ModelNotFound where there is none, or one that was not logged to its end; AccessDenied,
              RegistryUnreachable.
@@ -46,7 +34,7 @@ def find_logged_model(registry: Registry, uri: LoggedModelUri) -> LoggedModel:
     )
     if models:
         return _describe_logged_model(registry, max(models, key=lambda one: one.creation_timestamp), uri)
-    return LoggedModel(uri.name, UNREGISTERED_RUN_VERSION, f"{run.artifact_uri}/{uri.path}", run.start_time)
+    return ModelEntry(uri.name, UNREGISTERED_RUN_VERSION, f"{run.artifact_uri}/{uri.path}", run.start_time)
 
 
 def _search_models_of_run(registry: Registry, experiment_id: str, uri: LoggedModelUri) -> Iterator[Any]:
@@ -64,7 +52,7 @@ def _search_models_of_run(registry: Registry, experiment_id: str, uri: LoggedMod
             return
 
 
-def _describe_logged_model(registry: Registry, found: Any, uri: LoggedModelUri) -> LoggedModel:
+def _describe_logged_model(registry: Registry, found: Any, uri: LoggedModelUri) -> ModelEntry:
     if str(getattr(found.status, "value", found.status)) != "READY":
         raise ModelNotFound(
             f"the logged model {found.model_id} is {getattr(found.status, 'value', found.status)}",
@@ -74,7 +62,7 @@ def _describe_logged_model(registry: Registry, found: Any, uri: LoggedModelUri) 
     # Databricks lends credentials for the files, which only MLflow's own way for models:/ asks for
     is_lent = str(registry.client.tracking_uri).startswith("databricks")
     location = f"models:/{found.model_id}" if is_lent else str(found.artifact_location)
-    return LoggedModel(uri.name, str(found.model_id), location, int(found.creation_timestamp))
+    return ModelEntry(uri.name, str(found.model_id), location, int(found.creation_timestamp))
 
 
 def unregistered_warning(uri: LoggedModelUri) -> str:

@@ -1,9 +1,11 @@
 """Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
+import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -24,6 +26,8 @@ RegistryAnswer = TypeVar("RegistryAnswer")
 
 _NOT_FOUND_CODES = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
 _ACCESS_DENIED_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
+_DENIED_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+_UNITY_CATALOG = "databricks-uc"
 _REFUSED_REQUEST_CODES = ("INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
 
 
@@ -46,22 +50,41 @@ def open_registry(tracking_uri: str | None) -> Registry:
 
         register_secret(read_mlflow_creds().password)  # a file may hold it
         register_uri_secrets(tracking_uri or mlflow.get_tracking_uri())
-        # for Databricks MLflow knows that the registry is Unity Catalog
-        registry_uri = None if tracking_uri is None or tracking_uri.startswith("databricks") else tracking_uri
-        uri = registry_uri or mlflow.get_registry_uri()
+        tracking_uri, uri = _choose_uris(tracking_uri)
         _refuse_new_database(uri)
         return Registry(
             uri,
             call_registry(
-                lambda: mlflow.MlflowClient(tracking_uri, registry_uri=registry_uri),
-                f"the registry at {redact_secrets(uri)}",
+                lambda: mlflow.MlflowClient(tracking_uri, registry_uri=uri), f"the registry at {redact_secrets(uri)}"
             ),
         )
 
 
-def call_registry(request: Callable[[], RegistryAnswer], subject: str) -> RegistryAnswer:
+def _choose_uris(tracking_uri: str | None) -> tuple[str | None, str]:
+    """The tracking server, and the registry that belongs to it.
+
+    Of Databricks the registry is Unity Catalog, unless MLflow's own settings name another one.
+    """
+    import mlflow
+
+    if tracking_uri is None:
+        return None, mlflow.get_registry_uri()
+    scheme, separator, profile = tracking_uri.partition("://")
+    if scheme == _UNITY_CATALOG:  # which has no runs
+        return f"databricks{separator}{profile}", tracking_uri
+    if scheme == "databricks":
+        return tracking_uri, os.environ.get("MLFLOW_REGISTRY_URI") or f"{_UNITY_CATALOG}{separator}{profile}"
+    return tracking_uri, tracking_uri
+
+
+def call_registry(
+    request: Callable[[], RegistryAnswer],
+    subject: str,
+    translate: Callable[[Exception, str], SparkscoreError] | None = None,
+) -> RegistryAnswer:
     """The registry's answer, after at most three tries and about ten seconds.
 
+    Needs:   `translate`, for another client than MLflow's: what a failure means.
     Raises:  ModelNotFound, AccessDenied, ConfigError, RegistryUnreachable.
     """
     retrying = Retrying(
@@ -70,16 +93,18 @@ def call_registry(request: Callable[[], RegistryAnswer], subject: str) -> Regist
         wait=wait_exponential(multiplier=0.25, max=2),
         reraise=True,
     )
-    answer: RegistryAnswer = retrying(_call_registry_once, request, subject)
+    answer: RegistryAnswer = retrying(_call_registry_once, request, subject, translate or _translate_mlflow_error)
     return answer
 
 
-def _call_registry_once(request: Callable[[], RegistryAnswer], subject: str) -> RegistryAnswer:
+def _call_registry_once(
+    request: Callable[[], RegistryAnswer], subject: str, translate: Callable[[Exception, str], SparkscoreError]
+) -> RegistryAnswer:
     with suppress_mlflow_output(), limit_mlflow_retries():
         try:
             return request()
         except Exception as error:
-            raise _translate_mlflow_error(error, subject) from error
+            raise translate(error, subject) from error
 
 
 def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float) -> RegistryAnswer:
@@ -166,11 +191,21 @@ def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
     code, message = getattr(error, "error_code", None), shorten_redacted(str(error).strip().partition("\n")[0], 300)
     no_file = isinstance(error, OSError) and "No such file" in str(error)
     check = "check model.uri and model.tracking_uri"
-    if code in _NOT_FOUND_CODES or no_file:
+    status = _find_http_status(error)
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        return ConfigError(
+            f"the certificate of the registry's server is not trusted, asked for {subject}",
+            "a certificate of an authority that this machine knows",
+            "set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate, or to that of its authority",
+        )
+    if code in _NOT_FOUND_CODES or no_file or status == HTTPStatus.NOT_FOUND:
         return ModelNotFound(f"the registry does not have {subject}: {message}", "a registered model", check)
-    if code in _ACCESS_DENIED_CODES or isinstance(error, PermissionError):
+    if code in _ACCESS_DENIED_CODES or isinstance(error, PermissionError) or status in _DENIED_STATUSES:
         return AccessDenied(
-            f"no access to {subject}: {message}", "permission to read the model", "check MLflow's credentials"
+            f"no access to {subject}: {message}",
+            "permission to read the model",
+            "give the driver MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of an"
+            " account that may read it; executors need none",
         )
     if code in _REFUSED_REQUEST_CODES or "out-of-date database schema" in message:
         return ConfigError(
@@ -178,6 +213,16 @@ def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
         )
     found = f"no answer for {subject}: {type(error).__name__}: {message}"
     return RegistryUnreachable(found, "a registry that answers", "check model.tracking_uri; run it again")
+
+
+def _find_http_status(error: BaseException | None) -> int | None:
+    """Of what a server of files has answered: those calls raise errors of `requests`."""
+    while error is not None:
+        status = getattr(getattr(error, "response", None), "status_code", None)
+        if isinstance(status, int):
+            return status
+        error = error.__cause__
+    return None
 
 
 def _refuse_new_database(uri: str) -> None:

@@ -1,6 +1,6 @@
-"""The MLflow registry: the only module that asks it. MLflow is imported when it is first needed, two seconds.
+"""Resolves a model once. What a registry's client imports is imported when it is first needed: of MLflow two seconds.
 
-Asked through a client of its own, so that the process's global tracking URI stays what it was.
+Asked through clients of their own, so that the process's global tracking URI stays what it was.
 """
 
 import json
@@ -9,18 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sparkscore.errors import ModelNotFound
 from sparkscore.model.registry.copy_origin import describe_origin
-from sparkscore.model.registry.logged_models import find_logged_model, unregistered_warning
-from sparkscore.model.registry.mlflow_client import (
-    Registry,
-    call_registry,
-    download_model_files,
-    locate_model_files,
-    open_registry,
-)
-from sparkscore.model.registry.model_uri import LoggedModelUri, ModelUri, parse_model_uri
+from sparkscore.model.registry.logged_models import unregistered_warning
+from sparkscore.model.registry.model_registry import ModelEntry, ModelRegistry
+from sparkscore.model.registry.model_uri import LoggedModelUri, parse_model_uri
 from sparkscore.model.registry.private_copies import fetch_private_copy, find_known_copy
+from sparkscore.model.registry.registry_choice import open_model_registry
 from sparkscore.model.registry.sqlite_registry import find_sqlite_alias
 from sparkscore.model.runtimes.runtime_selection import check_model_config, check_onnx_signature, choose_runtime
 from sparkscore.model.signature.declared_signature import declare_signature, refuse_missing_signature
@@ -56,11 +50,12 @@ def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
     Raises:  ConfigError for the URI; ModelNotFound; ModelError and SignatureError for what the files say; TrustRefused
              for what `trust` does not allow; AccessDenied; RegistryUnreachable after bounded retries.
     """
-    model_uri, registry = parse_model_uri(uri), open_registry(tracking_uri)
-    check_model_origin(trust, name=model_uri.name, uris=(registry.uri, registry.client.tracking_uri))
-    entry, location = _find_entry(registry, model_uri)
-    folder, digest = fetch_version(registry, entry, location, copies, known_copies)
-    copy = PrivateCopy(str(entry.name), str(entry.version), digest, folder)
+    model_uri = parse_model_uri(uri)
+    registry = open_model_registry(model_uri, tracking_uri)
+    check_model_origin(trust, name=model_uri.name, uris=registry.uris)
+    entry = registry.find_entry(model_uri)
+    folder, digest = fetch_version(registry, entry, copies, known_copies)
+    copy = PrivateCopy(entry.name, entry.version, digest, folder)
     model = describe_private_copy(
         copy,
         runtime=runtime,
@@ -76,30 +71,13 @@ def resolve_model(  # noqa: PLR0913 -- a config's wishes, each a plain value
     return model
 
 
-def _find_entry(registry: Registry, model_uri: ModelUri | LoggedModelUri) -> tuple[Any, str]:
-    """MLflow's record of a model version or of a logged model, and the URI of its files."""
-    if isinstance(model_uri, LoggedModelUri):
-        logged = find_logged_model(registry, model_uri)
-        return logged, logged.location
-    name, version = model_uri.name, resolve_registry_version(registry, model_uri)
-    entry = call_registry(
-        lambda: registry.client.get_model_version(name, version), f"version {version} of the model {name}"
-    )
-    if entry.status != "READY":
-        raise ModelNotFound(
-            f"version {version} of {name} is {entry.status}", "READY", "register it again, or name another version"
-        )
-    return entry, locate_model_files(registry, str(entry.name), str(entry.version))
-
-
-def fetch_version(registry: Registry, entry: Any, uri: str, copies: str, known_copies: str | None) -> tuple[Path, str]:
+def fetch_version(
+    registry: ModelRegistry, entry: ModelEntry, copies: str, known_copies: str | None
+) -> tuple[Path, str]:
     """The private copy of a model version, and its digest."""
-    subject = f"the files of {entry.name} version {entry.version}"
-    origin = describe_origin(registry, entry, uri)  # before the files are read: what changes later shows next time
+    origin = describe_origin(registry, entry)  # before the files are read: what changes later shows next time
     known = None if origin is None or known_copies in (None, copies) else find_known_copy(str(known_copies), origin)
-    return known or fetch_private_copy(
-        lambda directory: download_model_files(registry, uri, subject, directory), copies, origin
-    )
+    return known or fetch_private_copy(lambda directory: registry.download_files(entry, directory), copies, origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +153,11 @@ def look_up_model_version(uri: str, tracking_uri: str | None) -> str:
     """
     model_uri = parse_model_uri(uri)
     if isinstance(model_uri, LoggedModelUri):
-        return model_uri.model_id or find_logged_model(open_registry(tracking_uri), model_uri).version
+        return model_uri.model_id or open_model_registry(model_uri, tracking_uri).find_entry(model_uri).version
     if model_uri.alias is None:
         return str(int(str(model_uri.version)))
-    found = find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
-    return found or resolve_registry_version(open_registry(tracking_uri), model_uri)
+    found = None if model_uri.is_vertex else find_sqlite_alias(tracking_uri, model_uri.name, model_uri.alias)
+    return found or open_model_registry(model_uri, tracking_uri).find_version(model_uri)
 
 
 def _resolve_signature(
@@ -187,18 +165,3 @@ def _resolve_signature(
 ) -> Signature:
     signature = read_mlflow_signature(mlmodel, request)
     return replace(signature, inputs=merge_tensor_inputs(signature.inputs, inputs)) if signature.tensor else signature
-
-
-def resolve_registry_version(registry: Registry, model_uri: ModelUri) -> str:
-    """The version itself, or what the alias points to in the one answer that also says which aliases there are."""
-    if model_uri.version is not None:
-        return str(int(model_uri.version))
-    model = call_registry(lambda: registry.client.get_registered_model(model_uri.name), f"the model {model_uri.name}")
-    if model_uri.alias not in model.aliases:
-        aliases = ", ".join(sorted(model.aliases)) or "none"
-        raise ModelNotFound(
-            f"no alias {model_uri.alias} on the model {model_uri.name}",
-            f"one of its aliases: {aliases}",
-            "set the alias in MLflow, or name a version",
-        )
-    return str(model.aliases[model_uri.alias])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from sparkscore.errors import ModelNotFound
 from sparkscore.model.registry.mlflow_client import call_registry, open_registry
+from sparkscore.model.registry.model_uri import VERTEX_SCHEME
 
 _CONTEXT_TAG = "mlflow.data.context"
 _TRAINING_CONTEXT = "training"
@@ -27,6 +28,12 @@ def find_training_data(name: str, version: str, *, tracking_uri: str | None) -> 
     Runs on: driver.
     Raises:  ModelNotFound where there is none; AccessDenied, RegistryUnreachable.
     """
+    if name.startswith(VERTEX_SCHEME):
+        raise ModelNotFound(
+            f"Vertex AI has {name}, and MLflow tells what a model was trained on",
+            "a baseline of another kind",
+            "name a run or a window in drift.baseline",
+        )
     client, subject = open_registry(tracking_uri).client, f"{name} version {version}"
     run_id = call_registry(
         lambda: client.get_model_version(name, version), f"version {version} of the model {name}"

@@ -79,6 +79,8 @@ def name_source_dataset(format_name: str, table: str, options: Mapping[str, str]
 
 def name_model_dataset(tracking_uri: str | None, model: str) -> DatasetName:
     """A registered model by its registry."""
+    if model.startswith("vertex://"):
+        return DatasetName("vertex", model.removeprefix("vertex://"))
     parts = urlsplit(tracking_uri or "")
     host = parts.netloc.rpartition("@")[2] if parts.scheme in ("http", "https") else ""
     if (tracking_uri or "").startswith("databricks"):

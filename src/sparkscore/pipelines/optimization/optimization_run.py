@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import ConfigError, ErrorSummary, ModelError, SparkscoreError
 from sparkscore.lifecycle import Decision
 from sparkscore.model.optimise.model_parents import check_parent_library
-from sparkscore.model.registry.model_uri import LoggedModelUri, parse_model_uri
+from sparkscore.model.registry.model_uri import LoggedModelUri, parse_model_uri, require_mlflow_model
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
 from sparkscore.pipelines.shared.model_pinning import choose_copies_folder, refuse_model_groups
 from sparkscore.pipelines.shared.pinning import Plan, pin_run
@@ -37,6 +37,8 @@ def refuse_other_models(settings: Settings) -> None:
             "a model that is called without params",
             "log it with the params as its defaults",
         )
+    if settings.optimize.register_best:
+        require_mlflow_model(parse_model_uri(settings.model.uri), "optimize.register_best")
     if settings.optimize.register_best and isinstance(parse_model_uri(settings.model.uri), LoggedModelUri):
         raise ConfigError(
             f"model.uri is {settings.model.uri}, which no registry names: it can have no new version",
