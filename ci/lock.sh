@@ -22,7 +22,7 @@ fi
 
 # compile OUTPUT OPTION...: what OUTPUT holds already is kept where it fits
 compile() {
-    uv pip compile pyproject.toml --extra spark --extra connect --extra postgresql --extra snowflake --extra lineage --extra llm --extra demo --extra dev --extra docs \
+    uv pip compile pyproject.toml --extra spark --extra connect --extra postgresql --extra snowflake --extra lineage --extra llm --extra ui --extra init --extra demo --extra dev --extra docs \
         --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
         --output-file "$@"
 }
