@@ -135,7 +135,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         log_to_stderr()
         try:
             result = create_result_file(argv)
-            parsed = parse_command_arguments(verb, COMMANDS[verb], argv)
+            parsed = parse_command_arguments(verb, {**VERBS, **CONSOLE_VERBS}[verb], argv)
             if parsed is None:
                 return 0
             args = parsed
