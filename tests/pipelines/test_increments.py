@@ -65,6 +65,8 @@ class TestOneDayAfterTheOther:
         DeltaTable.forPath(world.spark, world.path("flights")).optimize().executeCompaction()
         plan, lines = preview_plan(world.spark, settings, as_of=DAYS[0])
         assert dict(lines)["rows"] == "those that changed after version 0, up to version 3"
+        assert plan.plan is not None
+        assert plan.plan.rows_known == "at_most"
         second = score(world.spark, settings, as_of=DAYS[0])
         assert second.increment == ReportedIncrement(0, 3, 8, 0)
         assert (second.run_id, second.transport) == (plan.run_id, "scan")

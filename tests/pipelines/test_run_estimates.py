@@ -100,7 +100,7 @@ def test_lines_say_how_certain_the_numbers_are() -> None:
     past = [RUN, replace(RUN, seconds=90.0)]
     work = PlannedWork(1_000_000, "at_most", 12, 4, estimate(past, rows=1_000_000, price_core_hour=0.05))
     assert dict(planned_work_lines(work, "scan")) == {
-        "rows": "at most 1,000,000: the filter may leave some out",
+        "rows to score": "at most 1,000,000: with those that a filter leaves out, or that have not changed",
         "splits": "12, on 4 cores at once",
         "duration": "at most 20.8 h, by the median of 2 past runs with this transport, from 16.7 h to 25.0 h",
         "cost": "83.3 core hours; 4.17",

@@ -18,6 +18,7 @@ from sparkscore.errors import (
     BatchTimeout,
     DigestMismatch,
     ModelError,
+    ModelNotLoaded,
     PredictError,
     RowsNotPredicted,
     ScanUnsupported,
@@ -174,7 +175,7 @@ class TestThroughSpark:
         tells = Tells(forging, tmp_path, error=TemporaryError(f"{FORGED}\n{WORDS}"))
         model = sent(spark, placed(tmp_path, tells), residency)
         error = failure(frame_of(spark, "arrow", model).toArrow, model)
-        assert type(error) is PredictError
+        assert type(error) is ModelNotLoaded
         assert error.found.startswith("the model could not be loaded on an executor: TemporaryError: ")
 
     def test_so_is_a_worker_that_it_ends_whatever_code_it_names(self, spark: SparkSession, tmp_path: Path) -> None:
@@ -278,5 +279,5 @@ class TestInOneProcess:
         )
         with pytest.raises(SparkscoreError) as caught:
             kernel(pa.record_batch(self.COLUMN, ["0"]))
-        assert type(caught.value) is PredictError
+        assert type(caught.value) is ModelNotLoaded
         assert f"the model could not be loaded on an executor: {type(error).__name__}" in caught.value.found

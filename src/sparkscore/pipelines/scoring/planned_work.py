@@ -16,7 +16,9 @@ def plan_work(attempt: Attempt, planned: Plan, way: TransportChoice) -> PlannedW
     snapshot, monitor = planned.snapshot, attempt.settings.monitor
     logged = sum_logged_snapshot_rows(attempt.open_table(snapshot.table), snapshot) if way.scan is None else None
     rows = logged if way.scan is None else way.scan.rows
-    known: RowsKnown = "unknown" if rows is None else "at_most" if snapshot.where else "exactly"
+    increment = attempt.report.increment
+    is_part = bool(snapshot.where) or (increment is not None and increment.since is not None)
+    known: RowsKnown = "unknown" if rows is None else "at_most" if is_part else "exactly"
     digest = planned.run.pins.model_digest
     past = select_past_runs(find_past_runs(attempt.newest_events), transport=way.transport, model_digest=digest)
     estimate = (

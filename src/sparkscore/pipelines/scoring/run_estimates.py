@@ -78,12 +78,14 @@ def planned_work_lines(work: PlannedWork, transport: str) -> list[tuple[str, str
     """The lines of a plan that say how much work there is."""
     rows = {
         "exactly": f"{work.rows:,}" if work.rows is not None else "",
-        "at_most": f"at most {work.rows:,}: the filter may leave some out" if work.rows is not None else "",
+        "at_most": f"at most {work.rows:,}: with those that a filter leaves out, or that have not changed"
+        if work.rows is not None
+        else "",
         "unknown": "known when they are read",
     }[work.rows_known]
     splits = "as Spark cuts them" if work.splits is None else f"{work.splits:,}"
     return [
-        ("rows", rows),
+        ("rows to score", rows),
         ("splits", f"{splits}, on {count_text(work.cores, 'core')} at once"),
         ("duration", _describe_duration(work, transport)),
         *_cost_lines(work),
