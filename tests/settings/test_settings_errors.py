@@ -63,7 +63,7 @@ MISTAKES = [
     (
         "scoring:",
         "job.yaml: scoring has nothing after its colon",
-        "settings of its own under it: transport, batch_rows",
+        "settings of its own under it: transport, engine, batch_rows",
         "indent its settings under it, or remove the line",
     ),
     ("job:", "job.yaml: job has nothing after its colon", "up to 128 letters, digits", "give it a value, or remove"),
@@ -74,7 +74,7 @@ MISTAKES = [
     (
         "scoring: {threshold: 0.5}",
         "job.yaml: unknown setting scoring.threshold (did you mean output.threshold or performance.threshold?)",
-        "one of transport, batch_rows",
+        "one of transport, engine, batch_rows",
         "rename it, move it, or remove it",
     ),
     (
