@@ -54,10 +54,10 @@ def hash_notebook(name: str) -> str:
 
 
 def find_stale_pages() -> list[str]:
-    """The notebooks with a page of an earlier text. One whose page was not made yet has none."""
+    """The notebooks without a page, or with one of an earlier text."""
     pages = {name: PAGES / f"{name}.md" for name in NAMES}
     return [
-        name for name, page in pages.items() if page.is_file() and hash_notebook(name) not in page.read_text("utf-8")
+        name for name, page in pages.items() if not page.is_file() or hash_notebook(name) not in page.read_text("utf-8")
     ]
 
 

@@ -129,7 +129,7 @@ def check_range(job: ScheduledJob, instance: dg.DagsterInstance, environ: Mappin
 
 
 def check_schedule(job: ScheduledJob, instance: dg.DagsterInstance, environ: Mapping[str, str]) -> None:
-    """The schedule, of which the daemon makes one run a day though it ticks every minute."""
+    """The schedule: its daemon starts runs of the day before; a further tick's waits for the one that is under way."""
     daemon = [Path(sys.executable).with_name("dagster-daemon"), "run", "-f", DEFINITIONS]
     with running(daemon, {**environ, "JOB_CRON": "* * * * *"}, WORK / "daemon.log"):
         ends = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
@@ -139,12 +139,16 @@ def check_schedule(job: ScheduledJob, instance: dg.DagsterInstance, environ: Map
 
         wait_for("a run of the schedule", is_done, seconds=600)
     runs = instance.get_runs(dg.RunsFilter(job_name="daily"))
-    require([one.status for one in runs] == [dg.DagsterRunStatus.SUCCESS], runs)
-    require(runs[0].tags["dagster/partition"] == YESTERDAY, runs[0].tags)
-    checks = find_checks(instance, runs[0].run_id)
+    waiting = {dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED}
+    done = [one for one in runs if one.status not in waiting]  # newest first; those that followed have not begun
+    require(done and done[-1].status == dg.DagsterRunStatus.SUCCESS, runs)
+    require({one.tags["dagster/partition"] for one in runs} == {YESTERDAY}, runs)
+    checks = find_checks(instance, done[-1].run_id)
     require(checks == {"suite": True, "gates": True, "sla": True}, checks)
     job.require_once(YESTERDAY)
-    say(f"schedule: the daemon started one run, partition {YESTERDAY}, though it ticks every minute; checks: {checks}")
+    say(
+        f"schedule: of {len(runs)} ticks the daemon made runs of partition {YESTERDAY}; one publication; checks: {checks}"
+    )
 
 
 def main() -> None:

@@ -77,7 +77,7 @@ daily = dg.define_asset_job(
 
 @dg.schedule(job=daily, cron_schedule=CRON, execution_timezone="UTC", default_status=dg.DefaultScheduleStatus.RUNNING)
 def every_day(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """A run for the day before the schedule's date; a second tick of one day starts none (run_key)."""
+    """A run for the day before the schedule's date. A tick that is tried again after a failure makes none (run_key)."""
     day = f"{context.scheduled_execution_time - timedelta(days=1):%Y-%m-%d}"
     return dg.RunRequest(run_key=day, partition_key=day, tags={"sparkscore/as_of": day})
 
