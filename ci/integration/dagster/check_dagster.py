@@ -146,9 +146,7 @@ def check_schedule(job: ScheduledJob, instance: dg.DagsterInstance, environ: Map
     checks = find_checks(instance, done[-1].run_id)
     require(checks == {"suite": True, "gates": True, "sla": True}, checks)
     job.require_once(YESTERDAY)
-    say(
-        f"schedule: of {len(runs)} ticks the daemon made runs of partition {YESTERDAY}; one publication; checks: {checks}"
-    )
+    say(f"schedule: the daemon made {len(runs)} runs, one a tick, of {YESTERDAY}; one publication; checks: {checks}")
 
 
 def main() -> None:
