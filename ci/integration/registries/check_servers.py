@@ -20,6 +20,7 @@ import pyspark
 import requests
 import yaml
 from deltalake import DeltaTable, write_deltalake
+from mlflow.server import get_app_client
 from tests.postgres import PASSWORD as DATABASE_PASSWORD
 from tests.postgres import Postgres, serve_postgres
 from tests.standalone import standalone
@@ -107,7 +108,7 @@ def register_models(address: str) -> None:
             pip_requirements=[],
         )
     mlflow.MlflowClient().set_registered_model_alias(MODEL, "champion", "1")
-    users = mlflow.server.get_app_client("basic-auth", address)
+    users = get_app_client("basic-auth", address)
     users.create_user(SCORER, SCORER_PASSWORD)
     users.create_user(STRANGER, STRANGER_PASSWORD)
     users.create_registered_model_permission(MODEL, STRANGER, "NO_PERMISSIONS")
