@@ -111,7 +111,7 @@ def register_models(address: str) -> None:
     users = get_app_client("basic-auth", address)
     users.create_user(SCORER, SCORER_PASSWORD)
     users.create_user(STRANGER, STRANGER_PASSWORD)
-    users.grant_user_permission(STRANGER, "registered_model", MODEL, "NO_PERMISSIONS")
+    users.grant_user_permission(STRANGER, "registered_model", MODEL, "DENY")
     for name in credentials(ADMIN):
         del os.environ[name]
 
