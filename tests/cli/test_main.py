@@ -1,6 +1,8 @@
 """The shared entry point: flags, result line, exit codes, what a person sees."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -422,3 +424,11 @@ def test_the_console_without_a_known_verb_tells_the_verbs(capfd: pytest.CaptureF
     main.run_console(["--help"])
     shown = capfd.readouterr().err
     assert all(verb in shown for verb in main.VERBS)
+
+
+def test_the_module_is_the_console() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sparkscore", "scoer"], capture_output=True, text=True, check=False, timeout=120
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "usage: sparkscore <verb>" in done.stderr
