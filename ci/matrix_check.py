@@ -160,6 +160,11 @@ def check_resume(job: Job) -> str:
 
 def check_score_udf(job: Job) -> str:
     """The model as a column, over rows that are no job's."""
+    if version("pyspark") < "4.1":  # no Arrow UDFs
+        code, told = expect_failure(lambda: score_udf(job.spark, "models:/m@champion", tracking_uri=job.registry))
+        assert code == 2, told
+        assert "Spark 4.1 or newer" in told, told
+        return "refused, which Spark 4.1 would not"
     rows = job.spark.createDataFrame(job.frame)
     predict = score_udf(job.spark, "models:/m@champion", tracking_uri=job.registry)
     found = rows.select("id", predict("x1", "x2").alias("p")).orderBy("id").toPandas()["p"]
