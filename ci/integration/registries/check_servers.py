@@ -133,7 +133,7 @@ class Suite:
         (folder / "job.yaml").write_text(yaml.safe_dump(job))
 
     def run(self, verb: str, *words: str, **environ: str) -> tuple[int, dict[str, Any], str]:
-        """Exit code, result and stderr."""
+        """Exit code, result, and all that was told: spark-submit puts what a driver says on stderr on stdout, too."""
         command = [f"{Path(pyspark.__file__).parent}/bin/spark-submit", "--master", self.spark]
         command += ["--properties-file", "conf/spark/cluster.conf", "--conf", "spark.executor.memory=512m"]
         command += ["--conf", f"spark.pyspark.driver.python={sys.executable}"]
@@ -145,7 +145,7 @@ class Suite:
         self.texts += [done.stdout, done.stderr]
         if not done.stdout.strip():
             raise SystemExit(f"{verb} told nothing:\n{done.stderr[-3000:]}")
-        return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
+        return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr + done.stdout
 
     def score(self, day: int, user: str | None, password: str = "") -> tuple[int, dict[str, Any], str]:
         """A run of a day."""
