@@ -63,7 +63,7 @@ for cell in "$@"; do
     rm -rf "${folder:?}/home"
     # -P and env -i: nothing of this checkout, nor of the caller's Spark, gets in; the wheel is what is tried
     if line=$(cd "$folder" && env -u PYTHONPATH -u SPARK_HOME -u PYSPARK_SUBMIT_ARGS \
-        PYSPARK_PYTHON=$folder/env/bin/python "$folder/env/bin/python" -P "$root/ci/matrix_check.py" "$folder/home" 2>"$folder/log"); then
+        PYSPARK_PYTHON="$folder/env/bin/python" "$folder/env/bin/python" -P "$root/ci/matrix_check.py" "$folder/home" 2>"$folder/log"); then
         rows+=("$line passed |")
     else
         failed=1
