@@ -186,11 +186,11 @@ def check_runs(suite: Suite, address: str, process: "subprocess.Popen[bytes]") -
         code, told, said = suite.score(2, user, password)
         require((code, told["error"]["class"]) == (2, "AccessDenied"), told, said[-2000:])
         require("MLFLOW_TRACKING_USERNAME" in said, said[-3000:])
-        say(f"{'no password' if user is None else 'a wrong password'}: exit 2, {told['error']['found'][:80]}")
+        say(f"{'no password' if user is None else 'a wrong password'}: exit 2, {told['error']['message'][:80]}")
 
     code, told, said = suite.score(2, STRANGER, STRANGER_PASSWORD)
     require(code == 2, told, said[-2000:])
-    say(f"a user without permission on the model: exit 2, {told['error']['found'][:80]}")
+    say(f"a user without permission on the model: exit 2, {told['error']['message'][:80]}")
 
     os.environ |= credentials(ADMIN, ADMIN_PASSWORD)
     mlflow.MlflowClient(address, registry_uri=address).set_registered_model_alias(MODEL, "champion", "2")
