@@ -76,12 +76,14 @@ def test_a_run_that_is_stopped_keeps_its_chunks_and_the_next_pays_for_the_rest_a
     before, traps = watched[1].paid(), watched[1]
     with ended_after(monkeypatch, 2):
         run(slow)
-    kept = stage_of(slow).to_pyarrow_table().num_rows
-    assert (kept, traps.paid() - before) == (200, 200)  # two jobs of two tasks, one batch each
+    kept, paid = stage_of(slow).to_pyarrow_table().num_rows, traps.paid() - before
+    # jobs of two tasks, one batch of 50 each: two results are one chunk or two, as they come; one may come too late
+    assert 100 <= kept <= 200
+    assert kept <= paid <= kept + 50
     assert slow.version() == -1
     report = run(slow)
     assert (report.transport, report.chunks_reused, report.rows_scored) == ("arrow", 2, ROWS)
-    assert traps.paid() - before == ROWS
+    assert traps.paid() - before == paid + ROWS - kept
     assert_published(slow, report, source_rows(ROWS))
 
 
@@ -99,7 +101,7 @@ def test_rows_that_a_filter_or_a_deletion_vector_leaves_out_are_no_gap(
     report = run(slow, source=source)
     assert (report.rows_read, report.rows_scored, report.chunks_reused) == (len(wanted), len(wanted), 1)
     assert slow.predictions()["id"].tolist() == wanted
-    assert watched[1].paid() - before == len(wanted)
+    assert len(wanted) <= watched[1].paid() - before <= len(wanted) + 50  # a batch of a task that was stopped
 
 
 def test_a_task_that_is_quick_enough_scores_all_its_rows_in_one_job_and_one_chunk(world: World) -> None:
