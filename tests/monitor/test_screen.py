@@ -120,7 +120,7 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, str]]:
 TREES = {file.relative_to(SOURCE).as_posix(): ast.parse(file.read_text()) for file in SOURCE.rglob("*.py")}
 PRINTING = {
     *("monitor/screen.py", "monitor/formatting.py", "monitor/progress_reporter.py", "monitor/backfill_texts.py"),
-    *("monitor/comparison_table.py", "monitor/performance_formatting.py"),
+    *("monitor/comparison_table.py", "monitor/explanation_formatting.py", "monitor/performance_formatting.py"),
 }
 
 

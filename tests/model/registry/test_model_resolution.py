@@ -359,7 +359,7 @@ class TestTrust:
     """Decided before the registry is asked, and before anything of the model is loaded."""
 
     def test_a_registry_that_is_not_listed_is_not_asked(self, shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("sparkscore.model.registry.model_resolution.call_registry", pytest.fail)
+        monkeypatch.setattr("sparkscore.model.registry.mlflow_registry.call_registry", pytest.fail)
         for trust in (TrustPolicy(registries=("https://*",)), TrustPolicy(names=("other",))):
             with pytest.raises(TrustRefused):
                 resolve_trusted(shelf, "models:/line@champion", trust)
