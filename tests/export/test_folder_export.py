@@ -13,6 +13,7 @@ import pytest
 
 from sparkscore.errors import ConfigError, ExportFailed
 from sparkscore.export.folder_export import FolderExport
+from sparkscore.export.target_files import TargetFiles
 from sparkscore.records import TableLocation, TargetState
 from tests.export.rows import AS_OF, published
 
@@ -89,6 +90,19 @@ def test_exports_of_many_revisions_at_once_end_with_the_newest(tmp_path: Path) -
     for thread in work:
         thread.join()
     assert ids(tmp_path) == list(range(7))
+
+
+def test_a_folder_is_claimed_once_where_files_have_no_links_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    files = TargetFiles(TableLocation(str(tmp_path), str(tmp_path)))
+    assert [files.create_json("x.json", {"n": n}) for n in (1, 2)] == [True, False]
+    assert files.read_json("x.json") == {"n": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
 def test_the_version_before_stays_for_those_who_read_it(tmp_path: Path) -> None:

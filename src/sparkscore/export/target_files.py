@@ -76,10 +76,7 @@ class TargetFiles:
         encoded = json.dumps(content, indent=1).encode()
         if self._is_local:
             file = Path(self.path(name))
-            file.parent.mkdir(parents=True, exist_ok=True)
-            other = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
-            other.write_bytes(encoded)
-            other.replace(file)
+            _write_beside(file, encoded).replace(file)
         else:
             with self._files.open_output_stream(self.path(name)) as stream:
                 stream.write(encoded)
@@ -90,12 +87,17 @@ class TargetFiles:
             self.replace_json(name, content)
             return True
         file = Path(self.path(name))
-        file.parent.mkdir(parents=True, exist_ok=True)
+        whole = _write_beside(file, json.dumps(content).encode())
         try:
-            with file.open("x", encoding="utf-8") as stream:
-                json.dump(content, stream)
+            file.hardlink_to(whole)  # opened by its name and then written, others would see it empty
         except FileExistsError:
             return False
+        except OSError:  # a file system without links: as an object store
+            if file.exists():
+                return False
+            whole.replace(file)
+        finally:
+            whole.unlink(missing_ok=True)
         return True
 
     @contextmanager
@@ -107,6 +109,14 @@ class TargetFiles:
         with Path(self.path(name)).open("a") as file:
             _wait_for_lock(file)
             yield
+
+
+def _write_beside(file: Path, content: bytes) -> Path:
+    """A file of another name in the same folder, written whole."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    other = file.with_name(f".{file.name}.{uuid4().hex}.tmp")
+    other.write_bytes(content)
+    return other
 
 
 def _wait_for_lock(file: IO[str]) -> None:
