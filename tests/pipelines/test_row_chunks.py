@@ -12,16 +12,18 @@ from pyspark.sql import SparkSession
 
 from sparkscore.errors import DeadlinePassed
 from sparkscore.pipelines.score import score
-from sparkscore.pipelines.scoring.run_limits import RunLimits
 from sparkscore.pipelines.shared import run_attempt
 from sparkscore.records import RunReport
 from sparkscore.scoring import frame_writer
+from sparkscore.stage.file_spans import FileSpans
+from sparkscore.stage.row_chunks import RowChunkCommitter
 from tests.faults.models import Traps, watched_registry
 from tests.faults.points import around
 from tests.world import AS_OF, Registry, World, assert_published, source_rows
 
 ROWS = 600
-SLOW: dict[str, Any] = {"transport": "arrow", "batch_rows": 50, "chunk_minutes": 1e-9}
+SLOW: dict[str, Any] = {"transport": "arrow", "batch_rows": 50}
+"""Each job is over long before a chunk is due: it is one chunk."""
 
 
 @pytest.fixture(scope="module")
@@ -55,16 +57,18 @@ def stage_of(world: World) -> DeltaTable:
 def ended_after(
     monkeypatch: pytest.MonkeyPatch, chunks: int, deed: Callable[[], object] = lambda: None
 ) -> Iterator[None]:
-    """A block in which the deadline passes once so many chunks are kept."""
+    """A block in which the deadline passes once so many chunks are kept, before the next job."""
     seen: list[int] = []
+    start_job = RowChunkCommitter.start_job
 
-    def check(_: RunLimits, *, rejected: int) -> None:
+    def start(self: RowChunkCommitter) -> FileSpans:
         if len(seen) >= chunks:
             deed()
             raise DeadlinePassed("the run's time is over")
+        return start_job(self)
 
     with monkeypatch.context() as patch:
-        patch.setattr(RunLimits, "check", check)
+        patch.setattr(RowChunkCommitter, "start_job", start)
         where = "sparkscore.stage.row_chunks:RowChunkCommitter._commit_parts"
         with contextmanager(around)(where, after=lambda: seen.append(1)), pytest.raises(DeadlinePassed):
             yield
@@ -76,14 +80,12 @@ def test_a_run_that_is_stopped_keeps_its_chunks_and_the_next_pays_for_the_rest_a
     before, traps = watched[1].paid(), watched[1]
     with ended_after(monkeypatch, 2):
         run(slow)
-    kept, paid = stage_of(slow).to_pyarrow_table().num_rows, traps.paid() - before
-    # jobs of two tasks, one batch of 50 each: two results are one chunk or two, as they come; one may come too late
-    assert 100 <= kept <= 200
-    assert kept <= paid <= kept + 50
+    kept = stage_of(slow).to_pyarrow_table().num_rows
+    assert (kept, traps.paid() - before) == (200, 200)  # two jobs of two tasks, one batch each
     assert slow.version() == -1
     report = run(slow)
     assert (report.transport, report.chunks_reused, report.rows_scored) == ("arrow", 2, ROWS)
-    assert traps.paid() - before == paid + ROWS - kept
+    assert traps.paid() - before == ROWS
     assert_published(slow, report, source_rows(ROWS))
 
 
@@ -101,11 +103,11 @@ def test_rows_that_a_filter_or_a_deletion_vector_leaves_out_are_no_gap(
     report = run(slow, source=source)
     assert (report.rows_read, report.rows_scored, report.chunks_reused) == (len(wanted), len(wanted), 1)
     assert slow.predictions()["id"].tolist() == wanted
-    assert len(wanted) <= watched[1].paid() - before <= len(wanted) + 50  # a batch of a task that was stopped
+    assert watched[1].paid() - before == len(wanted)
 
 
 def test_a_task_that_is_quick_enough_scores_all_its_rows_in_one_job_and_one_chunk(world: World) -> None:
-    report = run(world, batch_rows="auto", chunk_minutes=5)
+    report = run(world, batch_rows="auto")
     assert_published(world, report, source_rows())
     assert stage_of(world).version() == 0
 
