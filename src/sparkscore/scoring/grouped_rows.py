@@ -23,7 +23,7 @@ from sparkscore.scoring.resident_sizers import get_batch_sizer
 from sparkscore.scoring.stage_rows import StageRowScorer, first_reject
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.scoring.task_models import ending_models
-from sparkscore.scoring.travelling_counts import counts_array, mark_last
+from sparkscore.scoring.travelling_counts import append_counts
 
 PLACE_COLUMN = "_sparkscore_model"
 """Of the rows: where the model of their group stands among those of the run; NULL where there is none."""
@@ -88,10 +88,8 @@ class GroupedRowScorer:
             yield from self(batches)
 
     def score_with_counts(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same with the column of counts, which travel with the last batch."""
-        for scored, is_last in mark_last(self.score_task(batches)):
-            counts = counts_array(self.counters.take_travelling() if is_last else None, scored.num_rows)
-            yield pa.record_batch([*scored.columns, counts], schema=self.schema_with_counts)
+        """The same with the column of counts."""
+        return append_counts(self.score_task(batches), self.counters.take_travelling, self.schema_with_counts)
 
     def _score_batch(self, kernels: "_GroupKernels", batch: pa.RecordBatch) -> pa.RecordBatch:
         places = batch.column(PLACE_COLUMN)

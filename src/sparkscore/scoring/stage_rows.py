@@ -15,7 +15,7 @@ from sparkscore.scoring.kernel import KEEP_COLUMN, Kernel
 from sparkscore.scoring.resident_sizers import get_batch_sizer
 from sparkscore.scoring.task_errors import mark_task_errors
 from sparkscore.scoring.task_models import ending_models
-from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, counts_array, mark_last
+from sparkscore.scoring.travelling_counts import COUNTS_COLUMN, append_counts
 
 BatchFunction = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 RejectFunction = Callable[[pa.RecordBatch], pa.Array | None]
@@ -62,10 +62,8 @@ class StageRowScorer:
             yield from self(batches)
 
     def score_with_counts(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The same with the column of counts, which travel with the last batch: when nothing is counted any more."""
-        for scored, is_last in mark_last(self.score_task(batches)):
-            counts = counts_array(self.counters.take_travelling() if is_last else None, scored.num_rows)
-            yield pa.record_batch([*scored.columns, counts], schema=self.schema_with_counts)
+        """The same with the column of counts."""
+        return append_counts(self.score_task(batches), self.counters.take_travelling, self.schema_with_counts)
 
     @property
     def schema_with_counts(self) -> pa.Schema:

@@ -1,7 +1,7 @@
 """Counts that travel with the rows of a job: Spark Connect has no accumulators."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -92,6 +92,18 @@ def mark_last(items: Iterator[Item]) -> Iterator[tuple[Item, bool]]:
         last.append(item)
     if last:
         yield last.pop(), True
+
+
+def append_counts(
+    batches: Iterator[pa.RecordBatch], take_text: Callable[[], str | None], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """The batches with the column of counts, which travel with the last one: when nothing is counted any more.
+
+    `schema`: that of the batches and `COUNTS_COLUMN`.
+    """
+    for batch, is_last in mark_last(batches):
+        counts = counts_array(take_text() if is_last else None, batch.num_rows)
+        yield pa.record_batch([*batch.columns, counts], schema=schema)
 
 
 def counts_array(text: str | None, rows: int) -> pa.Array:

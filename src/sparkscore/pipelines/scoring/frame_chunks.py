@@ -22,7 +22,7 @@ from sparkscore.scoring.counters import Counters
 from sparkscore.scoring.frame_writer import stage_positioned_rows
 from sparkscore.scoring.stage_rows import StageRowScorer
 from sparkscore.spark.task_profiles import plan_task_profile
-from sparkscore.stage.chunk_committer import ChunkListener
+from sparkscore.stage.part_committer import ChunkListener
 from sparkscore.stage.row_chunks import RowChunkCommitter
 from sparkscore.stage.stage_progress import StageProgress
 from sparkscore.stage.stage_store import StageStore

@@ -22,7 +22,7 @@ from sparkscore.pipelines.shared.run_suites import (
 )
 from sparkscore.records import PassSummaries, RowSummary, SampledSummary
 from sparkscore.spark.settable_conf import has_setting
-from sparkscore.stage.chunk_committer import ChunkListener
+from sparkscore.stage.part_committer import ChunkListener
 
 GPU_SETTING = "spark.task.resource.gpu.amount"
 """How many GPUs a task has."""
