@@ -111,7 +111,7 @@ DATA = {
     "workloads/forecasts/forecast_saving.py": {"write_text"},
     "workloads/images/image_options.py": {"write_text"},
     "workloads/recommendations/recommender_files.py": {"write_text"},
-    "export/target_files.py": {"write", "write_bytes", "dump"},  # names of files, columns and runs
+    "export/target_files.py": {"write", "write_bytes"},  # names of files, columns and runs
     "demo/flights.py": {"create_frame"},
     "demo/example_jobs.py": {"create_experiment"},
     "demo/registry.py": {"log_metric", "log_inputs", "create_run", "create_experiment"},
