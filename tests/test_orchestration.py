@@ -2,11 +2,12 @@
 
 import ast
 import configparser
+import copy
 import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,17 +23,53 @@ EXAMPLES = ROOT / "conf" / "orchestration"
 CRONTAB = (EXAMPLES / "cron" / "crontab").read_text(encoding="utf-8").splitlines()
 CRON_LINES = [line for line in CRONTAB if re.match(r"[\d*]", line)]
 UNITS = sorted((EXAMPLES / "systemd").iterdir())
-SPARK_FIELDS: Mapping[str, set[str]] = {
-    "spec": {
-        *("type", "pythonVersion", "mode", "sparkVersion", "image", "imagePullPolicy", "mainApplicationFile"),
-        *("arguments", "restartPolicy", "timeToLiveSeconds", "sparkConf", "driver", "executor"),
+TEXT, COUNT = {"type": "string"}, {"type": "integer", "minimum": 1}
+TEXTS = {"type": "object", "additionalProperties": TEXT}
+
+
+def make_object_schema(fields: Mapping[str, Any], *required: str) -> dict[str, Any]:
+    return {"type": "object", "additionalProperties": False, "required": [*required], "properties": dict(fields)}
+
+
+SPARK_POD = {"cores": COUNT, "memory": TEXT}
+SPARK_APPLICATION = make_object_schema(
+    {
+        "type": {"enum": ["Java", "Python", "Scala", "R"]},
+        "pythonVersion": {"enum": ["2", "3"]},
+        "mode": {"enum": ["cluster", "client"]},
+        **dict.fromkeys(("sparkVersion", "image", "imagePullPolicy", "mainApplicationFile"), TEXT),
+        "arguments": {"type": "array", "items": TEXT},
+        "restartPolicy": make_object_schema({"type": {"enum": ["Never", "Always", "OnFailure"]}}),
+        "timeToLiveSeconds": {"type": "integer"},
+        "sparkConf": TEXTS,
+        "driver": make_object_schema(
+            {
+                **SPARK_POD,
+                "serviceAccount": TEXT,
+                "configMaps": {
+                    "type": "array",
+                    "items": make_object_schema({"name": TEXT, "path": TEXT}, "name", "path"),
+                },
+            }
+        ),
+        "executor": make_object_schema({**SPARK_POD, "instances": COUNT}),
     },
-    "driver": {"cores", "memory", "serviceAccount", "configMaps"},
-    "executor": {"instances", "cores", "memory"},
-    "restartPolicy": {"type"},
-    "schedule": {"schedule", "concurrencyPolicy", "successfulRunHistoryLimit", "failedRunHistoryLimit", "template"},
+    *("type", "sparkVersion", "mainApplicationFile", "driver", "executor"),
+)
+SPARK_SCHEMAS = {
+    "SparkApplication": SPARK_APPLICATION,
+    "ScheduledSparkApplication": make_object_schema(
+        {
+            "schedule": TEXT,
+            "concurrencyPolicy": {"enum": ["Allow", "Forbid", "Replace"]},
+            "successfulRunHistoryLimit": {"type": "integer"},
+            "failedRunHistoryLimit": {"type": "integer"},
+            "template": SPARK_APPLICATION,
+        },
+        *("schedule", "template"),
+    ),
 }
-"""The fields that the examples may use, as the Spark operator's v1beta2 names them: no package carries its schema."""
+"""The fields that the examples use, as the types of the Spark operator's v1beta2 declare them: no package has them."""
 
 
 def load_manifests(name: str) -> list[dict[str, Any]]:
@@ -46,15 +83,11 @@ def read_unit(file: Path) -> configparser.ConfigParser:
     return parser
 
 
-def find_unknown_spark_fields(manifest: Mapping[str, Any]) -> list[str]:
-    spec, unknown = manifest["spec"], []
-    if manifest["kind"] == "ScheduledSparkApplication":
-        unknown += [name for name in spec if name not in SPARK_FIELDS["schedule"]]
-        spec = spec["template"]
-    unknown += [name for name in spec if name not in SPARK_FIELDS["spec"]]
-    for group in ("driver", "executor", "restartPolicy"):
-        unknown += [f"{group}.{name}" for name in spec.get(group, {}) if name not in SPARK_FIELDS[group]]
-    return unknown
+def find_spark_errors(manifest: Mapping[str, Any]) -> list[str]:
+    """What the Spark operator's types do not allow in a manifest: the place and the reason."""
+    jsonschema = pytest.importorskip("jsonschema")
+    found = jsonschema.Draft202012Validator(SPARK_SCHEMAS[manifest["kind"]]).iter_errors(manifest["spec"])
+    return sorted(f"{one.json_path}: {one.message}" for one in found)
 
 
 @pytest.fixture
@@ -208,13 +241,33 @@ def test_the_config_in_the_config_map_is_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("manifest", load_manifests("spark-application.yaml"), ids=lambda one: one["kind"])
-def test_a_spark_application_has_known_fields_and_no_retry_that_knows_no_exit_codes(manifest: dict[str, Any]) -> None:
-    assert find_unknown_spark_fields(manifest) == []
+def test_a_spark_application_is_of_the_operators_types_and_has_no_retry_that_knows_no_exit_codes(
+    manifest: dict[str, Any],
+) -> None:
+    assert find_spark_errors(manifest) == []
     spec = manifest["spec"].get("template", manifest["spec"])
     assert spec["restartPolicy"] == {"type": "Never"}
     assert (ROOT / spec["mainApplicationFile"].removeprefix("local:///opt/sparkscore/")).is_file()
-    spec["driver"]["servicAccount"] = "sparkscore"
-    assert find_unknown_spark_fields(manifest) == ["driver.servicAccount"]
+
+
+WRONG_SPARK_FIELDS: Mapping[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a typo": (lambda spec: spec["driver"].update(servicAccount="a"), "'servicAccount' was unexpected"),
+    "a number as text": (lambda spec: spec["executor"].update(instances="2"), "'2' is not of type 'integer'"),
+    "a version as a number": (lambda spec: spec.update(sparkVersion=4.2), "4.2 is not of type 'string'"),
+    "a word of another kind": (lambda spec: spec["restartPolicy"].update(type="never"), "'never' is not one of"),
+    "a conf that is no text": (lambda spec: spec["sparkConf"].update({"spark.a": True}), "True is not of type"),
+    "nothing to run": (lambda spec: spec.pop("mainApplicationFile"), "'mainApplicationFile' is a required"),
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG_SPARK_FIELDS)
+@pytest.mark.parametrize("manifest", load_manifests("spark-application.yaml"), ids=lambda one: one["kind"])
+def test_a_spark_application_with_a_mistake_is_not_of_the_operators_types(manifest: dict[str, Any], wrong: str) -> None:
+    make_mistake, reason = WRONG_SPARK_FIELDS[wrong]
+    changed = copy.deepcopy(manifest)
+    make_mistake(changed["spec"].get("template", changed["spec"]))
+    (error,) = find_spark_errors(changed)
+    assert reason in error
 
 
 def test_a_spark_application_on_a_schedule_has_no_as_of() -> None:
