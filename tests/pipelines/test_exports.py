@@ -108,6 +108,7 @@ def test_a_target_shows_what_readers_see_after_a_replacement_and_after_a_rollbac
     ("changes", "found"),
     [
         ({"columns": ["nowhere"]}, "nowhere"),
+        ({"path": "hdfs://cluster/exports"}, "cannot be reached without Spark"),
         ({"format": "postgresql", "path": None, "table": "t", "uri_variable": "NOT_SET"}, "NOT_SET"),
         ({"format": "adbc", "path": None, "table": "t", "uri": "x", "driver": "no_such_driver"}, "no_such_driver"),
     ],

@@ -5,21 +5,21 @@ from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
-from sparkscore.errors import ConfigError, ExportFailed, ScanUnsupported
+from sparkscore.errors import ConfigError, ExportFailed
 from sparkscore.export.database_connection import find_address
 from sparkscore.export.export_columns import choose_export_columns
 from sparkscore.export.folder_export import FolderExport
+from sparkscore.pipelines.shared.reachable_folders import locate_reachable_folder
 from sparkscore.pipelines.shared.run_attempt import Attempt
 from sparkscore.publish.feature_table import FeatureTableOutput
 from sparkscore.publish.queue_table import QueueTable
-from sparkscore.records import ExportTarget, TableRef
+from sparkscore.records import ExportTarget
 from sparkscore.schemas import QUEUE_SUFFIX
 from sparkscore.settings.derived_table_settings import FEATURE_TABLE_EXPORT, QUEUE_EXPORT
 from sparkscore.settings.export_settings import ExportSettings
 from sparkscore.settings.output_settings import OutputSettings
 from sparkscore.spark.type_mapping import spark_to_arrow_schema
 from sparkscore.store.table import Table
-from sparkscore.store.table_location import locate_table
 
 NO_COLUMNS = pa.schema([])
 
@@ -100,15 +100,12 @@ def _open_target(attempt: Attempt, settings: ExportSettings) -> ExportTarget:
         address = replace(address, hides_values=bool(attempt.settings.source.sensitive))
         return DatabaseExport(address, name=settings.name, table=settings.table_parts)
     path = settings.path or ""
-    try:
-        location = locate_table(attempt.session, TableRef(path, path))
-    except ScanUnsupported as error:
-        attempt.require_session()  # which may know more of the store
-        raise ConfigError(
-            f"the folder of the export {settings.name} cannot be reached without Spark: {error.found}",
-            "a local folder, or a store that pyarrow reaches with the session's credentials",
-            "name another folder, or see docs/exports.md",
-        ) from error
+    location = locate_reachable_folder(
+        attempt,
+        path,
+        problem=f"the folder of the export {settings.name} cannot be reached without Spark",
+        advice="name another folder, or see docs/exports.md",
+    )
     return FolderExport(location, name=settings.name, kind=settings.format, path=path)
 
 

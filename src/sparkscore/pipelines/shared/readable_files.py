@@ -5,12 +5,12 @@ import json
 
 from pyarrow import fs
 
-from sparkscore.errors import ConfigError, ScanUnsupported
+from sparkscore.errors import ConfigError
 from sparkscore.model.trust.mlmodel_file import read_mlmodel
+from sparkscore.pipelines.shared.reachable_folders import locate_reachable_folder
 from sparkscore.pipelines.shared.run_attempt import Attempt
-from sparkscore.records import PinnedModel, TableRef
+from sparkscore.records import PinnedModel
 from sparkscore.records.model_files import ModelFiles
-from sparkscore.store.table_location import locate_table
 
 
 def check_model_files(attempt: Attempt, model: PinnedModel) -> None:
@@ -67,14 +67,11 @@ def locate_readable_files(attempt: Attempt, model: PinnedModel) -> ModelFiles | 
     folder = attempt.settings.model.files
     if folder is None or not reads_files(model):
         return None
-    try:
-        location = locate_table(attempt.session, TableRef(folder, folder))
-    except ScanUnsupported as error:
-        attempt.require_session()  # which may know more of the store
-        raise ConfigError(
-            f"workers do not reach the files in {folder}: {error.found}",
-            "a local folder, or a store that pyarrow reaches with the session's credentials",
-            "read the files as rows instead: source.format: binaryFile, and a model saved with source=bytes",
-        ) from error
+    location = locate_reachable_folder(
+        attempt,
+        folder,
+        problem=f"workers do not reach the files in {folder}",
+        advice="read the files as rows instead: source.format: binaryFile, and a model saved with source=bytes",
+    )
     identity = hashlib.sha256(json.dumps(sorted(location.options.items())).encode()).hexdigest()[:16]
     return ModelFiles(folder, location.root, identity, location.filesystem)
