@@ -10,6 +10,7 @@ fails.
 import json
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -208,4 +209,5 @@ if __name__ == "__main__":
     pythons = ".".join(map(str, sys.version_info[:2]))
     sys.stdout.write(f"| {' | '.join(map(version, PACKAGES))} | {pythons} |\n")
     sys.stdout.flush()
-    run_checks(Path(sys.argv[1]).resolve())
+    with redirect_stdout(sys.stderr):  # the log of a library that nobody has configured
+        run_checks(Path(sys.argv[1]).resolve())

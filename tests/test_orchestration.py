@@ -210,13 +210,13 @@ def test_a_cron_job_tries_75_again_and_no_other_code(manifest: Mapping[str, Any]
 
 
 def run_container(folder: Path, **environ: str) -> "subprocess.CompletedProcess[str]":
-    """The command of the scoring container, with a spark-submit.sh that says what it was given."""
-    script = folder / "spark-submit.sh"
+    """The command of the scoring container, with a spark-submit that says what it was given."""
+    script = folder / "spark-submit"
     script.write_text('#!/bin/sh\necho "$@"\n')
     script.chmod(0o755)
     container = load_manifests("cronjob.yaml")[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
     kept = {"PATH": os.environ["PATH"], "POD_NAME": "pod", "POD_IP": "10.0.0.7", **environ}
-    command = [*container["command"], *container["args"]]
+    command = [*container["command"], *(word.replace("/opt/spark/bin/", "./") for word in container["args"])]
     return subprocess.run(command, cwd=folder, env=kept, capture_output=True, text=True, check=False)
 
 
@@ -238,6 +238,33 @@ def test_the_config_in_the_config_map_is_one(tmp_path: Path) -> None:
     for name, text in manifest["data"].items():
         (tmp_path / name).write_text(text)
         assert Settings.load(tmp_path / name, environ={}).sla.every_hours == 24
+
+
+def read_container_words() -> Iterator[str]:
+    """All words that the manifests' containers and applications run, and their images."""
+    for manifest in load_manifests("cronjob.yaml"):
+        container = manifest["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
+        yield from (container["image"], *container["command"], *container.get("args", []))
+    for manifest in load_manifests("spark-application.yaml"):
+        spec = manifest["spec"].get("template", manifest["spec"])
+        yield from (spec["image"], spec["mainApplicationFile"])
+
+
+def test_what_the_manifests_start_is_in_the_image() -> None:
+    text = (ROOT / "conf" / "docker" / "Dockerfile").read_text(encoding="utf-8")
+    copied = re.findall(r"^COPY (\S+) /opt/sparkscore/\1$", text, re.MULTILINE)
+    words = " ".join(read_container_words()).split()
+    files = [word.removeprefix("local:///opt/sparkscore/") for word in words]
+    files = [file for file in files if not file.startswith("/") and (ROOT / file).is_file()]
+    assert not [word for word in words if word.startswith("./")]
+    assert {"jobs/score.py", "jobs/check_sla.py", "jobs/maintain.py", "conf/spark/cluster.conf"} == set(files)
+    assert {file.partition("/")[0] for file in files} <= set(copied)
+    images = {word for word in words if word.startswith("registry.")}
+    assert len(images) == 1
+    assert f"docker build -f conf/docker/Dockerfile -t {images.pop()} " in text
+    assert (
+        words.count("spark.jars.packages=") == text.count("cluster.conf") + 1
+    )  # jars are the image's, for both CronJobs
 
 
 @pytest.mark.parametrize("manifest", load_manifests("spark-application.yaml"), ids=lambda one: one["kind"])

@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from scheduled_job import ROOT, WORK, ScheduledJob, require, running, say, wait_for
 
 MANIFESTS = ROOT / "conf" / "orchestration" / "kubernetes"
+PYTHON = Path(os.environ["SPARKSCORE_PYTHON"])
 VERSIONS = ("1.31", "1.34", "1.37")
 DAY = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(days=1)
 AS_OF = f"{DAY:%Y-%m-%d}"
@@ -77,6 +78,12 @@ def is_tried_again(job: Mapping[str, Any], code: int) -> bool:
     return True
 
 
+def find_delta_package() -> str:
+    """The name of Delta's jars, which the image has."""
+    lines = (ROOT / "conf" / "spark" / "cluster.conf").read_text(encoding="utf-8").splitlines()
+    return next(line.split()[1] for line in lines if line.startswith("spark.jars.packages"))
+
+
 def start_pod(job: ScheduledJob, component: str, **environ: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """The container's command as a process: this checkout in place of the image, this machine in place of executors."""
     _, container = find_container(component)
@@ -84,9 +91,13 @@ def start_pod(job: ScheduledJob, component: str, **environ: str) -> AbstractCont
     words = [word.replace("/etc/sparkscore/flight-delay.yaml", job.config) for word in words]
     words = [re.sub(r"--master k8s\S+ --deploy-mode client", "", word) for word in words]
     words = [re.sub(r"--conf spark\.(kubernetes|executor|driver\.host)\S*=\S+", "", word) for word in words]
+    # what the image brings: Spark, Delta's jars, the environment
+    words = [word.replace("/opt/spark/bin/spark-submit", str(PYTHON.with_name("spark-submit"))) for word in words]
+    words = [word.replace("spark.jars.packages=", f"spark.jars.packages={find_delta_package()}") for word in words]
     words = [word.replace("/dev/termination-log", str(WORK / "termination-log")) for word in words]
     (WORK / "termination-log").unlink(missing_ok=True)
-    given = os.environ | {"JOB_NAME": JOB_NAME, "POD_NAME": "pod", "POD_IP": "127.0.0.1", **environ}
+    image = {"PYSPARK_PYTHON": str(PYTHON), "PYSPARK_DRIVER_PYTHON": str(PYTHON)}
+    given = os.environ | image | {"JOB_NAME": JOB_NAME, "POD_NAME": "pod", "POD_IP": "127.0.0.1", **environ}
     return running(words, given, WORK / "pods.log")
 
 
