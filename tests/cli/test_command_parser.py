@@ -27,8 +27,8 @@ def test_help_of_every_command_shows_an_example_and_ends_with_zero(
 ) -> None:
     assert run_verb(words[0], [*words[1:], "--help"]) == 0
     shown = capfd.readouterr()
-    assert shown.out == ""
-    examples = shown.err.partition("examples:\n")[2]
+    assert shown.err == ""
+    examples = shown.out.partition("examples:\n")[2]
     assert f"  sparkscore {' '.join(words)}" in examples
 
 
@@ -37,7 +37,7 @@ def test_the_usage_line_is_short_and_has_one_word_for_all_settings(
     words: tuple[str, ...], capfd: pytest.CaptureFixture[str]
 ) -> None:
     run_verb(words[0], [*words[1:], "--help"])
-    usage = capfd.readouterr().err.partition("\n\n")[0]
+    usage = capfd.readouterr().out.partition("\n\n")[0]
     assert usage.count("[--<setting> VALUE ...]") == 1
     assert not [name for name, _ in iterate_setting_fields(Settings) if f"--{name} VALUE" in usage]
     assert len(usage.splitlines()) <= 6
@@ -45,7 +45,7 @@ def test_the_usage_line_is_short_and_has_one_word_for_all_settings(
 
 def test_settings_are_shown_by_their_groups(capfd: pytest.CaptureFixture[str]) -> None:
     run_console(["score", "--help"])
-    shown = capfd.readouterr().err
+    shown = capfd.readouterr().out
     for group, description in (("source", "What is scored."), ("drift", "What the columns of a run are compared with")):
         section = shown.partition(f"settings: {group}:\n")[2].partition("settings: ")[0]
         assert section.strip().startswith(description)

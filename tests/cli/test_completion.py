@@ -125,4 +125,4 @@ def test_another_word_is_refused_with_the_shells(words: tuple[str, ...], capfd: 
 
 def test_help_says_where_the_script_goes(capfd: pytest.CaptureFixture[str]) -> None:
     run_console(["completion", "--help"])
-    assert 'eval "$(sparkscore completion bash)"' in capfd.readouterr().err
+    assert 'eval "$(sparkscore completion bash)"' in capfd.readouterr().out

@@ -125,7 +125,7 @@ def test_without_a_terminal_what_is_missing_is_named_and_nobody_asked(
 
 def test_help_has_examples_and_no_settings(capfd: pytest.CaptureFixture[str]) -> None:
     assert main.run_verb("init", ["--help"]) == 0
-    shown = capfd.readouterr().err
+    shown = capfd.readouterr().out
     assert "sparkscore init churn --table" in shown
     assert "--<setting>" not in shown
     assert "--config" not in shown

@@ -1,6 +1,7 @@
 """The shared entry point: flags, result line, exit codes, what a person sees."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ import pytest
 import yaml
 from py4j.protocol import Py4JNetworkError
 
+import sparkscore
 from sparkscore.cli import main
 from sparkscore.errors import ConfigError
 from tests.world import AS_OF, SOURCE, World, source_rows
@@ -420,10 +422,26 @@ def test_the_console_without_a_known_verb_tells_the_verbs(capfd: pytest.CaptureF
     with pytest.raises(SystemExit) as caught:
         main.run_console(["scoer"])
     assert caught.value.code == 2
-    assert "score" in capfd.readouterr().err
+    shown = capfd.readouterr()
+    assert (shown.out, "score" in shown.err) == ("", True)
     main.run_console(["--help"])
-    shown = capfd.readouterr().err
-    assert all(verb in shown for verb in main.VERBS)
+    shown = capfd.readouterr()
+    assert shown.err == ""
+    assert all(verb in shown.out for verb in main.VERBS)
+
+
+def test_the_console_tells_its_version_on_stdout(capfd: pytest.CaptureFixture[str]) -> None:
+    main.run_console(["--version"])
+    assert capfd.readouterr() == (f"sparkscore {sparkscore.__version__}\n", "")
+
+
+def test_help_whose_reader_has_ended_ends_with_zero() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        words = [sys.executable, "-m", "sparkscore", "score", "--help"]
+        done = subprocess.run(words, stdout=gone, stderr=subprocess.PIPE, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_the_module_is_the_console() -> None:

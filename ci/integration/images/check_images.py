@@ -18,6 +18,8 @@ DOCKER = ROOT / "conf" / "docker"
 MANIFESTS = ROOT / "conf" / "orchestration" / "kubernetes"
 DAY = f"{datetime.now(UTC):%Y-%m-%d}"
 LIBRARY = "/opt/python/cpython-3.11.2-linux-x86_64-gnu"
+CERTIFICATES = ("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--env", "UV_SYSTEM_CERTS=true")
+"""The machine's, for what a build fetches: a proxy may have its own."""
 STAND_IN = """
 FROM scratch
 COPY root /
@@ -41,9 +43,8 @@ def call_buildah(*words: str | Path) -> list[str]:
 
 
 def build(name: str, dockerfile: Path, context: Path, *more: str) -> None:
-    """Build an image. The machine's certificates are lent to it: a proxy may have its own."""
-    certificates = ("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--env", "UV_NATIVE_TLS=true")
-    options = ("--isolation", "chroot", "--layers=false", *certificates, *more)
+    """Build an image."""
+    options = ("--isolation", "chroot", "--layers=false", *CERTIFICATES, *more)
     run(call_buildah("bud", *options, "-t", name, "-f", dockerfile, context))
 
 
@@ -134,7 +135,7 @@ class Container:
         environ["SPARK_LOCAL_IP"] = "127.0.0.1"  # a pod's name resolves, this container's does not
         given = [word for name, value in environ.items() for word in ("--env", f"{name}={value}")]
         volume = f"{self.mounted}:{self.mounted}:rw"
-        options = ("--isolation", "chroot", "--user", "185", "--volume", volume, *given)
+        options = ("--isolation", "chroot", "--user", "185", "--volume", volume, *CERTIFICATES, *given)
         command = call_buildah("run", *options, self.name, "--", *words)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         sys.stderr.write(f"$ {' '.join(words)[:200]}\n{done.stdout}\nended with {done.returncode}\n")

@@ -4,13 +4,15 @@ import argparse
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from itertools import pairwise, takewhile
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from sparkscore.cli.argument_secrets import describe_flag, describe_template, hide_web_addresses
 from sparkscore.cli.command import Command
 from sparkscore.cli.setting_flags import HIDDEN_VALUES, add_setting_flags, is_setting_flag
 from sparkscore.errors import ConfigError
+from sparkscore.monitor.screen import SteadyStream
 
 _FLAG = re.compile(r"(--?[A-Za-z][^\s=]*)(=.*)?", re.DOTALL)
 
@@ -29,8 +31,10 @@ _ARGPARSE_MESSAGES = tuple(
 """What argparse says, what was found, what was expected."""
 
 
-def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) -> argparse.Namespace | None:
-    """The arguments, with what to do in `execute`; None after --help.
+def parse_command_arguments(
+    name: str, command: Command, argv: Sequence[str], stdout: TextIO | None = None
+) -> argparse.Namespace | None:
+    """The arguments, with what to do in `execute`; None after --help, whose text goes to `stdout` (None: nowhere).
 
     Raises:  ConfigError.
     """
@@ -45,8 +49,10 @@ def parse_command_arguments(name: str, command: Command, argv: Sequence[str]) ->
     if not {"--help", "-h"} & set(argv):
         parser.refuse_unknown_flags(argv)
         parser.refuse_empty_values(argv)
+    steady: Any = SteadyStream(stdout)
     try:
-        return parser.parse_args(list(argv))
+        with redirect_stdout(steady):
+            return parser.parse_args(list(argv))
     except SystemExit:
         return None
 

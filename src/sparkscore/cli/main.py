@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sparkscore import __version__
 from sparkscore.cli import completion
 from sparkscore.cli.argument_secrets import register_argument_secrets
 from sparkscore.cli.backfill_verb import BACKFILL
@@ -81,7 +82,7 @@ COMMANDS = {**VERBS, **CONSOLE_VERBS}
 def main(verb: str, argv: Sequence[str] | None = None) -> None:
     """Run one verb. Returns on success; exits with the error's code otherwise.
 
-    The result is one JSON line on stdout, and in `--result FILE`.
+    The result is one JSON line on stdout, and in `--result FILE`; the result of --help is its text.
     """
     _run_and_exit(verb, sys.argv[1:] if argv is None else argv, owns_process=argv is None)
 
@@ -90,6 +91,9 @@ def run_console(argv: Sequence[str] | None = None) -> None:
     """The command `sparkscore <verb> …`."""
     words = list(sys.argv[1:] if argv is None else argv)
     verb = words[0].replace("-", "_") if words else ""  # pack-env, too
+    if words == ["--version"]:
+        print_usage(f"sparkscore {__version__}", sys.stdout)
+        return
     if verb in COMMANDS:
         _run_and_exit(verb, words[1:], owns_process=argv is None)
         return
@@ -98,19 +102,21 @@ def run_console(argv: Sequence[str] | None = None) -> None:
         return
     summaries = {**{name: one.summary for name, one in COMMANDS.items()}, "completion": completion.SUMMARY}
     lines = "\n".join(f"  {name:<16}{summary}" for name, summary in summaries.items())
-    print_usage(f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags.")
-    if words[:1] not in (["--help"], ["-h"]):
+    is_asked = words[:1] in (["--help"], ["-h"])
+    usage = f"usage: sparkscore <verb> [flags]\n\n{lines}\n\n`sparkscore <verb> --help` lists the flags."
+    print_usage(usage, sys.stdout if is_asked else sys.stderr)
+    if not is_asked:
         sys.exit(ConfigError.exit_code)
 
 
 def _print_completion(words: Sequence[str]) -> None:
     if {"--help", "-h"} & set(words):
-        print_usage(completion.USAGE)
+        print_usage(completion.USAGE, sys.stdout)
         return
     try:
         script = completion.build_completion_script(words, COMMANDS)
     except ConfigError as error:
-        print_usage(f"sparkscore: {visible_text(str(error))}")
+        print_usage(f"sparkscore: {visible_text(str(error))}", sys.stderr)
         sys.exit(ConfigError.exit_code)
     print_result_line(script, sys.stdout)
 
@@ -135,7 +141,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
         log_to_stderr()
         try:
             result = create_result_file(argv)
-            parsed = parse_command_arguments(verb, {**VERBS, **CONSOLE_VERBS}[verb], argv)
+            parsed = parse_command_arguments(verb, {**VERBS, **CONSOLE_VERBS}[verb], argv, stdout)
             if parsed is None:
                 return 0
             args = parsed

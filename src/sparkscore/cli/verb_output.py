@@ -1,6 +1,6 @@
 """What a verb writes: the result line and its file, the report of a failure, log lines and text for people.
 
-stdout carries the result line and nothing else.
+stdout carries the result line and nothing else; after --help and --version, which have none, what they ask for.
 """
 
 import argparse
@@ -91,9 +91,9 @@ def print_result_line(line: str, stdout: TextIO | None) -> None:
         discard_stream(stdout)
 
 
-def print_usage(text: str) -> None:
-    """Print text for people to stderr."""
-    print(text, file=SteadyStream(sys.stderr))
+def print_usage(text: str, stream: TextIO | None) -> None:
+    """Print text for people: to stdout if it was asked for, to stderr if it says what is wrong."""
+    print(text, file=SteadyStream(stream))
 
 
 def report_failure(error: Exception, args: argparse.Namespace) -> CommandOutcome:
