@@ -20,8 +20,6 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="the extra onnx is not i
 pytest.importorskip("onnx", reason="the extra onnx is not installed")
 pytest.importorskip("skl2onnx", reason="the extra optimize is not installed")
 
-pytestmark = pytest.mark.slow
-
 LATE = {"column": "carrier", "op": "=", "value": "AA"}
 
 

@@ -45,7 +45,8 @@ def convert_candidates(request: ConversionRequest, folder: Path) -> dict[str, An
     """Save the candidates' folders; what became of each, by name."""
     columns, model = read_arrow_columns(folder / SAMPLE_FILE), request.parent.model
     few = [column.slice(0, _CHECKED_ROWS) for column in columns]
-    expected = load_verified_scorer(model, request.parent.folder, cores=request.cores, device=None)(few)
+    score = load_verified_scorer(model, request.parent.folder, cores=request.cores, device=None)
+    expected = score(few).predictions
     parent = load_model_parent(request.library, model, request.parent.folder)
     converted = convert_model(parent, model, few, expected, output=request.output)
     del parent
