@@ -3,6 +3,7 @@
 The standard library alone: the Python of a scheduler's environment imports it.
 """
 
+import http
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -51,12 +53,19 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ask_json(url: str, body: Mapping[str, Any] | None = None) -> Any:
-    """What a service answers: a POST where there is a body."""
+def ask_json(url: str, body: Mapping[str, Any] | None = None, *, seconds: float = 60) -> Any:
+    """What a service answers: a POST where there is a body. One that is busy (503) is asked again, as its clients do."""
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=content, headers={"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30) as answer:
-        return json.loads(answer.read() or b"null")
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            if error.code != http.HTTPStatus.SERVICE_UNAVAILABLE or time.monotonic() > until:
+                raise
+        time.sleep(1)
 
 
 @contextmanager
