@@ -54,7 +54,7 @@ def find_free_port() -> int:
 
 
 def ask_json(url: str, body: Mapping[str, Any] | None = None, *, seconds: float = 60) -> Any:
-    """What a service answers: a POST where there is a body. One that is busy (503) is asked again, as its clients do."""
+    """What a service answers: a POST where there is a body. A busy one (503) is asked again, as its clients do."""
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=content, headers={"Content-Type": "application/json"})
     until = time.monotonic() + seconds
