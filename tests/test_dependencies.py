@@ -146,6 +146,12 @@ def test_an_import_that_an_extra_makes_possible_names_it(module: str, extra: str
     assert f'pip install "sparkscore[{extra}]"' in named.do
 
 
+def test_beside_a_platforms_spark_deltas_package_is_installed_by_itself() -> None:
+    named = name_missing_extra(ModuleNotFoundError("No module named 'delta'", name="delta"))
+    assert isinstance(named, ConfigError)
+    assert "pip install --no-deps delta-spark" in named.do
+
+
 def test_any_other_error_stays_what_it_is() -> None:
     for error in (ValueError("pyspark"), ModuleNotFoundError("No module named 'of_a_user'", name="of_a_user")):
         assert name_missing_extra(error) is error

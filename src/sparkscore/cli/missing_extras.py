@@ -35,10 +35,11 @@ EXTRA_OF_MODULE: Mapping[str, str] = {
 }
 """The extra that brings a module, by the module's top-level name."""
 _MORE: Mapping[str, str] = {
+    "delta": "; where the platform brings Spark, its jars do not bring this: pip install --no-deps delta-spark",
     "spark": ", or run it where the platform provides Spark: with spark-submit",
     "optimize": ' together with the extra onnx, or gpu where there is one: "sparkscore[optimize,onnx]"',
 }
-"""What else there is to say of an extra."""
+"""What else there is to say of a module, or of all that an extra brings."""
 
 
 def name_missing_extra(error: Exception) -> Exception:
@@ -50,7 +51,7 @@ def name_missing_extra(error: Exception) -> Exception:
     extra = EXTRA_OF_MODULE.get(module)
     if extra is None:
         return error
-    more = _MORE.get(extra, "")
+    more = _MORE.get(module, _MORE.get(extra, ""))
     named = ConfigError(
         f"{module} is not installed",
         f"the extra {extra} of sparkscore",
