@@ -100,10 +100,15 @@ def count_commits(log: Path) -> dict[str, int]:
     return Counter(name.rpartition("/")[2][:10] for name in names)
 
 
+def has_commits(table: Path) -> bool:
+    """Whether it is a table by now: a run that makes it makes its folders first."""
+    return any((table / "_delta_log").glob("*.json"))
+
+
 def show_tables(folder: Path) -> dict[str, Any]:
     """Rows, different keys, runs and commits of each as_of; as_of and name of each run event."""
     shown: dict[str, Any] = {"as_ofs": {}, "events": []}
-    if (folder / "tables" / "predictions" / "_delta_log").is_dir():
+    if has_commits(folder / "tables" / "predictions"):
         frame = DeltaTable(folder / "tables" / "predictions").to_pandas()
         for as_of, part in frame.groupby(frame["as_of"].dt.strftime("%Y-%m-%d")):
             shown["as_ofs"][as_of] = {
@@ -111,7 +116,7 @@ def show_tables(folder: Path) -> dict[str, Any]:
                 "keys": int(part["id"].nunique()),
                 "runs": int(part["run_id"].nunique()),
             }
-    if (folder / "tables" / "predictions_runs" / "_delta_log").is_dir():
+    if has_commits(folder / "tables" / "predictions_runs"):
         events = DeltaTable(folder / "tables" / "predictions_runs").to_pandas().sort_values("at")
         for as_of, event in zip(events["as_of"].dt.strftime("%Y-%m-%d"), events["event"], strict=True):
             shown["events"].append([as_of, event])
