@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import TableNotFound, VersionGone
+from sparkscore.errors import ConfigError, TableNotFound, VersionGone
 from sparkscore.ingest.key_rejects import KeyReject, load_key_rejects
 from sparkscore.ingest.key_rows import load_table_columns
 from sparkscore.pipelines.explanation.absence import SourceSearch
@@ -241,6 +241,13 @@ def _find_key_types(
     """The types of the key's columns: those of the prediction table, or of the source where there is none yet."""
     if target is not None:
         schema = load_table_columns(target)
+        missing = [name for name in columns.values() if name not in schema.names]
+        if missing:
+            raise ConfigError(
+                f"{target.name} has no column {', '.join(missing)}, which source.keys of the config names",
+                f"key columns that the prediction table has: {', '.join(schema.names)}",
+                "use the config of the job that writes it",
+            )
         return pa.schema([schema.field(name) for name in columns.values()])
     source = Table.from_name(spark, settings.source.table, home=settings.home_uri)
     try:
