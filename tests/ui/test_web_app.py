@@ -94,7 +94,7 @@ class TestPages:
         assert "2 jobs under" in text
         assert f"✕ failed {JOB} 2013-12-11" in text
         assert "x1, PSI 0.45" in text
-        assert "2013-12-12, by the last steps" in text
+        assert "2013-12-12, guessed from the last steps" in text
 
     def test_a_job_lists_its_runs_the_newest_first_and_the_one_that_was_replaced(self, served: Served) -> None:
         text = words(served.get(f"/jobs/{JOB}").text)

@@ -99,7 +99,7 @@ def expect_next_run(runs: JobRuns, *, now: datetime | None = None) -> Cell:
     if not steps:
         return Cell(UNKNOWN)
     step = timedelta(seconds=median(one.total_seconds() for one in steps))
-    return Cell(f"{short_as_of(as_ofs[-1] + step)}, by the last steps")
+    return Cell(f"{short_as_of(as_ofs[-1] + step)}, guessed from the last steps")
 
 
 def _missed_runs(runs: JobRuns, now: datetime) -> list[datetime | None]:

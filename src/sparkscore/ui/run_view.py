@@ -45,8 +45,8 @@ def build_run_page(runs: JobRuns, line: RunLine, *, has_report: bool) -> WebPage
         warnings.append("Details of events of this run are no JSON object. The page lacks what they hold.")
     head = run_head(content)
     sections = [
-        _pins_section(mine),
         source_section(content),
+        _pins_section(mine),
         _seconds_section(content),
         verdicts_section(content),
         predictions_section(content),
@@ -106,14 +106,12 @@ def _pins_section(mine: Sequence[RunEvent]) -> Section:
         return Section("Pins", "The run ended before it had pinned a source and a model.")
     pins = pinned.pins
     facts = (
-        Fact("Source", pinned.source_table or UNKNOWN, f"version {pins.source_version}"),
         Fact("Id of the source", pins.source_id),
-        Fact("Model", pins.model_name, f"version {pins.model_version}"),
-        Fact("Id of the logged model", pinned.model_id or UNKNOWN),
         Fact("Digest of the model", pins.model_digest),
         Fact("Digest of the scoring", pins.scoring_digest),
     )
-    return Section("Pins", "What the run kept fixed: equal pins give equal predictions.", facts=facts)
+    sentence = "With the versions above, what the run kept fixed: equal pins give equal predictions."
+    return Section("Pins", sentence, facts=facts)
 
 
 def _seconds_section(content: RunPage) -> Section:
