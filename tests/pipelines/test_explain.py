@@ -1,6 +1,7 @@
 """A key explained: its scores over time as the runs have published them, and why it has none."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,8 @@ from pyspark.sql import SparkSession
 
 from sparkscore import ConfigError, ForeignTable, TooManyRejects, explain_key, rollback, score
 from sparkscore.cli import main
+from sparkscore.pipelines.explanation.key_parsing import fit_key_values
+from sparkscore.pipelines.stream import stream
 from sparkscore.records import KeyEntry, KeyExplanation
 from sparkscore.settings import Settings
 from tests.cli.test_verb_session import run_alone, write_config
@@ -26,6 +29,7 @@ JOB: dict[str, Any] = {
     "model": {"missing": {"x1": "reject"}},
     "challengers": [{"uri": f"models:/{MODEL}/2"}],
 }
+BATCH_BROKEN = 25
 STRICT: dict[str, Any] = {"source": JOB["source"] | {"version": 0}, "scoring": {"max_rejects": 0}, "challengers": []}
 
 
@@ -58,6 +62,10 @@ def story(spark: SparkSession, registry: Registry, tmp_path_factory: pytest.Temp
 
 def job(world: World) -> Settings:
     return world.settings(**JOB)
+
+
+def stream_job(world: World) -> Settings:
+    return world.settings(stream={"max_files_per_trigger": 2}, model={"missing": {"x1": "reject"}})
 
 
 def explain(world: World, key: int, **asked: Any) -> KeyExplanation:
@@ -200,6 +208,18 @@ class TestKeys:
     def test_a_key_may_be_written_in_these_ways(self, story: World, key: Sequence[str] | Mapping[str, Any]) -> None:
         assert explain_key(None, job(story), key).status == "scored"
 
+    def test_key_columns_that_the_prediction_table_lacks_are_named(self, story: World) -> None:
+        other = story.settings(source={"keys": ["carrier_id"]})
+        with pytest.raises(ConfigError, match="predictions has no column carrier_id, which source.keys") as refused:
+            explain_key(None, other, ["4"])
+        assert "id, prediction" in refused.value.expected
+
+    @pytest.mark.parametrize("kind", [pa.binary(), pa.list_(pa.int64()), pa.struct([("a", pa.int64())])])
+    def test_a_key_of_a_type_that_nobody_can_write_is_refused_with_where_to_look(self, kind: pa.DataType) -> None:
+        with pytest.raises(ConfigError, match=re.escape(f"the key column id is of the type {kind}")) as refused:
+            fit_key_values({"id": "x"}, pa.schema([("id", kind)]))
+        assert "sparkscore sql history" in refused.value.do
+
     def test_a_table_of_another_job_is_refused(self, story: World) -> None:
         with pytest.raises(ForeignTable):
             explain_key(None, job(story).model_copy(update={"job": "other"}), ["4"])
@@ -209,6 +229,34 @@ class TestKeys:
         found = explain_key(None, hidden, {"id": KEPT})
         assert found.entries[0].values["carrier"] == "***"
         assert "AA" not in found.to_json()
+
+
+class TestStream:
+    """Each micro-batch is a run, and most keys come in one of them."""
+
+    @pytest.fixture(scope="class")
+    def streamed(self, spark: SparkSession, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> World:
+        """Three micro-batches; the second holds a row without an input, the third a key of the first again."""
+        world = World(spark, tmp_path_factory.mktemp("stream") / "home", registry)
+        world.write_source(source_rows(20))
+        for rows in (without_input(source_rows(20, first=20), BATCH_BROKEN), source_rows(20, first=40 - 1)):
+            world.write_source(rows, mode="append")
+        world.write_source(source_rows(1, first=KEPT), mode="append")
+        report = stream(spark, stream_job(world))
+        assert report.batches >= 3
+        return world
+
+    def test_a_key_is_scored_in_the_micro_batch_in_which_it_came(self, streamed: World) -> None:
+        found = explain_key(None, stream_job(streamed), {"id": 7})
+        print(found)
+        assert False
+
+    def test_x(self, streamed: World) -> None:
+        for key in (KEPT, BATCH_BROKEN, 999):
+            print(explain_key(None, stream_job(streamed), {"id": key}))
+        found = explain_key(None, stream_job(streamed), {"id": 7})
+        print(explain_key(None, stream_job(streamed), {"id": 999}, as_of=found.entries[0].as_of))
+        assert False
 
 
 class TestVerb:

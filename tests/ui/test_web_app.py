@@ -182,6 +182,8 @@ class TestPages:
         assert "scoring_digest" in table
         assert "sha256 over the settings" in table
         assert "sparkscore.job" in table
+        assert "as_of timestamp no" in table
+        assert "revision bigint no" in table
 
     def test_events_are_shown_as_they_are(self, served: Served) -> None:
         page = served.get(f"/jobs/{JOB}/events?event=failed").text
@@ -218,6 +220,22 @@ class TestPages:
         assert "?state=published&amp;page=2" in first
         assert len(re.findall('@1">', first)) == 50
         assert len(re.findall('@1">', last)) == 20
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(1, "–"), (2, "2013-12-03, guessed"), (3, "2013-12-04"), (15, "2013-12-16")]
+)
+def test_the_next_run_is_guessed_from_as_many_as_there_are(days: int, expected: str, tmp_path: Path) -> None:
+    write_events(tmp_path, [event for day in range(days) for event in list_run_events(make_run(day))])
+    with serve_pages(tmp_path) as served:
+        text = words(served.get("/").text)
+    assert (
+        text.partition("Next expected")[2]
+        .partition("sparkscore.")[0]
+        .strip()
+        .partition(" kept ")[2]
+        .startswith(expected)
+    )
 
 
 class TestEmptyAndDamaged:

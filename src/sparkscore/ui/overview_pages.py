@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import pairwise
 from statistics import median
 
 from sparkscore.monitor.report.drift import ranked_drifts
@@ -95,7 +96,7 @@ def expect_next_run(runs: JobRuns, *, now: datetime | None = None) -> Cell:
         if missed:
             return Cell(f"late: {count_text(len(missed), 'run')} since {short_as_of(missed[0])}", "bad")
         return Cell(short_as_of(due))
-    steps = [after - before for before, after in zip(as_ofs[-_FEW_STEPS:-1], as_ofs[-_FEW_STEPS + 1 :], strict=False)]
+    steps = [after - before for before, after in pairwise(as_ofs[-_FEW_STEPS - 1 :])]
     if not steps:
         return Cell(UNKNOWN)
     step = timedelta(seconds=median(one.total_seconds() for one in steps))
