@@ -203,11 +203,11 @@ class KeySearch:
 def _describe_left_out(batches: Mapping[str, int], skipped: int) -> Iterator[str]:
     """Warnings of what has no entry. `batches`: micro-batches by status; `skipped`: runs that were not searched."""
     if batches["not_in_source"]:
-        yield f"the key did not come in {batches['not_in_source']:,} micro-batches, which are not listed"
+        yield f"micro-batches in which the key did not come, which are not listed: {batches['not_in_source']:,}"
     if batches["unknown"]:
         yield (
-            f"whether the key came in {batches['unknown']:,} older micro-batches is not known: their landed rows are"
-            " gone, or were not searched"
+            "micro-batches of which it is not known whether the key came, as their landed rows are gone or were not"
+            f" searched: {batches['unknown']:,}"
         )
     elif skipped:
         yield f"in {skipped:,} runs the source was not searched for the key"
