@@ -444,6 +444,13 @@ class TestToken:
         assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
         assert guarded.get("/", Cookie=cookie.partition(";")[0]).status == 200
 
+    @pytest.mark.parametrize("token", ["base64/of+32/bytes==", "a token with % and ?#", "ein-schlüssel-von-uns"])
+    def test_a_token_of_any_signs_signs_in(self, home: Path, token: str) -> None:
+        with serve_pages(home, token=token) as served:
+            answer = served.get(served.rules.login_path)
+            assert answer.status == 200
+            assert served.get("/", Cookie=answer.headers["set-cookie"].partition(";")[0]).status == 200
+
     def test_another_token_signs_nobody_in(self, guarded: Served) -> None:
         answer = guarded.get("/login/another-token-of-a-test")
         assert answer.status == 403

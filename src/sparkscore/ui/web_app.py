@@ -53,7 +53,7 @@ def create_app(shelf: JobShelf, rules: AccessRules, *, reads_ahead: bool = False
     routes = [Route(path, _answer_page(site, build)) for path, build in SITE_PAGES.items()]
     routes += [
         Route("/jobs/{job}/reports/{file}", lambda request: _answer_report(site, request)),
-        Route("/login/{token}", lambda request: _answer_login(rules, request)),
+        Route("/login/{token:path}", lambda request: _answer_login(rules, request)),
         Route("/static/{file}", _answer_static),
     ]
     return _guard(Starlette(routes=routes, exception_handlers={404: _answer_unknown}), rules)
