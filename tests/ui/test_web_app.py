@@ -13,6 +13,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from sparkscore.errors import ConfigError
+from sparkscore.monitor.report.page_parts import Cell, PageTable, Section
 from sparkscore.redaction.known_secrets import register_secret
 from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT
 from sparkscore.settings import Settings
@@ -21,6 +22,7 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_growth import JOB_PROPERTY
 from sparkscore.ui.overview_pages import build_overview
 from sparkscore.ui.served_jobs import JobShelf
+from sparkscore.ui.web_page import WebPage, render_web_page
 from sparkscore.ui.web_site import WebSite
 from tests.ui.homes import (
     FIRST,
@@ -330,6 +332,12 @@ class TestEmptyAndDamaged:
         found = site.load_all()
         known = build_overview(shelf.homes, dict(list(found.items())[:1]))
         assert known.sentence.startswith("1 job under")
+
+
+def test_a_cell_of_blanks_is_a_cell() -> None:
+    table = PageTable("", ("Name",), ((Cell(" " * 40),), (Cell(""),), (Cell("x" * 40),)))
+    page = render_web_page(WebPage("Cells", sections=(Section("Some", tables=(table,)),)))
+    assert page.count("<td") == 3
 
 
 class TestHostile:

@@ -217,7 +217,7 @@ def _drift_trend(runs: JobRuns, lines: Sequence[RunLine], rows: dict[str, list[D
             _run_cell(runs, line),
             Cell(ranked[0].column),
             Cell(number_text(ranked[0].psi)),
-            Cell(f"{sum(one.drifted for one in ranked)} of {len(ranked)}"),
+            Cell(f"{len({one.column for one in ranked if one.drifted})} of {len({one.column for one in ranked})}"),
             Cell(ranked[0].against),
         )
         for line, ranked in reversed(worst)
