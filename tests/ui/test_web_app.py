@@ -14,9 +14,11 @@ from deltalake import DeltaTable, write_deltalake
 
 from sparkscore.errors import ConfigError
 from sparkscore.monitor.report.page_parts import Cell, PageTable, Section
+from sparkscore.records import Drift
 from sparkscore.redaction.known_secrets import register_secret
 from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT
 from sparkscore.settings import Settings
+from sparkscore.store.monitoring_tables import keep_drifts
 from sparkscore.store.performance_table import load_performance, replace_performance
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import JOB_PROPERTY
@@ -151,6 +153,17 @@ class TestPages:
 
     def test_drift_names_the_furthest_column_of_each_run(self, served: Served) -> None:
         assert "drifted 2013-12-10 x1 0.45 1 of 2" in words(served.get(f"/jobs/{JOB}/drift").text)
+
+    def test_a_column_that_drifted_from_two_references_is_one_column(self, tmp_path: Path) -> None:
+        write_events(tmp_path, list_run_events(make_run(0)))
+        one = Drift("x1", "input", "CONSECUTIVE", "the run before", 100, 100, psi=0.4, drifted=True)
+        others = (
+            replace(one, drift_type="BASELINE", against="training data"),
+            replace(one, column="x2", drifted=False),
+        )
+        keep_drifts(open_table(tmp_path, "_drift"), make_run(0), [one, *others])
+        with serve_pages(tmp_path) as served:
+            assert " 1 of 2 " in words(served.get(f"/jobs/{JOB}/drift").text)
 
     def test_performance_shows_broken_limits(self, served: Served) -> None:
         assert "roc_auc below 0.72" in words(served.get(f"/jobs/{JOB}/performance").text)

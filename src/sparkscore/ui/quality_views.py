@@ -200,6 +200,13 @@ def _load_overall(runs: JobRuns, wanted: dict[str, Any]) -> dict[str, list[Drift
     return found
 
 
+def _drifted_text(drifts: Sequence[Drift]) -> str:
+    """Columns that drifted from any reference, of those that were compared with one."""
+    known = {(one.column, one.log_type): False for one in drifts}
+    known |= {(one.column, one.log_type): True for one in drifts if one.drifted}
+    return f"{sum(known.values())} of {len(known)}"
+
+
 def _drift_trend(runs: JobRuns, lines: Sequence[RunLine], rows: dict[str, list[Drift]]) -> Section:
     newest = next((str(line.run_id) for line in lines if str(line.run_id) in rows), "")
     points, worst = [], []
@@ -217,7 +224,7 @@ def _drift_trend(runs: JobRuns, lines: Sequence[RunLine], rows: dict[str, list[D
             _run_cell(runs, line),
             Cell(ranked[0].column),
             Cell(number_text(ranked[0].psi)),
-            Cell(f"{len({one.column for one in ranked if one.drifted})} of {len({one.column for one in ranked})}"),
+            Cell(_drifted_text(ranked)),
             Cell(ranked[0].against),
         )
         for line, ranked in reversed(worst)
