@@ -2,9 +2,12 @@
 
     python -m ci.notebooks                       runs all of them, and writes docs/notebooks
     python -m ci.notebooks first_run --out DIR   runs one, and writes its page elsewhere
-    python -m ci.notebooks --check               says which pages are older than their notebook; runs nothing
+    python -m ci.notebooks --check               says which pages are older than their notebook, and which pairs differ
+    python -m ci.notebooks --to-ipynb            writes the .ipynb beside each notebook; runs nothing
+    python -m ci.notebooks --to-py first_run     writes the .py of an .ipynb that was edited; runs nothing
 
-A notebook is a Python file with cells (`# %%`, `# %% [markdown]`), which jupytext opens as one.
+A notebook is a Python file with cells (`# %%`, `# %% [markdown]`), which jupytext opens as one, and the same cells as
+an .ipynb, without outputs.
 """
 
 import argparse
@@ -17,34 +20,18 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from ci.notebook_pairs import BrokenNotebook, describe_difference, pair_notebook, read_cells
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER, PAGES = ROOT / "notebooks", ROOT / "docs" / "notebooks"
 NAMES = ("first_run", "predictions_of_a_key", "drift_and_decay", "champion_and_challenger", "embeddings_of_texts")
 SHARED = "example_shop"
-_CELL = re.compile(r"^# %%(?P<kind>.*)$", re.MULTILINE)
+PAIRED = (*NAMES, "read_predictions")
+"""The notebooks that have an .ipynb; the last is one of Databricks, and has no page."""
 _MOST_ROWS, _DOTS_PER_INCH = 12, 80
-
-
-@dataclass(frozen=True)
-class Cell:
-    """A piece of a notebook."""
-
-    is_text: bool
-    source: str
-
-
-def read_cells(text: str) -> list[Cell]:
-    """The cells of a notebook in jupytext's percent format, without its header."""
-    marks = [*_CELL.finditer(text)]
-    ends = [mark.start() for mark in marks[1:]] + [len(text)]
-    return [
-        Cell("[markdown]" in mark["kind"], text[mark.end() : end].strip("\n"))
-        for mark, end in zip(marks, ends, strict=True)
-    ]
 
 
 def hash_notebook(name: str) -> str:
@@ -61,6 +48,16 @@ def find_stale_pages() -> list[str]:
     ]
 
 
+def find_broken_pairs() -> list[str]:
+    """How the two files of a notebook differ, in words."""
+    found: list[str] = []
+    for name in PAIRED:
+        python, ipynb = (FOLDER / f"{name}{ending}" for ending in (".py", ".ipynb"))
+        other = ipynb.read_text("utf-8") if ipynb.is_file() else None
+        found += describe_difference(name, python.read_text("utf-8"), other)
+    return found
+
+
 def write_page(name: str, out: Path) -> None:
     """Run a notebook in this process, and write its page and its pictures.
 
@@ -75,10 +72,11 @@ def write_page(name: str, out: Path) -> None:
     pictures = _PictureWriter(name, out)
     for cell in read_cells(text):
         if cell.is_text:
-            parts.append(re.sub(r"^# ?", "", cell.source, flags=re.MULTILINE))
+            parts.append(cell.source)
         else:
             parts += [f"```python\n{_without_marks(cell.source)}\n```", *_run_cell(cell.source, names, pictures)]
-    parts.append(f"The notebook is [notebooks/{name}.py](../../notebooks/{name}.py).")
+    python, ipynb = (f"[notebooks/{name}{ending}](../../notebooks/{name}{ending})" for ending in (".py", ".ipynb"))
+    parts.append(f"The notebook is {python}; for Jupyter and Databricks, {ipynb}.")
     (out / f"{name}.md").write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
@@ -143,13 +141,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Notebooks as pages")
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(NAMES))
     parser.add_argument("--out", type=Path, default=PAGES)
-    parser.add_argument("--check", action="store_true")
+    parser.add_argument("--check", action="store_true", help="pages and pairs, and run nothing")
+    parser.add_argument("--to-ipynb", action="store_true", help="write the .ipynb of each .py")
+    parser.add_argument("--to-py", action="store_true", help="write the .py of each .ipynb, and that without outputs")
     parser.add_argument("--here", action="store_true", help="in this process: one notebook")
     given = parser.parse_args()
     if given.check:
-        stale = find_stale_pages()
-        print("\n".join(f"the page of {name} is older than its notebook" for name in stale))  # noqa: T201
+        stale = [f"the page of {name} is older than its notebook" for name in find_stale_pages()] + find_broken_pairs()
+        print(*stale, sep="\n")  # noqa: T201
         sys.exit(1 if stale else 0)
+    if given.to_ipynb or given.to_py:
+        for name in given.names or PAIRED:
+            try:
+                pair_notebook(FOLDER / f"{name}.py", to_python=given.to_py)
+            except (BrokenNotebook, OSError) as error:
+                sys.exit(f"notebooks/{name}.ipynb: {error}")
+        return
     if given.here:
         write_page(given.names[0], given.out)
         return

@@ -6,12 +6,15 @@
 
 # COMMAND ----------
 
+import os
 from pathlib import Path
 
 from pyspark.sql import SparkSession
 
 from sparkscore import Settings, register_tables
 
+if not Path("conf").is_dir():  # Jupyter starts in the notebook's own folder
+    os.chdir("..")
 builder = SparkSession.builder.appName("read predictions")
 for line in Path("conf/spark/local.conf").read_text().splitlines():  # Delta for this Spark, as the jobs have it
     if line.startswith("spark."):

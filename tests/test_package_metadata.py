@@ -17,7 +17,8 @@ _CODE_BLOCK = re.compile(r"^( *)(```+|~~~+)[^\n]*\n(.*?)^\1\2", re.MULTILINE | r
 
 
 def _documents() -> list[Path]:
-    return [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("conf/**/*.md"), *ROOT.glob("notebooks/*")]
+    patterns = ("*.md", "docs/**/*.md", "conf/**/*.md", "notebooks/*.py", "notebooks/*.ipynb")
+    return [file for pattern in patterns for file in ROOT.glob(pattern)]
 
 
 def _internal_imports(text: str, *, is_markdown: bool) -> list[str]:

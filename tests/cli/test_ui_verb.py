@@ -83,6 +83,7 @@ def test_sigterm_ends_it_as_it_ends_every_verb(home: Path) -> None:
         (["{home}", "--port", "70000"], "--port 70000"),
         (["{home}", "--port", "x"], "--port is 'x'"),
         (["{home}", "--port", "0", "--host", "203.0.113.9"], "cannot listen on 203.0.113.9"),
+        (["{home}", "--port", "0", "--host", "a..b"], "cannot listen on a..b"),
         (["{home}", "--sla.every_hours", "24"], "--sla.every_hours without --config"),
         (["{home}", "--hots", "x"], "unknown flag --hots (did you mean --host?)"),
     ],

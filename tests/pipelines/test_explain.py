@@ -1,6 +1,7 @@
 """A key explained: its scores over time as the runs have published them, and why it has none."""
 
 import json
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from pyspark.sql import SparkSession
 
 from sparkscore import ConfigError, ForeignTable, TooManyRejects, explain_key, rollback, score
 from sparkscore.cli import main
+from sparkscore.pipelines.explanation.key_parsing import fit_key_values
 from sparkscore.records import KeyEntry, KeyExplanation
 from sparkscore.settings import Settings
 from tests.cli.test_verb_session import run_alone, write_config
@@ -199,6 +201,18 @@ class TestKeys:
     @pytest.mark.parametrize("key", [["4"], ["id=4"], ['{"id": 4}'], {"id": 4}])
     def test_a_key_may_be_written_in_these_ways(self, story: World, key: Sequence[str] | Mapping[str, Any]) -> None:
         assert explain_key(None, job(story), key).status == "scored"
+
+    def test_key_columns_that_the_prediction_table_lacks_are_named(self, story: World) -> None:
+        other = story.settings(source={"keys": ["carrier_id"]})
+        with pytest.raises(ConfigError, match="predictions has no column carrier_id") as refused:
+            explain_key(None, other, ["4"])
+        assert "id, prediction" in refused.value.expected
+
+    @pytest.mark.parametrize("kind", [pa.binary(), pa.list_(pa.int64()), pa.struct([("a", pa.int64())])])
+    def test_a_key_of_a_type_that_nobody_can_write_is_refused_with_where_to_look(self, kind: pa.DataType) -> None:
+        with pytest.raises(ConfigError, match=re.escape(f"the key column id is of the type {kind}")) as refused:
+            fit_key_values({"id": "x"}, pa.schema([("id", kind)]))
+        assert "sparkscore sql history" in refused.value.do
 
     def test_a_table_of_another_job_is_refused(self, story: World) -> None:
         with pytest.raises(ForeignTable):

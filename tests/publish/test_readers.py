@@ -162,6 +162,14 @@ class TestAnswers:
             ("missing_input(x1)", 1)
         ]
 
+    def test_two_events_of_one_publication_are_one_row(self, readable: World, tmp_path: Path) -> None:
+        place, twice = readable.path(f"{TABLE}_runs"), str(tmp_path / "runs")
+        runs = DeltaTable(place).to_pyarrow_table()
+        again = [{**row, "attempt": row["attempt"] + 1} for row in runs.to_pylist() if row["event"] == "published"]
+        write_deltalake(twice, pa.concat_tables([runs, pa.Table.from_pylist(again, runs.schema)]))
+        query = build_query(reader_settings(readable), "runs")
+        assert readable.spark.sql(query.replace(place, twice)).count() == readable.spark.sql(query).count() == 2
+
     def test_quality_weighs_windows_by_their_labelled_rows(self, readable: World) -> None:
         found = {
             row["model_version"]: (row["labelled_rows"], row["roc_auc_score"]) for row in self.ask(readable, "quality")

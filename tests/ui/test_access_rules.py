@@ -33,6 +33,14 @@ def test_the_cookie_of_a_sign_in_reads_and_does_not_hold_the_token() -> None:
     assert rules.may_read(cookies=rules.cookie.partition(";")[0], authorization="")
 
 
+@pytest.mark.parametrize("other", ['theme={"dark": true}', "a b", "a,b=1", "ä=1", "_xsrf=2|x; [a]=1", "=", ";;"])
+def test_the_cookies_of_other_servers_of_the_host_do_not_hide_ours(other: str) -> None:
+    rules = make_access_rules(EVERYWHERE, 8470, token=TOKEN)
+    own = rules.cookie.partition(";")[0]
+    assert rules.may_read(cookies=f"{other}; {own}", authorization="")
+    assert rules.may_read(cookies=f"{own}; {other}", authorization="")
+
+
 @pytest.mark.parametrize(
     ("cookies", "authorization"),
     [

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.ui.chromium import CHROMIUM, Chromium, start_chromium
-from tests.ui.homes import JOB, write_home
+from tests.ui.homes import JOB, list_run_events, make_run, write_events, write_home
 from tests.ui.served_pages import Served, serve_pages
 
 pytestmark = [pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed")]
@@ -65,9 +65,9 @@ def focus_next(browser: Chromium) -> str:
     return str(browser.evaluate(FOCUSED))
 
 
-@pytest.mark.parametrize("width", [360, 768])
+@pytest.mark.parametrize("width", [360, 768, 970, 1200])
 def test_no_page_is_wider_than_the_window(width: int, browser: Chromium, served: Served) -> None:
-    browser.resize(width, is_phone=True)
+    browser.resize(width, is_phone=width < 900)
     wide = {}
     for name, path in PAGES.items():
         browser.open(served.url + path)
@@ -139,6 +139,22 @@ def test_the_address_of_the_start_leads_to_the_overview(browser: Chromium, tmp_p
         assert browser.evaluate("document.querySelector('h1').textContent") == "Sign in"
         browser.open(guarded.url + guarded.rules.login_path)
         browser.wait_for("document.querySelector('h1')?.textContent === 'Jobs'")
+
+
+def test_a_report_leads_to_the_next_one_also_where_a_token_is_asked_for(browser: Chromium, tmp_path: Path) -> None:
+    write_events(tmp_path, list_run_events(make_run(0)))
+    folder = tmp_path / "reports" / JOB
+    folder.mkdir(parents=True)
+    run_id = make_run(0).run_id
+    (folder / "index.html").write_text(f'<title>all</title><a href="{run_id}.html">one</a>')
+    (folder / f"{run_id}.html").write_text("<title>one run</title><script>document.title = 'a script'</script>")
+    with serve_pages(tmp_path, token=TOKEN) as guarded:
+        browser.open(guarded.url + guarded.rules.login_path)
+        browser.wait_for("document.title.startsWith('Jobs')")
+        browser.open(f"{guarded.url}/jobs/{JOB}/reports/index.html")
+        browser.press("Tab")
+        browser.press("Enter", loads=True)
+        assert browser.evaluate("document.title") == "one run"
 
 
 @pytest.mark.skipif(AXE_FILE is None, reason="AXE_FILE does not name axe.min.js: ci/integration.sh ui does")

@@ -13,10 +13,19 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from sparkscore.errors import ConfigError
+from sparkscore.monitor.report.page_parts import Cell, PageTable, Section
+from sparkscore.records import Drift
 from sparkscore.redaction.known_secrets import register_secret
-from sparkscore.schemas import RUNS_CONTRACT
+from sparkscore.schemas import REJECTS_CONTRACT, RUNS_CONTRACT
 from sparkscore.settings import Settings
+from sparkscore.store.monitoring_tables import keep_drifts
+from sparkscore.store.performance_table import load_performance, replace_performance
+from sparkscore.store.table import Table
+from sparkscore.store.table_growth import JOB_PROPERTY
+from sparkscore.ui.overview_pages import build_overview
 from sparkscore.ui.served_jobs import JobShelf
+from sparkscore.ui.web_page import WebPage, render_web_page
+from sparkscore.ui.web_site import WebSite
 from tests.ui.homes import (
     FIRST,
     HOSTILE,
@@ -47,6 +56,15 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def served(home: Path) -> Iterator[Served]:
     with serve_pages(home) as served:
         yield served
+
+
+def change_events(table: Table, **values: object) -> None:
+    """Put these values into all rows of a table of run events, as no writer of the suite would."""
+    rows = [{**row, **values} for row in DeltaTable(str(table.path)).to_pyarrow_table().to_pylist()]
+    fields = [field.with_nullable(nullable=True) for field in RUNS_CONTRACT.schema]
+    changed = pa.Table.from_pylist(rows, schema=pa.schema(fields))
+    properties = {JOB_PROPERTY: JOB}
+    write_deltalake(str(table.path), changed, mode="overwrite", schema_mode="overwrite", configuration=properties)
 
 
 class Elements(HTMLParser):
@@ -80,7 +98,7 @@ class TestPages:
         assert "2 jobs under" in text
         assert f"✕ failed {JOB} 2013-12-11" in text
         assert "x1, PSI 0.45" in text
-        assert "2013-12-12, by the last steps" in text
+        assert "2013-12-12, guessed from the last steps" in text
 
     def test_a_job_lists_its_runs_the_newest_first_and_the_one_that_was_replaced(self, served: Served) -> None:
         text = words(served.get(f"/jobs/{JOB}").text)
@@ -121,8 +139,31 @@ class TestPages:
         assert "late 2 2013-12-07 2013-12-10 4 " in text
         assert "ROC AUC 0.79" in text
 
+    def test_a_version_of_another_model_does_not_lend_its_performance(self, home: Path, tmp_path: Path) -> None:
+        shutil.copytree(home, tmp_path / "home")
+        named = [
+            replace(one, model_name="another") for one in load_performance(open_table(home, "_performance"), job=JOB)
+        ]
+        shutil.rmtree(tmp_path / "home/tables/predictions_performance")
+        replace_performance(open_table(tmp_path / "home", "_performance"), named, job=JOB, guard_name=JOB, after=-1)
+        with serve_pages(tmp_path / "home") as served:
+            text = words(served.get(f"/jobs/{JOB}/models").text)
+        assert "late 2" in text
+        assert "ROC AUC" not in text
+
     def test_drift_names_the_furthest_column_of_each_run(self, served: Served) -> None:
         assert "drifted 2013-12-10 x1 0.45 1 of 2" in words(served.get(f"/jobs/{JOB}/drift").text)
+
+    def test_a_column_that_drifted_from_two_references_is_one_column(self, tmp_path: Path) -> None:
+        write_events(tmp_path, list_run_events(make_run(0)))
+        one = Drift("x1", "input", "CONSECUTIVE", "the run before", 100, 100, psi=0.4, drifted=True)
+        others = (
+            replace(one, drift_type="BASELINE", against="training data"),
+            replace(one, column="x2", drifted=False),
+        )
+        keep_drifts(open_table(tmp_path, "_drift"), make_run(0), [one, *others])
+        with serve_pages(tmp_path) as served:
+            assert " 1 of 2 " in words(served.get(f"/jobs/{JOB}/drift").text)
 
     def test_performance_shows_broken_limits(self, served: Served) -> None:
         assert "roc_auc below 0.72" in words(served.get(f"/jobs/{JOB}/performance").text)
@@ -137,12 +178,27 @@ class TestPages:
         text = words(served.get(f"/jobs/{JOB}/rejects?code=null_prediction").text)
         assert "2 rows." in text
 
+    def test_many_rejects_have_pages_and_are_counted_over_all_of_them(self, home: Path, tmp_path: Path) -> None:
+        write_events(tmp_path, list_run_events(make_run(0), rejected=60))
+        rows = DeltaTable(str(open_table(home, "_rejects").path)).to_pyarrow_table().slice(0, 1).to_pylist()
+        lineage = make_run(0).lineage_values(scored_at=FIRST)
+        many = [{**rows[0], **lineage, "key": f'{{"id": {number}}}'} for number in range(60)]
+        table = open_table(tmp_path, "_rejects")
+        write_deltalake(str(table.path), pa.Table.from_pylist(many, schema=REJECTS_CONTRACT.schema))
+        with serve_pages(tmp_path) as served:
+            first, last = (words(served.get(f"/jobs/{JOB}/rejects?page={page}").text) for page in (1, 2))
+        assert (first.count(" id="), last.count(" id=")) == (50, 10)
+        assert "60 rows." in first
+        assert f"{rows[0]['code']} 60 1 2013-12-01" in last
+
     def test_tables_show_columns_versions_and_sizes(self, served: Served) -> None:
         assert "readable predictions 0 30 10" in words(served.get(f"/jobs/{JOB}/tables").text)
         table = words(served.get(f"/jobs/{JOB}/tables/runs").text)
         assert "scoring_digest" in table
         assert "sha256 over the settings" in table
         assert "sparkscore.job" in table
+        assert "as_of timestamp no" in table
+        assert "revision bigint no" in table
 
     def test_events_are_shown_as_they_are(self, served: Served) -> None:
         page = served.get(f"/jobs/{JOB}/events?event=failed").text
@@ -179,6 +235,22 @@ class TestPages:
         assert "?state=published&amp;page=2" in first
         assert len(re.findall('@1">', first)) == 50
         assert len(re.findall('@1">', last)) == 20
+
+
+@pytest.mark.parametrize(
+    ("days", "expected"), [(1, "–"), (2, "2013-12-03, guessed"), (3, "2013-12-04"), (15, "2013-12-16")]
+)
+def test_the_next_run_is_guessed_from_as_many_as_there_are(days: int, expected: str, tmp_path: Path) -> None:
+    write_events(tmp_path, [event for day in range(days) for event in list_run_events(make_run(day))])
+    with serve_pages(tmp_path) as served:
+        text = words(served.get("/").text)
+    assert (
+        text.partition("Next expected")[2]
+        .partition("sparkscore.")[0]
+        .strip()
+        .partition(" kept ")[2]
+        .startswith(expected)
+    )
 
 
 class TestEmptyAndDamaged:
@@ -237,15 +309,48 @@ class TestEmptyAndDamaged:
         assert (drift.status, rejects.status) == (503, 503)
         assert "Files of predictions_rejects are gone: vacuumed" in rejects.text
 
-    def test_details_that_are_no_json_are_shown_as_they_are(self, tmp_path: Path) -> None:
-        table = write_events(tmp_path, list_run_events(make_run(0)))
-        rows = DeltaTable(str(table.path)).to_pyarrow_table().to_pylist()
-        broken = [{**row, "details": "{"} for row in rows]
-        write_deltalake(str(table.path), pa.Table.from_pylist(broken, schema=RUNS_CONTRACT.schema), mode="overwrite")
+    @pytest.mark.parametrize("details", ["{not json", '["a list"]', "17"])
+    def test_details_that_are_no_object_are_shown_as_they_are_and_hide_nothing_else(
+        self, details: str, tmp_path: Path
+    ) -> None:
+        change_events(write_events(tmp_path, list_run_events(make_run(0))), details=details)
+        write_events(tmp_path, list_run_events(make_run(1, job="fine")), job="fine", name="fine")
+        paths = ("/", "/runs", *(f"/jobs/{JOB}{tab}" for tab in TABS), f"/jobs/{JOB}/runs/2013-12-01T00:00:00Z@1")
         with serve_pages(tmp_path) as served:
-            answers = [served.get(f"/jobs/{JOB}/runs/2013-12-01T00:00:00Z@1"), served.get(f"/jobs/{JOB}")]
-        assert all(answer.status == 503 for answer in answers)
-        assert all("damaged" in answer.text for answer in answers)
+            answers = {path: served.get(path) for path in paths}
+        assert {path: answer.status for path, answer in answers.items()} == dict.fromkeys(paths, 200)
+        assert "2013-12-02" in answers["/"].text
+        assert "2 runs." in answers["/runs"].text
+        for path in (f"/jobs/{JOB}/events", paths[-1]):
+            assert details.strip("[]") in html.unescape(answers[path].text)
+        assert "are no JSON object" in answers[paths[-1]].text
+
+    def test_events_that_lack_what_each_has_are_named_as_damaged_and_hide_no_other_job(self, tmp_path: Path) -> None:
+        change_events(write_events(tmp_path, list_run_events(make_run(0))), revision=None)
+        write_events(tmp_path, list_run_events(make_run(1, job="fine")), job="fine", name="fine")
+        with serve_pages(tmp_path) as served:
+            overview = served.get("/")
+        assert overview.status == 200
+        assert "Rows of predictions_runs have no revision: the table is damaged." in overview.text
+        assert "2013-12-02" in overview.text
+
+    def test_a_table_of_somebody_else_whose_name_ends_like_that_is_no_job(self, tmp_path: Path) -> None:
+        write_deltalake(str(tmp_path / "tables" / "training_runs"), pa.table({"step": [1]}))
+        with serve_pages(tmp_path) as served:
+            assert "No job has run under" in served.get("/").text
+
+    def test_a_job_that_comes_while_the_overview_is_made_is_on_the_next_one(self, home: Path) -> None:
+        shelf = JobShelf([str(home)])
+        site = WebSite(shelf)
+        found = site.load_all()
+        known = build_overview(shelf.homes, dict(list(found.items())[:1]))
+        assert known.sentence.startswith("1 job under")
+
+
+def test_a_cell_of_blanks_is_a_cell() -> None:
+    table = PageTable("", ("Name",), ((Cell(" " * 40),), (Cell(""),), (Cell("x" * 40),)))
+    page = render_web_page(WebPage("Cells", sections=(Section("Some", tables=(table,)),)))
+    assert page.count("<td") == 3
 
 
 class TestHostile:
@@ -359,6 +464,13 @@ class TestToken:
         cookie = answer.headers["set-cookie"]
         assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in cookie.split(";")}
         assert guarded.get("/", Cookie=cookie.partition(";")[0]).status == 200
+
+    @pytest.mark.parametrize("token", ["base64/of+32/bytes==", "a token with % and ?#", "ein-schlüssel-von-uns"])
+    def test_a_token_of_any_signs_signs_in(self, home: Path, token: str) -> None:
+        with serve_pages(home, token=token) as served:
+            answer = served.get(served.rules.login_path)
+            assert answer.status == 200
+            assert served.get("/", Cookie=answer.headers["set-cookie"].partition(";")[0]).status == 200
 
     def test_another_token_signs_nobody_in(self, guarded: Served) -> None:
         answer = guarded.get("/login/another-token-of-a-test")

@@ -19,6 +19,8 @@ def explain_key(
 ) -> KeyExplanation:
     """Every score of a key, for all as_ofs of the job or for one, and why there is none where there is none.
 
+    Micro-batches of a stream in which the key did not come are counted in the warnings, and listed for one `as_of`.
+
     `key`: values by key column, or the words of a command line: `id=17`.
 
     Needs:   a session; without one (None) what only Spark tells raises SparkNeeded.
@@ -29,7 +31,10 @@ def explain_key(
     moment = None if as_of is None else parse_as_of(as_of)
     every = load_chosen_events(search.target.sibling("_runs"), job=settings.job, choose=choose_attempt_ends)
     events = [event for event in every if moment in (None, event.as_of)]
-    entries = [*search.explain_runs(events), *search.list_unrecorded_rows(every, moment)]
+    entries = [
+        *search.explain_runs(events, lists_all_batches=moment is not None),
+        *search.list_unrecorded_rows(every, moment),
+    ]
     if moment is not None and not entries:
         entries = [_describe_missing_run(moment, every)]
     has_score = any(entry.is_current and entry.status == "scored" for entry in entries)

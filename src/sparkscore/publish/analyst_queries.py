@@ -9,7 +9,7 @@ from pathlib import Path
 from sparkscore.errors import ConfigError
 from sparkscore.performance_schemas import PERFORMANCE_SUFFIX
 from sparkscore.records import TableRef, parse_as_of
-from sparkscore.schemas import IS_PREDICTION
+from sparkscore.schemas import DELETED_COLUMN
 from sparkscore.settings import Settings
 from sparkscore.spark.identifiers import parse_table_ref, sibling_table, sql_name
 
@@ -17,6 +17,8 @@ QUERY_FOLDER = Path(__file__).parent / "queries"
 """A folder for each dialect. Written by hand is `spark`; `python -m ci.queries` makes the others of it."""
 DIALECTS = ("spark", "databricks", "duckdb", "trino")
 QUERY_NAMES = ("latest", "history", "changes", "movers", "quality", "runs", "rejects")
+_IS_PREDICTION = f"{DELETED_COLUMN} IS DISTINCT FROM TRUE"
+"""For every engine: Trino's grammar has IS NOT TRUE only since 482."""
 _PLACEHOLDER = re.compile(r"__(\w+?)__")
 _SUFFIXES = {"predictions": "", "runs": "_runs", "rejects": "_rejects", "performance": PERFORMANCE_SUFFIX}
 
@@ -53,7 +55,7 @@ def build_query(
         AnalystQuery(name, dialect, first, last),
         {one: _name_table(sibling_table(ref, suffix), dialect) for one, suffix in _SUFFIXES.items()},
         settings.output_keys,
-        is_prediction=IS_PREDICTION if marks else "TRUE",
+        is_prediction=_IS_PREDICTION if marks else "TRUE",
     )
 
 
@@ -82,8 +84,8 @@ def _newest_as_of(tables: Mapping[str, str], *, before: str | None = None) -> st
 def _name_table(ref: TableRef, dialect: str) -> str:
     if dialect in ("spark", "databricks"):
         return sql_name(ref)
-    name = ref.name.rstrip("/").rpartition("/")[2] if "/" in ref.name else ref.name
-    return ".".join(_quote_in_dialect(part, dialect) for part in name.split("."))
+    parts = ref.name.split(".") if ref.path is None else [ref.path.rstrip("/").rpartition("/")[2]]
+    return ".".join(_quote_in_dialect(part, dialect) for part in parts)
 
 
 def _quote_in_dialect(name: str, dialect: str) -> str:

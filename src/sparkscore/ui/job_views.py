@@ -98,14 +98,14 @@ def build_models_page(runs: JobRuns) -> WebPage:
     if not by_model:
         return place_in_job(WebPage("Models", "No run was published by a model yet."), runs.job, "models")
     warnings: tuple[str, ...] = ()
-    quality: dict[str, PerformanceRow] = {}
+    quality: dict[tuple[str, str], PerformanceRow] = {}
     try:
         quality = _newest_quality(runs)
     except TableUnreadable as error:
         warnings = (str(error),)
     rows = []
     for (name, version), lines in by_model.items():
-        row = quality.get(version)
+        row = quality.get((name, version))
         rows.append(
             (
                 Cell(f"{name} {version}".strip()),
@@ -136,7 +136,7 @@ def build_events_page(runs: JobRuns, query: PageQuery) -> WebPage:
     keys = [key for key in runs.event_keys if not kind or key[3] == kind]
     shown = keys[query.select_rows(len(keys))]
     lines = {(line.as_of, line.revision): line for line in runs.lines}
-    found = runs.load_line_events([lines[key[:2]] for key in shown])
+    found = runs.load_raw_events([lines[key[:2]] for key in shown])
     by_key = {(one.as_of, one.revision, one.attempt, one.event, one.at): one for one in found}
     events = [by_key[key] for key in shown if key in by_key]
     page = WebPage(
@@ -234,11 +234,11 @@ def _gate_rule_row(
     )
 
 
-def _newest_quality(runs: JobRuns) -> dict[str, PerformanceRow]:
-    """The newest whole window of each model version that has a truth."""
+def _newest_quality(runs: JobRuns) -> dict[tuple[str, str], PerformanceRow]:
+    """The newest whole window of each model version that has a truth, by the name of the model and the version."""
     table = runs.job.target.sibling(PERFORMANCE_SUFFIX)
     rows = load_if_there(table, lambda: load_performance(table, job=runs.job.name)) or ()
-    return {str(row.model_version): row for row in rows if row.is_whole and row.quality.count}
+    return {(str(row.model_name), str(row.model_version)): row for row in rows if row.is_whole and row.quality.count}
 
 
 def _quality_text(row: PerformanceRow) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import merge
+from itertools import pairwise
 from statistics import median
 
 from sparkscore.monitor.report.drift import ranked_drifts
@@ -22,7 +23,7 @@ from sparkscore.ui.run_cells import (
     state_mark,
 )
 from sparkscore.ui.run_index import JobRuns, LineFindings, RunLine
-from sparkscore.ui.served_jobs import JobShelf, ServedJob
+from sparkscore.ui.served_jobs import ServedJob
 from sparkscore.ui.table_reading import TableUnreadable, load_if_there
 from sparkscore.ui.web_page import FormField, PageQuery, WebPage
 
@@ -31,16 +32,14 @@ _FEW_STEPS = 10
 """Last steps from as_of to as_of from which the next one is guessed."""
 
 
-def build_overview(shelf: JobShelf, found: Mapping[str, JobRuns | TableUnreadable]) -> WebPage:
-    """All jobs, each with its last run; `found`: their runs by slug."""
-    jobs = shelf.list_jobs()
-    homes = ", ".join(shelf.homes)
-    if not jobs:
-        sentence = f"No job has run under {homes} yet: there are no run events. `sparkscore score` writes the first."
+def build_overview(homes: Sequence[str], found: Mapping[ServedJob, JobRuns | TableUnreadable]) -> WebPage:
+    """All jobs under these homes, each with its last run."""
+    places = ", ".join(homes)
+    if not found:
+        sentence = f"No job has run under {places} yet: there are no run events. `sparkscore score` writes the first."
         return WebPage("Jobs", sentence)
     rows, warnings = [], []
-    for job in jobs:
-        runs = found[job.slug]
+    for job, runs in found.items():
         if isinstance(runs, TableUnreadable):
             warnings.append(f"{job.name}: {runs}")
             rows.append(_unknown_row(job, "cannot be read"))
@@ -49,7 +48,7 @@ def build_overview(shelf: JobShelf, found: Mapping[str, JobRuns | TableUnreadabl
     table = PageTable("", _HEAD, tuple(rows), numbers=(4, 5))
     return WebPage(
         "Jobs",
-        f"{count_text(len(jobs), 'job')} under {homes}. Rows, rejects, drift and SLA are of what was published last.",
+        f"{count_text(len(found), 'job')} under {places}. Rows, rejects, drift and SLA are of what was published last.",
         warnings=tuple(warnings),
         sections=(Section("All jobs", tables=(table,)),),
     )
@@ -97,11 +96,11 @@ def expect_next_run(runs: JobRuns, *, now: datetime | None = None) -> Cell:
         if missed:
             return Cell(f"late: {count_text(len(missed), 'run')} since {short_as_of(missed[0])}", "bad")
         return Cell(short_as_of(due))
-    steps = [after - before for before, after in zip(as_ofs[-_FEW_STEPS:-1], as_ofs[-_FEW_STEPS + 1 :], strict=False)]
+    steps = [after - before for before, after in pairwise(as_ofs[-_FEW_STEPS - 1 :])]
     if not steps:
         return Cell(UNKNOWN)
     step = timedelta(seconds=median(one.total_seconds() for one in steps))
-    return Cell(f"{short_as_of(as_ofs[-1] + step)}, by the last steps")
+    return Cell(f"{short_as_of(as_ofs[-1] + step)}, guessed from the last steps")
 
 
 def _missed_runs(runs: JobRuns, now: datetime) -> list[datetime | None]:

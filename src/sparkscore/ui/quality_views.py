@@ -2,9 +2,8 @@
 
 import json
 import re
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -26,22 +25,13 @@ from sparkscore.store.performance_table import load_performance
 from sparkscore.ui.run_cells import run_address, short_as_of
 from sparkscore.ui.run_index import JobRuns, RunLine
 from sparkscore.ui.table_reading import MOST_ROWS, TableUnreadable, explain_unreadable, load_if_there
-from sparkscore.ui.web_page import FormField, PageQuery, WebPage, place_in_job
+from sparkscore.ui.web_page import PAGE_LENGTH, FormField, PageQuery, WebPage, place_in_job
 
 RECENT_RUNS = 30
 """Newest publications that the pages of drift and rejects look at."""
 _HASHED_KEY = re.compile(r"[0-9a-f]{64}")
-_MOST_COLUMNS = 40
-
-
-@dataclass(frozen=True, slots=True)
-class RejectExample:
-    """A rejected row."""
-
-    run_id: str
-    code: str
-    cells: tuple[Cell, ...]
-    """Code, key, error, message."""
+_REJECT_COLUMNS = ("code", "key", "error", "message")
+_NO_REJECTS = pa.table({"code": pa.array([], pa.string())})
 
 
 def build_drift_page(runs: JobRuns) -> WebPage:
@@ -88,28 +78,29 @@ def build_performance_page(runs: JobRuns) -> WebPage:
 def build_rejects_page(runs: JobRuns, query: PageQuery) -> WebPage:
     """Rejected rows of the newest publications: by code, and one by one."""
     lines = _recent_publications(runs)
-    found = find_reject_examples(runs, lines)
-    codes = tuple(sorted({one.code for one in found}))
+    found = load_rejected_rows(runs, lines)
+    among = f"the {count_text(len(lines), 'newest publication')}"
+    if not found.num_rows:
+        query.find_choice("code", ())
+        return place_in_job(WebPage("Rejects", f"No row was rejected by {among}."), runs.job, "rejects")
+    counts = _count_codes(found)
+    codes = tuple(sorted(one["code"] for one in counts))
     code = query.find_choice("code", codes)
-    chosen = [one for one in found if code in ("", one.code)]
-    shown = chosen[query.select_rows(len(chosen))]
-    counts: dict[str, list[RejectExample]] = defaultdict(list)
-    for one in found:
-        counts[one.code].append(one)
-    by_run = {str(line.run_id): line for line in lines}
+    chosen = found.filter(pc.field("code") == code) if code else found
+    shown = chosen.slice(query.select_rows(chosen.num_rows).start, PAGE_LENGTH)
     rows = tuple(
         (
-            Cell(name),
-            Cell(number_text(len(many))),
-            Cell(number_text(len({one.run_id for one in many}))),
-            _run_cell(runs, by_run[many[0].run_id]),
+            Cell(one["code"]),
+            Cell(number_text(one["rows"])),
+            Cell(number_text(one["runs"])),
+            _run_cell(runs, lines[one["newest"]]),
         )
-        for name, many in sorted(counts.items(), key=lambda item: -len(item[1]))
+        for one in counts
     )
-    listed = tuple((*one.cells, _run_cell(runs, by_run[one.run_id])) for one in shown)
-    among = f"the {count_text(len(lines), 'newest publication')}"
-    if not found:
-        return place_in_job(WebPage("Rejects", f"No row was rejected by {among}."), runs.job, "rejects")
+    listed = tuple(
+        (*cells, _run_cell(runs, lines[at]))
+        for cells, at in zip(list_reject_cells(shown), shown["newest_first"].to_pylist(), strict=True)
+    )
     head = ("Code", "Key", "Error", "Message", "Run")
     page = WebPage(
         "Rejects",
@@ -118,44 +109,56 @@ def build_rejects_page(runs: JobRuns, query: PageQuery) -> WebPage:
             Section("By code", tables=(PageTable("", ("Code", "Rows", "Runs", "Newest"), rows, numbers=(1, 2)),)),
         ),
         fields=(FormField("code", "Code", code, codes),),
-        list_section=Section("Rows", f"{count_text(len(chosen), 'row')}.", tables=(PageTable("", head, listed),)),
-        pager=query.list_pages(len(chosen)),
+        list_section=Section("Rows", f"{count_text(chosen.num_rows, 'row')}.", tables=(PageTable("", head, listed),)),
+        pager=query.list_pages(chosen.num_rows),
     )
     return place_in_job(page, runs.job, "rejects")
 
 
-def find_reject_examples(runs: JobRuns, lines: Sequence[RunLine]) -> list[RejectExample]:
-    """The rejected rows of these runs, the newest first.
+def load_rejected_rows(runs: JobRuns, lines: Sequence[RunLine]) -> pa.Table:
+    """The rejected rows of these runs, in their order; `newest_first` is the place of the run among them.
+
+    They stay columns: a page shows few of what may be a million.
 
     Raises:  TableUnreadable, also for more rows than a page can look at.
     """
     table = runs.job.target.sibling("_rejects")
-    wanted = {str(line.run_id): at for at, line in enumerate(lines) if line.rows_rejected}
-    if not wanted:
-        return []
+    wanted = [str(line.run_id) for line in lines]
     if sum(line.rows_rejected or 0 for line in lines) > MOST_ROWS:
         raise TableUnreadable(f"More than {MOST_ROWS:,} rows are rejected: ask {table.name} by Spark.")
     dates = sorted({line.as_of.date() for line in lines if line.rows_rejected})
-    rows = load_if_there(table, lambda: _read_reject_rows(DirectTable.open_shared(table), dates, list(wanted)))
-    found = [] if rows is None else rows.to_pylist()
+    rows = None
+    if dates:
+        rows = load_if_there(table, lambda: _read_reject_rows(DirectTable.open_shared(table), dates, wanted))
+    return _NO_REJECTS if rows is None else rows
+
+
+def list_reject_cells(rows: pa.Table) -> list[tuple[Cell, ...]]:
+    """Code, key, error and message of rejected rows."""
     return [
-        RejectExample(
-            row["run_id"],
-            row["code"],
-            (
-                Cell(row["code"]),
-                Cell(_reject_key_text(row["key"])),
-                Cell(row["error"] or UNKNOWN),
-                Cell(row["message"] or ""),
-            ),
+        (
+            Cell(row["code"]),
+            Cell(_reject_key_text(row["key"])),
+            Cell(row["error"] or UNKNOWN),
+            Cell(row["message"] or ""),
         )
-        for row in sorted(found, key=lambda row: wanted[row["run_id"]])
+        for row in rows.select(_REJECT_COLUMNS).to_pylist()
     ]
 
 
+def _count_codes(rows: pa.Table) -> list[dict[str, Any]]:
+    """Rows, runs and the newest run by code, the most frequent first."""
+    sums = [("run_id", "count"), ("run_id", "count_distinct"), ("newest_first", "min")]
+    counted = rows.group_by("code").aggregate(sums).rename_columns(["code", "rows", "runs", "newest"])
+    found: list[dict[str, Any]] = counted.sort_by([("rows", "descending"), ("code", "ascending")]).to_pylist()
+    return found
+
+
 def _read_reject_rows(table: DirectTable, dates: Sequence[Any], wanted: Sequence[str]) -> pa.Table:
-    rows = table.read_rows(("as_of_date", dates), columns=("key", "code", "error", "message", "run_id"))
-    return rows.filter(pc.field("run_id").isin(pa.array(wanted, pa.string())))
+    rows = table.read_rows(("as_of_date", dates), columns=(*_REJECT_COLUMNS, "run_id"))
+    places = pc.index_in(rows["run_id"], value_set=pa.array(wanted, pa.string()))
+    mine = rows.append_column("newest_first", places).filter(pc.field("newest_first").is_valid())
+    return mine.sort_by("newest_first")
 
 
 def _reject_key_text(key: str) -> str:
@@ -197,6 +200,13 @@ def _load_overall(runs: JobRuns, wanted: dict[str, Any]) -> dict[str, list[Drift
     return found
 
 
+def _drifted_text(drifts: Sequence[Drift]) -> str:
+    """Columns that drifted from any reference, of those that were compared with one."""
+    known = {(one.column, one.log_type): False for one in drifts}
+    known |= {(one.column, one.log_type): True for one in drifts if one.drifted}
+    return f"{sum(known.values())} of {len(known)}"
+
+
 def _drift_trend(runs: JobRuns, lines: Sequence[RunLine], rows: dict[str, list[Drift]]) -> Section:
     newest = next((str(line.run_id) for line in lines if str(line.run_id) in rows), "")
     points, worst = [], []
@@ -214,7 +224,7 @@ def _drift_trend(runs: JobRuns, lines: Sequence[RunLine], rows: dict[str, list[D
             _run_cell(runs, line),
             Cell(ranked[0].column),
             Cell(number_text(ranked[0].psi)),
-            Cell(f"{sum(one.drifted for one in ranked)} of {len(ranked)}"),
+            Cell(_drifted_text(ranked)),
             Cell(ranked[0].against),
         )
         for line, ranked in reversed(worst)

@@ -104,7 +104,7 @@ def list_run_fields(query: PageQuery) -> tuple[FormField, ...]:
     return (
         FormField("state", "State", query.find_text("state"), STATES),
         FormField("from", "As of, from", query.find_text("from")),
-        FormField("to", "to", query.find_text("to")),
+        FormField("to", "As of, to", query.find_text("to")),
     )
 
 

@@ -1,7 +1,7 @@
 """The runs of a job from the columns of its run events: what lists of runs show, without the details of all of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, get_args
@@ -12,12 +12,13 @@ from sparkscore.records import FOLLOW_UP_EVENTS, EventKind, PublicationKey, RunE
 from sparkscore.store.direct_tables import DirectTable
 from sparkscore.store.run_events import load_events
 from sparkscore.ui.served_jobs import ServedJob
-from sparkscore.ui.table_reading import explain_unreadable
+from sparkscore.ui.table_reading import TableUnreadable, explain_unreadable
 
 _COLUMNS = (
     *("as_of", "revision", "attempt", "event", "at", "run_id", "rows_read", "rows_scored", "rows_rejected"),
     *("exit_code", "error", "model_name", "model_version", "source_version"),
 )
+_NEVER_NULL = ("as_of", "revision", "attempt", "event", "at")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANKS = {name: rank for rank, name in enumerate(get_args(EventKind))}
 LOST_STATES = ("failed", "aborted")
@@ -102,7 +103,14 @@ class JobRuns:
         return next((one for one in self.lines if one.is_published and not one.is_replaced), None)
 
     def load_line_events(self, lines: Sequence[RunLine]) -> list[RunEvent]:
-        """All events of the as_ofs of these lines, oldest first.
+        """All events of the as_ofs of these lines, oldest first; details that are no JSON object are left out.
+
+        Raises:  TableUnreadable.
+        """
+        return [leave_unreadable_details_out(one) for one in self.load_raw_events(lines)]
+
+    def load_raw_events(self, lines: Sequence[RunLine]) -> list[RunEvent]:
+        """The same with details as they are, whatever stands in them.
 
         Raises:  TableUnreadable.
         """
@@ -134,7 +142,18 @@ def load_job_runs(job: ServedJob, known: JobRuns | None) -> JobRuns:
         if known is not None and known.job is job and known.version == version:
             return known
         rows = DirectTable.open_shared(job.runs).read_rows(columns=_COLUMNS)
-        return _index_rows(job, version, rows)
+    empty = [name for name in _NEVER_NULL if rows[name].null_count]
+    if empty:
+        raise TableUnreadable(f"Rows of {job.runs.name} have no {', '.join(empty)}: the table is damaged.")
+    return _index_rows(job, version, rows)
+
+
+def leave_unreadable_details_out(event: RunEvent) -> RunEvent:
+    """The event, without details where they are no JSON object: one that is damaged hides no other."""
+    try:
+        return event if isinstance(event.parsed_details, dict) else replace(event, details=None)
+    except ValueError:
+        return replace(event, details=None)
 
 
 def _index_rows(job: ServedJob, version: int, rows: pa.Table) -> JobRuns:

@@ -14,9 +14,9 @@ from sparkscore.pipelines.shared.job_events import JobEvents
 from sparkscore.records import RunEvent, RunPage
 from sparkscore.store.table import Table
 from sparkscore.ui.job_views import event_block, list_events
-from sparkscore.ui.quality_views import find_reject_examples
+from sparkscore.ui.quality_views import list_reject_cells, load_rejected_rows
 from sparkscore.ui.run_cells import name_state, short_as_of
-from sparkscore.ui.run_index import JobRuns, RunLine
+from sparkscore.ui.run_index import JobRuns, RunLine, leave_unreadable_details_out
 from sparkscore.ui.table_reading import TableUnreadable, describe_unreadable, explain_unreadable, read_table_rows
 from sparkscore.ui.web_page import PageLink, WebPage, place_in_job
 
@@ -37,13 +37,16 @@ def build_run_page(runs: JobRuns, line: RunLine, *, has_report: bool) -> WebPage
 
     Raises:  TableUnreadable where its run events cannot be read; the rest then says so by itself.
     """
-    events = [one for one in runs.load_line_events([line]) if one.revision == line.revision]
+    raw = [one for one in runs.load_raw_events([line]) if one.revision == line.revision]
+    events = [leave_unreadable_details_out(one) for one in raw]
     mine = [one for one in events if one.attempt == line.attempt]
     content, warnings = _load_content(runs, line, mine)
+    if events != raw:
+        warnings.append("Details of events of this run are no JSON object. The page lacks what they hold.")
     head = run_head(content)
     sections = [
-        _pins_section(mine),
         source_section(content),
+        _pins_section(mine),
         _seconds_section(content),
         verdicts_section(content),
         predictions_section(content),
@@ -66,7 +69,7 @@ def build_run_page(runs: JobRuns, line: RunLine, *, has_report: bool) -> WebPage
         warnings=(*warnings, *head.warnings),
         links=links,
         sections=tuple(sections),
-        blocks=tuple(event_block(one) for one in events),
+        blocks=tuple(event_block(one) for one in raw),
         small=head.small,
     )
     return place_in_job(page, runs.job, "", PageLink(short_as_of(line.as_of), ""))
@@ -103,14 +106,12 @@ def _pins_section(mine: Sequence[RunEvent]) -> Section:
         return Section("Pins", "The run ended before it had pinned a source and a model.")
     pins = pinned.pins
     facts = (
-        Fact("Source", pinned.source_table or UNKNOWN, f"version {pins.source_version}"),
         Fact("Id of the source", pins.source_id),
-        Fact("Model", pins.model_name, f"version {pins.model_version}"),
-        Fact("Id of the logged model", pinned.model_id or UNKNOWN),
         Fact("Digest of the model", pins.model_digest),
         Fact("Digest of the scoring", pins.scoring_digest),
     )
-    return Section("Pins", "What the run kept fixed: equal pins give equal predictions.", facts=facts)
+    sentence = "With the versions above, what the run kept fixed: equal pins give equal predictions."
+    return Section("Pins", sentence, facts=facts)
 
 
 def _seconds_section(content: RunPage) -> Section:
@@ -127,14 +128,14 @@ def _example_section(runs: JobRuns, line: RunLine, warnings: list[str]) -> list[
     if not line.rows_rejected:
         return []
     try:
-        found = find_reject_examples(runs, [line])
+        found = load_rejected_rows(runs, [line])
     except TableUnreadable as error:
         if not warnings:
             warnings.append(str(error))
         return []
-    rows = tuple(one.cells for one in found[:_EXAMPLES])
-    if not rows:
+    if not found.num_rows:
         return []
+    rows = tuple(list_reject_cells(found.slice(0, _EXAMPLES)))
     head = ("Code", "Key", "Error", "Message")
     sentence = f"The first {count_text(len(rows), 'rejected row')} of {number_text(line.rows_rejected)}."
     return [Section("Examples of rejects", sentence, tables=(PageTable("", head, rows),))]

@@ -23,9 +23,9 @@ RUNS_SUFFIX = "_runs"
 _PLAIN_SLUG = re.compile(r"[A-Za-z0-9][\w.-]{0,100}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedJob:
-    """A job as pages show it."""
+    """A job as pages show it. There is one object of each."""
 
     name: str
     slug: str
@@ -34,7 +34,7 @@ class ServedJob:
     home: str
     settings: Settings | None = None
     """Of a config; None for a job that was found by its tables."""
-    lock: RLock = field(default_factory=RLock, compare=False, repr=False)
+    lock: RLock = field(default_factory=RLock, repr=False)
     """Held while a page is made of its tables, whose objects move on to newer versions."""
 
     @property
@@ -64,7 +64,9 @@ class JobShelf:
             found: dict[Table, tuple[str, str, Settings | None]] = {}
             for home in self.homes:
                 for table in self._list_targets(home):
-                    found[table] = (_owner_of(table), home, None)
+                    owner = _find_owner(table)
+                    if owner is not None:
+                        found[table] = (owner, home, None)
             for config in self._configs:
                 target = self._open_table(config.output.table, config.home_uri)
                 found[target] = (config.job, config.home_uri, config)
@@ -132,11 +134,13 @@ def _made_slug(table: Table) -> str:
     return f"{last}-{sha256(place.encode()).hexdigest()[:8]}"
 
 
-def _owner_of(table: Table) -> str:
-    """The job that the table of run events names; the name of the prediction table where that cannot be read."""
-    runs = table.sibling(RUNS_SUFFIX)
+def _find_owner(table: Table) -> str | None:
+    """The job that the table of run events names; None for one of somebody else's, whose name ends like that.
+
+    Where it cannot be read, the name of the prediction table: the page says why.
+    """
     try:
-        return str(runs.properties.get(JOB_PROPERTY) or table.name)
+        return table.sibling(RUNS_SUFFIX).properties.get(JOB_PROPERTY)
     except (*DIRECT_ERRORS, SparkscoreError, SparkNeeded):
         return table.name
 

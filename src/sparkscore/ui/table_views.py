@@ -1,13 +1,14 @@
 """The pages of a job's tables: which there are, their columns, versions and sizes."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
 from deltalake import DeltaTable
+from pyspark.sql.types import StructType
 
 from sparkscore.monitor.report.page_parts import Cell, Fact, PageTable, Section
 from sparkscore.monitor.report.text_formats import UNKNOWN, count_text, number_text
@@ -136,12 +137,12 @@ def _find_facts(table: Table) -> TableFacts | None:
 
 def _columns_section(delta: DeltaTable) -> Section:
     partitions = set(delta.metadata().partition_columns)
-    schema = pa.schema(delta.schema().to_arrow())
+    schema = StructType.fromJson(json.loads(delta.schema().to_json()))
     rows = []
-    for field in list(schema)[:_MOST_COLUMNS]:
-        comment = (field.metadata or {}).get(b"comment", b"").decode("utf-8", "replace")
-        kind = f"{field.type}" + (", partition" if field.name in partitions else "")
-        rows.append((Cell(field.name), Cell(kind[:200]), Cell("yes" if field.nullable else "no"), Cell(comment)))
+    for field in schema.fields[:_MOST_COLUMNS]:
+        comment = str((field.metadata or {}).get("comment") or "")
+        kind = field.dataType.simpleString()[:200] + (", partition" if field.name in partitions else "")
+        rows.append((Cell(field.name), Cell(kind), Cell("yes" if field.nullable else "no"), Cell(comment)))
     head = ("Column", "Type", "May be NULL", "Comment")
     return Section("Columns", f"{count_text(len(schema), 'column')}.", tables=(PageTable("", head, tuple(rows)),))
 
@@ -149,7 +150,7 @@ def _columns_section(delta: DeltaTable) -> Section:
 def _commits_section(delta: DeltaTable) -> Section:
     rows = tuple(_commit_row(one) for one in delta.history(_COMMITS))
     head = ("Version", "At", "Operation", "Note")
-    return Section("Newest commits", tables=(PageTable("", head, rows, numbers=(0,)),))
+    return Section("Newest commits", tables=(PageTable("", head, rows),))
 
 
 def _commit_row(commit: Mapping[str, Any]) -> tuple[Cell, ...]:

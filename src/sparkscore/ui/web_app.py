@@ -27,8 +27,11 @@ STATIC_FILES = {"web_page.css": "text/css; charset=utf-8", "icon.svg": "image/sv
 PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
-REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; sandbox"
-"""Of a report, which holds its style, and which anybody may have written who can write to the home."""
+REPORT_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; sandbox allow-same-origin"
+)
+"""Of a report, which holds its style, and which anybody may have written who can write to the home. Of an origin of its
+own, its links would come without the cookie of the sign-in: nothing else is allowed to it."""
 SAFE_HEADERS = {
     "x-content-type-options": "nosniff",
     "x-frame-options": "DENY",
@@ -50,7 +53,7 @@ def create_app(shelf: JobShelf, rules: AccessRules, *, reads_ahead: bool = False
     routes = [Route(path, _answer_page(site, build)) for path, build in SITE_PAGES.items()]
     routes += [
         Route("/jobs/{job}/reports/{file}", lambda request: _answer_report(site, request)),
-        Route("/login/{token}", lambda request: _answer_login(rules, request)),
+        Route("/login/{token:path}", lambda request: _answer_login(rules, request)),
         Route("/static/{file}", _answer_static),
     ]
     return _guard(Starlette(routes=routes, exception_handlers={404: _answer_unknown}), rules)

@@ -150,7 +150,8 @@ class PageQuery:
 def place_in_job(page: WebPage, job: ServedJob, tab: str, *above: PageLink) -> WebPage:
     """The page with the way to it, and the tabs of its job."""
     tabs = tuple(PageLink(text, f"{job.address}/{name}".rstrip("/"), name == tab) for name, text in TABS)
-    return replace(page, kind=page.kind or "Job", tabs=tabs, path=(PageLink(job.name, job.address), *above))
+    kind = page.kind or ("Job" if page.title == job.name else job.name)
+    return replace(page, kind=kind, tabs=tabs, path=(PageLink(job.name, job.address), *above))
 
 
 def render_web_page(page: WebPage) -> str:

@@ -93,7 +93,7 @@ def _bind(host: str, port: int) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
         listener.listen(128)
-    except (OSError, OverflowError) as error:
+    except (OSError, OverflowError, ValueError) as error:  # a name that no resolver takes is a ValueError
         listener.close()
         raise _bind_error(host, port, error) from error
     return listener
@@ -110,7 +110,7 @@ def _bind_error(host: str, port: int, error: Exception) -> ConfigError:
     if isinstance(error, OverflowError):
         return ConfigError(f"--port {port}", "a port from 0 to 65535", "name another one")
     return ConfigError(
-        f"cannot listen on {host}: {getattr(error, 'strerror', None) or error}",
+        f"cannot listen on {host:.80}: {getattr(error, 'strerror', None) or error}",
         "an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them",
         "name another one with --host",
     )

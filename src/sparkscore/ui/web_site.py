@@ -52,21 +52,21 @@ class WebSite:
     def read_ahead(self) -> None:
         """Read the runs of all jobs, so that the first visitor finds them read. What fails here fails again there."""
         with suppress(Exception, SparkNeeded):
-            render_web_page(build_overview(self.shelf, self.load_all()))
+            render_web_page(build_overview(self.shelf.homes, self.load_all()))
 
-    def load_all(self) -> dict[str, JobRuns | TableUnreadable]:
-        """The runs of all jobs by slug, or why they cannot be read."""
-        found: dict[str, JobRuns | TableUnreadable] = {}
+    def load_all(self) -> dict[ServedJob, JobRuns | TableUnreadable]:
+        """The runs of all jobs, or why they cannot be read."""
+        found: dict[ServedJob, JobRuns | TableUnreadable] = {}
         for job in self.shelf.list_jobs():
             try:
-                found[job.slug] = self.load_runs(job)
+                found[job] = self.load_runs(job)
             except TableUnreadable as error:
-                found[job.slug] = error
+                found[job] = error
         return found
 
 
 def _show_overview(site: WebSite, _: PagePath, __: PageQuery) -> WebPage:
-    return build_overview(site.shelf, site.load_all())
+    return build_overview(site.shelf.homes, site.load_all())
 
 
 def _show_all_runs(site: WebSite, _: PagePath, query: PageQuery) -> WebPage:

@@ -99,3 +99,10 @@ def test_a_tick_has_the_decimals_that_tell_it_from_the_next() -> None:
     assert [tick_text(one, [0, 10_000, 20_000]) for one in (0, 20_000)] == ["0", "20k"]
     assert tick_text(2_500_000, [0, 2_500_000]) == "2.5M"
     assert tick_text(0.002, [0, 0.002]) == "0.002"
+
+
+@pytest.mark.parametrize("last", [0.0, 1.0, 5.0, 40.0])
+def test_the_number_of_the_current_run_is_never_written_on_the_dates_below(last: float) -> None:
+    picture = trend(60.0, last)
+    (text,) = re.findall(r"<text[^>]*>now</text>", picture)
+    assert float(re.findall(r' y="([\d.]+)"', text)[0]) <= 126

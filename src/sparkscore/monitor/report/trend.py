@@ -24,6 +24,7 @@ from sparkscore.monitor.report.drawing import (
 )
 
 _HEIGHT, _LEFT, _RIGHT, _BOTTOM = 150, 44, CHART_WIDTH - 7, 126
+_BELOW = 22
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -49,7 +50,7 @@ def trend_chart(points: Sequence[TrendPoint], lost: Sequence[datetime] = ()) -> 
     label = TextStyle(anchor=_label_anchor(points), bold=True, halo=True)
     for index, (one, at) in enumerate(zip(points, places, strict=True)):
         if one.is_current:
-            marks.append(words(at[0], at[1] + _label_offset(points, index), one.text, label))
+            marks.append(words(at[0], at[1] + _label_offset(points, index, at[1]), one.text, label))
     cross = TextStyle(AXIS_FONT, VERMILION, "middle", bold=True)
     marks += [words(x(at.timestamp()), _BOTTOM - 3, "✕", cross) for at in lost]
     return svg(CHART_WIDTH, _HEIGHT, marks)
@@ -91,7 +92,7 @@ def _label_anchor(points: Sequence[TrendPoint]) -> TextAnchor:
     return "end" if position > 0.75 else "start" if position < 0.25 else "middle"
 
 
-def _label_offset(points: Sequence[TrendPoint], at: int) -> int:
-    """Pixels below the dot: the line comes from above where the number fell, else from below."""
-    has_fallen = at > 0 and points[at - 1].value > points[at].value > 0
-    return 22 if has_fallen else -11
+def _label_offset(points: Sequence[TrendPoint], at: int, height: float) -> int:
+    """Pixels below the dot: the line comes from above where the number fell, else from below; never on the dates."""
+    has_fallen = at > 0 and points[at - 1].value > points[at].value
+    return _BELOW if has_fallen and height + _BELOW <= _BOTTOM else -11

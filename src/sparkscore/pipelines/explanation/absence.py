@@ -69,7 +69,7 @@ class SourceSearch:
 
     def _search_version(self, table: Table, pins: Pins, settings: Settings) -> Absence | None:
         version, is_landed = pins.source_version, settings.source.is_landed
-        at = f"version {version} of {table.name}"
+        at = f"version {version} of {'the landing of ' if is_landed else ''}{table.name}"
         try:
             if table.id != pins.source_id:
                 return Absence("unknown", f"{table.name} is another table now than the one that was scored")
@@ -88,8 +88,7 @@ class SourceSearch:
         except SparkscoreError as error:
             return Absence("unknown", shorten_redacted(f"{at} was not searched: {error.found}", _MOST_SHOWN))
         if not rows.num_rows:
-            landed = ", as it was landed after the filter," if is_landed else ""
-            return Absence("not_in_source", f"{at}{landed} has no such key")
+            return Absence("not_in_source", f"{at}{', made after the filter,' if is_landed else ''} has no such key")
         broken = [text for text, mask in masks.items() if not any(mask.to_pylist())]
         if not broken:
             return None

@@ -44,7 +44,8 @@ def fit_key_values(
 ) -> dict[str, object]:
     """The values as filters take them, each fitting its column's type.
 
-    Raises:  ConfigError for NULL, and for a value that does not fit; of a sensitive column it is not shown.
+    Raises:  ConfigError for NULL, for a value that does not fit (of a sensitive column it is not shown), and for a type
+             whose values nobody can write on a command line.
     """
     return {
         name: _fit_value(name, value, kinds.field(name).type, is_sensitive=name in sensitive)
@@ -59,6 +60,12 @@ def _fit_value(name: str, value: Any, kind: pa.DataType, *, is_sensitive: bool) 
             f"the key column {name} is NULL",
             "a value",
             "rows without a key are rejected with the code null_key: `rejects` counts them",
+        )
+    if pa.types.is_nested(kind) or pa.types.is_binary(kind):
+        raise ConfigError(
+            f"the key column {name} is of the type {kind}",
+            "a key of whole numbers, decimals, text, booleans, dates or timestamps",
+            "read its rows from the prediction table: `sparkscore sql history` prints the query",
         )
     read = _TextReader(kind).read_value(value.text) if isinstance(value, _Word) else value
     plain = str(read) if isinstance(read, Decimal) and pa.types.is_decimal(kind) else read

@@ -1,5 +1,6 @@
 """Walks through the runs of a job, and tells of each what it says of one key."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -9,9 +10,8 @@ from typing import Any
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from sparkscore.errors import TableNotFound, VersionGone
+from sparkscore.errors import VersionGone
 from sparkscore.ingest.key_rejects import KeyReject, load_key_rejects
-from sparkscore.ingest.key_rows import load_table_columns
 from sparkscore.pipelines.explanation.absence import SourceSearch
 from sparkscore.pipelines.explanation.key_history import (
     EarlierRows,
@@ -21,6 +21,7 @@ from sparkscore.pipelines.explanation.key_history import (
     describe_seen_row,
 )
 from sparkscore.pipelines.explanation.key_parsing import fit_key_values, read_key
+from sparkscore.pipelines.explanation.key_types import find_key_types
 from sparkscore.pipelines.shared.report_codec import model_of_pins
 from sparkscore.records import FOLLOW_UP_EVENTS, ChallengerScore, KeyEntry, RunEvent, to_utc_text
 from sparkscore.schemas import CHALLENGERS_SUFFIX, CHAMPION_RUN_COLUMN
@@ -29,6 +30,8 @@ from sparkscore.store.table import Table
 from sparkscore.store.table_growth import check_table_owner
 
 Publications = list[RunEvent]
+_NOT_IN_BATCH = ("not_in_source", "unknown")
+"""What is no news of a micro-batch: most keys do not come in it."""
 
 
 @dataclass
@@ -61,7 +64,7 @@ class KeySearch:
         exists = target.exists()
         if exists:
             check_table_owner(target, job=settings.job)
-        kinds = _find_key_types(target if exists else None, spark, settings, columns)
+        kinds = find_key_types(target if exists else None, spark, settings, columns)
         hidden = settings.output_sensitive
         fitted = fit_key_values(values, kinds, sensitive=hidden)
         rejects = load_key_rejects(target.sibling("_rejects"), fitted, kinds, job=settings.job, sensitive=hidden)
@@ -69,8 +72,11 @@ class KeySearch:
         in_source = {source: fitted[name] for source, name in columns.items()}
         return cls(spark, settings, target, fitted, now, rejects, SourceSearch(settings, in_source, spark))
 
-    def explain_runs(self, events: Sequence[RunEvent]) -> list[KeyEntry]:
+    def explain_runs(self, events: Sequence[RunEvent], *, lists_all_batches: bool = False) -> list[KeyEntry]:
         """What each publication says of the key, and what became of as_ofs without one; oldest first.
+
+        A key comes in few micro-batches of a stream: those without it are counted in the warnings.
+        `lists_all_batches`: they are listed, too.
 
         Needs:   the last event of each attempt, oldest first.
         Jobs:    one for each version of a table that only Spark reads.
@@ -80,11 +86,14 @@ class KeySearch:
         publications = {as_of: _list_key_publications(found) for as_of, found in groups}
         earlier = EarlierRows(self.target, self.key, list(self._superseded_versions(publications)))
         entries: list[KeyEntry] = []
+        left_out: Counter[str] = Counter()
         for as_of, found in reversed(groups):  # the newest source versions are looked at first
-            entries += self._explain_as_of(publications[as_of], earlier)
-            entries += _describe_unpublished(found, publications[as_of])
-        if self.source.skipped:
-            self.warnings.append(f"in {self.source.skipped:,} runs the source was not searched for the key")
+            told = list(self._explain_as_of(publications[as_of], earlier))
+            if not lists_all_batches and any(event.is_of_micro_batch for event in publications[as_of]):
+                left_out.update(entry.status for entry in told if entry.status in _NOT_IN_BATCH)
+                told = [entry for entry in told if entry.status not in _NOT_IN_BATCH]
+            entries += [*told, *_describe_unpublished(found, publications[as_of])]
+        self.warnings += _describe_left_out(left_out, self.source.skipped)
         return sorted(entries, key=lambda entry: (entry.as_of, entry.revision or 0))
 
     def list_unrecorded_rows(self, known: Sequence[RunEvent], as_of: datetime | None) -> Iterator[KeyEntry]:
@@ -191,6 +200,19 @@ class KeySearch:
         return table.plain_values(row, self.key, self.settings.output_sensitive)
 
 
+def _describe_left_out(batches: Mapping[str, int], skipped: int) -> Iterator[str]:
+    """Warnings of what has no entry. `batches`: micro-batches by status; `skipped`: runs that were not searched."""
+    if batches["not_in_source"]:
+        yield f"micro-batches in which the key did not come, which are not listed: {batches['not_in_source']:,}"
+    if batches["unknown"]:
+        yield (
+            "micro-batches of which it is not known whether the key came, as their landed rows are gone or were not"
+            f" searched: {batches['unknown']:,}"
+        )
+    elif skipped:
+        yield f"in {skipped:,} runs the source was not searched for the key"
+
+
 def choose_attempt_ends(events: Sequence[RunEvent]) -> list[RunEvent]:
     """The last event of each attempt, without what followed a publication."""
     ends = {
@@ -233,20 +255,3 @@ def _describe_unpublished(events: Sequence[RunEvent], publications: Publications
     text = f"{attempt} {ended.get(last.event, 'has not ended: it is under way, or it died')}{told}"
     entry = _describe_key_run(last)
     yield replace(entry, status="not_published", is_current=not publications, code=last.error, reason=text)
-
-
-def _find_key_types(
-    target: Table | None, spark: SparkSession | None, settings: Settings, columns: Mapping[str, str]
-) -> pa.Schema:
-    """The types of the key's columns: those of the prediction table, or of the source where there is none yet."""
-    if target is not None:
-        schema = load_table_columns(target)
-        return pa.schema([schema.field(name) for name in columns.values()])
-    source = Table.from_name(spark, settings.source.table, home=settings.home_uri)
-    try:
-        found = None if settings.source.is_landed else load_table_columns(source)
-    except TableNotFound:
-        found = None
-    if found is None or any(name not in found.names for name in columns):
-        return pa.schema([(name, pa.string()) for name in columns.values()])
-    return pa.schema([pa.field(name, found.field(source_name).type) for source_name, name in columns.items()])
