@@ -12,7 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from sparkscore import rollback, score
-from sparkscore.errors import ConfigError, GateFailed, TemporaryError
+from sparkscore.errors import ConfigError, GateFailed, PinsConflict, TemporaryError
 from sparkscore.pipelines.comparison.shadow_limits import judge_shadow
 from sparkscore.pipelines.score_shadow import score_shadow
 from sparkscore.pipelines.shared import publishing
@@ -229,20 +229,27 @@ def test_a_shadow_that_failed_for_good_is_scored_anew(world: World) -> None:
     assert (report.status, scored) == ("compared", ["score_and_stage"])
 
 
-def test_a_shadow_that_another_one_overtakes_compares_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_a_shadow_that_others_overtake_compares_nothing_and_says_what_to_do(
+    others: int, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     world.begin_with()
     original, other = publishing.publish_stage, world.settings(model={"uri": f"models:/{MODEL}/2"})
 
     def publish_late(*given: Any, **options: Any) -> RunReport:
         monkeypatch.undo()
-        assert score_shadow(world.spark, other, as_of=AS_OF).status == "compared"
+        for _ in range(others):
+            assert score_shadow(world.spark, other, as_of=AS_OF).status == "compared"
         return original(*given, **options)
 
     monkeypatch.setattr("sparkscore.pipelines.score.publish_stage", publish_late)
-    with pytest.raises(TemporaryError, match="another shadow"):
+    with pytest.raises((PinsConflict, TemporaryError)) as caught:
         score_shadow(world.spark, world.settings(), as_of=AS_OF)
+    assert "run it again" in caught.value.do
+    assert "--replace" not in str(caught.value)
 
 
+@pytest.mark.slow
 def test_after_a_rollback_what_production_shows_is_compared(world: World) -> None:
     world.begin_with()
     score(world.spark, world.settings(model={"uri": f"models:/{MODEL}/2"}), as_of=AS_OF, replace=True)

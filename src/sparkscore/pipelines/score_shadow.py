@@ -10,7 +10,7 @@ import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import MONITORING_BREACH, ConfigError, TemporaryError
+from sparkscore.errors import MONITORING_BREACH, ConfigError, PinsConflict, TemporaryError
 from sparkscore.lifecycle import list_publications
 from sparkscore.monitor.comparison.prediction_cells import read_cells
 from sparkscore.monitor.drift_detection import measure_drifts
@@ -21,6 +21,7 @@ from sparkscore.pipelines.score import score
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
 from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY, model_of_pins
 from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
+from sparkscore.pipelines.shared.run_history import advise_on_error
 from sparkscore.pipelines.shared.run_pages import report_folder
 from sparkscore.pipelines.shared.shadow_job import to_shadow_settings
 from sparkscore.pipelines.shared.timed_work import ReportedWork
@@ -46,6 +47,8 @@ from sparkscore.store.table_growth import JOB_PROPERTY
 
 log = structlog.get_logger("sparkscore")
 
+_AGAIN_ADVICE = "run it again with --restart, when no other shadow of this as_of runs"
+
 
 def score_shadow(
     spark: SparkSession,
@@ -61,8 +64,8 @@ def score_shadow(
     another one; one that did not end is continued, unless `restart`.
 
     Jobs:    those of `score`; one that joins both tables and sums.
-    Raises:  as `score`; ConfigError where production has not published the as_of; TemporaryError where another shadow
-             of the as_of has taken this one's place meanwhile.
+    Raises:  as `score`; ConfigError where production has not published the as_of; PinsConflict or TemporaryError where
+             another shadow of the as_of has taken this one's place meanwhile.
     """
     run = _ShadowRun.open(spark, settings, as_of)
     with attach_report_to_failures("scoring a shadow", run.fail):
@@ -121,7 +124,7 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         events = table.sibling("_runs")
         earlier = load_events(events, job=shadow.job, as_ofs=(self.moment,)) if events.exists() else []
         own = [event for event in earlier if event.event not in FOLLOW_UP_EVENTS]
-        with self.phase("score"):
+        with self.phase("score"), advise_on_error(_AGAIN_ADVICE, PinsConflict):
             made = score(
                 self.spark,
                 shadow,
