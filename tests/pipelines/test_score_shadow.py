@@ -219,14 +219,27 @@ def test_a_shadow_that_failed_for_good_is_scored_anew(world: World) -> None:
     )
     with pytest.raises(GateFailed):
         score_shadow(world.spark, world.settings(gate={"output": str(suite)}), as_of=AS_OF)
+    assert was_scored(world, world.settings())
+
+
+def was_scored(world: World, settings: Settings) -> bool:
+    """Whether a shadow asks the model, and takes nothing that another one has staged."""
     scored: list[str] = []
 
     def progress(part: str, **_: Any) -> AbstractContextManager[None]:
         scored.append(part)
         return nullcontext()
 
-    report = score_shadow(world.spark, world.settings(), as_of=AS_OF, progress=progress)
-    assert (report.status, scored) == ("compared", ["score_and_stage"])
+    report = score_shadow(world.spark, settings, as_of=AS_OF, progress=progress)
+    assert report.status == "compared"
+    return scored == ["score_and_stage"]
+
+
+def test_a_shadow_takes_nothing_from_that_of_another_table(world: World) -> None:
+    world.begin_with()
+    score_shadow(world.spark, world.settings(), as_of=AS_OF)
+    staging = world.settings(output={"table": "predictions_staging"}, shadow={"against": "predictions"})
+    assert was_scored(world, staging)
 
 
 @pytest.mark.parametrize("others", [1, pytest.param(2, marks=pytest.mark.slow)])

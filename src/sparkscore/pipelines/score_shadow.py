@@ -130,7 +130,7 @@ class _ShadowRun(ReportedWork[ShadowReport]):
                 shadow,
                 as_of=self.moment,
                 replace=any(event.event == "published" for event in own),
-                restart=restart or _has_ended(own),
+                restart=restart or _is_begun_anew(own),
                 progress=progress,
             )
         side = ShadowSide(
@@ -239,10 +239,13 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         return self.report
 
 
-def _has_ended(events: Sequence[RunEvent]) -> bool:
-    """Whether the last shadow was published, overtaken, or failed for good: nothing of it is taken over then."""
+def _is_begun_anew(events: Sequence[RunEvent]) -> bool:
+    """Whether no shadow is left that could go on: the last one was published, overtaken, or failed for good.
+
+    Of the first one, too: what its stage holds then is of a shadow with another table.
+    """
     if not events:
-        return False
+        return True
     last = events[-1]
     is_overtaken = last.event == "aborted" and SUPERSEDED_BY in last.parsed_details
     has_failed = last.event == "failed" and last.exit_code != TemporaryError.exit_code
