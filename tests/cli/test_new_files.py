@@ -16,8 +16,12 @@ def refuse_links(*_: object) -> None:
 
 def test_of_two_at_once_one_makes_the_file_and_the_other_is_told(tmp_path: Path) -> None:
     file = tmp_path / "job.yaml"
+
+    def make_early(_: Path) -> None:
+        create_new_file("--to", file, "early")
+
     with pytest.raises(ConfigError, match="exists"):
-        create_new_file("--to", file, "late", check=lambda _: create_new_file("--to", file, "early") and None)
+        create_new_file("--to", file, "late", check=make_early)
     assert file.read_text() == "early"
     assert [*tmp_path.iterdir()] == [file]
 
