@@ -115,6 +115,9 @@ def test_new_asks_a_person_for_keys_that_cannot_be_guessed(
         ("new",),
         ("new", "--from-model", "models:/m@c"),
         ("new", "--from-model", "models:/m@c", "--table", "t", "--source.table", "u"),
+        ("new", "--from-model", "models:/m@c", "--table", "t", "--output.threshold", "0.5"),
+        ("--keys", "id", "show", "--output.table", "p"),
+        ("--to", "s.json", "check", "--output.table", "p"),
         ("schema",),
     ],
 )

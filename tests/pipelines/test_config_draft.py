@@ -111,6 +111,14 @@ def test_names_of_columns_can_neither_end_a_comment_nor_add_a_setting(world: Wor
     assert yaml.safe_load(text)["source"]["table"] == "/data/x y: {z}"
 
 
+@pytest.mark.parametrize("hostile", ["{a, -\n*%", ",]\n0%", "}1<\n#\u2028", "<<", "no", "a: b # c", "\x00\x1b", "'\""])
+def test_names_of_columns_and_inputs_may_be_any(hostile: str, world: World) -> None:
+    drafted = draft(world)
+    given = replace(drafted, keys=(hostile,), inputs=(replace(drafted.inputs[0], name=hostile, column=f"{hostile} b"),))
+    read = yaml.safe_load(format_config(given, draft_settings(given, {})))
+    assert (read["source"]["keys"], read["model"]["inputs"]) == ([hostile], {hostile: f"{hostile} b"})
+
+
 def test_a_wide_table_is_shown_in_part_and_lines_stay_short(world: World) -> None:
     drafted = replace(draft(world), others=tuple(f"column_number_{index}" for index in range(200)))
     text = format_config(drafted, draft_settings(drafted, {}))

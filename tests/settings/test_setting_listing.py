@@ -88,3 +88,15 @@ def test_secrets_and_values_of_sensitive_columns_are_masked(files: list[str]) ->
 def test_a_secret_that_is_not_set_is_no_secret(files: list[str]) -> None:
     _, listed = list_setting_origins(files, {}, {})
     assert find(listed, "monitor.webhook").value is None
+
+
+def test_what_is_secret_by_its_name_is_hidden_in_lists_of_mappings_too(files: list[str], tmp_path: Path) -> None:
+    nested = tmp_path / "nested.yaml"
+    nested.write_text(
+        "model:\n  params:\n    tools: {all: [{name: search, api_key: abc}, {inner: [{password: no1}]}]}\n"
+    )
+    _, listed = list_setting_origins([*files, str(nested)], {}, {})
+    assert find(listed, "model.params.tools.all").value == [
+        {"name": "search", "api_key": "***"},
+        {"inner": [{"password": "***"}]},
+    ]

@@ -205,7 +205,21 @@ class _SubcommandParser(CommandParser):
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
     ) -> tuple[argparse.Namespace, list[str]]:
         """As argparse, with the arguments of the verb."""
-        return super().parse_known_args(args, self.verb.arguments)
+        given, rest = super().parse_known_args(args, self.verb.arguments)
+        self._refuse_flags_of_others(given)
+        return given, rest
+
+    def _refuse_flags_of_others(self, given: argparse.Namespace) -> None:
+        """Refuse a flag before the subcommand's name that only other subcommands take: it would do nothing."""
+        own = {action.dest for action in self._actions}
+        for action in self.verb._actions:  # noqa: SLF001
+            is_given = getattr(given, action.dest, action.default) != action.default
+            if action.option_strings and action.dest not in own and is_given:
+                raise ConfigError(
+                    f"{self.prog} with {action.option_strings[-1]}, which has no effect there",
+                    "flags of this subcommand",
+                    f"{self.prog} --help",
+                )
 
 
 def _describe_unknown_flag(flag: str, known: Iterable[str]) -> str:

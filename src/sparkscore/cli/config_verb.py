@@ -1,11 +1,14 @@
 """`config`: show what a job's settings are and where each is from, check them, draft new ones, write their schema."""
 
 import json
+import shlex
 import sys
 from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sparkscore.cli.command import Command, CommandOutcome
 from sparkscore.cli.new_files import create_new_file, refuse_existing_file
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from sparkscore.pipelines.config_draft import ConfigDraft
 
 _NAMED_BY_FLAGS = ("model.uri", "source.table", "source.keys")
+_WRITTEN_SETTINGS = ("job", "home", "output.table", "model.tracking_uri")
+"""What `config new` takes of all settings, and writes."""
 
 
 def _add_all_arguments(parser: ArgumentParser) -> None:
@@ -106,14 +111,7 @@ def _count_faults(count: int) -> str:
 
 def _execute_new(args: Namespace) -> str:
     given = setting_values(args)
-    twice = [name for name in _NAMED_BY_FLAGS if name in given]
-    missing = [flag for flag, text in (("--from-model", args.from_model), ("--table", args.table)) if not text]
-    if twice or missing:
-        raise ConfigError(
-            f"config new with --{twice[0]}" if twice else f"config new without {' and '.join(missing)}",
-            "--from-model URI --table TABLE, and --keys where they cannot be guessed",
-            "sparkscore config new --help",
-        )
+    _require_new_flags(args, given)
     flags = {**given, "source.table": args.table, "model.uri": args.from_model}
     if args.keys:
         flags["source.keys"] = args.keys if args.keys.startswith("[") else f"[{args.keys}]"
@@ -129,14 +127,39 @@ def _execute_new(args: Namespace) -> str:
         extra["home"] = settings.home
     values = draft_settings(draft, extra)
     file = Path(args.to or f"{draft.job}.yaml")
-    create_new_file("--to", file, format_config(draft, values), check=_refuse_faults)
-    screen, notes = people_screen(), describe_draft(draft)
+    create_new_file("--to", file, format_config(draft, values), check=partial(_refuse_faults, args.config))
+    screen, notes = people_screen(), [*describe_draft(draft), *_describe_unwritten(extra, values)]
     for note in notes:
         screen.print(f"look at: {note}", soft_wrap=True)
-    screen.print(f"written: {file}; next: sparkscore score --config {file} --as-of DATE --dry-run", soft_wrap=True)
+    configs = " ".join(f"--config {shlex.quote(str(one))}" for one in (*args.config, file))
+    screen.print(f"written: {file}; next: sparkscore score {configs} --as-of DATE --dry-run", soft_wrap=True)
     return json.dumps(
         {"schema": 1, "job": draft.job, "file": str(file), "settings": values, "notes": notes}, ensure_ascii=False
     )
+
+
+def _require_new_flags(args: Namespace, given: Mapping[str, str]) -> None:
+    twice = [name for name in _NAMED_BY_FLAGS if name in given]
+    missing = [flag for flag, text in (("--from-model", args.from_model), ("--table", args.table)) if not text]
+    if twice or missing:
+        raise ConfigError(
+            f"config new with --{twice[0]}" if twice else f"config new without {' and '.join(missing)}",
+            "--from-model URI --table TABLE, and --keys where they cannot be guessed",
+            "sparkscore config new --help",
+        )
+    idle = [name for name in given if name not in _WRITTEN_SETTINGS]
+    if idle:
+        raise ConfigError(
+            f"config new with --{idle[0]}, which it does not write",
+            f"of settings --{', --'.join(_WRITTEN_SETTINGS)} alone",
+            "leave it out, and write it into the file that is made",
+        )
+
+
+def _describe_unwritten(extra: Mapping[str, str], values: Mapping[str, Any]) -> list[str]:
+    if "model.tracking_uri" not in extra or "tracking_uri" in values["model"]:
+        return []
+    return ["model.tracking_uri holds a password, and is not in the file: runs take it from MLFLOW_TRACKING_URI"]
 
 
 def _draft_or_ask(args: Namespace, settings: TableSettings) -> "ConfigDraft":
@@ -160,11 +183,11 @@ def _draft_or_ask(args: Namespace, settings: TableSettings) -> "ConfigDraft":
         return answer_with_session("sparkscore config new", lambda spark: answer(spark, asked))
 
 
-def _refuse_faults(file: Path) -> None:
+def _refuse_faults(before: Sequence[str], file: Path) -> None:
     """Refuse a drafted config that a run would refuse, as for a name of a job that is none."""
     from sparkscore.settings.config_faults import find_config_faults
 
-    for one in find_config_faults([file], {}, {}):
+    for one in find_config_faults([*before, file], {}, {}):
         raise ConfigError(one.found, one.expected, one.do)
 
 

@@ -36,7 +36,7 @@ from sparkscore.cli.runs_verb import RUNS
 from sparkscore.cli.score_verb import SCORE
 from sparkscore.cli.sql_verb import SQL
 from sparkscore.cli.stream_verb import STREAM
-from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm
+from sparkscore.cli.termination import choose_exit_code, end_jvm_on_sigterm, name_termination
 from sparkscore.cli.ui_verb import UI
 from sparkscore.cli.verb_output import (
     create_result_file,
@@ -148,7 +148,7 @@ def run_verb(verb: str, argv: Sequence[str]) -> int:
             made = args.execute(args)
             outcome = made if isinstance(made, CommandOutcome) else CommandOutcome(0, made)
         except Exception as error:  # noqa: BLE001  the border: every failure gets its result line and exit code
-            outcome = report_failure(name_missing_extra(error), args)
+            outcome = report_failure(name_termination(name_missing_extra(error)), args)
         line = to_result_line(outcome.line)
         if result is not None:
             write_result_file(line, result)

@@ -1,7 +1,9 @@
 """Files that a verb makes for a person, and never over one that exists."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from sparkscore.cli.verb_output import write_flag_file
 from sparkscore.errors import ConfigError
@@ -10,26 +12,46 @@ from sparkscore.errors import ConfigError
 def refuse_existing_file(flag: str, path: str | Path) -> None:
     """Refuse a path at which something is.
 
-    Raises:  ConfigError.
+    Raises:  ConfigError, for a path that cannot be looked at, too.
     """
-    if Path(path).exists() or Path(path).is_symlink():
+    try:
+        is_taken = Path(path).is_symlink() or Path(path).exists()
+    except OSError as error:
+        raise ConfigError(f"{flag} {path}: {error.strerror}", "the path of a new file", "name another file") from error
+    if is_taken:
         raise ConfigError(f"{flag} {path} exists", "a new file: nothing is overwritten", "name another, or remove it")
 
 
 def create_new_file(flag: str, file: Path, text: str, *, check: Callable[[Path], None] | None = None) -> Path:
     """A new file with this text, without secrets. `check` reads it beside its place, and raises for what is wrong.
 
+    The file is there whole, or not at all.
+
     Raises:  ConfigError where there is one, or it cannot be written; what `check` raises, and then there is none.
     """
     refuse_existing_file(flag, file)
-    draft = file.with_name(f".{file.name}.draft")
-    write_flag_file(flag, str(draft), text)
+    draft = file.with_name(f".sparkscore-{uuid4().hex}.draft")  # two at once have one each
     try:
+        write_flag_file(flag, str(draft), text)
         if check is not None:
             check(draft)
+        _place_file(flag, draft, file)
+    finally:
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+    return file
+
+
+def _place_file(flag: str, draft: Path, file: Path) -> None:
+    try:
         file.hardlink_to(draft)
     except FileExistsError:
         refuse_existing_file(flag, file)
-    finally:
-        draft.unlink(missing_ok=True)
-    return file
+    except OSError:  # a file system without links
+        refuse_existing_file(flag, file)
+        try:
+            draft.rename(file)
+        except OSError as error:
+            raise ConfigError(
+                f"{flag} {file}: {error.strerror}", "a file that can be written", "name another file"
+            ) from error

@@ -8,6 +8,8 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
+from sparkscore.errors import SparkscoreError, TemporaryError
+
 SIGTERM_EXIT_CODE = 128 + signal.SIGTERM
 
 _JVM_END_S = 20
@@ -39,6 +41,18 @@ def choose_exit_code(code: int) -> int:
     return SIGTERM_EXIT_CODE
 
 
+def name_termination(error: Exception) -> Exception:
+    """The error itself; after a SIGTERM one that says so, and that a retry may help: what fails then is Spark's end.
+
+    What already says that a retry may help says more.
+    """
+    if not _terminated.is_set() or (isinstance(error, SparkscoreError) and error.retryable):
+        return error
+    named = TemporaryError("SIGTERM ended the process", "a process that lasts until its work is done")
+    named.__cause__ = error
+    return named
+
+
 def _await_sigterm(reader: int) -> None:
     while os.read(reader, 1) != bytes([signal.SIGTERM]):  # other signals that Python handles
         pass
@@ -57,9 +71,9 @@ def _await_sigterm(reader: int) -> None:
 def _end_children() -> None:
     """End what this process has started and not yet heard of: a JVM on its way, which would go on for seconds."""
     for listed in Path("/proc/self/task").glob("*/children"):
-        children: list[str] = []
+        children: list[bytes] = []
         with suppress(OSError):
-            children = listed.read_text(encoding="ascii").split()
+            children = listed.read_bytes().split()  # a codec would be imported, and imports may be what is stuck
         for child in children:
             with suppress(OSError):  # it has just ended: the others go on
                 os.kill(int(child), signal.SIGTERM)

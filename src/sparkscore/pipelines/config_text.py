@@ -137,6 +137,8 @@ def _entry(name: str, value: object, *, indent: int = 0) -> str:
 def _flow(value: object) -> str:
     """As YAML on one line; text with control characters is escaped."""
     text: str = yaml.safe_dump(value, default_flow_style=True, width=10**6, allow_unicode=False)
+    if "\n" in text.removesuffix("...\n").strip():  # of single quotes YAML writes each line as a line
+        text = yaml.safe_dump(value, default_flow_style=True, default_style='"', width=10**6, allow_unicode=False)
     return text.removesuffix("...\n").strip()
 
 

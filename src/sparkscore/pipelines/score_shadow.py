@@ -2,13 +2,15 @@
 
 import dataclasses
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+import structlog
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from sparkscore.errors import MONITORING_BREACH, ConfigError
+from sparkscore.errors import MONITORING_BREACH, ConfigError, PinsConflict, TemporaryError
 from sparkscore.lifecycle import list_publications
 from sparkscore.monitor.comparison.prediction_cells import read_cells
 from sparkscore.monitor.drift_detection import measure_drifts
@@ -17,8 +19,9 @@ from sparkscore.pipelines.comparison.paired_rows import describe_cells, pair_pre
 from sparkscore.pipelines.comparison.shadow_limits import judge_shadow
 from sparkscore.pipelines.score import score
 from sparkscore.pipelines.shared.attempt_inputs import refuse_default_home
-from sparkscore.pipelines.shared.report_codec import model_of_pins
+from sparkscore.pipelines.shared.report_codec import SUPERSEDED_BY, model_of_pins
 from sparkscore.pipelines.shared.reported_failures import attach_report_to_failures
+from sparkscore.pipelines.shared.run_history import advise_on_error
 from sparkscore.pipelines.shared.run_pages import report_folder
 from sparkscore.pipelines.shared.shadow_job import to_shadow_settings
 from sparkscore.pipelines.shared.timed_work import ReportedWork
@@ -42,6 +45,10 @@ from sparkscore.store.run_events import load_events
 from sparkscore.store.table import Table
 from sparkscore.store.table_growth import JOB_PROPERTY
 
+log = structlog.get_logger("sparkscore")
+
+_AGAIN_ADVICE = "run it again with --restart, when no other shadow of this as_of runs"
+
 
 def score_shadow(
     spark: SparkSession,
@@ -57,7 +64,8 @@ def score_shadow(
     another one; one that did not end is continued, unless `restart`.
 
     Jobs:    those of `score`; one that joins both tables and sums.
-    Raises:  as `score`; ConfigError where production has not published the as_of.
+    Raises:  as `score`; ConfigError where production has not published the as_of; PinsConflict or TemporaryError where
+             another shadow of the as_of has taken this one's place meanwhile.
     """
     run = _ShadowRun.open(spark, settings, as_of)
     with attach_report_to_failures("scoring a shadow", run.fail):
@@ -116,14 +124,13 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         events = table.sibling("_runs")
         earlier = load_events(events, job=shadow.job, as_ofs=(self.moment,)) if events.exists() else []
         own = [event for event in earlier if event.event not in FOLLOW_UP_EVENTS]
-        has_ended = bool(own) and own[-1].event == "published"
-        with self.phase("score"):
+        with self.phase("score"), advise_on_error(_AGAIN_ADVICE, PinsConflict):
             made = score(
                 self.spark,
                 shadow,
                 as_of=self.moment,
                 replace=any(event.event == "published" for event in own),
-                restart=restart or has_ended,
+                restart=restart or _is_begun_anew(own),
                 progress=progress,
             )
         side = ShadowSide(
@@ -154,6 +161,7 @@ class _ShadowRun(ReportedWork[ShadowReport]):
 
     def _warn_of_source(self, why: str) -> None:
         text = f"the shadow's rows may be others than production's: {why}"
+        log.warning(text)
         self.report = dataclasses.replace(self.report, warnings=(*self.report.warnings, text))
 
     def compare_rows(self, published: RunEvent, made: tuple[Settings, RunReport]) -> None:
@@ -163,6 +171,12 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         """
         shadow, run = made
         settings = self.settings
+        if run.status == "superseded":
+            raise TemporaryError(
+                f"another shadow of {self.report.as_of} was published in {shadow.output.table} meanwhile",
+                "one shadow of an as_of at a time",
+                "run it again when the other one has ended",
+            )
         if run.run_id is None or run.status == "nothing_to_score":
             rows = published.rows_scored or 0
             self._judge(paired=0, rows=rows)
@@ -214,7 +228,8 @@ class _ShadowRun(ReportedWork[ShadowReport]):
 
     def _write_page(self, found: ComparedPredictions) -> None:
         """Beside the job's reports. As `write_text_file`."""
-        where = f"{report_folder(self.settings)}/shadow-{(self.report.as_of or '')[:10]}.html"
+        as_of = (self.report.as_of or "").replace(":", "").removesuffix("T000000Z")
+        where = f"{report_folder(self.settings)}/shadow-{as_of}.html"
         self.report = dataclasses.replace(self.report, report=where)
         write_text_file(self.spark, where, shadow_page(self.report, found))
 
@@ -222,6 +237,19 @@ class _ShadowRun(ReportedWork[ShadowReport]):
         """The report, with its seconds."""
         self.report = dataclasses.replace(self.report, seconds=self.elapsed_seconds)
         return self.report
+
+
+def _is_begun_anew(events: Sequence[RunEvent]) -> bool:
+    """Whether no shadow is left that could go on: the last one was published, overtaken, or failed for good.
+
+    Of the first one, too: what its stage holds then is of a shadow with another table.
+    """
+    if not events:
+        return True
+    last = events[-1]
+    is_overtaken = last.event == "aborted" and SUPERSEDED_BY in last.parsed_details
+    has_failed = last.event == "failed" and last.exit_code != TemporaryError.exit_code
+    return last.event == "published" or is_overtaken or has_failed
 
 
 def _to_side(event: RunEvent, table: str) -> ShadowSide:

@@ -74,7 +74,7 @@ def list_setting_origins(
         for path, value in _iterate_entries(tuple(name.split(".")), _to_plain(given)):
             origin = find_setting_origin(origins, path, is_default=_is_default(settings, name))
             is_hidden = value is not None and (name in hidden or _is_secret_entry(name, path))
-            shown = MASK if is_hidden else _mask_sensitive(settings, name, redact_values(value))
+            shown = MASK if is_hidden else _mask_sensitive(settings, name, redact_values(_mask_named_secrets(value)))
             listed.append(ListedSetting(dotted_path(path), shown, origin))
     return settings, listed
 
@@ -142,6 +142,14 @@ def _iterate_entries(path: SettingPath, value: Any) -> Iterator[tuple[SettingPat
 def _is_secret_entry(name: str, path: SettingPath) -> bool:
     inner = path[name.count(".") + 1 :]
     return name not in _COLUMN_MAPPINGS and any(isinstance(part, str) and is_secret_name(part) for part in inner)
+
+
+def _mask_named_secrets(value: Any) -> Any:
+    """What is secret by its name in the mappings of a list; too short ones are known to nobody."""
+    if isinstance(value, dict):
+        masked = {name: MASK for name, one in value.items() if is_secret_name(str(name)) and one is not None}
+        return {name: masked.get(name, _mask_named_secrets(one)) for name, one in value.items()}
+    return [_mask_named_secrets(one) for one in value] if isinstance(value, list) else value
 
 
 def _mask_sensitive(settings: Settings, name: str, value: Any) -> Any:

@@ -12,7 +12,9 @@ from pyspark.sql import SparkSession
 from sparkscore.errors import UnsupportedSession
 from sparkscore.spark.connect_session import is_connect_wanted, open_connect_session
 from sparkscore.spark.delta_jars import choose_delta_conf
+from sparkscore.spark.lost_session import session_lost_error
 from sparkscore.spark.outside_conf import has_outside_conf, has_outside_options
+from sparkscore.spark.py4j_errors import Py4JError, Py4JJavaError
 
 LOCAL_MASTER = "local[*,4]"
 """One machine, tasks attempted up to four times."""
@@ -44,7 +46,8 @@ _LOCAL_CONF: Mapping[str, str] = {
 def get_job_session(app_name: str) -> SparkSession:
     """The session of a job: the one that spark-submit or the platform prepared, else a local one.
 
-    Raises:  UnsupportedSession without Java; TemporaryError where a Connect server does not answer.
+    Raises:  UnsupportedSession without Java; TemporaryError where a Connect server does not answer, or the JVM ends
+             while it starts.
     """
     if is_connect_wanted():
         return open_connect_session()
@@ -73,7 +76,7 @@ def can_begin_without_session() -> bool:
 def start_local_session(app_name: str, *, master: str) -> SparkSession:
     """A session on this machine, with Delta's jars: those that Spark has resolved before, else it resolves them.
 
-    Raises:  UnsupportedSession without Java.
+    Raises:  UnsupportedSession without Java; SessionLost where the JVM ends while it starts.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     builder = SparkSession.builder.appName(app_name).master(master)
@@ -93,6 +96,10 @@ def _start_session(builder: SparkSession.Builder) -> SparkSession:
     try:
         with _keep_stdout():
             return builder.getOrCreate()
+    except Py4JJavaError:
+        raise
+    except (Py4JError, ConnectionError) as error:  # the JVM has ended meanwhile: by a signal, or for want of memory
+        raise session_lost_error("it was starting") from error
     except PySparkRuntimeError as error:
         if "JAVA_GATEWAY_EXITED" not in str(error):
             raise
