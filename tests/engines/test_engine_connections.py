@@ -197,9 +197,10 @@ class TestClusterOfDask:
             assert try_engine("dask", EngineOptions(address=address)) == 1
 
     def test_processes_without_the_suite_are_refused_before_anything_is_sent(self, tmp_path: Path) -> None:
-        path = os.pathsep.join(
-            one for one in os.environ["PYTHONPATH"].split(os.pathsep) if not Path(one, "sparkscore").exists()
-        )
+        other = tmp_path / "other"
+        (other / "sparkscore").mkdir(parents=True)
+        (other / "sparkscore" / "__init__.py").write_text("raise ModuleNotFoundError(\"No module named 'sparkscore'\")")
+        path = os.pathsep.join([str(other), os.environ["PYTHONPATH"]])
         with (
             dask_cluster(tmp_path, path=path) as (address, _),
             pytest.raises(ConfigError, match="No module named 'sparkscore'") as raised,
@@ -208,10 +209,11 @@ class TestClusterOfDask:
         assert "the same environment as the driver" in raised.value.do
 
     def test_a_scheduler_that_is_lost_in_the_middle_ends_the_run_with_what_a_retry_may_help(
-        self, tmp_path: Path
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         import dask
 
+        monkeypatch.setattr("sparkscore.engines.dask_connection._CONNECT_TIMEOUT_S", 3)
         task = ScriptedTask(str(tmp_path))
 
         def run_until_killed(address: str, scheduler: "subprocess.Popen[bytes]") -> None:
