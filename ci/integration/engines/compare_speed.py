@@ -3,8 +3,8 @@
     PYTHONPATH=src:.:PACKAGES python ci/integration/engines/compare_speed.py FOLDER [ROWS [ROUNDS [TREES]]]
 
 PACKAGES is the site-packages of build/integration/engines. FOLDER is made, and left. TREES: of a forest that takes the
-place of the logistic regression; 0 keeps that. The first round is of no interest to anybody: caches are cold. The last
-lines are the ratios to Spark of the same round: the median, the least and the greatest.
+place of the logistic regression; 0 keeps that. A round before the others warms the caches. The last lines are the
+ratios to Spark of the same round: the median, the least and the greatest.
 """
 
 import json
@@ -24,6 +24,7 @@ from tests.small_session import start_small_session
 from tests.world import AS_OF, World, registry_in, source_rows, tracking
 
 from sparkscore import score
+from sparkscore.cli.verb_output import log_to_stderr
 
 ENGINES = ("spark", "ray", "dask")
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -66,6 +67,7 @@ class ProcessorTime:
 
 def main(folder: str, rows: str = "1000000", rounds: str = "3", trees: str = "0") -> None:
     """Measure."""
+    log_to_stderr()
     home = Path(folder)
     home.mkdir(parents=True)
     spark, spent = start_small_session("speed", master="local[2]"), ProcessorTime()

@@ -8,7 +8,7 @@ from typing import Any
 from distributed import WorkerPlugin
 
 
-class ArchiveUpload(WorkerPlugin):
+class ArchiveUpload(WorkerPlugin):  # type: ignore[misc]  # where Dask is not installed, it is of no type
     """Writes files into a folder of each worker, also of those that come later; without it the folder is removed.
 
     Dask's own `upload_file` stays with the scheduler for ever, with what is in the file.
