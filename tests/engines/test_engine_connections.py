@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -21,7 +22,7 @@ import pytest
 from sparkscore.engines import ray_connection
 from sparkscore.engines.engine_opening import open_engine, try_engine
 from sparkscore.engines.ray_connection import _is_same_place
-from sparkscore.engines.ray_engine import _count_slots
+from sparkscore.engines.ray_engine import _count_slots, _stop_dataset
 from sparkscore.errors import ConfigError, TemporaryError
 from sparkscore.records import EngineOptions
 from tests.engines.tasks import ScriptedTask
@@ -114,6 +115,50 @@ def test_an_address_is_that_of_the_process_s_own_ray_or_of_another(one: str, oth
 def test_a_process_that_has_ray_is_not_told_to_use_another_one(running_ray: None) -> None:
     with pytest.raises(ConfigError, match="this process has joined Ray at"):
         try_engine("ray", EngineOptions(address="192.0.2.7:6379"))
+
+
+def test_where_all_cpus_of_ray_are_busy_the_driver_is_not_held(running_ray: None, tmp_path: Path) -> None:
+    import ray
+
+    def hold(folder: str) -> None:
+        until = time.monotonic() + 120
+        while not Path(folder, "go").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+
+    holding = [ray.remote(hold).remote(str(tmp_path)) for _ in range(2)]
+    batches = [pa.record_batch([pa.array([b"a"], pa.binary())], ["part"])]
+    with open_engine("ray", EngineOptions(), ()) as engine:
+        running = engine.run_tasks(ScriptedTask(str(tmp_path)), batches)
+        assert next(running) == []  # a deadline is looked at now
+        assert ray.wait(holding, num_returns=2, timeout=0)[0] == []
+        (tmp_path / "go").touch()
+        assert [report.split()[0] for reports in running for report in reports] == [b"a"]
+
+
+class OlderExecutor:
+    """Ends as Ray's did before it took `force`."""
+
+    asked = 0
+
+    def shutdown(self, exception: Exception | None = None) -> None:
+        self.asked += 1
+
+
+class FailingExecutor:
+    """Is ended in the middle of something."""
+
+    asked = 0
+
+    def shutdown(self, force: bool, exception: Exception | None = None) -> None:
+        self.asked += 1
+        raise RuntimeError("it is over already")
+
+
+@pytest.mark.parametrize("kind", [OlderExecutor, FailingExecutor])
+def test_ending_the_actors_is_in_the_way_of_no_error(kind: type[Any]) -> None:
+    executor = kind()
+    _stop_dataset(SimpleNamespace(_current_executor=executor))
+    assert executor.asked == 1
 
 
 _RAY_OF_A_RUN = """

@@ -65,8 +65,8 @@ class RayEngine:
         envelope = seal_task(
             task, self.archives, cores=max(1, int(options.worker_cpus)), has_gpu=options.worker_gpus > 0
         )
-        # one block per task: Ray gives an actor one after the other. from_arrow would ask tasks of Ray about the blocks,
-        # and wait for them where all CPUs are busy
+        # one block per task: Ray gives an actor one after the other. `from_arrow` would let tasks look at the blocks,
+        # and wait for them here, without an end where all CPUs are busy
         tasks = ray.data.from_items(
             [{"number": number, "parts": encode_parts(one)} for number, one in enumerate(parts)],
             override_num_blocks=len(parts),
