@@ -13,6 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from sparkscore.engines.dask_connection import DASK_TRIES, join_dask_cluster, start_dask_cluster
+from sparkscore.engines.dask_upload import build_archive_upload
 from sparkscore.engines.task_envelope import (
     TaskEnvelope,
     TaskResult,
@@ -158,10 +159,9 @@ def open_dask_engine(options: EngineOptions, archives: Sequence[Path]) -> Iterat
 @contextmanager
 def _upload_archives(client: Any, archives: Sequence[Path]) -> Iterator[tuple[ModelArchive, ...]]:
     """The archives on all workers, for the block."""
-    from sparkscore.engines.dask_upload import ArchiveUpload
-
     name = f"sparkscore-{uuid.uuid4().hex}"
-    client.register_plugin(ArchiveUpload(name, {path.name: path.read_bytes() for path in archives}), name=name)
+    contents = {path.name: path.read_bytes() for path in archives}
+    client.register_plugin(build_archive_upload(name, contents), name=name)
     try:
         yield tuple(ModelArchive(str(path), partial(_find_uploaded, name, path.name)) for path in archives)
     finally:
