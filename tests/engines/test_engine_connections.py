@@ -162,20 +162,33 @@ def test_ending_the_actors_is_in_the_way_of_no_error(kind: type[Any]) -> None:
 
 
 _RAY_OF_A_RUN = """
-import os, signal, subprocess, sys
+import os, signal, sys, time
+from sparkscore.cli.termination import end_jvm_on_sigterm
 from sparkscore.engines.engine_opening import open_engine
 from sparkscore.records import EngineOptions
 
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+end_jvm_on_sigterm()
 before = signal.getsignal(signal.SIGTERM)
 with open_engine("ray", EngineOptions(workers=2, worker_cpus=0.5, cores=1), ()) as engine:
     import ray
     (node,) = ray.nodes()
     print(engine.slots, node["NodeManagerAddress"], signal.getsignal(signal.SIGTERM) is before, flush=True)
-    if "kill" in sys.argv:
-        os.kill(os.getpid(), signal.SIGKILL)
+    if len(sys.argv) > 1:
+        print(*open(f"/proc/self/task/{os.getpid()}/children").read().split(), flush=True)
+        os.kill(os.getpid(), int(sys.argv[1]))
+        time.sleep(120)
 print(signal.getsignal(signal.SIGTERM) is before, os.environ.get("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER"))
 """
+
+
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGTERM, 143), (signal.SIGKILL, -9)])
+def test_ray_of_a_run_ends_with_a_driver_that_is_told_to_end_or_killed(sent: signal.Signals, code: int) -> None:
+    pytest.importorskip("ray", reason="ci/integration.sh engines has it")
+    command = [sys.executable, "-c", _RAY_OF_A_RUN, str(int(sent))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
+    children = [int(one) for one in done.stdout.splitlines()[1].split()]
+    assert (done.returncode, len(children) >= 2) == (code, True)
+    assert all(wait_until_ended(one) for one in children)
 
 
 def test_ray_of_a_run_listens_on_loopback_and_leaves_sigterm_alone() -> None:
