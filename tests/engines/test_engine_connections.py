@@ -328,7 +328,7 @@ class TestDaskOfARun:
 
     def test_a_script_that_cannot_be_imported_is_told_how_it_could_be(self, script: Path) -> None:
         script.write_text(script.read_text().replace('if __name__ == "__main__":', "if True:"))
-        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 1
         assert '`if __name__ == "__main__":`' in done.stderr
 
