@@ -213,16 +213,27 @@ def test_workers_of_dask_that_are_threads_are_refused(many: World, threads: bool
     assert many.version() == -1
 
 
-def elsewhere(path: str, fetch: Callable[[], bytes] | None = None) -> ModelArchive:
+def elsewhere(path: str, bring: Callable[[], Path] | None = None) -> ModelArchive:
     """The archive as a worker of another machine has it."""
-    return ModelArchive(str(Path("/no-such-folder", Path(path).name)), fetch)
+    return ModelArchive(str(Path("/no-such-folder", Path(path).name)), bring)
 
 
-def test_a_cluster_of_dask_at_an_address_gets_the_models_files(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cluster_of_dask_at_an_address_has_the_models_files_as_long_as_the_run_lasts(
+    many: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr("sparkscore.engines.dask_engine.ModelArchive", elsewhere)
-    with distributed.LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=None, host="127.0.0.1") as one:
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        dashboard_address=None,
+        host="127.0.0.1",
+        local_directory=str(tmp_path / "dask"),
+    ) as one:
         report = run(many, "dask", options={"address": one.scheduler_address})
+        kept = [name for name in one.scheduler.worker_plugins if "sparkscore" in name]  # with the model's files in them
+        assert kept == []
+        assert [*(tmp_path / "dask").rglob("*.zip")] == []
     assert_published(many, report, source_rows())
 
 
@@ -235,7 +246,7 @@ def test_a_cluster_of_ray_that_was_there_gets_the_models_files(
 
 def test_nobody_at_the_address_is_an_error_that_a_retry_may_help(many: World, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("distributed")
-    monkeypatch.setattr("sparkscore.engines.dask_engine._CONNECT_TIMEOUT_S", 1)
+    monkeypatch.setattr("sparkscore.engines.dask_connection._CONNECT_TIMEOUT_S", 1)
     with pytest.raises(TemporaryError, match="no scheduler of Dask answers") as raised:
         run(many, "dask", options={"address": "tcp://127.0.0.1:1"})
     assert raised.value.exit_code == 75

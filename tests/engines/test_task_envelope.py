@@ -3,7 +3,9 @@
 import pickle
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,15 +13,17 @@ import pyarrow as pa
 import pytest
 from pyspark import SparkFiles, TaskContext
 
+from sparkscore.engines import worker_context
 from sparkscore.engines.task_envelope import (
     TaskEnvelope,
     TaskResult,
     encode_parts,
+    engine_error,
     open_result,
     open_results,
     seal_task,
 )
-from sparkscore.engines.worker_context import ModelArchive, TaskPlace, enter_task
+from sparkscore.engines.worker_context import ModelArchive, TaskPlace, enter_task, keep_archive
 from sparkscore.errors import ConfigError, EngineTaskError, PredictError
 from sparkscore.model.host.resident_model import task_gpu_address
 from sparkscore.scoring.part_reports import REPORT_SCHEMA
@@ -45,6 +49,20 @@ class Task:
                     ],
                     schema=REPORT_SCHEMA,
                 )
+
+
+@dataclass(frozen=True)
+class Overlap:
+    """Fails where another task of the process runs meanwhile."""
+
+    folder: str
+
+    def __call__(self, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        mark = Path(self.folder, "running")
+        mark.touch(exist_ok=False)
+        time.sleep(0.2)
+        yield from batches
+        mark.unlink()
 
 
 @pytest.fixture(autouse=True)
@@ -120,18 +138,74 @@ def test_in_a_worker_the_code_of_tasks_finds_what_spark_tells_it(tmp_path: Path)
     assert task_gpu_address() is None
 
 
-def test_an_archive_of_another_machine_is_fetched_once_per_process(tmp_path: Path) -> None:
+@pytest.fixture
+def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Where processes keep archives: nothing but theirs lies there."""
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    yield folder
+    worker_context._remove_kept()
+
+
+def test_an_archive_of_another_machine_is_fetched_once_per_process_whatever_the_run(kept: Path) -> None:
     fetched = []
 
     def fetch() -> bytes:
         fetched.append(1)
         return b"zip"
 
-    archive = ModelArchive(str(tmp_path / "elsewhere" / "model.zip"), fetch)
-    for number in range(2):
+    for number in range(2):  # each run has a folder of its own on the driver
+        place = str(kept / f"run-{number}" / "model.zip")
+        archive = ModelArchive(place, lambda: keep_archive("model.zip", fetch))
         enter_task(TaskPlace(number, 1, has_gpu=False), (archive,))
         assert Path(SparkFiles.getRootDirectory(), "model.zip").read_bytes() == b"zip"
     assert len(fetched) == 1
+
+
+def test_a_process_keeps_the_archive_of_one_model(kept: Path) -> None:
+    first = keep_archive("first.zip", lambda: b"1")
+    assert keep_archive("second.zip", lambda: b"2").read_bytes() == b"2"
+    assert not first.parent.exists()
+    assert len([*kept.iterdir()]) == 1
+
+
+def test_what_a_killed_worker_has_left_the_next_one_removes(kept: Path) -> None:
+    code = f"""
+import os, signal, tempfile
+tempfile.tempdir = {str(kept)!r}
+from sparkscore.engines.worker_context import keep_archive
+print(keep_archive("model.zip", lambda: b"zip"), flush=True)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    left = Path(done.stdout.strip())
+    assert left.exists()
+    mine = keep_archive("other.zip", lambda: b"zip")
+    assert not left.exists()
+    running = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert Path(running.stdout.strip()).exists()
+    assert mine.exists()  # it is in use: by this process
+
+
+def test_a_process_runs_one_task_at_a_time_whatever_its_threads(tmp_path: Path) -> None:
+    envelope = seal_task(Overlap(str(tmp_path)), (), cores=1)
+    with ThreadPoolExecutor(2) as pool:
+        results = [*pool.map(lambda _: envelope.run(0, parts(b"one")), range(2))]
+    assert [open_result(one) for one in results] == [[b"one"], [b"one"]]
+
+
+def test_a_package_that_workers_lack_is_told_as_theirs() -> None:
+    found = engine_error("ray::_StageActor() ...\nModuleNotFoundError: No module named 'pyspark'")
+    assert isinstance(found, ConfigError)
+    assert found.found == "a worker has no module pyspark"
+    assert isinstance(engine_error("No module named 'lightgbm'"), EngineTaskError)
+
+
+def test_what_leaves_a_worker_holds_no_secret() -> None:
+    with pytest.raises(RuntimeError) as raised:
+        run(Task(OSError("https://me:s3cret-Passw0rd@store/model")))
+    assert "s3cret-Passw0rd" not in str(raised.value)
 
 
 def test_what_a_worker_imports_to_run_a_task_holds_no_settings() -> None:

@@ -1,5 +1,6 @@
 """`doctor` over a whole job: what is in order, and one thing wrong at a time."""
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 
 from sparkscore.errors import UnsupportedSession
+from sparkscore.pipelines.diagnosis.engine_checks import check_engine
 from sparkscore.pipelines.doctor import diagnose
 from sparkscore.records.diagnosis_records import Diagnosis, EnvironmentCheck
 from sparkscore.settings import Settings
@@ -74,6 +76,42 @@ def test_one_thing_that_is_wrong_is_one_failure_with_its_cure(
     assert told in found[failed].found
     assert found[failed].cure != ""
     assert "s3cret-Passw0rd" not in Diagnosis("j", tuple(found.values())).to_json()
+
+
+def test_a_registry_that_was_not_asked_is_not_told_to_be_in_order(job: World) -> None:
+    found = check(job, job.settings(model={"uri": "models:/late/1"}))
+    assert (found["registry"].status, found["model"].status) == ("skip", "ok")
+    assert "names its version" in found["registry"].found
+
+
+class TestEngine:
+    def test_of_spark_nothing_is_said(self, job: World) -> None:
+        assert check_engine(job.settings()) == []
+
+    @pytest.mark.parametrize("package", ["ray", "dask"])
+    def test_a_package_that_is_missing_is_a_failure_with_its_extra(
+        self, job: World, package: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(sys.modules, package, None)
+        monkeypatch.setitem(sys.modules, "distributed", None)
+        (found,) = check_engine(job.settings(scoring={"engine": package}))
+        assert (found.name, found.status) == ("engine", "fail")
+        assert f'pip install "sparkscore[{package}]"' in found.cure
+
+    def test_a_cluster_that_does_not_answer_is_a_failure_of_the_whole(
+        self, job: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        pytest.importorskip("distributed", reason="the extra dask is not installed: ci/integration.sh engines has it")
+        monkeypatch.setattr("sparkscore.engines.dask_connection._CONNECT_TIMEOUT_S", 1)
+        there = {"scoring": {"engine": "dask"}, "engine": {"address": "tcp://127.0.0.1:1"}}
+        found = check(job, job.settings(**there))
+        assert failures(found) == ["engine"]
+        assert "start it (dask scheduler)" in found["engine"].cure
+
+    def test_without_an_address_it_starts_with_the_run(self, job: World) -> None:
+        pytest.importorskip("distributed", reason="the extra dask is not installed: ci/integration.sh engines has it")
+        (found,) = check_engine(job.settings(scoring={"engine": "dask"}))
+        assert (found.status, "starts on this machine with the run" in found.found) == ("ok", True)
 
 
 def test_a_home_that_is_a_file_fails(job: World, tmp_path: Path) -> None:

@@ -71,6 +71,12 @@ def test_a_stage_that_only_spark_can_write_is_refused(
         ({"engine": {"workers": 2}}, "engine.workers has no effect with scoring.engine spark"),
         ({"scoring": {"engine": "dask"}, "engine": {"worker_gpus": 1}}, "use scoring.engine ray"),
         ({"scoring": {"engine": "ray"}, "engine": {"address": "ray://head:10001"}}, "expected host:port"),
+        ({"scoring": {"engine": "ray"}, "engine": {"address": "http://head:8265"}}, "expected auto or host:port"),
+        ({"scoring": {"engine": "ray"}, "engine": {"address": "local"}}, "expected auto or host:port"),
+        ({"scoring": {"engine": "dask"}, "engine": {"address": "tcp://head"}}, "expected tcp://host:port"),
+        ({"scoring": {"engine": "dask"}, "engine": {"address": "tcp://me:pass@head:8786"}}, "expected tcp://host:port"),
+        ({"scoring": {"engine": "ray"}, "engine": {"worker_gpus": 1.5}}, "whole GPUs, or a share of one"),
+        ({"scoring": {"engine": "ray"}, "engine": {"worker_cpus": float("inf")}}, "less than or equal to 10000"),
         ({"scoring": {"engine": "flink"}}, "'spark', 'ray' or 'dask'"),
     ],
 )

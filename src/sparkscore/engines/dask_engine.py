@@ -1,9 +1,10 @@
 """Dask runs the tasks: a partition each, by `map_partitions`, on workers of one thread."""
 
-import logging
 import time
+import uuid
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import CancelledError
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,16 +12,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_results, seal_task
+from sparkscore.engines.dask_connection import DASK_TRIES, join_dask_cluster, start_dask_cluster
+from sparkscore.engines.dask_upload import build_archive_upload
+from sparkscore.engines.task_envelope import (
+    TaskEnvelope,
+    TaskResult,
+    encode_parts,
+    engine_error,
+    open_results,
+    seal_task,
+)
 from sparkscore.engines.worker_context import ModelArchive
-from sparkscore.errors import ConfigError, EngineTaskError, PredictError, TemporaryError
+from sparkscore.errors import PredictError, TemporaryError
 from sparkscore.records import EngineOptions, StageTask
 
-_TRIES = 4
-"""Of a task, as Spark has it (spark.task.maxFailures)."""
 _TICK_S = 0.5
 _NO_WORKERS_S = 120.0
-_CONNECT_TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,25 +47,52 @@ class DaskEngine:
         """
         import dask
         import dask.bag
-        from distributed import wait
 
         envelope = dask.delayed(seal_task(task, self.archives, cores=1), pure=False, traverse=False)
         bag = dask.bag.from_sequence([*enumerate(map(encode_parts, parts))], npartitions=len(parts))
         scored = bag.map_partitions(_run_partition, envelope)
-        futures = self.client.compute(scored.to_delayed(), retries=_TRIES - 1)
+        futures = self.client.compute(scored.to_delayed(), retries=DASK_TRIES - 1)
         pending, alive_s = set(futures), time.monotonic()
         try:
             while pending:
-                alive_s = _require_workers(self.client, alive_s)
-                try:
-                    with self.client.as_current():  # it is nobody's default
-                        done = wait(pending, timeout=_TICK_S, return_when="FIRST_COMPLETED").done
-                except TimeoutError:
-                    done = set()
+                with _name_lost_scheduler(self.client):
+                    alive_s = _require_workers(self.client, alive_s)
+                    done = self._await_some(pending)
                 pending -= done
                 yield from open_results(result for future in done for result in _take_results(future))
         finally:
-            self.client.cancel([*pending])
+            with suppress(OSError):  # of a scheduler that is gone: nothing of it runs
+                self.client.cancel([*pending])
+
+    def _await_some(self, pending: set[Any]) -> set[Any]:
+        from distributed import wait
+
+        try:
+            with self.client.as_current():  # it is nobody's default
+                done: set[Any] = wait(pending, timeout=_TICK_S, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            return set()
+        return done
+
+
+@contextmanager
+def _name_lost_scheduler(client: Any) -> Iterator[None]:
+    """Raises:  TemporaryError where the scheduler does not answer any more."""
+    try:
+        yield
+        if client.status not in ("running", "connecting"):
+            raise OSError(f"the client is {client.status}")
+    except (OSError, CancelledError) as error:
+        raise _lost_scheduler_error(error) from error
+
+
+def _lost_scheduler_error(error: BaseException) -> TemporaryError:
+    told = str(error).partition("\n")[0]
+    return TemporaryError(
+        f"the scheduler of Dask does not answer any more: {told:.200}",
+        "a scheduler that runs as long as the run lasts",
+        "see its log, and run it again: it continues from the chunks that were kept",
+    )
 
 
 def _require_workers(client: Any, alive_s: float) -> float:
@@ -87,6 +121,8 @@ def _take_results(future: Any) -> list[TaskResult | Exception]:
     """What the task of a future has told, or the error that it has ended with."""
     from distributed import KilledWorker
 
+    if future.status in ("cancelled", "lost"):  # of a scheduler that was started again
+        return [_lost_scheduler_error(CancelledError("it has forgotten a task"))]
     error: Exception | None = future.exception()
     if error is None:
         return list(future.result())
@@ -98,7 +134,7 @@ def _take_results(future: Any) -> list[TaskResult | Exception]:
                 "see the workers' logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
             )
         ]
-    return [EngineTaskError(str(error))]
+    return [engine_error(f"{error.__cause__ or ''}\n{error}")]
 
 
 @contextmanager
@@ -106,75 +142,35 @@ def open_dask_engine(options: EngineOptions, archives: Sequence[Path]) -> Iterat
     """Dask at an address, or on this machine as long as the block lasts.
 
     Runs on: driver.
-    Raises:  ModuleNotFoundError without the extra dask; ConfigError for workers that run tasks in several threads, or
-             in this process; TemporaryError where nobody answers at the address.
+    Raises:  ModuleNotFoundError without the extra dask; ConfigError for workers that run tasks in several threads, in
+             this process, or with other code; TemporaryError where nobody answers at the address.
     """
-    with _connect_client(options) as client:
-        workers = client.scheduler_info(n_workers=-1)["workers"]
-        _check_workers(workers)
-        slots = min(len(workers), options.workers or len(workers))
+    with ExitStack() as stack:
         shipped = tuple(ModelArchive(str(path)) for path in archives)
-        if options.address is not None:
-            for path in archives:
-                client.upload_file(str(path), load=False)
-            shipped = tuple(ModelArchive(str(path), partial(_read_uploaded, path.name)) for path in archives)
-        yield DaskEngine(client, shipped, slots)
+        if options.address is None:
+            client = start_dask_cluster(options, stack)
+        else:
+            client = stack.enter_context(join_dask_cluster(options.address))
+            shipped = stack.enter_context(_upload_archives(client, archives))
+        workers = len(client.scheduler_info(n_workers=-1)["workers"])
+        yield DaskEngine(client, shipped, min(workers, options.workers or workers))
 
 
 @contextmanager
-def _connect_client(options: EngineOptions) -> Iterator[Any]:
-    import dask
-    from distributed import Client, LocalCluster
-
-    if options.address is not None:
-        try:
-            client = Client(options.address, timeout=_CONNECT_TIMEOUT_S, set_as_default=False)
-        except (OSError, TimeoutError, ValueError) as error:
-            raise TemporaryError(
-                f"no scheduler of Dask answers at {options.address}",
-                "engine.address of a running scheduler",
-                "start it (dask scheduler), correct the address, or leave engine.address out for one on this machine",
-            ) from error
-        with client:
-            yield client
-        return
-    with (
-        dask.config.set({"distributed.scheduler.allowed-failures": _TRIES - 1}),
-        LocalCluster(
-            n_workers=options.workers or options.cores,
-            threads_per_worker=1,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address=None,
-            silence_logs=logging.ERROR,  # a worker that ends is told by what becomes of its task
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
-        client.wait_for_workers(options.workers or options.cores)
-        yield client
+def _upload_archives(client: Any, archives: Sequence[Path]) -> Iterator[tuple[ModelArchive, ...]]:
+    """The archives on all workers, for the block."""
+    name = f"sparkscore-{uuid.uuid4().hex}"
+    contents = {path.name: path.read_bytes() for path in archives}
+    client.register_plugin(build_archive_upload(name, contents), name=name)
+    try:
+        yield tuple(ModelArchive(str(path), partial(_find_uploaded, name, path.name)) for path in archives)
+    finally:
+        with suppress(OSError, ValueError):  # of a scheduler that is gone, or was started again
+            client.unregister_worker_plugin(name)
 
 
-def _check_workers(workers: dict[str, Any]) -> None:
-    """What a task is, is told by globals of its process."""
-    if not workers:
-        raise TemporaryError("the cluster of Dask has no workers", "one at least", "start some: dask worker")
-    if any(address.startswith("inproc://") for address in workers):
-        raise ConfigError(
-            "the workers of Dask are threads of this process",
-            "workers that are processes of their own, with one thread each",
-            "start the cluster with processes=True, or leave engine.address out",
-        )
-    most = max(int(one["nthreads"]) for one in workers.values())
-    if most > 1:
-        raise ConfigError(
-            f"a worker of Dask runs {most} tasks at once, in threads",
-            "workers with one thread each: a model is resident in a process, and has it to itself",
-            "start them with more processes instead: dask worker --nworkers N --nthreads 1",
-        )
-
-
-def _read_uploaded(name: str) -> bytes:
+def _find_uploaded(folder: str, name: str) -> Path:
     """Runs on: a worker of Dask."""
     from distributed import get_worker
 
-    return Path(get_worker().local_directory, name).read_bytes()
+    return Path(get_worker().local_directory, folder, name)

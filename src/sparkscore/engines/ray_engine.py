@@ -1,29 +1,34 @@
 """Ray Data runs the tasks: `map_batches` with a pool of actors, each of which has the model."""
 
-import logging
-import os
+import inspect
 import warnings
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import pyarrow as pa
 
+from sparkscore.engines.ray_connection import SHARED_RAY
 from sparkscore.engines.result_thread import ResultThread
-from sparkscore.engines.task_envelope import TaskEnvelope, TaskResult, encode_parts, open_results, seal_task
-from sparkscore.engines.worker_context import ModelArchive
-from sparkscore.errors import ConfigError, EngineTaskError, PredictError, TemporaryError
+from sparkscore.engines.task_envelope import (
+    TaskEnvelope,
+    TaskResult,
+    encode_parts,
+    engine_error,
+    open_results,
+    seal_task,
+)
+from sparkscore.engines.worker_context import ModelArchive, keep_archive
+from sparkscore.errors import ConfigError, PredictError
 from sparkscore.records import EngineOptions, StageTask
 
 _TRIES = 4
 """Of a task, as Spark has it (spark.task.maxFailures)."""
 _STOP_TIMEOUT_S = 60.0
-_OBJECT_STORE_BYTES = 256 << 20
-"""On this machine: reports are small, and the model's files are read where they are."""
+_SHOWN_NODES = 8
 _RESULT_SCHEMA = pa.schema([("reports", pa.list_(pa.binary())), ("failure", pa.string()), ("refusal", pa.string())])
 
 
@@ -60,9 +65,11 @@ class RayEngine:
         envelope = seal_task(
             task, self.archives, cores=max(1, int(options.worker_cpus)), has_gpu=options.worker_gpus > 0
         )
-        # one block per task: Ray gives an actor one after the other
-        tasks = ray.data.from_arrow(
-            [pa.table({"number": [number], "parts": [encode_parts(one)]}) for number, one in enumerate(parts)]
+        # one block per task: Ray gives an actor one after the other. `from_arrow` would let tasks look at the blocks,
+        # and wait for them here, without an end where all CPUs are busy
+        tasks = ray.data.from_items(
+            [{"number": number, "parts": encode_parts(one)} for number, one in enumerate(parts)],
+            override_num_blocks=len(parts),
         )
         tasks.context.actor_task_retry_on_errors = True
         tasks.context.enable_progress_bars = False
@@ -96,7 +103,7 @@ class _StageActor:
 def _iterate_results(dataset: Any) -> Iterator[TaskResult]:
     """Runs on: driver, in a thread.
 
-    Raises:  PredictError, EngineTaskError.
+    Raises:  PredictError, EngineTaskError, ConfigError.
     """
     from ray.exceptions import ActorDiedError, RayActorError, WorkerCrashedError
 
@@ -111,14 +118,16 @@ def _iterate_results(dataset: Any) -> Iterator[TaskResult]:
             "see Ray's logs; use smaller batches (scoring.batch_rows), or model.residency: executor",
         ) from error
     except Exception as error:
-        raise EngineTaskError(str(error)) from error
+        raise engine_error(str(error)) from error
 
 
 def _stop_dataset(dataset: Any) -> None:
     """End the dataset's actors. Those that have not started yet end with this process, or with Ray."""
     executor = getattr(dataset, "_current_executor", None)
     if executor is not None:
-        executor.shutdown(force=True)
+        with suppress(Exception):  # the error that is on its way says why they are to end
+            takes_force = "force" in inspect.signature(executor.shutdown).parameters  # not before 2.47
+            executor.shutdown(**({"force": True} if takes_force else {}))
 
 
 @contextmanager
@@ -126,87 +135,49 @@ def open_ray_engine(options: EngineOptions, archives: Sequence[Path]) -> Iterato
     """Ray at an address, or as this process has it, or on this machine as long as the block lasts.
 
     Runs on: driver.
-    Raises:  ModuleNotFoundError without the extra ray; ConfigError for more than the cluster has; TemporaryError where
-             nobody answers at the address.
+    Raises:  ModuleNotFoundError without the extra ray; ConfigError for more than the cluster has, and where this
+             process has another cluster; TemporaryError where nobody answers at the address.
     """
-    with _SHARED.connect(options) as is_own:
+    with SHARED_RAY.connect(options) as is_own:
         import ray
 
-        slots = _count_slots(options, ray.cluster_resources())
+        slots = _count_slots(options, [node["Resources"] for node in ray.nodes() if node["Alive"]])
         shipped = tuple(ModelArchive(str(path)) for path in archives)
         if not is_own:
-            shipped = tuple(ModelArchive(str(path), partial(ray.get, ray.put(path.read_bytes()))) for path in archives)
+            shipped = tuple(
+                ModelArchive(str(path), partial(_bring_stored_archive, path.name, ray.put(path.read_bytes())))
+                for path in archives
+            )
         yield RayEngine(options, shipped, slots, is_own)
 
 
-def _count_slots(options: EngineOptions, offered: dict[str, float]) -> int:
-    """How many actors run at once."""
-    fitting = int(offered.get("CPU", 0) // options.worker_cpus)
-    if options.worker_gpus:
-        fitting = min(fitting, int(offered.get("GPU", 0) / options.worker_gpus))
+def _bring_stored_archive(name: str, stored: Any) -> Path:
+    """Runs on: an actor of Ray."""
+    import ray
+
+    return keep_archive(name, partial(ray.get, stored))
+
+
+def _count_slots(options: EngineOptions, nodes: Sequence[Mapping[str, float]]) -> int:
+    """How many actors run at once, by what each node of the cluster has: an actor is on one of them."""
+    fitting = sum(_count_fitting_actors(options, node) for node in nodes)
     slots = options.workers or fitting
     if not 0 < slots <= fitting:
-        gpus = f", {offered.get('GPU', 0):g} GPUs" if options.worker_gpus else ""
         raise ConfigError(
             f"{max(slots, 1)} actors of {options.worker_cpus:g} CPUs and {options.worker_gpus:g} GPUs do not fit the"
-            f" cluster of Ray: {offered.get('CPU', 0):g} CPUs{gpus}",
+            f" cluster of Ray: {_describe_nodes(nodes)}",
             "actors that all have a place",
             "ask for less (engine.workers, engine.worker_cpus, engine.worker_gpus), or for a larger cluster",
         )
     return slots
 
 
-class _SharedRay:
-    """Ray belongs to a process: runs that share it at the same time end it together."""
-
-    def __init__(self) -> None:
-        self._lock, self._users, self._is_own = Lock(), 0, False
-
-    @contextmanager
-    def connect(self, options: EngineOptions) -> Iterator[bool]:
-        """Ray for a block; whether it was started for it, on this machine."""
-        import ray
-
-        with self._lock:
-            if not ray.is_initialized():
-                _start_ray(options)
-                self._is_own = True
-            elif not self._users:
-                self._is_own = False
-            self._users += 1
-        try:
-            yield self._is_own and options.address is None
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users and self._is_own:
-                    ray.shutdown()
+def _count_fitting_actors(options: EngineOptions, node: Mapping[str, float]) -> int:
+    wanted = {"CPU": options.worker_cpus, "GPU": options.worker_gpus}
+    return min(int(node.get(name, 0) / amount + 1e-6) for name, amount in wanted.items() if amount)
 
 
-_SHARED = _SharedRay()
-
-
-def _start_ray(options: EngineOptions) -> None:
-    import ray
-
-    quiet: dict[str, Any] = {"log_to_driver": False, "configure_logging": True, "logging_level": logging.ERROR}
-    if options.address is not None:
-        try:
-            ray.init(options.address, **quiet)
-        except ConnectionError as error:
-            raise TemporaryError(
-                f"no cluster of Ray answers at {options.address}",
-                "engine.address of a running cluster",
-                "start it (ray start --head), correct the address, or leave engine.address out for one on this machine",
-            ) from error
-    else:
-        os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        workers = options.workers or options.cores
-        ray.init(
-            address="local",
-            num_cpus=max(1, round(workers * options.worker_cpus + 0.49)),
-            include_dashboard=False,
-            object_store_memory=_OBJECT_STORE_BYTES,
-            **quiet,
-        )
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+def _describe_nodes(nodes: Sequence[Mapping[str, float]]) -> str:
+    shown = [f"{node.get('CPU', 0):g} CPUs and {node.get('GPU', 0):g} GPUs" for node in nodes[:_SHOWN_NODES]]
+    more = [f"{len(nodes) - _SHOWN_NODES} more nodes"] if len(nodes) > _SHOWN_NODES else []
+    return "; ".join([*shown, *more]) or "no node"

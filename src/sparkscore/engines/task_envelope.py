@@ -1,11 +1,13 @@
 """A task on its way to a worker of another engine, and what comes back of it."""
 
 import pickle
+import re
 import sys
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from threading import Lock
 from typing import Any, NamedTuple
 
 import pyarrow as pa
@@ -13,8 +15,15 @@ import pyarrow as pa
 from sparkscore.engines.worker_context import ModelArchive, TaskPlace, enter_task
 from sparkscore.errors import ConfigError, EngineTaskError, SparkscoreError
 from sparkscore.records import StageTask
+from sparkscore.redaction.exception_redaction import redact_exception
 
 _RELEASE = str(import_module("sparkscore").__version__)  # by name: its lazy imports are those of all layers
+OWN_CODE = (_RELEASE, sys.version_info[:2])
+"""The versions of the suite and of Python in this process."""
+_MISSING_MODULE = re.compile(r"No module named '?((?:sparkscore|pyspark|pyarrow|pandas|numpy)[\w.]*)")
+"""What every worker has to have: a package that the model lacks is told by an error of the suite."""
+_ONE_TASK = Lock()
+"""What a task is, is told by globals of its process; workers that were added later may have several threads."""
 
 
 class TaskResult(NamedTuple):
@@ -44,27 +53,49 @@ class TaskEnvelope:
         Runs on: a worker of the engine.
         Raises:  RuntimeError with the traceback of what may go well when it is tried again: the engine does that.
         """
-        refusal = self._find_refusal()
+        refusal = _find_other_code(self.release, self.python)
         if refusal is not None:
             return TaskResult(refusal=refusal)
         try:
-            enter_task(TaskPlace(number, self.cores, self.has_gpu), self.archives)
-            task: StageTask = pickle.loads(self.content)  # noqa: S301  the driver's own
-            rows = [row for batch in task(iter(_decode_parts(parts))) for row in batch.column(0).to_pylist()]
+            with _ONE_TASK:
+                enter_task(TaskPlace(number, self.cores, self.has_gpu), self.archives)
+                task: StageTask = pickle.loads(self.content)  # noqa: S301  the driver's own
+                rows = [row for batch in task(iter(_decode_parts(parts))) for row in batch.column(0).to_pylist()]
         except SparkscoreError as error:
             return TaskResult(failure=_format_error(error))
         except Exception as error:  # noqa: BLE001  whatever it is, it leaves as text
-            raise RuntimeError(_format_error(error)) from None
+            raise RuntimeError(_format_error(error)) from None  # engines log it
         return TaskResult(tuple(row for row in rows if row is not None))
 
-    def _find_refusal(self) -> str | None:
-        """Tasks are pickled code: both sides have to have the same."""
-        if self.release != _RELEASE:
-            return f"a worker has sparkscore {_RELEASE}, and the driver {self.release}"
-        here = sys.version_info[:2]
-        if self.python != here:
-            return f"a worker runs Python {here[0]}.{here[1]}, and the driver {self.python[0]}.{self.python[1]}"
-        return None
+
+def require_same_code(release: str, python: tuple[int, int]) -> None:
+    """Refuse to run tasks of a driver with another version of the suite or of Python: those of `OWN_CODE` there.
+
+    Runs on: a process of the engine.
+    Raises:  ValueError with what differs.
+    """
+    refusal = _find_other_code(release, python)
+    if refusal is not None:
+        raise ValueError(refusal)
+
+
+def report_nothing(parts: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """A task that does nothing: whether it ends well says whether tasks can run.
+
+    Runs on: a worker of the engine.
+    """
+    del parts
+    yield from ()
+
+
+def _find_other_code(release: str, python: tuple[int, int]) -> str | None:
+    """Tasks are pickled code: both sides have to have the same."""
+    if release != _RELEASE:
+        return f"a worker has sparkscore {_RELEASE}, and the driver {release}"
+    here = sys.version_info[:2]
+    if python != here:
+        return f"a worker runs Python {here[0]}.{here[1]}, and the driver {python[0]}.{python[1]}"
+    return None
 
 
 def seal_task(task: StageTask, archives: Sequence[ModelArchive], *, cores: int, has_gpu: bool = False) -> TaskEnvelope:
@@ -93,14 +124,27 @@ def open_result(result: TaskResult | Exception) -> list[bytes]:
     if isinstance(result, Exception):
         raise result
     if result.refusal is not None:
-        raise ConfigError(
-            result.refusal,
-            "workers with the driver's Python and packages",
-            "start the workers from the same environment as the driver",
-        )
+        raise _unlike_driver_error(result.refusal)
     if result.failure is not None:
         raise EngineTaskError(result.failure)
     return list(result.reports)
+
+
+def engine_error(text: str) -> ConfigError | EngineTaskError:
+    """What an engine says of a task that it could not run.
+
+    Runs on: driver.
+    """
+    missing = _MISSING_MODULE.search(text)
+    return EngineTaskError(text) if missing is None else _unlike_driver_error(f"a worker has no module {missing[1]}")
+
+
+def _unlike_driver_error(found: str) -> ConfigError:
+    return ConfigError(
+        found,
+        "workers with the driver's Python and packages",
+        "start the engine's processes, its scheduler too, from the same environment as the driver",
+    )
 
 
 def open_results(results: Iterable[TaskResult | Exception]) -> Iterator[list[bytes]]:
@@ -126,4 +170,6 @@ def _decode_parts(parts: bytes) -> list[pa.RecordBatch]:
 
 
 def _format_error(error: BaseException) -> str:
+    """Its traceback, without secrets."""
+    redact_exception(error)
     return "".join(traceback.format_exception(error))

@@ -48,9 +48,12 @@ def diagnose(settings: Settings | None, start: "Callable[[], SparkSession] | Non
     if settings is not None and about_spark[1].status == "fail" and spark is None:
         checks.append(EnvironmentCheck("registry and storage", "skip", "not tried without PySpark"))
     elif settings is not None:
+        from sparkscore.pipelines.diagnosis.engine_checks import check_engine
+
         found = check_model(settings)
         checks += found.checks
         checks += _check_storage(spark, settings)
+        checks += check_engine(settings)
     checks += _examine_executors(spark, settings, found)
     return Diagnosis(None if settings is None else settings.job, tuple(checks))
 

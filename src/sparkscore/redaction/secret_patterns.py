@@ -50,13 +50,14 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str], str], ...] = (
         re.compile(r"(?i)(\b(?:sig|sas)=|[?&](?:x-amz-)?signature=)[^\s&\"']+"),
         rf"\g<1>{MASK}",
     ),
-    # tokens by their first letters: AWS, GitHub, Slack, Databricks, JSON web tokens
+    # tokens by their first letters: AWS, GitHub, Slack, Databricks, Google, JSON web tokens
     (("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"), MASK),
     (
         ("gh", "xox", "dapi"),
         re.compile(r"\b(?:gh[pousr]_\w{20,}|github_pat_\w{20,}|xox[a-z]-[\w-]{10,}|dapi[0-9a-f]{32}(?:-\d)?)"),
         MASK,
     ),
+    (("ya29.",), re.compile(r"\bya29\.[\w-]{10,}(?:\.[\w-]+)*"), MASK),
     (("eyj",), re.compile(r"\beyJ[\w-]{8,2000}\.[\w-]{8,4000}\.[\w-]*"), MASK),
 )
 """Words, one of which is in each text of the shape (to look for words is quicker), the shape, what replaces it."""

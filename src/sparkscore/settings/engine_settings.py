@@ -1,5 +1,6 @@
 """Settings of another engine that runs the tasks of `score`, chosen by `scoring.engine`."""
 
+import re
 from typing import Literal
 
 from pydantic import Field, field_validator
@@ -7,6 +8,14 @@ from pydantic import Field, field_validator
 from sparkscore.settings.frozen_settings import FrozenSettings, list_changed_settings
 
 EngineName = Literal["spark", "ray", "dask"]
+
+_HOST_AND_PORT = r"(?:[\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}"
+_ADDRESSES = {
+    "ray": (re.compile(rf"auto|{_HOST_AND_PORT}"), "auto or host:port"),
+    "dask": (re.compile(rf"(?:[a-z]+://)?{_HOST_AND_PORT}"), "tcp://host:port"),
+}
+_LEAST_SHARE = 0.0001
+"""Ray counts in ten-thousandths."""
 
 
 class EngineSettings(FrozenSettings):
@@ -25,11 +34,24 @@ class EngineSettings(FrozenSettings):
         " for, on this machine as many as Spark has cores",
     )
     worker_cpus: float | None = Field(
-        default=None, gt=0, description="CPUs that each actor of Ray asks for; default: 1"
+        default=None,
+        ge=_LEAST_SHARE,
+        le=10_000,
+        description="CPUs that each actor of Ray asks for; default: 1",
     )
     worker_gpus: float | None = Field(
-        default=None, gt=0, description="GPUs that each actor of Ray asks for, a share of one too; default: none"
+        default=None,
+        ge=_LEAST_SHARE,
+        le=10_000,
+        description="GPUs that each actor of Ray asks for: a whole number, or a share of one; default: none",
     )
+
+    @field_validator("worker_gpus")
+    @classmethod
+    def _refuse_parts_of_several(cls, gpus: float | None) -> float | None:
+        if gpus is not None and gpus > 1 and gpus != int(gpus):
+            raise ValueError("Ray gives an actor whole GPUs, or a share of one")
+        return gpus
 
     @field_validator("address")
     @classmethod
@@ -47,6 +69,10 @@ def find_engine_problem(engine: EngineName, options: EngineSettings) -> str | No
     given = list_changed_settings(options)
     if engine == "spark" and given:
         return f"engine.{given[0]} has no effect with scoring.engine spark; expected ray or dask, or no section engine"
+    if engine in _ADDRESSES and options.address is not None:
+        form, expected = _ADDRESSES[engine]
+        if not form.fullmatch(options.address):
+            return f"engine.address is no address for scoring.engine {engine}; expected {expected}"
     idle = [name for name in given if name in ("worker_cpus", "worker_gpus")]
     if engine == "dask" and idle:
         return (

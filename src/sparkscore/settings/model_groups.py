@@ -51,6 +51,12 @@ def _find_template_problems(template: str, by: Sequence[str], groups: GroupTable
             f"model.uri {template} names one model for all groups; expected a template:"
             f" models:/forecast-{{{by[0]}}}@champion"
         )
+    elif template.startswith("vertex://"):
+        yield (
+            f"model.uri {template} names models of Vertex AI, and model.by takes those of MLflow's registry alone;"
+            f" expected models:/<name>@<alias> with columns of the group in braces, or a job for each model, with its"
+            " rows in source.where"
+        )
     elif not _REGISTERED_TEMPLATE.fullmatch(_PLACEHOLDER.sub("1", template)) and (groups is None or rest):
         yield (
             f"model.uri {template} names no registered models; expected models:/<name>@<alias> or"

@@ -3,7 +3,10 @@
 import base64
 import json
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -11,7 +14,14 @@ from pathlib import Path
 import mlflow
 import pytest
 
-from sparkscore.errors import AccessDenied, ConfigError, ModelNotFound, RegistryUnreachable
+from sparkscore.errors import (
+    AccessDenied,
+    ConfigError,
+    ModelError,
+    ModelNotFound,
+    RegistryUnreachable,
+    SparkscoreError,
+)
 from sparkscore.model.registry.model_resolution import look_up_model_version, resolve_model
 from sparkscore.records import PinnedModel
 from sparkscore.redaction.secret_patterns import redact_secrets
@@ -136,6 +146,131 @@ def test_a_certificate_of_ones_own_is_trusted_where_mlflow_is_told_so(
         assert "MLFLOW_TRACKING_SERVER_CERT_PATH" in told.value.do
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(own))
         assert resolve(address, tmp_path / "copies").version == "1"
+
+
+def test_a_password_does_not_follow_a_redirect_to_another_server(
+    port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_USERNAME", "scorer")
+    monkeypatch.setenv("MLFLOW_TRACKING_PASSWORD", PASSWORD)
+    other = Gate(port)
+    with other.serve() as elsewhere, Redirecting(port, target=elsewhere).serve() as address:
+        resolve(address, tmp_path / "copies")
+    assert other.asked != []
+    assert {given for _, _, given in other.asked} == {""}
+
+
+def test_an_answer_that_comes_drop_by_drop_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sparkscore.model.registry.mlflow_client._LONGEST_ANSWER_S", 0.5)
+    dripping = Dripping(0)
+    with dripping.serve() as address, pytest.raises(RegistryUnreachable, match="no whole answer for the model line"):
+        look_up_model_version(URI, address)
+    dripping.ended.set()
+
+
+@pytest.mark.parametrize("path", ["../../outside", "/outside", "a/../../outside", "..%2f..%2foutside", "..\\outside"])
+def test_names_of_files_that_lead_out_of_the_copy_write_nothing_there(path: str, port: int, tmp_path: Path) -> None:
+    with Hostile(port, path=path).serve() as address, pytest.raises(SparkscoreError):
+        resolve(address, tmp_path / "home" / "copies")
+    assert [one.name for one in tmp_path.rglob("*outside*")] == []
+    assert [*(tmp_path / "home" / "copies").glob("*")] == []
+
+
+@dataclass
+class Redirecting(Gate):
+    """Sends whoever asks to another server."""
+
+    target: str = ""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        self.asked.append((request.command, request.path, request.headers.get("Authorization", "")))
+        send_answer(request, 302, b"", {"Location": f"{self.target}{request.path}"})
+
+
+@dataclass
+class Dripping(Gate):
+    """Answers a byte now and then, for as long as somebody listens."""
+
+    ended: threading.Event = field(default_factory=threading.Event)
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        request.send_response(200)
+        request.send_header("Content-Length", "1000000")
+        request.end_headers()
+        with suppress(OSError):
+            while not self.ended.wait(0.1):
+                request.wfile.write(b" ")
+
+
+@dataclass
+class Hostile(Gate):
+    """Lists a file of a name of its own among those of a model."""
+
+    path: str = ""
+
+    def answer(self, request: BaseHTTPRequestHandler) -> None:
+        """Answer one request."""
+        if "/mlflow-artifacts/artifacts" not in request.path:
+            super().answer(request)
+        elif "path=" in request.path:
+            told = {"files": [{"path": "MLmodel", "file_size": 5}, {"path": self.path, "file_size": 5}]}
+            send_answer(request, 200, json.dumps(told).encode(), {"Content-Type": "application/json"})
+        else:
+            send_answer(request, 200, b"bytes", {})
+
+
+@pytest.mark.parametrize(
+    ("address", "error", "told"),
+    [
+        ("postgresql+psycopg2://me:s3cret-Passw0rd@127.0.0.1:1/models", ConfigError, "pip install psycopg2-binary"),
+        ("http:/oops", ConfigError, "correct model.tracking_uri"),
+        ("http://127.0.0.1:port", ConfigError, "correct model.tracking_uri"),
+        ("databricks", AccessDenied, "DATABRICKS_HOST"),
+    ],
+)
+def test_what_is_wrong_on_this_side_is_no_matter_of_time(
+    address: str, error: type[SparkscoreError], told: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg2", None)
+    monkeypatch.setenv("DATABRICKS_CONFIG_FILE", str(tmp_path / "none"))
+    with pytest.raises(error) as raised:
+        look_up_model_version(URI, address)
+    assert raised.value.exit_code == 2
+    assert told in raised.value.do
+    assert "s3cret-Passw0rd" not in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["MLFLOW_TRACKING_SERVER_CERT_PATH", "MLFLOW_TRACKING_CLIENT_CERT_PATH"])
+def test_a_certificate_that_is_not_there_is_told_as_such(
+    name: str, port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, str(tmp_path / "no.pem"))
+    with pytest.raises(ConfigError, match="a certificate is not where") as raised:
+        look_up_model_version(URI, "https://127.0.0.1:9")
+    assert name in raised.value.do
+
+
+def test_a_registry_cannot_make_any_folder_of_the_driver_a_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shelf = Shelf(tmp_path / "shelf")
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys" / "id_ed25519").write_text("a key")
+    shelf.client.create_registered_model("line")
+    shelf.client.create_model_version("line", (tmp_path / "keys").as_uri())
+    monkeypatch.setattr("mlflow.artifacts.download_artifacts", None)  # nothing is copied
+    with pytest.raises(ModelError, match="no file MLmodel in"):
+        resolve_model(
+            "models:/line/1", tracking_uri=shelf.uri, runtime="auto", params={}, copies=str(tmp_path / "copies")
+        )
+
+
+@pytest.mark.parametrize("uri", ["models:/line/" + "9" * 5_000, "models:/li\nne@champion", "models:/line@cham\x1bpion"])
+def test_names_and_versions_that_no_registry_has_are_refused(uri: str) -> None:
+    with pytest.raises(ConfigError, match="no alias or version"):
+        look_up_model_version(uri, None)
 
 
 @dataclass

@@ -22,10 +22,13 @@ from sparkscore.errors import (
     SparkscoreError,
     TrustRefused,
 )
+from sparkscore.model.registry.alias_promotion import plan_alias_move
+from sparkscore.model.registry.group_uris import name_group_model
 from sparkscore.model.registry.model_resolution import look_up_model_version, resolve_model
 from sparkscore.model.registry.model_uri import ModelUri, parse_model_uri, pinned_model_uri
 from sparkscore.model.registry.vertex_registry import ENDPOINT_VARIABLE
 from sparkscore.records import PinnedModel, TrustPolicy
+from sparkscore.settings.model_groups import find_group_problem
 from tests.mlflow_servers import Gate, send_answer
 from tests.model.registry.test_model_resolution import LINE, SIGNED
 
@@ -77,6 +80,24 @@ def test_an_address_without_tls_is_refused_unless_it_is_loopback(monkeypatch: py
 def test_a_pinned_version_needs_no_question(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(ENDPOINT_VARIABLE, "http://127.0.0.1:9")
     assert look_up_model_version(f"{URI}@7", None) == "7"
+
+
+class TestWhatMlflowAloneHas:
+    def test_a_promotion_is_refused_with_what_to_do_instead(self) -> None:
+        with pytest.raises(ConfigError, match="--promote moves an alias of MLflow, and Vertex AI has") as told:
+            plan_alias_move(f"{URI}@champion", champion=(URI, "3"), challenger=(URI, "4"))
+        assert (told.value.exit_code, "move the alias in Vertex AI" in told.value.do) == (2, True)
+
+    def test_one_model_per_group_is_refused_with_what_to_do_instead(self) -> None:
+        uri = "vertex://projects/acme/locations/europe-west4/models/delay-{carrier}@champion"
+        problem = find_group_problem(uri, ["carrier"], None)
+        assert problem is not None
+        assert "model.by takes those of MLflow's registry alone" in problem
+        assert "or a job for each model" in problem
+
+    def test_a_group_that_a_table_sends_to_vertex_ai_has_no_model_in_words(self) -> None:
+        told = name_group_model("{model}", {"model": f"{URI}@champion"}, trusted=True)
+        assert told == "model name a model that is not registered in MLflow"
 
 
 @dataclass

@@ -1,12 +1,15 @@
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 
+from sparkscore.pipelines.diagnosis import clock_checks
 from sparkscore.pipelines.diagnosis.clock_checks import check_server_clock, judge_clock, measure_skew
 
 
@@ -50,6 +53,21 @@ def test_where_nobody_tells_the_time_nothing_is_said_of_it(address: str | None) 
 def test_a_server_without_a_date_too() -> None:
     with server_with_clock(None) as address:
         assert check_server_clock(address).status == "skip"
+
+
+def test_a_server_that_answers_drop_by_drop_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock_checks, "_LONGEST_S", 0.3)
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        assert check_server_clock(f"http://127.0.0.1:{server.getsockname()[1]}").status == "skip"
+
+
+def test_a_certificate_that_is_not_where_it_should_be_is_no_end_of_the_diagnosis(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "no.pem"))
+    assert check_server_clock("https://127.0.0.1:9").status == "skip"
 
 
 def test_a_clock_that_was_read_in_between_is_right() -> None:

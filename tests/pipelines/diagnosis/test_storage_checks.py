@@ -35,6 +35,12 @@ def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
     assert files_below(tmp_path) == ["file"]
 
 
+def test_folders_that_were_made_on_the_way_to_one_that_cannot_be_are_removed(tmp_path: Path) -> None:
+    (found,) = check_folder(None, "home", str(tmp_path / "a" / "b" / ("c" * 300)))
+    assert found.status == "fail"
+    assert files_below(tmp_path) == []
+
+
 def test_a_file_system_that_takes_no_files_is_told(tmp_path: Path) -> None:
     (found,) = check_folder(None, "home", "/proc/sparkscore")  # no user, and root neither, can write there
     assert found.status == "fail"

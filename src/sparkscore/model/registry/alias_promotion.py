@@ -31,7 +31,11 @@ def plan_alias_move(uri: str, *, champion: tuple[str, str], challenger: tuple[st
     Raises:  ConfigError where the URI names no alias, or the two are versions of different models.
     """
     named = parse_model_uri(uri)
-    require_mlflow_model(named, "a promotion")
+    require_mlflow_model(
+        named,
+        "--promote moves an alias of MLflow",
+        "leave out --promote, and move the alias in Vertex AI: the next run takes the version that it names",
+    )
     if not isinstance(named, ModelUri) or named.alias is None:
         raise ConfigError(
             f"model.uri {uri} names no alias", "models:/<name>@<alias>", "name the champion by an alias, which can move"

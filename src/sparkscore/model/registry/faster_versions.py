@@ -26,7 +26,9 @@ def log_measurements(
     """
     client = open_registry(tracking_uri).client
     return call_registry(
-        lambda: _log_optimizer_run(client, report, page, find_experiment(client)), "the experiment of the job"
+        lambda: _log_optimizer_run(client, report, page, find_experiment(client)),
+        "the experiment of the job",
+        is_transfer=True,
     )
 
 
@@ -40,7 +42,9 @@ def register_faster_version(
     Raises:  AccessDenied, RegistryUnreachable.
     """
     client = open_registry(tracking_uri).client
-    return call_registry(lambda: _register(client, report, folder, parent), f"a new version of {parent.name}")
+    return call_registry(
+        lambda: _register(client, report, folder, parent), f"a new version of {parent.name}", is_transfer=True
+    )
 
 
 def move_model_alias(name: str, version: str, alias: str, *, tracking_uri: str | None) -> None:

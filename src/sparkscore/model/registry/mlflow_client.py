@@ -1,18 +1,23 @@
 """Calls MLflow: few times, and with its failures translated. Holds only that I/O."""
 
 import os
-import threading
 from collections.abc import Callable
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
-from http import HTTPStatus
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_exponential
 
-from sparkscore.errors import AccessDenied, ConfigError, ModelNotFound, RegistryUnreachable, SparkscoreError
+from sparkscore.errors import (
+    AccessDenied,
+    ModelError,
+    ModelNotFound,
+    RegistryUnreachable,
+    SparkscoreError,
+)
+from sparkscore.model.registry.mlflow_failures import translate_mlflow_error
 from sparkscore.model.registry.mlflow_settings import (
     limit_mlflow_downloads,
     limit_mlflow_retries,
@@ -20,15 +25,13 @@ from sparkscore.model.registry.mlflow_settings import (
 )
 from sparkscore.model.trust.model_digest import refuse_links
 from sparkscore.redaction.known_secrets import register_secret, register_uri_secrets
-from sparkscore.redaction.secret_patterns import redact_secrets, shorten_redacted
+from sparkscore.redaction.secret_patterns import redact_secrets
+from sparkscore.timed_calls import CallTooLong, call_in_time
 
 RegistryAnswer = TypeVar("RegistryAnswer")
 
-_NOT_FOUND_CODES = ("RESOURCE_DOES_NOT_EXIST", "NOT_FOUND")
-_ACCESS_DENIED_CODES = ("PERMISSION_DENIED", "UNAUTHENTICATED", "CUSTOMER_UNAUTHORIZED")
-_DENIED_STATUSES = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
 _UNITY_CATALOG = "databricks-uc"
-_REFUSED_REQUEST_CODES = ("INVALID_PARAMETER_VALUE", "ENDPOINT_NOT_FOUND", "FEATURE_DISABLED")
+_LONGEST_ANSWER_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,20 +84,35 @@ def call_registry(
     request: Callable[[], RegistryAnswer],
     subject: str,
     translate: Callable[[Exception, str], SparkscoreError] | None = None,
+    *,
+    is_transfer: bool = False,
 ) -> RegistryAnswer:
-    """The registry's answer, after at most three tries and about ten seconds.
+    """The registry's answer, after at most three tries and about ten seconds; 30 where it comes drop by drop.
 
-    Needs:   `translate`, for another client than MLflow's: what a failure means.
+    Needs:   `translate`, for another client than MLflow's: what a failure means. `is_transfer`, for what sends or
+             brings files: it takes as long as they are large.
     Raises:  ModelNotFound, AccessDenied, ConfigError, RegistryUnreachable.
     """
+    asked = request if is_transfer else partial(_bound_question, request, subject)
     retrying = Retrying(
         retry=retry_if_exception_type(RegistryUnreachable),
         stop=stop_after_attempt(3) | stop_after_delay(10),
         wait=wait_exponential(multiplier=0.25, max=2),
         reraise=True,
     )
-    answer: RegistryAnswer = retrying(_call_registry_once, request, subject, translate or _translate_mlflow_error)
+    answer: RegistryAnswer = retrying(_call_registry_once, asked, subject, translate or translate_mlflow_error)
     return answer
+
+
+def _bound_question(request: Callable[[], RegistryAnswer], subject: str) -> RegistryAnswer:
+    try:
+        return call_in_time(request, seconds=_LONGEST_ANSWER_S, name="sparkscore-registry")
+    except CallTooLong as error:
+        raise RegistryUnreachable(
+            f"no whole answer for {subject} within {_LONGEST_ANSWER_S:g} s",
+            "a registry that answers",
+            "check model.tracking_uri; run it again",
+        ) from error
 
 
 def _call_registry_once(
@@ -103,33 +121,24 @@ def _call_registry_once(
     with suppress_mlflow_output(), limit_mlflow_retries():
         try:
             return request()
+        except SparkscoreError:
+            raise
         except Exception as error:
             raise translate(error, subject) from error
 
 
 def call_mlflow_in_time(request: Callable[[], RegistryAnswer], *, seconds: float) -> RegistryAnswer:
-    """The answer of a request that makes several calls, within a time that no other side can prolong.
-
-    A time-out of a socket is for each read, and stores have time-outs of their own: then the request is left to its
-    daemon thread.
+    """The answer of a request that makes several calls, as `call_in_time`.
 
     Raises:  RegistryUnreachable when the time is over; else what the request raises.
     """
-    answer: Future[RegistryAnswer] = Future()
-
-    def run() -> None:
-        try:
-            answer.set_result(request())
-        except Exception as error:  # noqa: BLE001  raised again by whoever waits
-            answer.set_exception(error)
-
     with suppress_mlflow_output(), limit_mlflow_retries():
-        threading.Thread(target=run, name="sparkscore-mlflow", daemon=True).start()
-        if not wait([answer], timeout=seconds).done:
+        try:
+            return call_in_time(request, seconds=seconds, name="sparkscore-mlflow")
+        except CallTooLong as error:
             raise RegistryUnreachable(
                 f"MLflow has not answered within {seconds:g} s", "a server that answers", "check model.tracking_uri"
-            )
-    return answer.result()
+            ) from error
 
 
 def locate_model_files(registry: Registry, name: str, version: str) -> str:
@@ -156,10 +165,10 @@ def _registry_calls(registry: Registry) -> Any:
 def download_model_files(registry: Registry, uri: str, subject: str, directory: Path) -> Path:
     """The folder in which a model version's files now lie, inside `directory`.
 
-    Raises:  ModelNotFound where the files are gone; ModelError for links among them; AccessDenied,
-             RegistryUnreachable.
+    Raises:  ModelNotFound where the files are gone; ModelError for links among them, and for a local folder that is no
+             model; AccessDenied, RegistryUnreachable.
     """
-    _refuse_local_links(uri)
+    _check_local_folder(uri)
     with suppress_mlflow_output(), limit_mlflow_downloads():
         from mlflow.artifacts import download_artifacts
 
@@ -167,16 +176,25 @@ def download_model_files(registry: Registry, uri: str, subject: str, directory: 
             uris = {"tracking_uri": registry.client.tracking_uri, "registry_uri": registry.uri}
             path = Path(download_artifacts(artifact_uri=uri, dst_path=str(directory), **uris))
         except Exception as error:
-            raise _translate_mlflow_error(error, subject) from error
+            raise translate_mlflow_error(error, subject) from error
     (path / "registered_model_meta").unlink(missing_ok=True)  # written by the download, not part of the model
     return path
 
 
-def _refuse_local_links(uri: str) -> None:
-    """MLflow copies what links lead to: any file that this process can read would be a part of the model."""
+def _check_local_folder(uri: str) -> None:
+    """MLflow copies what links lead to: any file that this process can read would be a part of the model.
+
+    And it copies whatever folder a registry names, which may be the root of the disk.
+    """
     parts = urlsplit(uri)
     if parts.scheme in ("", "file"):
         try:
+            if Path(unquote(parts.path)).is_dir() and not Path(unquote(parts.path), "MLmodel").is_file():
+                raise ModelError(
+                    f"no file MLmodel in {redact_secrets(uri)}, where the registry says that the model's files are",
+                    "the folder of an MLflow model",
+                    "register the model again",
+                )
             refuse_links(unquote(parts.path))
         except PermissionError as error:
             raise AccessDenied(
@@ -184,45 +202,6 @@ def _refuse_local_links(uri: str) -> None:
                 "permission to read them",
                 "check their mode",
             ) from error
-
-
-def _translate_mlflow_error(error: Exception, subject: str) -> SparkscoreError:
-    """What a failure of MLflow, of its database or of the network means for a run."""
-    code, message = getattr(error, "error_code", None), shorten_redacted(str(error).strip().partition("\n")[0], 300)
-    no_file = isinstance(error, OSError) and "No such file" in str(error)
-    check = "check model.uri and model.tracking_uri"
-    status = _find_http_status(error)
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return ConfigError(
-            f"the certificate of the registry's server is not trusted, asked for {subject}",
-            "a certificate of an authority that this machine knows",
-            "set MLFLOW_TRACKING_SERVER_CERT_PATH to the certificate, or to that of its authority",
-        )
-    if code in _NOT_FOUND_CODES or no_file or status == HTTPStatus.NOT_FOUND:
-        return ModelNotFound(f"the registry does not have {subject}: {message}", "a registered model", check)
-    if code in _ACCESS_DENIED_CODES or isinstance(error, PermissionError) or status in _DENIED_STATUSES:
-        return AccessDenied(
-            f"no access to {subject}: {message}",
-            "permission to read the model",
-            "give the driver MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, or MLFLOW_TRACKING_TOKEN, of an"
-            " account that may read it; executors need none",
-        )
-    if code in _REFUSED_REQUEST_CODES or "out-of-date database schema" in message:
-        return ConfigError(
-            f"the registry refused to give {subject}: {message}", "an MLflow registry of this version", check
-        )
-    found = f"no answer for {subject}: {type(error).__name__}: {message}"
-    return RegistryUnreachable(found, "a registry that answers", "check model.tracking_uri; run it again")
-
-
-def _find_http_status(error: BaseException | None) -> int | None:
-    """Of what a server of files has answered: those calls raise errors of `requests`."""
-    while error is not None:
-        status = getattr(getattr(error, "response", None), "status_code", None)
-        if isinstance(status, int):
-            return status
-        error = error.__cause__
-    return None
 
 
 def _refuse_new_database(uri: str) -> None:

@@ -78,7 +78,8 @@ class MlflowRegistry:
         """Local files by what the system knows of them, remote ones by name and size; of Unity Catalog's none."""
         parts = urlsplit(entry.location)
         if parts.scheme in ("", "file"):
-            yield from _list_local_files(Path(unquote(parts.path)))
+            if Path(unquote(parts.path), "MLmodel").is_file():  # else it may be any folder, and all of the disk
+                yield from _list_local_files(Path(unquote(parts.path)))
         elif parts.scheme != "models":  # of Unity Catalog's files only a download gets the credentials
             yield from list_remote_files(entry.location, self.handle.client.tracking_uri, self.handle.uri)
 

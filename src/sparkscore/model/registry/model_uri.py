@@ -5,10 +5,12 @@ from dataclasses import dataclass
 
 from sparkscore.errors import ConfigError
 
-_REGISTERED = re.compile(r"models:/(?P<name>[^/@:]+)(?:@(?P<alias>[^/@:]+)|/(?P<version>[0-9]+))")
+_REGISTERED = re.compile(
+    r"models:/(?P<name>[^/@:\x00-\x1f\x7f]+)(?:@(?P<alias>[^/@:\x00-\x1f\x7f]+)|/(?P<version>[0-9]{1,18}))"
+)
 _VERTEX = re.compile(
     r"(?P<name>vertex://projects/[a-z0-9][a-z0-9.:-]*/locations/[a-z0-9-]+/models/[A-Za-z0-9_-]+)"
-    r"@(?:(?P<version>[0-9]+)|(?P<alias>[a-z][A-Za-z0-9-]*))"
+    r"@(?:(?P<version>[0-9]{1,18})|(?P<alias>[a-z][A-Za-z0-9-]*))"
 )
 """Vertex AI's own name of a model's version, after a scheme. An alias begins with a letter, a version is a number."""
 VERTEX_SCHEME = "vertex://"
@@ -85,12 +87,12 @@ def pinned_model_uri(name: str, version: str) -> str:
     return name if ":/" in name else f"models:/{name}/{version}"
 
 
-def require_mlflow_model(uri: ModelUri | LoggedModelUri, what: str) -> None:
-    """Refuse what is written to MLflow's registry alone.
+def require_mlflow_model(uri: ModelUri | LoggedModelUri, what: str, do: str) -> None:
+    """Refuse what is written to MLflow's registry alone. `do`: what to do where another one has the model.
 
     Raises:  ConfigError.
     """
     if isinstance(uri, ModelUri) and uri.is_vertex:
         raise ConfigError(
-            f"{what}, and Vertex AI has {uri.name}", "a model in MLflow's registry: models:/…", f"leave out {what}"
+            f"{what}, and Vertex AI has {uri.name}", "a model in MLflow's registry: models:/<name>@<alias>", do
         )

@@ -29,6 +29,8 @@ from sparkscore.redaction.secret_patterns import shorten_redacted
 ENDPOINT_VARIABLE = "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM"
 """As gcloud has it, for private endpoints."""
 _PATIENCE_S = 10.0
+_MOST_FOLDERS = 2_000
+"""Of a model: the folder that a version names may be a whole bucket."""
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _DENIED = (
     "Forbidden",
@@ -111,7 +113,7 @@ class VertexRegistry:
 
         Raises:  ModelError where no MLflow model lies there; ModelNotFound where nothing does; as every registry.
         """
-        names = [str(found[0]) for found in self.list_files(entry)]
+        names = [str(found[0]) for found in list_remote_files(entry.location, most_folders=_MOST_FOLDERS)]
         subject = f"the files of {entry.name} version {entry.version} at {entry.location}"
         if not names:
             raise ModelNotFound(f"nothing lies at {entry.location}", "the model's files", "upload the model again")
@@ -130,7 +132,7 @@ class VertexRegistry:
             return Path(download_artifacts(artifact_uri=entry.location, dst_path=str(directory)))
 
         with suppress_mlflow_output(), limit_mlflow_downloads():
-            return call_registry(download, subject, _translate_google_error)
+            return call_registry(download, subject, _translate_google_error, is_transfer=True)
 
     def _load_version(self, model: ModelUri) -> Any:
         name, wanted = _to_resource_name(model), model.version or model.alias

@@ -6,10 +6,12 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from sparkscore.records.diagnosis_records import EnvironmentCheck
+from sparkscore.timed_calls import CallTooLong, call_in_time
 
 _WARN_S, _FAIL_S = 30.0, 300.0
 """As_ofs and the events of a run are times of the driver; stores and tokens refuse what is minutes off."""
-_PATIENCE_S = 5.0
+_PATIENCE_S, _LONGEST_S = 5.0, 15.0
+"""For each read of an answer, and for all of it."""
 
 
 def judge_clock(name: str, ahead_s: float) -> EnvironmentCheck:
@@ -35,12 +37,16 @@ def check_server_clock(address: str | None) -> EnvironmentCheck:
     name = "clock of the registry"
     if address is None or not address.startswith(("http://", "https://")):
         return EnvironmentCheck(name, "skip", "no server over HTTP")
-    before = time.time()
-    try:
+
+    def ask() -> requests.Response:
         trusted = os.environ.get("MLFLOW_TRACKING_SERVER_CERT_PATH") or True
-        answer = requests.head(_hide_user(address), timeout=_PATIENCE_S, allow_redirects=False, verify=trusted)
+        return requests.head(_hide_user(address), timeout=_PATIENCE_S, allow_redirects=False, verify=trusted)
+
+    before = time.time()
+    try:  # OSError: a certificate that is not where it should be
+        answer = call_in_time(ask, seconds=_LONGEST_S, name="sparkscore-clock")
         told = parsedate_to_datetime(answer.headers["Date"]).timestamp()
-    except (requests.RequestException, KeyError, ValueError) as error:
+    except (requests.RequestException, CallTooLong, OSError, KeyError, ValueError) as error:
         return EnvironmentCheck(name, "skip", f"the server tells no time ({type(error).__name__})")
     return judge_clock(name, measure_skew(told, before - 1, time.time()))  # the header has no fractions
 

@@ -37,6 +37,8 @@ def check_model(settings: Settings) -> FoundModel:
     except SparkscoreError as error:
         return FoundModel((_failed("registry", error),))
     registry = EnvironmentCheck("registry", "ok", f"{model.uri} is version {version}")
+    if model.uri.endswith((f"/{version}", f"@{version}")):
+        registry = EnvironmentCheck("registry", "skip", f"{model.uri} names its version: the check of the model asks")
     clock = check_server_clock(address)
     try:
         with TemporaryDirectory(prefix="sparkscore-doctor-") as copies:

@@ -1,7 +1,7 @@
 """Checks of folders: that a run may list, write, read and remove there. What they write is gone afterwards."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
@@ -123,18 +123,27 @@ def probe_folder(spark: "SparkSession | None", folder: str) -> Iterator[FolderPr
     finally:
         with suppress(OSError):  # after another failure, which is the one to tell
             probe.remove()
-        for path in reversed(made):
-            with suppress(OSError):
-                Path(path).rmdir()
+        _remove_empty_folders(made)
 
 
 def _make_folders(files: fs.FileSystem, root: str) -> list[str]:
     """Those of the folder and its parents that were not there: Delta makes them, too."""
     paths = [str(one) for one in (PurePosixPath(root), *PurePosixPath(root).parents)]
     absent = [one for one in paths if files.get_file_info(one).type == fs.FileType.NotFound]
-    with _name_step("making the folder"):
-        files.create_dir(root)
-    return absent[::-1]
+    try:
+        with _name_step("making the folder"):
+            files.create_dir(root)
+    except OSError:
+        _remove_empty_folders(absent)
+        raise
+    return absent
+
+
+def _remove_empty_folders(paths: Sequence[str]) -> None:
+    """Needs:   what lies deeper first."""
+    for path in paths:
+        with suppress(OSError):
+            Path(path).rmdir()
 
 
 @contextmanager

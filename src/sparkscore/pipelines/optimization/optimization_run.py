@@ -38,7 +38,11 @@ def refuse_other_models(settings: Settings) -> None:
             "log it with the params as its defaults",
         )
     if settings.optimize.register_best:
-        require_mlflow_model(parse_model_uri(settings.model.uri), "optimize.register_best")
+        require_mlflow_model(
+            parse_model_uri(settings.model.uri),
+            "optimize.register_best registers a version in MLflow",
+            "set optimize.register_best to false: the model is measured alone",
+        )
     if settings.optimize.register_best and isinstance(parse_model_uri(settings.model.uri), LoggedModelUri):
         raise ConfigError(
             f"model.uri is {settings.model.uri}, which no registry names: it can have no new version",

@@ -59,6 +59,12 @@ def refuse_scan_fallback(attempt: Attempt, unsure: ScanUnsupported) -> None:
         raise unreadable_source_error(attempt.settings.scoring.engine, unsure.found) from unsure
 
 
+def choose_engine_options(settings: Settings, cores: int) -> EngineOptions:
+    """Where the engine runs tasks. `cores`: as many as Spark uses."""
+    asked = settings.engine
+    return EngineOptions(asked.address, asked.workers, asked.worker_cpus or 1.0, asked.worker_gpus or 0.0, cores)
+
+
 @contextmanager
 def open_scoring_engine(attempt: Attempt, plan: Plan) -> Iterator[ScoringEngine | None]:
     """The engine, with the model's files at hand, for a block; None: Spark.
@@ -66,13 +72,11 @@ def open_scoring_engine(attempt: Attempt, plan: Plan) -> Iterator[ScoringEngine 
     Jobs:    none.
     Raises:  ConfigError, TemporaryError.
     """
-    engine, asked = attempt.settings.scoring.engine, attempt.settings.engine
+    engine = attempt.settings.scoring.engine
     if engine == "spark":
         yield None
         return
-    options = EngineOptions(
-        asked.address, asked.workers, asked.worker_cpus or 1.0, asked.worker_gpus or 0.0, attempt.cores
-    )
+    options = choose_engine_options(attempt.settings, attempt.cores)
     executed = plan.model.executed or plan.model
     with tempfile.TemporaryDirectory(prefix="sparkscore-") as folder:
         archive = zip_model_folder(Path(executed.path), Path(folder, name_model_archive(executed)))
