@@ -65,7 +65,7 @@ def write_cells(cells: Sequence[Cell], *, like: str) -> str:
 def to_ipynb(cells: Sequence[Cell]) -> str:
     """The cells in Jupyter's format, always in the same words: the id of a cell is made of what it holds."""
     known: dict[str, int] = {}
-    made = []
+    made: list[dict[str, Any]] = []
     for cell in cells:
         digest = hashlib.sha256(cell.source.encode()).hexdigest()[:12]
         known[digest] = known.get(digest, 0) + 1
