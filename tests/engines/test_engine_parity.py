@@ -202,9 +202,9 @@ def test_more_gpus_than_the_cluster_has_are_refused(many: World, running_ray: No
 @pytest.mark.parametrize("threads", [True, False])
 def test_workers_of_dask_that_are_threads_are_refused(many: World, threads: bool) -> None:
     distributed = pytest.importorskip("distributed")
-    host = None if threads else "127.0.0.1"
+    count, host = 1 if threads else 2, "127.0.0.1"
     with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=2, processes=not threads, dashboard_address=None, host=host
+        n_workers=1, threads_per_worker=count, processes=not threads, protocol="tcp", dashboard_address=None, host=host
     ) as cluster:
         address = cluster.scheduler_address
         with pytest.raises(ConfigError, match="threads" if threads else "2 tasks at once") as raised:

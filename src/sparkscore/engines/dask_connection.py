@@ -1,6 +1,8 @@
 """Dask as a run has it: a cluster at an address whose processes fit the driver, or one on this machine."""
 
 import logging
+import os
+import socket
 import tempfile
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -30,6 +32,7 @@ def join_dask_cluster(address: str) -> Any:
         _require_fit_workers(client.scheduler_info(n_workers=-1)["workers"])
         _require_same_environment("the scheduler", client.run_on_scheduler)
         _require_same_environment("a worker", client.run)
+        _require_other_processes(client)
     except BaseException:
         client.close()
         raise
@@ -115,16 +118,24 @@ def _require_same_environment(where: str, ask: Callable[..., Any]) -> None:
         ) from error
 
 
-def _require_fit_workers(workers: dict[str, Any]) -> None:
-    """What a task is, is told by globals of its process."""
-    if not workers:
-        raise TemporaryError("the cluster of Dask has no workers", "one at least", "start some: dask worker")
-    if any(address.startswith("inproc://") for address in workers):
+def _require_other_processes(client: Any) -> None:
+    if name_process() in client.run(name_process).values():
         raise ConfigError(
             "the workers of Dask are threads of this process",
             "workers that are processes of their own, with one thread each",
             "start the cluster with processes=True, or leave engine.address out",
         )
+
+
+def name_process() -> tuple[str, int]:
+    """Which process of which machine runs this."""
+    return socket.gethostname(), os.getpid()
+
+
+def _require_fit_workers(workers: dict[str, Any]) -> None:
+    """What a task is, is told by globals of its process."""
+    if not workers:
+        raise TemporaryError("the cluster of Dask has no workers", "one at least", "start some: dask worker")
     most = max(int(one["nthreads"]) for one in workers.values())
     if most > 1:
         raise ConfigError(
