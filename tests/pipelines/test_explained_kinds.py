@@ -21,6 +21,7 @@ STREAM = {"stream": {"max_files_per_trigger": 2}, "model": {"missing": {"x1": "r
 @pytest.fixture(scope="module")
 def streamed(spark: SparkSession, registry: Registry, tmp_path_factory: pytest.TempPathFactory) -> World:
     """Three micro-batches."""
+    registry.alias(1)
     world = World(spark, tmp_path_factory.mktemp("stream") / "home", registry)
     world.write_source(source_rows(20))
     world.write_source(without_input(source_rows(20, first=20), REJECTED), mode="append")

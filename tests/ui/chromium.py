@@ -98,7 +98,11 @@ class Chromium:
         until = time.monotonic() + _WAIT_S
         while not self._loaded:
             assert time.monotonic() < until, "the page did not load"
-            self._call("Runtime.evaluate", expression="0")
+            try:
+                self._call("Runtime.evaluate", expression="0")
+            except AssertionError as error:  # the page that was asked has gone for the one that is waited for
+                if "navigated" not in str(error):
+                    raise
 
     def _read(self) -> Iterator[Mapping[str, Any]]:
         while True:

@@ -38,7 +38,7 @@ from sparkscore.model.host.time_limits import HostTimeLimits, read_host_time_lim
 from sparkscore.model.runtimes.model_loading import load_verified_scorer
 from sparkscore.model.runtimes.scorer import find_task_end
 from tests.model.host.models import doubles, shipped
-from tests.model.host.node import QUICK, ROW, Node, eventually, runs
+from tests.model.host.node import QUICK, ROW, Node, eventually, is_stopped, runs
 
 
 class TestOneLoad:
@@ -210,6 +210,7 @@ class TestWhatIsSurvived:
     def test_a_stopped_process_is_ended_and_replaced(self, node: Node) -> None:
         score = node.host(node.put(lambda frame: frame["x"] * 2), limits=HostTimeLimits(batch_s=5, load_s=60))
         os.kill(node.loads[0], signal.SIGSTOP)
+        assert eventually(lambda: is_stopped(node.loads[0]))
         assert score(ROW).predictions.to_pylist() == [6.0]
         assert len(node.loads) == 2
         assert eventually(lambda: not runs(node.loads[0]))  # it was told to end: the kernel takes its time
