@@ -53,11 +53,11 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ask_json(url: str, body: Mapping[str, Any] | None = None, *, seconds: float = 60) -> Any:
+def ask_json(url: str, body: Mapping[str, Any] | None = None) -> Any:
     """What a service answers: a POST where there is a body. A busy one (503) is asked again, as its clients do."""
     content = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=content, headers={"Content-Type": "application/json"})
-    until = time.monotonic() + seconds
+    until = time.monotonic() + 60
     while True:
         try:
             with urllib.request.urlopen(request, timeout=30) as answer:

@@ -26,6 +26,7 @@ from sparkscore.engines.ray_engine import _count_slots, _stop_dataset
 from sparkscore.errors import ConfigError, TemporaryError
 from sparkscore.records import EngineOptions
 from tests.engines.tasks import ScriptedTask
+from tests.model.host.node import eventually, runs
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # Ray's and Dask's own, of what they do themselves
 
@@ -188,7 +189,7 @@ def test_ray_of_a_run_ends_with_a_driver_that_is_told_to_end_or_killed(sent: sig
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=180)
     children = [int(one) for one in done.stdout.splitlines()[1].split()]
     assert (done.returncode, len(children) >= 2) == (code, True)
-    assert all(wait_until_ended(one) for one in children)
+    assert eventually(lambda: not any(runs(one) for one in children))
 
 
 def test_ray_of_a_run_listens_on_loopback_and_leaves_sigterm_alone() -> None:
@@ -324,23 +325,11 @@ class TestDaskOfARun:
     def test_they_end_with_a_driver_that_is_killed(self, script: Path) -> None:
         done = subprocess.run([sys.executable, str(script), "kill"], capture_output=True, text=True, check=False)
         assert done.returncode == -signal.SIGKILL
-        assert wait_until_ended(int(done.stdout.splitlines()[1]))
+        worker = int(done.stdout.splitlines()[1])
+        assert eventually(lambda: not runs(worker))
 
     def test_a_script_that_cannot_be_imported_is_told_how_it_could_be(self, script: Path) -> None:
         script.write_text(script.read_text().replace('if __name__ == "__main__":', "if True:"))
         done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=300)
         assert done.returncode == 1
         assert '`if __name__ == "__main__":`' in done.stderr
-
-
-def wait_until_ended(process: int) -> bool:
-    """Whether it is gone within a minute, or only its exit code is left, which nobody has asked for."""
-    status, until = Path(f"/proc/{process}/stat"), time.monotonic() + 60
-    while time.monotonic() < until:
-        try:
-            if status.read_text().rpartition(")")[2].split()[0] == "Z":
-                return True
-        except (FileNotFoundError, ProcessLookupError):
-            return True
-        time.sleep(0.2)
-    return False

@@ -1,7 +1,6 @@
 """The images of conf/docker are built, and the commands of the Kubernetes manifests are run in containers of them."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -12,12 +11,12 @@ from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from cronjob_commands import read_command
 from scheduled_job import ROOT, WORK, ScheduledJob, require, say
 
 DOCKER = ROOT / "conf" / "docker"
-MANIFESTS = ROOT / "conf" / "orchestration" / "kubernetes"
 DAY = f"{datetime.now(UTC):%Y-%m-%d}"
-LIBRARY = "/opt/python/cpython-3.11.2-linux-x86_64-gnu"
+PYTHON_HOME = "/opt/python/cpython-3.11.2-linux-x86_64-gnu"
 CERTIFICATES = ("--volume", "/etc/ssl/certs:/etc/ssl/certs:ro", "--env", "UV_SYSTEM_CERTS=true")
 """The machine's, for what a build fetches: a proxy may have its own."""
 STAND_IN = """
@@ -29,15 +28,15 @@ ENV SPARK_HOME=/opt/spark JAVA_HOME=/usr/lib/jvm/java-17-openjdk-amd64
 """In the place of Spark's image: uv finds a Python of its own in it, and downloads none."""
 
 
-def run(command: Sequence[str | Path], **more: object) -> str:
+def run(command: Sequence[str | Path]) -> str:
     """What a command prints; ends the checks where it fails."""
-    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=False, **more)  # type: ignore[call-overload]
+    done = subprocess.run([str(word) for word in command], stdout=subprocess.PIPE, text=True, check=False)
     require(done.returncode == 0, f"{' '.join(map(str, command))[:300]} ended with {done.returncode}; see the log")
     return str(done.stdout)
 
 
-def call_buildah(*words: str | Path) -> list[str]:
-    """A call with storage of its own, that needs no kernel module and no container runtime."""
+def buildah_command(*words: str | Path) -> list[str]:
+    """A call of buildah, with storage of its own, that needs no kernel module and no container runtime."""
     store = ("--storage-driver", "vfs", "--root", str(WORK / "store"), "--runroot", str(WORK / "run"))
     return ["buildah", *store, *map(str, words)]
 
@@ -45,12 +44,12 @@ def call_buildah(*words: str | Path) -> list[str]:
 def build(name: str, dockerfile: Path, context: Path, *more: str) -> None:
     """Build an image."""
     options = ("--isolation", "chroot", "--layers=false", *CERTIFICATES, *more)
-    run(call_buildah("bud", *options, "-t", name, "-f", dockerfile, context))
+    run(buildah_command("bud", *options, "-t", name, "-f", dockerfile, context))
 
 
 def pull(image: str) -> bool:
     """Whether an image comes from its registry."""
-    command = call_buildah("pull", f"docker.io/{image}" if image.startswith("apache/") else image)
+    command = buildah_command("pull", f"docker.io/{image}" if image.startswith("apache/") else image)
     try:
         return subprocess.run(command, stdout=sys.stderr, check=False, timeout=600).returncode == 0
     except subprocess.TimeoutExpired:
@@ -70,7 +69,7 @@ def make_stand_in(name: str) -> None:
     (WORK / "root.tar").unlink()
     for folder in ("bin", "sbin", "jars", "python"):
         shutil.copytree(Path(pyspark.__file__).parent / folder, root / "opt" / "spark" / folder)
-    library = root / LIBRARY.removeprefix("/")
+    library = root / PYTHON_HOME.removeprefix("/")
     (library / "bin").mkdir(parents=True)
     shutil.copy(root / "usr/bin/python3.11", library / "bin")
     shutil.copytree(root / "usr/lib/python3.11", library / "lib/python3.11", symlinks=True)
@@ -127,7 +126,7 @@ class Container:
     """A container of the image; processes in it have the image's variables and its user."""
 
     def __init__(self, mounted: Path) -> None:
-        self.name = run(call_buildah("from", "localhost/sparkscore:cpu")).strip()
+        self.name = run(buildah_command("from", "localhost/sparkscore:cpu")).strip()
         self.mounted = mounted
 
     def call(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
@@ -136,60 +135,43 @@ class Container:
         given = [word for name, value in environ.items() for word in ("--env", f"{name}={value}")]
         volume = f"{self.mounted}:{self.mounted}:rw"
         options = ("--isolation", "chroot", "--user", "185", "--volume", volume, *CERTIFICATES, *given)
-        command = call_buildah("run", *options, self.name, "--", *words)
+        command = buildah_command("run", *options, self.name, "--", *words)
         done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
         sys.stderr.write(f"$ {' '.join(words)[:200]}\n{done.stdout}\nended with {done.returncode}\n")
         return done
 
 
-def read_command(component: str, job: ScheduledJob) -> list[str]:
-    """The command of a CronJob, on this machine in the place of a cluster, and with the small job's config."""
-    import yaml
-
-    manifests = yaml.safe_load_all((MANIFESTS / "cronjob.yaml").read_text(encoding="utf-8"))
-    (found,) = [one for one in manifests if one["metadata"]["labels"]["app.kubernetes.io/component"] == component]
-    container = found["spec"]["jobTemplate"]["spec"]["template"]["spec"]["containers"][0]
-    words = [*container["command"], *container.get("args", [])]
-    changes = (
-        (r"/etc/sparkscore/flight-delay\.yaml", job.config),
-        (r"/dev/termination-log", str(job.folder / "termination-log")),
-        (r"--master k8s\S+ --deploy-mode client", "--master local[2]"),
-        (r"--conf spark\.(kubernetes|executor|driver\.host)\S*=\S+", ""),
-    )
-    for pattern, replacement in changes:
-        words = [re.sub(pattern, replacement, word) for word in words]
-    return words
-
-
 def check_commands(job: ScheduledJob) -> None:
     """What the manifests start, in the image."""
     run(["chmod", "-R", "a+rwX", job.folder])  # for user 185
-    container = Container(job.folder)
+    container, told = Container(job.folder), job.folder / "termination-log"
+    late_words, words = (
+        read_command(component, config=job.config, message_file=str(told)) for component in ("late", "score")
+    )
     done = container.call("touch", "/opt/sparkscore/jobs/changed.py")
     require(done.returncode != 0, "the image's user can change the jobs")
     say("processes run as user 185, who cannot change the jobs")
 
-    late = container.call(*read_command("late", job))
+    late = container.call(*late_words)
     require(late.returncode == 5, late.returncode)
     say("late: the second CronJob ends with 5, since no run has started")
 
-    told = job.folder / "termination-log"
-    refused = container.call(*read_command("score", job), AS_OF="{{ ds }}", POD_NAME="pod", POD_IP="127.0.0.1")
+    refused = container.call(*words, AS_OF="{{ ds }}", POD_NAME="pod", POD_IP="127.0.0.1")
     require(refused.returncode == 2 and "template" in told.read_text(encoding="utf-8"), refused.returncode)
     say("unfilled template: ends with 2, and the pod's message says why")
 
     environ = {"AS_OF": DAY, "POD_NAME": "pod", "POD_IP": "127.0.0.1"}
-    done = container.call(*read_command("score", job), **environ)
+    done = container.call(*words, **environ)
     line = json.loads(told.read_text(encoding="utf-8"))
     require(done.returncode == 0 and line["status"] == "published", (done.returncode, line))
     require("resolving dependencies" not in done.stdout, "Spark asked Maven for jars")
     job.require_once(DAY)
     say(f"score: the CronJob's command published {line['rows_scored']} rows, without asking Maven for a jar")
 
-    again = container.call(*read_command("score", job), **environ)
+    again = container.call(*words, **environ)
     line = json.loads(told.read_text(encoding="utf-8"))
     require(again.returncode == 0 and line["status"] == "already_published", (again.returncode, line))
-    late = container.call(*read_command("late", job))
+    late = container.call(*late_words)
     require(late.returncode == 0, late.returncode)
     say("score again: nothing to do; the second CronJob ends with 0")
 
@@ -221,5 +203,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    os.environ.pop("BUILDAH_ISOLATION", None)
     main()

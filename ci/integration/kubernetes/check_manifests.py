@@ -1,7 +1,6 @@
 """The manifests of conf/orchestration/kubernetes: their schemas, and what their containers run."""
 
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -12,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from cronjob_commands import MANIFESTS, load_job, read_command
 from scheduled_job import ROOT, WORK, ScheduledJob, require, running, say, wait_for
 
-MANIFESTS = ROOT / "conf" / "orchestration" / "kubernetes"
 PYTHON = Path(os.environ["SPARKSCORE_PYTHON"])
 VERSIONS = ("1.31", "1.34", "1.37")
 DAY = datetime.now(UTC).replace(hour=6, minute=0, second=0, microsecond=0) - timedelta(days=1)
@@ -58,17 +57,6 @@ def check_schemas() -> None:
     say(f"a typo is refused: {', '.join(typos.values())}")
 
 
-def find_container(component: str) -> tuple[Mapping[str, Any], Mapping[str, Any]]:
-    """The job and the container of a CronJob."""
-    import yaml
-
-    for manifest in yaml.safe_load_all((MANIFESTS / "cronjob.yaml").read_text(encoding="utf-8")):
-        if manifest["metadata"]["labels"]["app.kubernetes.io/component"] == component:
-            job = manifest["spec"]["jobTemplate"]["spec"]
-            return job, job["template"]["spec"]["containers"][0]
-    return sys.exit(f"FAILED: no CronJob for {component}")
-
-
 def is_tried_again(job: Mapping[str, Any], code: int) -> bool:
     """What the job controller makes of a container's exit code, by podFailurePolicy."""
     for rule in job["podFailurePolicy"]["rules"]:
@@ -86,15 +74,10 @@ def find_delta_package() -> str:
 
 def start_pod(job: ScheduledJob, component: str, **environ: str) -> AbstractContextManager["subprocess.Popen[bytes]"]:
     """The container's command as a process: this checkout in place of the image, this machine in place of executors."""
-    _, container = find_container(component)
-    words = [*container["command"], *container.get("args", [])]
-    words = [word.replace("/etc/sparkscore/flight-delay.yaml", job.config) for word in words]
-    words = [re.sub(r"--master k8s\S+ --deploy-mode client", "", word) for word in words]
-    words = [re.sub(r"--conf spark\.(kubernetes|executor|driver\.host)\S*=\S+", "", word) for word in words]
+    words = read_command(component, config=job.config, message_file=str(WORK / "termination-log"))
     # what the image brings: Spark, Delta's jars, the environment
     words = [word.replace("/opt/spark/bin/spark-submit", str(PYTHON.with_name("spark-submit"))) for word in words]
     words = [word.replace("spark.jars.packages=", f"spark.jars.packages={find_delta_package()}") for word in words]
-    words = [word.replace("/dev/termination-log", str(WORK / "termination-log")) for word in words]
     (WORK / "termination-log").unlink(missing_ok=True)
     image = {"PYSPARK_PYTHON": str(PYTHON), "PYSPARK_DRIVER_PYTHON": str(PYTHON)}
     given = os.environ | image | {"JOB_NAME": JOB_NAME, "POD_NAME": "pod", "POD_IP": "127.0.0.1", **environ}
@@ -110,14 +93,14 @@ def run_pod(job: ScheduledJob, component: str, **environ: str) -> int:
 
 def check_pods(job: ScheduledJob) -> None:
     """What happens to pods, and what their exit codes mean for the policy."""
-    score, _ = find_container("score")
+    score = load_job("score")
     code = run_pod(job, "score", AS_OF="{{ ds }}")
     told = (WORK / "termination-log").read_text(encoding="utf-8")
     require(code == 2 and "template" in told and not is_tried_again(score, code), (code, told))
     say("unfilled template: AS_OF={{ ds }} ends with 2, which podFailurePolicy does not try again; the pod says why")
 
     code = run_pod(job, "late")
-    require(code == 5 and not is_tried_again(find_container("late")[0], code), code)
+    require(code == 5 and not is_tried_again(load_job("late"), code), code)
     say("late: the second CronJob ends with 5, since no run has started")
 
     job.hold()

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sparkscore.cli.verb_output import write_flag_file
 from sparkscore.errors import ConfigError
+from sparkscore.whole_files import place_new_file
 
 
 def refuse_existing_file(flag: str, path: str | Path) -> None:
@@ -19,7 +20,7 @@ def refuse_existing_file(flag: str, path: str | Path) -> None:
     except OSError as error:
         raise ConfigError(f"{flag} {path}: {error.strerror}", "the path of a new file", "name another file") from error
     if is_taken:
-        raise ConfigError(f"{flag} {path} exists", "a new file: nothing is overwritten", "name another, or remove it")
+        raise _existing_file_error(flag, path)
 
 
 def create_new_file(flag: str, file: Path, text: str, *, check: Callable[[Path], None] | None = None) -> Path:
@@ -44,14 +45,14 @@ def create_new_file(flag: str, file: Path, text: str, *, check: Callable[[Path],
 
 def _place_file(flag: str, draft: Path, file: Path) -> None:
     try:
-        file.hardlink_to(draft)
-    except FileExistsError:
-        refuse_existing_file(flag, file)
-    except OSError:  # a file system without links
-        refuse_existing_file(flag, file)
-        try:
-            draft.rename(file)
-        except OSError as error:
-            raise ConfigError(
-                f"{flag} {file}: {error.strerror}", "a file that can be written", "name another file"
-            ) from error
+        is_placed = place_new_file(draft, file)
+    except OSError as error:
+        raise ConfigError(
+            f"{flag} {file}: {error.strerror}", "a file that can be written", "name another file"
+        ) from error
+    if not is_placed:
+        raise _existing_file_error(flag, file)
+
+
+def _existing_file_error(flag: str, path: str | Path) -> ConfigError:
+    return ConfigError(f"{flag} {path} exists", "a new file: nothing is overwritten", "name another, or remove it")

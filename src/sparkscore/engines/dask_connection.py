@@ -8,13 +8,11 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
 
-from sparkscore.engines.task_envelope import OWN_CODE, require_same_code
+from sparkscore.engines.task_envelope import OWN_CODE, TASK_TRIES, require_same_code
 from sparkscore.errors import ConfigError, TemporaryError
 from sparkscore.records import EngineOptions
 from sparkscore.timed_calls import CallTooLong, call_in_time
 
-DASK_TRIES = 4
-"""Of a task, as Spark has it (spark.task.maxFailures)."""
 _CONNECT_TIMEOUT_S = 30
 _START_TIMEOUT_S = 120.0
 """For workers on this machine, which import what the driver's main module does."""
@@ -74,7 +72,7 @@ def start_dask_cluster(options: EngineOptions, stack: ExitStack) -> Any:
 
     count = options.workers or options.cores
     folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="sparkscore-dask-", ignore_cleanup_errors=True))
-    own = {"distributed.scheduler.allowed-failures": DASK_TRIES - 1, "temporary-directory": folder}
+    own = {"distributed.scheduler.allowed-failures": TASK_TRIES - 1, "temporary-directory": folder}
     stack.enter_context(dask.config.set(own))
 
     def start() -> Any:

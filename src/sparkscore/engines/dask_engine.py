@@ -12,9 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from sparkscore.engines.dask_connection import DASK_TRIES, join_dask_cluster, start_dask_cluster
+from sparkscore.engines.dask_connection import join_dask_cluster, start_dask_cluster
 from sparkscore.engines.dask_upload import build_archive_upload
 from sparkscore.engines.task_envelope import (
+    TASK_TRIES,
     TaskEnvelope,
     TaskResult,
     encode_parts,
@@ -51,7 +52,7 @@ class DaskEngine:
         envelope = dask.delayed(seal_task(task, self.archives, cores=1), pure=False, traverse=False)
         bag = dask.bag.from_sequence([*enumerate(map(encode_parts, parts))], npartitions=len(parts))
         scored = bag.map_partitions(_run_partition, envelope)
-        futures = self.client.compute(scored.to_delayed(), retries=DASK_TRIES - 1)
+        futures = self.client.compute(scored.to_delayed(), retries=TASK_TRIES - 1)
         pending, alive_s = set(futures), time.monotonic()
         try:
             while pending:

@@ -14,6 +14,7 @@ import pyarrow as pa
 from sparkscore.engines.ray_connection import SHARED_RAY
 from sparkscore.engines.result_thread import ResultThread
 from sparkscore.engines.task_envelope import (
+    TASK_TRIES,
     TaskEnvelope,
     TaskResult,
     encode_parts,
@@ -25,8 +26,6 @@ from sparkscore.engines.worker_context import ModelArchive, keep_archive
 from sparkscore.errors import ConfigError, PredictError
 from sparkscore.records import EngineOptions, StageTask
 
-_TRIES = 4
-"""Of a task, as Spark has it (spark.task.maxFailures)."""
 _STOP_TIMEOUT_S = 60.0
 _SHOWN_NODES = 8
 _RESULT_SCHEMA = pa.schema([("reports", pa.list_(pa.binary())), ("failure", pa.string()), ("refusal", pa.string())])
@@ -84,8 +83,8 @@ class RayEngine:
                 compute=ray.data.ActorPoolStrategy(size=actors, max_tasks_in_flight_per_actor=1),
                 num_cpus=options.worker_cpus,
                 num_gpus=options.worker_gpus or None,
-                max_restarts=_TRIES - 1,  # Ray's own default has no end, and a model that crashes has none either
-                max_task_retries=_TRIES - 1,
+                max_restarts=TASK_TRIES - 1,  # Ray's own default has no end, and a model that crashes has none either
+                max_task_retries=TASK_TRIES - 1,
             )
 
 

@@ -18,6 +18,8 @@ from sparkscore.records import StageTask
 from sparkscore.redaction.exception_redaction import redact_exception
 
 _RELEASE = str(import_module("sparkscore").__version__)  # by name: its lazy imports are those of all layers
+TASK_TRIES = 4
+"""Of a task, as Spark has it (spark.task.maxFailures)."""
 OWN_CODE = (_RELEASE, sys.version_info[:2])
 """The versions of the suite and of Python in this process."""
 _MISSING_MODULE = re.compile(r"No module named '?((?:sparkscore|pyspark|pyarrow|pandas|numpy)[\w.]*)")

@@ -13,6 +13,7 @@ from pyarrow import fs
 from sparkscore.errors import ExportFailed, is_disk_full
 from sparkscore.records import TableLocation
 from sparkscore.redaction.secret_patterns import shorten_redacted
+from sparkscore.whole_files import place_new_file
 
 
 class TargetFiles:
@@ -89,16 +90,9 @@ class TargetFiles:
         file = Path(self.path(name))
         whole = _write_beside(file, json.dumps(content).encode())
         try:
-            file.hardlink_to(whole)  # opened by its name and then written, others would see it empty
-        except FileExistsError:
-            return False
-        except OSError:  # a file system without links: as an object store
-            if file.exists():
-                return False
-            whole.replace(file)
+            return place_new_file(whole, file)
         finally:
             whole.unlink(missing_ok=True)
-        return True
 
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:

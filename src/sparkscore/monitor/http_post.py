@@ -3,15 +3,17 @@
 import http.client
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+
+from sparkscore.timed_calls import call_in_time
 
 _TOO_MANY_REQUESTS = 429
 _THREAD_NAME = "sparkscore-post"
@@ -38,13 +40,11 @@ def post_json(url: str, body: bytes, *, until: float) -> PostFailure | None:
     """
     if not _is_http_url(url):
         return PostFailure("not an http or https URL", again=False)
-    outcome: list[PostFailure | None] = []
-    thread = threading.Thread(
-        target=lambda: outcome.append(_send_request(url, body, until)), name=_THREAD_NAME, daemon=True
-    )
-    thread.start()
-    thread.join(timeout=_seconds_left(until))
-    return outcome[0] if outcome else PostFailure("no answer in time", again=True)
+    request = partial(_send_request, url, body, until)
+    try:
+        return call_in_time(request, seconds=_seconds_left(until), name=_THREAD_NAME)
+    except Exception:  # noqa: BLE001  whatever it is: nothing that is told may end a run
+        return PostFailure("no answer in time", again=True)
 
 
 def url_host(url: str) -> str:

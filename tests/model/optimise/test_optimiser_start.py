@@ -11,15 +11,11 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.optimise import optimiser_start
 from sparkscore.model.optimise.optimiser_requests import ConversionRequest, MeasuringRequest, ModelFolder
 from sparkscore.model.optimise.optimiser_start import ask_optimiser
+from tests.model.host.node import runs
 
 MODEL = ModelFolder("parent", ShippedModel("", "", "sklearn", (), False, pa.float64()), "/nowhere")
 
 CONVERSION = ConversionRequest(MODEL, "scikit-learn", ("onnx",), "prediction", 1)
-
-
-def is_running(pid: int) -> bool:
-    status = Path(f"/proc/{pid}/stat")
-    return status.exists() and status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_a_process_that_takes_too_long_is_ended_with_its_children(
@@ -33,9 +29,9 @@ def test_a_process_that_takes_too_long_is_ended_with_its_children(
     assert "optimize.timeout" in late.value.do
     other = int((tmp_path / "other.pid").read_text())
     until = time.monotonic() + 60
-    while is_running(other) and time.monotonic() < until:
+    while runs(other) and time.monotonic() < until:
         time.sleep(0.05)
-    assert not is_running(other)
+    assert not runs(other)
 
 
 def test_a_line_of_a_process_over_sensitive_columns_is_not_shown(
