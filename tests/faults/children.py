@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -32,7 +33,14 @@ class Child:
             command = [sys.executable, "-m", "tests.faults.runner", master]
             pipe = subprocess.PIPE
             self.process = subprocess.Popen(
-                command, cwd=ROOT, env=environ, stdin=pipe, stdout=pipe, stderr=out, text=True
+                command,
+                cwd=ROOT,
+                env=environ,
+                stdin=pipe,
+                stdout=pipe,
+                stderr=out,
+                text=True,
+                start_new_session=True,  # what it starts is told by its session, also after it has ended
             )
         self._jvm: Process | None = None
         self._gave_up = False
@@ -65,12 +73,12 @@ class Child:
         return found
 
     def dies(self, order: Order) -> int:
-        """The exit code, after an order that the process does not survive; its JVM is gone, too."""
+        """The exit code, after an order that the process does not survive; its JVM and its workers are gone, too."""
         self.begin(order)
         found = self.answer()
         assert found is None, found
         code = self.process.wait(_RUN_S)
-        assert eventually(lambda: not self.jvm.is_alive)  # a large process takes its time to die
+        assert eventually(lambda: not self._left(), every_s=0.01)  # a large process takes its time to die
         return code
 
     def end(self) -> None:
@@ -79,6 +87,15 @@ class Child:
             self._jvm.kill()
         self.process.kill()  # a JVM that has not been told of yet ends with it: its stdin closes
         self.process.communicate()
+
+    def _left(self) -> list[Process]:
+        """What still runs of all that it has started."""
+        left = list[Process]()
+        for folder in Path("/proc").glob("[0-9]*"):
+            with suppress(ProcessLookupError):
+                if os.getsid(int(folder.name)) == self.process.pid and (one := find_process(int(folder.name))).is_alive:
+                    left.append(one)
+        return left
 
     def _line(self, within_s: float) -> Mapping[str, Any] | None:
         assert self.process.stdout is not None

@@ -263,13 +263,13 @@ def _trapped(order: Order) -> Callable[[], bool]:
     return Path(order.place, "sprung").exists
 
 
-def eventually(true: Callable[[], bool], *, within_s: float = 240) -> bool:
+def eventually(true: Callable[[], bool], *, within_s: float = 240, every_s: float = _EVERY_S) -> bool:
     """Whether it became true in time."""
     until = time.monotonic() + within_s
     while not true():
         if time.monotonic() > until:
             return False
-        time.sleep(_EVERY_S)
+        time.sleep(every_s)
     return True
 
 

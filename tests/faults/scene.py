@@ -141,4 +141,12 @@ class Scene:
 
     def staged(self) -> list[int]:
         """Commits of each stage."""
-        return [DeltaTable(str(log.parent)).version() + 1 for log in self.world.home.glob("stage/*/*/_delta_log")]
+        return [table.version() + 1 for table in self._stages()]
+
+    def rows_staged(self, *columns: str) -> int:
+        """Rows of the stages that have these columns."""
+        tables = (table.to_pyarrow_table() for table in self._stages())
+        return sum(table.num_rows for table in tables if {*columns} <= {*table.column_names})
+
+    def _stages(self) -> list[DeltaTable]:
+        return [DeltaTable(str(log.parent)) for log in self.world.home.glob("stage/*/*/_delta_log")]

@@ -6,13 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from deltalake import DeltaTable
 
 from sparkscore.errors import ConfigError
-from sparkscore.model.host.executor_process import find_process
 from sparkscore.pipelines.maintain import maintain
 from tests.faults.checker import Expected
-from tests.faults.points import eventually
 from tests.faults.scene import ROWS, Scene
 from tests.world import source_rows
 
@@ -34,15 +31,7 @@ def kill(scene: Scene, at: str) -> None:
     scene.killed(at)
     if at == "scoring":
         assert scene.traps.caught()
-        free_ended_workers(scene)
-
-
-def free_ended_workers(scene: Scene) -> None:
-    """Take the trap away once all workers have ended, as they do after their driver: from then on none pays."""
-    workers = [find_process(pid) for pid in scene.traps.predicting()]
-    assert workers
-    assert eventually(lambda: not any(one.is_alive for one in workers))
-    scene.traps.free()
+        scene.traps.free()
 
 
 @pytest.mark.parametrize("at", [*NOT_VISIBLE, pytest.param("in merge", marks=pytest.mark.smoke)])
@@ -141,9 +130,8 @@ def test_killed_between_chunks_what_is_done_is_kept_and_only_the_rest_is_scored(
     frame.write.format("delta").mode("overwrite").save(scene.world.path("flights"))
     scene.traps.set("hold", after=12)  # of 24 batches: some splits are done, others cannot be
     scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 20)  # a split for each file
-    free_ended_workers(scene)
-    (log,) = scene.world.home.glob("stage/*/*/_delta_log")
-    kept = DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows
+    scene.traps.free()
+    kept = scene.rows_staged("id")
     assert 0 < kept < ROWS
     paid = scene.traps.paid()
     report = scene.run()
@@ -161,8 +149,7 @@ def test_a_split_that_takes_longer_than_its_drivers_live_is_scored_a_little_furt
     kept = [0]
     for _ in range(3):
         scene.killed("chunk staged", scoring={"chunk_minutes": 1e-6}, split_bytes=1 << 30)  # one split, one row group
-        (log,) = scene.world.home.glob("stage/*/*/_delta_log")
-        kept.append(DeltaTable(str(log.parent)).to_pyarrow_table(columns=["id"]).num_rows)
+        kept.append(scene.rows_staged("id"))
     assert all(before < after for before, after in pairwise(kept))
     paid = scene.traps.paid()
     report = scene.run()
