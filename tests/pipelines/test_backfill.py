@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
@@ -12,9 +12,11 @@ from unittest.mock import patch
 
 import pytest
 from deltalake import DeltaTable
+from py4j.protocol import Py4JNetworkError
+from pyspark.sql import SparkSession
 
 from sparkscore import backfill, score
-from sparkscore.errors import ConfigError, SparkNeeded, SparkscoreError, TemporaryError, VersionGone
+from sparkscore.errors import ConfigError, SessionLost, SparkNeeded, SparkscoreError, TemporaryError, VersionGone
 from sparkscore.pipelines.shared.publishing import publish_stage
 from sparkscore.pipelines.shared.run_history import decide_run
 from sparkscore.records import BackfillReport
@@ -155,6 +157,27 @@ def test_after_a_failure_no_other_is_begun_where_that_is_wanted(world: World) ->
         backfilled(world, 1, 4, fail_fast=True)
     assert isinstance(caught.value.report, BackfillReport)
     assert statuses(caught.value.report) == ["published", "failed", "not_started", "not_started"]
+
+
+def test_after_spark_has_ended_no_other_is_begun_and_each_is_told(world: World) -> None:
+    def wrap(_: SparkSession) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """As the one of PySpark, whose threads take their properties to a JVM that may have ended."""
+
+        def lose(*_: Any) -> None:
+            raise Py4JNetworkError("Answer from Java side is empty")
+
+        return lambda run: lose if next(begun) else run
+
+    begun = iter([False, True, True, True])
+    with (
+        patch("sparkscore.pipelines.backfilling.as_of_runs.inheritable_thread_target", wrap),
+        pytest.raises(SessionLost, match="1 of 4 runs failed") as caught,
+    ):
+        backfilled(world, 1, 4, parallel=1)
+    report = caught.value.report
+    assert isinstance(report, BackfillReport)
+    assert statuses(report) == ["published", "failed", "not_started", "not_started"]
+    assert [(run.exit_code, run.error and run.error.class_name) for run in report.runs][1] == (75, "SessionLost")
 
 
 def test_what_no_retry_mends_decides_the_exit_code(grown: World) -> None:

@@ -3,6 +3,8 @@
 from threading import Event
 
 import pytest
+from py4j.protocol import Py4JNetworkError
+from pyspark import InheritableThread
 from pyspark.sql import SparkSession
 
 from sparkscore.spark.background_job import BackgroundJob, run_in_background
@@ -16,6 +18,17 @@ def test_its_result_and_its_failure_come_where_they_are_asked_for(spark: SparkSe
     with run_in_background(spark, lambda: 3, starts_jobs=starts_jobs) as job:
         assert job.result() == 3
     with run_in_background(spark, fail, starts_jobs=starts_jobs) as job, pytest.raises(ValueError, match="no rows"):
+        job.result()
+
+
+def test_that_spark_had_ended_when_its_thread_began_comes_where_its_result_is_asked_for(
+    spark: SparkSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lose(_: object) -> None:
+        raise Py4JNetworkError("Answer from Java side is empty")
+
+    monkeypatch.setattr(InheritableThread, "run", lose)
+    with run_in_background(spark, lambda: 3) as job, pytest.raises(Py4JNetworkError):
         job.result()
 
 

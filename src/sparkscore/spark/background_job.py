@@ -17,6 +17,18 @@ _TICK_S = 0.5
 _STOP_TIMEOUT_S = 60.0
 
 
+class _InheritingThread(InheritableThread):
+    """Keeps the error of a thread that could not begin: it takes its properties to Spark, which may have ended."""
+
+    error: BaseException | None = None
+
+    def run(self) -> None:
+        try:
+            super().run()
+        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
+            self.error = error
+
+
 class BackgroundJob(Generic[JobResult]):
     """Work in a thread of its own; its Spark jobs have the properties of the caller's, and a tag.
 
@@ -29,7 +41,7 @@ class BackgroundJob(Generic[JobResult]):
         self._error: BaseException | None = None
         run = self._run_tagged if starts_jobs else self._run
         # what a thread inherits are properties of the SparkContext, and tags: Connect has the tags alone
-        kind = InheritableThread if starts_jobs and not is_connect_session(spark) else Thread
+        kind = _InheritingThread if starts_jobs and not is_connect_session(spark) else Thread
         self._thread = kind(target=run, args=(work,), daemon=True)
         self._thread.start()
 
@@ -49,8 +61,9 @@ class BackgroundJob(Generic[JobResult]):
         self._thread.join(seconds)
         if self._thread.is_alive():
             raise TimeoutError(f"it still runs after {seconds:g} s")
-        if self._error is not None:
-            raise self._error
+        error = self._error or getattr(self._thread, "error", None)
+        if error is not None:
+            raise error
         return self._results[0]
 
     def stop(self) -> None:

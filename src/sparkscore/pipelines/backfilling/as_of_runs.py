@@ -17,6 +17,7 @@ from sparkscore.pipelines.backfilling.backfill_request import BackfillRequest
 from sparkscore.pipelines.score import score
 from sparkscore.records import BackfilledRun, PlannedAsOf, RunReport, to_utc_text
 from sparkscore.redaction.exception_redaction import redact_exception
+from sparkscore.spark.error_translation import spark_end_error
 
 RunObserver = Callable[[BackfilledRun], None]
 """Told of each run as it ends."""
@@ -53,11 +54,18 @@ class AsOfRuns:
 
     def _submit(self, pool: ThreadPoolExecutor, planned: PlannedAsOf) -> "Future[BackfilledRun]":
         # wrapped for each: what one thread sets of its jobs' properties is no other's
-        return pool.submit(inheritable_thread_target(self.spark)(self._make_run), planned)
+        return pool.submit(self._begin_run, inheritable_thread_target(self.spark)(self._make_run), planned)
 
-    def _make_run(self, planned: PlannedAsOf) -> BackfilledRun:
+    def _begin_run(self, make_run: Callable[[PlannedAsOf], BackfilledRun], planned: PlannedAsOf) -> BackfilledRun:
         if self._stop.is_set():
             return BackfilledRun.of_plan(planned, "not_started")
+        try:
+            return make_run(planned)
+        except Exception as error:  # noqa: BLE001  the thread takes its properties to Spark, which may have ended
+            redact_exception(error)
+            return self._keep_failure(planned, spark_end_error(self.spark, "a run was to begin", error) or error)
+
+    def _make_run(self, planned: PlannedAsOf) -> BackfilledRun:
         with structlog.contextvars.bound_contextvars(as_of=to_utc_text(planned.as_of)):
             try:
                 return BackfilledRun.of_report(self._score(planned), planned)
