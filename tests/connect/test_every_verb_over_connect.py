@@ -1,6 +1,7 @@
 """Every verb over Spark Connect, next to the same in a classic session: the same answers, the same tables."""
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import yaml
 from deltalake import write_deltalake
 from pyarrow.csv import read_csv
 
-from tests.connect.conftest import Job, make_job, run_client
+from tests.connect.conftest import Job, make_job, round_numbers, run_client
 from tests.world import MODEL, Registry, source_rows
 
 pytestmark = pytest.mark.slow
@@ -21,6 +22,8 @@ OF_THE_MOMENT = {
     "seconds", "run_ids", "window_id", "evaluated_at", "champion_run_id",
 }  # fmt: skip
 
+TWO_AT_ONCE = {date(2013, 1, 9), date(2013, 1, 10)}
+"""Days that are back-filled beside one another, whichever is published first."""
 BACKFILLED = ("--from", "2013-01-08", "--to", "2013-01-10", "--source-as-it-is", "--model-as-it-is")
 
 
@@ -54,6 +57,16 @@ def steps_of(job: Job) -> list[list[str]]:
         job.score(7, *landed, "--config", str(job.home / "exports.yaml")),
         job.score(7, *landed, "--config", str(job.home / "exports.yaml")),
     ]
+
+
+def settle_row(row: dict[str, Any]) -> dict[str, Any]:
+    """Without what depends on last bits (hashes of predictions), or on which of two runs was first."""
+    settled = dict(row)
+    if settled.get("log_type") == "prediction":
+        settled["hashes"] = len(settled["hashes"] or ())
+    if "table_version" in settled and settled["as_of"].date() in TWO_AT_ONCE:
+        settled["table_version"] = None
+    return settled
 
 
 def write_export_config(job: Job) -> None:
@@ -125,13 +138,13 @@ def test_a_challenger_is_scored_and_compared_as_in_a_classic_session(
         assert challengers[0][name] == challengers[1][name]
     assert (challengers[0]["status"], challengers[0]["rows"]) == ("published", connect[at - 1]["result"]["rows_scored"])
     assert challengers[0]["loads"] > 0  # what tasks count travels with the rows
-    compared = [told[at]["result"] for told in (connect, classic)]
+    compared = [round_numbers(told[at]["result"]) for told in (connect, classic)]
     assert compared[0]["agreement"] == compared[1]["agreement"]
     assert compared[0]["drifts"] == compared[1]["drifts"]
 
 
 def test_exports_are_those_of_a_classic_session(both: list[tuple[Job, list[dict[str, Any]]]]) -> None:
-    exported = [read_exports(job) for job, _ in both]
+    exported = [round_numbers(read_exports(job)) for job, _ in both]
     assert exported[0] == exported[1]
     assert len(exported[0]["parquet"]) == len(exported[0]["csv"]) > 50
     statuses = [[one["status"] for one in step["result"]["exports"]] for step in both[0][1][-2:]]
@@ -154,7 +167,7 @@ def test_exports_are_those_of_a_classic_session(both: list[tuple[Job, list[dict[
 )
 def test_the_tables_are_those_of_a_classic_session(both: list[tuple[Job, list[dict[str, Any]]]], table: str) -> None:
     def comparable(job: Job) -> list[str]:
-        rows = job.rows(table)
+        rows = [settle_row(row) for row in round_numbers(job.rows(table))]
         kept = [{name: value for name, value in row.items() if name not in OF_THE_MOMENT} for row in rows]
         return sorted(repr({name: value for name, value in row.items() if not name.startswith("_")}) for row in kept)
 

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from deltalake import write_deltalake
 
-from tests.connect.conftest import Job, make_job, run_client
+from tests.connect.conftest import Job, make_job, round_numbers, run_client
 from tests.group_models import register_lines, save_lines
 from tests.world import MODEL, Registry, source_rows
 
@@ -89,12 +89,6 @@ def both(server: str, registry: Registry, tmp_path_factory: pytest.TempPathFacto
     return found
 
 
-def sort_rows(rows: list[dict[str, Any]]) -> list[list[tuple[str, Any]]]:
-    """The rows in one order; numbers without their last bits, which batches of another size may change."""
-    rounded = ({name: round(one, 12) if isinstance(one, float) else one for name, one in row.items()} for row in rows)
-    return sorted(([*row.items()] for row in rounded), key=str)
-
-
 def test_runs_end_and_count_as_in_a_classic_session(both: list[list[dict[str, Any]]]) -> None:
     told = ("status", "rows_read", "rows_scored", "rows_rejected", "features", "transport", "revision")
     connect, classic = ([{name: one["result"].get(name) for name in told} for one in each[:5]] for each in both)
@@ -113,6 +107,6 @@ def test_a_challenger_beside_groups_is_published_as_in_a_classic_session(both: l
 
 def test_rows_are_those_of_a_classic_session(both: list[list[dict[str, Any]]]) -> None:
     for at, name in enumerate(SHOWN, 5):
-        connect, classic = (sort_rows(each[at]["rows"]) for each in both)
+        connect, classic = (sorted(map(repr, round_numbers(each[at]["rows"]))) for each in both)
         assert connect == classic, name
         assert connect, name
