@@ -17,8 +17,8 @@ _TICK_S = 0.5
 _STOP_TIMEOUT_S = 60.0
 
 
-class _InheritingThread(InheritableThread):
-    """Keeps the error of a thread that could not begin: it takes its properties to Spark, which may have ended."""
+class _ErrorKeeper(Thread):
+    """A thread that keeps the error that ends it, also one that comes before its target is called."""
 
     error: BaseException | None = None
 
@@ -27,6 +27,10 @@ class _InheritingThread(InheritableThread):
             super().run()
         except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
             self.error = error
+
+
+class _InheritingThread(_ErrorKeeper, InheritableThread):
+    """Takes its properties to Spark before its target is called: Spark may have ended by then."""
 
 
 class BackgroundJob(Generic[JobResult]):
@@ -38,10 +42,9 @@ class BackgroundJob(Generic[JobResult]):
     def __init__(self, spark: SparkSession, work: Callable[[], JobResult], *, starts_jobs: bool = True) -> None:
         self._spark, self._tag = spark, f"sparkscore-{uuid4().hex}"
         self._results: list[JobResult] = []
-        self._error: BaseException | None = None
         run = self._run_tagged if starts_jobs else self._run
         # what a thread inherits are properties of the SparkContext, and tags: Connect has the tags alone
-        kind = _InheritingThread if starts_jobs and not is_connect_session(spark) else Thread
+        kind = _InheritingThread if starts_jobs and not is_connect_session(spark) else _ErrorKeeper
         self._thread = kind(target=run, args=(work,), daemon=True)
         self._thread.start()
 
@@ -61,9 +64,8 @@ class BackgroundJob(Generic[JobResult]):
         self._thread.join(seconds)
         if self._thread.is_alive():
             raise TimeoutError(f"it still runs after {seconds:g} s")
-        error = self._error or getattr(self._thread, "error", None)
-        if error is not None:
-            raise error
+        if self._thread.error is not None:
+            raise self._thread.error
         return self._results[0]
 
     def stop(self) -> None:
@@ -73,12 +75,8 @@ class BackgroundJob(Generic[JobResult]):
             self._thread.join(_STOP_TIMEOUT_S)
 
     def _run_tagged(self, work: Callable[[], JobResult]) -> None:
-        try:
-            self._tag_jobs()
-        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
-            self._error = error
-        else:
-            self._run(work)
+        self._tag_jobs()
+        self._run(work)
 
     def _tag_jobs(self) -> None:
         if is_connect_session(self._spark):
@@ -93,10 +91,7 @@ class BackgroundJob(Generic[JobResult]):
             self._spark.sparkContext.cancelJobsWithTag(self._tag)
 
     def _run(self, work: Callable[[], JobResult]) -> None:
-        try:
-            self._results.append(work())
-        except BaseException as error:  # noqa: BLE001  raised again where the result is asked for
-            self._error = error
+        self._results.append(work())
 
 
 @contextmanager

@@ -1,6 +1,5 @@
 """The optimiser's process is ended where it takes too long, with whatever it has started."""
 
-import time
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +10,7 @@ from sparkscore.model.distribution.shipped_model import ShippedModel
 from sparkscore.model.optimise import optimiser_start
 from sparkscore.model.optimise.optimiser_requests import ConversionRequest, MeasuringRequest, ModelFolder
 from sparkscore.model.optimise.optimiser_start import ask_optimiser
-from tests.model.host.node import runs
+from tests.model.host.node import eventually, runs
 
 MODEL = ModelFolder("parent", ShippedModel("", "", "sklearn", (), False, pa.float64()), "/nowhere")
 
@@ -28,10 +27,7 @@ def test_a_process_that_takes_too_long_is_ended_with_its_children(
     assert late.value.found.endswith("at the candidate onnx")
     assert "optimize.timeout" in late.value.do
     other = int((tmp_path / "other.pid").read_text())
-    until = time.monotonic() + 60
-    while runs(other) and time.monotonic() < until:
-        time.sleep(0.05)
-    assert not runs(other)
+    assert eventually(lambda: not runs(other))
 
 
 def test_a_line_of_a_process_over_sensitive_columns_is_not_shown(

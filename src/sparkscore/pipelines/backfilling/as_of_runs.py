@@ -54,26 +54,22 @@ class AsOfRuns:
 
     def _submit(self, pool: ThreadPoolExecutor, planned: PlannedAsOf) -> "Future[BackfilledRun]":
         # wrapped for each: what one thread sets of its jobs' properties is no other's
-        return pool.submit(self._begin_run, inheritable_thread_target(self.spark)(self._make_run), planned)
+        return pool.submit(self._make_run, inheritable_thread_target(self.spark)(self._score), planned)
 
-    def _begin_run(self, make_run: Callable[[PlannedAsOf], BackfilledRun], planned: PlannedAsOf) -> BackfilledRun:
+    def _make_run(self, score_as_of: Callable[[PlannedAsOf], RunReport], planned: PlannedAsOf) -> BackfilledRun:
         if self._stop.is_set():
             return BackfilledRun.of_plan(planned, "not_started")
-        try:
-            return make_run(planned)
-        except Exception as error:  # noqa: BLE001  the thread takes its properties to Spark, which may have ended
-            redact_exception(error)
-            return self._keep_failure(planned, spark_end_error(self.spark, "a run was to begin", error) or error)
-
-    def _make_run(self, planned: PlannedAsOf) -> BackfilledRun:
         with structlog.contextvars.bound_contextvars(as_of=to_utc_text(planned.as_of)):
             try:
-                return BackfilledRun.of_report(self._score(planned), planned)
+                return BackfilledRun.of_report(score_as_of(planned), planned)
             except Exception as error:  # noqa: BLE001  the failure of one run is a line of the result
                 redact_exception(error)
                 if isinstance(error, PinsConflict) and planned.action == "make_up":
                     return _leave_unmonitored(planned, error)
-                return self._keep_failure(planned, error)
+                if isinstance(error, SparkscoreError):
+                    return self._keep_failure(planned, error)
+                # of the thread, too: it takes its properties to Spark, which may have ended
+                return self._keep_failure(planned, spark_end_error(self.spark, "a run was to begin", error) or error)
 
     def _score(self, planned: PlannedAsOf) -> RunReport:
         try:
